@@ -1,0 +1,66 @@
+//! The two tuples of a connection, byte for byte as `struct nf_conn` holds them.
+
+/// kernel: struct nf_conntrack_tuple, same from 4.x to 6.18.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConntrackTuple {
+    /// Source address, network byte order; IPv4 in the first four bytes.
+    pub source: [u8; 16],
+    /// Source port, network byte order.
+    pub source_port_be: u16,
+    /// `l3num`: [`AF_INET`] or `AF_INET6`.
+    pub family: u16,
+    /// Destination address, as `source`.
+    pub destination: [u8; 16],
+    /// Destination port, network byte order.
+    pub destination_port_be: u16,
+    /// IP protocol number.
+    pub protocol: u8,
+    /// 0 original, 1 reply.
+    pub direction: u8,
+}
+
+const _: () = assert!(size_of::<ConntrackTuple>() == 40);
+
+/// [`ConntrackTuple::family`] of IPv4.
+pub const AF_INET: u16 = 2;
+
+/// kernel: struct nf_conntrack_tuple_hash is a list node of two pointers, then the tuple.
+pub const LIST_NODE_BYTES: usize = 16;
+
+/// `tuplehash[0].tuple` to the end of `tuplehash[1].tuple`: one read gives client, service address
+/// and chosen pod.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConntrackTuples {
+    /// Client to service, as the client sent it.
+    pub original: ConntrackTuple,
+    /// Of no meaning outside the kernel.
+    pub list_node: [u8; LIST_NODE_BYTES],
+    /// Chosen pod to client, as the pod answers.
+    pub reply: ConntrackTuple,
+}
+
+const _: () = assert!(size_of::<ConntrackTuples>() == 96);
+
+impl ConntrackTuple {
+    /// No addresses.
+    pub const ZERO: Self = Self {
+        source: [0; 16],
+        source_port_be: 0,
+        family: 0,
+        destination: [0; 16],
+        destination_port_be: 0,
+        protocol: 0,
+        direction: 0,
+    };
+}
+
+impl ConntrackTuples {
+    /// Not known.
+    pub const ZERO: Self = Self {
+        original: ConntrackTuple::ZERO,
+        list_node: [0; LIST_NODE_BYTES],
+        reply: ConntrackTuple::ZERO,
+    };
+}

@@ -1,0 +1,81 @@
+//! What the kernel programs count, per CPU.
+
+use crate::hook::Hook;
+
+/// A counter besides the hits of each hook.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counter {
+    /// Journeys begun.
+    Opened = 0,
+    /// Journeys that a socket ended.
+    Closed = 1,
+    /// Journeys that a drop ended.
+    Dropped = 2,
+    /// Journeys whose packet vanished: its address came back with another packet.
+    Replaced = 3,
+    /// Journeys not begun because the map was full.
+    OpenFailed = 4,
+    /// Journeys of another packet found under the address of the one that arrived.
+    Mismatched = 5,
+    /// Journey records that did not fit into the ring buffer.
+    JourneyLost = 6,
+    /// Head records that did not fit.
+    HeadLost = 7,
+    /// Read records that did not fit.
+    ReadLost = 8,
+    /// Device records that did not fit.
+    DeviceLost = 9,
+    /// Heads that could not be copied from the packet.
+    HeadUnreadable = 10,
+}
+
+impl Counter {
+    /// Every counter, in the order of their numbers.
+    pub const ALL: [Self; 11] = [
+        Self::Opened,
+        Self::Closed,
+        Self::Dropped,
+        Self::Replaced,
+        Self::OpenFailed,
+        Self::Mismatched,
+        Self::JourneyLost,
+        Self::HeadLost,
+        Self::ReadLost,
+        Self::DeviceLost,
+        Self::HeadUnreadable,
+    ];
+
+    /// The name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Closed => "closed",
+            Self::Dropped => "dropped",
+            Self::Replaced => "replaced",
+            Self::OpenFailed => "open_failed",
+            Self::Mismatched => "mismatched",
+            Self::JourneyLost => "journey_lost",
+            Self::HeadLost => "head_lost",
+            Self::ReadLost => "read_lost",
+            Self::DeviceLost => "device_lost",
+            Self::HeadUnreadable => "head_unreadable",
+        }
+    }
+
+    /// Its place in the counter array, after the hits of the hooks.
+    pub const fn index(self) -> u32 {
+        Hook::ALL.len() as u32 + self as u32
+    }
+}
+
+/// Size of the counter array: the hits of each hook, then the counters.
+pub const SLOTS: u32 = (Hook::ALL.len() + Counter::ALL.len()) as u32;
+
+const _: () = {
+    let mut index = 0;
+    while index < Counter::ALL.len() {
+        assert!(Counter::ALL[index] as usize == index);
+        index += 1;
+    }
+};

@@ -1,0 +1,104 @@
+//! All stamps of one message on one node: the record that leaves the kernel once.
+
+use crate::{conntrack::ConntrackTuples, stamp::Stamp, tuple::Tuple};
+
+/// Stamps a journey can hold. Two pods on a bridge make 14, an overlay adds 8.
+pub const MAX_STAMPS: usize = 32;
+
+/// Flag: more stamps came than fit; the last ones are missing.
+pub const STAMPS_CUT: u8 = 1;
+/// Flag: `conntrack` holds what the kernel knew.
+pub const HAS_CONNTRACK: u8 = 2;
+/// Flag: the head record of this message could not be written.
+pub const HEAD_LOST: u8 = 4;
+
+/// How a journey ended.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum End {
+    /// It did not: the record was found in the map, too old to be still under way.
+    Expired = 0,
+    /// A socket on this node took the packet.
+    Socket = 1,
+    /// The kernel dropped it; `drop_reason` says why.
+    Dropped = 2,
+}
+
+impl TryFrom<u8> for End {
+    type Error = u8;
+
+    fn try_from(value: u8) -> Result<Self, u8> {
+        match value {
+            0 => Ok(Self::Expired),
+            1 => Ok(Self::Socket),
+            2 => Ok(Self::Dropped),
+            unknown => Err(unknown),
+        }
+    }
+}
+
+/// A journey. On the ring buffer it is cut after `stamp_count` stamps.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Journey {
+    /// [`crate::RecordKind::Journey`].
+    pub kind: u32,
+    /// A [`crate::message::Message`].
+    pub message: u8,
+    /// An [`End`].
+    pub end: u8,
+    /// Used places of `stamps`.
+    pub stamp_count: u8,
+    /// [`STAMPS_CUT`], [`HAS_CONNTRACK`], [`HEAD_LOST`].
+    pub flags: u8,
+    /// When the packet was opened at the sending socket.
+    pub start_ns: u64,
+    /// Cookie of the sending socket (the listener's for a SYN-ACK).
+    pub sender_cookie: u64,
+    /// Cookie of the receiving socket (the listener's for a SYN); 0 when no socket took it.
+    pub receiver_cookie: u64,
+    /// TCP sequence number of the segment's first byte.
+    pub seq: u32,
+    /// TCP acknowledgment number of the segment.
+    pub ack: u32,
+    /// TCP payload of the packet; of a GSO packet, of all its segments.
+    pub payload_bytes: u32,
+    /// The kernel's `enum skb_drop_reason`, where `end` is [`End::Dropped`].
+    pub drop_reason: u32,
+    /// As the sender wrote the packet.
+    pub sent: Tuple,
+    /// As the receiver got it; zero when no socket took it.
+    pub received: Tuple,
+    /// What conntrack knew, where [`HAS_CONNTRACK`] is set.
+    pub conntrack: ConntrackTuples,
+    /// In the order of time.
+    pub stamps: [Stamp; MAX_STAMPS],
+}
+
+/// Bytes before the first stamp.
+pub const HEADER_BYTES: usize = core::mem::offset_of!(Journey, stamps);
+
+const _: () = assert!(HEADER_BYTES == 216);
+const _: () = assert!(size_of::<Journey>() == HEADER_BYTES + MAX_STAMPS * size_of::<Stamp>());
+
+impl Journey {
+    /// What a new journey is filled from.
+    pub const ZERO: Self = Self {
+        kind: 0,
+        message: 0,
+        end: 0,
+        stamp_count: 0,
+        flags: 0,
+        start_ns: 0,
+        sender_cookie: 0,
+        receiver_cookie: 0,
+        seq: 0,
+        ack: 0,
+        payload_bytes: 0,
+        drop_reason: 0,
+        sent: Tuple::ZERO,
+        received: Tuple::ZERO,
+        conntrack: ConntrackTuples::ZERO,
+        stamps: [Stamp::ZERO; MAX_STAMPS],
+    };
+}

@@ -1,0 +1,49 @@
+//! The records that cross the kernel boundary, one file per record.
+//!
+//! Written by `tracer-ebpf`, read by `tracer-user`'s `decode` stage; both sides compile these
+//! same types, so a field cannot mean two things. All of them are `repr(C)`, integers and arrays
+//! only, with explicit padding and a const assertion on their size. Integers are in host byte
+//! order unless their name ends in `_be`. Times are nanoseconds of `CLOCK_MONOTONIC`, as
+//! `bpf_ktime_get_ns` gives them.
+
+#![no_std]
+
+pub mod conntrack;
+pub mod counter;
+pub mod device;
+pub mod head;
+pub mod hook;
+pub mod journey;
+pub mod message;
+pub mod offset;
+pub mod read;
+pub mod stamp;
+pub mod tuple;
+
+/// What a record is, in its first four bytes.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordKind {
+    /// [`head::Head`], followed by the captured bytes.
+    Head = 1,
+    /// [`journey::Journey`], cut after its last used stamp.
+    Journey = 2,
+    /// [`read::Read`].
+    Read = 3,
+    /// [`device::Device`].
+    Device = 4,
+}
+
+impl TryFrom<u32> for RecordKind {
+    type Error = u32;
+
+    fn try_from(value: u32) -> Result<Self, u32> {
+        match value {
+            1 => Ok(Self::Head),
+            2 => Ok(Self::Journey),
+            3 => Ok(Self::Read),
+            4 => Ok(Self::Device),
+            unknown => Err(unknown),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The kernel structure fields that the programs read.
+//!
+//! Rust emits no CO-RE relocations, so the agent looks each offset up in the running kernel's BTF
+//! and writes it into a read-only global of the programs before it loads them.
+
+/// A field, and the global that holds its offset in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// C name of the structure.
+    pub structure: &'static str,
+    /// Member names from the outermost in, through anonymous structures and unions.
+    pub member: &'static str,
+    /// Symbol of the global in the kernel programs.
+    pub global: &'static str,
+}
+
+const fn field(structure: &'static str, member: &'static str, global: &'static str) -> Field {
+    Field {
+        structure,
+        member,
+        global,
+    }
+}
+
+/// Every field. Offsets seen on 6.1 and 6.18 differ for net_device, net and sk_buff.
+pub const FIELDS: [Field; 14] = [
+    field("sk_buff", "dev", "SK_BUFF_DEV"),
+    field("sk_buff", "_nfct", "SK_BUFF_NFCT"),
+    field("net_device", "ifindex", "NET_DEVICE_IFINDEX"),
+    field("net_device", "name", "NET_DEVICE_NAME"),
+    field("net_device", "nd_net", "NET_DEVICE_ND_NET"),
+    field("net_device", "priv_flags", "NET_DEVICE_PRIV_FLAGS"),
+    field("net_device", "rtnl_link_ops", "NET_DEVICE_RTNL_LINK_OPS"),
+    field("rtnl_link_ops", "kind", "RTNL_LINK_OPS_KIND"),
+    field("net", "ns", "NET_NS"),
+    field("ns_common", "inum", "NS_COMMON_INUM"),
+    field("nf_conn", "tuplehash", "NF_CONN_TUPLEHASH"),
+    field("nf_conntrack_tuple_hash", "tuple", "TUPLEHASH_TUPLE"),
+    field("sock", "__sk_common.skc_cookie", "SOCK_COOKIE"),
+    field("tcp_sock", "copied_seq", "TCP_SOCK_COPIED_SEQ"),
+];
