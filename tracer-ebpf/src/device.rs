@@ -1,0 +1,65 @@
+//! Tells user space of each device once, when the first journey passes it.
+
+use aya_ebpf::{
+    macros::map,
+    maps::{LruHashMap, PerCpuArray},
+};
+use tracer_common::{RecordKind, counter::Counter, device::Device, hook::Hook};
+
+use crate::{
+    emit,
+    journey::Place,
+    kernel::device::NetDevice,
+};
+
+/// Devices remembered as told; the least recently used is told again.
+const MAX_DEVICES: u32 = 4096;
+const BPF_NOEXIST: u64 = 1;
+/// Slots of the per-CPU cache before that map. A power of two.
+const CACHE_SLOTS: u32 = 256;
+
+#[map]
+static DEVICES: LruHashMap<u64, u8> = LruHashMap::with_max_entries(MAX_DEVICES, 0);
+
+#[map]
+static DEVICE_CACHE: PerCpuArray<u64> = PerCpuArray::with_max_entries(CACHE_SLOTS, 0);
+
+/// The place of a stamp at `device`; tells user space of the device if it is new.
+#[inline(always)]
+pub(crate) fn place(hook: Hook, device: NetDevice) -> Place {
+    let netns = device.netns();
+    let ifindex = device.ifindex();
+    let key = u64::from(netns) << 32 | u64::from(ifindex);
+    if let Some(cached) = DEVICE_CACHE.get_ptr_mut((ifindex ^ netns) & (CACHE_SLOTS - 1)) {
+        // SAFETY: checked for null; a race with an interrupting program costs a second record.
+        unsafe {
+            if *cached != key {
+                *cached = key;
+                introduce(key, netns, ifindex, device);
+            }
+        }
+    }
+    Place {
+        hook,
+        netns,
+        ifindex,
+    }
+}
+
+#[inline(always)]
+fn introduce(key: u64, netns: u32, ifindex: u32, device: NetDevice) {
+    if DEVICES.insert(key, 1, BPF_NOEXIST).is_err() {
+        return;
+    }
+    let record = Device {
+        kind: RecordKind::Device as u32,
+        netns,
+        ifindex,
+        flags: device.priv_flags(),
+        name: device.name(),
+        link_kind: device.link_kind(),
+    };
+    if !emit::send::<Device>(&record, Counter::DeviceLost) {
+        let _ = DEVICES.remove(key);
+    }
+}

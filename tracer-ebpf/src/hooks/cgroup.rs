@@ -1,0 +1,98 @@
+//! cgroup_skb egress and ingress: where sockets of pods send and receive.
+//!
+//! Sees: every IPv4 and IPv6 packet of the sockets below the cgroup it is attached to, egress after
+//! NF_INET_POST_ROUTING of the sender's namespace (kernel: ip_finish_output), ingress when the
+//! socket filter runs, before the receive queue (kernel: sk_filter_trim_cap).
+//! Misses: packets of sockets outside that cgroup, and what the sender's own namespace did before
+//! egress. Oldest kernel: 4.10; attached by bpf_link from 5.7. No fallback: without it no journey
+//! opens.
+
+use aya_ebpf::{
+    EbpfContext as _,
+    helpers::generated::bpf_get_socket_cookie,
+    macros::cgroup_skb,
+    programs::SkBuffContext,
+};
+use aya_log_ebpf::debug;
+use tracer_common::{counter::Counter, hook::Hook, journey::End, message::Message};
+
+use crate::{
+    classify::classify,
+    count::count,
+    head::{self, Opening},
+    journey::{self, Place},
+    packet, unread,
+};
+
+const PASS: i32 = 1;
+
+#[cgroup_skb(egress)]
+fn cgroup_egress(ctx: SkBuffContext) -> i32 {
+    let _ = send(&ctx);
+    PASS
+}
+
+#[cgroup_skb(ingress)]
+fn cgroup_ingress(ctx: SkBuffContext) -> i32 {
+    let _ = receive(&ctx);
+    PASS
+}
+
+#[inline(always)]
+fn send(ctx: &SkBuffContext) -> Option<()> {
+    let packet = packet::parse(ctx)?;
+    let message = classify(ctx, &packet)?;
+    let skb = ctx.as_ptr() as u64;
+    let sender_cookie = cookie(ctx);
+    let journey = journey::open(skb, &packet, message, sender_cookie)?;
+    journey::stamp(journey, place(ctx, Hook::CgroupEgress));
+    if matches!(message, Message::Request | Message::Response) {
+        let opening = Opening {
+            message,
+            start_ns: journey.start_ns,
+            sender_cookie,
+        };
+        if !head::capture(ctx, &packet, &opening) {
+            journey::head_lost(journey);
+        }
+    }
+    debug!(ctx, "open skb {:x} message {} seq {}", skb, message as u8, packet.seq);
+    Some(())
+}
+
+#[inline(always)]
+fn receive(ctx: &SkBuffContext) -> Option<()> {
+    let skb = ctx.as_ptr() as u64;
+    let journey = journey::find(skb)?;
+    let packet = packet::parse(ctx)?;
+    if !journey::is_of(journey, &packet) {
+        count(Counter::Mismatched);
+        journey::forget(skb);
+        return None;
+    }
+    journey::stamp(journey, place(ctx, Hook::CgroupIngress));
+    journey.received = packet.tuple;
+    journey.receiver_cookie = cookie(ctx);
+    if journey.message == Message::Request as u8 || journey.message == Message::Response as u8 {
+        unread::arrived(journey.receiver_cookie, packet.seq);
+    }
+    debug!(ctx, "close skb {:x} seq {} stamps {}", skb, packet.seq, journey.stamp_count);
+    journey::end(skb, journey, End::Socket);
+    Some(())
+}
+
+#[inline(always)]
+fn place(ctx: &SkBuffContext, hook: Hook) -> Place {
+    Place {
+        hook,
+        netns: 0,
+        // SAFETY: the context of a cgroup_skb program is a `__sk_buff`.
+        ifindex: unsafe { (*ctx.skb.skb).ifindex },
+    }
+}
+
+#[inline(always)]
+fn cookie(ctx: &SkBuffContext) -> u64 {
+    // SAFETY: the context of a cgroup_skb program is what the helper wants.
+    unsafe { bpf_get_socket_cookie(ctx.as_ptr()) }
+}

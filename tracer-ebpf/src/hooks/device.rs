@@ -1,0 +1,37 @@
+//! tp_btf net_dev_start_xmit and netif_receive_skb: every device in every network namespace.
+//!
+//! Sees: a packet handed to a driver (kernel: xmit_one, void (const struct sk_buff *, const struct
+//! net_device *)), and one taken from a device (kernel: __netif_receive_skb_core, void (struct
+//! sk_buff *)), a bridge on the way up included.
+//! Misses: XDP that redirects, and skbs that GRO merged into another. Oldest kernel: 5.5. Without
+//! it a path has no veth and bridge hops.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use tracer_common::hook::Hook;
+
+use crate::{
+    device,
+    journey,
+    kernel::{device::NetDevice, skb::Skb},
+};
+
+#[btf_tracepoint(function = "net_dev_start_xmit")]
+fn device_transmit(ctx: BtfTracePointContext) -> i32 {
+    let skb = Skb::new(ctx.arg::<*const c_void>(0));
+    if let Some(journey) = journey::find(skb.address()) {
+        let device = NetDevice::new(ctx.arg::<*const c_void>(1));
+        journey::stamp(journey, device::place(Hook::DeviceTransmit, device));
+    }
+    0
+}
+
+#[btf_tracepoint(function = "netif_receive_skb")]
+fn device_receive(ctx: BtfTracePointContext) -> i32 {
+    let skb = Skb::new(ctx.arg::<*const c_void>(0));
+    if let Some(journey) = journey::find(skb.address()) {
+        journey::stamp(journey, device::place(Hook::DeviceReceive, skb.device()));
+    }
+    0
+}

@@ -1,0 +1,36 @@
+//! tp_btf kfree_skb: a packet that the kernel throws away.
+//!
+//! Sees: every drop with its reason (kernel: kfree_skb_reason, void (struct sk_buff *, void *,
+//! enum skb_drop_reason), 5.17 and later; one argument more from 6.11). Before 5.17 there is no
+//! reason and the program does not load: a dropped packet's journey then expires.
+//! Misses: packets that a driver consumes. No fallback.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_log_ebpf::debug;
+use tracer_common::{hook::Hook, journey::End};
+
+use crate::{
+    journey::{self, Place},
+    kernel::skb::Skb,
+};
+
+#[btf_tracepoint(function = "kfree_skb")]
+fn packet_drop(ctx: BtfTracePointContext) -> i32 {
+    let skb = Skb::new(ctx.arg::<*const c_void>(0)).address();
+    if let Some(journey) = journey::find(skb) {
+        journey.drop_reason = ctx.arg::<u32>(2);
+        journey::stamp(
+            journey,
+            Place {
+                hook: Hook::PacketDrop,
+                netns: 0,
+                ifindex: 0,
+            },
+        );
+        debug!(&ctx, "drop skb {:x} reason {}", skb, journey.drop_reason);
+        journey::end(skb, journey, End::Dropped);
+    }
+    0
+}

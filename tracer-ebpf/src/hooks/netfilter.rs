@@ -1,0 +1,99 @@
+//! Netfilter links, one before and one after all other functions of each hook.
+//!
+//! Sees: IPv4 and IPv6 packets of the network namespace the agent runs in, with the connection that
+//! conntrack found; on a bridge also bridged packets where bridge-nf-call-iptables is on.
+//! Misses: other namespaces, and the ingress and egress hooks of nftables' netdev family. Oldest
+//! kernel: 6.4 (BPF_PROG_TYPE_NETFILTER). Without it a path has no netfilter hops and no
+//! translation but the one its two ends show.
+//!
+//! aya has no such program type: the functions are in `classifier` sections so that aya leaves them
+//! alone, and the agent's `attach::netfilter` loads them. **0 drops the packet**: every function
+//! returns ACCEPT and has no other path.
+
+use core::ffi::c_void;
+
+use tracer_common::{
+    hook::Hook,
+    journey::{HAS_CONNTRACK, Journey},
+    message::Message,
+};
+
+use crate::{
+    journey::{self, Place},
+    kernel::skb::Skb,
+};
+
+/// kernel: NF_ACCEPT.
+const ACCEPT: i32 = 1;
+
+/// kernel: struct bpf_nf_ctx { const struct nf_hook_state *state; struct sk_buff *skb; }
+#[repr(C)]
+struct NetfilterContext {
+    state: *const c_void,
+    skb: *const c_void,
+}
+
+macro_rules! netfilter {
+    ($($name:ident: $hook:ident $edge:ident,)*) => {
+        $(
+            #[unsafe(no_mangle)]
+            #[unsafe(link_section = concat!("classifier/", stringify!($name)))]
+            fn $name(ctx: *const NetfilterContext) -> i32 {
+                // SAFETY: the kernel passes a `bpf_nf_ctx`.
+                $edge(Skb::new(unsafe { (*ctx).skb }), Hook::$hook);
+                ACCEPT
+            }
+        )*
+    };
+}
+
+netfilter! {
+    prerouting_enter: PreroutingEnter enter,
+    prerouting_leave: PreroutingLeave leave,
+    input_enter: InputEnter enter,
+    input_leave: InputLeave leave,
+    forward_enter: ForwardEnter enter,
+    forward_leave: ForwardLeave leave,
+    output_enter: OutputEnter enter,
+    output_leave: OutputLeave leave,
+    postrouting_enter: PostroutingEnter enter,
+    postrouting_leave: PostroutingLeave leave,
+}
+
+#[inline(always)]
+fn enter(skb: Skb, hook: Hook) {
+    if let Some(journey) = journey::find(skb.address()) {
+        stamp(journey, hook);
+    }
+}
+
+#[inline(always)]
+fn leave(skb: Skb, hook: Hook) {
+    if let Some(journey) = journey::find(skb.address()) {
+        stamp(journey, hook);
+        if wants_conntrack(journey)
+            && let Some(connection) = skb.conntrack()
+            && connection.copy_tuples(&mut journey.conntrack)
+        {
+            journey.flags |= HAS_CONNTRACK;
+        }
+    }
+}
+
+/// NAT rewrites the tuples of a new connection at two hooks; afterwards they stay as they are.
+#[inline(always)]
+fn wants_conntrack(journey: &Journey) -> bool {
+    journey.flags & HAS_CONNTRACK == 0 || journey.message == Message::Syn as u8
+}
+
+#[inline(always)]
+fn stamp(journey: &mut Journey, hook: Hook) {
+    journey::stamp(
+        journey,
+        Place {
+            hook,
+            netns: 0,
+            ifindex: 0,
+        },
+    );
+}

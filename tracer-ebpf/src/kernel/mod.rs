@@ -1,0 +1,38 @@
+//! The only place that reads kernel structures.
+//!
+//! Each file wraps one structure. A wrapper holds a pointer that the kernel gave a program (a
+//! tracepoint argument, the context of a netfilter program) or one found behind such a pointer.
+//! Offsets are read-only globals that the agent fills from the kernel's BTF, so the verifier sees
+//! constants and checks each typed load against the kernel's own types; a load through a pointer
+//! that went stale reads zero instead of faulting.
+
+pub(crate) mod conntrack;
+pub(crate) mod device;
+pub(crate) mod skb;
+pub(crate) mod sock;
+
+use core::ffi::c_void;
+
+use aya_ebpf::Global;
+
+/// Declares the globals that hold offsets; `tracer_common::offset::FIELDS` names each of them.
+macro_rules! offsets {
+    ($($name:ident),* $(,)?) => {
+        $(
+            #[unsafe(no_mangle)]
+            static $name: aya_ebpf::Global<u32> = aya_ebpf::Global::new(0);
+        )*
+    };
+}
+pub(crate) use offsets;
+
+/// A field of a structure that the verifier knows the type of.
+///
+/// # Safety
+///
+/// `base` is a typed kernel pointer, and the field at `offset` is a `T`.
+#[inline(always)]
+unsafe fn field<T>(base: *const c_void, offset: &Global<u32>) -> T {
+    // SAFETY: by contract; the verifier checks it again against BTF.
+    unsafe { core::ptr::read_volatile(base.byte_add(offset.load() as usize).cast::<T>()) }
+}

@@ -1,0 +1,40 @@
+//! `struct sock` and `struct tcp_sock`.
+
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::bpf_probe_read_kernel;
+
+use super::{field, offsets};
+
+offsets!(SOCK_COOKIE, TCP_SOCK_COPIED_SEQ);
+
+/// A pointer that the kernel passed as `struct sock *`.
+#[derive(Clone, Copy)]
+pub(crate) struct Sock(*const c_void);
+
+impl Sock {
+    pub(crate) const fn new(sock: *const c_void) -> Self {
+        Self(sock)
+    }
+
+    /// The socket cookie; 0 for a socket that nobody has asked for it.
+    #[inline(always)]
+    pub(crate) fn cookie(self) -> u64 {
+        // SAFETY: `skc_cookie` is an atomic64_t.
+        unsafe { field(self.0, &SOCK_COOKIE) }
+    }
+
+    /// The next byte that the application will read. Only for a socket known to be TCP.
+    #[inline(always)]
+    pub(crate) fn copied_seq(self) -> Option<u32> {
+        // SAFETY: the helper checks the address. `struct tcp_sock` begins with its `struct sock`.
+        unsafe {
+            bpf_probe_read_kernel(
+                self.0
+                    .byte_add(TCP_SOCK_COPIED_SEQ.load() as usize)
+                    .cast::<u32>(),
+            )
+        }
+        .ok()
+    }
+}
