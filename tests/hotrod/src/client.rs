@@ -1,0 +1,236 @@
+//! The client that starts every trace. In: how many dispatches, how many at a time. Out: requests
+//! to the frontend, and one line of JSON on stdout for each answer.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow, bail};
+use bytes::Bytes;
+use clap::Args;
+use hyper::Response;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use opentelemetry::Context;
+use opentelemetry::trace::TraceContextExt;
+use serde::Serialize;
+use tokio::task::JoinSet;
+
+use crate::call::{self, CallError, Target, append};
+use crate::pool::{Lease, Pool};
+use crate::upstream::Upstream;
+
+/// What to send and how.
+#[derive(Debug, Args)]
+pub(crate) struct ClientArgs {
+    /// The frontend service
+    #[arg(long, value_name = "URL")]
+    frontend: Upstream,
+    /// Dispatches to send
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    requests: u64,
+    /// Dispatches in progress at a time, each on a connection of its own
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1024))]
+    concurrency: u32,
+    /// The customer to send a car to: 123, 392, 567 or 731
+    #[arg(long, value_name = "ID", default_value = "123")]
+    customer_id: String,
+    /// A request header to add; may be repeated
+    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = parse_header)]
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// Send no trace context and record no span
+    #[arg(long, conflicts_with = "traceparent")]
+    no_trace: bool,
+    /// Send this traceparent as it is, well-formed or not, and record no span
+    #[arg(long, value_name = "VALUE", value_parser = parse_header_value)]
+    traceparent: Option<HeaderValue>,
+}
+
+/// One line of output.
+#[derive(Debug, Serialize)]
+struct Line {
+    /// 32 hexadecimal digits; empty when no span was recorded.
+    trace_id: String,
+    /// The HTTP status; 0 when there was no answer.
+    status: u16,
+    /// From before connecting until the body was read.
+    duration_ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// What every worker needs.
+#[derive(Debug)]
+struct Plan {
+    frontend: Arc<Pool>,
+    target: Target,
+    headers: HeaderMap,
+    traced: bool,
+    /// Dispatches not begun yet.
+    remaining: AtomicU64,
+}
+
+/// Sends all dispatches, or as many as are begun when `shutdown` completes.
+///
+/// # Errors
+/// When a dispatch got no answer (an answer of any status is one), or stdout is closed.
+pub(crate) async fn run(
+    args: ClientArgs,
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let requests = args.requests;
+    let concurrency = args.concurrency;
+    let plan = Arc::new(Plan::new(args));
+    let mut workers = JoinSet::new();
+    for _ in 0..concurrency {
+        workers.spawn(work(Arc::clone(&plan)));
+    }
+    let mut unanswered = 0;
+    let finished = async {
+        while let Some(worker) = workers.join_next().await {
+            unanswered += worker.context("run a client worker")??;
+        }
+        anyhow::Ok(())
+    };
+    tokio::select! {
+        finished = finished => finished?,
+        () = shutdown => return Ok(()),
+    }
+    if unanswered > 0 {
+        bail!("{unanswered} of {requests} dispatches got no answer; see `error` in the output");
+    }
+    Ok(())
+}
+
+impl Plan {
+    fn new(args: ClientArgs) -> Self {
+        let mut headers: HeaderMap = HeaderMap::new();
+        for (name, value) in args.headers {
+            headers.append(name, value);
+        }
+        let traced = !args.no_trace && args.traceparent.is_none();
+        if let Some(traceparent) = args.traceparent {
+            headers.append("traceparent", traceparent);
+        }
+        Self {
+            frontend: Pool::new(args.frontend),
+            target: Target::new("/dispatch", &[("customer", &args.customer_id)]),
+            headers,
+            traced,
+            remaining: AtomicU64::new(args.requests),
+        }
+    }
+
+    /// True when there is another dispatch to send, which is then the caller's.
+    fn take_one(&self) -> bool {
+        self.remaining
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(1)
+            })
+            .is_ok()
+    }
+}
+
+/// Sends dispatches until all are begun; how many of its own got no answer.
+async fn work(plan: Arc<Plan>) -> anyhow::Result<u64> {
+    let mut unanswered = 0;
+    let mut lease = plan.frontend.lease();
+    while plan.take_one() {
+        let line = dispatch(&plan, &mut lease).await;
+        unanswered += u64::from(line.error.is_some());
+        print(&line).context("write to stdout")?;
+    }
+    Ok(unanswered)
+}
+
+async fn dispatch(plan: &Plan, lease: &mut Lease) -> Line {
+    let started = Instant::now();
+    let (trace_id, result) = if plan.traced {
+        let cx = call::start_span(lease.upstream(), &plan.target, &Context::new());
+        let trace_id = cx.span().span_context().trace_id().to_string();
+        (
+            trace_id,
+            call::get(lease, &plan.target, &plan.headers, &cx).await,
+        )
+    } else {
+        (String::new(), untraced_get(plan, lease).await)
+    };
+    let duration = started.elapsed();
+    let (status, error) = match result {
+        Ok(response) => (response.status().as_u16(), None),
+        Err(error) => (0, Some(format!("{:#}", anyhow::Error::new(error)))),
+    };
+    Line {
+        trace_id,
+        status,
+        duration_ms: milliseconds(duration),
+        error,
+    }
+}
+
+async fn untraced_get(plan: &Plan, lease: &mut Lease) -> Result<Response<Bytes>, CallError> {
+    let mut request = plan.target.request(lease.upstream())?;
+    append(request.headers_mut(), &plan.headers);
+    Ok(lease.exchange(request, |_addresses| ()).await?)
+}
+
+/// With three decimals: microseconds.
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1000.0
+}
+
+/// A whole line at once, so that workers do not interleave.
+fn print(line: &Line) -> anyhow::Result<()> {
+    let mut text = serde_json::to_string(line)?;
+    text.push('\n');
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    Ok(stdout.flush()?)
+}
+
+fn parse_header(text: &str) -> anyhow::Result<(HeaderName, HeaderValue)> {
+    let (name, value) = text
+        .split_once(':')
+        .ok_or_else(|| anyhow!("write `name: value`"))?;
+    let name = name
+        .parse()
+        .with_context(|| format!("`{name}` is no header name"))?;
+    Ok((name, parse_header_value(value.trim())?))
+}
+
+fn parse_header_value(text: &str) -> anyhow::Result<HeaderValue> {
+    HeaderValue::from_bytes(text.as_bytes()).context("a header value has no control characters")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_written_name_colon_value() {
+        let (name, value) = parse_header("X-Test: a: b").unwrap();
+        assert_eq!((name.as_str(), value.to_str().unwrap()), ("x-test", "a: b"));
+        for text in ["", "x-test", "x test: a", ": a", "x-test: a\nb"] {
+            assert!(
+                parse_header(text).is_err(),
+                "{text:?} was taken for a header"
+            );
+        }
+    }
+
+    #[test]
+    fn a_plan_hands_out_each_dispatch_once() {
+        let plan = Plan {
+            frontend: Pool::new("http://127.0.0.1:1".parse().unwrap()),
+            target: Target::new("/dispatch", &[]),
+            headers: HeaderMap::new(),
+            traced: false,
+            remaining: AtomicU64::new(2),
+        };
+        assert_eq!(
+            [plan.take_one(), plan.take_one(), plan.take_one()],
+            [true, true, false]
+        );
+    }
+}
