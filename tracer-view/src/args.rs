@@ -1,0 +1,113 @@
+//! The command line of `hopspan view`. In: arguments. Out: `Args`. Knows no terminal and opens nothing.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+/// Receive OTLP traces and print them as waterfalls
+///
+/// Receives OTLP over gRPC and HTTP, keeps the last traces in memory and prints each as a waterfall once it is complete:
+/// application and data-plane spans in one tree. On SIGTERM or SIGINT it prints what it has not printed yet and then, per
+/// service edge, application time beside data-plane time.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Address for OTLP over gRPC
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4317")]
+    pub grpc: SocketAddr,
+
+    /// Address for OTLP over HTTP (POST /v1/traces)
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4318")]
+    pub http: SocketAddr,
+
+    /// Listen inside this network namespace
+    ///
+    /// Only the two listening sockets are made in the namespace, for example /run/netns/node; everything else, --forward
+    /// too, stays where the process is. Needs CAP_SYS_ADMIN.
+    #[arg(long, value_name = "PATH")]
+    pub netns: Option<PathBuf>,
+
+    /// Append each request to FILE as OTLP/JSON
+    ///
+    /// One ExportTraceServiceRequest a line, in the OTLP/JSON encoding, as received: re-sent batches come twice.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+
+    /// Send everything on to an existing collector
+    ///
+    /// http://HOST:4317 sends OTLP over gRPC; a URL whose path ends in /v1/traces sends OTLP over HTTP as protobuf. What
+    /// the collector cannot take in time is dropped and counted; receiving never waits for it.
+    #[arg(long, value_name = "URL")]
+    pub forward: Option<String>,
+
+    /// Cells in a line [default: the terminal's width, else 100]
+    #[arg(long, value_name = "CELLS")]
+    pub width: Option<usize>,
+
+    /// When to use colour
+    ///
+    /// auto: on a terminal, unless NO_COLOR is set to anything but the empty string.
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorChoice,
+
+    /// Characters to draw with
+    ///
+    /// auto: Unicode if the locale (LC_ALL, LC_CTYPE, LANG) is UTF-8, else ASCII.
+    #[arg(long, value_name = "SET", default_value = "auto")]
+    pub charset: CharsetChoice,
+
+    /// Print at most N waterfalls at the end
+    ///
+    /// Of more traces the slowest, the median and then the next slowest are printed, by the duration of the root span. 0
+    /// prints none, only the table.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub waterfalls: usize,
+
+    /// Print nothing before SIGTERM or SIGINT
+    #[arg(long)]
+    pub at_end: bool,
+
+    /// Show every hop of every exchange
+    ///
+    /// By default the hops are shown in full for the exchange of each service edge that spent most time in the data plane,
+    /// and for those with a drop, a retransmission or an error; the others get one line of hops per path.
+    #[arg(long)]
+    pub full: bool,
+
+    /// Print a trace when nothing has come for it in this many milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 1_500)]
+    pub quiet_ms: u64,
+
+    /// Keep at most N traces; the oldest goes first
+    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    pub max_traces: usize,
+
+    /// Keep at most N spans in all traces together
+    ///
+    /// A span takes about 250 bytes. One trace can have at most a twentieth of them, but at least 20,000.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    pub max_spans: usize,
+}
+
+/// `--color`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// `--charset`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CharsetChoice {
+    /// As the locale says
+    Auto,
+    /// Unicode
+    #[value(name = "utf-8", alias = "utf8")]
+    Utf8,
+    /// ASCII
+    Ascii,
+}

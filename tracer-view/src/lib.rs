@@ -1,0 +1,37 @@
+//! `hopspan view`: an OTLP receiver that prints each trace as a waterfall, application and data-plane spans in one tree, and
+//! a table per service edge of application time beside data-plane time.
+//!
+//! In: OTLP over gRPC and HTTP. Out: text, and on request a file of OTLP/JSON lines and a copy to a collector. It knows the
+//! span model that hopspan exports (`hopspan.role` and its companions) and nothing of kernels, hooks or the agent.
+//!
+//! The stages, in order, each knowing only the ones before it:
+//!
+//! | stage | does | I/O |
+//! |---|---|---|
+//! | [`receive`] | sockets to requests, and requests to [`decode`]d spans | yes |
+//! | [`store`] | spans to traces, in bounded memory | no |
+//! | [`tree`] | a trace to a tree | no |
+//! | [`call`] | a tree to calls between services | no |
+//! | [`compare`] | calls to a comparison per service edge | no |
+//! | [`render`] | trees and comparisons to lines of text | no |
+//! | [`run`] | ties them together | yes |
+
+#![forbid(unsafe_code)]
+
+pub mod args;
+pub mod call;
+pub mod choose;
+pub mod compare;
+pub mod decode;
+mod page;
+pub mod receive;
+pub mod render;
+mod run;
+pub mod sink;
+pub mod span;
+pub mod store;
+pub mod text;
+pub mod tree;
+
+pub use args::Args;
+pub use run::{Bound, run, view};

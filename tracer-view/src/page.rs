@@ -1,0 +1,226 @@
+//! What is printed, and when. In: traces as they become quiet, and the store at the end. Out: text on a writer. Knows no
+//! sockets.
+
+use std::io::{self, ErrorKind, Write};
+
+use crate::Args;
+use crate::args::{CharsetChoice, ColorChoice};
+use crate::call::Call;
+use crate::choose::choose;
+use crate::compare::Calls;
+use crate::render::{Charset, Line, Losses, Style, losses, table, waterfall};
+use crate::store::{Store, Trace};
+use crate::tree::Tree;
+
+/// See the module.
+pub(crate) struct Page<W> {
+    out: W,
+    style: Style,
+    color: bool,
+    waterfalls: usize,
+}
+
+impl<W: Write> Page<W> {
+    pub(crate) fn new(args: &Args, out: W, is_terminal: bool) -> Self {
+        let width = args
+            .width
+            .or_else(|| terminal_width(is_terminal))
+            .unwrap_or(100);
+        let environment = Environment::of_process();
+        let style = Style {
+            width,
+            charset: environment.charset(args.charset),
+            full: args.full,
+        };
+        Self {
+            out,
+            style,
+            color: environment.color(args.color, is_terminal),
+            waterfalls: args.waterfalls,
+        }
+    }
+
+    /// Prints a trace while the viewer runs. False when the reader has gone away.
+    pub(crate) fn live(&mut self, trace: &Trace) -> io::Result<bool> {
+        let caption = match trace.was_shown() {
+            true => format!("again, late spans: {}", trace.new_spans()),
+            false => String::new(),
+        };
+        let caption = with_refused(caption, trace);
+        let tree = Tree::new(&trace.spans);
+        let lines = waterfall(trace.id, &tree, &caption, self.style);
+        self.print(&lines)
+    }
+
+    /// Prints the traces not printed yet, or the chosen few, then the comparison over all, then what was lost. A reader
+    /// that has gone away is no error.
+    pub(crate) fn end(&mut self, store: &Store, lost: &Losses) -> io::Result<()> {
+        let mut calls = Calls::default();
+        let mut unseen = Vec::new();
+        for trace in store.traces() {
+            let tree = Tree::new(&trace.spans);
+            calls.add(&Call::all(&tree));
+            if trace.new_spans() > 0 {
+                unseen.push((trace.id, tree.duration_ns()));
+            }
+        }
+        for choice in choose(&unseen, self.waterfalls) {
+            let Some(trace) = store.get(choice.trace) else {
+                continue;
+            };
+            let caption = if unseen.len() > 1 {
+                choice.reason.to_string()
+            } else {
+                String::new()
+            };
+            let caption = with_refused(caption, trace);
+            let lines = waterfall(trace.id, &Tree::new(&trace.spans), &caption, self.style);
+            if !self.print(&lines)? {
+                return Ok(());
+            }
+        }
+        let comparison = calls.compare();
+        if self.print(&table(&comparison, self.style))? {
+            self.print(&losses(lost, self.style))?;
+        }
+        Ok(())
+    }
+
+    /// Lines, and an empty one after them. False when the reader has gone away.
+    fn print(&mut self, lines: &[Line]) -> io::Result<bool> {
+        if lines.is_empty() {
+            return Ok(true);
+        }
+        let mut text: String = lines
+            .iter()
+            .map(|line| line.to_text(self.color) + "\n")
+            .collect();
+        text.push('\n');
+        match self
+            .out
+            .write_all(text.as_bytes())
+            .and_then(|()| self.out.flush())
+        {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A trace that lost spans says so itself, not only the sum at the end.
+fn with_refused(caption: String, trace: &Trace) -> String {
+    match (trace.refused, caption.as_str()) {
+        (0, _) => caption,
+        (refused, "") => format!("incomplete, spans refused: {refused}"),
+        (refused, caption) => format!("{caption}; incomplete, spans refused: {refused}"),
+    }
+}
+
+fn terminal_width(is_terminal: bool) -> Option<usize> {
+    let size = is_terminal.then(terminal_size::terminal_size)?;
+    size.map(|(width, _)| usize::from(width.0))
+}
+
+/// The variables that decide how to print; empty when not set.
+#[derive(Debug, Default)]
+struct Environment {
+    no_color: String,
+    term: String,
+    /// LC_ALL, LC_CTYPE, LANG.
+    locale: [String; 3],
+}
+
+impl Environment {
+    fn of_process() -> Self {
+        let value = |name| {
+            std::env::var_os(name)
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned()
+        };
+        Self {
+            no_color: value("NO_COLOR"),
+            term: value("TERM"),
+            locale: ["LC_ALL", "LC_CTYPE", "LANG"].map(value),
+        }
+    }
+
+    /// An option given wins over NO_COLOR, which wins over the terminal (no-color.org).
+    fn color(&self, choice: ColorChoice, is_terminal: bool) -> bool {
+        match choice {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => is_terminal && self.no_color.is_empty() && self.term != "dumb",
+        }
+    }
+
+    /// The first variable of the locale that is set decides (POSIX, Base Definitions, section 8.2).
+    fn charset(&self, choice: CharsetChoice) -> Charset {
+        let locale = self.locale.iter().find(|value| !value.is_empty());
+        let locale = locale
+            .map(|value| value.to_ascii_lowercase())
+            .unwrap_or_default();
+        match choice {
+            CharsetChoice::Utf8 => Charset::Utf8,
+            CharsetChoice::Ascii => Charset::Ascii,
+            CharsetChoice::Auto if locale.contains("utf-8") || locale.contains("utf8") => {
+                Charset::Utf8
+            }
+            CharsetChoice::Auto => Charset::Ascii,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colour_is_for_terminals_that_want_it() {
+        let check = |no_color: &str, term: &str, choice, is_terminal, expected| {
+            let environment = Environment {
+                no_color: no_color.into(),
+                term: term.into(),
+                ..Environment::default()
+            };
+            assert_eq!(
+                environment.color(choice, is_terminal),
+                expected,
+                "{environment:?} {choice:?}"
+            );
+        };
+        check("", "xterm", ColorChoice::Auto, true, true);
+        check("", "xterm", ColorChoice::Auto, false, false);
+        check("1", "xterm", ColorChoice::Auto, true, false);
+        check("0", "xterm", ColorChoice::Auto, true, false);
+        check("", "dumb", ColorChoice::Auto, true, false);
+        check("1", "dumb", ColorChoice::Always, false, true);
+        check("", "xterm", ColorChoice::Never, true, false);
+    }
+
+    #[test]
+    fn the_first_locale_variable_that_is_set_decides() {
+        let check = |locale: [&str; 3], choice, expected| {
+            let environment = Environment {
+                locale: locale.map(str::to_owned),
+                ..Environment::default()
+            };
+            assert_eq!(
+                environment.charset(choice),
+                expected,
+                "{locale:?} {choice:?}"
+            );
+        };
+        check(["", "", "C.UTF-8"], CharsetChoice::Auto, Charset::Utf8);
+        check(["", "de_DE.utf8", "C"], CharsetChoice::Auto, Charset::Utf8);
+        check(
+            ["C", "de_DE.utf8", "C.UTF-8"],
+            CharsetChoice::Auto,
+            Charset::Ascii,
+        );
+        check(["", "", ""], CharsetChoice::Auto, Charset::Ascii);
+        check(["", "", ""], CharsetChoice::Utf8, Charset::Utf8);
+        check(["C.UTF-8", "", ""], CharsetChoice::Ascii, Charset::Ascii);
+    }
+}

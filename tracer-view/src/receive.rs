@@ -1,0 +1,83 @@
+//! The way in. In: OTLP over gRPC ([`grpc`]) and HTTP ([`http`]) from listening sockets ([`listen`]). Out: batches of spans
+//! to one task. Knows no traces; what is kept is the receiver's business.
+
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
+use tokio::sync::mpsc;
+
+use crate::decode::decode;
+use crate::span::{Span, TraceId};
+
+pub mod grpc;
+pub mod http;
+pub mod listen;
+
+/// The largest request taken, in bytes, before and after decompression. The OpenTelemetry SDKs send 512 spans at a time,
+/// which is a few hundred kilobytes.
+pub const MAX_REQUEST_BYTES: usize = 16 << 20;
+
+/// Requests waiting for the task that stores them. When they are this many, senders wait; see [`Busy`].
+pub const QUEUED_REQUESTS: usize = 16;
+
+/// How long a sender waits for room in the queue.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// One request, decoded.
+#[derive(Debug)]
+pub struct Batch {
+    /// The spans that could be accepted.
+    pub spans: Vec<(TraceId, Span)>,
+    /// How many could not.
+    pub rejected: u64,
+    /// The request as it came.
+    pub request: ExportTraceServiceRequest,
+}
+
+/// The queue stayed full: the sender should try again later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the viewer's queue is full; send again later")]
+pub struct Busy;
+
+/// Where both protocols hand in what they receive.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    batches: mpsc::Sender<Batch>,
+}
+
+impl Intake {
+    /// An intake, and the end to take batches from. When all clones of the intake are gone, that end closes.
+    pub fn new() -> (Self, mpsc::Receiver<Batch>) {
+        let (batches, receiver) = mpsc::channel(QUEUED_REQUESTS);
+        (Self { batches }, receiver)
+    }
+
+    /// Decodes a request, queues it, and says what to answer: full success, or a partial one when spans were rejected.
+    ///
+    /// # Errors
+    /// [`Busy`] when there was no room in the queue for some seconds, or the viewer is ending.
+    pub async fn accept(
+        &self,
+        request: ExportTraceServiceRequest,
+    ) -> Result<ExportTraceServiceResponse, Busy> {
+        let decoded = decode(&request);
+        let rejected = decoded.rejected;
+        let batch = Batch {
+            spans: decoded.spans,
+            rejected,
+            request,
+        };
+        self.batches
+            .send_timeout(batch, PATIENCE)
+            .await
+            .map_err(|_| Busy)?;
+        let partial_success = (rejected > 0).then(|| ExportTracePartialSuccess {
+            rejected_spans: rejected.cast_signed(),
+            error_message: "spans need a trace id of 16 bytes and a span id of 8, neither all zero"
+                .to_owned(),
+        });
+        Ok(ExportTraceServiceResponse { partial_success })
+    }
+}

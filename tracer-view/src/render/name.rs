@@ -1,0 +1,45 @@
+//! What a row is called. In: a span. Out: the pieces of its name, each with its ink.
+
+use super::line::Ink;
+use crate::span::{Role, Span};
+use crate::text::Text;
+
+/// Service and span name of an application's span; `net` and the name of an exchange; the role of a path; hop and interface.
+pub(super) fn name(span: &Span) -> Vec<(Ink, String)> {
+    match span.role() {
+        None => vec![
+            (Ink::Strong, span.resource.service.to_string()),
+            (Ink::Plain, format!(" {}", span.name)),
+        ],
+        Some(Role::Exchange) => vec![(Ink::Plain, format!("net {}", span.name))],
+        Some(Role::Connect | Role::Request | Role::Response) => {
+            vec![(Ink::Plain, path_name(span).to_owned())]
+        }
+        Some(Role::Hop) => {
+            let interface = span.data_plane().and_then(|d| d.interface.as_ref());
+            let interface = interface.map_or_else(String::new, |name| format!(" {name}"));
+            vec![
+                (Ink::Plain, hop_name(span).to_string()),
+                (Ink::Faint, interface),
+            ]
+        }
+        Some(Role::Unknown) => vec![(Ink::Plain, span.name.to_string())],
+    }
+}
+
+/// `connect`, `request` or `response`.
+pub(super) fn path_name(span: &Span) -> &str {
+    match span.role() {
+        Some(Role::Connect) => "connect",
+        Some(Role::Request) => "request",
+        Some(Role::Response) => "response",
+        _ => span.name.as_str(),
+    }
+}
+
+/// `hopspan.hop`, or the span's name where that is missing.
+pub(super) fn hop_name(span: &Span) -> &Text {
+    span.data_plane()
+        .and_then(|d| d.hop.as_ref())
+        .unwrap_or(&span.name)
+}

@@ -1,0 +1,144 @@
+//! What is said under a span, on lines of its own so that no column cuts it: where a connection really went, and what went
+//! wrong. In: a node. Out: notes. Knows no layout.
+
+use super::duration::duration;
+use super::line::Ink;
+use crate::span::{Facts, Role, Span};
+use crate::text::Text;
+use crate::tree::{Detached, Node};
+
+/// A sentence under a span.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Note {
+    pub(super) ink: Ink,
+    pub(super) text: String,
+    /// Put on the same line if it fits.
+    pub(super) more: Option<String>,
+    /// Where `more` goes when it does not fit: on a line of its own, or nowhere.
+    pub(super) more_wraps: bool,
+}
+
+impl Note {
+    pub(super) fn plain(ink: Ink, text: String) -> Self {
+        Self {
+            ink,
+            text,
+            more: None,
+            more_wraps: true,
+        }
+    }
+}
+
+/// Everything that is wrong with a span; the exclamation mark makes it stand out without colour too.
+pub(super) fn problems(node: &Node<'_>) -> Vec<Note> {
+    let span = node.span;
+    let facts = facts(span);
+    let all = [
+        node.detached.map(detached),
+        (span.end_ns < span.start_ns).then(|| {
+            format!(
+                "ends {} before it starts",
+                duration(span.start_ns - span.end_ns, 4)
+            )
+        }),
+        span.failure
+            .as_ref()
+            .map(|failure| format!("error: {failure}")),
+        facts.and_then(dropped),
+        facts
+            .filter(|f| f.retransmits > 0)
+            .map(|f| match f.retransmits {
+                1 => "1 TCP retransmission".to_owned(),
+                n => format!("{n} TCP retransmissions"),
+            }),
+        facts
+            .and_then(|f| f.incomplete.as_ref())
+            .map(|what| match what.as_str() {
+                "" => "incomplete".to_owned(),
+                what => format!("incomplete: {what}"),
+            }),
+    ];
+    all.into_iter()
+        .flatten()
+        .map(|text| Note::plain(Ink::Problem, format!("! {text}")))
+        .collect()
+}
+
+/// Whether the hops of an exchange deserve to be read whatever it lasted.
+pub(super) fn is_trouble(span: &Span) -> bool {
+    let lost = |f: &Facts| f.retransmits > 0 || f.drop_reason.is_some() || f.drop_hop.is_some();
+    span.data_plane().is_some() && (span.failure.is_some() || facts(span).is_some_and(lost))
+}
+
+/// The translation of a connection, and the rule that made it. `pod` is the answering pod as far as others know it.
+pub(super) fn translation(span: &Span, pod: Option<&Text>) -> Option<Note> {
+    let facts = facts(span)?;
+    let mut text = match (
+        &facts.nat_original,
+        &facts.nat_translated,
+        &facts.destination,
+    ) {
+        (Some(original), Some(translated), _) => format!("{original} → {translated}"),
+        (None, Some(only), _) | (Some(only), None, _) => format!("→ {only}"),
+        (None, None, Some(destination)) if span.role() == Some(Role::Exchange) => {
+            format!("→ {destination}")
+        }
+        _ => String::new(),
+    };
+    if let Some(pod) = facts.pod.as_ref().or(pod).filter(|_| !text.is_empty()) {
+        text.push_str(&format!(" ({pod})"));
+    }
+    if let Some(source) = &facts.nat_masquerade {
+        let separator = if text.is_empty() { "" } else { ", " };
+        text.push_str(&format!("{separator}masqueraded as {source}"));
+    }
+    let rule = facts.rule.as_ref().map(|rule| format!("by {rule}"));
+    match (text.is_empty(), rule) {
+        (true, None) => None,
+        (true, Some(rule)) => Some(Note::plain(Ink::Faint, rule)),
+        (false, more) => Some(Note {
+            ink: Ink::Faint,
+            text,
+            more,
+            more_wraps: true,
+        }),
+    }
+}
+
+/// Whether `span` says of a translation what `above`, on whose lines it would be read too, does not.
+pub(super) fn translates_otherwise(span: &Span, above: &Span) -> bool {
+    let fields = |f: &Facts| {
+        [
+            &f.nat_original,
+            &f.nat_translated,
+            &f.nat_masquerade,
+            &f.rule,
+        ]
+        .map(Option::clone)
+    };
+    let said = facts(above).map(fields).unwrap_or_default();
+    let own = facts(span).map(fields).unwrap_or_default();
+    own.iter()
+        .zip(&said)
+        .any(|(own, said)| own.is_some() && own != said)
+}
+
+fn facts(span: &Span) -> Option<&Facts> {
+    span.data_plane().and_then(|d| d.facts.as_deref())
+}
+
+fn detached(why: Detached) -> String {
+    match why {
+        Detached::ParentMissing(parent) => format!("its parent span {parent} was not received"),
+        Detached::ParentCycle => "its parent spans form a cycle".to_owned(),
+    }
+}
+
+fn dropped(facts: &Facts) -> Option<String> {
+    match (&facts.drop_reason, &facts.drop_hop) {
+        (Some(reason), Some(hop)) => Some(format!("dropped at {hop}: {reason}")),
+        (Some(reason), None) => Some(format!("dropped: {reason}")),
+        (None, Some(hop)) => Some(format!("dropped at {hop}")),
+        (None, None) => None,
+    }
+}

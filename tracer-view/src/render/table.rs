@@ -1,0 +1,317 @@
+//! A comparison to a table. In: a comparison and a style. Out: lines: per service edge a line of medians and one of maxima,
+//! with the edge in columns of its own where there is room and on a line above where there is not.
+
+use super::Style;
+use super::duration::{count, signed_duration};
+use super::glyphs::Charset;
+use super::line::{Ink, Line};
+use crate::compare::{Comparison, EdgeTimes, Spread};
+use crate::text::{shorten_middle, width};
+
+/// Prints the comparison; one line when there were no calls.
+pub fn table(comparison: &Comparison, style: Style) -> Vec<Line> {
+    let charset = style.charset;
+    let traces = match comparison.traces {
+        1 => "1 trace".to_owned(),
+        n => format!("{} traces", count(n as u64)),
+    };
+    if comparison.edges.is_empty() {
+        return vec![Line::of(
+            Ink::Faint,
+            format!("no calls between services in {traces}"),
+        )];
+    }
+    let title = format!("application time beside data-plane time, over {traces}");
+    let mut lines = vec![Line::of(Ink::Strong, title)];
+    let lead = Lead::of(comparison, style);
+    lines.extend(header(&lead));
+    for edge in &comparison.edges {
+        lines.extend(rows(edge, &lead, charset));
+    }
+    lines.extend(notes(comparison, charset));
+    lines.extend(explanations(style));
+    lines
+        .into_iter()
+        .map(|line| line.cut_to(style.width(), charset))
+        .collect()
+}
+
+/// One column of times.
+struct Column {
+    title: [&'static str; 2],
+    cells: usize,
+    value: fn(&EdgeTimes) -> Option<Spread>,
+    print: fn(i64) -> String,
+}
+
+/// Application and data plane side by side first, then what the data plane consists of. With their blanks and
+/// [`STATISTIC`] they fill 80 cells.
+const COLUMNS: [Column; 9] = [
+    Column {
+        title: ["client", "span"],
+        cells: 8,
+        value: |e| e.client_span,
+        print: time,
+    },
+    Column {
+        title: ["app", "(server)"],
+        cells: 9,
+        value: |e| e.server_span,
+        print: time,
+    },
+    Column {
+        title: ["data", "plane"],
+        cells: 8,
+        value: |e| e.data_plane,
+        print: time,
+    },
+    Column {
+        title: ["share", ""],
+        cells: 7,
+        value: |e| e.share_ppm,
+        print: percent,
+    },
+    Column {
+        title: ["client", "rest"],
+        cells: 9,
+        value: |e| e.client,
+        print: time,
+    },
+    Column {
+        title: ["connect", ""],
+        cells: 8,
+        value: |e| e.connect,
+        print: time,
+    },
+    Column {
+        title: ["request", "path"],
+        cells: 8,
+        value: |e| e.request,
+        print: time,
+    },
+    Column {
+        title: ["socket", "queue"],
+        cells: 8,
+        value: |e| e.socket_queue,
+        print: time,
+    },
+    Column {
+        title: ["response", "path"],
+        cells: 9,
+        value: |e| e.response,
+        print: time,
+    },
+];
+
+/// Cells of `median` and `max`.
+const STATISTIC: usize = 6;
+
+/// What stands before the columns of times.
+struct Lead {
+    /// Cells of the edge's name in its own column, 0 when it has a line of its own.
+    edge: usize,
+    /// Blanks added to each column, for air where there is room.
+    air: usize,
+    /// Columns of times: all, or on lines under 80 cells the first ones that fit.
+    columns: &'static [Column],
+}
+
+impl Lead {
+    const CALLS: usize = 1 + "10,000,000".len();
+    const OPENED: usize = 1 + "connected".len();
+
+    fn of(comparison: &Comparison, style: Style) -> Self {
+        let names = comparison
+            .edges
+            .iter()
+            .map(|edge| width(&edge_name(edge, style.charset)));
+        let edge = names.max().unwrap_or(0).clamp("service edge".len(), 48);
+        let times = |air: usize| {
+            COLUMNS
+                .iter()
+                .map(|column| column.cells + air)
+                .sum::<usize>()
+        };
+        let lead = edge + Self::CALLS + Self::OPENED + 2 + STATISTIC;
+        let air = [2, 1]
+            .into_iter()
+            .find(|&air| lead + times(air) <= style.width());
+        match air {
+            Some(air) => Self {
+                edge,
+                air,
+                columns: &COLUMNS,
+            },
+            None => Self {
+                edge: 0,
+                air: usize::from(STATISTIC + times(1) <= style.width()),
+                columns: fitting(style.width() - STATISTIC),
+            },
+        }
+    }
+}
+
+fn fitting(cells: usize) -> &'static [Column] {
+    let mut used = 0;
+    let fits = |column: &&Column| {
+        used += column.cells;
+        used <= cells
+    };
+    &COLUMNS[..COLUMNS.iter().take_while(fits).count()]
+}
+
+fn header(lead: &Lead) -> [Line; 2] {
+    [0, 1].map(|row| {
+        let mut line = Line::default();
+        if lead.edge > 0 {
+            line.push(Ink::Faint, ["", "service edge"][row]);
+            line.push_right(Ink::Faint, ["", "calls"][row], lead.edge + Lead::CALLS);
+            line.push_right(
+                Ink::Faint,
+                ["", "connected"][row],
+                lead.edge + Lead::CALLS + Lead::OPENED,
+            );
+        }
+        let mut end = columns_start(lead);
+        for column in lead.columns {
+            end += column.cells + lead.air;
+            // A title of one word stands on the lower line, next to the numbers.
+            let [upper, lower] = column.title;
+            let title = if lower.is_empty() {
+                ["", upper][row]
+            } else {
+                [upper, lower][row]
+            };
+            line.push_right(Ink::Faint, title, end);
+        }
+        line
+    })
+}
+
+fn columns_start(lead: &Lead) -> usize {
+    match lead.edge {
+        0 => STATISTIC,
+        edge => edge + Lead::CALLS + Lead::OPENED + 2 + STATISTIC,
+    }
+}
+
+fn rows(edge: &EdgeTimes, lead: &Lead, charset: Charset) -> Vec<Line> {
+    let name = edge_name(edge, charset);
+    let calls = count(edge.calls as u64);
+    // Of calls hopspan did not see, nobody knows whether they opened a connection.
+    let connected = (edge.unseen < edge.calls).then(|| count(edge.connected as u64));
+    let mut lines = Vec::new();
+    let mut first = Line::default();
+    if lead.edge > 0 {
+        first.push(
+            Ink::Strong,
+            shorten_middle(&name, lead.edge, charset.ellipsis()),
+        );
+        first.push_right(Ink::Plain, &calls, lead.edge + Lead::CALLS);
+        first.push_right(
+            Ink::Plain,
+            connected.as_deref().unwrap_or("-"),
+            lead.edge + Lead::CALLS + Lead::OPENED,
+        );
+        first.pad_to(columns_start(lead) - STATISTIC);
+    } else {
+        let calls = format!("{calls} {}", if edge.calls == 1 { "call" } else { "calls" });
+        let seen = connected.map_or_else(
+            || "none seen by hopspan".to_owned(),
+            |connected| format!("{connected} opened a connection"),
+        );
+        let mut title = Line::of(Ink::Strong, name);
+        title.push(Ink::Plain, format!("  {calls}, {seen}"));
+        lines.push(title);
+    }
+    first.push(Ink::Plain, "median");
+    let mut second = Line::default();
+    second.pad_to(columns_start(lead) - STATISTIC);
+    second.push(Ink::Plain, "max");
+    for (mut line, pick) in [
+        (first, (|s| s.median) as fn(Spread) -> i64),
+        (second, |s| s.max),
+    ] {
+        let mut end = columns_start(lead);
+        for column in lead.columns {
+            end += column.cells + lead.air;
+            let text = (column.value)(edge)
+                .map_or_else(|| "-".to_owned(), |spread| (column.print)(pick(spread)));
+            line.push_right(Ink::Plain, &charset.text(&text), end);
+        }
+        lines.push(line);
+    }
+    lines
+}
+
+fn edge_name(edge: &EdgeTimes, charset: Charset) -> String {
+    charset
+        .text(&format!("{} → {}", edge.edge.client, edge.edge.server))
+        .into_owned()
+}
+
+fn time(ns: i64) -> String {
+    signed_duration(ns, 3)
+}
+
+fn percent(ppm: i64) -> String {
+    match ppm {
+        0 => "0 %".to_owned(),
+        ..100 => "<0.01 %".to_owned(),
+        _ if ppm < 99_950 => format!("{:.2} %", ppm as f64 / 1e4),
+        _ => format!("{:.1} %", ppm as f64 / 1e4),
+    }
+}
+
+/// Which calls are missing from which numbers.
+fn notes(comparison: &Comparison, charset: Charset) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for edge in &comparison.edges {
+        let name = edge_name(edge, charset);
+        let calls = count(edge.calls as u64);
+        if edge.unseen > 0 {
+            let unseen = count(edge.unseen as u64);
+            lines.push(Line::of(
+                Ink::Faint,
+                format!("{name}: no exchange seen for {unseen} of {calls} calls"),
+            ));
+        }
+        if edge.incomplete > 0 {
+            let incomplete = count(edge.incomplete as u64);
+            let text = format!("! {name}: a path is missing in {incomplete} of {calls} calls");
+            lines.push(Line::of(Ink::Problem, text));
+        }
+    }
+    lines
+}
+
+fn explanations(style: Style) -> Vec<Line> {
+    let parts = [
+        "data plane = connect + request path (its socket queue included) + response path",
+        "app = server span, the calls it makes included",
+        "client rest = client span - app - data plane",
+        "medians are per column, those of connect over the calls that opened a connection",
+    ];
+    let wrap = |text: &str| wrap(text, style.width());
+    parts
+        .iter()
+        .flat_map(|text| wrap(text))
+        .map(|text| Line::of(Ink::Faint, text))
+        .collect()
+}
+
+fn wrap(text: &str, cells: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let last = lines.len() - 1;
+        if lines[last].is_empty() {
+            lines[last].push_str(word);
+        } else if lines[last].len() + 1 + word.len() <= cells {
+            lines[last].push(' ');
+            lines[last].push_str(word);
+        } else {
+            lines.push(format!("  {word}"));
+        }
+    }
+    lines
+}

@@ -1,0 +1,214 @@
+//! Input made to hurt: nothing of it may steer the terminal, break the columns, lose a span or take long.
+
+use std::time::{Duration, Instant};
+
+use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
+use tracer_view::decode::decode;
+use tracer_view::render::{Charset, Style};
+use tracer_view::span::Span;
+use tracer_view::tree::Tree;
+
+use crate::fixture::{EPOCH_NS, Say, application, data_plane, request, span};
+use crate::waterfall::{UTF8_80, lines, text};
+
+/// Sets the window title, clears the screen, reports back, links, reverses, and ends the line.
+const ATTACK: &str = "\u{1b}]0;pwned\u{7}\u{1b}[2J\u{9b}6n\u{1b}]8;;http://x\u{1b}\\\u{202e}txt.exe\r\n\u{0}\u{8}\u{7f}\u{2028}";
+
+#[test]
+fn no_control_character_reaches_the_terminal() {
+    let attacked = |span: OtlpSpan| {
+        let keys = [
+            "hopspan.hop",
+            "network.interface.name",
+            "hopspan.nat.original",
+            "hopspan.nat.translated",
+            "hopspan.nat.masquerade",
+            "hopspan.kube_proxy.rule",
+            "hopspan.drop.reason",
+            "hopspan.drop.hop",
+            "hopspan.incomplete",
+            "k8s.pod.name",
+            "k8s.service.name",
+            "destination.address",
+            "error.type",
+        ];
+        keys.into_iter().fold(
+            OtlpSpan {
+                name: ATTACK.to_owned(),
+                ..span
+            },
+            |span, key| span.say(key, ATTACK),
+        )
+    };
+    let net = ["exchange", "connect", "request", "response", "hop", ATTACK];
+    let net = net.into_iter().zip(2..).map(|(role, id)| {
+        attacked(span(
+            id,
+            if id == 2 { 1 } else { id.min(4) - 1 },
+            "",
+            id,
+            50,
+        ))
+        .say("hopspan.role", role)
+    });
+    let requests = [
+        request(
+            ATTACK,
+            ATTACK,
+            ATTACK,
+            vec![attacked(span(1, 0, "", 0, 100))],
+        ),
+        data_plane(net.collect()),
+    ];
+    for charset in [Charset::Utf8, Charset::Ascii] {
+        for width in [40, 80, 200] {
+            let lines = lines(
+                &requests,
+                Style {
+                    width,
+                    charset,
+                    full: true,
+                },
+            );
+            let plain = text(&lines, false);
+            let bad =
+                |c: char| (c.is_control() && c != '\n') || ('\u{2028}'..='\u{202e}').contains(&c);
+            assert!(!plain.contains(bad), "{plain:?}");
+            assert!(charset == Charset::Utf8 || plain.is_ascii(), "{plain}");
+            let sequences = text(&lines, true).matches('\u{1b}').count();
+            let own = text(&lines, true).matches("\u{1b}[").count();
+            assert_eq!(sequences, own, "only SGR sequences of our own");
+        }
+    }
+}
+
+#[test]
+fn names_of_100_kilobytes() {
+    let long = "n".repeat(100_000);
+    let requests = [request(
+        &long,
+        &long,
+        "app",
+        vec![span(1, 0, &long, 0, 9).say("error.type", &long)],
+    )];
+    for width in [40, 60, 80, 200, 10_000] {
+        lines(&requests, Style { width, ..UTF8_80 });
+    }
+}
+
+#[test]
+fn a_trace_of_100_000_spans() {
+    let started = Instant::now();
+    let chain = (1..=50_000).map(|id| span(id, id - 1, "chain", id, 100_000));
+    let fan = (50_001..=100_000).map(|id| span(id, 1, "fan", id, 10));
+    let requests = [application("big", chain.chain(fan).collect())];
+    let printed = text(&lines(&requests, UTF8_80), false);
+    assert!(printed.ends_with("! 97,000 more rows; --full shows them\n"));
+    let full = text(
+        &lines(
+            &requests,
+            Style {
+                full: true,
+                ..UTF8_80
+            },
+        ),
+        false,
+    );
+    assert_eq!(full.lines().count(), 100_000 + 4);
+    assert!(
+        started.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        started.elapsed()
+    );
+}
+
+#[test]
+fn times_at_the_ends_of_the_clock() {
+    let at = |id: u64, start: u64, end: u64| OtlpSpan {
+        start_time_unix_nano: start,
+        end_time_unix_nano: end,
+        ..span(id, u64::from(id > 1), "t", 0, 0)
+    };
+    let requests = [application(
+        "clock",
+        vec![
+            at(1, EPOCH_NS, EPOCH_NS + 1_000),
+            at(2, 0, u64::MAX),
+            at(3, u64::MAX, 0),
+            at(4, u64::MAX, u64::MAX),
+            at(5, 1, 0),
+            at(6, 0, 0),
+        ],
+    )];
+    for width in [40, 80, 200] {
+        assert!(lines(&requests, Style { width, ..UTF8_80 }).len() >= 6);
+    }
+}
+
+/// Random parents, roles and times: every span stays in the tree once, and `--full` gives each a row.
+#[test]
+fn random_traces_lose_nothing() {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = move |limit: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % limit
+    };
+    let roles = ["exchange", "connect", "request", "response", "hop", "none"];
+    for round in 0..300 {
+        let size = 1 + random(40);
+        let mut made: [Vec<OtlpSpan>; 2] = Default::default();
+        for id in 1..=size {
+            let parent = random(size + 3);
+            let mut span = span(id, parent, "r", random(1_000), random(500));
+            span.end_time_unix_nano -= random(200) * 1_000;
+            let side = random(2) as usize;
+            made[side].push(span.say("hopspan.role", roles[random(6) as usize]));
+        }
+        let [application_spans, net] = made;
+        let requests = [application("r", application_spans), data_plane(net)];
+
+        let spans: Vec<Span> = requests
+            .iter()
+            .flat_map(|r| decode(r).spans)
+            .map(|(_, span)| span)
+            .collect();
+        let tree = Tree::new(&spans);
+        let mut seen = vec![0; spans.len()];
+        let mut open = tree.roots.clone();
+        while let Some(id) = open.pop() {
+            seen[id] += 1;
+            assert!(seen[id] == 1, "round {round}: node {id} twice");
+            open.extend(&tree.nodes[id].children);
+        }
+        assert!(
+            seen.iter().all(|&times| times == 1),
+            "round {round}: {seen:?}"
+        );
+
+        let full = text(
+            &lines(
+                &requests,
+                Style {
+                    full: true,
+                    ..UTF8_80
+                },
+            ),
+            false,
+        );
+        let rows = full
+            .lines()
+            .filter(|line| line.ends_with('│') || line.ends_with('┊'))
+            .count();
+        assert_eq!(rows as u64, size, "round {round}:\n{full}");
+        lines(&requests, UTF8_80);
+        lines(
+            &requests,
+            Style {
+                width: 40,
+                ..UTF8_80
+            },
+        );
+    }
+}
