@@ -6,11 +6,7 @@ use aya_ebpf::{
 };
 use tracer_common::{RecordKind, counter::Counter, device::Device, hook::Hook};
 
-use crate::{
-    emit,
-    journey::Place,
-    kernel::device::NetDevice,
-};
+use crate::{emit, journey::Place, kernel::device::NetDevice};
 
 /// Devices remembered as told; the least recently used is told again.
 const MAX_DEVICES: u32 = 4096;

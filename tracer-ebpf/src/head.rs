@@ -5,10 +5,8 @@
 
 use core::mem::MaybeUninit;
 
-use aya_ebpf::{
-    EbpfContext as _, helpers::generated::bpf_skb_load_bytes, programs::SkBuffContext,
-};
-use tracer_common::{RecordKind, counter::Counter, head::Head, message::Message};
+use aya_ebpf::{EbpfContext as _, helpers::generated::bpf_skb_load_bytes, programs::SkBuffContext};
+use tracer_common::{RecordKind, counter::Counter, head::Head, journey::Journey};
 
 use crate::{count::count, emit, packet::Packet};
 
@@ -18,26 +16,19 @@ struct HeadRecord<const N: usize> {
     bytes: [u8; N],
 }
 
-/// The identity that the head shares with the journey of its packet.
-pub(crate) struct Opening {
-    pub(crate) message: Message,
-    pub(crate) start_ns: u64,
-    pub(crate) sender_cookie: u64,
-}
-
-/// Copies the head of `packet`; false when it is lost (and counted).
+/// Copies the head of the packet that `journey` was opened for; false when it is lost (and counted).
 #[inline(always)]
-pub(crate) fn capture(ctx: &SkBuffContext, packet: &Packet, opening: &Opening) -> bool {
+pub(crate) fn capture(ctx: &SkBuffContext, packet: &Packet, journey: &Journey) -> bool {
     match packet.payload_bytes {
-        0..=512 => capture_sized::<512>(ctx, packet, opening),
-        513..=1024 => capture_sized::<1024>(ctx, packet, opening),
-        1025..=4096 => capture_sized::<4096>(ctx, packet, opening),
-        _ => capture_sized::<{ tracer_common::head::MAX_HEAD_BYTES }>(ctx, packet, opening),
+        0..=512 => capture_sized::<512>(ctx, packet, journey),
+        513..=1024 => capture_sized::<1024>(ctx, packet, journey),
+        1025..=4096 => capture_sized::<4096>(ctx, packet, journey),
+        _ => capture_sized::<{ tracer_common::head::MAX_HEAD_BYTES }>(ctx, packet, journey),
     }
 }
 
 #[inline(always)]
-fn capture_sized<const N: usize>(ctx: &SkBuffContext, packet: &Packet, opening: &Opening) -> bool {
+fn capture_sized<const N: usize>(ctx: &SkBuffContext, packet: &Packet, journey: &Journey) -> bool {
     let Some(mut entry) = emit::reserve::<HeadRecord<N>>(Counter::HeadLost) else {
         return false;
     };
@@ -48,12 +39,12 @@ fn capture_sized<const N: usize>(ctx: &SkBuffContext, packet: &Packet, opening: 
         (&raw mut (*record).header).write(Head {
             kind: RecordKind::Head as u32,
             captured_bytes,
-            start_ns: opening.start_ns,
-            sender_cookie: opening.sender_cookie,
+            start_ns: journey.start_ns,
+            sender_cookie: journey.sender_cookie,
             seq: packet.seq,
             ack: packet.ack,
             payload_bytes: packet.payload_bytes,
-            message: opening.message as u8,
+            message: journey.message,
             padding: [0; 3],
             sent: packet.tuple,
             padding_end: [0; 4],

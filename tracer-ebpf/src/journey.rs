@@ -4,23 +4,19 @@
 //! An address is used again after a free; the end of a journey therefore compares the sequence
 //! number, and throws away the record of another packet.
 
-use aya_ebpf::{
-    helpers::bpf_ktime_get_ns,
-    macros::map,
-    maps::HashMap,
-};
+use aya_ebpf::{helpers::bpf_ktime_get_ns, macros::map, maps::HashMap};
 use tracer_common::{
     RecordKind,
     counter::Counter,
     hook::Hook,
-    journey::{End, HEAD_LOST, HEADER_BYTES, Journey, MAX_STAMPS, STAMPS_CUT},
+    journey::{End, HEADER_BYTES, Journey, MAX_STAMPS, STAMPS_CUT},
     message::Message,
     stamp::Stamp,
 };
 
 use crate::{
     count::{count, hit},
-    emit,
+    emit, output,
     packet::Packet,
 };
 
@@ -55,14 +51,18 @@ pub(crate) fn find(skb: u64) -> Option<&'static mut Journey> {
     Some(unsafe { &mut *journey })
 }
 
+/// What a journey begins with, besides its packet.
+#[derive(Clone, Copy)]
+pub(crate) struct Opening {
+    pub(crate) message: Message,
+    pub(crate) sender_cookie: u64,
+    /// The node sent the packet itself, and its first stamps wait.
+    pub(crate) has_output_stamps: bool,
+}
+
 /// Begins the journey of a packet.
 #[inline(always)]
-pub(crate) fn open(
-    skb: u64,
-    packet: &Packet,
-    message: Message,
-    sender_cookie: u64,
-) -> Option<&'static mut Journey> {
+pub(crate) fn open(skb: u64, packet: &Packet, opening: Opening) -> Option<&'static mut Journey> {
     match JOURNEYS.insert(skb, &EMPTY, BPF_NOEXIST) {
         Ok(()) => {}
         Err(EEXIST) => {
@@ -77,29 +77,38 @@ pub(crate) fn open(
     let journey = find(skb)?;
     count(Counter::Opened);
     journey.kind = RecordKind::Journey as u32;
-    journey.message = message as u8;
-    // SAFETY: the helper has no preconditions.
-    journey.start_ns = unsafe { bpf_ktime_get_ns() };
-    journey.sender_cookie = sender_cookie;
+    journey.message = opening.message as u8;
+    journey.sender_cookie = opening.sender_cookie;
     journey.seq = packet.seq;
     journey.ack = packet.ack;
     journey.payload_bytes = packet.payload_bytes;
     journey.sent = packet.tuple;
+    if opening.has_output_stamps {
+        output::adopt(journey);
+    } else {
+        // SAFETY: the helper has no preconditions.
+        journey.start_ns = unsafe { bpf_ktime_get_ns() };
+    }
     Some(journey)
 }
 
 /// Adds a stamp.
 #[inline(always)]
 pub(crate) fn stamp(journey: &mut Journey, place: Place) {
+    // SAFETY: the helper has no preconditions.
+    stamp_at(journey, place, unsafe { bpf_ktime_get_ns() });
+}
+
+/// Adds a stamp that was taken at `at_ns`.
+#[inline(always)]
+pub(crate) fn stamp_at(journey: &mut Journey, place: Place, at_ns: u64) {
     hit(place.hook);
     let index = usize::from(journey.stamp_count);
     if index >= MAX_STAMPS {
         journey.flags |= STAMPS_CUT;
         return;
     }
-    // SAFETY: the helper has no preconditions.
-    let now_ns = unsafe { bpf_ktime_get_ns() };
-    let elapsed_ns = now_ns.saturating_sub(journey.start_ns);
+    let elapsed_ns = at_ns.saturating_sub(journey.start_ns);
     journey.stamps[index] = Stamp {
         offset_ns: if elapsed_ns > u64::from(u32::MAX) {
             u32::MAX
@@ -112,10 +121,6 @@ pub(crate) fn stamp(journey: &mut Journey, place: Place) {
         padding: [0; 3],
     };
     journey.stamp_count = index as u8 + 1;
-}
-
-pub(crate) fn head_lost(journey: &mut Journey) {
-    journey.flags |= HEAD_LOST;
 }
 
 /// Whether `packet` is the one this journey was opened for.
@@ -136,7 +141,8 @@ pub(crate) fn end(skb: u64, journey: &mut Journey, end: End) {
     if stamps <= MAX_STAMPS {
         let bytes = HEADER_BYTES + stamps * size_of::<Stamp>();
         // SAFETY: `bytes` is at most the size of the record.
-        let used = unsafe { core::slice::from_raw_parts((&raw const *journey).cast::<u8>(), bytes) };
+        let used =
+            unsafe { core::slice::from_raw_parts((&raw const *journey).cast::<u8>(), bytes) };
         emit::send::<[u8]>(used, Counter::JourneyLost);
     }
     forget(skb);

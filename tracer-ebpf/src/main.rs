@@ -15,6 +15,7 @@ mod head;
 mod hooks;
 mod journey;
 mod kernel;
+mod output;
 mod packet;
 mod unread;
 

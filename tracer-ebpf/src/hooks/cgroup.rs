@@ -8,20 +8,23 @@
 //! opens.
 
 use aya_ebpf::{
-    EbpfContext as _,
-    helpers::generated::bpf_get_socket_cookie,
-    macros::cgroup_skb,
+    EbpfContext as _, helpers::generated::bpf_get_socket_cookie, macros::cgroup_skb,
     programs::SkBuffContext,
 };
 use aya_log_ebpf::debug;
-use tracer_common::{counter::Counter, hook::Hook, journey::End, message::Message};
+use tracer_common::{
+    counter::Counter,
+    hook::Hook,
+    journey::{End, HEAD_LOST},
+    message::Message,
+};
 
 use crate::{
     classify::classify,
     count::count,
-    head::{self, Opening},
-    journey::{self, Place},
-    packet, unread,
+    head,
+    journey::{self, Opening, Place},
+    output, packet, unread,
 };
 
 const PASS: i32 = 1;
@@ -40,23 +43,26 @@ fn cgroup_ingress(ctx: SkBuffContext) -> i32 {
 
 #[inline(always)]
 fn send(ctx: &SkBuffContext) -> Option<()> {
+    let skb = ctx.as_ptr() as u64;
+    let has_output_stamps = output::take(skb);
     let packet = packet::parse(ctx)?;
     let message = classify(ctx, &packet)?;
-    let skb = ctx.as_ptr() as u64;
-    let sender_cookie = cookie(ctx);
-    let journey = journey::open(skb, &packet, message, sender_cookie)?;
+    let opening = Opening {
+        message,
+        sender_cookie: cookie(ctx),
+        has_output_stamps,
+    };
+    let journey = journey::open(skb, &packet, opening)?;
     journey::stamp(journey, place(ctx, Hook::CgroupEgress));
-    if matches!(message, Message::Request | Message::Response) {
-        let opening = Opening {
-            message,
-            start_ns: journey.start_ns,
-            sender_cookie,
-        };
-        if !head::capture(ctx, &packet, &opening) {
-            journey::head_lost(journey);
-        }
+    if matches!(message, Message::Request | Message::Response)
+        && !head::capture(ctx, &packet, journey)
+    {
+        journey.flags |= HEAD_LOST;
     }
-    debug!(ctx, "open skb {:x} message {} seq {}", skb, message as u8, packet.seq);
+    debug!(
+        ctx,
+        "open skb {:x} message {} seq {}", skb, message as u8, packet.seq
+    );
     Some(())
 }
 
@@ -76,7 +82,10 @@ fn receive(ctx: &SkBuffContext) -> Option<()> {
     if journey.message == Message::Request as u8 || journey.message == Message::Response as u8 {
         unread::arrived(journey.receiver_cookie, packet.seq);
     }
-    debug!(ctx, "close skb {:x} seq {} stamps {}", skb, packet.seq, journey.stamp_count);
+    debug!(
+        ctx,
+        "close skb {:x} seq {} stamps {}", skb, packet.seq, journey.stamp_count
+    );
     journey::end(skb, journey, End::Socket);
     Some(())
 }

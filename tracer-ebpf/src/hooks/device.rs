@@ -12,8 +12,7 @@ use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use tracer_common::hook::Hook;
 
 use crate::{
-    device,
-    journey,
+    device, journey,
     kernel::{device::NetDevice, skb::Skb},
 };
 

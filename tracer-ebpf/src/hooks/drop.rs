@@ -14,11 +14,13 @@ use tracer_common::{hook::Hook, journey::End};
 use crate::{
     journey::{self, Place},
     kernel::skb::Skb,
+    output,
 };
 
 #[btf_tracepoint(function = "kfree_skb")]
 fn packet_drop(ctx: BtfTracePointContext) -> i32 {
     let skb = Skb::new(ctx.arg::<*const c_void>(0)).address();
+    output::take(skb);
     if let Some(journey) = journey::find(skb) {
         journey.drop_reason = ctx.arg::<u32>(2);
         journey::stamp(

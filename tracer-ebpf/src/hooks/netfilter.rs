@@ -21,6 +21,7 @@ use tracer_common::{
 use crate::{
     journey::{self, Place},
     kernel::skb::Skb,
+    output,
 };
 
 /// kernel: NF_ACCEPT.
@@ -62,21 +63,24 @@ netfilter! {
 
 #[inline(always)]
 fn enter(skb: Skb, hook: Hook) {
-    if let Some(journey) = journey::find(skb.address()) {
-        stamp(journey, hook);
+    match journey::find(skb.address()) {
+        Some(journey) => stamp(journey, hook),
+        None => output::wait(skb, hook),
     }
 }
 
 #[inline(always)]
 fn leave(skb: Skb, hook: Hook) {
-    if let Some(journey) = journey::find(skb.address()) {
-        stamp(journey, hook);
-        if wants_conntrack(journey)
-            && let Some(connection) = skb.conntrack()
-            && connection.copy_tuples(&mut journey.conntrack)
-        {
-            journey.flags |= HAS_CONNTRACK;
-        }
+    let Some(journey) = journey::find(skb.address()) else {
+        output::wait(skb, hook);
+        return;
+    };
+    stamp(journey, hook);
+    if wants_conntrack(journey)
+        && let Some(connection) = skb.conntrack()
+        && connection.copy_tuples(&mut journey.conntrack)
+    {
+        journey.flags |= HAS_CONNTRACK;
     }
 }
 

@@ -14,14 +14,25 @@ offsets!(NF_CONN_TUPLEHASH, TUPLEHASH_TUPLE);
 pub(crate) struct NfConn(*const c_void);
 
 impl NfConn {
-    pub(crate) const fn new(connection: *const c_void) -> Self {
-        Self(connection)
+    /// The address, to be kept for [`Self::at`] while the packet that holds it lives.
+    pub(crate) fn address(self) -> u64 {
+        self.0 as u64
+    }
+
+    /// The connection at an address.
+    pub(crate) const fn at(address: u64) -> Self {
+        Self(address as *const c_void)
     }
 
     /// Copies both tuples to where they stay; false when they cannot be read.
     #[inline(always)]
     pub(crate) fn copy_tuples(self, to: &mut ConntrackTuples) -> bool {
-        let offset = NF_CONN_TUPLEHASH.load() as usize + TUPLEHASH_TUPLE.load() as usize;
+        let tuplehash = NF_CONN_TUPLEHASH.load() as usize;
+        if tuplehash == 0 {
+            // The agent found no conntrack in this kernel. The first member is another.
+            return false;
+        }
+        let offset = tuplehash + TUPLEHASH_TUPLE.load() as usize;
         // SAFETY: the helper checks the source address; any bytes are a valid `ConntrackTuples`.
         let failed = unsafe {
             bpf_probe_read_kernel(

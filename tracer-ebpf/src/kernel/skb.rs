@@ -36,6 +36,6 @@ impl Skb {
         // SAFETY: `_nfct` is an unsigned long.
         let nfct: u64 = unsafe { field(self.0, &SK_BUFF_NFCT) };
         let address = nfct & NFCT_PTRMASK;
-        (address != 0).then(|| NfConn::new(address as *const c_void))
+        (address != 0).then(|| NfConn::at(address))
     }
 }
