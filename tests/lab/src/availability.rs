@@ -1,0 +1,165 @@
+//! Whether a lab can run here, asked before anything is changed.
+//!
+//! In: this process's capabilities, the mount table, PATH. Out: nothing, or one [`Unavailable`] that names the remedy.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{AccessFlags, access};
+use thiserror::Error;
+
+use crate::cgroup;
+
+/// Why a lab cannot run on this machine; the message names the remedy.
+#[derive(Debug, Error)]
+pub enum Unavailable {
+    /// Namespaces, veths and rules need these capabilities, see capabilities(7).
+    #[error("no {capability}: run as root, for example with sudo")]
+    Capability {
+        /// The first capability that is missing, in capabilities(7) spelling.
+        capability: &'static str,
+    },
+    /// Pods are told apart by their cgroup in the v2 hierarchy.
+    #[error(
+        "no cgroup v2 is mounted: boot with systemd.unified_cgroup_hierarchy=1, or mount it with \
+         `mkdir /sys/fs/cgroup/unified && mount -t cgroup2 none /sys/fs/cgroup/unified`"
+    )]
+    NoCgroup2,
+    /// Typical of a container that has its cgroups mounted read-only.
+    #[error("cgroup v2 at {} cannot be written: in a container, start it privileged with --cgroupns=host", mount.display())]
+    Cgroup2ReadOnly {
+        /// Where it is mounted.
+        mount: PathBuf,
+    },
+    /// A program that lays out the node.
+    #[error(
+        "{program} is not on PATH: install {package}, for example with `apt-get install {package}`"
+    )]
+    NoProgram {
+        /// The program's name.
+        program: &'static str,
+        /// The package of Debian and Ubuntu that has it.
+        package: &'static str,
+    },
+    /// Without it kube-proxy's rules do not see frames that the bridge forwards.
+    #[error("br_netfilter is not loaded: run `modprobe br_netfilter`, as a Kubernetes node does")]
+    NoBridgeNetfilter,
+}
+
+/// Says whether a lab can be made here. Changes nothing.
+///
+/// # Errors
+/// The first thing that is missing.
+pub fn can_run() -> Result<(), Unavailable> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    if let Some(capability) = missing_capability(&status) {
+        return Err(Unavailable::Capability { capability });
+    }
+    let mount = cgroup::mount_point().ok_or(Unavailable::NoCgroup2)?;
+    if access(&mount, AccessFlags::W_OK).is_err() {
+        return Err(Unavailable::Cgroup2ReadOnly { mount });
+    }
+    for (program, package) in [("ip", "iproute2"), ("iptables-restore", "iptables")] {
+        if find_program(program).is_none() {
+            return Err(Unavailable::NoProgram { program, package });
+        }
+    }
+    // The entry exists in every network namespace once the module is there (kernel: br_netfilter_sysctl_init_net, since 5.3).
+    if !Path::new("/proc/sys/net/bridge/bridge-nf-call-iptables").exists() {
+        return Err(Unavailable::NoBridgeNetfilter);
+    }
+    Ok(())
+}
+
+/// For tests: true when no lab can run here, after printing `SKIP <test>: <reason>` on a line of its own.
+///
+/// It writes to standard output past the test harness's capture, so that a run can count what it skipped.
+pub fn skip(test: &str) -> bool {
+    let Err(reason) = can_run() else { return false };
+    // The harness may be in the middle of a line. A closed standard output is no reason to fail the test.
+    let _ = writeln!(io::stdout(), "\nSKIP {test}: {reason}");
+    true
+}
+
+/// Finds a program on PATH, or where administrators' programs are when PATH is an ordinary user's.
+pub(crate) fn find_program(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
+        .map(|directory| directory.join(program))
+        .find(|candidate| access(candidate, AccessFlags::X_OK).is_ok())
+}
+
+/// Reads the effective set of a /proc/<pid>/status; one that cannot be read counts as empty.
+fn missing_capability(status: &str) -> Option<&'static str> {
+    /// Numbers from include/uapi/linux/capability.h.
+    const NEEDED: [(u32, &str); 2] = [(12, "CAP_NET_ADMIN"), (21, "CAP_SYS_ADMIN")];
+    let effective = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
+        .unwrap_or(0);
+    NEEDED
+        .into_iter()
+        .find(|(bit, _)| effective & (1 << bit) == 0)
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_missing_capability_is_named() {
+        let cases = [
+            ("CapEff:\t000001ffffffffff\n", None),
+            ("CapEff:\t0000000000201000\n", None),
+            ("CapEff:\t0000000000001000\n", Some("CAP_SYS_ADMIN")),
+            (
+                "Name:\tcat\nCapEff:\t0000000000000000\n",
+                Some("CAP_NET_ADMIN"),
+            ),
+            ("", Some("CAP_NET_ADMIN")),
+        ];
+        for (status, expected) in cases {
+            assert_eq!(missing_capability(status), expected, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn a_program_is_found_by_name_only_where_it_is() {
+        assert!(find_program("sh").is_some_and(|path| path.is_absolute()));
+        assert_eq!(find_program("no-program-has-this-name"), None);
+    }
+
+    #[test]
+    fn every_refusal_names_a_remedy() {
+        let refusals = [
+            (
+                Unavailable::Capability {
+                    capability: "CAP_NET_ADMIN",
+                },
+                "sudo",
+            ),
+            (Unavailable::NoCgroup2, "mount -t cgroup2"),
+            (
+                Unavailable::Cgroup2ReadOnly {
+                    mount: "/sys/fs/cgroup".into(),
+                },
+                "privileged",
+            ),
+            (
+                Unavailable::NoProgram {
+                    program: "ip",
+                    package: "iproute2",
+                },
+                "apt-get install iproute2",
+            ),
+            (Unavailable::NoBridgeNetfilter, "modprobe br_netfilter"),
+        ];
+        for (refusal, remedy) in refusals {
+            assert!(refusal.to_string().contains(remedy), "{refusal}");
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! A command that runs inside a node or a pod.
+//!
+//! In: a program, its arguments and a place (network namespace and cgroup). Out: a [`Process`], or the [`Output`] of one
+//! that ended. The child is in its place before the program's first instruction, dies with the lab's owner, and is in a
+//! process group of its own, so that Ctrl-C in a terminal reaches only the owner.
+//!
+//! `ip netns exec` is not used: it mounts another /sys, which hides the cgroups.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command as StdCommand, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, setns};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
+use nix::unistd::{getppid, write};
+
+use crate::process::Process;
+use crate::resources::Resources;
+
+/// Where a command runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    /// The node or pod, for the names of logs.
+    pub(crate) name: String,
+    pub(crate) cgroup: PathBuf,
+    /// None is the machine's own namespace: only for tools that make namespaces.
+    pub(crate) netns: Option<PathBuf>,
+}
+
+/// A command to run inside a node or a pod; made by [`Node::command`](crate::Node::command) and
+/// [`Pod::command`](crate::Pod::command). It inherits the owner's environment and working directory.
+#[derive(Debug)]
+pub struct Command {
+    resources: Arc<Resources>,
+    place: Place,
+    inner: StdCommand,
+    stdout_is_set: bool,
+    stderr_is_set: bool,
+}
+
+/// What a command that ended has written.
+#[derive(Debug)]
+pub struct Output {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Its standard output, with invalid UTF-8 replaced.
+    pub stdout: String,
+    /// Its standard error, with invalid UTF-8 replaced.
+    pub stderr: String,
+}
+
+impl Command {
+    pub(crate) fn new(resources: Arc<Resources>, place: Place, program: impl AsRef<OsStr>) -> Self {
+        let mut inner = StdCommand::new(program);
+        inner.stdin(Stdio::null()).process_group(0);
+        Self {
+            resources,
+            place,
+            inner,
+            stdout_is_set: false,
+            stderr_is_set: false,
+        }
+    }
+
+    /// Adds an argument.
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.inner.arg(argument);
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args(mut self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        self.inner.args(arguments);
+        self
+    }
+
+    /// Sets an environment variable.
+    pub fn env(mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.inner.env(key, value);
+        self
+    }
+
+    /// Sets environment variables.
+    pub fn envs(
+        mut self,
+        pairs: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>,
+    ) -> Self {
+        self.inner.envs(pairs);
+        self
+    }
+
+    /// Sends standard output elsewhere than to the log, for example `Stdio::inherit()` or a `File`.
+    pub fn stdout(mut self, target: impl Into<Stdio>) -> Self {
+        self.inner.stdout(target);
+        self.stdout_is_set = true;
+        self
+    }
+
+    /// Sends standard error elsewhere than to the log.
+    pub fn stderr(mut self, target: impl Into<Stdio>) -> Self {
+        self.inner.stderr(target);
+        self.stderr_is_set = true;
+        self
+    }
+
+    /// Gives the command this text to read on standard input. Without it, standard input is empty.
+    ///
+    /// # Errors
+    /// When the text cannot be stored in the lab's work directory.
+    pub fn stdin_text(mut self, text: &str) -> Result<Self> {
+        let mut file = self.resources.create_unnamed()?;
+        file.write_all(text.as_bytes())
+            .context("store a command's standard input")?;
+        file.rewind().context("rewind a command's standard input")?;
+        self.inner.stdin(file);
+        Ok(self)
+    }
+
+    /// Starts it. Standard output and error go to a log in the lab's work directory, named after the node or pod and the
+    /// program, unless they were sent elsewhere.
+    ///
+    /// # Errors
+    /// When the program cannot be executed, or the lab was torn down.
+    pub fn spawn(mut self) -> Result<Process> {
+        let mut log_path = None;
+        if !(self.stdout_is_set && self.stderr_is_set) {
+            let (path, file) = self.resources.create_log(&self.name())?;
+            let duplicate = || {
+                file.try_clone()
+                    .with_context(|| format!("duplicate {}", path.display()))
+            };
+            if !self.stdout_is_set {
+                self.inner.stdout(duplicate()?);
+            }
+            if !self.stderr_is_set {
+                self.inner.stderr(duplicate()?);
+            }
+            log_path = Some(path);
+        }
+        self.start(log_path)
+    }
+
+    /// Runs it to its end and returns what it wrote, also when it failed.
+    ///
+    /// # Errors
+    /// When it cannot be started, or is still running after `deadline` (it is then killed).
+    pub fn output(mut self, deadline: Duration) -> Result<Output> {
+        let stdout = self.resources.create_unnamed()?;
+        let stderr = self.resources.create_unnamed()?;
+        self.inner.stdout(
+            stdout
+                .try_clone()
+                .context("duplicate a command's standard output")?,
+        );
+        self.inner.stderr(
+            stderr
+                .try_clone()
+                .context("duplicate a command's standard error")?,
+        );
+        let mut process = self.start(None)?;
+        match process.wait(deadline)? {
+            Some(status) => Ok(Output {
+                status,
+                stdout: read_all(stdout)?,
+                stderr: read_all(stderr)?,
+            }),
+            None => bail!(
+                "{} has not ended after {deadline:?} and was killed; it wrote: {}{}",
+                process.name(),
+                read_all(stdout)?,
+                read_all(stderr)?
+            ),
+        }
+    }
+
+    /// Runs it to its end and returns its standard output.
+    ///
+    /// # Errors
+    /// As [`Command::output`], and when it ended with a status other than 0.
+    pub fn run(self, deadline: Duration) -> Result<String> {
+        let name = self.name();
+        let output = self.output(deadline)?;
+        if !output.status.success() {
+            bail!(
+                "{name} failed, {}: {}",
+                output.status,
+                output.stderr.trim_end()
+            );
+        }
+        Ok(output.stdout)
+    }
+
+    fn name(&self) -> String {
+        let program = Path::new(self.inner.get_program())
+            .file_name()
+            .unwrap_or_default();
+        format!("{}-{}", self.place.name, program.display())
+    }
+
+    fn start(mut self, log_path: Option<PathBuf>) -> Result<Process> {
+        let name = self.name();
+        self.enter_place()
+            .with_context(|| format!("start {name}"))?;
+        let child = self
+            .resources
+            .spawn(self.inner)
+            .with_context(|| format!("start {name}"))?;
+        Ok(Process::new(child, name, log_path))
+    }
+
+    fn enter_place(&mut self) -> Result<()> {
+        let procs = self.place.cgroup.join("cgroup.procs");
+        let procs = File::options()
+            .write(true)
+            .open(&procs)
+            .with_context(|| format!("open {}", procs.display()))?;
+        let netns = self.place.netns.as_ref();
+        let netns =
+            netns.map(|path| File::open(path).with_context(|| format!("open {}", path.display())));
+        let netns = netns.transpose()?;
+        let owner = std::process::id();
+        let enter = move || {
+            set_pdeathsig(Signal::SIGKILL)?;
+            // The owner may have died before the line above: then nobody would send the signal.
+            if u32::try_from(getppid().as_raw()) != Ok(owner) {
+                return Err(Errno::ESRCH.into());
+            }
+            // 0 stands for the writer itself (kernel: cgroup_procs_write_start).
+            write(&procs, b"0")?;
+            if let Some(netns) = &netns {
+                setns(netns, CloneFlags::CLONE_NEWNET)?;
+            }
+            Ok(())
+        };
+        // SAFETY: between fork and exec the closure makes only system calls that are async-signal-safe, on descriptors
+        // opened before, and allocates nothing: its errors are plain numbers.
+        unsafe { self.inner.pre_exec(enter) };
+        Ok(())
+    }
+}
+
+fn read_all(mut file: File) -> Result<String> {
+    let mut bytes = Vec::new();
+    file.rewind()
+        .and_then(|()| file.read_to_end(&mut bytes))
+        .context("read a command's output")?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}

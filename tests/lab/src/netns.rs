@@ -1,0 +1,67 @@
+//! Named network namespaces under /run/netns: enter one, tell which it is, remove one.
+//!
+//! They are made by `ip netns add`, which also keeps /run/netns a shared mount as other tools expect.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use anyhow::{Context, Result};
+use nix::errno::Errno;
+use nix::mount::{MntFlags, umount2};
+use nix::sched::{CloneFlags, setns};
+
+use crate::names;
+
+/// Runs `f` in the namespace, on a thread of its own, because a namespace belongs to a thread.
+/// A socket made there stays in the namespace wherever it is used afterwards. A panic in `f` is the caller's.
+pub(crate) fn within<T: Send>(path: &Path, f: impl FnOnce() -> T + Send) -> Result<T> {
+    let namespace =
+        File::open(path).with_context(|| format!("open network namespace {}", path.display()))?;
+    let entered = thread::scope(|scope| {
+        let thread = scope.spawn(move || setns(&namespace, CloneFlags::CLONE_NEWNET).map(|()| f()));
+        thread
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    });
+    entered.with_context(|| format!("enter network namespace {}", path.display()))
+}
+
+/// The inode that identifies the namespace in /proc/<pid>/ns/net and in the kernel's `net->ns.inum`.
+pub(crate) fn inode(path: &Path) -> Result<u64> {
+    // Before the mount the file is an ordinary one with an unrelated inode, but by then nobody has the path.
+    Ok(fs::metadata(path)
+        .with_context(|| format!("stat network namespace {}", path.display()))?
+        .ino())
+}
+
+/// The named namespaces of one lab.
+pub(crate) fn of_lab(id: &str) -> Result<Vec<PathBuf>> {
+    let prefix = names::netns_prefix(id);
+    let entries = match fs::read_dir(names::NETNS_DIR) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error).with_context(|| format!("read {}", names::NETNS_DIR)),
+    };
+    let paths = entries
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix));
+    Ok(paths.map(|entry| entry.path()).collect())
+}
+
+/// Takes the name away; the kernel frees the namespace, its devices and rules when the last process and socket left it.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    match umount2(path, MntFlags::MNT_DETACH) {
+        // Not mounted: its maker was killed between creating the file and mounting.
+        Ok(()) | Err(Errno::EINVAL | Errno::ENOENT) => {}
+        Err(error) => return Err(error).with_context(|| format!("unmount {}", path.display())),
+    }
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}

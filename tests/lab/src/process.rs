@@ -1,0 +1,201 @@
+//! A process in a node or a pod: wait until it listens, wait until it ends, end it.
+//!
+//! In: a child and the path of its log. Out: its exit status, and the log's tail in every error.
+//! Dropping it kills it.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+
+use crate::listening;
+
+/// How often the state of a process is looked at.
+const POLL: Duration = Duration::from_millis(2);
+/// How many lines of a log an error shows, and how far back it looks for them.
+const TAIL_LINES: usize = 20;
+const TAIL_BYTES: u64 = 16 * 1024;
+
+/// A process started by [`Command::spawn`](crate::Command::spawn). Dropping it kills it and its process group.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    name: String,
+    log_path: Option<PathBuf>,
+    status: Option<ExitStatus>,
+}
+
+impl Process {
+    pub(crate) fn new(child: Child, name: String, log_path: Option<PathBuf>) -> Self {
+        Self {
+            child,
+            name,
+            log_path,
+            status: None,
+        }
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The node or pod and the program, as in the log's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where its output goes; None when both streams were sent elsewhere.
+    pub fn log_path(&self) -> Option<&Path> {
+        self.log_path.as_deref()
+    }
+
+    /// What it has written so far; empty when its output goes elsewhere.
+    pub fn log(&self) -> String {
+        let bytes = self
+            .log_path
+            .as_ref()
+            .and_then(|path| fs::read(path).ok())
+            .unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// How it ended, or None while it runs.
+    ///
+    /// # Errors
+    /// When the kernel cannot say, see waitpid(2).
+    pub fn exit_status(&mut self) -> Result<Option<ExitStatus>> {
+        if self.status.is_none() {
+            self.status = self
+                .child
+                .try_wait()
+                .with_context(|| format!("wait for {}", self.name))?;
+        }
+        Ok(self.status)
+    }
+
+    /// Waits until something listens on the TCP port in the process's network namespace. Sends no packet.
+    ///
+    /// # Errors
+    /// When the process ends first, or `deadline` passes; with the tail of its log.
+    pub fn wait_listening(&mut self, port: u16, deadline: Duration) -> Result<()> {
+        let end = Instant::now() + deadline;
+        loop {
+            if let Some(status) = self.exit_status()? {
+                bail!(
+                    "{} ended, {status}, before it listened on port {port}{}",
+                    self.name,
+                    self.log_tail()
+                );
+            }
+            if listening::is_listening(self.pid(), port) {
+                return Ok(());
+            }
+            if Instant::now() > end {
+                bail!(
+                    "{} does not listen on port {port} after {deadline:?}{}",
+                    self.name,
+                    self.log_tail()
+                );
+            }
+            thread::sleep(POLL);
+        }
+    }
+
+    /// Waits until it ends; None when it is still running after `deadline`.
+    ///
+    /// # Errors
+    /// As [`Process::exit_status`].
+    pub fn wait(&mut self, deadline: Duration) -> Result<Option<ExitStatus>> {
+        let end = Instant::now() + deadline;
+        loop {
+            let status = self.exit_status()?;
+            if status.is_some() || Instant::now() > end {
+                return Ok(status);
+            }
+            thread::sleep(POLL);
+        }
+    }
+
+    /// Sends it a signal, unless it has ended.
+    ///
+    /// # Errors
+    /// As [`Process::exit_status`], and what kill(2) says.
+    pub fn signal(&mut self, signal: Signal) -> Result<()> {
+        // While it has not been waited for, the id is still its own.
+        if self.exit_status()?.is_none() {
+            kill(self.raw_pid(), signal)
+                .with_context(|| format!("send {signal} to {}", self.name))?;
+        }
+        Ok(())
+    }
+
+    /// Sends SIGTERM, waits, and sends SIGKILL when it is still running after `deadline`: the status then says signal 9.
+    ///
+    /// # Errors
+    /// As [`Process::signal`].
+    pub fn terminate(&mut self, deadline: Duration) -> Result<ExitStatus> {
+        self.signal(Signal::SIGTERM)?;
+        match self.wait(deadline)? {
+            Some(status) => Ok(status),
+            None => self.kill(),
+        }
+    }
+
+    /// Sends SIGKILL to its process group and waits for its end.
+    ///
+    /// # Errors
+    /// As [`Process::exit_status`].
+    pub fn kill(&mut self) -> Result<ExitStatus> {
+        if let Some(status) = self.exit_status()? {
+            return Ok(status);
+        }
+        killpg(self.raw_pid(), Signal::SIGKILL)
+            .with_context(|| format!("send SIGKILL to {}", self.name))?;
+        let status = self
+            .child
+            .wait()
+            .with_context(|| format!("wait for {}", self.name))?;
+        self.status = Some(status);
+        Ok(status)
+    }
+
+    /// The end of the log in the form an error message takes it.
+    pub(crate) fn log_tail(&self) -> String {
+        let Some(path) = &self.log_path else {
+            return String::new();
+        };
+        let text = read_tail(path).unwrap_or_else(|error| error.to_string());
+        let lines: Vec<&str> = text.lines().collect();
+        let tail = &lines[lines.len().saturating_sub(TAIL_LINES)..];
+        format!("\n  {} ends with:\n  {}", path.display(), tail.join("\n  "))
+    }
+
+    fn raw_pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().cast_signed())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Err(error) = self.kill() {
+            eprintln!("hopspan-lab: {error:#}");
+        }
+    }
+}
+
+/// The last bytes of a log, which may begin in the middle of a line.
+fn read_tail(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
+    let mut bytes = Vec::new();
+    file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}

@@ -1,0 +1,87 @@
+//! One thread per lab that starts all of the lab's processes.
+//!
+//! PR_SET_PDEATHSIG fires when the *thread* that forked ends (prctl(2), and kernel: reparent_leader), not when its process
+//! does. A test that starts a server from a short-lived thread would lose it with that thread. This thread lives until the
+//! last handle on its lab is gone, so the signal means what it should: the owner died.
+
+use std::io;
+use std::process::{Child, Command};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread;
+
+use anyhow::{Context, Result};
+
+/// The sending side; the thread ends when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Spawner {
+    requests: Sender<Request>,
+}
+
+struct Request {
+    command: Command,
+    reply: SyncSender<io::Result<Child>>,
+}
+
+impl Spawner {
+    pub(crate) fn start() -> Result<Self> {
+        let (requests, receiver) = channel();
+        let thread = thread::Builder::new().name("lab-spawner".into());
+        thread
+            .spawn(move || serve(&receiver))
+            .context("start the lab's spawner thread")?;
+        Ok(Self { requests })
+    }
+
+    /// Starts the command and waits until it has been executed, or could not be.
+    pub(crate) fn spawn(&self, command: Command) -> io::Result<Child> {
+        let (reply, answer) = sync_channel(1);
+        let ended = |_| io::Error::other("the lab's spawner thread has ended");
+        self.requests
+            .send(Request { command, reply })
+            .map_err(|_| ended(()))?;
+        answer.recv().map_err(|_| ended(()))?
+    }
+}
+
+fn serve(requests: &Receiver<Request>) {
+    while let Ok(Request { mut command, reply }) = requests.recv() {
+        // The caller waits for the answer, so it is there to take it.
+        let _ = reply.send(command.spawn());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt;
+
+    use nix::sys::prctl::set_pdeathsig;
+    use nix::sys::signal::Signal;
+
+    use super::*;
+
+    #[test]
+    fn a_process_outlives_the_thread_that_asked_for_it() {
+        let spawner = Spawner::start().unwrap();
+        let mut command = Command::new("sleep");
+        command.arg("60");
+        // SAFETY: prctl(2) is a plain system call and touches no memory of the parent.
+        unsafe { command.pre_exec(|| Ok(set_pdeathsig(Signal::SIGKILL)?)) };
+        let mut child =
+            thread::scope(|scope| scope.spawn(|| spawner.spawn(command)).join().unwrap()).unwrap();
+
+        // The signal of a thread's end would be pending by the time join returned; give the death itself a moment.
+        thread::sleep(std::time::Duration::from_millis(50));
+        assert_eq!(child.try_wait().unwrap(), None);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_program_that_is_missing_is_an_error() {
+        let error = Spawner::start()
+            .unwrap()
+            .spawn(Command::new("/no/such/program"))
+            .unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+}

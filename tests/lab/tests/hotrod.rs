@@ -1,0 +1,130 @@
+//! The deployment of HotROD, with a stand-in that has the application's command line and says who it is.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::PathBuf;
+
+use hopspan_lab::hotrod::{HotRodOptions, deploy};
+use hopspan_lab::{Lab, skip};
+
+fn options(env: &[(&str, &str)]) -> HotRodOptions {
+    HotRodOptions {
+        binary: PathBuf::from(env!("CARGO_BIN_EXE_hotrod-stand-in")),
+        otlp_endpoint: None,
+        env: env
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect(),
+    }
+}
+
+#[test]
+fn hotrod_is_deployed_asked_and_stopped() {
+    if skip("hotrod_is_deployed_asked_and_stopped") {
+        return;
+    }
+    let lab = Lab::new("hotrod_is_deployed_asked_and_stopped").unwrap();
+    let node = lab.node("node").unwrap();
+    let mut hotrod = deploy(&node, &options(&[])).unwrap();
+
+    let names: Vec<String> = hotrod
+        .pods()
+        .iter()
+        .map(|pod| pod.name().to_owned())
+        .collect();
+    let expected = [
+        "customer-0",
+        "customer-1",
+        "driver-0",
+        "route-0",
+        "route-1",
+        "frontend-0",
+        "client-0",
+    ];
+    assert_eq!(names, expected);
+    let services: Vec<_> = hotrod
+        .services()
+        .iter()
+        .map(|service| (service.service_port_name(), service.address()))
+        .collect();
+    let at = |host, port| SocketAddrV4::new(Ipv4Addr::new(10, 96, 0, host), port);
+    assert_eq!(
+        services,
+        [
+            ("hotrod/customer:http".into(), at(11, 8081)),
+            ("hotrod/driver:grpc".into(), at(12, 8082)),
+            ("hotrod/route:http".into(), at(13, 8083)),
+            ("hotrod/frontend:http".into(), at(10, 8080)),
+        ]
+    );
+    for (pod, process) in hotrod.instances() {
+        let log = process.log();
+        let role = pod.name().split('-').next().unwrap();
+        let lines = [
+            format!("OTEL_SERVICE_NAME={role}"),
+            format!(
+                "OTEL_RESOURCE_ATTRIBUTES=k8s.namespace.name=hotrod,k8s.pod.name={},k8s.pod.uid={}",
+                pod.name(),
+                pod.uid()
+            ),
+            format!("POD_NAME={}", pod.name()),
+            format!(
+                "OTEL_EXPORTER_OTLP_ENDPOINT=http://{}:4317",
+                node.bridge_ip()
+            ),
+        ];
+        for line in lines {
+            assert!(
+                log.contains(&line),
+                "{line} not in the log of {}: {log}",
+                pod.name()
+            );
+        }
+    }
+
+    // The stand-in's client only gets its answer when the frontend reached every role through its ClusterIP.
+    let dispatches = hotrod.dispatch(6, 2).unwrap();
+    assert_eq!(dispatches.len(), 6);
+    assert!(
+        dispatches
+            .iter()
+            .all(|dispatch| dispatch.status == 200 && dispatch.duration_ms > 0.0),
+        "{dispatches:?}"
+    );
+    hotrod.stop().unwrap();
+}
+
+#[test]
+fn an_instance_that_fails_is_named_with_its_log() {
+    if skip("an_instance_that_fails_is_named_with_its_log") {
+        return;
+    }
+    let lab = Lab::new("an_instance_that_fails_is_named_with_its_log").unwrap();
+    let node = lab.node("node").unwrap();
+    let error = format!(
+        "{:#}",
+        deploy(&node, &options(&[("STAND_IN_FAILS", "driver")])).unwrap_err()
+    );
+    assert!(
+        error.contains("hotrod.driver-0-hotrod-stand-in ended, exit status: 7"),
+        "{error}"
+    );
+    assert!(error.contains("driver fails as told"), "{error}");
+}
+
+#[test]
+fn an_instance_that_does_not_stop_well_is_named() {
+    if skip("an_instance_that_does_not_stop_well_is_named") {
+        return;
+    }
+    let lab = Lab::new("an_instance_that_does_not_stop_well_is_named").unwrap();
+    let node = lab.node("node").unwrap();
+    let hotrod = deploy(&node, &options(&[("STAND_IN_STOPS_BADLY", "route")])).unwrap();
+    let error = format!("{:#}", hotrod.stop().unwrap_err());
+    assert!(
+        error.contains("hotrod.route-0-") && error.contains("hotrod.route-1-"),
+        "{error}"
+    );
+    assert!(!error.contains("customer"), "{error}");
+}

@@ -1,0 +1,279 @@
+//! However an owner ends, nothing of its lab stays; and the machine's own network is never changed.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+#[allow(dead_code)] // Each test binary uses a part of it.
+mod echo;
+mod machine;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use hopspan_lab::{Lab, Pod, Process, Signal, skip};
+use machine::{remains_of, wait_until_gone};
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+
+/// A lab with a node, a pod, a service and a process in each place, so that teardown has one of everything.
+fn furnished(label: &str) -> (Lab, Pod, [Process; 2]) {
+    let lab = Lab::new(label).unwrap();
+    let node = lab.node("node").unwrap();
+    let pod = node.pod("default", "web").unwrap();
+    node.apply_services(&[echo::service("web", 10, &[&pod])])
+        .unwrap();
+    let sleep = |command: hopspan_lab::Command| command.arg("infinity").spawn().unwrap();
+    let processes = [sleep(pod.command("sleep")), sleep(node.command("sleep"))];
+    (lab, pod, processes)
+}
+
+/// Another process that owns a lab: its id and work directory as it printed them.
+struct Owner {
+    child: Child,
+    id: String,
+    work_dir: PathBuf,
+}
+
+impl Owner {
+    fn start() -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_hopspan-lab"))
+            .arg("up")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap())
+            .lines()
+            .map(Result::unwrap);
+        let mut value = |key: &str| {
+            lines
+                .find_map(|line| Some(line.strip_prefix(key)?.trim().to_owned()))
+                .unwrap()
+        };
+        let (id, work_dir) = (value("lab "), PathBuf::from(value("logs ")));
+        value("ready");
+        Self {
+            child,
+            id,
+            work_dir,
+        }
+    }
+
+    fn end_with(&mut self, signal: Signal) -> std::process::ExitStatus {
+        assert!(
+            remains_of(&self.id, &self.work_dir).len() > 6,
+            "the lab was up"
+        );
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+        self.child.wait().unwrap()
+    }
+}
+
+#[test]
+fn nothing_is_left_after_drop() {
+    if skip("nothing_is_left_after_drop") {
+        return;
+    }
+    let (lab, pod, processes) = furnished("nothing_is_left_after_drop");
+    let (id, work_dir) = (lab.id().to_owned(), lab.work_dir().to_owned());
+    let before = remains_of(&id, &work_dir);
+    // Three namespaces and their mounts, the lock, the logs, the cgroup, two processes.
+    assert_eq!(before.len(), 11, "{before:#?}");
+
+    drop(lab);
+    assert_eq!(remains_of(&id, &work_dir), [""; 0]);
+    for mut process in processes {
+        assert_eq!(
+            process
+                .exit_status()
+                .unwrap()
+                .and_then(|status| status.signal()),
+            Some(9)
+        );
+    }
+    // Handles that are left say so instead of making something that nobody would remove.
+    let error = format!("{:#}", pod.command("true").spawn().unwrap_err());
+    assert!(error.contains("was torn down"), "{error}");
+    assert!(pod.within(|| ()).is_err());
+}
+
+#[test]
+fn teardown_says_what_it_removed() {
+    if skip("teardown_says_what_it_removed") {
+        return;
+    }
+    let (lab, _pod, _processes) = furnished("teardown_says_what_it_removed");
+    let work_dir = lab.work_dir().to_owned();
+    let removed = lab.teardown().unwrap();
+    assert_eq!((removed.processes, removed.namespaces), (2, 3));
+    // The lab, tools, node, system.slice, kubepods, burstable, pod, container.
+    assert_eq!(removed.cgroups, 8);
+    assert_eq!(removed.work_dir, Some(work_dir));
+}
+
+#[test]
+fn nothing_but_logs_is_left_after_a_panic() {
+    if skip("nothing_but_logs_is_left_after_a_panic") {
+        return;
+    }
+    let mut found = None;
+    let panic = catch_unwind(AssertUnwindSafe(|| {
+        let (lab, _pod, _processes) = furnished("nothing_but_logs_is_left_after_a_panic");
+        found = Some((lab.id().to_owned(), lab.work_dir().to_owned()));
+        panic!("on purpose");
+    }));
+    assert!(panic.is_err());
+    let (id, work_dir) = found.unwrap();
+    assert_eq!(remains_of(&id, &work_dir), [work_dir.display().to_string()]);
+    assert!(
+        work_dir.join("node-sleep.log").exists() && work_dir.join("default.web-sleep.log").exists()
+    );
+    fs::remove_dir_all(work_dir).unwrap();
+}
+
+#[test]
+fn nothing_is_left_after_a_signal() {
+    if skip("nothing_is_left_after_a_signal") {
+        return;
+    }
+    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+        let mut owner = Owner::start();
+        assert_eq!(owner.end_with(signal).code(), Some(code));
+        assert_eq!(remains_of(&owner.id, &owner.work_dir), [""; 0], "{signal}");
+    }
+}
+
+#[test]
+fn a_killed_owner_is_swept_by_the_next_lab() {
+    if skip("a_killed_owner_is_swept_by_the_next_lab") {
+        return;
+    }
+    let mut owner = Owner::start();
+    assert_eq!(owner.end_with(Signal::SIGKILL).signal(), Some(9));
+    drop(Lab::new("a_killed_owner_is_swept_by_the_next_lab").unwrap());
+    // Another test's lab may have come first and still be at it.
+    wait_until_gone(&owner.id, &owner.work_dir);
+}
+
+/// Signals at moments that fall anywhere between the owner's first instruction and a lab that is up.
+#[test]
+fn an_owner_interrupted_while_building_leaves_nothing() {
+    if skip("an_owner_interrupted_while_building_leaves_nothing") {
+        return;
+    }
+    for signal in [Signal::SIGINT, Signal::SIGKILL] {
+        for milliseconds in (1..120).step_by(7) {
+            // The owner's work directory is the only thing in here, and names the lab.
+            let temporary = tempfile::tempdir().unwrap();
+            let mut owner = Command::new(env!("CARGO_BIN_EXE_hopspan-lab"))
+                .arg("up")
+                .env("TMPDIR", temporary.path())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            std::thread::sleep(Duration::from_millis(milliseconds));
+            kill(Pid::from_raw(owner.id().cast_signed()), signal).unwrap();
+            let id = || {
+                let entry = fs::read_dir(temporary.path()).unwrap().flatten().next()?;
+                let name = entry.file_name().into_string().unwrap();
+                Some(name.replace("hopspan-lab-", ""))
+            };
+            // An interrupted owner removes the directory, a killed one may have just made it.
+            let early = id();
+            let status = owner.wait().unwrap();
+            let lab = early.or_else(id);
+            // Before the handlers are installed there is no lab either, and SIGINT does what it does by default.
+            let as_expected = status.code() == Some(130) || status.signal() == Some(signal as i32);
+            assert!(as_expected, "{signal} after {milliseconds} ms: {status}");
+            if signal == Signal::SIGKILL {
+                hopspan_lab::sweep().unwrap();
+            }
+            if let Some(id) = lab {
+                let work_dir = temporary.path().join(format!("hopspan-lab-{id}"));
+                if signal == Signal::SIGKILL {
+                    // Another test's sweep may have come first and still be at it.
+                    wait_until_gone(&id, &work_dir);
+                }
+                assert_eq!(
+                    remains_of(&id, &work_dir),
+                    [""; 0],
+                    "{signal} after {milliseconds} ms"
+                );
+            }
+            assert_eq!(
+                fs::read_dir(temporary.path()).unwrap().count(),
+                0,
+                "{signal} after {milliseconds} ms"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_live_lab_is_not_swept() {
+    if skip("a_live_lab_is_not_swept") {
+        return;
+    }
+    let (lab, pod, mut processes) = furnished("a_live_lab_is_not_swept");
+    let mut owner = Owner::start();
+    let swept = hopspan_lab::sweep().unwrap();
+    assert!(
+        swept
+            .iter()
+            .all(|other| other.id != lab.id() && other.id != owner.id),
+        "{swept:?}"
+    );
+    for process in &mut processes {
+        assert_eq!(process.exit_status().unwrap(), None);
+    }
+    assert!(pod.within(|| ()).is_ok());
+    assert_eq!(owner.end_with(Signal::SIGTERM).code(), Some(143));
+}
+
+#[test]
+fn many_labs_come_and_go_at_once() {
+    if skip("many_labs_come_and_go_at_once") {
+        return;
+    }
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..3 {
+                    let (lab, _pod, _processes) = furnished("many_labs_come_and_go_at_once");
+                    let (id, work_dir) = (lab.id().to_owned(), lab.work_dir().to_owned());
+                    lab.teardown().unwrap();
+                    assert_eq!(remains_of(&id, &work_dir), [""; 0]);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn the_machine_is_as_before() {
+    if skip("the_machine_is_as_before") {
+        return;
+    }
+    let before = machine::state();
+    assert!(before.len() > 50, "the machine's state was read");
+    let (lab, pod, _processes) = furnished("the_machine_is_as_before");
+    let _echo = echo::serve(&pod, 8080);
+    pod.within(|| echo::ask(std::net::SocketAddrV4::new([10, 96, 0, 10].into(), 80)))
+        .unwrap()
+        .unwrap();
+    machine::assert_unchanged(&before, "while the lab is up");
+    let forwarding = lab.nodes()[0]
+        .within(|| fs::read_to_string("/proc/sys/net/ipv4/ip_forward"))
+        .unwrap()
+        .unwrap();
+    assert_eq!(forwarding.trim(), "1");
+
+    lab.teardown().unwrap();
+    // Devices of a namespace that is gone are freed a moment later, but never here.
+    std::thread::sleep(Duration::from_millis(100));
+    machine::assert_unchanged(&before, "after the lab");
+}
