@@ -1,0 +1,29 @@
+//! Builds the kernel programs, so that `cargo build` is all that is needed.
+
+use std::path::Path;
+
+use anyhow::Context;
+
+fn main() -> anyhow::Result<()> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("tracer-user is not in a workspace")?;
+    println!("cargo:rerun-if-env-changed={}", ebpf_toolchain::OVERRIDE);
+    println!("cargo:rerun-if-changed=../tracer-common");
+    let found = ebpf_toolchain::find(workspace)?;
+    println!("cargo:rerun-if-changed={}", found.linker.path.display());
+    found.apply_to_env();
+    // aya-build runs `cargo build --package NAME` where it stands; tracer-ebpf is a workspace of
+    // its own.
+    let programs = workspace.join("tracer-ebpf");
+    std::env::set_current_dir(&programs)
+        .with_context(|| format!("enter {}", programs.display()))?;
+    aya_build::build_ebpf(
+        [aya_build::Package {
+            name: "tracer-ebpf",
+            root_dir: &programs.display().to_string(),
+            ..Default::default()
+        }],
+        aya_build::Toolchain::Custom(&found.toolchain.name),
+    )
+}

@@ -1,0 +1,264 @@
+//! Loads the kernel programs, chooses the hooks this kernel offers, and attaches them.
+//!
+//! In: `Options`. Out: `Attached`, which holds everything attached for as long as it lives: nothing
+//! is pinned, so the end of the process, however it comes, detaches all. A hook that cannot attach
+//! is named in `Attached::missing` and narrows what is seen; only the cgroup hooks are necessary.
+
+mod netfilter;
+mod offsets;
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    os::fd::{AsFd as _, BorrowedFd},
+    path::PathBuf,
+};
+
+use aya::{
+    Btf, Ebpf, EbpfLoader,
+    maps::Map,
+    programs::{BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, ProgramError},
+};
+use aya_log::EbpfLogger;
+use tracer_common::hook::Hook;
+
+pub use offsets::NoBtf;
+
+/// The object that build.rs made.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracer-ebpf"));
+
+/// What to attach to.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The cgroup v2 directory below which sockets are followed.
+    pub cgroup: PathBuf,
+    /// Let the programs log what they do with each packet of interest.
+    pub debug: bool,
+}
+
+/// Why nothing can be seen.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// No kernel BTF.
+    #[error(transparent)]
+    NoBtf(#[from] NoBtf),
+    /// A structure field that every program needs is not in this kernel.
+    #[error("kernel structure field {0} not found in BTF: this kernel is not supported")]
+    Field(String),
+    /// The object or its maps were refused.
+    #[error("load the kernel programs (needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN)")]
+    Load(#[from] aya::EbpfError),
+    /// aya cannot read the BTF.
+    #[error("read the kernel's BTF")]
+    Btf(#[from] aya::BtfError),
+    /// The cgroup cannot be opened.
+    #[error("open cgroup {path}: it must be a directory of a cgroup v2 file system")]
+    Cgroup {
+        /// As given.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The programs' log cannot be read.
+    #[error("read the log of the kernel programs")]
+    Log(#[from] aya_log::Error),
+    /// One of the hooks without which no journey opens or ends.
+    #[error("attach {0} (needs CAP_BPF and CAP_NET_ADMIN)", hook.name())]
+    Necessary {
+        /// Which.
+        hook: Hook,
+        /// Why.
+        #[source]
+        source: ProgramError,
+    },
+}
+
+/// A hook that is not attached, and why.
+#[derive(Clone, Debug)]
+pub struct Missing {
+    /// Which.
+    pub hook: Hook,
+    /// Why.
+    pub reason: String,
+}
+
+/// Everything attached. Dropping it detaches.
+pub struct Attached {
+    ebpf: Ebpf,
+    _netfilter: Option<netfilter::Links>,
+    log: Option<EbpfLogger<&'static dyn log::Log>>,
+    /// Hooks that this kernel or these privileges do not allow.
+    pub missing: Vec<Missing>,
+}
+
+impl Attached {
+    /// Hands over one of the maps that the programs share with user space.
+    pub fn take_map(&mut self, name: &str) -> Option<Map> {
+        self.ebpf.take_map(name)
+    }
+
+    /// Passes on what the programs have logged, where they were told to log.
+    pub fn flush_log(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.flush();
+        }
+    }
+}
+
+/// Loads and attaches.
+///
+/// # Errors
+///
+/// When the programs cannot be loaded, or sockets cannot be followed at all.
+pub fn attach(options: &Options) -> Result<Attached, AttachError> {
+    let offsets = globals(options)?;
+    let globals: HashMap<&str, (&[u8], bool)> = offsets
+        .iter()
+        .map(|(name, value)| (*name, (value.as_slice(), true)))
+        .collect();
+    let mut loader = EbpfLoader::new();
+    for (name, value) in &offsets {
+        loader.override_global(name, value.as_slice(), true);
+    }
+    let mut ebpf = loader.load(OBJECT)?;
+    let mut missing = Vec::new();
+    attach_cgroup(&mut ebpf, options)?;
+    attach_tracepoints(&mut ebpf, &mut missing)?;
+    let netfilter = netfilter::attach(OBJECT, &globals, &map_fds(&ebpf))
+        .map_err(|error| {
+            missing.extend(netfilter_hooks().map(|hook| Missing {
+                hook,
+                reason: error.to_string(),
+            }));
+        })
+        .ok();
+    let log = options
+        .debug
+        .then(|| EbpfLogger::init(&mut ebpf))
+        .transpose()?;
+    Ok(Attached {
+        ebpf,
+        _netfilter: netfilter,
+        log,
+        missing,
+    })
+}
+
+/// The read-only globals of the programs, by name.
+fn globals(options: &Options) -> Result<Vec<(&'static str, Vec<u8>)>, AttachError> {
+    let mut globals = Vec::new();
+    for (field, offset) in offsets::resolve()? {
+        // Where conntrack is not loaded its fields stay zero, and the programs leave it alone.
+        if offset.is_none() && !field.structure.starts_with("nf_conn") {
+            let name = format!("{}.{}", field.structure, field.member);
+            return Err(AttachError::Field(name));
+        }
+        globals.push((field.global, offset.unwrap_or(0).to_ne_bytes().to_vec()));
+    }
+    let level = if options.debug { u8::MAX } else { 0 };
+    globals.push((aya_log::LEVEL, vec![level]));
+    Ok(globals)
+}
+
+fn attach_cgroup(ebpf: &mut Ebpf, options: &Options) -> Result<(), AttachError> {
+    let cgroup = File::open(&options.cgroup).map_err(|source| AttachError::Cgroup {
+        path: options.cgroup.clone(),
+        source,
+    })?;
+    for (hook, attach_type) in [
+        (Hook::CgroupEgress, CgroupSkbAttachType::Egress),
+        (Hook::CgroupIngress, CgroupSkbAttachType::Ingress),
+    ] {
+        program::<CgroupSkb>(ebpf, hook.name())
+            .and_then(|program| {
+                program.load()?;
+                program.attach(&cgroup, attach_type, CgroupAttachMode::Single)
+            })
+            .map_err(|source| AttachError::Necessary { hook, source })?;
+    }
+    Ok(())
+}
+
+/// A hook, and the programs that can serve it as (function, tracepoint), the best first.
+const TRACEPOINTS: [(Hook, &[(&str, &str)]); 4] = [
+    (
+        Hook::DeviceTransmit,
+        &[("device_transmit", "net_dev_start_xmit")],
+    ),
+    (
+        Hook::DeviceReceive,
+        &[("device_receive", "netif_receive_skb")],
+    ),
+    (
+        Hook::SocketRead,
+        &[
+            ("socket_read", "sock_recv_length"),
+            ("socket_read_fallback", "tcp_rcv_space_adjust"),
+        ],
+    ),
+    (Hook::PacketDrop, &[("packet_drop", "kfree_skb")]),
+];
+
+fn attach_tracepoints(ebpf: &mut Ebpf, missing: &mut Vec<Missing>) -> Result<(), AttachError> {
+    let btf = Btf::from_sys_fs()?;
+    for (hook, candidates) in TRACEPOINTS {
+        let mut refused = Vec::new();
+        let attached = candidates.iter().any(|(function, tracepoint)| {
+            attach_tracepoint(ebpf, function, tracepoint, &btf)
+                .map_err(|error| refused.push(format!("{tracepoint}: {error}")))
+                .is_ok()
+        });
+        if !attached {
+            missing.push(Missing {
+                hook,
+                reason: refused.join("; "),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn attach_tracepoint(
+    ebpf: &mut Ebpf,
+    function: &str,
+    tracepoint: &str,
+    btf: &Btf,
+) -> Result<(), ProgramError> {
+    let program = program::<BtfTracePoint>(ebpf, function)?;
+    program.load(tracepoint, btf)?;
+    program.attach()?;
+    Ok(())
+}
+
+fn program<'a, T>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut T, ProgramError>
+where
+    &'a mut T: TryFrom<&'a mut aya::programs::Program, Error = ProgramError>,
+{
+    ebpf.program_mut(name)
+        .ok_or(ProgramError::NotLoaded)
+        .and_then(TryInto::try_into)
+}
+
+fn netfilter_hooks() -> impl Iterator<Item = Hook> {
+    Hook::ALL
+        .into_iter()
+        .filter(|hook| (Hook::PreroutingEnter..=Hook::PostroutingLeave).contains(hook))
+}
+
+/// The maps by name, of the kinds that the programs use.
+fn map_fds(ebpf: &Ebpf) -> HashMap<String, BorrowedFd<'_>> {
+    ebpf.maps()
+        .filter_map(|(name, map)| {
+            let (Map::Array(data)
+            | Map::HashMap(data)
+            | Map::LruHashMap(data)
+            | Map::PerCpuArray(data)
+            | Map::RingBuf(data)) = map
+            else {
+                return None;
+            };
+            Some((name.to_owned(), data.fd().as_fd()))
+        })
+        .collect()
+}

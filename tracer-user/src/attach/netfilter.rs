@@ -1,0 +1,224 @@
+//! Loads and attaches BPF_PROG_TYPE_NETFILTER, which aya does not know.
+//!
+//! The programs are functions of the same object that aya loaded; they are relocated against the
+//! maps that aya made, loaded, and linked to the hooks of the network namespace this thread is in.
+//! Oldest kernel: 6.4. The links end with their file descriptors, whatever ends the process.
+
+use std::{
+    collections::HashMap,
+    ffi::CStr,
+    io,
+    os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
+};
+
+use aya_obj::{
+    Object,
+    generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_insn},
+};
+use tracer_common::hook::Hook;
+
+/// kernel: BPF_PROG_TYPE_NETFILTER, 6.4.
+const PROG_TYPE_NETFILTER: u32 = 32;
+/// Before conntrack (-200), defragmentation (-400) and every priority but the one that the kernel
+/// refuses (INT_MIN).
+const FIRST: i32 = i32::MIN + 1;
+/// After SNAT (100); conntrack confirms at INT_MAX, which the kernel refuses as well.
+const LAST: i32 = i32::MAX - 1;
+/// kernel: NFPROTO_IPV4, NFPROTO_IPV6.
+const FAMILIES: [u32; 2] = [2, 10];
+/// Verifier messages kept for the error.
+const VERIFIER_LOG_BYTES: usize = 64 << 10;
+
+/// Why the netfilter programs are not attached.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NetfilterError {
+    /// The object is not what this agent was built with.
+    #[error("program {0} is not in the object")]
+    Missing(&'static str),
+    /// The object does not parse or relocate.
+    #[error("relocate the netfilter programs: {0}")]
+    Object(String),
+    /// The kernel refuses a program.
+    #[error("load netfilter program {name} (kernel 6.4 or later): {source}{log}")]
+    Load {
+        /// The function.
+        name: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+        /// The end of the verifier's log.
+        log: String,
+    },
+    /// The kernel refuses a link.
+    #[error("attach netfilter program {name}: {source}")]
+    Link {
+        /// The function.
+        name: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+/// A function, its hook number (kernel: enum nf_inet_hooks) and its priority.
+struct Placement {
+    hook: Hook,
+    number: u32,
+    priority: i32,
+}
+
+const PLACEMENTS: [Placement; 10] = [
+    place(Hook::PreroutingEnter, 0, FIRST),
+    place(Hook::PreroutingLeave, 0, LAST),
+    place(Hook::InputEnter, 1, FIRST),
+    place(Hook::InputLeave, 1, LAST),
+    place(Hook::ForwardEnter, 2, FIRST),
+    place(Hook::ForwardLeave, 2, LAST),
+    place(Hook::OutputEnter, 3, FIRST),
+    place(Hook::OutputLeave, 3, LAST),
+    place(Hook::PostroutingEnter, 4, FIRST),
+    place(Hook::PostroutingLeave, 4, LAST),
+];
+
+const fn place(hook: Hook, number: u32, priority: i32) -> Placement {
+    Placement {
+        hook,
+        number,
+        priority,
+    }
+}
+
+/// The programs' links. Dropping them detaches.
+#[derive(Debug)]
+pub(super) struct Links(
+    #[expect(dead_code, reason = "held for their file descriptors")] Vec<OwnedFd>,
+);
+
+/// Loads and attaches all of them.
+///
+/// `maps` are the file descriptors of the maps that the object's other programs use.
+///
+/// # Errors
+///
+/// When the kernel has no such programs, or refuses one; nothing stays attached then.
+pub(super) fn attach(
+    object: &[u8],
+    globals: &HashMap<&str, (&[u8], bool)>,
+    maps: &HashMap<String, BorrowedFd<'_>>,
+) -> Result<Links, NetfilterError> {
+    let object = relocated(object, globals, maps)?;
+    let mut links = Vec::new();
+    for placement in &PLACEMENTS {
+        let name = placement.hook.name();
+        let program = load(&object, name)?;
+        for family in FAMILIES {
+            let link = link(&program, placement, family)
+                .map_err(|source| NetfilterError::Link { name, source })?;
+            links.push(link);
+        }
+    }
+    Ok(Links(links))
+}
+
+fn relocated(
+    bytes: &[u8],
+    globals: &HashMap<&str, (&[u8], bool)>,
+    maps: &HashMap<String, BorrowedFd<'_>>,
+) -> Result<Object, NetfilterError> {
+    let failed = |error: &dyn std::fmt::Display| NetfilterError::Object(error.to_string());
+    let mut object = Object::parse(bytes).map_err(|error| failed(&error))?;
+    object
+        .patch_map_data(globals.clone())
+        .map_err(|error| failed(&error))?;
+    let definitions = std::mem::take(&mut object.maps);
+    let known = definitions.iter().filter_map(|(name, definition)| {
+        let fd = maps.get(name)?;
+        Some((name.as_str(), fd.as_raw_fd(), definition))
+    });
+    let text_sections = object
+        .functions
+        .keys()
+        .map(|(section, _)| *section)
+        .collect();
+    object
+        .relocate_maps(known, &text_sections)
+        .map_err(|error| failed(&error))?;
+    object
+        .relocate_calls(&text_sections)
+        .map_err(|error| failed(&error))?;
+    Ok(object)
+}
+
+fn load(object: &Object, name: &'static str) -> Result<OwnedFd, NetfilterError> {
+    let program = object
+        .programs
+        .get(name)
+        .ok_or(NetfilterError::Missing(name))?;
+    let function = object
+        .functions
+        .get(&program.function_key())
+        .ok_or(NetfilterError::Missing(name))?;
+    let mut log = vec![0_u8; VERIFIER_LOG_BYTES];
+    load_instructions(&function.instructions, &program.license, name, &mut log).map_err(|source| {
+        NetfilterError::Load {
+            name,
+            source,
+            log: last_lines(&log),
+        }
+    })
+}
+
+fn load_instructions(
+    instructions: &[bpf_insn],
+    license: &CStr,
+    name: &str,
+    log: &mut [u8],
+) -> io::Result<OwnedFd> {
+    // SAFETY: `bpf_attr` is plain data; all zero is what the kernel wants in unused places.
+    let mut attr = unsafe { std::mem::zeroed::<bpf_attr>() };
+    // SAFETY: this is the member that BPF_PROG_LOAD reads.
+    let program = unsafe { &mut attr.__bindgen_anon_3 };
+    program.prog_type = PROG_TYPE_NETFILTER;
+    program.expected_attach_type = bpf_attach_type::BPF_NETFILTER as u32;
+    program.insns = instructions.as_ptr() as u64;
+    program.insn_cnt = instructions.len() as u32;
+    program.license = license.as_ptr() as u64;
+    program.log_level = 1;
+    program.log_buf = log.as_mut_ptr() as u64;
+    program.log_size = log.len() as u32;
+    // The kernel takes 15 bytes and a NUL.
+    for (to, from) in program.prog_name[..15].iter_mut().zip(name.bytes()) {
+        *to = from as libc::c_char;
+    }
+    bpf(bpf_cmd::BPF_PROG_LOAD, &attr)
+}
+
+fn link(program: &OwnedFd, placement: &Placement, family: u32) -> io::Result<OwnedFd> {
+    // SAFETY: as in `load_instructions`.
+    let mut attr = unsafe { std::mem::zeroed::<bpf_attr>() };
+    attr.link_create.__bindgen_anon_1.prog_fd = program.as_raw_fd() as u32;
+    attr.link_create.attach_type = bpf_attach_type::BPF_NETFILTER as u32;
+    attr.link_create.__bindgen_anon_3.netfilter.pf = family;
+    attr.link_create.__bindgen_anon_3.netfilter.hooknum = placement.number;
+    attr.link_create.__bindgen_anon_3.netfilter.priority = placement.priority;
+    bpf(bpf_cmd::BPF_LINK_CREATE, &attr)
+}
+
+/// The `bpf` system call, for the commands that return a file descriptor.
+fn bpf(command: bpf_cmd, attr: &bpf_attr) -> io::Result<OwnedFd> {
+    // SAFETY: `attr` is filled for `command`, and outlives the call with all it points to.
+    let fd = unsafe { libc::syscall(libc::SYS_bpf, command, attr, size_of::<bpf_attr>()) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// The end of the verifier's log, which says what it refused.
+fn last_lines(log: &[u8]) -> String {
+    const LINES: usize = 8;
+    let text = CStr::from_bytes_until_nul(log).map_or_else(|_| "".into(), CStr::to_string_lossy);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(LINES)..]
+        .iter()
+        .fold(String::new(), |all, line| all + "\n    " + line)
+}

@@ -1,0 +1,84 @@
+//! What the programs count.
+
+use std::collections::BTreeMap;
+
+use aya::maps::{Map, MapData, PerCpuArray};
+use tracer_common::{
+    counter::{Counter, SLOTS},
+    hook::Hook,
+};
+
+use super::MapError;
+
+/// The programs' counters.
+pub struct Counters(PerCpuArray<MapData, u64>);
+
+/// The counters, added up over the CPUs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Totals {
+    /// Packets of interest seen at each hook.
+    pub hits: BTreeMap<&'static str, u64>,
+    /// Journeys, and what was lost.
+    pub journeys: BTreeMap<&'static str, u64>,
+}
+
+impl Counters {
+    /// The programs' map of this name.
+    pub const MAP: &str = "COUNTERS";
+
+    /// Takes the map.
+    ///
+    /// # Errors
+    ///
+    /// When it is not a per-CPU array.
+    pub fn new(map: Option<Map>) -> Result<Self, MapError> {
+        let failed = |source| MapError {
+            name: Self::MAP,
+            source,
+        };
+        let counters = map.ok_or_else(|| failed(None))?.try_into();
+        counters.map(Self).map_err(|error| failed(Some(error)))
+    }
+
+    /// Adds them up.
+    pub fn read(&self) -> Totals {
+        let slots: Vec<u64> = (0..SLOTS).map(|slot| self.slot(slot)).collect();
+        let of = |index: usize| slots.get(index).copied().unwrap_or(0);
+        Totals {
+            hits: Hook::ALL
+                .map(|hook| (hook.name(), of(hook as usize)))
+                .into(),
+            journeys: Counter::ALL
+                .map(|counter| (counter.name(), of(counter.index() as usize)))
+                .into(),
+        }
+    }
+
+    fn slot(&self, slot: u32) -> u64 {
+        self.0.get(&slot, 0).map_or(0, |cpus| cpus.iter().sum())
+    }
+}
+
+impl Totals {
+    /// One of the journey counters.
+    pub fn get(&self, counter: Counter) -> u64 {
+        self.journeys.get(counter.name()).copied().unwrap_or(0)
+    }
+
+    /// Records and journeys that were lost for want of room.
+    pub fn lost(&self) -> u64 {
+        [
+            Counter::OpenFailed,
+            Counter::Mismatched,
+            Counter::Replaced,
+            Counter::JourneyLost,
+            Counter::HeadLost,
+            Counter::ReadLost,
+            Counter::DeviceLost,
+            Counter::HeadUnreadable,
+        ]
+        .into_iter()
+        .map(|counter| self.get(counter))
+        .sum()
+    }
+}

@@ -1,0 +1,99 @@
+//! Takes journeys that will never end out of the kernel's map.
+//!
+//! A packet can leave the kernel's sight: to a socket in another cgroup, out of the machine, into a
+//! driver. Its journey is sent on as expired, so that it is a visible loss and not a full map.
+
+use aya::maps::{HashMap, Map, MapData};
+use tracer_common::{
+    RecordKind,
+    journey::{HEADER_BYTES, Journey},
+    stamp::Stamp,
+};
+
+use super::MapError;
+
+/// No packet is under way on a node for this long.
+const EXPIRY_NS: u64 = 5_000_000_000;
+
+/// The record as the map holds it. aya wants its own trait on map values.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+struct Stored(Journey);
+
+// SAFETY: `Journey` is integers and arrays; any bytes are a valid value.
+unsafe impl aya::Pod for Stored {}
+
+/// The map of journeys under way.
+pub struct Sweep {
+    journeys: HashMap<MapData, u64, Stored>,
+    expired: u64,
+}
+
+impl Sweep {
+    /// The programs' map of this name.
+    pub const MAP: &str = "JOURNEYS";
+
+    /// Takes the map.
+    ///
+    /// # Errors
+    ///
+    /// When it is not the map of journeys.
+    pub fn new(map: Option<Map>) -> Result<Self, MapError> {
+        let failed = |source| MapError {
+            name: Self::MAP,
+            source,
+        };
+        let journeys = map.ok_or_else(|| failed(None))?.try_into();
+        journeys
+            .map(|journeys| Self {
+                journeys,
+                expired: 0,
+            })
+            .map_err(|error| failed(Some(error)))
+    }
+
+    /// Journeys taken out so far.
+    pub fn expired(&self) -> u64 {
+        self.expired
+    }
+
+    /// Journeys in the map now.
+    pub fn under_way(&self) -> u64 {
+        self.journeys.keys().filter(Result::is_ok).count() as u64
+    }
+
+    /// Takes out what began more than five seconds before `now_ns`; hands its bytes to `take`.
+    pub fn sweep(&mut self, now_ns: u64, take: impl FnMut(&[u8])) {
+        self.sweep_before(now_ns.saturating_sub(EXPIRY_NS), take);
+    }
+
+    /// Takes out everything: the programs are detached, nothing will end any more.
+    pub fn finish(&mut self, take: impl FnMut(&[u8])) {
+        self.sweep_before(u64::MAX, take);
+    }
+
+    fn sweep_before(&mut self, before_ns: u64, mut take: impl FnMut(&[u8])) {
+        let old: Vec<(u64, Stored)> = self
+            .journeys
+            .iter()
+            .filter_map(Result::ok)
+            .filter(|(_, stored)| stored.0.start_ns < before_ns)
+            .collect();
+        for (skb, stored) in old {
+            // Gone meanwhile: then the kernel has ended it after all.
+            if self.journeys.remove(&skb).is_ok() {
+                self.expired += 1;
+                take(used_bytes(&stored.0));
+            }
+        }
+    }
+}
+
+/// What the kernel would have sent. `end` is still zero, which is `Expired`.
+fn used_bytes(journey: &Journey) -> &[u8] {
+    debug_assert_eq!(journey.kind, RecordKind::Journey as u32);
+    let stamps = usize::from(journey.stamp_count).min(journey.stamps.len());
+    let bytes = HEADER_BYTES + stamps * size_of::<Stamp>();
+    // SAFETY: `bytes` is at most the size of the record, which has no padding.
+    unsafe { std::slice::from_raw_parts((&raw const *journey).cast::<u8>(), bytes) }
+}

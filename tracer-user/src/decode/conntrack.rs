@@ -1,0 +1,38 @@
+//! Both tuples of a connection: client, service address and chosen pod.
+
+use tracer_common::{
+    conntrack::{self as raw, AF_INET},
+    tuple::mapped,
+};
+
+use super::tuple::{Tuple, address};
+
+/// What the kernel's connection tracking said of a packet's connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conntrack {
+    /// Client to service, as the client sent it.
+    pub original: Tuple,
+    /// Chosen pod to client, as the pod answers: source and destination differ from
+    /// `original.reversed()` where NAT changed them.
+    pub reply: Tuple,
+}
+
+impl From<raw::ConntrackTuples> for Conntrack {
+    fn from(raw: raw::ConntrackTuples) -> Self {
+        Self {
+            original: tuple(&raw.original),
+            reply: tuple(&raw.reply),
+        }
+    }
+}
+
+fn tuple(raw: &raw::ConntrackTuple) -> Tuple {
+    let ip = |union: [u8; 16]| match raw.family {
+        AF_INET => mapped([union[0], union[1], union[2], union[3]]),
+        _ => union,
+    };
+    Tuple {
+        source: address(ip(raw.source), raw.source_port_be),
+        destination: address(ip(raw.destination), raw.destination_port_be),
+    }
+}

@@ -1,0 +1,112 @@
+//! The stamps of one message on this node.
+
+use tracer_common::{
+    hook::Hook,
+    journey::{self as raw, End, HAS_CONNTRACK, HEAD_LOST, HEADER_BYTES, STAMPS_CUT},
+    message::Message,
+    stamp,
+};
+
+use super::{DecodeError, conntrack::Conntrack, device::DeviceId, plain::from_cut, tuple::Tuple};
+
+/// One message at one hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Nanoseconds of `CLOCK_MONOTONIC`.
+    pub at_ns: u64,
+    /// Where.
+    pub hook: Hook,
+    /// The device, at hooks that have one.
+    pub device: Option<DeviceId>,
+}
+
+/// A message's way through this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Journey {
+    /// What the packet carried.
+    pub message: Message,
+    /// How the journey ended.
+    pub end: End,
+    /// When the packet left the sending socket, nanoseconds of `CLOCK_MONOTONIC`.
+    pub start_ns: u64,
+    /// Cookie of the sending socket (the listener's for a SYN-ACK).
+    pub sender_cookie: u64,
+    /// Cookie of the receiving socket (the listener's for a SYN); 0 when no socket took it.
+    pub receiver_cookie: u64,
+    /// TCP sequence number of the packet's first byte.
+    pub seq: u32,
+    /// TCP acknowledgment number.
+    pub ack: u32,
+    /// TCP payload of the packet.
+    pub payload_bytes: u32,
+    /// The kernel's drop reason, where `end` is a drop.
+    pub drop_reason: Option<u32>,
+    /// As the sender wrote the packet.
+    pub sent: Tuple,
+    /// As the receiver got it.
+    pub received: Option<Tuple>,
+    /// What conntrack said, where the packet passed it.
+    pub conntrack: Option<Conntrack>,
+    /// The stamps in the order of time; never empty.
+    pub stamps: Vec<Stamp>,
+    /// Some stamps did not fit.
+    pub stamps_cut: bool,
+    /// The head record of this message was lost.
+    pub head_lost: bool,
+}
+
+pub(super) fn decode(bytes: &[u8], short: DecodeError) -> Result<Journey, DecodeError> {
+    let raw: raw::Journey = from_cut(bytes);
+    let stamps = usize::from(raw.stamp_count);
+    if stamps == 0
+        || stamps > raw::MAX_STAMPS
+        || bytes.len() < HEADER_BYTES + stamps * size_of::<stamp::Stamp>()
+    {
+        return Err(short);
+    }
+    let message = Message::try_from(raw.message).map_err(value("journey message"))?;
+    let end = End::try_from(raw.end).map_err(value("journey end"))?;
+    Ok(Journey {
+        message,
+        end,
+        start_ns: raw.start_ns,
+        sender_cookie: raw.sender_cookie,
+        receiver_cookie: raw.receiver_cookie,
+        seq: raw.seq,
+        ack: raw.ack,
+        payload_bytes: raw.payload_bytes,
+        drop_reason: (end == End::Dropped).then_some(raw.drop_reason),
+        sent: raw.sent.into(),
+        received: (end == End::Socket).then(|| raw.received.into()),
+        conntrack: (raw.flags & HAS_CONNTRACK != 0).then(|| raw.conntrack.into()),
+        stamps: decode_stamps(&raw, stamps)?,
+        stamps_cut: raw.flags & STAMPS_CUT != 0,
+        head_lost: raw.flags & HEAD_LOST != 0,
+    })
+}
+
+fn decode_stamps(raw: &raw::Journey, count: usize) -> Result<Vec<Stamp>, DecodeError> {
+    let mut last_ns = raw.start_ns;
+    raw.stamps[..count]
+        .iter()
+        .map(|stamp| {
+            // Clocks of two CPUs may differ by a few nanoseconds; time does not run backwards.
+            last_ns = last_ns.max(raw.start_ns.saturating_add(stamp.offset_ns.into()));
+            Ok(Stamp {
+                at_ns: last_ns,
+                hook: Hook::try_from(stamp.hook).map_err(value("stamp hook"))?,
+                device: (stamp.netns != 0).then_some(DeviceId {
+                    netns: stamp.netns,
+                    ifindex: stamp.ifindex,
+                }),
+            })
+        })
+        .collect()
+}
+
+fn value(field: &'static str) -> impl Fn(u8) -> DecodeError {
+    move |value| DecodeError::Value {
+        field,
+        value: value.into(),
+    }
+}

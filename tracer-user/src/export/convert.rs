@@ -1,0 +1,62 @@
+//! A span to OpenTelemetry's own type.
+
+use std::{
+    sync::LazyLock,
+    time::{Duration, SystemTime},
+};
+
+use opentelemetry::{
+    InstrumentationScope, KeyValue, SpanId, TraceFlags, TraceId,
+    trace::{Event, SpanContext, SpanKind, Status, TraceState},
+};
+use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
+
+use crate::span::{Attribute, Span, Value};
+
+static SCOPE: LazyLock<InstrumentationScope> = LazyLock::new(|| {
+    InstrumentationScope::builder("hopspan")
+        .with_version(env!("CARGO_PKG_VERSION"))
+        .build()
+});
+
+pub(super) fn span_data(span: &Span) -> SpanData {
+    let mut events = SpanEvents::default();
+    events.events = span
+        .events
+        .iter()
+        .map(|event| Event::new(event.name, time(event.at_unix_ns), Vec::new(), 0))
+        .collect();
+    SpanData {
+        span_context: SpanContext::new(
+            TraceId::from_bytes(span.trace_id.0),
+            SpanId::from_bytes(span.span_id.0),
+            TraceFlags::SAMPLED,
+            false,
+            TraceState::NONE,
+        ),
+        parent_span_id: SpanId::from_bytes(span.parent_id.0),
+        // The client's span is another process's; the spans below it are ours.
+        parent_span_is_remote: false,
+        span_kind: SpanKind::Internal,
+        name: span.name.clone(),
+        start_time: time(span.start_unix_ns),
+        end_time: time(span.end_unix_ns),
+        attributes: span.attributes.iter().map(key_value).collect(),
+        dropped_attributes_count: 0,
+        events,
+        links: SpanLinks::default(),
+        status: span.error.clone().map_or(Status::Unset, Status::error),
+        instrumentation_scope: SCOPE.clone(),
+    }
+}
+
+fn time(unix_ns: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_nanos(unix_ns)
+}
+
+fn key_value(attribute: &Attribute) -> KeyValue {
+    match &attribute.value {
+        Value::Text(text) => KeyValue::new(attribute.key, text.clone()),
+        Value::Int(number) => KeyValue::new(attribute.key, *number),
+    }
+}

@@ -1,0 +1,173 @@
+//! Spans to a collector, by OTLP.
+//!
+//! In: spans, through a bounded queue. Out: batches over gRPC or HTTP, as the OTEL_EXPORTER_OTLP_*
+//! variables say. The only stage that knows OTLP.
+
+mod convert;
+mod resource;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use opentelemetry_otlp::{ExporterBuildError, SpanExporter};
+use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
+use tokio::sync::mpsc;
+
+use crate::span::Span;
+
+pub use resource::node_name;
+
+/// Spans that wait for the collector. More are dropped and counted: the agent's memory matters
+/// more than its spans. About 40 MiB when full.
+const QUEUE_SPANS: usize = 65_536;
+/// Spans of one request: about 1 MiB of OTLP.
+const BATCH_SPANS: usize = 2048;
+/// How long a span waits for its batch to fill.
+const BATCH_WAIT: Duration = Duration::from_secs(1);
+/// Waits before a failed batch is sent again; after the last it is given up.
+const RETRY_WAITS: [Duration; 3] = [
+    Duration::from_millis(200),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+];
+
+/// What became of the spans.
+#[derive(Debug, Default)]
+pub struct Counts {
+    sent: AtomicU64,
+    failed: AtomicU64,
+    dropped: AtomicU64,
+}
+
+/// The counts at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Totals {
+    /// Taken by the collector.
+    pub sent: u64,
+    /// Refused by the collector, or it could not be reached.
+    pub failed: u64,
+    /// Dropped because the queue was full.
+    pub dropped: u64,
+}
+
+/// The way into the queue.
+pub struct Exporter {
+    queue: mpsc::Sender<Span>,
+    counts: Arc<Counts>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Exporter {
+    /// Starts to export.
+    ///
+    /// # Errors
+    ///
+    /// When the OTEL_EXPORTER_OTLP_* variables make no sense.
+    pub fn start() -> Result<Self, ExporterBuildError> {
+        let mut exporter = SpanExporter::builder().build()?;
+        exporter.set_resource(&resource::resource());
+        let counts = Arc::new(Counts::default());
+        let (queue, spans) = mpsc::channel(QUEUE_SPANS);
+        let task = tokio::spawn(export(exporter, spans, Arc::clone(&counts)));
+        Ok(Self {
+            queue,
+            counts,
+            task,
+        })
+    }
+
+    /// Puts a span into the queue; a full queue drops it and counts it.
+    pub fn push(&self, span: Span) {
+        if self.queue.try_send(span).is_err()
+            && self.counts.dropped.fetch_add(1, Ordering::Relaxed) == 0
+        {
+            tracing::error!(
+                "spans are dropped: {QUEUE_SPANS} wait for the collector; is it slow or away?"
+            );
+        }
+    }
+
+    /// What became of the spans so far.
+    pub fn totals(&self) -> Totals {
+        Totals {
+            sent: self.counts.sent.load(Ordering::Relaxed),
+            failed: self.counts.failed.load(Ordering::Relaxed),
+            dropped: self.counts.dropped.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Sends what is queued, for at most `deadline`.
+    pub async fn finish(self, deadline: Duration) -> Totals {
+        let Self {
+            queue,
+            counts,
+            task,
+        } = self;
+        drop(queue);
+        if tokio::time::timeout(deadline, task).await.is_err() {
+            tracing::error!("gave up flushing spans after {} s", deadline.as_secs());
+        }
+        Totals {
+            sent: counts.sent.load(Ordering::Relaxed),
+            failed: counts.failed.load(Ordering::Relaxed),
+            dropped: counts.dropped.load(Ordering::Relaxed),
+        }
+    }
+}
+
+async fn export(exporter: SpanExporter, mut spans: mpsc::Receiver<Span>, counts: Arc<Counts>) {
+    let mut batch = Vec::with_capacity(BATCH_SPANS);
+    while let Some(first) = spans.recv().await {
+        batch.push(first);
+        fill(&mut batch, &mut spans).await;
+        let sent = batch.len() as u64;
+        let counter = match send(&exporter, &batch).await {
+            Ok(()) => &counts.sent,
+            Err(error) => {
+                if counts.failed.load(Ordering::Relaxed) == 0 {
+                    tracing::error!(
+                        "spans are lost: {error}; is OTEL_EXPORTER_OTLP_ENDPOINT right?"
+                    );
+                }
+                &counts.failed
+            }
+        };
+        counter.fetch_add(sent, Ordering::Relaxed);
+        batch.clear();
+    }
+}
+
+/// Adds spans until the batch is full, its time is over, or none will come.
+async fn fill(batch: &mut Vec<Span>, spans: &mut mpsc::Receiver<Span>) {
+    let full = async {
+        while batch.len() < BATCH_SPANS {
+            let room = BATCH_SPANS - batch.len();
+            if spans.recv_many(batch, room).await == 0 {
+                return;
+            }
+        }
+    };
+    // What was received before the time was over is in the batch.
+    let _ = tokio::time::timeout(BATCH_WAIT, full).await;
+}
+
+/// Sends a batch, again if need be: span ids are derived, so a collector that has taken a batch
+/// whose answer was lost sees the same spans again and not new ones.
+async fn send(exporter: &SpanExporter, batch: &[Span]) -> Result<(), String> {
+    let mut waits = RETRY_WAITS.iter();
+    loop {
+        let spans: Vec<SpanData> = batch.iter().map(convert::span_data).collect();
+        let Err(error) = exporter.export(spans).await else {
+            return Ok(());
+        };
+        match waits.next() {
+            Some(wait) => tokio::time::sleep(*wait).await,
+            None => return Err(error.to_string()),
+        }
+    }
+}

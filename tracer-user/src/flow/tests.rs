@@ -1,0 +1,127 @@
+//! Journeys find their connection, reads find their messages, and what is idle is forgotten.
+
+use tracer_common::{journey::End, message::Message};
+
+use super::*;
+use crate::decode::Tuple;
+
+const CLIENT: u64 = 7;
+const SERVER: u64 = 9;
+
+fn journey(message: Message, end: End, seq: u32) -> Journey {
+    let client = "10.244.0.2:40000".parse().unwrap();
+    let server = "10.244.0.3:8081".parse().unwrap();
+    let from_client = matches!(message, Message::Syn | Message::Request);
+    let (sender, receiver) = if from_client {
+        (CLIENT, SERVER)
+    } else {
+        (SERVER, CLIENT)
+    };
+    let sent = Tuple {
+        source: client,
+        destination: server,
+    };
+    Journey {
+        message,
+        end,
+        start_ns: 1_000 + u64::from(seq),
+        sender_cookie: sender,
+        receiver_cookie: if end == End::Socket { receiver } else { 0 },
+        seq,
+        ack: 0,
+        payload_bytes: 100,
+        drop_reason: None,
+        sent: if from_client { sent } else { sent.reversed() },
+        received: None,
+        conntrack: None,
+        stamps: Vec::new(),
+        stamps_cut: false,
+        head_lost: false,
+    }
+}
+
+fn read(cookie: u64, read_seq: u32) -> Read {
+    Read {
+        cookie,
+        read_seq,
+        at_ns: 5_000,
+    }
+}
+
+/// The sequence numbers of the messages that a read took.
+fn taken(events: &[Event]) -> Vec<(bool, u32)> {
+    events
+        .iter()
+        .map(|event| match event.kind {
+            EventKind::RequestRead { seq, .. } => (true, seq),
+            EventKind::ResponseRead { seq, .. } => (false, seq),
+            ref other => panic!("{other:?}"),
+        })
+        .collect()
+}
+
+#[test]
+fn both_directions_are_one_connection() {
+    let mut flow = Flow::default();
+    let request = flow
+        .journey(journey(Message::Request, End::Socket, 1))
+        .unwrap();
+    let response = flow
+        .journey(journey(Message::Response, End::Socket, 1))
+        .unwrap();
+    assert_eq!(request.connection, response.connection);
+    assert_eq!(flow.connections(), 1);
+}
+
+#[test]
+fn a_read_takes_the_messages_before_it_and_no_other() {
+    let mut flow = Flow::default();
+    for seq in [100, 200, 300] {
+        flow.journey(journey(Message::Request, End::Socket, seq));
+    }
+    flow.journey(journey(Message::Response, End::Socket, 50));
+    assert_eq!(
+        taken(&flow.read(read(SERVER, 300))),
+        [(true, 100), (true, 200)]
+    );
+    assert_eq!(taken(&flow.read(read(SERVER, 300))), []);
+    assert_eq!(taken(&flow.read(read(SERVER, 301))), [(true, 300)]);
+    assert_eq!(taken(&flow.read(read(CLIENT, 60))), [(false, 50)]);
+}
+
+#[test]
+fn a_dropped_response_finds_its_client_by_the_server_socket() {
+    let mut flow = Flow::default();
+    assert!(
+        flow.journey(journey(Message::Response, End::Dropped, 1))
+            .is_none()
+    );
+    assert_eq!(flow.losses().journeys_unplaced, 1);
+    let request = flow
+        .journey(journey(Message::Request, End::Socket, 1))
+        .unwrap();
+    let response = flow
+        .journey(journey(Message::Response, End::Dropped, 1))
+        .unwrap();
+    assert_eq!(request.connection, response.connection);
+}
+
+#[test]
+fn idle_connections_are_forgotten_and_busy_ones_kept() {
+    let mut flow = Flow::default();
+    flow.journey(journey(Message::Request, End::Socket, 1));
+    assert_eq!(flow.expire(IDLE_NS).len(), 0);
+    assert_eq!(flow.expire(IDLE_NS * 2).len(), 1);
+    assert_eq!(flow.connections(), 0);
+    assert!(flow.client_of_server.is_empty());
+    assert_eq!(flow.read(read(SERVER, 10)).len(), 0);
+}
+
+#[test]
+fn unread_messages_are_bounded() {
+    let mut flow = Flow::default();
+    for seq in 0..10_000 {
+        flow.journey(journey(Message::Request, End::Socket, seq));
+    }
+    assert_eq!(flow.read(read(SERVER, 20_000)).len(), MAX_UNREAD);
+}

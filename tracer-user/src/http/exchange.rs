@@ -1,0 +1,93 @@
+//! A request and its response, with the journeys that carried them.
+
+use crate::decode::Journey;
+
+use super::head::{RequestHead, ResponseHead};
+
+/// One message's way, with what happened at its end.
+#[derive(Clone, Debug)]
+pub struct Leg {
+    /// The journey that arrived, or the last that did not.
+    pub journey: Journey,
+    /// When the application read it, nanoseconds of `CLOCK_MONOTONIC`.
+    pub read_ns: Option<u64>,
+    /// Journeys of the same message before that one: each is a packet sent in vain.
+    pub earlier: Vec<Journey>,
+}
+
+/// Packets of one message that are remembered; a peer that never answers is sent no more (Linux
+/// gives up after 15 retransmissions, tcp_retries2).
+const MAX_ATTEMPTS: usize = 16;
+
+impl Leg {
+    /// A message seen for the first time.
+    pub fn new(journey: Journey) -> Self {
+        Self {
+            journey,
+            read_ns: None,
+            earlier: Vec::new(),
+        }
+    }
+
+    /// The same message again: TCP has retransmitted it.
+    ///
+    /// What arrived first is what counts: a copy that comes later was sent in vain.
+    pub fn retransmitted(&mut self, again: Journey) {
+        use tracer_common::journey::End;
+        if self.earlier.len() >= MAX_ATTEMPTS {
+            return;
+        }
+        if self.journey.end == End::Socket {
+            self.earlier.push(again);
+        } else {
+            self.earlier
+                .push(std::mem::replace(&mut self.journey, again));
+        }
+    }
+
+    /// When the first packet of this message left its socket.
+    pub fn first_start_ns(&self) -> u64 {
+        self.earlier
+            .iter()
+            .map(|journey| journey.start_ns)
+            .fold(self.journey.start_ns, u64::min)
+    }
+
+    /// When the message was last seen: read, taken by a socket, or lost.
+    pub fn end_ns(&self) -> u64 {
+        let last_ns = self.journey.stamps.last().map_or(0, |stamp| stamp.at_ns);
+        self.read_ns.unwrap_or(0).max(last_ns)
+    }
+}
+
+/// The opening of a connection.
+#[derive(Clone, Debug)]
+pub struct Connect {
+    /// The client's SYN.
+    pub syn: Leg,
+    /// The answer, once it has come.
+    pub syn_ack: Option<Leg>,
+}
+
+impl Connect {
+    /// When the client may send.
+    pub fn end_ns(&self) -> u64 {
+        let syn_ack_ns = self.syn_ack.as_ref().map_or(0, Leg::end_ns);
+        self.syn.end_ns().max(syn_ack_ns)
+    }
+}
+
+/// A request, its response, and the connect that it waited for.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// What was asked.
+    pub request_head: RequestHead,
+    /// What was answered; `None` where the response or its head was not seen.
+    pub response_head: Option<ResponseHead>,
+    /// Only on the exchange that opened the connection.
+    pub connect: Option<Connect>,
+    /// Client to server.
+    pub request: Leg,
+    /// Server to client.
+    pub response: Option<Leg>,
+}

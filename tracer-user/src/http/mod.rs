@@ -1,0 +1,12 @@
+//! Requests, responses, and which belongs to which.
+//!
+//! In: captured heads and `flow` events. Out: `Exchange`s. Knows HTTP/1 and trace context; knows
+//! nothing of hops, of Kubernetes or of spans.
+
+pub mod exchange;
+pub mod head;
+pub mod pairing;
+pub mod trace_context;
+
+pub use exchange::{Connect, Exchange, Leg};
+pub use pairing::Pairing;

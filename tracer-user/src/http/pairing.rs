@@ -1,0 +1,345 @@
+//! Which response answers which request.
+//!
+//! HTTP/1 answers in order, so a queue would do, were nothing ever lost. TCP's own numbers make it
+//! safe: a response acknowledges the request it answers, and a client that does not pipeline
+//! acknowledges a response before it sends the next request.
+
+use std::collections::{HashMap, VecDeque};
+
+use tracer_common::message::Message;
+
+use crate::{
+    decode::{Head, Journey},
+    flow::{ConnectionId, Event, EventKind, PacketId, after},
+};
+
+use super::{
+    exchange::{Connect, Exchange, Leg},
+    head::{RequestHead, ResponseHead},
+};
+
+/// Heads whose journey is still under way; more are refused and counted.
+const MAX_HEADS: usize = 16_384;
+/// A head whose journey has not ended after this long never will.
+const HEAD_WAIT_NS: u64 = 10_000_000_000;
+/// Unanswered requests of one connection; the oldest is given up for a new one.
+const MAX_PENDING: usize = 256;
+/// An exchange whose response has arrived waits this long for the application to read it.
+const READ_WAIT_NS: u64 = 30_000_000_000;
+/// A request waits this long for its response.
+const RESPONSE_WAIT_NS: u64 = 120_000_000_000;
+/// The request that opened a connection follows the handshake within this time; a later one found
+/// the connection in a pool.
+const CONNECT_GAP_NS: u64 = 100_000_000;
+
+/// What could not be paired.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Losses {
+    /// Heads beyond the limit.
+    pub heads_refused: u64,
+    /// Heads whose journey never came.
+    pub heads_unmatched: u64,
+    /// Packets that began like a head and were none.
+    pub heads_malformed: u64,
+    /// Journeys whose head was lost or is no head.
+    pub journeys_without_head: u64,
+    /// Responses to no request seen here (requests sent before the agent started).
+    pub responses_unmatched: u64,
+    /// Requests given up without a response.
+    pub requests_unanswered: u64,
+}
+
+enum ParsedHead {
+    Request(RequestHead),
+    Response(ResponseHead),
+}
+
+#[derive(Default)]
+struct Connection {
+    connect: Option<Connect>,
+    /// In the order they were sent; answered ones leave when the client has read the response.
+    exchanges: VecDeque<Exchange>,
+    /// The client sends without waiting for answers.
+    pipelines: bool,
+    /// Where the newest request starts.
+    newest_request_seq: Option<u32>,
+}
+
+/// The open exchanges of this node.
+#[derive(Default)]
+pub struct Pairing {
+    heads: HashMap<PacketId, ParsedHead>,
+    connections: HashMap<ConnectionId, Connection>,
+    losses: Losses,
+}
+
+impl Pairing {
+    /// What could not be paired so far.
+    pub fn losses(&self) -> Losses {
+        self.losses
+    }
+
+    /// Parses a head and keeps what the spans need; its bytes are let go here.
+    pub fn head(&mut self, head: &Head) {
+        if self.heads.len() >= MAX_HEADS {
+            self.losses.heads_refused += 1;
+            return;
+        }
+        let parsed = match head.message {
+            Message::Request => RequestHead::parse(&head.bytes).map(ParsedHead::Request),
+            _ => ResponseHead::parse(&head.bytes).map(ParsedHead::Response),
+        };
+        match parsed {
+            Ok(parsed) => {
+                self.heads.insert(PacketId::from(head), parsed);
+            }
+            Err(_) => self.losses.heads_malformed += 1,
+        }
+    }
+
+    /// Takes what happened on a connection; hands each exchange that it completes to `done`.
+    pub fn event(&mut self, event: Event, done: &mut impl FnMut(Exchange)) {
+        let id = event.connection;
+        match event.kind {
+            EventKind::Journey(journey) => self.journey(id, journey, done),
+            EventKind::RequestRead { seq, at_ns } => {
+                if let Some(exchange) = self.exchange(id, |exchange| request_starts(exchange, seq))
+                {
+                    exchange.request.read_ns.get_or_insert(at_ns);
+                }
+            }
+            EventKind::ResponseRead { seq, at_ns } => self.response_read(id, seq, at_ns, done),
+            EventKind::Forgotten => {
+                for exchange in self
+                    .connections
+                    .remove(&id)
+                    .into_iter()
+                    .flat_map(|connection| connection.exchanges)
+                {
+                    self.finish(exchange, done);
+                }
+            }
+        }
+    }
+
+    /// Gives up what waits in vain.
+    pub fn expire(&mut self, now_ns: u64, done: &mut impl FnMut(Exchange)) {
+        let heads = self.heads.len();
+        self.heads
+            .retain(|packet, _| packet.age_ns(now_ns) < HEAD_WAIT_NS);
+        self.losses.heads_unmatched += (heads - self.heads.len()) as u64;
+        let mut over = Vec::new();
+        for connection in self.connections.values_mut() {
+            let waiting = std::mem::take(&mut connection.exchanges);
+            for exchange in waiting {
+                if waits_in_vain(&exchange, now_ns) {
+                    over.push(exchange);
+                } else {
+                    connection.exchanges.push_back(exchange);
+                }
+            }
+        }
+        // The order of a hash map is not for others to depend on.
+        over.sort_by_key(|exchange| exchange.request.journey.start_ns);
+        for exchange in over {
+            self.finish(exchange, done);
+        }
+    }
+
+    fn journey(&mut self, id: ConnectionId, journey: Journey, done: &mut impl FnMut(Exchange)) {
+        match journey.message {
+            Message::Syn => {
+                let connection = self.connections.entry(id).or_default();
+                match &mut connection.connect {
+                    Some(connect) => connect.syn.retransmitted(journey),
+                    empty => {
+                        *empty = Some(Connect {
+                            syn: Leg::new(journey),
+                            syn_ack: None,
+                        });
+                    }
+                }
+            }
+            Message::SynAck => {
+                let connection = self.connections.entry(id).or_default();
+                if let Some(connect) = &mut connection.connect {
+                    match &mut connect.syn_ack {
+                        Some(syn_ack) => syn_ack.retransmitted(journey),
+                        empty => *empty = Some(Leg::new(journey)),
+                    }
+                }
+            }
+            Message::Request => self.request(id, journey, done),
+            Message::Response => self.response(id, journey),
+        }
+    }
+
+    fn request(&mut self, id: ConnectionId, journey: Journey, done: &mut impl FnMut(Exchange)) {
+        let head = self.heads.remove(&PacketId::from(&journey));
+        if let Some(exchange) = self.exchange(id, |exchange| request_starts(exchange, journey.seq))
+        {
+            exchange.request.retransmitted(journey);
+            return;
+        }
+        let Some(ParsedHead::Request(request_head)) = head else {
+            self.losses.journeys_without_head += 1;
+            return;
+        };
+        let connection = self.connections.entry(id).or_default();
+        if connection
+            .newest_request_seq
+            .is_some_and(|newest| !after(journey.seq, newest))
+        {
+            // A copy of a request that was answered long ago.
+            return;
+        }
+        connection.newest_request_seq = Some(journey.seq);
+        let connect = connection
+            .connect
+            .take()
+            .filter(|connect| journey.start_ns.saturating_sub(connect.end_ns()) < CONNECT_GAP_NS);
+        let unanswered = connection.overtaken_by(&journey);
+        connection.exchanges.push_back(Exchange {
+            request_head,
+            response_head: None,
+            connect,
+            request: Leg::new(journey),
+            response: None,
+        });
+        for exchange in unanswered {
+            self.finish(exchange, done);
+        }
+    }
+
+    fn response(&mut self, id: ConnectionId, journey: Journey) {
+        let head = self.heads.remove(&PacketId::from(&journey));
+        if let Some(exchange) = self.exchange(id, |exchange| response_starts(exchange, journey.seq))
+            && let Some(response) = &mut exchange.response
+        {
+            response.retransmitted(journey);
+            return;
+        }
+        let response_head = match head {
+            Some(ParsedHead::Response(head)) => Some(head),
+            _ if journey.head_lost => None,
+            _ => {
+                self.losses.journeys_without_head += 1;
+                return;
+            }
+        };
+        if response_head.as_ref().is_some_and(ResponseHead::is_interim) {
+            return;
+        }
+        let answered = self.exchange(id, |exchange| {
+            exchange.response.is_none() && may_answer(exchange, &journey)
+        });
+        match answered {
+            Some(exchange) => {
+                exchange.response_head = response_head;
+                exchange.response = Some(Leg::new(journey));
+            }
+            None => self.losses.responses_unmatched += 1,
+        }
+    }
+
+    fn response_read(
+        &mut self,
+        id: ConnectionId,
+        seq: u32,
+        at_ns: u64,
+        done: &mut impl FnMut(Exchange),
+    ) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let Some(index) = connection
+            .exchanges
+            .iter()
+            .position(|exchange| response_starts(exchange, seq))
+        else {
+            return;
+        };
+        if let Some(mut exchange) = connection.exchanges.remove(index) {
+            if let Some(response) = &mut exchange.response {
+                response.read_ns = Some(at_ns);
+            }
+            self.finish(exchange, done);
+        }
+    }
+
+    /// The oldest open exchange of a connection that `is_it`.
+    fn exchange(
+        &mut self,
+        id: ConnectionId,
+        is_it: impl Fn(&Exchange) -> bool,
+    ) -> Option<&mut Exchange> {
+        self.connections
+            .get_mut(&id)?
+            .exchanges
+            .iter_mut()
+            .find(|exchange| is_it(exchange))
+    }
+
+    fn finish(&mut self, exchange: Exchange, done: &mut impl FnMut(Exchange)) {
+        if exchange.response.is_none() {
+            self.losses.requests_unanswered += 1;
+        }
+        done(exchange);
+    }
+}
+
+impl Connection {
+    /// The exchanges that a new request shows to be over, though no response was seen.
+    ///
+    /// A client that does not pipeline has its answer before it asks again: the new request then
+    /// acknowledges more than the one before it did.
+    fn overtaken_by(&mut self, request: &Journey) -> Vec<Exchange> {
+        let unanswered = |exchange: &Exchange| exchange.response.is_none();
+        let Some(before) = self.exchanges.iter().rfind(|exchange| unanswered(exchange)) else {
+            return Vec::new();
+        };
+        if before.request.journey.ack == request.ack {
+            self.pipelines = true;
+        }
+        if self.pipelines {
+            let full = self.exchanges.len() >= MAX_PENDING;
+            return full
+                .then(|| self.exchanges.pop_front())
+                .flatten()
+                .into_iter()
+                .collect();
+        }
+        let (over, open) = std::mem::take(&mut self.exchanges)
+            .into_iter()
+            .partition(unanswered);
+        self.exchanges = open;
+        Vec::from(over)
+    }
+}
+
+/// A response acknowledges the request, and starts where the client had received no byte yet.
+fn may_answer(exchange: &Exchange, response: &Journey) -> bool {
+    let request = &exchange.request.journey;
+    after(response.ack, request.seq) && !after(request.ack, response.seq)
+}
+
+fn request_starts(exchange: &Exchange, seq: u32) -> bool {
+    exchange.request.journey.seq == seq
+}
+
+fn response_starts(exchange: &Exchange, seq: u32) -> bool {
+    exchange
+        .response
+        .as_ref()
+        .is_some_and(|response| response.journey.seq == seq)
+}
+
+fn waits_in_vain(exchange: &Exchange, now_ns: u64) -> bool {
+    match &exchange.response {
+        Some(response) => now_ns.saturating_sub(response.end_ns()) > READ_WAIT_NS,
+        None => now_ns.saturating_sub(exchange.request.end_ns()) > RESPONSE_WAIT_NS,
+    }
+}
+
+#[cfg(test)]
+mod tests;

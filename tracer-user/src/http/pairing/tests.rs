@@ -1,0 +1,454 @@
+//! Connections told as text, and the exchanges that must come out.
+//!
+//! A line is one record: `> SEQ ACK PATH` a request, `< SEQ ACK STATUS` a response, each with its
+//! head and its journey; `>d`/`<d` the same, dropped on its way; `>j`/`<j` the journey alone, its
+//! head lost; `r> SEQ`/`r< SEQ` the application reads it; `s SEQ` and `a SEQ` SYN and SYN-ACK;
+//! `at NS` sets the clock; `expire NS` lets time pass; `forget` ends the connection.
+
+use bytes::Bytes;
+use tracer_common::journey::End;
+
+use super::*;
+use crate::{
+    decode::{Stamp, Tuple},
+    flow::Flow,
+};
+use tracer_common::hook::Hook;
+
+const CLIENT: u64 = 7;
+const SERVER: u64 = 9;
+
+struct Story {
+    flow: Flow,
+    pairing: Pairing,
+    now_ns: u64,
+    exchanges: Vec<String>,
+}
+
+/// Plays `story`; checks the exchanges, each as `path status flags`.
+fn check(story: &str, expected: &[&str]) -> Losses {
+    let mut told = Story {
+        flow: Flow::default(),
+        pairing: Pairing::default(),
+        now_ns: 1_000_000,
+        exchanges: Vec::new(),
+    };
+    for line in story.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        told.line(line);
+    }
+    assert_eq!(told.exchanges, expected, "{story}");
+    told.pairing.losses()
+}
+
+impl Story {
+    fn line(&mut self, line: &str) {
+        self.now_ns += 1_000;
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let number = |index: usize| words[index].parse().unwrap();
+        match words[0] {
+            "at" => self.now_ns = words[1].parse().unwrap(),
+            "s" => self.journey(Message::Syn, End::Socket, number(1), 0),
+            "sd" => self.journey(Message::Syn, End::Dropped, number(1), 0),
+            "a" => self.journey(Message::SynAck, End::Socket, number(1), 0),
+            "r>" => self.read(SERVER, number(1)),
+            "r<" => self.read(CLIENT, number(1)),
+            "forget" => {
+                let events = self.flow.finish();
+                self.events(events);
+            }
+            "expire" => {
+                self.now_ns += words[1].parse::<u64>().unwrap();
+                let exchanges = &mut self.exchanges;
+                self.pairing
+                    .expire(self.now_ns, &mut |exchange| exchanges.push(text(&exchange)));
+            }
+            kind => {
+                let message = if kind.starts_with('>') {
+                    Message::Request
+                } else {
+                    Message::Response
+                };
+                if !kind.ends_with('j') {
+                    self.head(message, number(1), number(2), words[3]);
+                }
+                let end = if kind.ends_with('d') {
+                    End::Dropped
+                } else {
+                    End::Socket
+                };
+                self.journey(message, end, number(1), number(2));
+            }
+        }
+    }
+
+    fn head(&mut self, message: Message, seq: u32, ack: u32, word: &str) {
+        let text = match message {
+            Message::Request => format!("GET {word} HTTP/1.1\r\nHost: a\r\n\r\n"),
+            _ => format!("HTTP/1.1 {word} OK\r\nContent-Length: 0\r\n\r\n"),
+        };
+        self.pairing.head(&Head {
+            message,
+            start_ns: self.now_ns,
+            sender_cookie: cookies(message).0,
+            seq,
+            ack,
+            payload_bytes: text.len() as u32,
+            sent: tuple(),
+            bytes: Bytes::from(text),
+        });
+    }
+
+    fn journey(&mut self, message: Message, end: End, seq: u32, ack: u32) {
+        let (sender_cookie, receiver_cookie) = cookies(message);
+        let event = self.flow.journey(Journey {
+            message,
+            end,
+            start_ns: self.now_ns,
+            sender_cookie,
+            receiver_cookie: if end == End::Socket {
+                receiver_cookie
+            } else {
+                0
+            },
+            seq,
+            ack,
+            payload_bytes: 100,
+            drop_reason: None,
+            sent: tuple(),
+            received: None,
+            conntrack: None,
+            stamps: vec![Stamp {
+                at_ns: self.now_ns + 10,
+                hook: Hook::CgroupIngress,
+                device: None,
+            }],
+            stamps_cut: false,
+            head_lost: false,
+        });
+        self.events(event);
+    }
+
+    fn read(&mut self, cookie: u64, seq: u32) {
+        let events = self.flow.read(crate::decode::Read {
+            cookie,
+            read_seq: seq.wrapping_add(1),
+            at_ns: self.now_ns,
+        });
+        self.events(events);
+    }
+
+    fn events(&mut self, events: impl IntoIterator<Item = Event>) {
+        let exchanges = &mut self.exchanges;
+        for event in events {
+            self.pairing
+                .event(event, &mut |exchange| exchanges.push(text(&exchange)));
+        }
+    }
+}
+
+fn cookies(message: Message) -> (u64, u64) {
+    match message {
+        Message::Syn | Message::Request => (CLIENT, SERVER),
+        Message::SynAck | Message::Response => (SERVER, CLIENT),
+    }
+}
+
+fn tuple() -> Tuple {
+    let address = "10.244.0.2:40000".parse().unwrap();
+    Tuple {
+        source: address,
+        destination: address,
+    }
+}
+
+/// `path status`, then `connect`, `retransmits=N`, and `unread` where a read time is missing.
+fn text(exchange: &Exchange) -> String {
+    let path = exchange.request_head.path.as_deref().unwrap_or("?");
+    let status = match (&exchange.response, &exchange.response_head) {
+        (Some(_), Some(head)) => head.status.to_string(),
+        (Some(_), None) => "no-head".into(),
+        (None, _) => "unanswered".into(),
+    };
+    let mut text = format!("{path} {status}");
+    if exchange.connect.is_some() {
+        text += " connect";
+    }
+    let response = exchange.response.as_ref();
+    let legs = [Some(&exchange.request), response];
+    let retransmits: usize = legs.iter().flatten().map(|leg| leg.earlier.len()).sum();
+    if retransmits > 0 {
+        text += &format!(" retransmits={retransmits}");
+    }
+    if legs.iter().flatten().any(|leg| leg.read_ns.is_none()) {
+        text += " unread";
+    }
+    text
+}
+
+#[test]
+fn keep_alive() {
+    let losses = check(
+        "> 100 1 /a
+         r> 100
+         < 1 200 200
+         r< 1
+         > 200 51 /b
+         r> 200
+         < 51 300 404
+         r< 51",
+        &["/a 200", "/b 404"],
+    );
+    assert_eq!(losses, Losses::default());
+}
+
+#[test]
+fn sequence_numbers_wrap() {
+    check(
+        "> 4294967290 4294967000 /a
+         r> 4294967290
+         < 4294967000 90 200
+         r< 4294967000
+         > 90 10 /b
+         r> 90
+         < 10 190 201
+         r< 10",
+        &["/a 200", "/b 201"],
+    );
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    check(
+        "> 100 1 /a
+         > 200 1 /b
+         > 300 1 /c
+         r> 300
+         < 1 400 200
+         < 51 400 201
+         r< 51
+         < 101 400 202
+         r< 101",
+        &["/a 200", "/b 201", "/c 202"],
+    );
+}
+
+#[test]
+fn only_the_exchange_that_opened_the_connection_has_a_connect() {
+    check(
+        "s 99
+         a 0
+         > 100 1 /a
+         r> 100
+         < 1 200 200
+         r< 1
+         > 200 51 /b
+         r> 200
+         < 51 300 200
+         r< 51",
+        &["/a 200 connect", "/b 200"],
+    );
+}
+
+#[test]
+fn a_pooled_connection_has_no_connect() {
+    check(
+        "s 99
+         a 0
+         at 500000000
+         > 100 1 /a
+         r> 100
+         < 1 200 200
+         r< 1",
+        &["/a 200"],
+    );
+}
+
+#[test]
+fn a_syn_that_was_sent_again_still_opens_the_connection() {
+    check(
+        "sd 99
+         s 99
+         a 0
+         > 100 1 /a
+         r> 100
+         < 1 200 200
+         r< 1",
+        &["/a 200 connect"],
+    );
+}
+
+#[test]
+fn a_retransmitted_request_is_one_exchange() {
+    check(
+        ">d 100 1 /a
+         > 100 1 /a
+         r> 100
+         < 1 200 200
+         r< 1",
+        &["/a 200 retransmits=1"],
+    );
+    // The first copy arrived after all.
+    check(
+        "> 100 1 /a
+         > 100 1 /a
+         r> 100
+         < 1 200 200
+         r< 1",
+        &["/a 200 retransmits=1"],
+    );
+}
+
+#[test]
+fn a_retransmitted_response_is_one_exchange() {
+    check(
+        "> 100 1 /a
+         r> 100
+         <d 1 200 200
+         < 1 200 200
+         r< 1",
+        &["/a 200 retransmits=1"],
+    );
+}
+
+#[test]
+fn a_late_copy_of_an_answered_request_is_nothing() {
+    check(
+        "> 100 1 /a
+         r> 100
+         < 1 200 200
+         r< 1
+         > 100 1 /a
+         > 200 51 /b
+         r> 200
+         < 51 300 200
+         r< 51",
+        &["/a 200", "/b 200"],
+    );
+}
+
+#[test]
+fn a_lost_response_does_not_shift_the_ones_after_it() {
+    let losses = check(
+        "> 100 1 /a
+         r> 100
+         > 200 51 /b
+         r> 200
+         < 51 300 201
+         r< 51",
+        &["/a unanswered", "/b 201"],
+    );
+    assert_eq!(losses.requests_unanswered, 1);
+}
+
+#[test]
+fn a_lost_request_leaves_its_response_alone() {
+    let losses = check(
+        "< 1 200 200
+         r< 1
+         > 200 51 /b
+         r> 200
+         < 51 300 201
+         r< 51",
+        &["/b 201"],
+    );
+    assert_eq!(losses.responses_unmatched, 1);
+}
+
+#[test]
+fn interim_responses_are_not_the_answer() {
+    check(
+        "> 100 1 /a
+         r> 100
+         < 1 200 100
+         r< 1
+         < 26 200 103
+         < 60 200 201
+         r< 60",
+        &["/a 201"],
+    );
+}
+
+#[test]
+fn a_response_before_the_request_was_read() {
+    check(
+        "> 100 1 /a
+         < 1 200 413
+         r< 1",
+        &["/a 413 unread"],
+    );
+}
+
+#[test]
+fn what_looks_like_a_head_in_a_body_is_no_exchange() {
+    let losses = check(
+        "> 100 1 /a
+         r> 100
+         >j 9000 1
+         r> 9000
+         < 1 10000 200
+         <j 500 10000
+         r< 500",
+        &["/a 200"],
+    );
+    assert_eq!(losses.journeys_without_head, 2);
+}
+
+#[test]
+fn nothing_waits_for_ever() {
+    check(
+        "> 100 1 /unanswered
+         r> 100
+         expire 119000000000
+         expire 2000000000",
+        &["/unanswered unanswered"],
+    );
+    check(
+        "> 100 1 /unread
+         r> 100
+         < 1 200 200
+         expire 29000000000
+         expire 2000000000",
+        &["/unread 200 unread"],
+    );
+    check(
+        "> 100 1 /forgotten
+         forget",
+        &["/forgotten unanswered unread"],
+    );
+}
+
+#[test]
+fn heads_are_bounded_and_expire() {
+    let mut pairing = Pairing::default();
+    let head = |seq: u32| Head {
+        message: Message::Request,
+        start_ns: 0,
+        sender_cookie: CLIENT,
+        seq,
+        ack: 0,
+        payload_bytes: 20,
+        sent: tuple(),
+        bytes: Bytes::from_static(b"GET / HTTP/1.1\r\n\r\n"),
+    };
+    for seq in 0..=MAX_HEADS as u32 {
+        pairing.head(&head(seq));
+    }
+    assert_eq!(pairing.losses().heads_refused, 1);
+    pairing.expire(HEAD_WAIT_NS, &mut |_| {});
+    assert_eq!(pairing.losses().heads_unmatched, MAX_HEADS as u64);
+    pairing.head(&head(1));
+    assert_eq!(pairing.losses().heads_refused, 1);
+}
+
+#[test]
+fn a_client_that_pipelines_without_end_is_bounded() {
+    let mut story = String::new();
+    for index in 0..2 * MAX_PENDING {
+        story += &format!("> {} 1 /{index}\n", 100 + index * 100);
+    }
+    let expected: Vec<String> = (0..MAX_PENDING)
+        .map(|index| format!("/{index} unanswered unread"))
+        .collect();
+    let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+    check(&story, &expected);
+}

@@ -1,0 +1,183 @@
+//! Finds the trace a message belongs to. In: header fields, name and value. Out: [`Extraction`].
+//!
+//! Knows the formats below and no framing, so that HTTP/1 and HTTP/2 heads share it. Keeps the ids
+//! and the flags and nothing else of a value, allocates nothing, and compares the names of all
+//! other headers only.
+//!
+//! # Formats
+//!
+//! In the order of their precedence:
+//!
+//! | format | headers | trace id | caller's span | sampled | digits | sent twice |
+//! |---|---|---|---|---|---|---|
+//! | [W3C Trace Context][w3c] level 2 | `traceparent` | 32 digits | `parent-id`, 16 digits | lowest bit of `trace-flags` | lower case | malformed |
+//! | [B3][b3], single header | `b3` | 16 or 32 digits | second part, 16 digits | third part: `1`, `d` | lower case | the first |
+//! | [B3][b3], multiple headers | `x-b3-traceid`, `x-b3-spanid`, `x-b3-sampled`, `x-b3-flags` | 16 or 32 digits | `x-b3-spanid`, 16 digits | `x-b3-sampled: 1` or `true`, `x-b3-flags: 1` | lower case | the first |
+//! | [Jaeger][jaeger] | `uber-trace-id` | 1 to 32 digits | second part, 1 to 16 digits | lowest bit of the flags | any case | the first |
+//!
+//! Digits are hexadecimal. A trace id of fewer than 32 is padded with zeros on the left, as
+//! OpenTelemetry's propagators do, which makes it the id under which the backend files the trace.
+//! An id that is all zero is malformed. Header names are compared without case, and white space
+//! around a value is dropped.
+//!
+//! # Precedence
+//!
+//! A caller that sends several formats mostly says the same in each. Where they differ, something
+//! on the way understood only one of them, and the best guess is the format that the server will
+//! follow:
+//!
+//! 1. W3C Trace Context, since it is what OpenTelemetry reads unless it is told otherwise.
+//! 2. B3, where the single header precedes the others: both [B3][b3] and
+//!    [OpenTelemetry][propagators] require that.
+//! 3. Jaeger, whose clients are retired and whose format OpenTelemetry
+//!    [deprecates](https://github.com/open-telemetry/opentelemetry-specification/pull/4827).
+//!
+//! OpenTelemetry itself leaves the order between formats to the
+//! [configuration](https://github.com/open-telemetry/opentelemetry-specification/issues/496) of
+//! each application, which is not in a header.
+//!
+//! A *malformed* header gives way to the next format. W3C requires that an invalid `traceparent` is
+//! ignored, OpenTelemetry requires of every propagator that what it cannot parse leaves the value
+//! that another one found, and Zipkin's and OpenTelemetry's B3 readers go on to the multiple
+//! headers. [`Extraction::Malformed`] therefore means that no format was valid. A *valid* context
+//! that is not sampled does not give way: it is the answer, and nothing is exported.
+//!
+//! # Sampling
+//!
+//! Everything that is exported hangs under the caller's span, so that only a context whose sender
+//! decided to record that span is sampled:
+//!
+//! - B3's *debug* implies sampled and adds nothing else. Jaeger's is sent beside the sampled bit,
+//!   and without that bit it is not sampled.
+//! - A B3 context without a decision (*defer*) is not sampled. The receiver decides, and its
+//!   decision is not in this head; the caller is to report no span. OpenTelemetry's propagators
+//!   clear the flag as well.
+//! - A B3 decision without ids (`b3: 0`, `x-b3-sampled: 0`) belongs to no trace. It is no context,
+//!   and [`Reader::denied`] tells it apart from a head that says nothing, for whoever would begin a
+//!   trace of its own.
+//!
+//! # Heads that are cut
+//!
+//! Fields that were not captured count as not sent. A cut may therefore hide the preferred format,
+//! or leave a part of B3's multiple headers, which is malformed or not sampled.
+//!
+//! # `tracestate`
+//!
+//! Is not read: it changes neither the ids nor the sampling decision. Its place, when something in
+//! it is needed, is a second field beside `traceparent` in `w3c.rs`, valid only with that one.
+//!
+//! [w3c]: https://www.w3.org/TR/trace-context-2/
+//! [b3]: https://github.com/openzipkin/b3-propagation
+//! [jaeger]: https://www.jaegertracing.io/sdk-migration/#propagation-format
+//! [propagators]: https://opentelemetry.io/docs/specs/otel/context/api-propagators/#b3-requirements
+
+mod b3;
+mod field;
+mod id;
+mod jaeger;
+#[cfg(test)]
+mod tests;
+mod w3c;
+
+use self::{
+    b3::B3,
+    field::{Field, trim_ows},
+    jaeger::Jaeger,
+    w3c::W3c,
+};
+
+pub use self::id::{SpanId, TraceId};
+
+/// The trace flags that W3C level 2 defines (section 3.2.2.5), into which the others translate.
+const SAMPLED: u8 = 0x01;
+const RANDOM: u8 = 0x02;
+
+/// What a caller sent along: the trace and the caller's span in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceContext {
+    /// The trace of the request.
+    pub trace_id: TraceId,
+    /// The caller's span, under which everything this request causes belongs.
+    pub parent_id: SpanId,
+    /// W3C trace flags. Only bits that level 2 defines are ever set here: the others must be sent
+    /// on as zero (section 3.2.2.5). From B3 and Jaeger only the sampled bit comes.
+    pub flags: u8,
+}
+
+impl TraceContext {
+    /// Whether the caller may have recorded its span. Without it nothing else of the trace is worth
+    /// exporting.
+    #[must_use]
+    pub fn sampled(&self) -> bool {
+        self.flags & SAMPLED != 0
+    }
+}
+
+/// What a head says about its trace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Extraction {
+    /// A valid context, that of the preferred format.
+    Context(TraceContext),
+    /// No header that could carry one.
+    #[default]
+    None,
+    /// Headers that carry one are there, and none of them is valid. To be treated like none, and
+    /// counted.
+    Malformed,
+}
+
+impl Extraction {
+    /// The context, when there is a valid one that is sampled.
+    #[must_use]
+    pub fn sampled(&self) -> Option<TraceContext> {
+        match self {
+            Self::Context(context) if context.sampled() => Some(*context),
+            _ => None,
+        }
+    }
+}
+
+/// Reads the trace context out of a head's fields. Only fields of the same name are told apart by
+/// their order.
+pub fn extract<'h>(headers: impl Iterator<Item = (&'h str, &'h [u8])>) -> Extraction {
+    let mut reader = Reader::default();
+    headers.for_each(|(name, value)| reader.read(name, value));
+    reader.extraction()
+}
+
+/// Reads a head field by field, for those that do not hold all fields at once, as while decoding
+/// HPACK, or that ask for more than the context.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reader {
+    w3c: W3c,
+    b3: B3,
+    jaeger: Jaeger,
+}
+
+impl Reader {
+    /// Takes the next field of the head. The value is not kept.
+    pub fn read(&mut self, name: &str, value: &[u8]) {
+        let value = trim_ows(value);
+        self.w3c.read(name, value);
+        self.b3.read(name, value);
+        self.jaeger.read(name, value);
+    }
+
+    /// What the fields so far say.
+    #[must_use]
+    pub fn extraction(&self) -> Extraction {
+        let preferred = self.w3c.context();
+        match preferred.or(self.b3.context()).or(self.jaeger.context()) {
+            Field::Value(context) => Extraction::Context(context),
+            Field::Malformed => Extraction::Malformed,
+            Field::Absent => Extraction::None,
+        }
+    }
+
+    /// Whether the fields so far name no trace but say that the caller decided against one. No
+    /// trace may then be made for the request.
+    #[must_use]
+    pub fn denied(&self) -> bool {
+        self.b3.denied() && !matches!(self.extraction(), Extraction::Context(_))
+    }
+}

@@ -1,0 +1,168 @@
+//! B3, Zipkin's format (<https://github.com/openzipkin/b3-propagation>), in both encodings. In:
+//! `b3`, `x-b3-traceid`, `x-b3-spanid`, `x-b3-sampled`, `x-b3-flags`. Out: a context, or the
+//! decision to leave a request out that names no trace.
+//!
+//! The caller's span is the span id. The parent span id is the caller's own parent, sent because a
+//! B3 server may report under its caller's id; it is checked where it is a part of `b3`, and
+//! `x-b3-parentspanid` is not read.
+
+use super::{
+    SAMPLED, TraceContext,
+    field::Field,
+    id::{Letters, SpanId, TraceId, exact, padded},
+};
+
+#[cfg(test)]
+mod tests;
+
+/// The sampling states of the specification. *Debug* is an accept that collectors should not drop,
+/// which concerns only those who report the span itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sampling {
+    Defer,
+    Deny,
+    Accept,
+}
+
+/// What one of the encodings says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Message {
+    Context(TraceContext),
+    /// Ids may be left out when there is nothing to tell but the decision.
+    Decision(Sampling),
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct B3 {
+    single: Field<Message>,
+    trace_id: Field<TraceId>,
+    span_id: Field<SpanId>,
+    sampled: Field<Sampling>,
+    /// Whether the flags are `1`. The specification knows no other flag, so that any other value
+    /// says nothing.
+    debug: Field<bool>,
+}
+
+impl B3 {
+    /// "The first value wins", says the specification of the multiple headers. Of the single one
+    /// it says nothing, and OpenTelemetry's propagators read the first there too.
+    pub(super) fn read(&mut self, name: &str, value: &[u8]) {
+        if name.eq_ignore_ascii_case("b3") {
+            self.single.first(parse_single(value));
+        } else if name.eq_ignore_ascii_case("x-b3-traceid") {
+            self.trace_id.first(parse_trace_id(value));
+        } else if name.eq_ignore_ascii_case("x-b3-spanid") {
+            self.span_id.first(parse_span_id(value));
+        } else if name.eq_ignore_ascii_case("x-b3-sampled") {
+            self.sampled.first(parse_sampled(value));
+        } else if name.eq_ignore_ascii_case("x-b3-flags") {
+            self.debug.first(Some(value == b"1"));
+        }
+    }
+
+    pub(super) fn context(&self) -> Field<TraceContext> {
+        match self.message() {
+            Field::Value(Message::Context(context)) => Field::Value(context),
+            Field::Value(Message::Decision(_)) | Field::Absent => Field::Absent,
+            Field::Malformed => Field::Malformed,
+        }
+    }
+
+    /// Whether the caller names no trace and decided that there shall be none.
+    pub(super) fn denied(&self) -> bool {
+        self.message() == Field::Value(Message::Decision(Sampling::Deny))
+    }
+
+    /// The single header takes precedence, also when all it holds is a decision. When it is
+    /// malformed the others are read, as Zipkin's and OpenTelemetry's libraries do.
+    fn message(&self) -> Field<Message> {
+        self.single.or(self.multi())
+    }
+
+    fn multi(&self) -> Field<Message> {
+        let sampling = match (self.debug, self.sampled) {
+            // Debug implies accept, whatever is sent beside it.
+            (Field::Value(true), _) => Sampling::Accept,
+            (_, Field::Value(sampling)) => sampling,
+            (_, Field::Absent) => Sampling::Defer,
+            (_, Field::Malformed) => return Field::Malformed,
+        };
+        match (self.trace_id, self.span_id) {
+            (Field::Value(trace_id), Field::Value(span_id)) => {
+                Field::Value(Message::Context(context(trace_id, span_id, sampling)))
+            }
+            (Field::Absent, Field::Absent) if sampling == Sampling::Defer => Field::Absent,
+            (Field::Absent, Field::Absent) => Field::Value(Message::Decision(sampling)),
+            _ => Field::Malformed,
+        }
+    }
+}
+
+/// *Defer* leaves the sampled flag clear. The receiver decides, and what it decided is not in this
+/// head; and the caller "should not report a span" under this id "unless they propagate an accept
+/// sampling decision", so that what we made would hang under a span that nobody exports.
+/// OpenTelemetry's propagators clear the flag too.
+fn context(trace_id: TraceId, parent_id: SpanId, sampling: Sampling) -> TraceContext {
+    TraceContext {
+        trace_id,
+        parent_id,
+        flags: match sampling {
+            Sampling::Accept => SAMPLED,
+            Sampling::Defer | Sampling::Deny => 0,
+        },
+    }
+}
+
+/// `{TraceId}-{SpanId}-{SamplingState}-{ParentSpanId}`, where the last two are optional, or the
+/// sampling state alone.
+fn parse_single(value: &[u8]) -> Option<Message> {
+    if let Some(sampling) = parse_state(value) {
+        return Some(Message::Decision(sampling));
+    }
+    let mut fields = value.split(|byte| *byte == b'-');
+    let trace_id = parse_trace_id(fields.next()?)?;
+    let span_id = parse_span_id(fields.next()?)?;
+    let sampling = match fields.next() {
+        Some(state) => parse_state(state)?,
+        None => Sampling::Defer,
+    };
+    if let Some(parent) = fields.next() {
+        // Any digits: some senders write zeros for a root span, and nothing depends on it.
+        exact::<8>(parent)?;
+    }
+    let ended = fields.next().is_none();
+    ended.then_some(Message::Context(context(trace_id, span_id, sampling)))
+}
+
+/// The sampling state of the single header.
+fn parse_state(state: &[u8]) -> Option<Sampling> {
+    match state {
+        b"0" => Some(Sampling::Deny),
+        b"1" | b"d" => Some(Sampling::Accept),
+        _ => None,
+    }
+}
+
+/// `x-b3-sampled`. The words are from before the specification, which lets us accept them.
+fn parse_sampled(value: &[u8]) -> Option<Sampling> {
+    if value == b"1" || value.eq_ignore_ascii_case(b"true") {
+        Some(Sampling::Accept)
+    } else if value == b"0" || value.eq_ignore_ascii_case(b"false") {
+        Some(Sampling::Deny)
+    } else {
+        None
+    }
+}
+
+/// 16 or 32 digits in lower case; 16 are the low half of the id.
+fn parse_trace_id(digits: &[u8]) -> Option<TraceId> {
+    match digits.len() {
+        16 | 32 => TraceId::valid(padded(digits, Letters::Lower)?),
+        _ => None,
+    }
+}
+
+/// 16 digits in lower case.
+fn parse_span_id(digits: &[u8]) -> Option<SpanId> {
+    SpanId::valid(exact(digits)?)
+}

@@ -1,0 +1,89 @@
+//! What was wrong with a set of rules. In: problems as a reader meets them. Out: the first few, and
+//! how many there were.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// Most findings that are kept. The first ones tell what is wrong; the rest are counted.
+const MAX_KEPT: usize = 32;
+
+/// Why a line was left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Problem {
+    /// The line ends within quotes.
+    #[error("quoted text has no end")]
+    UnendedQuote,
+    /// The line ends where an option's value should be.
+    #[error("last option has no value")]
+    NoValue,
+    /// Not an address, a network or a port.
+    #[error("address, network or port cannot be read")]
+    Address,
+    /// Not the `KUBE-` name of a chain that the kernel could hold.
+    #[error("chain name is not one the kernel allows")]
+    ChainName,
+    /// The jump's chain is not in the table.
+    #[error("jump leads to a chain that is not in the table")]
+    MissingChain,
+    /// The jump's chain is the rule's own or one on the way to it.
+    #[error("jump leads back to a chain on its own path")]
+    Loop,
+    /// More jumps after each other than kube-proxy ever has.
+    #[error("path has too many jumps")]
+    TooDeep,
+    /// A DNAT rule in kube-proxy's chains whose comments do not name a service, or whose path has
+    /// no destination port.
+    #[error("translation names no service and port")]
+    NoService,
+    /// The bound on tables, on rules, or on the work to follow them was met: what comes after is
+    /// left out.
+    #[error("rules are too many, the rest is ignored")]
+    TooLarge,
+    /// The text ends before the table's COMMIT; what came whole is used.
+    #[error("table has no end, the text may be cut")]
+    Cut,
+}
+
+/// A problem and its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Line of the text, from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.problem)
+    }
+}
+
+/// All that was wrong, bounded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    kept: Vec<Finding>,
+    total: usize,
+}
+
+impl Findings {
+    /// The first findings, at most 32.
+    #[must_use]
+    pub fn kept(&self) -> &[Finding] {
+        &self.kept
+    }
+
+    /// How many there were in all.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.total
+    }
+
+    pub(super) fn add(&mut self, line: usize, problem: Problem) {
+        self.total += 1;
+        if self.kept.len() < MAX_KEPT {
+            self.kept.push(Finding { line, problem });
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Stamps to a timeline of hops.
+//!
+//! In: a journey, the moment it was read, the devices. Out: a `Path`, whose hops follow each other
+//! without gap or overlap from its first nanosecond to its last. Knows Linux networking; knows
+//! nothing of HTTP or of spans.
+
+mod devices;
+mod name;
+
+use tracer_common::{hook::Hook, journey::End};
+
+use crate::decode::{Device, Journey, Stamp};
+
+pub use devices::Devices;
+pub use name::HopName;
+
+/// A stretch of a message's way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// What it is.
+    pub name: HopName,
+    /// Its first nanosecond, `CLOCK_MONOTONIC`.
+    pub start_ns: u64,
+    /// The first nanosecond after it.
+    pub end_ns: u64,
+    /// The device it belongs to, by its name in its own namespace.
+    pub interface: Option<String>,
+}
+
+/// The hops of one message on this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// In order; each starts where the one before it ends.
+    pub hops: Vec<Hop>,
+    /// When the packet left the sending socket.
+    pub start_ns: u64,
+    /// When the application had read it, or the packet was last seen.
+    pub end_ns: u64,
+}
+
+impl Path {
+    /// Moves the start back to where the message was first sent. Until TCP sent it again it was in
+    /// the sender's stack, so the first hop is longer.
+    pub fn start_at(&mut self, first_ns: u64) {
+        if first_ns >= self.start_ns {
+            return;
+        }
+        match self.hops.first_mut() {
+            Some(first) if first.name == HopName::ClientStack => first.start_ns = first_ns,
+            _ => self
+                .hops
+                .insert(0, stack(HopName::ClientStack, first_ns, self.start_ns)),
+        }
+        self.start_ns = first_ns;
+    }
+
+    /// This path and then `next`, of the answer; between them the packet was in the stack that
+    /// answers.
+    #[must_use]
+    pub fn then(mut self, next: Self) -> Self {
+        let gap = stack(
+            HopName::ServerStack,
+            self.end_ns,
+            next.start_ns.max(self.end_ns),
+        );
+        push(&mut self.hops, gap);
+        for hop in next.hops {
+            push(&mut self.hops, hop);
+        }
+        self.end_ns = next.end_ns.max(self.end_ns);
+        self
+    }
+}
+
+fn stack(name: HopName, start_ns: u64, end_ns: u64) -> Hop {
+    Hop {
+        name,
+        start_ns,
+        end_ns,
+        interface: None,
+    }
+}
+
+/// Partitions the time from the first stamp to the read (or, without one, to the last stamp).
+pub fn path(journey: &Journey, read_ns: Option<u64>, devices: &Devices) -> Path {
+    let mut hops: Vec<Hop> = Vec::with_capacity(journey.stamps.len());
+    for pair in journey.stamps.windows(2) {
+        let [from, to] = pair else { continue };
+        push(&mut hops, hop(from, to, devices));
+    }
+    let start_ns = journey
+        .stamps
+        .first()
+        .map_or(journey.start_ns, |stamp| stamp.at_ns);
+    let last_ns = journey.stamps.last().map_or(start_ns, |stamp| stamp.at_ns);
+    let end_ns = match read_ns {
+        Some(read_ns) if journey.end == End::Socket => {
+            let end_ns = read_ns.max(last_ns);
+            push(&mut hops, stack(HopName::SocketQueue, last_ns, end_ns));
+            end_ns
+        }
+        _ => last_ns,
+    };
+    Path {
+        hops,
+        start_ns,
+        end_ns,
+    }
+}
+
+/// Adds a hop; two in a row with one name on one device are one.
+fn push(hops: &mut Vec<Hop>, hop: Hop) {
+    if let Some(last) = hops.last_mut()
+        && last.name == hop.name
+        && (last.interface == hop.interface || hop.interface.is_none())
+    {
+        last.end_ns = hop.end_ns;
+        return;
+    }
+    hops.push(hop);
+}
+
+fn hop(from: &Stamp, to: &Stamp, devices: &Devices) -> Hop {
+    let from_device = devices.get(from.device);
+    let to_device = devices.get(to.device);
+    let name = name::name((from.hook, from_device), (to.hook, to_device));
+    let interface = match name {
+        HopName::Veth | HopName::Bridge | HopName::Overlay | HopName::Wire => {
+            own_device(from, from_device, to_device)
+        }
+        HopName::ClientStack => to_device,
+        HopName::ServerStack => from_device,
+        _ => None,
+    };
+    Hop {
+        name,
+        start_ns: from.at_ns,
+        end_ns: to.at_ns,
+        interface: interface.map(|device| device.name.clone()),
+    }
+}
+
+/// Of the two devices of a hop, the one that tells more: the node's end of a veth says which pod,
+/// `eth0` does not; a bridge says more than its port.
+fn own_device<'d>(
+    from: &Stamp,
+    from_device: Option<&'d Device>,
+    to_device: Option<&'d Device>,
+) -> Option<&'d Device> {
+    let prefer_to = match (from_device, to_device) {
+        (Some(from), _) if from.is_bridge => false,
+        (Some(_), Some(to)) if to.is_bridge => true,
+        (Some(from), Some(to)) => {
+            let to_is_port = to.is_bridge_port && !from.is_bridge_port;
+            let from_is_pod = from.name == "eth0" && !from.is_bridge_port;
+            to_is_port || (from_is_pod && to.link_kind == "veth")
+        }
+        _ => false,
+    };
+    if prefer_to || (from.hook != Hook::DeviceTransmit && from_device.is_none()) {
+        to_device
+    } else {
+        from_device
+    }
+}
+
+#[cfg(test)]
+mod tests;

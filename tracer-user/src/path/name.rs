@@ -1,0 +1,120 @@
+//! What lies between two stamps.
+
+use tracer_common::hook::Hook;
+
+use crate::decode::Device;
+
+/// The hops of the span model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HopName {
+    /// From the sending socket to the first device.
+    ClientStack,
+    /// From one end of a veth pair to the other, and into the stack behind it.
+    Veth,
+    /// Through a bridge, from port to port or between a port and the bridge's own stack.
+    Bridge,
+    /// NF_INET_PRE_ROUTING: conntrack, mangle, DNAT.
+    Prerouting,
+    /// NF_INET_LOCAL_IN.
+    Input,
+    /// NF_INET_FORWARD.
+    Forward,
+    /// NF_INET_LOCAL_OUT.
+    Output,
+    /// NF_INET_POST_ROUTING: mangle, SNAT and masquerade.
+    Postrouting,
+    /// Between two hooks of one namespace: routing, neighbour, queueing.
+    Route,
+    /// Encapsulation.
+    Overlay,
+    /// Between two nodes.
+    Wire,
+    /// From the last device to the receiving socket.
+    ServerStack,
+    /// In the receive queue, until the application reads.
+    SocketQueue,
+}
+
+impl HopName {
+    /// The value of `hopspan.hop`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientStack => "client.stack",
+            Self::Veth => "veth",
+            Self::Bridge => "bridge",
+            Self::Prerouting => "netfilter.prerouting",
+            Self::Input => "netfilter.input",
+            Self::Forward => "netfilter.forward",
+            Self::Output => "netfilter.output",
+            Self::Postrouting => "netfilter.postrouting",
+            Self::Route => "route",
+            Self::Overlay => "overlay",
+            Self::Wire => "wire",
+            Self::ServerStack => "server.stack",
+            Self::SocketQueue => "socket.queue",
+        }
+    }
+}
+
+type Point<'d> = (Hook, Option<&'d Device>);
+
+/// Names the stretch between two consecutive stamps.
+pub(super) fn name(from: Point<'_>, to: Point<'_>) -> HopName {
+    match from.0 {
+        Hook::CgroupEgress => HopName::ClientStack,
+        Hook::PreroutingEnter => HopName::Prerouting,
+        Hook::InputEnter => HopName::Input,
+        Hook::ForwardEnter => HopName::Forward,
+        Hook::OutputEnter => HopName::Output,
+        Hook::PostroutingEnter => HopName::Postrouting,
+        Hook::DeviceTransmit => after_transmit(from.1, to),
+        Hook::DeviceReceive => after_receive(from.1, to),
+        Hook::CgroupIngress | Hook::SocketRead => HopName::SocketQueue,
+        _ => after_netfilter(to),
+    }
+}
+
+/// A driver has the packet. A veth hands it to its peer, a bridge to a port, a tunnel wraps it.
+fn after_transmit(device: Option<&Device>, to: Point<'_>) -> HopName {
+    match device {
+        Some(device) if device.is_bridge => HopName::Bridge,
+        Some(device) if is_overlay(device) => HopName::Overlay,
+        Some(device) if device.link_kind.is_empty() => HopName::Wire,
+        _ if to.0 == Hook::DeviceTransmit => HopName::Route,
+        _ => HopName::Veth,
+    }
+}
+
+/// The stack has the packet from a device: until the first netfilter hook it is the device's.
+fn after_receive(device: Option<&Device>, to: Point<'_>) -> HopName {
+    let bridged = device.is_some_and(|device| device.is_bridge || device.is_bridge_port)
+        || to.1.is_some_and(|device| device.is_bridge);
+    match to.0 {
+        Hook::CgroupIngress => HopName::ServerStack,
+        _ if bridged => HopName::Bridge,
+        _ if device.is_some_and(is_overlay) => HopName::Overlay,
+        Hook::DeviceTransmit => HopName::Route,
+        _ => HopName::Veth,
+    }
+}
+
+/// Netfilter is done with the packet.
+fn after_netfilter(to: Point<'_>) -> HopName {
+    match to {
+        (Hook::CgroupEgress, _) => HopName::ClientStack,
+        (Hook::CgroupIngress, _) => HopName::ServerStack,
+        (Hook::DeviceTransmit | Hook::DeviceReceive, Some(device))
+            if device.is_bridge_port || (device.is_bridge && to.0 == Hook::DeviceReceive) =>
+        {
+            HopName::Bridge
+        }
+        _ => HopName::Route,
+    }
+}
+
+fn is_overlay(device: &Device) -> bool {
+    matches!(
+        device.link_kind.as_str(),
+        "vxlan" | "geneve" | "ipip" | "sit" | "gre" | "ip6tnl" | "wireguard"
+    )
+}

@@ -1,0 +1,258 @@
+//! Stamps as real kernels write them, and the hops they make.
+//!
+//! A case is text: a line per stamp, `nanoseconds hook [device]`; devices are `name:kind[:port]`.
+
+use tracer_common::message::Message;
+
+use super::*;
+use crate::decode::{DeviceId, Tuple};
+
+/// Checks the hops of `stamps`, each as `name [interface] nanoseconds`, one a line.
+fn check(stamps: &str, read_ns: Option<u64>, expected: &str) {
+    let mut devices = Devices::default();
+    let stamps: Vec<Stamp> = stamps
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(|line| stamp(line, &mut devices))
+        .collect();
+    let path = path(&journey(stamps), read_ns, &devices);
+    let hops: Vec<String> = path.hops.iter().map(line).collect();
+    let expected: Vec<&str> = expected
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    assert_eq!(hops, expected);
+    partitions(&path);
+}
+
+/// Every nanosecond of the path is in exactly one hop.
+fn partitions(path: &Path) {
+    let mut at_ns = path.start_ns;
+    for hop in &path.hops {
+        assert_eq!(hop.start_ns, at_ns, "gap or overlap before {hop:?}");
+        assert!(hop.end_ns >= hop.start_ns, "{hop:?} runs backwards");
+        at_ns = hop.end_ns;
+    }
+    assert_eq!(at_ns, path.end_ns);
+}
+
+fn line(hop: &Hop) -> String {
+    let interface = hop
+        .interface
+        .as_deref()
+        .map_or(String::new(), |name| format!(" {name}"));
+    format!(
+        "{}{interface} {}",
+        hop.name.as_str(),
+        hop.end_ns - hop.start_ns
+    )
+}
+
+fn stamp(line: &str, devices: &mut Devices) -> Stamp {
+    let mut words = line.split_whitespace();
+    let at_ns = words.next().unwrap().parse().unwrap();
+    let name = words.next().unwrap();
+    let hook = Hook::ALL
+        .into_iter()
+        .find(|hook| hook.name() == name)
+        .unwrap();
+    let device = words.next().map(|text| {
+        let mut parts = text.split(':');
+        let name = parts.next().unwrap();
+        let kind = parts.next().unwrap();
+        let id = DeviceId {
+            netns: 1,
+            ifindex: name.bytes().fold(0, |sum, byte| sum * 31 + u32::from(byte)),
+        };
+        devices.insert(Device {
+            id,
+            name: name.to_owned(),
+            link_kind: kind.to_owned(),
+            is_bridge: kind == "bridge",
+            is_bridge_port: parts.next() == Some("port"),
+        });
+        id
+    });
+    Stamp {
+        at_ns,
+        hook,
+        device,
+    }
+}
+
+fn journey(stamps: Vec<Stamp>) -> Journey {
+    let end = match stamps.last().unwrap().hook {
+        Hook::CgroupIngress => End::Socket,
+        Hook::PacketDrop => End::Dropped,
+        _ => End::Expired,
+    };
+    let address = "10.244.0.2:40000".parse().unwrap();
+    Journey {
+        message: Message::Request,
+        end,
+        start_ns: stamps[0].at_ns,
+        sender_cookie: 1,
+        receiver_cookie: 2,
+        seq: 0,
+        ack: 0,
+        payload_bytes: 0,
+        drop_reason: None,
+        sent: Tuple {
+            source: address,
+            destination: address,
+        },
+        received: None,
+        conntrack: None,
+        stamps,
+        stamps_cut: false,
+        head_lost: false,
+    }
+}
+
+#[test]
+fn bridged_with_netfilter() {
+    check(
+        "100 cgroup_egress
+         110 device_transmit eth0:veth
+         125 device_receive vethc:veth:port
+         130 prerouting_enter
+         160 prerouting_leave
+         165 forward_enter
+         170 forward_leave
+         172 postrouting_enter
+         180 postrouting_leave
+         185 device_transmit veths:veth:port
+         200 device_receive eth9:veth
+         230 cgroup_ingress",
+        Some(300),
+        "client.stack eth0 10
+         veth vethc 15
+         bridge vethc 5
+         netfilter.prerouting 30
+         route 5
+         netfilter.forward 5
+         route 2
+         netfilter.postrouting 8
+         bridge veths 5
+         veth veths 15
+         server.stack eth9 30
+         socket.queue 70",
+    );
+}
+
+#[test]
+fn routed_through_the_bridge_s_own_stack() {
+    check(
+        "0 cgroup_egress
+         10 device_transmit eth0:veth
+         20 device_receive vethc:veth:port
+         30 device_receive cni0:bridge
+         35 prerouting_enter
+         45 prerouting_leave
+         50 device_transmit cni0:bridge
+         60 device_transmit veths:veth:port
+         70 device_receive eth9:veth
+         80 cgroup_ingress",
+        None,
+        "client.stack eth0 10
+         veth vethc 10
+         bridge cni0 15
+         netfilter.prerouting 10
+         route 5
+         bridge cni0 10
+         veth veths 10
+         server.stack eth9 10",
+    );
+}
+
+#[test]
+fn routed_pod_by_pod() {
+    check(
+        "0 cgroup_egress
+         10 device_transmit eth0:veth
+         20 device_receive vethc:veth
+         24 prerouting_enter
+         40 prerouting_leave
+         50 device_transmit veths:veth
+         60 device_receive eth9:veth
+         70 cgroup_ingress",
+        Some(71),
+        "client.stack eth0 10
+         veth vethc 14
+         netfilter.prerouting 16
+         route 10
+         veth veths 10
+         server.stack eth9 10
+         socket.queue 1",
+    );
+}
+
+#[test]
+fn sent_by_the_node_itself() {
+    check(
+        "0 output_enter
+         20 output_leave
+         22 postrouting_enter
+         30 postrouting_leave
+         33 cgroup_egress
+         40 device_transmit cni0:bridge
+         45 device_transmit veths:veth:port
+         50 device_receive eth0:veth
+         55 cgroup_ingress",
+        Some(60),
+        "netfilter.output 20
+         route 2
+         netfilter.postrouting 8
+         client.stack cni0 10
+         bridge cni0 5
+         veth veths 5
+         server.stack eth0 5
+         socket.queue 5",
+    );
+}
+
+#[test]
+fn dropped_in_a_netfilter_hook() {
+    check(
+        "0 cgroup_egress
+         10 device_transmit eth0:veth
+         20 device_receive vethc:veth
+         25 forward_enter
+         40 packet_drop",
+        Some(99),
+        "client.stack eth0 10
+         veth vethc 15
+         netfilter.forward 15",
+    );
+}
+
+#[test]
+fn a_single_stamp_is_an_empty_path() {
+    check("7 cgroup_egress", None, "");
+}
+
+#[test]
+fn a_read_before_the_last_stamp_does_not_run_backwards() {
+    check(
+        "10 cgroup_egress
+         20 cgroup_ingress",
+        Some(15),
+        "client.stack 10
+         socket.queue 0",
+    );
+}
+
+#[test]
+fn devices_that_nobody_told_of() {
+    let mut stamps = vec![
+        stamp("0 cgroup_egress", &mut Devices::default()),
+        stamp("5 device_transmit eth0:veth", &mut Devices::default()),
+        stamp("9 cgroup_ingress", &mut Devices::default()),
+    ];
+    stamps[1].at_ns = 6;
+    let path = path(&journey(stamps), None, &Devices::default());
+    partitions(&path);
+    assert_eq!(path.hops[1].interface, None);
+}

@@ -1,0 +1,142 @@
+//! The pure stages, one after the other.
+//!
+//! In: raw records in the order they came. Out: spans. The same records give the same spans,
+//! whether they come from the kernel or from a recording.
+
+use crate::{
+    decode::{Record, Snapshot, decode},
+    flow::{self, Flow},
+    http::{self, Exchange, Pairing},
+    identity::kube_proxy::Rules,
+    path::Devices,
+    span::{Clock, Context, Span, spans},
+};
+
+/// Records, exchanges and spans so far, and what was lost on the way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    /// Records that came in.
+    pub records: u64,
+    /// Records that could not be decoded.
+    pub records_refused: u64,
+    /// Exchanges completed or given up.
+    pub exchanges: u64,
+    /// Exchanges whose request carried a sampled trace context.
+    pub exchanges_traced: u64,
+    /// Spans made.
+    pub spans: u64,
+    /// What `flow` could not place.
+    pub flow: flow::Losses,
+    /// What `http` could not pair.
+    pub http: http::pairing::Losses,
+}
+
+/// The state of the pure stages.
+pub struct Pipeline {
+    node: String,
+    flow: Flow,
+    pairing: Pairing,
+    clock: Clock,
+    devices: Devices,
+    rules: Rules,
+    counts: Counts,
+}
+
+impl Pipeline {
+    /// A pipeline that has seen nothing. `node` tells this node's hops from another's.
+    pub fn new(node: impl Into<String>) -> Self {
+        Self {
+            node: node.into(),
+            flow: Flow::default(),
+            pairing: Pairing::default(),
+            clock: Clock::default(),
+            devices: Devices::default(),
+            rules: Rules::default(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// What came through so far.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            flow: self.flow.losses(),
+            http: self.pairing.losses(),
+            ..self.counts
+        }
+    }
+
+    /// Takes one raw record; adds the spans of the exchanges that it completes to `out`.
+    pub fn push(&mut self, raw: &[u8], out: &mut Vec<Span>) {
+        self.counts.records += 1;
+        match decode(raw) {
+            Ok(record) => self.record(record, out),
+            Err(error) => {
+                self.counts.records_refused += 1;
+                tracing::trace!(%error, "record refused");
+            }
+        }
+    }
+
+    /// No record will come any more: gives up what is open.
+    pub fn finish(&mut self, out: &mut Vec<Span>) {
+        let events = self.flow.finish();
+        self.events(events, out);
+    }
+
+    fn record(&mut self, record: Record, out: &mut Vec<Span>) {
+        match record {
+            Record::Head(head) => self.pairing.head(&head),
+            Record::Journey(journey) => {
+                let event = self.flow.journey(journey);
+                self.events(event, out);
+            }
+            Record::Read(read) => {
+                let events = self.flow.read(read);
+                self.events(events, out);
+            }
+            Record::Device(device) => self.devices.insert(device),
+            Record::Snapshot(Snapshot::Clock(sample)) => {
+                self.clock.sample(sample);
+                let events = self.flow.expire(sample.monotonic_ns);
+                self.events(events, out);
+                let mut done = Vec::new();
+                self.pairing
+                    .expire(sample.monotonic_ns, &mut |exchange| done.push(exchange));
+                self.make(&done, out);
+            }
+            Record::Snapshot(Snapshot::Rules(text)) => {
+                let (rules, findings) = Rules::from_iptables_save(&text);
+                for finding in findings.kept() {
+                    tracing::debug!(%finding, "iptables-save");
+                }
+                tracing::info!("kube-proxy's rules name {} ways to a pod", rules.len());
+                self.rules = rules;
+            }
+        }
+    }
+
+    fn events(&mut self, events: impl IntoIterator<Item = flow::Event>, out: &mut Vec<Span>) {
+        let mut done = Vec::new();
+        for event in events {
+            self.pairing
+                .event(event, &mut |exchange| done.push(exchange));
+        }
+        self.make(&done, out);
+    }
+
+    fn make(&mut self, exchanges: &[Exchange], out: &mut Vec<Span>) {
+        let context = Context {
+            clock: &self.clock,
+            devices: &self.devices,
+            rules: &self.rules,
+            node: &self.node,
+        };
+        for exchange in exchanges {
+            let made = spans(exchange, &context);
+            self.counts.exchanges += 1;
+            self.counts.exchanges_traced += u64::from(!made.is_empty());
+            self.counts.spans += made.len() as u64;
+            out.extend(made);
+        }
+    }
+}

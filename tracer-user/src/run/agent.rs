@@ -1,0 +1,174 @@
+//! The agent's loop.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::Context as _;
+use tokio::{
+    sync::mpsc,
+    time::{Interval, MissedTickBehavior, timeout},
+};
+
+use crate::{
+    attach::Attached,
+    capture::{Counters, Ring, Sweep, clock_sample, recording},
+    decode::Snapshot,
+    export::Exporter,
+    pipeline::Pipeline,
+    span::Span,
+};
+
+use super::{report::Report, rules};
+
+/// How often the ring buffer is looked at. It holds a good part of a second of a busy node.
+const LOOK: Duration = Duration::from_millis(20);
+/// Records taken before other tasks get their turn.
+const BURST: usize = 4096;
+/// How often the clocks are compared, and what is old is given up.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// How long the first reading of the rules may hold up the start.
+const FIRST_RULES: Duration = Duration::from_secs(5);
+
+/// The state, and the edges it talks to.
+pub(super) struct Agent {
+    attached: Attached,
+    ring: Ring,
+    sweep: Sweep,
+    counters: Counters,
+    exporter: Exporter,
+    stream: Stream,
+    rules: mpsc::Receiver<String>,
+}
+
+impl Agent {
+    pub(super) fn new(
+        mut attached: Attached,
+        exporter: Exporter,
+        node: &str,
+        record: Option<&Path>,
+    ) -> anyhow::Result<Self> {
+        let recorder = record
+            .map(|path| {
+                recording::Writer::create(path)
+                    .with_context(|| format!("create the recording {}", path.display()))
+            })
+            .transpose()?;
+        let mut agent = Self {
+            ring: Ring::new(attached.take_map(Ring::MAP))?,
+            sweep: Sweep::new(attached.take_map(Sweep::MAP))?,
+            counters: Counters::new(attached.take_map(Counters::MAP))?,
+            attached,
+            exporter,
+            stream: Stream {
+                pipeline: Pipeline::new(node),
+                recorder,
+                spans: Vec::new(),
+            },
+            rules: rules::watch().context("start the thread that reads rules")?,
+        };
+        agent.housekeeping();
+        Ok(agent)
+    }
+
+    /// Waits for the rules as they are now, where there are any to read.
+    pub(super) async fn first_rules(&mut self) {
+        if let Ok(Some(text)) = timeout(FIRST_RULES, self.rules.recv()).await {
+            self.stream.push(&Snapshot::Rules(text).encode());
+        }
+    }
+
+    /// Follows packets until the task is dropped.
+    pub(super) async fn follow(&mut self) {
+        let mut look = every(LOOK);
+        let mut housekeeping = every(HOUSEKEEPING);
+        loop {
+            tokio::select! {
+                _ = look.tick() => self.drain().await,
+                _ = housekeeping.tick() => self.housekeeping(),
+                Some(text) = self.rules.recv() => {
+                    self.stream.push(&Snapshot::Rules(text).encode());
+                }
+            }
+        }
+    }
+
+    /// Detaches, takes what is left, flushes, and reports.
+    pub(super) async fn finish(mut self, flush: Duration) -> anyhow::Result<Report> {
+        self.attached.flush_log();
+        let missing = std::mem::take(&mut self.attached.missing);
+        drop(self.attached);
+        let stream = &mut self.stream;
+        while self.ring.drain(BURST, |record| stream.push(record)) > 0 {}
+        let under_way = self.sweep.under_way();
+        self.sweep.finish(|record| stream.push(record));
+        stream.pipeline.finish(&mut stream.spans);
+        stream.export(&self.exporter);
+        if let Some(recorder) = self.stream.recorder.take() {
+            recorder.finish().context("write the recording")?;
+        }
+        Ok(Report {
+            missing: missing
+                .into_iter()
+                .map(|missing| (missing.hook.name(), missing.reason))
+                .collect(),
+            kernel: self.counters.read(),
+            expired: self.sweep.expired(),
+            under_way_at_end: under_way,
+            pipeline: self.stream.pipeline.counts(),
+            export: self.exporter.finish(flush).await,
+        })
+    }
+
+    async fn drain(&mut self) {
+        let stream = &mut self.stream;
+        loop {
+            let drained = self.ring.drain(BURST, |record| stream.push(record));
+            stream.export(&self.exporter);
+            if drained < BURST {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        self.attached.flush_log();
+    }
+
+    fn housekeeping(&mut self) {
+        let Some(sample) = clock_sample() else { return };
+        let stream = &mut self.stream;
+        self.sweep
+            .sweep(sample.monotonic_ns, |record| stream.push(record));
+        stream.push(&Snapshot::Clock(sample).encode());
+        stream.export(&self.exporter);
+    }
+}
+
+/// Raw records on their way to the recording, the pipeline and the exporter.
+struct Stream {
+    pipeline: Pipeline,
+    recorder: Option<recording::Writer>,
+    spans: Vec<Span>,
+}
+
+impl Stream {
+    fn push(&mut self, record: &[u8]) {
+        if let Some(recorder) = &mut self.recorder
+            && let Err(error) = recorder.write(record)
+        {
+            tracing::error!("the recording ends here: {error}");
+            self.recorder = None;
+        }
+        self.pipeline.push(record, &mut self.spans);
+    }
+
+    fn export(&mut self, exporter: &Exporter) {
+        for span in self.spans.drain(..) {
+            exporter.push(span);
+        }
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval.reset();
+    interval
+}

@@ -1,0 +1,65 @@
+//! Attribute names and values.
+
+use std::borrow::Cow;
+
+/// The names that are hopspan's own; the others are OpenTelemetry's semantic conventions.
+pub(super) mod key {
+    /// `exchange`, `connect`, `request`, `response`, `hop`.
+    pub(crate) const ROLE: &str = "hopspan.role";
+    /// The hop's name.
+    pub(crate) const HOP: &str = "hopspan.hop";
+    /// Where the client sent to, before DNAT.
+    pub(crate) const NAT_ORIGINAL: &str = "hopspan.nat.original";
+    /// Where it went, after DNAT.
+    pub(crate) const NAT_TRANSLATED: &str = "hopspan.nat.translated";
+    /// The source after SNAT, where it was changed.
+    pub(crate) const NAT_MASQUERADE: &str = "hopspan.nat.masquerade";
+    /// kube-proxy's chains that chose the pod.
+    pub(crate) const KUBE_PROXY_RULE: &str = "hopspan.kube_proxy.rule";
+    /// The service those chains belong to, `namespace/name:port`.
+    pub(crate) const KUBE_PROXY_SERVICE: &str = "hopspan.kube_proxy.service";
+    /// Packets of this message that were sent in vain.
+    pub(crate) const TCP_RETRANSMITS: &str = "hopspan.tcp.retransmits";
+    /// The kernel's `enum skb_drop_reason`.
+    pub(crate) const DROP_REASON: &str = "hopspan.drop.reason";
+    /// The hop in which it was dropped.
+    pub(crate) const DROP_HOP: &str = "hopspan.drop.hop";
+    /// What of this span was not seen.
+    pub(crate) const INCOMPLETE: &str = "hopspan.incomplete";
+}
+
+/// The value of an attribute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// A string.
+    Text(Cow<'static, str>),
+    /// A number.
+    Int(i64),
+}
+
+/// A name and its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attribute {
+    /// The name.
+    pub key: &'static str,
+    /// The value.
+    pub value: Value,
+}
+
+impl Attribute {
+    /// A string.
+    pub fn text(key: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            key,
+            value: Value::Text(value.into()),
+        }
+    }
+
+    /// A number.
+    pub fn int(key: &'static str, value: impl Into<i64>) -> Self {
+        Self {
+            key,
+            value: Value::Int(value.into()),
+        }
+    }
+}

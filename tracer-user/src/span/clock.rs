@@ -1,0 +1,66 @@
+//! `CLOCK_MONOTONIC` to time since 1970.
+//!
+//! The distance between the two clocks changes only when somebody sets the time: NTP slews both
+//! alike. So the best sample is kept (the one read in the shortest time) until a sample comes that
+//! contradicts it. Within one exchange a single distance is used, so nothing in it runs backwards.
+
+use crate::decode::ClockSample;
+
+/// The distance between the clocks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Clock {
+    distance_ns: i128,
+    uncertainty_ns: Option<i128>,
+}
+
+impl Clock {
+    /// Learns from a sample.
+    pub fn sample(&mut self, sample: ClockSample) {
+        let distance_ns = i128::from(sample.realtime_ns) - i128::from(sample.monotonic_ns);
+        let uncertainty_ns = i128::from(sample.uncertainty_ns);
+        let keep = self.uncertainty_ns.is_some_and(|known_ns| {
+            let agrees = (distance_ns - self.distance_ns).abs() <= known_ns + uncertainty_ns;
+            agrees && known_ns <= uncertainty_ns
+        });
+        if !keep {
+            self.distance_ns = distance_ns;
+            self.uncertainty_ns = Some(uncertainty_ns);
+        }
+    }
+
+    /// A moment in nanoseconds since 1970-01-01 00:00 UTC.
+    pub fn unix_ns(&self, monotonic_ns: u64) -> u64 {
+        let unix_ns = i128::from(monotonic_ns) + self.distance_ns;
+        u64::try_from(unix_ns).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds (monotonic, realtime, uncertainty) samples; checks where monotonic 1,000 is then.
+    fn check(samples: &[(u64, u64, u32)], expected: u64) {
+        let mut clock = Clock::default();
+        for &(monotonic_ns, realtime_ns, uncertainty_ns) in samples {
+            clock.sample(ClockSample {
+                monotonic_ns,
+                realtime_ns,
+                uncertainty_ns,
+            });
+        }
+        assert_eq!(clock.unix_ns(1_000), expected, "{samples:?}");
+    }
+
+    #[test]
+    fn the_best_sample_is_kept_until_one_contradicts_it() {
+        check(&[(0, 500, 10)], 1_500);
+        // Worse, and in agreement.
+        check(&[(0, 500, 10), (100, 605, 20)], 1_500);
+        // Better.
+        check(&[(0, 500, 10), (100, 605, 3)], 1_505);
+        // Worse, but the time was set.
+        check(&[(0, 500, 10), (100, 9_600, 900)], 10_500);
+        check(&[(0, 5_000, 1), (3_000, 100, 1)], 0);
+    }
+}

@@ -1,0 +1,49 @@
+//! Span ids that every node derives alike.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::http::trace_context::{SpanId, TraceContext};
+
+/// The id of a span of the exchange whose request starts at `seq`.
+///
+/// Two nodes that each see half of an exchange agree on it, and a batch that is sent twice gives
+/// the same spans. `part` tells apart the spans of one exchange.
+pub(super) fn derive(context: &TraceContext, seq: u32, part: &str) -> SpanId {
+    let mut hash = Sha256::new();
+    hash.update(context.trace_id.0);
+    hash.update(context.parent_id.0);
+    hash.update(seq.to_be_bytes());
+    hash.update(part);
+    let digest = hash.finalize();
+    let mut id = [0; 8];
+    id.copy_from_slice(&digest[..8]);
+    // All zero is no span id (W3C Trace Context, section 3.2.2.4).
+    if id == [0; 8] {
+        id[7] = 1;
+    }
+    SpanId(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::trace_context::TraceId;
+
+    #[test]
+    fn everything_in_it_counts() {
+        let context = TraceContext {
+            trace_id: TraceId([1; 16]),
+            parent_id: SpanId([2; 8]),
+            flags: 1,
+        };
+        let other = TraceContext {
+            parent_id: SpanId([3; 8]),
+            ..context
+        };
+        let id = derive(&context, 7, "exchange");
+        assert_eq!(id, derive(&context, 7, "exchange"));
+        assert_ne!(id, derive(&context, 8, "exchange"));
+        assert_ne!(id, derive(&context, 7, "request"));
+        assert_ne!(id, derive(&other, 7, "exchange"));
+    }
+}

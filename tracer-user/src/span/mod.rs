@@ -1,0 +1,49 @@
+//! Exchanges to spans.
+//!
+//! In: an exchange, the paths of its messages, the clocks, the rules. Out: `Span`s under the
+//! client's own span. Knows OpenTelemetry's names; knows nothing of OTLP.
+
+mod attribute;
+mod clock;
+mod exchange;
+mod id;
+
+use std::borrow::Cow;
+
+use crate::http::trace_context::{SpanId, TraceId};
+
+pub use attribute::{Attribute, Value};
+pub use clock::Clock;
+pub use exchange::{Context, spans};
+
+/// A finished span. Its kind is INTERNAL.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Span {
+    /// The application's trace.
+    pub trace_id: TraceId,
+    /// Derived: the same exchange gives the same id wherever and however often it is made.
+    pub span_id: SpanId,
+    /// The client's span, or another span of this exchange.
+    pub parent_id: SpanId,
+    /// Of low cardinality.
+    pub name: Cow<'static, str>,
+    /// Nanoseconds since 1970-01-01 00:00 UTC.
+    pub start_unix_ns: u64,
+    /// Nanoseconds since 1970-01-01 00:00 UTC, never before the start.
+    pub end_unix_ns: u64,
+    /// Of the semantic conventions, or `hopspan.*`.
+    pub attributes: Vec<Attribute>,
+    /// Moments within the span.
+    pub events: Vec<Event>,
+    /// Why the status is an error, where it is one.
+    pub error: Option<Cow<'static, str>>,
+}
+
+/// A moment within a span.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// What happened.
+    pub name: &'static str,
+    /// Nanoseconds since 1970-01-01 00:00 UTC.
+    pub at_unix_ns: u64,
+}
