@@ -1,0 +1,216 @@
+//! What must hold of every trace of the application, checked against the lab's truth.
+
+use std::{
+    collections::{HashMap, HashSet},
+    net::SocketAddrV4,
+};
+
+use hopspan_lab::{
+    hotrod::HotRod,
+    kube_proxy::{Service, endpoint_chain, service_chain},
+};
+
+use crate::{Span, Trace, Traces};
+
+/// HTTP/1.1 calls between pods that one dispatch makes: into frontend, to customer, ten to route.
+const CALLS: usize = 12;
+
+/// What the lab knows and the agent must find out.
+#[derive(Debug)]
+pub struct Truth {
+    /// Pod addresses by pod name.
+    addresses: HashMap<String, String>,
+    /// Services by `address:port`.
+    services: HashMap<String, Service>,
+}
+
+impl Truth {
+    /// The truth about a deployed application.
+    pub fn of(hotrod: &HotRod) -> Self {
+        Self {
+            addresses: hotrod
+                .pods()
+                .iter()
+                .map(|pod| (pod.name().to_owned(), pod.ip().to_string()))
+                .collect(),
+            services: hotrod
+                .services()
+                .iter()
+                .map(|service| {
+                    let address = format!("{}:{}", service.cluster_ip, service.port);
+                    (address, service.clone())
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Checks every dispatch: each HTTP/1.1 call has its one exchange, complete, in its place, and
+/// there is no other exchange.
+pub fn assert_exchanges(traces: &Traces, dispatched: &[String], truth: &Truth) {
+    let openers = openers(traces);
+    for trace_id in dispatched {
+        let trace = traces
+            .0
+            .get(trace_id)
+            .unwrap_or_else(|| panic!("trace {trace_id} did not arrive"));
+        let calls: Vec<&Span> = trace.http_clients().collect();
+        assert_eq!(calls.len(), CALLS, "client spans in {trace_id}");
+        for call in &calls {
+            assert_exchange(trace, call, truth, openers.contains(&call.span_id));
+        }
+        let parents: HashSet<&str> = calls.iter().map(|call| call.span_id.as_str()).collect();
+        for exchange in trace.of_role("exchange") {
+            assert!(
+                parents.contains(exchange.parent_id.as_str()),
+                "{exchange:?}"
+            );
+        }
+        assert_ids_are_unique(trace);
+    }
+    let exchanges: usize = traces
+        .0
+        .values()
+        .map(|trace| trace.of_role("exchange").count())
+        .sum();
+    assert_eq!(
+        exchanges,
+        dispatched.len() * CALLS,
+        "exchanges in all traces"
+    );
+}
+
+/// The client spans that opened their connection: the first on each local port.
+fn openers(traces: &Traces) -> HashSet<String> {
+    let mut first: HashMap<(&str, &str, &str), &Span> = HashMap::new();
+    for call in traces.0.values().flat_map(Trace::http_clients) {
+        let connection = (
+            call.attribute("network.local.address"),
+            call.attribute("network.local.port"),
+            call.attribute("network.peer.address"),
+        );
+        let opener = first.entry(connection).or_insert(call);
+        if call.start_ns < opener.start_ns {
+            *opener = call;
+        }
+    }
+    first.values().map(|call| call.span_id.clone()).collect()
+}
+
+fn assert_exchange(trace: &Trace, call: &Span, truth: &Truth, opened: bool) {
+    let exchanges = trace.children_of_role(call, "exchange");
+    let [exchange] = exchanges[..] else {
+        panic!("{} exchanges under {call:?}", exchanges.len());
+    };
+    assert_eq!(exchange.scope, "hopspan");
+    assert!(
+        exchange.is_within(call),
+        "{exchange:?} is not within {call:?}"
+    );
+    assert!(
+        exchange.attribute("hopspan.incomplete").is_empty(),
+        "{exchange:?}"
+    );
+    for key in ["http.request.method", "http.response.status_code"] {
+        assert_eq!(
+            exchange.attribute(key),
+            call.attribute(key),
+            "{key} of {exchange:?}"
+        );
+    }
+    assert_addresses(exchange, call, truth);
+    let one = |role: &str| {
+        let legs = trace.children_of_role(exchange, role);
+        let [leg] = legs[..] else {
+            panic!("{} {role} spans under {exchange:?}", legs.len());
+        };
+        assert!(
+            leg.is_within(exchange),
+            "{leg:?} is not within {exchange:?}"
+        );
+        assert_partition(trace, leg);
+        leg
+    };
+    assert_hops(trace, one("request"));
+    assert_hops(trace, one("response"));
+    if opened {
+        one("connect");
+    } else {
+        assert!(
+            trace.children_of_role(exchange, "connect").is_empty(),
+            "connect under {call:?}"
+        );
+    }
+}
+
+/// ClusterIP, pod and rules are the lab's.
+fn assert_addresses(exchange: &Span, call: &Span, truth: &Truth) {
+    let service_address = format!(
+        "{}:{}",
+        call.attribute("network.peer.address"),
+        call.attribute("network.peer.port")
+    );
+    let service = &truth.services[&service_address];
+    let pod = &truth.addresses[call.attribute("hotrod.answered_by")];
+    let endpoint: SocketAddrV4 = format!("{pod}:{}", service.port)
+        .parse()
+        .expect("an address");
+    let source = call.attribute("network.local.address");
+    let chains = format!(
+        "KUBE-SERVICES > {} > {}",
+        service_chain(service),
+        endpoint_chain(service, endpoint)
+    );
+    for (key, expected) in [
+        ("hopspan.nat.original", service_address.as_str()),
+        ("hopspan.nat.translated", &endpoint.to_string()),
+        ("hopspan.kube_proxy.rule", &chains),
+        ("hopspan.nat.masquerade", ""),
+        ("source.address", source),
+        ("source.port", call.attribute("network.local.port")),
+        ("destination.address", pod),
+    ] {
+        assert_eq!(exchange.attribute(key), expected, "{key} of {exchange:?}");
+    }
+}
+
+/// The hops that every path between two pods of the lab has.
+fn assert_hops(trace: &Trace, path: &Span) {
+    let names: Vec<&str> = trace
+        .children(path)
+        .iter()
+        .map(|hop| hop.attribute("hopspan.hop"))
+        .collect();
+    let count = |name: &str| names.iter().filter(|hop| **hop == name).count();
+    for (name, expected) in [
+        ("client.stack", 1),
+        ("veth", 2),
+        ("netfilter.prerouting", 1),
+        ("netfilter.forward", 1),
+        ("netfilter.postrouting", 1),
+        ("server.stack", 1),
+        ("socket.queue", 1),
+    ] {
+        assert_eq!(count(name), expected, "{name} hops in {names:?}");
+    }
+}
+
+/// Every nanosecond of `path` is in exactly one of its hops.
+pub fn assert_partition(trace: &Trace, path: &Span) {
+    let hops = trace.children(path);
+    assert!(!hops.is_empty(), "no hops under {path:?}");
+    let mut at_ns = path.start_ns;
+    for hop in hops {
+        assert_eq!(hop.role(), "hop", "{hop:?}");
+        assert_eq!(hop.start_ns, at_ns, "gap or overlap before {hop:?}");
+        at_ns = hop.end_ns;
+    }
+    assert_eq!(at_ns, path.end_ns, "the hops end before {path:?} does");
+}
+
+fn assert_ids_are_unique(trace: &Trace) {
+    let mut seen = HashSet::new();
+    for span in &trace.spans {
+        assert!(seen.insert(&span.span_id), "span id twice: {span:?}");
+    }
+}

@@ -1,0 +1,17 @@
+//! What the end-to-end tests share: a lab with agent, viewer and application, and the spans that
+//! came of it.
+//!
+//! The tests run the real binaries. `cargo xtask test` builds them first; HOPSPAN_BIN_DIR says where
+//! they are, else they are looked for beside the test's own executable.
+
+mod binaries;
+mod expect;
+mod report;
+mod scene;
+mod spans;
+
+pub use binaries::binary;
+pub use expect::{Truth, assert_exchanges, assert_partition};
+pub use report::Report;
+pub use scene::{Outcome, Scene};
+pub use spans::{Span, Trace, Traces};

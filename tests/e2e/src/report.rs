@@ -1,0 +1,85 @@
+//! The agent's own counters, as it writes them at its end.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+/// The report of one agent.
+#[derive(Debug)]
+pub struct Report(Value);
+
+impl Report {
+    /// Reads what `hopspan run --report` wrote.
+    ///
+    /// # Errors
+    /// When the file is not there or no JSON.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+        Ok(Self(serde_json::from_str(&text)?))
+    }
+
+    /// A number, by its path of keys; panics where there is none, which no agent writes.
+    pub fn number(&self, path: &[&str]) -> u64 {
+        path.iter()
+            .fold(&self.0, |value, key| &value[key])
+            .as_u64()
+            .unwrap_or_else(|| panic!("the report has no {path:?}: {}", self.0))
+    }
+
+    /// Packets of interest per hook.
+    pub fn hits(&self) -> BTreeMap<String, u64> {
+        self.0["kernel"]["hits"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(hook, hits)| (hook.clone(), hits.as_u64().unwrap_or(0)))
+            .collect()
+    }
+
+    /// Hooks that were not attached, with the reason.
+    pub fn missing(&self) -> Vec<String> {
+        let missing = self.0["missing"].as_object();
+        missing
+            .into_iter()
+            .flatten()
+            .map(|(hook, reason)| format!("{hook}: {reason}"))
+            .collect()
+    }
+
+    /// Asserts that nothing was lost anywhere, and that every journey is accounted for.
+    pub fn assert_nothing_lost(&self) {
+        let journeys = |counter: &str| self.number(&["kernel", "journeys", counter]);
+        for counter in [
+            "open_failed",
+            "mismatched",
+            "journey_lost",
+            "head_lost",
+            "read_lost",
+            "device_lost",
+            "head_unreadable",
+            "replaced",
+        ] {
+            assert_eq!(journeys(counter), 0, "{counter}: {}", self.0);
+        }
+        assert_eq!(
+            journeys("opened"),
+            journeys("closed") + journeys("dropped") + self.number(&["expired"]),
+            "the books do not balance: {}",
+            self.0
+        );
+        for path in [
+            ["pipeline", "records_refused"],
+            ["export", "failed"],
+            ["export", "dropped"],
+        ] {
+            assert_eq!(self.number(&path), 0, "{path:?}: {}", self.0);
+        }
+        assert_eq!(
+            self.number(&["pipeline", "spans"]),
+            self.number(&["export", "sent"]),
+            "spans made and spans sent: {}",
+            self.0
+        );
+    }
+}

@@ -1,0 +1,179 @@
+//! Spans as a collector got them.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    path::Path,
+};
+
+use anyhow::{Context, Result};
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::ExportTraceServiceRequest,
+    common::v1::{AnyValue, KeyValue, any_value},
+};
+
+/// One span, with what it inherits from its scope and resource.
+#[derive(Clone, Debug)]
+pub struct Span {
+    /// 32 lower-case hexadecimal digits.
+    pub trace_id: String,
+    /// 16 lower-case hexadecimal digits.
+    pub span_id: String,
+    /// 16 lower-case hexadecimal digits; empty for a root.
+    pub parent_id: String,
+    /// The name.
+    pub name: String,
+    /// OTLP's number of the span kind: 1 internal, 2 server, 3 client.
+    pub kind: i32,
+    /// Nanoseconds since 1970.
+    pub start_ns: u64,
+    /// Nanoseconds since 1970.
+    pub end_ns: u64,
+    /// The span's attributes, as text.
+    pub attributes: BTreeMap<String, String>,
+    /// The resource's attributes, as text.
+    pub resource: BTreeMap<String, String>,
+    /// The name of the instrumentation scope.
+    pub scope: String,
+    /// The names of its events.
+    pub events: Vec<String>,
+    /// OTLP's number of the status: 2 is an error.
+    pub status: i32,
+}
+
+impl Span {
+    /// An attribute, or the empty string.
+    pub fn attribute(&self, key: &str) -> &str {
+        self.attributes.get(key).map_or("", String::as_str)
+    }
+
+    /// `hopspan.role`; empty for a span of the application.
+    pub fn role(&self) -> &str {
+        self.attribute("hopspan.role")
+    }
+
+    /// Its length in nanoseconds.
+    pub fn duration_ns(&self) -> u64 {
+        self.end_ns.saturating_sub(self.start_ns)
+    }
+
+    /// Whether it lies within another span.
+    pub fn is_within(&self, outer: &Self) -> bool {
+        outer.start_ns <= self.start_ns && self.end_ns <= outer.end_ns
+    }
+}
+
+/// The spans of one trace.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    /// In the order of arrival.
+    pub spans: Vec<Span>,
+}
+
+impl Trace {
+    /// The spans below a span, in the order of their start.
+    pub fn children(&self, parent: &Span) -> Vec<&Span> {
+        let mut children: Vec<&Span> = self
+            .spans
+            .iter()
+            .filter(|span| span.parent_id == parent.span_id)
+            .collect();
+        children.sort_by_key(|span| (span.start_ns, span.end_ns));
+        children
+    }
+
+    /// Those of one `hopspan.role`.
+    pub fn of_role(&self, role: &str) -> impl Iterator<Item = &Span> {
+        self.spans.iter().filter(move |span| span.role() == role)
+    }
+
+    /// The children of one role.
+    pub fn children_of_role(&self, parent: &Span, role: &str) -> Vec<&Span> {
+        let mut children = self.children(parent);
+        children.retain(|span| span.role() == role);
+        children
+    }
+
+    /// The application's HTTP client spans, those with a method.
+    pub fn http_clients(&self) -> impl Iterator<Item = &Span> {
+        const CLIENT: i32 = 3;
+        self.spans
+            .iter()
+            .filter(|span| span.kind == CLIENT && !span.attribute("http.request.method").is_empty())
+    }
+}
+
+/// All traces that a collector got.
+#[derive(Clone, Debug, Default)]
+pub struct Traces(pub HashMap<String, Trace>);
+
+impl Traces {
+    /// Reads what `hopspan view --json` wrote: an ExportTraceServiceRequest a line.
+    ///
+    /// # Errors
+    /// When the file is not there, or a line is no such request.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+        let mut traces = Self::default();
+        for line in text.lines() {
+            let request: ExportTraceServiceRequest = serde_json::from_str(line)
+                .with_context(|| format!("{} is not OTLP/JSON", path.display()))?;
+            traces.add(request);
+        }
+        Ok(traces)
+    }
+
+    /// The number of spans in all traces.
+    pub fn spans(&self) -> usize {
+        self.0.values().map(|trace| trace.spans.len()).sum()
+    }
+
+    fn add(&mut self, request: ExportTraceServiceRequest) {
+        for resource_spans in request.resource_spans {
+            let resource = resource_spans.resource.unwrap_or_default();
+            let resource = texts(&resource.attributes);
+            for scope_spans in resource_spans.scope_spans {
+                let scope = scope_spans.scope.unwrap_or_default().name;
+                for span in scope_spans.spans {
+                    let span = Span {
+                        trace_id: hex(&span.trace_id),
+                        span_id: hex(&span.span_id),
+                        parent_id: hex(&span.parent_span_id),
+                        name: span.name,
+                        kind: span.kind,
+                        start_ns: span.start_time_unix_nano,
+                        end_ns: span.end_time_unix_nano,
+                        attributes: texts(&span.attributes),
+                        resource: resource.clone(),
+                        scope: scope.clone(),
+                        events: span.events.into_iter().map(|event| event.name).collect(),
+                        status: span.status.map_or(0, |status| status.code),
+                    };
+                    let trace = self.0.entry(span.trace_id.clone()).or_default();
+                    trace.spans.push(span);
+                }
+            }
+        }
+    }
+}
+
+fn texts(attributes: &[KeyValue]) -> BTreeMap<String, String> {
+    attributes
+        .iter()
+        .map(|attribute| (attribute.key.clone(), text(attribute.value.as_ref())))
+        .collect()
+}
+
+fn text(value: Option<&AnyValue>) -> String {
+    match value.and_then(|value| value.value.as_ref()) {
+        Some(any_value::Value::StringValue(text)) => text.clone(),
+        Some(any_value::Value::IntValue(number)) => number.to_string(),
+        Some(any_value::Value::BoolValue(truth)) => truth.to_string(),
+        Some(any_value::Value::DoubleValue(number)) => number.to_string(),
+        _ => String::new(),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,111 @@
+//! However the agent ends, it leaves nothing behind.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where it fails, helper functions too"
+)]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use aya::programs::{loaded_links, loaded_programs};
+use hopspan_e2e::Scene;
+use hopspan_lab::{Node, Signal};
+
+const END: Duration = Duration::from_secs(20);
+
+/// The ids of the programs or links that a process holds, as the kernel tells in its fdinfo.
+fn held(pid: u32, key: &str) -> BTreeSet<u32> {
+    let directory = format!("/proc/{pid}/fdinfo");
+    fs::read_dir(directory)
+        .unwrap()
+        .filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok())
+        .flat_map(|text| {
+            text.lines()
+                .filter_map(|line| line.strip_prefix(key)?.trim().parse().ok())
+                .collect::<Vec<u32>>()
+        })
+        .collect()
+}
+
+/// What is left of the programs and links that the agent had.
+fn left(programs: &BTreeSet<u32>, links: &BTreeSet<u32>) -> usize {
+    let programs_left = loaded_programs()
+        .filter_map(Result::ok)
+        .filter(|program| programs.contains(&program.id()))
+        .count();
+    let links_left = loaded_links()
+        .filter_map(Result::ok)
+        .filter(|link| links.contains(&link.id()))
+        .count();
+    programs_left + links_left
+}
+
+/// The node's firewall, without the numbers of packets.
+fn firewall(node: &Node) -> String {
+    let text = node.command("iptables-save").run(END).unwrap();
+    text.lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.split(" [").next().unwrap_or(line))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn queueing(node: &Node) -> String {
+    node.command("tc").args(["qdisc", "show"]).run(END).unwrap()
+}
+
+fn pins() -> usize {
+    fs::read_dir(Path::new("/sys/fs/bpf")).map_or(0, Iterator::count)
+}
+
+fn check(label: &str, signal: Signal) {
+    let mut scene = Scene::start(label).unwrap();
+    let hotrod = scene.hotrod().unwrap();
+    hotrod.dispatch(2, 2).unwrap();
+    let (rules, queues, pinned) = (firewall(&scene.node), queueing(&scene.node), pins());
+
+    let pid = scene.agent.pid();
+    let (programs, links) = (held(pid, "prog_id:"), held(pid, "link_id:"));
+    assert!(programs.len() >= 6, "the agent holds programs {programs:?}");
+    assert!(links.len() >= 26, "the agent holds links {links:?}");
+    assert!(left(&programs, &links) >= programs.len());
+
+    scene.agent.signal(signal).unwrap();
+    assert!(
+        scene.agent.wait(END).unwrap().is_some(),
+        "the agent still runs"
+    );
+    // The kernel frees programs after a grace period of RCU.
+    let deadline = Instant::now() + END;
+    while left(&programs, &links) > 0 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(left(&programs, &links), 0, "programs or links are left");
+    assert_eq!(firewall(&scene.node), rules);
+    assert_eq!(queueing(&scene.node), queues);
+    assert_eq!(pins(), pinned);
+    // And the application goes on.
+    let dispatches = hotrod.dispatch(2, 2).unwrap();
+    assert!(dispatches.iter().all(|dispatch| dispatch.status == 200));
+}
+
+#[test]
+fn sigterm_leaves_nothing() {
+    if hopspan_lab::skip("sigterm_leaves_nothing") {
+        return;
+    }
+    check("sigterm", Signal::SIGTERM);
+}
+
+#[test]
+fn kill_leaves_nothing() {
+    if hopspan_lab::skip("kill_leaves_nothing") {
+        return;
+    }
+    check("sigkill", Signal::SIGKILL);
+}

@@ -1,0 +1,54 @@
+//! The application's traffic: every exchange between pods has its spans, where they belong.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where it fails, helper functions too"
+)]
+
+use hopspan_e2e::{Scene, Truth, assert_exchanges};
+use hopspan_lab::hotrod::Dispatch;
+
+fn trace_ids(dispatches: &[Dispatch]) -> Vec<String> {
+    dispatches
+        .iter()
+        .map(|dispatch| dispatch.trace_id.clone())
+        .collect()
+}
+
+/// Sends dispatches through a scene and checks everything about them.
+fn check(label: &str, requests: u32, concurrency: u32) -> String {
+    let mut scene = Scene::start(label).unwrap();
+    let hotrod = scene.hotrod().unwrap();
+    let truth = Truth::of(&hotrod);
+    let dispatches = hotrod.dispatch(requests, concurrency).unwrap();
+    assert!(dispatches.iter().all(|dispatch| dispatch.status == 200));
+    hotrod.stop().unwrap();
+    let outcome = scene.finish().unwrap();
+    outcome.report.assert_nothing_lost();
+    assert_exchanges(&outcome.traces, &trace_ids(&dispatches), &truth);
+    outcome.page
+}
+
+#[test]
+fn one_dispatch() {
+    if hopspan_lab::skip("one_dispatch") {
+        return;
+    }
+    let page = check("one", 1, 1);
+    for text in [
+        "net GET customer",
+        "KUBE-SVC-",
+        "frontend → route",
+        "10 calls",
+    ] {
+        assert!(page.contains(text), "no {text:?} on the page:\n{page}");
+    }
+}
+
+#[test]
+fn a_thousand_dispatches_eight_at_a_time() {
+    if hopspan_lab::skip("a_thousand_dispatches_eight_at_a_time") {
+        return;
+    }
+    check("thousand", 1_000, 8);
+}

@@ -1,0 +1,94 @@
+//! Every hook is not only attached but hit, by the traffic that it is there for.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where it fails, helper functions too"
+)]
+
+use std::{collections::BTreeMap, time::Duration};
+
+use hopspan_e2e::Scene;
+use hopspan_lab::{Node, hotrod::HotRod};
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A request from the node itself, as a pod with hostNetwork sends it: netfilter's OUTPUT.
+fn from_the_node(node: &Node, hotrod: &HotRod) {
+    let frontend = hotrod
+        .services()
+        .iter()
+        .find(|service| service.name == "frontend")
+        .unwrap();
+    let binary = hopspan_e2e::binary("hotrod").unwrap();
+    node.command(binary)
+        .args([
+            "client",
+            "--requests",
+            "1",
+            "--concurrency",
+            "1",
+            "--customer-id",
+            "123",
+        ])
+        .arg("--frontend")
+        .arg(format!("http://{}", frontend.address()))
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317")
+        .run(DEADLINE)
+        .unwrap();
+}
+
+/// A connect that a rule of the node drops.
+fn dropped(node: &Node, hotrod: &HotRod) {
+    let rule = "*filter\n-I FORWARD -p tcp --dport 9999 -j DROP\nCOMMIT\n";
+    node.command("iptables-restore")
+        .arg("--noflush")
+        .stdin_text(rule)
+        .unwrap()
+        .run(DEADLINE)
+        .unwrap();
+    let target = hotrod.pods()[0].ip();
+    hotrod
+        .client()
+        .command("timeout")
+        .args(["1", "bash", "-c", &format!("echo >/dev/tcp/{target}/9999")])
+        .output(DEADLINE)
+        .unwrap();
+}
+
+#[test]
+fn every_hook_is_hit() {
+    if hopspan_lab::skip("every_hook_is_hit") {
+        return;
+    }
+    let mut scene = Scene::start("hooks").unwrap();
+    let hotrod = scene.hotrod().unwrap();
+    hotrod.dispatch(1, 1).unwrap();
+    from_the_node(&scene.node, &hotrod);
+    dropped(&scene.node, &hotrod);
+    hotrod.stop().unwrap();
+    let outcome = scene.finish().unwrap();
+    assert_eq!(outcome.report.missing(), Vec::<String>::new());
+    let idle: BTreeMap<String, u64> = outcome
+        .report
+        .hits()
+        .into_iter()
+        .filter(|(_, hits)| *hits == 0)
+        .collect();
+    assert!(idle.is_empty(), "attached and idle: {idle:?}");
+    assert!(outcome.report.number(&["kernel", "journeys", "dropped"]) > 0);
+    outcome.report.assert_nothing_lost();
+
+    // The node's own request: the hop in which its destination was translated is OUTPUT.
+    let from_node = outcome
+        .traces
+        .0
+        .values()
+        .flat_map(|trace| trace.of_role("hop"))
+        .find(|hop| {
+            hop.attribute("hopspan.hop") == "netfilter.output"
+                && hop
+                    .attribute("hopspan.nat.original")
+                    .starts_with("10.96.0.10:")
+        });
+    assert!(from_node.is_some(), "no translation in netfilter.output");
+}
