@@ -108,16 +108,19 @@ pub fn path(journey: &Journey, read_ns: Option<u64>, devices: &Devices) -> Path 
     }
 }
 
-/// Adds a hop; two in a row with one name on one device are one.
+/// Adds a hop; two in a row with one name are one, unless they are on two devices.
 fn push(hops: &mut Vec<Hop>, hop: Hop) {
-    if let Some(last) = hops.last_mut()
-        && last.name == hop.name
-        && (last.interface == hop.interface || hop.interface.is_none())
-    {
-        last.end_ns = hop.end_ns;
-        return;
+    match hops.last_mut() {
+        Some(last) if last.name == hop.name && on_one_device(last, &hop) => {
+            last.end_ns = hop.end_ns;
+            last.interface = last.interface.take().or(hop.interface);
+        }
+        _ => hops.push(hop),
     }
-    hops.push(hop);
+}
+
+fn on_one_device(one: &Hop, other: &Hop) -> bool {
+    one.interface.is_none() || other.interface.is_none() || one.interface == other.interface
 }
 
 fn hop(from: &Stamp, to: &Stamp, devices: &Devices) -> Hop {

@@ -74,9 +74,11 @@ pub(super) fn name(from: Point<'_>, to: Point<'_>) -> HopName {
     }
 }
 
-/// A driver has the packet. A veth hands it to its peer, a bridge to a port, a tunnel wraps it.
+/// A driver has the packet. A veth hands it to its peer, a bridge to a port, a tunnel wraps it, and
+/// the loopback device gives it back to the stack it came from.
 fn after_transmit(device: Option<&Device>, to: Point<'_>) -> HopName {
     match device {
+        Some(device) if to.1.is_some_and(|to| to.id == device.id) => HopName::Route,
         Some(device) if device.is_bridge => HopName::Bridge,
         Some(device) if is_overlay(device) => HopName::Overlay,
         Some(device) if device.link_kind.is_empty() => HopName::Wire,

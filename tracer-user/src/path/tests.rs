@@ -190,6 +190,21 @@ fn routed_pod_by_pod() {
 }
 
 #[test]
+fn over_the_loopback_device() {
+    check(
+        "0 cgroup_egress
+         5 device_transmit lo:
+         9 device_receive lo:
+         20 cgroup_ingress",
+        Some(25),
+        "client.stack lo 5
+         route 4
+         server.stack lo 11
+         socket.queue 5",
+    );
+}
+
+#[test]
 fn sent_by_the_node_itself() {
     check(
         "0 output_enter
