@@ -13,6 +13,9 @@ fn main() -> anyhow::Result<()> {
     let found = ebpf_toolchain::find(workspace)?;
     println!("cargo:rerun-if-changed={}", found.linker.path.display());
     found.apply_to_env();
+    // aya-build passes every line of the inner cargo on as a warning: only real ones are of interest.
+    // SAFETY: a build script has one thread here.
+    unsafe { std::env::set_var("CARGO_TERM_QUIET", "true") };
     // aya-build runs `cargo build --package NAME` where it stands; tracer-ebpf is a workspace of
     // its own.
     let programs = workspace.join("tracer-ebpf");

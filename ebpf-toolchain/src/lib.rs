@@ -1,8 +1,10 @@
-//! Finds what can build eBPF programs: a Rust toolchain with the source of `core`, and a bpf-linker that understands it.
+//! Finds what can build eBPF programs: a Rust toolchain with the source of `core`, and a bpf-linker
+//! that understands it.
 //!
-//! In: the workspace directory and this process' environment. Out: a toolchain name for `rustup run` with the variables
-//! to set, or what is missing. It looks and, at most, names a toolchain under the workspace's own `target/tools`; it
-//! installs nothing (that is `cargo xtask setup`) and never changes the user's rustup.
+//! In: the workspace directory and this process' environment. Out: a toolchain name for `rustup
+//! run` with the variables to set, or what is missing. It looks and, at most, names a toolchain
+//! under the workspace's own `target/tools`; it installs nothing (that is `cargo xtask setup`) and
+//! never changes the user's rustup.
 //!
 //! From a build script:
 //!
@@ -49,7 +51,8 @@ pub struct Found {
 }
 
 impl Found {
-    /// The variables a process needs for `rustup run NAME cargo build --target bpfel-unknown-none -Z build-std=core` to work.
+    /// The variables a process needs for `rustup run NAME cargo build --target bpfel-unknown-none
+    /// -Z build-std=core` to work.
     #[must_use]
     pub fn env(&self) -> Vec<(&'static str, OsString)> {
         let mut vars = self.toolchain.env();
@@ -59,10 +62,12 @@ impl Found {
 
     /// Sets [`Found::env`] for this process, for libraries that start the compiler themselves.
     ///
-    /// Only for a program with a single thread, such as a build script: the environment of a process is not synchronised.
+    /// Only for a program with a single thread, such as a build script: the environment of a
+    /// process is not synchronised.
     pub fn apply_to_env(&self) {
         for (name, value) in self.env() {
-            // SAFETY: the caller has one thread, as documented above, so that nothing reads the environment meanwhile.
+            // SAFETY: the caller has one thread, as documented above, so that nothing reads the
+            // environment meanwhile.
             unsafe { env::set_var(name, value) };
         }
     }

@@ -1,5 +1,6 @@
-//! Finds bpf-linker. In: the workspace directory and PATH. Out: the linkers that run, with the LLVM they were built with.
-//! Knows nothing of toolchains but the rule that a linker reads the bitcode of its own and older LLVM releases.
+//! Finds bpf-linker. In: the workspace directory and PATH. Out: the linkers that run, with the LLVM
+//! they were built with. Knows nothing of toolchains but the rule that a linker reads the bitcode
+//! of its own and older LLVM releases.
 
 use std::env;
 use std::ffi::OsString;
@@ -32,7 +33,8 @@ impl Linker {
         if release < OLDEST {
             return None;
         }
-        // bpf-linker does not say which LLVM it has, but it passes LLVM its options, and LLVM's own --version answers.
+        // bpf-linker does not say which LLVM it has, but it passes LLVM its options, and LLVM's own
+        // --version answers.
         let llvm_version = ["--llvm-args=--version", "--output=/dev/null", "/dev/null"];
         let llvm = Version::after(
             "LLVM version ",
@@ -45,8 +47,8 @@ impl Linker {
         })
     }
 
-    /// Whether it can read what a compiler with LLVM `compiler` wrote. An older one fails with `Invalid record`; the patch
-    /// number never changes the format.
+    /// Whether it can read what a compiler with LLVM `compiler` wrote. An older one fails with
+    /// `Invalid record`; the patch number never changes the format.
     #[must_use]
     pub fn can_read(&self, compiler: Version) -> bool {
         (self.llvm.major, self.llvm.minor) >= (compiler.major, compiler.minor)

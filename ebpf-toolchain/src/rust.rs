@@ -1,6 +1,6 @@
-//! Finds Rust toolchains that carry the source of `core`, which the eBPF target is built from. In: rustup's directory and
-//! the distribution's own compiler. Out: toolchains, best first, each with a name that `rustup run` accepts.
-//! Knows nothing of linkers, and installs nothing.
+//! Finds Rust toolchains that carry the source of `core`, which the eBPF target is built from. In:
+//! rustup's directory and the distribution's own compiler. Out: toolchains, best first, each with a
+//! name that `rustup run` accepts. Knows nothing of linkers, and installs nothing.
 
 use std::cmp::Reverse;
 use std::env;
@@ -15,7 +15,8 @@ use crate::version::Version;
 /// The oldest compiler that aya-ebpf 0.2 builds with (its `rust-version`).
 pub const OLDEST: Version = Version::new(1, 87, 0);
 
-/// The name under which the distribution's compiler is made known to rustup, in the project's own rustup directory.
+/// The name under which the distribution's compiler is made known to rustup, in the project's own
+/// rustup directory.
 pub const DISTRIBUTION_NAME: &str = "hopspan-ebpf";
 
 /// A Rust toolchain with library source.
@@ -48,7 +49,8 @@ impl Toolchain {
         Self::at(name, Path::new(sysroot.trim()))
     }
 
-    /// The toolchain whose root is `sysroot`; `None` when it has no library source, does not run or is too old.
+    /// The toolchain whose root is `sysroot`; `None` when it has no library source, does not run or
+    /// is too old.
     fn at(name: &str, sysroot: &Path) -> Option<Self> {
         if !sysroot.join("lib/rustlib/src/rust/library/core").is_dir() {
             return None;
@@ -73,7 +75,8 @@ impl Toolchain {
             vars.push(("RUSTUP_HOME", home.clone().into_os_string()));
         }
         if !self.nightly {
-            // build-std is unstable; a stable compiler accepts it, and aya-build asks for it, only with this.
+            // build-std is unstable; a stable compiler accepts it, and aya-build asks for it, only
+            // with this.
             vars.push(("RUSTC_BOOTSTRAP", "1".into()));
         }
         vars
@@ -85,7 +88,8 @@ impl Toolchain {
         self.sysroot.join("bin/cargo-clippy").is_file()
     }
 
-    /// Makes `name` known in the project's own rustup directory, when it is not a toolchain of the user's rustup.
+    /// Makes `name` known in the project's own rustup directory, when it is not a toolchain of the
+    /// user's rustup.
     pub(crate) fn make_nameable(&self) -> Result<(), String> {
         let Some(home) = &self.own_rustup_home else {
             return Ok(());
@@ -118,14 +122,15 @@ pub fn rustup_is_there() -> bool {
         .any(|dir| dir.join("rustup").is_file())
 }
 
-/// The project's own rustup directory, where set-up puts what it fetches and where the distribution's compiler is named.
+/// The project's own rustup directory, where set-up puts what it fetches and where the
+/// distribution's compiler is named.
 #[must_use]
 pub fn own_rustup_home(workspace: &Path) -> PathBuf {
     crate::tools_dir(workspace).join("rustup")
 }
 
-/// Every usable toolchain, best first: the user's (nightly before stable, newer before older), the one that set-up
-/// fetched, the distribution's.
+/// Every usable toolchain, best first: the user's (nightly before stable, newer before older), the
+/// one that set-up fetched, the distribution's.
 #[must_use]
 pub fn candidates(workspace: &Path) -> Vec<Toolchain> {
     let mut found = rustup_home().map_or_else(Vec::new, |home| below(&home));
@@ -162,7 +167,8 @@ fn below(rustup_home: &Path) -> Vec<Toolchain> {
     found
 }
 
-/// The distribution's compiler (Debian: rustc-web, cargo-web and rust-web-src), which rustup does not know by itself.
+/// The distribution's compiler (Debian: rustc-web, cargo-web and rust-web-src), which rustup does
+/// not know by itself.
 fn distribution(workspace: &Path, sysroot: &Path) -> Option<Toolchain> {
     if !sysroot.join("bin/cargo").is_file() {
         return None;
@@ -175,7 +181,8 @@ fn distribution(workspace: &Path, sysroot: &Path) -> Option<Toolchain> {
     })
 }
 
-/// The user's rustup directory, by rustup's own rule: `RUSTUP_HOME`, else `.rustup` in the home directory.
+/// The user's rustup directory, by rustup's own rule: `RUSTUP_HOME`, else `.rustup` in the home
+/// directory.
 fn rustup_home() -> Option<PathBuf> {
     env::var_os("RUSTUP_HOME")
         .map(PathBuf::from)

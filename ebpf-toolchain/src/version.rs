@@ -1,4 +1,5 @@
-//! Versions as the tools print them. In: text. Out: three numbers that compare. Knows nothing of pre-releases.
+//! Versions as the tools print them. In: text. Out: three numbers that compare. Knows nothing of
+//! pre-releases.
 
 use std::fmt;
 
@@ -24,7 +25,8 @@ impl Version {
         }
     }
 
-    /// Reads the version at the start of `text`: `1.97.0-nightly`, `22.1`, `6.18.5-1~deb12u2`. What follows is ignored.
+    /// Reads the version at the start of `text`: `1.97.0-nightly`, `22.1`, `6.18.5-1~deb12u2`. What
+    /// follows is ignored.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let end = text

@@ -53,12 +53,12 @@ impl Report {
         for counter in [
             "open_failed",
             "mismatched",
+            "replaced",
             "journey_lost",
             "head_lost",
             "read_lost",
             "device_lost",
             "head_unreadable",
-            "replaced",
         ] {
             assert_eq!(journeys(counter), 0, "{counter}: {}", self.0);
         }
