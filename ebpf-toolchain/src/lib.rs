@@ -109,7 +109,7 @@ pub enum Missing {
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let missing = match self {
-            Self::Rustup => "rustup is not on PATH; install it from https://rustup.rs".to_owned(),
+            Self::Rustup => "rustup is not on PATH".to_owned(),
             Self::Override { name } => format!(
                 "{OVERRIDE} names the rustup toolchain {name:?}, which is not installed with its rust-src component"
             ),
@@ -131,7 +131,17 @@ impl fmt::Display for Missing {
             ),
             Self::Link { reason } => format!("rustup cannot name the eBPF toolchain ({reason})"),
         };
-        write!(f, "{missing}; run: cargo xtask setup")
+        let remedy = match self {
+            Self::Rustup => "install it from https://rustup.rs",
+            Self::Override { .. } => {
+                "unset the variable, or: rustup component add rust-src --toolchain NAME"
+            }
+            Self::LibrarySource
+            | Self::Linker { .. }
+            | Self::LinkerLlvm { .. }
+            | Self::Link { .. } => "run: cargo xtask setup",
+        };
+        write!(f, "{missing}; {remedy}")
     }
 }
 

@@ -1,0 +1,52 @@
+//! `cargo xtask`: what cargo cannot do. In: a subcommand. Out: its exit status, and on failure one
+//! error that names the remedy. Everything a subcommand knows is in its own module.
+
+mod progress;
+mod run;
+mod setup;
+mod sudo;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use run::{LabArgs, RunArgs};
+use test::TestArgs;
+use workspace::Workspace;
+
+/// What cargo cannot do: set-up, the lab, running and testing everything
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Install what is missing to build and run everything here
+    ///
+    /// Says what it installs before it does. Its own tools go to target/tools; packages come by
+    /// apt, as root.
+    Setup,
+    Run(RunArgs),
+    Test(TestArgs),
+    #[command(name = run::LAB_SUBCOMMAND, hide = true)]
+    LabRun(LabArgs),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = Workspace::new().and_then(|workspace| match cli.command {
+        Command::Setup => setup::all(&workspace).map(|()| ExitCode::SUCCESS),
+        Command::Run(args) => run::run(&workspace, args).map(|()| ExitCode::SUCCESS),
+        Command::Test(args) => test::run(&workspace, &args),
+        Command::LabRun(args) => run::lab::run(&args).map(|()| ExitCode::SUCCESS),
+    });
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,175 @@
+//! The command line of `run`, and the same once more for its root half. In: flags. Out: structs,
+//! and flags again.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::RangedU64ValueParser;
+
+/// Set everything up, send HotROD requests through a lab, and print their traces
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub(crate) struct RunArgs {
+    /// How many dispatches to send
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<u32>::new().range(1..))]
+    pub(crate) requests: u32,
+
+    /// How many dispatches at a time
+    #[arg(long, value_name = "C", default_value_t = 1, value_parser = RangedU64ValueParser::<u32>::new().range(1..))]
+    pub(crate) concurrency: u32,
+
+    /// Also write every span received to FILE, as OTLP/JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+
+    /// Also send every span to an existing collector, as http://HOST:4317
+    #[arg(long, value_name = "URL")]
+    pub(crate) otlp: Option<String>,
+
+    /// Leave the lab, the agent and the viewer up until Ctrl-C
+    #[arg(long)]
+    pub(crate) keep: bool,
+
+    /// Cells in a line [default: the terminal's width]
+    #[arg(long, value_name = "CELLS")]
+    pub(crate) width: Option<u16>,
+
+    /// Print at most N waterfalls [default: 3]
+    #[arg(long, value_name = "N")]
+    pub(crate) waterfalls: Option<u32>,
+
+    /// Show every hop of every exchange
+    #[arg(long)]
+    pub(crate) full: bool,
+
+    /// Let the agent log what it does, and keep the logs
+    #[arg(long)]
+    pub(crate) debug: bool,
+
+    /// Build with optimisations
+    #[arg(long)]
+    pub(crate) release: bool,
+}
+
+/// The root half: what to run, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub(crate) struct LabArgs {
+    /// The hopspan binary
+    #[arg(long, value_name = "PATH")]
+    pub(crate) hopspan: PathBuf,
+
+    /// The hotrod binary
+    #[arg(long, value_name = "PATH")]
+    pub(crate) hotrod: PathBuf,
+
+    /// As for `run`
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+impl LabArgs {
+    /// The command line that parses to this.
+    pub(crate) fn to_args(&self) -> Vec<OsString> {
+        let Self {
+            hopspan,
+            hotrod,
+            run,
+        } = self;
+        let mut args: Vec<OsString> = Vec::new();
+        let mut option = |name: &str, value: OsString| args.extend([name.into(), value]);
+        option("--hopspan", hopspan.into());
+        option("--hotrod", hotrod.into());
+        option("--requests", run.requests.to_string().into());
+        option("--concurrency", run.concurrency.to_string().into());
+        if let Some(json) = &run.json {
+            option("--json", json.into());
+        }
+        if let Some(otlp) = &run.otlp {
+            option("--otlp", otlp.into());
+        }
+        if let Some(width) = run.width {
+            option("--width", width.to_string().into());
+        }
+        if let Some(waterfalls) = run.waterfalls {
+            option("--waterfalls", waterfalls.to_string().into());
+        }
+        let flags = [
+            ("--keep", run.keep),
+            ("--full", run.full),
+            ("--debug", run.debug),
+            ("--release", run.release),
+        ];
+        args.extend(
+            flags
+                .iter()
+                .filter(|(_, is_set)| *is_set)
+                .map(|(flag, _)| flag.into()),
+        );
+        args
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        lab: LabArgs,
+    }
+
+    #[test]
+    fn the_root_half_gets_what_the_user_said() {
+        let cases: [&[&str]; 3] = [
+            &[],
+            &[
+                "--requests",
+                "1000",
+                "--concurrency",
+                "8",
+                "--keep",
+                "--debug",
+            ],
+            &[
+                "--json",
+                "a b.json",
+                "--otlp",
+                "http://h:4317",
+                "--width",
+                "80",
+                "--waterfalls",
+                "0",
+                "--full",
+                "--release",
+            ],
+        ];
+        for case in cases {
+            let binaries = ["xtask", "--hopspan", "/t/hopspan", "--hotrod", "/t/hotrod"];
+            let first = Cli::try_parse_from(binaries.iter().chain(case))
+                .unwrap()
+                .lab;
+            let again =
+                Cli::try_parse_from([OsString::from("xtask")].into_iter().chain(first.to_args()))
+                    .unwrap()
+                    .lab;
+            assert_eq!(first, again);
+        }
+    }
+
+    #[test]
+    fn no_dispatches_are_no_run() {
+        let args = [
+            "xtask",
+            "--hopspan",
+            "/t/hopspan",
+            "--hotrod",
+            "/t/hotrod",
+            "--requests",
+            "0",
+        ];
+        assert!(Cli::try_parse_from(args).is_err());
+    }
+}

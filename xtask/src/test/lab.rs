@@ -1,0 +1,160 @@
+//! The tests that run in a lab. They are built as the user and run as root, one program after the
+//! other. In: how root is to be had, and a filter. Out: counts; without root the tests skip
+//! themselves.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use super::stream;
+use super::suites::LAB_PACKAGES;
+use super::summary::Counts;
+use crate::progress::note;
+use crate::sudo::Privilege;
+use crate::workspace::Workspace;
+
+/// A compiled test program.
+#[derive(Debug, PartialEq, Eq)]
+struct Program {
+    executable: PathBuf,
+    /// Where cargo would run it.
+    package_dir: PathBuf,
+}
+
+/// Builds and runs the lab's tests.
+///
+/// # Errors
+/// When they, or the programs they run in the lab, do not build.
+pub(super) fn run(
+    workspace: &Workspace,
+    privilege: &Privilege,
+    filter: Option<&str>,
+) -> Result<Counts> {
+    build_programs_under_test(workspace)?;
+    let mut counts = Counts::default();
+    for program in build_tests(workspace)? {
+        note(&format!("     Running {}", program.executable.display()));
+        counts = counts.and(stream::run(&mut command(&program, privilege, filter)?)?);
+    }
+    Ok(counts)
+}
+
+/// The agent and the application: tests of other packages do not build them.
+fn build_programs_under_test(workspace: &Workspace) -> Result<()> {
+    let mut cargo = workspace.cargo([
+        "build",
+        "--package",
+        "tracer-user",
+        "--package",
+        "hotrod",
+        "--bins",
+    ]);
+    let status = cargo.status().context("run cargo build")?;
+    if !status.success() {
+        bail!("cargo build: {status}");
+    }
+    Ok(())
+}
+
+/// Compiles the test programs and says where they are.
+fn build_tests(workspace: &Workspace) -> Result<Vec<Program>> {
+    let mut cargo = workspace.cargo([
+        "test",
+        "--no-run",
+        "--message-format=json-render-diagnostics",
+    ]);
+    cargo.args(
+        LAB_PACKAGES
+            .iter()
+            .flat_map(|package| ["--package", package]),
+    );
+    let mut child = cargo
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("run cargo test --no-run")?;
+    let stdout = child.stdout.take().context("read from cargo")?;
+    let mut programs = Vec::new();
+    for line in BufReader::new(stdout).lines() {
+        programs.extend(test_program(&line.context("read from cargo")?));
+    }
+    let status = child.wait().context("wait for cargo")?;
+    if !status.success() {
+        bail!("cargo test --no-run: {status}");
+    }
+    Ok(programs)
+}
+
+/// The test program in one of cargo's JSON messages, if that is what it is about.
+fn test_program(message: &str) -> Option<Program> {
+    let message: Value = serde_json::from_str(message).ok()?;
+    if !message["profile"]["test"].as_bool()? {
+        return None;
+    }
+    let manifest = Path::new(message["manifest_path"].as_str()?);
+    Some(Program {
+        executable: message["executable"].as_str()?.into(),
+        package_dir: manifest.parent()?.to_owned(),
+    })
+}
+
+/// The program as root where root is to be had, else as this user.
+fn command(program: &Program, privilege: &Privilege, filter: Option<&str>) -> Result<Command> {
+    let mut command = match privilege {
+        Privilege::Root | Privilege::Sudo => privilege.command(&program.executable)?,
+        Privilege::None { .. } => Command::new(&program.executable),
+    };
+    command
+        .arg("--show-output")
+        .args(filter)
+        .current_dir(&program.package_dir);
+    Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_programs_in_cargos_messages() {
+        let test = r#"{"reason":"compiler-artifact","manifest_path":"/w/tests/lab/Cargo.toml","profile":{"test":true},"executable":"/t/lab-1a"}"#;
+        let expected = Program {
+            executable: "/t/lab-1a".into(),
+            package_dir: "/w/tests/lab".into(),
+        };
+        assert_eq!(test_program(test), Some(expected));
+        let others = [
+            r#"{"reason":"compiler-artifact","manifest_path":"/w/tests/lab/Cargo.toml","profile":{"test":false},"executable":"/t/hopspan-lab"}"#,
+            r#"{"reason":"compiler-artifact","manifest_path":"/w/tests/lab/Cargo.toml","profile":{"test":true},"executable":null}"#,
+            r#"{"reason":"build-finished","success":true}"#,
+            "no JSON",
+        ];
+        for message in others {
+            assert_eq!(test_program(message), None, "{message}");
+        }
+    }
+
+    #[test]
+    fn tests_run_in_their_package_as_root_where_there_is_root() {
+        let program = Program {
+            executable: "/t/lab-1a".into(),
+            package_dir: "/w/tests/lab".into(),
+        };
+        let none = Privilege::None {
+            reason: "no sudo".to_owned(),
+        };
+        let cases = [
+            (Privilege::Sudo, "sudo"),
+            (Privilege::Root, "/t/lab-1a"),
+            (none, "/t/lab-1a"),
+        ];
+        for (privilege, expected) in cases {
+            let command = command(&program, &privilege, Some("half_close")).unwrap();
+            assert_eq!(command.get_program(), expected);
+            assert_eq!(command.get_current_dir(), Some(Path::new("/w/tests/lab")));
+            assert!(command.get_args().any(|arg| arg == "half_close"));
+        }
+    }
+}

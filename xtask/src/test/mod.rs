@@ -1,0 +1,145 @@
+//! `cargo xtask test`: every check and test of the project, phase by phase. In: which part, and a
+//! filter. Out: what the tests print, a summary, and as the last line the counts. A failing phase
+//! does not hide the later ones.
+
+mod checks;
+mod lab;
+mod libtest;
+mod stream;
+mod suites;
+mod summary;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+
+use crate::progress::note;
+use crate::setup::Setup;
+use crate::sudo::Privilege;
+use crate::workspace::Workspace;
+use summary::{Counts, Summary};
+
+/// Run every check and test: rustfmt, clippy, unit tests, replays, doc tests, the lab
+///
+/// Lab tests need root: as an ordinary user they run through sudo, and where there is none they are
+/// skipped. The last line has the counts; the exit status is a failure when anything failed or
+/// nothing ran.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TestArgs {
+    /// Which part
+    #[arg(value_enum, default_value_t = Part::All)]
+    part: Part,
+
+    /// Run only the tests whose path contains TEXT, and no checks
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Unit tests and replays: no root, the inner loop
+    Unit,
+    /// The lab end to end: needs root
+    Lab,
+    /// Everything
+    All,
+}
+
+/// One phase: its name, and what it does.
+struct Phase<'a> {
+    name: &'static str,
+    run: Box<dyn FnOnce() -> Result<Counts> + 'a>,
+}
+
+impl<'a> Phase<'a> {
+    fn new(name: &'static str, run: impl FnOnce() -> Result<Counts> + 'a) -> Self {
+        Self {
+            name,
+            run: Box::new(run),
+        }
+    }
+}
+
+/// Runs the phases of the part and prints the summary.
+///
+/// # Errors
+/// Only when set-up fails: what fails in a phase is counted.
+pub(crate) fn run(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
+    let privilege = match args.part {
+        Part::Unit => Privilege::None {
+            reason: "unit tests need no root".to_owned(),
+        },
+        Part::Lab | Part::All => Privilege::obtain("to run the lab's tests"),
+    };
+    let toolchain = Setup::new(workspace, &privilege).prepare_tests(args.part != Part::Unit)?;
+    let filter = args.filter.as_deref();
+    let mut phases = Vec::new();
+    if args.part == Part::All && filter.is_none() {
+        phases.push(Phase::new("rustfmt", || checks::rustfmt(workspace)));
+        phases.push(Phase::new("rustfmt of the kernel programs", || {
+            checks::rustfmt_ebpf(workspace)
+        }));
+        phases.push(Phase::new("clippy", || checks::clippy(workspace)));
+        phases.push(Phase::new("clippy of the kernel programs", || {
+            checks::clippy_ebpf(workspace, &toolchain)
+        }));
+    }
+    if args.part != Part::Lab {
+        phases.push(Phase::new("unit tests and replays", || {
+            suites::unit(workspace, filter)
+        }));
+    }
+    if args.part == Part::All {
+        phases.push(Phase::new("doc tests", || suites::doc(workspace, filter)));
+    }
+    if args.part != Part::Unit {
+        phases.push(Phase::new("lab tests", || {
+            lab::run(workspace, &privilege, filter)
+        }));
+    }
+    let summary = run_phases(phases);
+    println!("{summary}");
+    Ok(if summary.is_success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn run_phases(phases: Vec<Phase<'_>>) -> Summary {
+    let mut summary = Summary::default();
+    for Phase { name, run } in phases {
+        note(&format!("\n=== {name}"));
+        let started = Instant::now();
+        let counts = run().unwrap_or_else(|error| {
+            note(&format!("error: {error:#}"));
+            Counts::one_failed()
+        });
+        summary.add(name, started.elapsed(), counts);
+    }
+    summary
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::bail;
+
+    use super::*;
+
+    #[test]
+    fn a_failing_phase_does_not_hide_the_later_ones() {
+        let summary = run_phases(vec![
+            Phase::new("first", || bail!("cannot start")),
+            Phase::new("second", || Ok(Counts::one_passed())),
+        ]);
+        assert!(!summary.is_success());
+        assert!(
+            summary
+                .to_string()
+                .ends_with("\n1 passed, 1 failed, 0 skipped"),
+            "{summary}"
+        );
+    }
+}

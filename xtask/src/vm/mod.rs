@@ -1,0 +1,111 @@
+//! `cargo xtask vm`: the end-to-end tests on stock kernels other than this machine's. In: which
+//! kernels. Out: a table of what each of them attaches and shows, and a failure when a test failed.
+//!
+//! Each kernel boots in QEMU with this machine's own file system, read only: nothing is installed
+//! for it, and the programs under test are the ones that cargo built here.
+
+mod accel;
+mod guest;
+mod image;
+mod package;
+mod series;
+mod suite;
+mod table;
+
+use std::env;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::progress::note;
+use crate::setup::Setup;
+use crate::setup::apt::Apt;
+use crate::sudo::Privilege;
+use crate::workspace::{Workspace, has_program};
+use accel::AccelChoice;
+use image::Image;
+use series::Series;
+use suite::Suite;
+
+/// The emulator, and Debian's package of it.
+const QEMU: (&str, &str) = ("qemu-system-x86_64", "qemu-system-x86");
+
+/// Run the end-to-end tests on Debian's stock kernels, each in a virtual machine
+///
+/// Fetches the kernels' packages with apt into target/vm and boots them in QEMU; nothing but QEMU
+/// itself is installed on this machine. Prints what each kernel attaches and shows; the exit status
+/// is a failure when a test failed on any of them.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct VmArgs {
+    /// Boot the newest stock kernel of this series; can be given several times
+    #[arg(long = "kernel", value_name = "SERIES", default_values = ["6.1", "6.12"])]
+    kernels: Vec<Series>,
+
+    /// What runs the guests; emulation is some ten times slower than KVM
+    #[arg(long, value_enum, default_value_t)]
+    accel: AccelChoice,
+}
+
+/// Runs the tests on every kernel.
+///
+/// # Errors
+/// When a kernel cannot be had or booted: what fails in a guest is in the table.
+pub(crate) fn run(workspace: &Workspace, args: &VmArgs) -> Result<ExitCode> {
+    if env::consts::ARCH != "x86_64" {
+        bail!(
+            "this machine is {}, and the stock kernels here are for x86_64\n  \
+             run this on an x86_64 machine",
+            env::consts::ARCH
+        );
+    }
+    // Guests are root by themselves.
+    let privilege = Privilege::None {
+        reason: "virtual machines run as the user who starts them".to_owned(),
+    };
+    Setup::new(workspace, &privilege).prepare_build()?;
+    install_qemu(workspace)?;
+    let dir = workspace.target_dir()?.join("vm");
+    let images = args
+        .kernels
+        .iter()
+        .map(|series| Image::of(*series, &dir))
+        .collect::<Result<Vec<_>>>()?;
+    let suite = Suite::build(workspace)?;
+    let Some(first) = images.first() else {
+        bail!("no kernel was named");
+    };
+    let accel = accel::choose(args.accel, first)?;
+    let mut rows = Vec::new();
+    for image in &images {
+        rows.push(suite.run(image, accel)?);
+    }
+    println!("{}", table::Table(&rows));
+    Ok(if rows.iter().all(suite::Row::is_success) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn install_qemu(workspace: &Workspace) -> Result<()> {
+    let (program, package) = QEMU;
+    if has_program(program) {
+        return Ok(());
+    }
+    if !has_program("apt-get") {
+        bail!("{program} is not on PATH, and there is no apt here\n  install QEMU by hand");
+    }
+    let privilege = Privilege::obtain("to install QEMU");
+    let apt = Apt {
+        workspace,
+        privilege: &privilege,
+    };
+    let packages = [package.to_owned()];
+    // A fresh machine has no lists, and old lists name packages that are gone.
+    apt.update()
+        .and_then(|()| apt.install(&packages, "QEMU"))
+        .with_context(|| format!("install {package}: it runs the virtual machines"))?;
+    note("QEMU is installed; everything else stays below target/vm");
+    Ok(())
+}

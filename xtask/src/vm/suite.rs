@@ -1,0 +1,206 @@
+//! The tests that run in a guest. In: the test programs, a kernel. Out: a row of the table: what
+//! passed, and what the kernel showed. The programs are built here and found by the guest where they
+//! are.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::accel::Accel;
+use super::guest::{Guest, WORK_DIR};
+use super::image::Image;
+use crate::progress;
+use crate::test::lab::{self, Program};
+use crate::workspace::Workspace;
+
+/// Test programs of the end-to-end package, and which of their tests. An emulated guest has no time
+/// for the ones with thousands of requests.
+const TESTS: [(&str, &str); 2] = [("dispatch", "one_dispatch"), ("hooks", "")];
+
+/// One test program, in the guest: they take seconds.
+const TEST_LIMIT: Duration = Duration::from_secs(180);
+/// All of them, with the boot.
+const LIMIT: Duration = Duration::from_secs(10 * 60);
+
+/// What is to run.
+#[derive(Debug)]
+pub(super) struct Suite {
+    programs: Vec<Program>,
+}
+
+/// What came of it on one kernel.
+#[derive(Debug, Default)]
+pub(super) struct Row {
+    pub(super) release: String,
+    pub(super) took: Duration,
+    /// Each test program, and whether it passed.
+    pub(super) passed: Vec<(&'static str, bool)>,
+    /// What the agent showed, where a test came so far.
+    pub(super) seen: Option<Seen>,
+}
+
+/// A test's `SEEN` line: see hopspan-e2e's seen.rs.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) attached: Vec<String>,
+    /// Hooks by the reason why they are not attached.
+    pub(super) missing: BTreeMap<String, Vec<String>>,
+    pub(super) exchanges: u64,
+    pub(super) hops: Vec<String>,
+}
+
+impl Suite {
+    /// Builds the tests, and the programs that they run.
+    ///
+    /// # Errors
+    /// When something does not build.
+    pub(super) fn build(workspace: &Workspace) -> Result<Self> {
+        lab::build_programs_under_test(workspace)?;
+        let mut built = lab::build_tests(workspace)?;
+        let programs = TESTS.iter().map(|(name, _)| {
+            let index = built.iter().position(|program| is_named(program, name));
+            let index = index.with_context(|| format!("cargo built no test program {name}"))?;
+            Ok(built.swap_remove(index))
+        });
+        Ok(Self {
+            programs: programs.collect::<Result<_>>()?,
+        })
+    }
+
+    /// Runs all on one kernel. A test that fails is in the row, and the end of its output on stderr.
+    ///
+    /// # Errors
+    /// When the guest does not come to its end.
+    pub(super) fn run(&self, image: &Image, accel: Accel) -> Result<Row> {
+        let started = Instant::now();
+        let guest = Guest::new(image, accel, "run")?;
+        let what = format!("running the end-to-end tests on {}", image.release());
+        guest.run(&what, &self.script(), LIMIT)?;
+        let mut row = Row {
+            release: image.release().to_owned(),
+            took: started.elapsed(),
+            ..Row::default()
+        };
+        for (name, _) in TESTS {
+            let log = guest.work_dir().join(format!("{name}.log"));
+            let text = fs::read(&log).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text);
+            let status = fs::read_to_string(guest.work_dir().join(format!("{name}.status")));
+            let passed = has_passed(&status.unwrap_or_default(), &text);
+            if !passed {
+                eprintln!("{name} failed on {}:\n{}", row.release, progress::tail(&log));
+                eprintln!("  full output: {}", log.display());
+            }
+            row.passed.push((name, passed));
+            row.seen = row.seen.or_else(|| text.lines().find_map(seen));
+        }
+        Ok(row)
+    }
+
+    /// Runs each test program; what it prints and its status are files then, and the logs of labs
+    /// that failed beside them.
+    fn script(&self) -> String {
+        let mut script = format!(
+            "export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
+             export LANG=C.UTF-8 RUST_BACKTRACE=1\n\
+             cd {WORK_DIR}\n"
+        );
+        for ((name, filter), program) in TESTS.iter().zip(&self.programs) {
+            script += &format!(
+                "timeout {} {} --show-output --color never {filter} > {name}.log 2>&1\n\
+                 echo $? > {name}.status\n",
+                TEST_LIMIT.as_secs(),
+                quoted(&program.executable),
+            );
+        }
+        script + "cp -r /tmp/hopspan-lab-* . 2>/dev/null\nexit 0\n"
+    }
+}
+
+impl Row {
+    /// Whether everything passed, and something was seen.
+    pub(super) fn is_success(&self) -> bool {
+        self.seen.is_some() && self.passed.iter().all(|(_, passed)| *passed)
+    }
+}
+
+/// Cargo names a test program after its source file and a hash.
+fn is_named(program: &Program, name: &str) -> bool {
+    let file_name = program.executable.file_name().unwrap_or_default();
+    let file_name = file_name.to_string_lossy();
+    file_name
+        .rsplit_once('-')
+        .is_some_and(|(stem, _hash)| stem == name)
+}
+
+/// A test that skips itself passes for the harness; here it was to run.
+fn has_passed(status: &str, log: &str) -> bool {
+    let has_skipped = log.lines().any(|line| line.trim().starts_with("SKIP "));
+    status.trim() == "0" && !has_skipped
+}
+
+fn seen(line: &str) -> Option<Seen> {
+    let seen: Value = serde_json::from_str(line.strip_prefix("SEEN ")?).ok()?;
+    let names = |value: &Value| -> Option<Vec<String>> {
+        let names = value.as_array()?.iter();
+        names.map(|name| Some(name.as_str()?.to_owned())).collect()
+    };
+    let mut missing: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (hook, reason) in seen["missing"].as_object()? {
+        let hooks = missing.entry(reason.as_str()?.to_owned()).or_default();
+        hooks.push(hook.clone());
+    }
+    Some(Seen {
+        attached: names(&seen["attached"])?,
+        missing,
+        exchanges: seen["exchanges"].as_u64()?,
+        hops: names(&seen["hops"])?,
+    })
+}
+
+/// A path for the shell.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_skipped_test_has_not_passed() {
+        let cases = [
+            ("0\n", "test a ... ok", true),
+            ("0\n", "test a ... \nSKIP a: no CAP_NET_ADMIN\nok", false),
+            ("101\n", "test a ... FAILED", false),
+            ("", "", false),
+        ];
+        for (status, log, expected) in cases {
+            assert_eq!(has_passed(status, log), expected, "{log}");
+        }
+    }
+
+    #[test]
+    fn what_a_test_has_seen() {
+        let line = r#"SEEN {"kernel":"6.1.0","attached":["socket_read"],"missing":{"a":"old","b":"old"},"exchanges":12,"hops":["veth"]}"#;
+        let expected = Seen {
+            attached: vec!["socket_read".to_owned()],
+            missing: [("old".to_owned(), vec!["a".to_owned(), "b".to_owned()])].into(),
+            exchanges: 12,
+            hops: vec!["veth".to_owned()],
+        };
+        assert_eq!(seen(line), Some(expected));
+        for end in 0..line.len() {
+            assert_eq!(seen(&line[..end]), None, "{}", &line[..end]);
+        }
+    }
+
+    #[test]
+    fn a_path_with_a_quote() {
+        assert_eq!(quoted(Path::new("/it's here")), r"'/it'\''s here'");
+    }
+}
