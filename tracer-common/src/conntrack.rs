@@ -4,14 +4,14 @@
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConntrackTuple {
-    /// Source address, network byte order; IPv4 in the first four bytes.
-    pub source: [u8; 16],
+    /// Source address, each word in network byte order; IPv4 in the first.
+    pub source_be: [u32; 4],
     /// Source port, network byte order.
     pub source_port_be: u16,
     /// `l3num`: [`AF_INET`] or `AF_INET6`.
     pub family: u16,
-    /// Destination address, as `source`.
-    pub destination: [u8; 16],
+    /// Destination address, as `source_be`.
+    pub destination_be: [u32; 4],
     /// Destination port, network byte order.
     pub destination_port_be: u16,
     /// IP protocol number.
@@ -46,10 +46,10 @@ const _: () = assert!(size_of::<ConntrackTuples>() == 96);
 impl ConntrackTuple {
     /// No addresses.
     pub const ZERO: Self = Self {
-        source: [0; 16],
+        source_be: [0; 4],
         source_port_be: 0,
         family: 0,
-        destination: [0; 16],
+        destination_be: [0; 4],
         destination_port_be: 0,
         protocol: 0,
         direction: 0,

@@ -28,11 +28,13 @@ pub enum Counter {
     DeviceLost = 9,
     /// Heads that could not be copied from the packet.
     HeadUnreadable = 10,
+    /// Fragment records that did not fit.
+    FragmentLost = 11,
 }
 
 impl Counter {
     /// Every counter, in the order of their numbers.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Opened,
         Self::Closed,
         Self::Dropped,
@@ -44,6 +46,7 @@ impl Counter {
         Self::ReadLost,
         Self::DeviceLost,
         Self::HeadUnreadable,
+        Self::FragmentLost,
     ];
 
     /// The name in reports.
@@ -60,6 +63,7 @@ impl Counter {
             Self::ReadLost => "read_lost",
             Self::DeviceLost => "device_lost",
             Self::HeadUnreadable => "head_unreadable",
+            Self::FragmentLost => "fragment_lost",
         }
     }
 

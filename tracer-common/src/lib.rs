@@ -11,6 +11,7 @@
 pub mod conntrack;
 pub mod counter;
 pub mod device;
+pub mod fragment;
 pub mod head;
 pub mod hook;
 pub mod journey;
@@ -32,6 +33,8 @@ pub enum RecordKind {
     Read = 3,
     /// [`device::Device`].
     Device = 4,
+    /// [`fragment::Fragment`], followed by the captured bytes.
+    Fragment = 5,
 }
 
 impl TryFrom<u32> for RecordKind {
@@ -43,6 +46,7 @@ impl TryFrom<u32> for RecordKind {
             2 => Ok(Self::Journey),
             3 => Ok(Self::Read),
             4 => Ok(Self::Device),
+            5 => Ok(Self::Fragment),
             unknown => Err(unknown),
         }
     }

@@ -1,4 +1,4 @@
-//! The four kinds of packet that hopspan follows.
+//! The kinds of packet that hopspan follows.
 
 /// What a packet carries. Every other packet passes with one failed lookup per hook.
 #[repr(u8)]
@@ -12,6 +12,9 @@ pub enum Message {
     Request = 3,
     /// The segment on which the head of a response starts.
     Response = 4,
+    /// A segment on which HEADERS of HTTP/2 start: heads of requests, of responses, or trailers, of
+    /// one stream or of many.
+    Headers = 5,
 }
 
 impl TryFrom<u8> for Message {
@@ -23,6 +26,7 @@ impl TryFrom<u8> for Message {
             2 => Ok(Self::SynAck),
             3 => Ok(Self::Request),
             4 => Ok(Self::Response),
+            5 => Ok(Self::Headers),
             unknown => Err(unknown),
         }
     }

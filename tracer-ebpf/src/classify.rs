@@ -11,25 +11,30 @@ use crate::packet::{ACK, Packet, SYN};
 /// No head is shorter: `GET / HTTP/1.0` and two line ends are 18 bytes.
 const MIN_HEAD_BYTES: u32 = 16;
 
-/// The message of a packet, `None` for all that are of no interest.
+/// SYN and SYN-ACK.
 #[inline(always)]
-pub(crate) fn classify(ctx: &SkBuffContext, packet: &Packet) -> Option<Message> {
+pub(crate) fn handshake(packet: &Packet) -> Option<Message> {
     match packet.flags & (SYN | ACK) {
-        SYN => return Some(Message::Syn),
-        flags if flags == SYN | ACK => return Some(Message::SynAck),
-        _ => {}
+        SYN => Some(Message::Syn),
+        flags if flags == SYN | ACK => Some(Message::SynAck),
+        _ => None,
     }
+}
+
+/// A head of HTTP/1 at the start of a packet.
+#[inline(always)]
+pub(crate) fn http1(ctx: &SkBuffContext, packet: &Packet) -> Option<Message> {
     if packet.payload_bytes < MIN_HEAD_BYTES {
         return None;
     }
     let first: [u8; 8] = ctx.load(packet.payload_offset as usize).ok()?;
-    http1(u64::from_be_bytes(first))
+    first_bytes(u64::from_be_bytes(first))
 }
 
 /// The first eight bytes of a payload, as a big-endian number, against RFC 9110's methods
 /// (section 9), PATCH (RFC 5789) and the status line of HTTP/1 (RFC 9112 section 4).
 #[inline(always)]
-fn http1(first: u64) -> Option<Message> {
+fn first_bytes(first: u64) -> Option<Message> {
     if starts_with(first, b"HTTP/1.") {
         return Some(Message::Response);
     }

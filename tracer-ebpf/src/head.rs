@@ -17,7 +17,9 @@ struct HeadRecord<const N: usize> {
 }
 
 /// Copies the head of the packet that `journey` was opened for; false when it is lost (and counted).
-#[inline(always)]
+///
+/// Never inlined: what it keeps on the stack is added to its caller's only while it runs.
+#[inline(never)]
 pub(crate) fn capture(ctx: &SkBuffContext, packet: &Packet, journey: &Journey) -> bool {
     match packet.payload_bytes {
         0..=512 => capture_sized::<512>(ctx, packet, journey),
@@ -34,21 +36,19 @@ fn capture_sized<const N: usize>(ctx: &SkBuffContext, packet: &Packet, journey: 
     };
     let record: *mut HeadRecord<N> = MaybeUninit::as_mut_ptr(&mut entry);
     let captured_bytes = bounded::<N>(packet.payload_bytes);
-    // SAFETY: `record` is the reserved room, `captured_bytes` is between 1 and N.
+    // SAFETY: `record` is the reserved room, `captured_bytes` is between 1 and N. It is written field
+    // by field: a whole structure would be built on the stack first.
     let copied = unsafe {
-        (&raw mut (*record).header).write(Head {
-            kind: RecordKind::Head as u32,
-            captured_bytes,
-            start_ns: journey.start_ns,
-            sender_cookie: journey.sender_cookie,
-            seq: packet.seq,
-            ack: packet.ack,
-            payload_bytes: packet.payload_bytes,
-            message: journey.message,
-            padding: [0; 3],
-            sent: packet.tuple,
-            padding_end: [0; 4],
-        });
+        let header = &mut (*record).header;
+        header.kind = RecordKind::Head as u32;
+        header.captured_bytes = captured_bytes;
+        header.start_ns = journey.start_ns;
+        header.sender_cookie = journey.sender_cookie;
+        header.seq = packet.seq;
+        header.ack = packet.ack;
+        header.payload_bytes = packet.payload_bytes;
+        header.message = journey.message;
+        header.sent = packet.tuple;
         bpf_skb_load_bytes(
             ctx.as_ptr(),
             packet.payload_offset,
@@ -65,11 +65,15 @@ fn capture_sized<const N: usize>(ctx: &SkBuffContext, packet: &Packet, journey: 
     true
 }
 
-/// `bytes` as a number between 1 and N that the verifier believes to be one.
+/// `bytes`, which is not zero, as a number between 1 and N that the verifier believes to be one.
 ///
-/// The black box hides from the compiler what it knows of the value from the match above, or it
-/// would leave out the comparisons that the verifier has to see.
+/// The mask gives both bounds by arithmetic: before 6.8 the verifier learns nothing from a
+/// comparison with zero (kernel: check_cond_jmp_op), and refuses a copy whose size it thinks may be
+/// zero. The black box hides from the compiler what it knows of the value from the match above, or
+/// it would leave out what the verifier has to see.
 #[inline(always)]
-fn bounded<const N: usize>(bytes: u32) -> u32 {
-    core::hint::black_box(bytes).clamp(1, N as u32)
+pub(crate) fn bounded<const N: usize>(bytes: u32) -> u32 {
+    const { assert!(N.is_power_of_two()) };
+    let at_most = core::hint::black_box(bytes).min(N as u32);
+    (at_most.wrapping_sub(1) & (N as u32 - 1)) + 1
 }

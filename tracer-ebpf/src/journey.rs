@@ -56,6 +56,8 @@ pub(crate) fn find(skb: u64) -> Option<&'static mut Journey> {
 pub(crate) struct Opening {
     pub(crate) message: Message,
     pub(crate) sender_cookie: u64,
+    /// When the packet left its socket.
+    pub(crate) start_ns: u64,
     /// The node sent the packet itself, and its first stamps wait.
     pub(crate) has_output_stamps: bool,
 }
@@ -63,11 +65,12 @@ pub(crate) struct Opening {
 /// Begins the journey of a packet.
 #[inline(always)]
 pub(crate) fn open(skb: u64, packet: &Packet, opening: Opening) -> Option<&'static mut Journey> {
-    match JOURNEYS.insert(skb, &EMPTY, BPF_NOEXIST) {
+    let empty: &Journey = &EMPTY;
+    match JOURNEYS.insert(skb, empty, BPF_NOEXIST) {
         Ok(()) => {}
         Err(EEXIST) => {
             count(Counter::Replaced);
-            JOURNEYS.insert(skb, &EMPTY, BPF_ANY).ok()?;
+            JOURNEYS.insert(skb, empty, BPF_ANY).ok()?;
         }
         Err(_) => {
             count(Counter::OpenFailed);
@@ -83,11 +86,9 @@ pub(crate) fn open(skb: u64, packet: &Packet, opening: Opening) -> Option<&'stat
     journey.ack = packet.ack;
     journey.payload_bytes = packet.payload_bytes;
     journey.sent = packet.tuple;
+    journey.start_ns = opening.start_ns;
     if opening.has_output_stamps {
         output::adopt(journey);
-    } else {
-        // SAFETY: the helper has no preconditions.
-        journey.start_ns = unsafe { bpf_ktime_get_ns() };
     }
     Some(journey)
 }

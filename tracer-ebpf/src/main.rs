@@ -13,6 +13,7 @@ mod device;
 mod emit;
 mod head;
 mod hooks;
+mod http2;
 mod journey;
 mod kernel;
 mod output;

@@ -59,24 +59,26 @@ pub(crate) fn wait(skb: Skb, hook: Hook) {
     waiting.conntrack = skb.conntrack().map_or(0, NfConn::address);
 }
 
-/// Whether stamps wait for the packet at this address; they wait no longer.
+/// When the packet at this address entered NF_INET_LOCAL_OUT, if its stamps wait; they wait no longer.
+/// 0 if they do not: the payload of an `Option` that is none is a register that the verifier
+/// refuses to see saved.
 ///
 /// To be asked for every packet that leaves or is dropped: the address will be another packet's.
 #[inline(always)]
-pub(crate) fn take(skb: u64) -> bool {
+pub(crate) fn take(skb: u64) -> u64 {
     let Some(waiting) = OUTPUT.get_ptr_mut(0) else {
-        return false;
+        return 0;
     };
     // SAFETY: as in `wait`.
     let waiting = unsafe { &mut *waiting };
-    let found = waiting.skb == skb;
-    if found {
-        waiting.skb = 0;
+    if waiting.skb != skb {
+        return 0;
     }
-    found
+    waiting.skb = 0;
+    waiting.at_ns[0]
 }
 
-/// Begins a journey with the stamps that were taken for it.
+/// Gives a journey the stamps that were taken for it.
 #[inline(always)]
 pub(crate) fn adopt(journey: &mut Journey) {
     let Some(waiting) = OUTPUT.get_ptr(0) else {
@@ -84,7 +86,6 @@ pub(crate) fn adopt(journey: &mut Journey) {
     };
     // SAFETY: as in `wait`.
     let waiting = unsafe { &*waiting };
-    journey.start_ns = waiting.at_ns[0];
     for (hook, at_ns) in HOOKS.into_iter().zip(waiting.at_ns) {
         if at_ns != 0 {
             let place = Place {

@@ -7,9 +7,36 @@ use aya_ebpf::programs::SkBuffContext;
 use tracer_common::tuple::{Tuple, mapped};
 
 const IPPROTO_TCP: u8 = 6;
-const IPV4_MIN_HEADER: usize = 20;
-const IPV6_HEADER: usize = 40;
-const TCP_MIN_HEADER: usize = 20;
+const IPV6_HEADER_BYTES: usize = 40;
+
+/// RFC 791 section 3.1. Fields of more than a byte are in network byte order.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Ipv4Header {
+    version_and_words: u8,
+    tos: u8,
+    length: u16,
+    id: u16,
+    fragment_be: u16,
+    ttl: u8,
+    protocol: u8,
+    checksum: u16,
+    source_be: u32,
+    destination_be: u32,
+}
+
+/// RFC 9293 section 3.1. Fields of more than a byte are in network byte order.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct TcpHeader {
+    source_port_be: u16,
+    destination_port_be: u16,
+    seq_be: u32,
+    ack_be: u32,
+    words: u8,
+    flags: u8,
+    window: u16,
+}
 
 /// TCP flags, RFC 9293 section 3.1.
 pub(crate) const SYN: u8 = 0x02;
@@ -25,62 +52,59 @@ pub(crate) struct Packet {
     pub(crate) payload_bytes: u32,
 }
 
-struct Network {
-    source: [u8; 16],
-    destination: [u8; 16],
-    header_bytes: usize,
+impl Packet {
+    /// Most packets of a busy connection carry nothing but an acknowledgment.
+    #[inline(always)]
+    pub(crate) fn may_carry_message(&self) -> bool {
+        self.payload_bytes != 0 || self.flags & SYN != 0
+    }
 }
 
 /// The headers of a TCP packet, `None` for any other.
 #[inline(always)]
 pub(crate) fn parse(ctx: &SkBuffContext) -> Option<Packet> {
+    let mut tuple = Tuple::ZERO;
     let version: u8 = ctx.load(0).ok()?;
-    let network = match version >> 4 {
-        4 => ipv4(ctx)?,
-        6 => ipv6(ctx)?,
+    let ip_header_bytes = match version >> 4 {
+        4 => ipv4(ctx, &mut tuple)?,
+        6 => ipv6(ctx, &mut tuple)?,
         _ => return None,
     };
-    let tcp: [u8; TCP_MIN_HEADER] = ctx.load(network.header_bytes).ok()?;
-    let tcp_header_bytes = usize::from(tcp[12] >> 4) * 4;
-    let payload_offset = (network.header_bytes + tcp_header_bytes) as u32;
+    let tcp: TcpHeader = ctx.load(ip_header_bytes).ok()?;
+    tuple.source_port_be = tcp.source_port_be;
+    tuple.destination_port_be = tcp.destination_port_be;
+    let payload_offset = (ip_header_bytes + usize::from(tcp.words >> 4) * 4) as u32;
     Some(Packet {
-        tuple: Tuple {
-            source: network.source,
-            destination: network.destination,
-            source_port_be: u16::from_ne_bytes([tcp[0], tcp[1]]),
-            destination_port_be: u16::from_ne_bytes([tcp[2], tcp[3]]),
-        },
-        seq: u32::from_be_bytes([tcp[4], tcp[5], tcp[6], tcp[7]]),
-        ack: u32::from_be_bytes([tcp[8], tcp[9], tcp[10], tcp[11]]),
-        flags: tcp[13],
+        tuple,
+        seq: u32::from_be(tcp.seq_be),
+        ack: u32::from_be(tcp.ack_be),
+        flags: tcp.flags,
         payload_offset,
         payload_bytes: ctx.len().saturating_sub(payload_offset),
     })
 }
 
+/// Length of the header.
 #[inline(always)]
-fn ipv4(ctx: &SkBuffContext) -> Option<Network> {
-    let ip: [u8; IPV4_MIN_HEADER] = ctx.load(0).ok()?;
-    let fragment_offset = u16::from_be_bytes([ip[6], ip[7]]) & 0x1fff;
-    if ip[9] != IPPROTO_TCP || fragment_offset != 0 {
+fn ipv4(ctx: &SkBuffContext, tuple: &mut Tuple) -> Option<usize> {
+    let ip: Ipv4Header = ctx.load(0).ok()?;
+    let fragment_offset = u16::from_be(ip.fragment_be) & 0x1fff;
+    if ip.protocol != IPPROTO_TCP || fragment_offset != 0 {
         return None;
     }
-    Some(Network {
-        source: mapped([ip[12], ip[13], ip[14], ip[15]]),
-        destination: mapped([ip[16], ip[17], ip[18], ip[19]]),
-        header_bytes: usize::from(ip[0] & 0x0f) * 4,
-    })
+    tuple.source_be = mapped(ip.source_be);
+    tuple.destination_be = mapped(ip.destination_be);
+    Some(usize::from(ip.version_and_words & 0x0f) * 4)
 }
 
+/// Length of the header.
 #[inline(always)]
-fn ipv6(ctx: &SkBuffContext) -> Option<Network> {
+fn ipv6(ctx: &SkBuffContext, tuple: &mut Tuple) -> Option<usize> {
     let next_header: u8 = ctx.load(6).ok()?;
     if next_header != IPPROTO_TCP {
         return None;
     }
-    Some(Network {
-        source: ctx.load(8).ok()?,
-        destination: ctx.load(24).ok()?,
-        header_bytes: IPV6_HEADER,
-    })
+    tuple.source_be = ctx.load(8).ok()?;
+    tuple.destination_be = ctx.load(24).ok()?;
+    Some(IPV6_HEADER_BYTES)
 }

@@ -87,8 +87,15 @@ impl Pipeline {
         match record {
             Record::Head(head) => self.pairing.head(&head),
             Record::Journey(journey) => {
-                let event = self.flow.journey(journey);
-                self.events(event, out);
+                let mut events = Vec::new();
+                self.flow.journey(journey, &mut |event| events.push(event));
+                self.events(events, out);
+            }
+            Record::Fragment(fragment) => {
+                let mut events = Vec::new();
+                self.flow
+                    .fragment(fragment, &mut |event| events.push(event));
+                self.events(events, out);
             }
             Record::Read(read) => {
                 let events = self.flow.read(read);

@@ -8,7 +8,9 @@
 //! opens.
 
 use aya_ebpf::{
-    EbpfContext as _, helpers::generated::bpf_get_socket_cookie, macros::cgroup_skb,
+    EbpfContext as _,
+    helpers::{bpf_ktime_get_ns, generated::bpf_get_socket_cookie},
+    macros::cgroup_skb,
     programs::SkBuffContext,
 };
 use aya_log_ebpf::debug;
@@ -20,9 +22,10 @@ use tracer_common::{
 };
 
 use crate::{
-    classify::classify,
+    classify,
     count::count,
     head,
+    http2::{self, Sent},
     journey::{self, Opening, Place},
     output, packet, unread,
 };
@@ -44,13 +47,28 @@ fn cgroup_ingress(ctx: SkBuffContext) -> i32 {
 #[inline(always)]
 fn send(ctx: &SkBuffContext) -> Option<()> {
     let skb = ctx.as_ptr() as u64;
-    let has_output_stamps = output::take(skb);
+    let output_ns = output::take(skb);
     let packet = packet::parse(ctx)?;
-    let message = classify(ctx, &packet)?;
+    if !packet.may_carry_message() {
+        return None;
+    }
+    let sent = Sent {
+        ctx,
+        packet: &packet,
+        start_ns: if output_ns == 0 {
+            // SAFETY: the helper has no preconditions.
+            unsafe { bpf_ktime_get_ns() }
+        } else {
+            output_ns
+        },
+        sender_cookie: cookie(ctx),
+    };
+    let message = message(&sent)?;
     let opening = Opening {
         message,
-        sender_cookie: cookie(ctx),
-        has_output_stamps,
+        sender_cookie: sent.sender_cookie,
+        start_ns: sent.start_ns,
+        has_output_stamps: output_ns != 0,
     };
     let journey = journey::open(skb, &packet, opening)?;
     journey::stamp(journey, place(ctx, Hook::CgroupEgress));
@@ -59,11 +77,26 @@ fn send(ctx: &SkBuffContext) -> Option<()> {
     {
         journey.flags |= HEAD_LOST;
     }
-    debug!(
-        ctx,
-        "open skb {:x} message {} seq {}", skb, message as u8, packet.seq
-    );
+    log_open(ctx, message as u8, packet.seq);
     Some(())
+}
+
+/// What the packet carries. A connection that is known to be HTTP/2 is asked first: its bodies may
+/// look like anything.
+#[inline(always)]
+fn message(sent: &Sent<'_>) -> Option<Message> {
+    if let Some(handshake) = classify::handshake(sent.packet) {
+        return Some(handshake);
+    }
+    if !http2::is_known(sent.sender_cookie) {
+        if let Some(head) = classify::http1(sent.ctx, sent.packet) {
+            return Some(head);
+        }
+        if !http2::recognise(sent) {
+            return None;
+        }
+    }
+    http2::follow(sent).then_some(Message::Headers)
 }
 
 #[inline(always)]
@@ -79,13 +112,10 @@ fn receive(ctx: &SkBuffContext) -> Option<()> {
     journey::stamp(journey, place(ctx, Hook::CgroupIngress));
     journey.received = packet.tuple;
     journey.receiver_cookie = cookie(ctx);
-    if journey.message == Message::Request as u8 || journey.message == Message::Response as u8 {
+    if journey.message >= Message::Request as u8 {
         unread::arrived(journey.receiver_cookie, packet.seq);
     }
-    debug!(
-        ctx,
-        "close skb {:x} seq {} stamps {}", skb, packet.seq, journey.stamp_count
-    );
+    log_close(ctx, journey.stamp_count, packet.seq);
     journey::end(skb, journey, End::Socket);
     Some(())
 }
@@ -104,4 +134,28 @@ fn place(ctx: &SkBuffContext, hook: Hook) -> Place {
 fn cookie(ctx: &SkBuffContext) -> u64 {
     // SAFETY: the context of a cgroup_skb program is what the helper wants.
     unsafe { bpf_get_socket_cookie(ctx.as_ptr()) }
+}
+
+// Never inlined: a log record is built on the stack.
+
+#[inline(never)]
+fn log_open(ctx: &SkBuffContext, message: u8, seq: u32) {
+    debug!(
+        ctx,
+        "open skb {:x} message {} seq {}",
+        ctx.as_ptr() as u64,
+        message,
+        seq
+    );
+}
+
+#[inline(never)]
+fn log_close(ctx: &SkBuffContext, stamps: u8, seq: u32) {
+    debug!(
+        ctx,
+        "close skb {:x} stamps {} seq {}",
+        ctx.as_ptr() as u64,
+        stamps,
+        seq
+    );
 }

@@ -20,7 +20,7 @@ use crate::{
 #[btf_tracepoint(function = "kfree_skb")]
 fn packet_drop(ctx: BtfTracePointContext) -> i32 {
     let skb = Skb::new(ctx.arg::<*const c_void>(0)).address();
-    output::take(skb);
+    let _ = output::take(skb);
     if let Some(journey) = journey::find(skb) {
         journey.drop_reason = ctx.arg::<u32>(2);
         journey::stamp(

@@ -38,8 +38,13 @@ pub(super) enum NetfilterError {
     /// The object does not parse or relocate.
     #[error("relocate the netfilter programs: {0}")]
     Object(String),
+    /// The kernel does not know the program type.
+    #[error(
+        "this kernel has no netfilter programs: they need 6.4 or later with CONFIG_NETFILTER_BPF_LINK"
+    )]
+    Unsupported,
     /// The kernel refuses a program.
-    #[error("load netfilter program {name} (kernel 6.4 or later): {source}{log}")]
+    #[error("load netfilter program {name}: {source}{log}")]
     Load {
         /// The function.
         name: &'static str,
@@ -158,11 +163,12 @@ fn load(object: &Object, name: &'static str) -> Result<OwnedFd, NetfilterError> 
         .ok_or(NetfilterError::Missing(name))?;
     let mut log = vec![0_u8; VERIFIER_LOG_BYTES];
     load_instructions(&function.instructions, &program.license, name, &mut log).map_err(|source| {
-        NetfilterError::Load {
-            name,
-            source,
-            log: last_lines(&log),
+        let log = last_lines(&log);
+        // An unknown type is refused before the verifier says a word (kernel: find_prog_type).
+        if source.raw_os_error() == Some(libc::EINVAL) && log.is_empty() {
+            return NetfilterError::Unsupported;
         }
+        NetfilterError::Load { name, source, log }
     })
 }
 

@@ -27,12 +27,12 @@ impl From<raw::ConntrackTuples> for Conntrack {
 }
 
 fn tuple(raw: &raw::ConntrackTuple) -> Tuple {
-    let ip = |union: [u8; 16]| match raw.family {
-        AF_INET => mapped([union[0], union[1], union[2], union[3]]),
-        _ => union,
+    let ip = |words_be: [u32; 4]| match raw.family {
+        AF_INET => mapped(words_be[0]),
+        _ => words_be,
     };
     Tuple {
-        source: address(ip(raw.source), raw.source_port_be),
-        destination: address(ip(raw.destination), raw.destination_port_be),
+        source: address(ip(raw.source_be), raw.source_port_be),
+        destination: address(ip(raw.destination_be), raw.destination_port_be),
     }
 }

@@ -6,6 +6,7 @@
 
 mod conntrack;
 mod device;
+mod fragment;
 mod head;
 mod journey;
 mod plain;
@@ -15,6 +16,7 @@ mod tuple;
 
 pub use conntrack::Conntrack;
 pub use device::{Device, DeviceId};
+pub use fragment::Fragment;
 pub use head::Head;
 pub use journey::{Journey, Stamp};
 pub use read::Read;
@@ -28,6 +30,8 @@ use tracer_common::RecordKind;
 pub enum Record {
     /// The first bytes of a request or response.
     Head(Head),
+    /// A piece of HTTP/2.
+    Fragment(Fragment),
     /// The stamps of one message.
     Journey(Journey),
     /// An application has read.
@@ -83,6 +87,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
         RecordKind::Journey => journey::decode(bytes, short).map(Record::Journey),
         RecordKind::Read => read::decode(bytes, short).map(Record::Read),
         RecordKind::Device => device::decode(bytes, short).map(Record::Device),
+        RecordKind::Fragment => fragment::decode(bytes, short).map(Record::Fragment),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Copies a record of `tracer-common` out of bytes.
 
-use tracer_common::{device, head, journey, read};
+use tracer_common::{device, fragment, head, journey, read};
 
 /// A `repr(C)` structure of integers and arrays: any bytes are a valid value.
 ///
@@ -17,6 +17,9 @@ unsafe impl Plain for journey::Journey {}
 unsafe impl Plain for read::Read {}
 // SAFETY: as above.
 unsafe impl Plain for device::Device {}
+
+// SAFETY: as above.
+unsafe impl Plain for fragment::Fragment {}
 
 /// The structure at the start of `bytes`; `None` when they are too few.
 pub(super) fn from_prefix<T: Plain>(bytes: &[u8]) -> Option<T> {

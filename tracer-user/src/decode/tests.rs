@@ -27,8 +27,8 @@ fn journey() -> journey::Journey {
     raw.stamp_count = 2;
     raw.start_ns = 1_000;
     raw.sent = tuple::Tuple {
-        source: mapped([10, 244, 0, 2]),
-        destination: mapped([10, 96, 0, 11]),
+        source_be: mapped(u32::from_ne_bytes([10, 244, 0, 2])),
+        destination_be: mapped(u32::from_ne_bytes([10, 96, 0, 11])),
         source_port_be: 40_000_u16.to_be(),
         destination_port_be: 8081_u16.to_be(),
     };

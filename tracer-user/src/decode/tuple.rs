@@ -27,14 +27,17 @@ impl Tuple {
 impl From<raw::Tuple> for Tuple {
     fn from(raw: raw::Tuple) -> Self {
         Self {
-            source: address(raw.source, raw.source_port_be),
-            destination: address(raw.destination, raw.destination_port_be),
+            source: address(raw.source_be, raw.source_port_be),
+            destination: address(raw.destination_be, raw.destination_port_be),
         }
     }
 }
 
 /// IPv4-mapped addresses become IPv4.
-pub(super) fn address(bytes: [u8; 16], port_be: u16) -> SocketAddr {
-    let ip = IpAddr::V6(Ipv6Addr::from(bytes)).to_canonical();
+pub(super) fn address(words_be: [u32; 4], port_be: u16) -> SocketAddr {
+    let bits = words_be.iter().fold(0, |bits, word_be| {
+        bits << 32 | u128::from(u32::from_be(*word_be))
+    });
+    let ip = IpAddr::V6(Ipv6Addr::from_bits(bits)).to_canonical();
     SocketAddr::new(ip, u16::from_be(port_be))
 }

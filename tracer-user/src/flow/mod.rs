@@ -12,7 +12,7 @@ use std::collections::{HashMap, VecDeque};
 
 use tracer_common::{journey::End, message::Message};
 
-use crate::decode::{Head, Journey, Read};
+use crate::decode::{Fragment, Head, Journey, Read, Tuple};
 
 pub use seq::{after, before};
 
@@ -20,6 +20,11 @@ pub use seq::{after, before};
 const MAX_CONNECTIONS: usize = 65_536;
 /// Unread messages remembered per connection and direction; the oldest goes first.
 const MAX_UNREAD: usize = 128;
+/// Sockets whose fragments wait to know their connection, and fragments of each.
+const MAX_WAITING: usize = 1024;
+const MAX_WAITING_FRAGMENTS: usize = 16;
+/// How long they wait.
+const WAIT_NS: u64 = 10_000_000_000;
 /// A connection on which nothing was seen for this long is forgotten.
 const IDLE_NS: u64 = 120_000_000_000;
 
@@ -37,24 +42,32 @@ pub struct Event {
 }
 
 /// What happened.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "an event is handed on at once and most are journeys: a box would cost an allocation each"
-)]
 #[derive(Debug)]
 pub enum EventKind {
-    /// A SYN, SYN-ACK, request or response has crossed this node, or ended on it.
-    Journey(Journey),
-    /// The server has read the request that starts at `seq`.
+    /// A packet with a message has crossed this node, or ended on it.
+    Journey {
+        /// Who has sent it.
+        side: Side,
+        /// Its stamps.
+        journey: Journey,
+    },
+    /// A piece of HTTP/2.
+    Fragment {
+        /// Who has sent it.
+        side: Side,
+        /// The piece.
+        fragment: Fragment,
+    },
+    /// The server has read the message whose journey's packet starts at `seq`.
     RequestRead {
-        /// First byte of the head.
+        /// First byte of the packet.
         seq: u32,
         /// When, nanoseconds of `CLOCK_MONOTONIC`.
         at_ns: u64,
     },
-    /// The client has read the response that starts at `seq`.
+    /// The client has read the message whose journey's packet starts at `seq`.
     ResponseRead {
-        /// First byte of the head.
+        /// First byte of the packet.
         seq: u32,
         /// When, nanoseconds of `CLOCK_MONOTONIC`.
         at_ns: u64,
@@ -88,6 +101,16 @@ impl From<&Head> for PacketId {
     }
 }
 
+impl From<&Fragment> for PacketId {
+    fn from(fragment: &Fragment) -> Self {
+        Self {
+            sender_cookie: fragment.sender_cookie,
+            seq: fragment.packet_seq,
+            start_ns: fragment.start_ns,
+        }
+    }
+}
+
 impl From<&Journey> for PacketId {
     fn from(journey: &Journey) -> Self {
         Self {
@@ -106,11 +129,24 @@ pub struct Losses {
     /// Journeys that name no connection known here (a response that was dropped, of a connection
     /// whose requests were not seen).
     pub journeys_unplaced: u64,
+    /// Fragments of HTTP/2 of which it never became known whose they are.
+    pub fragments_unplaced: u64,
+}
+
+/// Who has sent something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// Who has opened the connection.
+    Client,
+    /// Who has accepted it.
+    Server,
 }
 
 #[derive(Debug, Default)]
 struct Connection {
     server_cookie: Option<u64>,
+    /// What the server's packets say, before any translation on their way.
+    from_server: Option<Tuple>,
     unread_requests: VecDeque<u32>,
     unread_responses: VecDeque<u32>,
     last_ns: u64,
@@ -121,6 +157,10 @@ struct Connection {
 pub struct Flow {
     by_client: HashMap<u64, Connection>,
     client_of_server: HashMap<u64, u64>,
+    client_of_tuple: HashMap<Tuple, u64>,
+    /// Fragments of sockets of which it is not known yet whose they are: the agent has started in
+    /// the middle, and the journey of the packet says it.
+    waiting: HashMap<u64, Vec<Fragment>>,
     losses: Losses,
 }
 
@@ -135,34 +175,86 @@ impl Flow {
         self.by_client.len()
     }
 
-    /// Places a journey on its connection.
-    pub fn journey(&mut self, journey: Journey) -> Option<Event> {
-        let Some(client_cookie) = self.client_of(&journey) else {
+    /// Places a journey on its connection; with it, fragments that waited to know theirs.
+    pub fn journey(&mut self, journey: Journey, each: &mut impl FnMut(Event)) {
+        let Some((side, client_cookie)) = self.sender(&journey) else {
             self.losses.journeys_unplaced += 1;
-            return None;
+            return;
         };
         if self.by_client.len() >= MAX_CONNECTIONS && !self.by_client.contains_key(&client_cookie) {
             self.losses.connections_refused += 1;
-            return None;
+            return;
         }
+        self.learn(&journey, side, client_cookie);
+        let id = ConnectionId(client_cookie);
+        for fragment in self
+            .waiting
+            .remove(&journey.sender_cookie)
+            .into_iter()
+            .flatten()
+        {
+            each(id.event(EventKind::Fragment { side, fragment }));
+        }
+        each(id.event(EventKind::Journey { side, journey }));
+    }
+
+    /// Places a fragment on its connection.
+    pub fn fragment(&mut self, fragment: Fragment, each: &mut impl FnMut(Event)) {
+        let cookie = fragment.sender_cookie;
+        let known = if self.by_client.contains_key(&cookie) {
+            Some((Side::Client, cookie))
+        } else {
+            self.server_s(cookie, &fragment.sent)
+        };
+        let Some((side, client_cookie)) = known else {
+            self.wait(fragment);
+            return;
+        };
+        if let Some(connection) = self.by_client.get_mut(&client_cookie) {
+            connection.last_ns = fragment.start_ns;
+        }
+        each(ConnectionId(client_cookie).event(EventKind::Fragment { side, fragment }));
+    }
+
+    fn wait(&mut self, fragment: Fragment) {
+        if self.waiting.len() >= MAX_WAITING && !self.waiting.contains_key(&fragment.sender_cookie)
+        {
+            self.losses.fragments_unplaced += 1;
+            return;
+        }
+        let fragments = self.waiting.entry(fragment.sender_cookie).or_default();
+        if fragments.len() < MAX_WAITING_FRAGMENTS {
+            fragments.push(fragment);
+        } else {
+            self.losses.fragments_unplaced += 1;
+        }
+    }
+
+    /// What a journey tells of its connection.
+    fn learn(&mut self, journey: &Journey, side: Side, client_cookie: u64) {
         let connection = self.by_client.entry(client_cookie).or_default();
         connection.last_ns = journey.start_ns;
-        if journey.end == End::Socket {
-            match journey.message {
-                Message::Request => {
-                    remember(&mut connection.unread_requests, journey.seq);
-                    connection.server_cookie = Some(journey.receiver_cookie);
-                    self.client_of_server
-                        .insert(journey.receiver_cookie, client_cookie);
-                }
-                Message::Response => remember(&mut connection.unread_responses, journey.seq),
-                Message::Syn | Message::SynAck => {}
+        let to_server = side == Side::Client;
+        if to_server && connection.from_server.is_none() {
+            let seen = journey.conntrack.map(|conntrack| conntrack.reply);
+            connection.from_server = seen.or(journey.received.map(Tuple::reversed));
+            if let Some(tuple) = connection.from_server {
+                self.client_of_tuple.insert(tuple, client_cookie);
             }
         }
-        Some(Event {
-            connection: ConnectionId(client_cookie),
-            kind: EventKind::Journey(journey),
-        })
+        if journey.end != End::Socket {
+            return;
+        }
+        match (journey.message, side) {
+            (Message::Syn | Message::SynAck, _) => {}
+            (_, Side::Client) => {
+                remember(&mut connection.unread_requests, journey.seq);
+                connection.server_cookie = Some(journey.receiver_cookie);
+                self.client_of_server
+                    .insert(journey.receiver_cookie, client_cookie);
+            }
+            (_, Side::Server) => remember(&mut connection.unread_responses, journey.seq),
+        }
     }
 
     /// Which messages a read has taken out of its socket's receive queue.
@@ -193,6 +285,15 @@ impl Flow {
 
     /// Forgets what has been idle for long.
     pub fn expire(&mut self, now_ns: u64) -> Vec<Event> {
+        self.waiting.retain(|_, fragments| {
+            let waits = fragments
+                .last()
+                .is_some_and(|fragment| now_ns.saturating_sub(fragment.start_ns) < WAIT_NS);
+            if !waits {
+                self.losses.fragments_unplaced += fragments.len() as u64;
+            }
+            waits
+        });
         self.forget_if(|connection| now_ns.saturating_sub(connection.last_ns) > IDLE_NS)
     }
 
@@ -210,6 +311,9 @@ impl Flow {
                 if let Some(server_cookie) = connection.server_cookie {
                     self.client_of_server.remove(&server_cookie);
                 }
+                if let Some(tuple) = connection.from_server {
+                    self.client_of_tuple.remove(&tuple);
+                }
             }
             !over
         });
@@ -224,16 +328,45 @@ impl Flow {
             .collect()
     }
 
-    /// The client's socket. A dropped answer names the server's only.
-    fn client_of(&self, journey: &Journey) -> Option<u64> {
+    /// Who has sent a packet, and the cookie of the connection's client.
+    fn sender(&self, journey: &Journey) -> Option<(Side, u64)> {
+        let cookie = journey.sender_cookie;
+        let receiver = (journey.end == End::Socket).then_some(journey.receiver_cookie);
         match journey.message {
-            Message::Syn | Message::Request => Some(journey.sender_cookie),
-            Message::SynAck | Message::Response if journey.end == End::Socket => {
-                Some(journey.receiver_cookie)
+            Message::Syn | Message::Request => Some((Side::Client, cookie)),
+            Message::SynAck | Message::Response => match receiver {
+                Some(receiver) => Some((Side::Server, receiver)),
+                None => self.server_s(cookie, &journey.sent),
+            },
+            Message::Headers if self.by_client.contains_key(&cookie) => {
+                Some((Side::Client, cookie))
             }
-            Message::SynAck | Message::Response => {
-                self.client_of_server.get(&journey.sender_cookie).copied()
-            }
+            Message::Headers => self.server_s(cookie, &journey.sent).or_else(|| {
+                // Never seen before: conntrack knows who has opened the connection.
+                let conntrack = journey.conntrack?;
+                if conntrack.original.source == journey.sent.source {
+                    Some((Side::Client, cookie))
+                } else {
+                    Some((Side::Server, receiver?))
+                }
+            }),
+        }
+    }
+
+    /// The connection whose server has this cookie, or writes this on its packets.
+    fn server_s(&self, cookie: u64, sent: &Tuple) -> Option<(Side, u64)> {
+        self.client_of_server
+            .get(&cookie)
+            .or_else(|| self.client_of_tuple.get(sent))
+            .map(|client_cookie| (Side::Server, *client_cookie))
+    }
+}
+
+impl ConnectionId {
+    fn event(self, kind: EventKind) -> Event {
+        Event {
+            connection: self,
+            kind,
         }
     }
 }

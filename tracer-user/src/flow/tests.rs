@@ -40,6 +40,14 @@ fn journey(message: Message, end: End, seq: u32) -> Journey {
     }
 }
 
+/// The one event that a journey makes, if it makes any.
+fn place(flow: &mut Flow, journey: Journey) -> Option<Event> {
+    let mut events = Vec::new();
+    flow.journey(journey, &mut |event| events.push(event));
+    assert!(events.len() < 2, "{events:?}");
+    events.pop()
+}
+
 fn read(cookie: u64, read_seq: u32) -> Read {
     Read {
         cookie,
@@ -63,12 +71,8 @@ fn taken(events: &[Event]) -> Vec<(bool, u32)> {
 #[test]
 fn both_directions_are_one_connection() {
     let mut flow = Flow::default();
-    let request = flow
-        .journey(journey(Message::Request, End::Socket, 1))
-        .unwrap();
-    let response = flow
-        .journey(journey(Message::Response, End::Socket, 1))
-        .unwrap();
+    let request = place(&mut flow, journey(Message::Request, End::Socket, 1)).unwrap();
+    let response = place(&mut flow, journey(Message::Response, End::Socket, 1)).unwrap();
     assert_eq!(request.connection, response.connection);
     assert_eq!(flow.connections(), 1);
 }
@@ -77,9 +81,9 @@ fn both_directions_are_one_connection() {
 fn a_read_takes_the_messages_before_it_and_no_other() {
     let mut flow = Flow::default();
     for seq in [100, 200, 300] {
-        flow.journey(journey(Message::Request, End::Socket, seq));
+        place(&mut flow, journey(Message::Request, End::Socket, seq));
     }
-    flow.journey(journey(Message::Response, End::Socket, 50));
+    place(&mut flow, journey(Message::Response, End::Socket, 50));
     assert_eq!(
         taken(&flow.read(read(SERVER, 300))),
         [(true, 100), (true, 200)]
@@ -92,24 +96,17 @@ fn a_read_takes_the_messages_before_it_and_no_other() {
 #[test]
 fn a_dropped_response_finds_its_client_by_the_server_socket() {
     let mut flow = Flow::default();
-    assert!(
-        flow.journey(journey(Message::Response, End::Dropped, 1))
-            .is_none()
-    );
+    assert!(place(&mut flow, journey(Message::Response, End::Dropped, 1)).is_none());
     assert_eq!(flow.losses().journeys_unplaced, 1);
-    let request = flow
-        .journey(journey(Message::Request, End::Socket, 1))
-        .unwrap();
-    let response = flow
-        .journey(journey(Message::Response, End::Dropped, 1))
-        .unwrap();
+    let request = place(&mut flow, journey(Message::Request, End::Socket, 1)).unwrap();
+    let response = place(&mut flow, journey(Message::Response, End::Dropped, 1)).unwrap();
     assert_eq!(request.connection, response.connection);
 }
 
 #[test]
 fn idle_connections_are_forgotten_and_busy_ones_kept() {
     let mut flow = Flow::default();
-    flow.journey(journey(Message::Request, End::Socket, 1));
+    place(&mut flow, journey(Message::Request, End::Socket, 1));
     assert_eq!(flow.expire(IDLE_NS).len(), 0);
     assert_eq!(flow.expire(IDLE_NS * 2).len(), 1);
     assert_eq!(flow.connections(), 0);
@@ -121,7 +118,7 @@ fn idle_connections_are_forgotten_and_busy_ones_kept() {
 fn unread_messages_are_bounded() {
     let mut flow = Flow::default();
     for seq in 0..10_000 {
-        flow.journey(journey(Message::Request, End::Socket, seq));
+        place(&mut flow, journey(Message::Request, End::Socket, seq));
     }
     assert_eq!(flow.read(read(SERVER, 20_000)).len(), MAX_UNREAD);
 }

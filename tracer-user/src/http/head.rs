@@ -23,6 +23,7 @@ use super::trace_context::{Extraction, extract};
 pub use self::framing::BodyFraming;
 pub use self::method::Method;
 pub use self::target::{HOST_MAX_BYTES, PATH_MAX_BYTES};
+pub(crate) use self::target::{authority, path};
 
 /// Most header fields a head may have. Servers stop between 100 (Apache, hyper) and what fits their
 /// buffer.
@@ -260,7 +261,7 @@ fn framing_fields(headers: &[Header<'_>]) -> FramingFields {
 fn host_field(headers: &[Header<'_>]) -> Option<String> {
     let mut hosts = whole_lines(headers).filter(|(name, _)| name.eq_ignore_ascii_case("host"));
     match (hosts.next(), hosts.next()) {
-        (Some((_, host)), None) => target::authority(host),
+        (Some((_, host)), None) => authority(host),
         _ => None,
     }
 }

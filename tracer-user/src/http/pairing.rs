@@ -101,7 +101,8 @@ impl Pairing {
     pub fn event(&mut self, event: Event, done: &mut impl FnMut(Exchange)) {
         let id = event.connection;
         match event.kind {
-            EventKind::Journey(journey) => self.journey(id, journey, done),
+            EventKind::Journey { journey, .. } => self.journey(id, journey, done),
+            EventKind::Fragment { .. } => {}
             EventKind::RequestRead { seq, at_ns } => {
                 if let Some(exchange) = self.exchange(id, |exchange| request_starts(exchange, seq))
                 {
@@ -171,6 +172,7 @@ impl Pairing {
             }
             Message::Request => self.request(id, journey, done),
             Message::Response => self.response(id, journey),
+            Message::Headers => {}
         }
     }
 

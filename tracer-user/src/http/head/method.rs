@@ -24,7 +24,7 @@ pub enum Method {
 
 impl Method {
     /// Reads a method token that is known to be ASCII.
-    pub(super) fn from_token(token: &str) -> Self {
+    pub(crate) fn from_token(token: &str) -> Self {
         match token {
             "GET" => Self::Get,
             "HEAD" => Self::Head,

@@ -71,7 +71,7 @@ fn absolute(target: &[u8], cut: bool) -> Option<Target> {
 }
 
 /// The path up to its query or fragment. A cut path is known only when the cut came after it.
-fn path(from_path: &[u8], cut: bool) -> Option<String> {
+pub(crate) fn path(from_path: &[u8], cut: bool) -> Option<String> {
     let end = from_path.iter().position(|byte| b"?#".contains(byte));
     if cut && end.is_none() {
         return None;
@@ -109,7 +109,7 @@ fn printable(path: &[u8]) -> String {
 /// A `host [ ":" port ]` without user information (RFC 9110 section 4.2.4). `None` when it is
 /// empty, too long, or holds a byte that no host name, address or port has (RFC 3986 section
 /// 3.2.2).
-pub(super) fn authority(bytes: &[u8]) -> Option<String> {
+pub(crate) fn authority(bytes: &[u8]) -> Option<String> {
     let host = bytes.rsplit(|byte| *byte == b'@').next()?;
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+,;=".contains(byte);
     if host.is_empty() || host.len() > HOST_MAX_BYTES || !host.iter().all(allowed) {

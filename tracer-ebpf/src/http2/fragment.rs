@@ -1,0 +1,109 @@
+//! Copies pieces of frames to user space.
+
+use core::mem::MaybeUninit;
+
+use aya_ebpf::{EbpfContext as _, helpers::generated::bpf_skb_load_bytes};
+use tracer_common::{
+    RecordKind,
+    counter::Counter,
+    fragment::{self as record, Fragment, MAX_FRAGMENT_BYTES},
+};
+
+use super::{LOST, Place, RECOGNISED, Sent, frame::FRAME_HEADER_BYTES};
+use crate::{count::count, emit, head::bounded};
+
+/// Most bytes of one fragment.
+pub(super) const MAX_BYTES: u32 = MAX_FRAGMENT_BYTES as u32;
+
+/// A part of a packet's payload.
+pub(super) struct Cut {
+    pub(super) begin: u32,
+    pub(super) end: u32,
+    pub(super) seq: u32,
+    /// The frame header is in [`Place::header`], and precedes the bytes.
+    pub(super) has_header: bool,
+}
+
+#[repr(C)]
+struct FragmentRecord<const N: usize> {
+    header: Fragment,
+    bytes: [u8; N],
+}
+
+/// Sends one. Never inlined: a packet has many, and each would be checked anew.
+#[inline(never)]
+pub(super) fn send(sent: &Sent<'_>, cut: &Cut, place: &mut Place, starts_frame: bool) {
+    let bytes = cut.end.wrapping_sub(cut.begin);
+    let mut flags = 0;
+    if starts_frame {
+        flags |= record::STARTS_FRAME;
+    }
+    if place.flags & LOST != 0 {
+        flags |= record::LOST_BEFORE;
+    }
+    if place.flags & RECOGNISED != 0 {
+        flags |= record::RECOGNISED;
+    }
+    let is_sent = if bytes <= 256 {
+        send_sized::<256>(sent, cut, place, flags)
+    } else {
+        send_sized::<MAX_FRAGMENT_BYTES>(sent, cut, place, flags)
+    };
+    if is_sent {
+        place.flags &= !LOST;
+    } else {
+        place.flags |= LOST;
+    }
+}
+
+#[inline(always)]
+fn send_sized<const N: usize>(sent: &Sent<'_>, cut: &Cut, place: &Place, flags: u8) -> bool {
+    let Some(mut entry) = emit::reserve::<FragmentRecord<N>>(Counter::FragmentLost) else {
+        return false;
+    };
+    let record: *mut FragmentRecord<N> = MaybeUninit::as_mut_ptr(&mut entry);
+    let wanted = cut.end.wrapping_sub(cut.begin);
+    let mut flags = flags;
+    let mut captured_bytes = wanted;
+    if wanted > MAX_BYTES {
+        flags |= record::CUT;
+        captured_bytes = MAX_BYTES;
+    }
+    // SAFETY: `record` is the reserved room, and `bounded` gives at most N. It is written field by
+    // field: a whole structure would be built on the stack first.
+    let failed = unsafe {
+        let header = &mut (*record).header;
+        header.kind = RecordKind::Fragment as u32;
+        header.captured_bytes = captured_bytes;
+        header.start_ns = sent.start_ns;
+        header.sender_cookie = sent.sender_cookie;
+        header.packet_seq = sent.packet.seq;
+        header.seq = cut.seq;
+        header.flags = flags;
+        header.prefix_bytes = if cut.has_header {
+            FRAME_HEADER_BYTES as u8
+        } else {
+            0
+        };
+        header.sent = sent.packet.tuple;
+        header.prefix = [0; 16];
+        header.prefix[16 - FRAME_HEADER_BYTES..].copy_from_slice(&place.header);
+        if captured_bytes == 0 {
+            0
+        } else {
+            bpf_skb_load_bytes(
+                sent.ctx.as_ptr(),
+                sent.packet.payload_offset + cut.begin,
+                (&raw mut (*record).bytes).cast(),
+                bounded::<N>(captured_bytes),
+            )
+        }
+    };
+    if failed != 0 {
+        entry.discard(u64::from(aya_ebpf::bindings::BPF_RB_NO_WAKEUP));
+        count(Counter::HeadUnreadable);
+        return false;
+    }
+    entry.submit(emit::wake_flags());
+    true
+}

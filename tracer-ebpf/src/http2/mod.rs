@@ -1,0 +1,346 @@
+//! Follows HTTP/2 frame boundaries in one direction of a connection, and cuts out the frames that
+//! tell of requests and responses. DATA is stepped over and never copied.
+//!
+//! A connection is known by its preface, or recognised in the middle by what its frames look like.
+//! Where the boundary is lost (more frames in one packet than the loop is long, bytes that were
+//! not seen) the next fragment says so, and the boundary is looked for again.
+
+mod fragment;
+mod frame;
+
+use core::ffi::c_void;
+
+use aya_ebpf::{helpers::bpf_loop, macros::map, maps::LruHashMap, programs::SkBuffContext};
+
+use crate::packet::Packet;
+use fragment::Cut;
+use frame::{FRAME_HEADER_BYTES, Frame};
+
+/// Sending sides of connections. The least recently used goes when there are more, and is
+/// recognised again when it sends.
+const MAX_CONNECTIONS: u32 = 65_536;
+/// Frames of one packet. A packet of 64 KiB full of smaller ones than real peers send has more.
+const MAX_FRAMES: u32 = 512;
+/// kernel memory order of `PRI * HTTP/2.0\r\n` (RFC 9113 section 3.4), the rest is `\r\nSM\r\n\r\n`.
+const PREFACE: [u8; 16] = *b"PRI * HTTP/2.0\r\n";
+const PREFACE_BYTES: u32 = 24;
+
+/// Inside a frame whose bytes are copied.
+const COPYING: u8 = 1;
+/// The boundary was lost since the last fragment.
+const LOST: u8 = 2;
+/// The boundary is not known.
+const ADRIFT: u8 = 4;
+/// No preface was seen.
+const RECOGNISED: u8 = 8;
+
+/// Where one direction of a connection is.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Place {
+    /// Where the next frame header starts.
+    next_seq: u32,
+    /// Everything before was looked at.
+    seen_seq: u32,
+    /// The part of a frame header that the packet before ended with.
+    header: [u8; FRAME_HEADER_BYTES],
+    header_bytes: u8,
+    flags: u8,
+    padding: u8,
+}
+
+#[map]
+static HTTP2: LruHashMap<u64, Place> = LruHashMap::with_max_entries(MAX_CONNECTIONS, 0);
+
+/// The packet that is looked at.
+pub(crate) struct Sent<'a> {
+    pub(crate) ctx: &'a SkBuffContext,
+    pub(crate) packet: &'a Packet,
+    pub(crate) start_ns: u64,
+    pub(crate) sender_cookie: u64,
+}
+
+/// Whether this side of the connection is known to send HTTP/2.
+#[inline(always)]
+pub(crate) fn is_known(sender_cookie: u64) -> bool {
+    HTTP2.get_ptr(sender_cookie).is_some()
+}
+
+/// Begins to follow a connection whose packet starts with the preface, or looks like frames.
+#[inline(always)]
+pub(crate) fn recognise(sent: &Sent<'_>) -> bool {
+    let packet = sent.packet;
+    let (flags, next_seq) = if starts_with_preface(sent) {
+        (0, packet.seq.wrapping_add(PREFACE_BYTES))
+    } else if frame::looks_like_frames(sent.ctx, packet) {
+        (RECOGNISED | LOST, packet.seq)
+    } else {
+        return false;
+    };
+    let place = Place {
+        next_seq,
+        seen_seq: packet.seq,
+        header: [0; FRAME_HEADER_BYTES],
+        header_bytes: 0,
+        flags,
+        padding: 0,
+    };
+    HTTP2.insert(sent.sender_cookie, place, 0).is_ok()
+}
+
+#[inline(always)]
+fn starts_with_preface(sent: &Sent<'_>) -> bool {
+    sent.packet.payload_bytes >= PREFACE_BYTES
+        && sent
+            .ctx
+            .load::<[u8; 16]>(sent.packet.payload_offset as usize)
+            .is_ok_and(|first| u128::from_ne_bytes(first) == u128::from_ne_bytes(PREFACE))
+}
+
+/// Walks over the frames of a packet; whether HEADERS start in it.
+///
+/// Never inlined: what it keeps on the stack is added to its caller's only while it runs.
+#[inline(never)]
+pub(crate) fn follow(sent: &Sent<'_>) -> bool {
+    let Some(place) = HTTP2.get_ptr_mut(sent.sender_cookie) else {
+        return false;
+    };
+    // SAFETY: checked for null; the packets of one socket leave one after the other.
+    let place = unsafe { &mut *place };
+    let Some(begin) = begin(sent, place) else {
+        return false;
+    };
+    let Some(begin) = rest_of_frame(sent, place, begin) else {
+        return false;
+    };
+    walk(sent, place, begin)
+}
+
+/// The offset of the first byte that is new; `None` where the packet was sent before, or the
+/// boundary is not to be found in it.
+#[inline(always)]
+fn begin(sent: &Sent<'_>, place: &mut Place) -> Option<u32> {
+    let packet = sent.packet;
+    let end_seq = packet.seq.wrapping_add(packet.payload_bytes);
+    if !is_after(end_seq, place.seen_seq) {
+        return None;
+    }
+    if is_after(packet.seq, place.seen_seq) {
+        place.flags |= ADRIFT | LOST;
+    }
+    if place.flags & ADRIFT != 0 {
+        place.seen_seq = end_seq;
+        if !frame::looks_like_frames(sent.ctx, packet) {
+            return None;
+        }
+        place.flags &= !(ADRIFT | COPYING);
+        place.header_bytes = 0;
+        place.next_seq = packet.seq;
+        return Some(0);
+    }
+    let begin = place.seen_seq.wrapping_sub(packet.seq);
+    place.seen_seq = end_seq;
+    Some(begin)
+}
+
+/// Steps over, or copies, what belongs to a frame that began before; the offset after it.
+#[inline(always)]
+fn rest_of_frame(sent: &Sent<'_>, place: &mut Place, begin: u32) -> Option<u32> {
+    let packet = sent.packet;
+    let begin_seq = packet.seq.wrapping_add(begin);
+    if place.header_bytes != 0 || !is_after(place.next_seq, begin_seq) {
+        return Some(begin);
+    }
+    let rest = place.next_seq.wrapping_sub(begin_seq);
+    let here = packet.payload_bytes.saturating_sub(begin);
+    if place.flags & COPYING != 0 {
+        let cut = Cut {
+            begin,
+            end: begin + if rest < here { rest } else { here },
+            seq: begin_seq,
+            has_header: false,
+        };
+        fragment::send(sent, &cut, place, false);
+    }
+    if rest >= here {
+        if rest == here {
+            place.flags &= !COPYING;
+        }
+        return None;
+    }
+    place.flags &= !COPYING;
+    Some(begin + rest)
+}
+
+/// What one step over a frame leaves for the next.
+struct Walk<'a> {
+    sent: &'a Sent<'a>,
+    place: &'a mut Place,
+    /// Where the next frame starts.
+    offset: u32,
+    /// Where the frames to be copied start; [`NO_RUN`] where there are none.
+    run: u32,
+    has_headers: bool,
+}
+
+const NO_RUN: u32 = u32::MAX;
+const GO_ON: u64 = 0;
+const STOP: u64 = 1;
+
+/// From frame to frame. Frames that are copied and follow each other go in one fragment.
+#[inline(always)]
+fn walk(sent: &Sent<'_>, place: &mut Place, begin: u32) -> bool {
+    let packet = sent.packet;
+    let mut walk = Walk {
+        sent,
+        place,
+        offset: begin,
+        run: NO_RUN,
+        has_headers: false,
+    };
+    if walk.place.header_bytes != 0 {
+        match split_header(sent, walk.place, &mut walk.offset) {
+            Some(is_headers) => walk.has_headers = is_headers,
+            None => return false,
+        }
+    }
+    // SAFETY: the callback has the prototype of the helper (kernel 5.17), and `walk` outlives it.
+    unsafe {
+        bpf_loop(
+            MAX_FRAMES,
+            step as *mut c_void,
+            (&raw mut walk).cast::<c_void>(),
+            0,
+        )
+    };
+    if walk.run != NO_RUN {
+        let end = if walk.offset < packet.payload_bytes {
+            walk.offset
+        } else {
+            packet.payload_bytes
+        };
+        flush(sent, walk.place, walk.run, end);
+    }
+    if walk.offset < packet.payload_bytes && walk.place.header_bytes == 0 {
+        // After the fragment, which tells of a loss before it. Not a frame, or more frames than the loop is long.
+        walk.place.flags |= ADRIFT | LOST;
+    }
+    walk.place.next_seq = packet.seq.wrapping_add(walk.offset);
+    walk.has_headers
+}
+
+/// One frame: the callback of `bpf_loop`.
+extern "C" fn step(_index: u32, walk: *mut c_void) -> u64 {
+    // SAFETY: `walk` above passes its own `Walk`, and nobody else holds it.
+    let walk = unsafe { &mut *walk.cast::<Walk<'_>>() };
+    let packet = walk.sent.packet;
+    if walk.offset >= packet.payload_bytes {
+        return STOP;
+    }
+    let Some(frame) = Frame::at(walk.sent.ctx, packet, walk.offset) else {
+        keep_partial_header(walk.sent, walk.place, walk.offset);
+        return STOP;
+    };
+    if !frame.is_possible() {
+        return STOP;
+    }
+    let end = walk.offset + FRAME_HEADER_BYTES as u32 + frame.payload_bytes;
+    let is_copied = frame.is_copied();
+    if walk.run != NO_RUN && (!is_copied || end - walk.run > fragment::MAX_BYTES) {
+        flush(walk.sent, walk.place, walk.run, walk.offset);
+        walk.run = NO_RUN;
+    }
+    if is_copied {
+        if walk.run == NO_RUN {
+            walk.run = walk.offset;
+        }
+        walk.has_headers |= frame.is_headers();
+        if end > packet.payload_bytes {
+            walk.place.flags |= COPYING;
+        }
+    }
+    walk.offset = end;
+    GO_ON
+}
+
+#[inline(always)]
+fn flush(sent: &Sent<'_>, place: &mut Place, begin: u32, end: u32) {
+    let cut = Cut {
+        begin,
+        end,
+        seq: sent.packet.seq.wrapping_add(begin),
+        has_header: false,
+    };
+    fragment::send(sent, &cut, place, true);
+}
+
+/// A frame header that began in the packet before: completes it and takes its frame. Whether that
+/// is HEADERS; `None` where the packet is over before the frame is.
+#[inline(always)]
+fn split_header(sent: &Sent<'_>, place: &mut Place, offset: &mut u32) -> Option<bool> {
+    let packet = sent.packet;
+    let had = place.header_bytes;
+    let header_seq = packet
+        .seq
+        .wrapping_add(*offset)
+        .wrapping_sub(u32::from(had));
+    for index in 0..FRAME_HEADER_BYTES {
+        if index as u8 >= place.header_bytes {
+            if *offset >= packet.payload_bytes {
+                return None;
+            }
+            let at = (packet.payload_offset + *offset) as usize;
+            place.header[index] = sent.ctx.load::<u8>(at).ok()?;
+            place.header_bytes = index as u8 + 1;
+            *offset += 1;
+        }
+    }
+    place.header_bytes = 0;
+    let frame = Frame::parse(place.header);
+    if !frame.is_possible() {
+        place.flags |= ADRIFT | LOST;
+        return None;
+    }
+    let end = *offset + frame.payload_bytes;
+    let here = if end < packet.payload_bytes {
+        end
+    } else {
+        packet.payload_bytes
+    };
+    if frame.is_copied() {
+        let cut = Cut {
+            begin: *offset,
+            end: here,
+            seq: header_seq,
+            has_header: true,
+        };
+        fragment::send(sent, &cut, place, true);
+        if end > packet.payload_bytes {
+            place.flags |= COPYING;
+        }
+    }
+    place.next_seq = packet.seq.wrapping_add(end);
+    *offset = end;
+    Some(frame.is_headers())
+}
+
+/// Fewer bytes are left than a frame header has.
+#[inline(always)]
+fn keep_partial_header(sent: &Sent<'_>, place: &mut Place, offset: u32) {
+    let packet = sent.packet;
+    for index in 0..FRAME_HEADER_BYTES - 1 {
+        let at = offset + index as u32;
+        if at < packet.payload_bytes
+            && let Ok(byte) = sent.ctx.load::<u8>((packet.payload_offset + at) as usize)
+        {
+            place.header[index] = byte;
+            place.header_bytes = index as u8 + 1;
+        }
+    }
+}
+
+/// Whether `a` comes after `b` in TCP's sequence space (RFC 9293 section 3.4).
+#[inline(always)]
+fn is_after(a: u32, b: u32) -> bool {
+    (b.wrapping_sub(a) as i32) < 0
+}
