@@ -11,6 +11,8 @@ pub mod flow;
 #[deny(unsafe_code)]
 pub mod http;
 #[deny(unsafe_code)]
+pub mod http2;
+#[deny(unsafe_code)]
 pub mod identity;
 #[deny(unsafe_code)]
 pub mod path;

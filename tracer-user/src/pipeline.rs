@@ -3,10 +3,13 @@
 //! In: raw records in the order they came. Out: spans. The same records give the same spans,
 //! whether they come from the kernel or from a recording.
 
+use tracer_common::message::Message;
+
 use crate::{
     decode::{Record, Snapshot, decode},
-    flow::{self, Flow},
-    http::{self, Exchange, Pairing},
+    flow::{self, EventKind, Flow},
+    http::{self, Exchange, Handshakes},
+    http2,
     identity::kube_proxy::Rules,
     path::Devices,
     span::{Clock, Context, Span, spans},
@@ -29,13 +32,17 @@ pub struct Counts {
     pub flow: flow::Losses,
     /// What `http` could not pair.
     pub http: http::pairing::Losses,
+    /// What `http2` could not follow.
+    pub http2: http2::pairing::Losses,
 }
 
 /// The state of the pure stages.
 pub struct Pipeline {
     node: String,
     flow: Flow,
-    pairing: Pairing,
+    handshakes: Handshakes,
+    http: http::Pairing,
+    http2: http2::pairing::Pairing,
     clock: Clock,
     devices: Devices,
     rules: Rules,
@@ -48,7 +55,9 @@ impl Pipeline {
         Self {
             node: node.into(),
             flow: Flow::default(),
-            pairing: Pairing::default(),
+            handshakes: Handshakes::default(),
+            http: http::Pairing::default(),
+            http2: http2::pairing::Pairing::default(),
             clock: Clock::default(),
             devices: Devices::default(),
             rules: Rules::default(),
@@ -60,7 +69,8 @@ impl Pipeline {
     pub fn counts(&self) -> Counts {
         Counts {
             flow: self.flow.losses(),
-            http: self.pairing.losses(),
+            http: self.http.losses(),
+            http2: self.http2.losses(),
             ..self.counts
         }
     }
@@ -85,7 +95,7 @@ impl Pipeline {
 
     fn record(&mut self, record: Record, out: &mut Vec<Span>) {
         match record {
-            Record::Head(head) => self.pairing.head(&head),
+            Record::Head(head) => self.http.head(&head),
             Record::Journey(journey) => {
                 let mut events = Vec::new();
                 self.flow.journey(journey, &mut |event| events.push(event));
@@ -107,8 +117,9 @@ impl Pipeline {
                 let events = self.flow.expire(sample.monotonic_ns);
                 self.events(events, out);
                 let mut done = Vec::new();
-                self.pairing
-                    .expire(sample.monotonic_ns, &mut |exchange| done.push(exchange));
+                let mut take = |exchange| done.push(exchange);
+                self.http.expire(sample.monotonic_ns, &mut take);
+                self.http2.expire(sample.monotonic_ns, &mut take);
                 self.make(&done, out);
             }
             Record::Snapshot(Snapshot::Rules(text)) => {
@@ -125,10 +136,31 @@ impl Pipeline {
     fn events(&mut self, events: impl IntoIterator<Item = flow::Event>, out: &mut Vec<Span>) {
         let mut done = Vec::new();
         for event in events {
-            self.pairing
-                .event(event, &mut |exchange| done.push(exchange));
+            self.event(event, &mut |exchange| done.push(exchange));
         }
         self.make(&done, out);
+    }
+
+    /// Each event to the stage that it concerns.
+    fn event(&mut self, event: flow::Event, done: &mut impl FnMut(Exchange)) {
+        let handshakes = &mut self.handshakes;
+        match &event.kind {
+            EventKind::Journey { journey, .. } => match journey.message {
+                Message::Syn | Message::SynAck => handshakes.event(event),
+                Message::Request | Message::Response => self.http.event(event, handshakes, done),
+                Message::Headers => self.http2.event(event, handshakes, done),
+            },
+            EventKind::Fragment { .. } => self.http2.event(event, handshakes, done),
+            _ => {
+                if let Some(event) = event.for_another() {
+                    self.http2.event(event, handshakes, done);
+                }
+                if matches!(event.kind, EventKind::Forgotten) {
+                    handshakes.forget(event.connection);
+                }
+                self.http.event(event, handshakes, done);
+            }
+        }
     }
 
     fn make(&mut self, exchanges: &[Exchange], out: &mut Vec<Span>) {

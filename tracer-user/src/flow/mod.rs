@@ -29,7 +29,7 @@ const WAIT_NS: u64 = 10_000_000_000;
 const IDLE_NS: u64 = 120_000_000_000;
 
 /// A connection, for as long as it is remembered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(u64);
 
 /// Something that happened on one connection.
@@ -76,6 +76,20 @@ pub enum EventKind {
     Forgotten,
 }
 
+impl Event {
+    /// The same event, for another stage: reads and the end of a connection concern both HTTP/1 and
+    /// HTTP/2. `None` for what carries a message, which only one of them knows.
+    pub fn for_another(&self) -> Option<Self> {
+        let kind = match self.kind {
+            EventKind::RequestRead { seq, at_ns } => EventKind::RequestRead { seq, at_ns },
+            EventKind::ResponseRead { seq, at_ns } => EventKind::ResponseRead { seq, at_ns },
+            EventKind::Forgotten => EventKind::Forgotten,
+            EventKind::Journey { .. } | EventKind::Fragment { .. } => return None,
+        };
+        Some(self.connection.event(kind))
+    }
+}
+
 /// What joins a head to the journey of its packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PacketId {
@@ -85,6 +99,11 @@ pub struct PacketId {
 }
 
 impl PacketId {
+    /// TCP sequence number of the packet.
+    pub fn seq(&self) -> u32 {
+        self.seq
+    }
+
     /// Nanoseconds since the packet left its socket.
     pub fn age_ns(&self, now_ns: u64) -> u64 {
         now_ns.saturating_sub(self.start_ns)

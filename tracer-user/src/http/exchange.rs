@@ -1,8 +1,11 @@
 //! A request and its response, with the journeys that carried them.
 
-use crate::decode::Journey;
+use crate::{decode::Journey, http2::headers::Rpc};
 
-use super::head::{RequestHead, ResponseHead};
+use super::{
+    head::{Method, RequestHead, ResponseHead},
+    trace_context::Extraction,
+};
 
 /// One message's way, with what happened at its end.
 #[derive(Clone, Debug)]
@@ -77,17 +80,71 @@ impl Connect {
     }
 }
 
+/// What a request asks, as far as it is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The method.
+    pub method: Option<Method>,
+    /// The path without query.
+    pub path: Option<String>,
+    /// The value of `network.protocol.version`.
+    pub version: Option<&'static str>,
+    /// The trace context.
+    pub trace: Extraction,
+    /// What a gRPC call calls.
+    pub rpc: Option<Rpc>,
+    /// It is a gRPC call.
+    pub is_grpc: bool,
+}
+
+impl From<RequestHead> for Asked {
+    fn from(head: RequestHead) -> Self {
+        Self {
+            method: Some(head.method),
+            path: head.path,
+            version: head.version.map(|version| version.as_str()),
+            trace: head.trace,
+            rpc: None,
+            is_grpc: false,
+        }
+    }
+}
+
+/// What a response answers, as far as it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Answered {
+    /// The HTTP status.
+    pub status: Option<u16>,
+    /// gRPC's status, from the trailers.
+    pub grpc_status: Option<u32>,
+}
+
+impl From<&ResponseHead> for Answered {
+    fn from(head: &ResponseHead) -> Self {
+        Self {
+            status: Some(head.status),
+            grpc_status: None,
+        }
+    }
+}
+
 /// A request, its response, and the connect that it waited for.
 #[derive(Clone, Debug)]
 pub struct Exchange {
     /// What was asked.
-    pub request_head: RequestHead,
+    pub asked: Asked,
     /// What was answered; `None` where the response or its head was not seen.
-    pub response_head: Option<ResponseHead>,
+    pub answered: Option<Answered>,
     /// Only on the exchange that opened the connection.
     pub connect: Option<Connect>,
     /// Client to server.
     pub request: Leg,
+    /// Tells the request from others in its packet: where its head starts, TCP sequence number.
+    pub request_seq: u32,
     /// Server to client.
     pub response: Option<Leg>,
+    /// The trailers that ended it, where they came in a packet of their own.
+    pub trailers: Option<Leg>,
+    /// The error code (RFC 9113 section 7) with which one side ended the stream before its end.
+    pub reset: Option<u32>,
 }

@@ -4,9 +4,11 @@
 //! nothing of hops, of Kubernetes or of spans.
 
 pub mod exchange;
+pub mod handshake;
 pub mod head;
 pub mod pairing;
 pub mod trace_context;
 
-pub use exchange::{Connect, Exchange, Leg};
+pub use exchange::{Answered, Asked, Connect, Exchange, Leg};
+pub use handshake::Handshakes;
 pub use pairing::Pairing;

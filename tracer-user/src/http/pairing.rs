@@ -14,7 +14,8 @@ use crate::{
 };
 
 use super::{
-    exchange::{Connect, Exchange, Leg},
+    exchange::{Answered, Exchange, Leg},
+    handshake::Handshakes,
     head::{RequestHead, ResponseHead},
 };
 
@@ -28,9 +29,6 @@ const MAX_PENDING: usize = 256;
 const READ_WAIT_NS: u64 = 30_000_000_000;
 /// A request waits this long for its response.
 const RESPONSE_WAIT_NS: u64 = 120_000_000_000;
-/// The request that opened a connection follows the handshake within this time; a later one found
-/// the connection in a pool.
-const CONNECT_GAP_NS: u64 = 100_000_000;
 
 /// What could not be paired.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -56,7 +54,6 @@ enum ParsedHead {
 
 #[derive(Default)]
 struct Connection {
-    connect: Option<Connect>,
     /// In the order they were sent; answered ones leave when the client has read the response.
     exchanges: VecDeque<Exchange>,
     /// The client sends without waiting for answers.
@@ -98,10 +95,19 @@ impl Pairing {
     }
 
     /// Takes what happened on a connection; hands each exchange that it completes to `done`.
-    pub fn event(&mut self, event: Event, done: &mut impl FnMut(Exchange)) {
+    pub fn event(
+        &mut self,
+        event: Event,
+        handshakes: &mut Handshakes,
+        done: &mut impl FnMut(Exchange),
+    ) {
         let id = event.connection;
         match event.kind {
-            EventKind::Journey { journey, .. } => self.journey(id, journey, done),
+            EventKind::Journey { journey, .. } => match journey.message {
+                Message::Request => self.request(id, journey, handshakes, done),
+                Message::Response => self.response(id, journey),
+                Message::Syn | Message::SynAck | Message::Headers => {}
+            },
             EventKind::Fragment { .. } => {}
             EventKind::RequestRead { seq, at_ns } => {
                 if let Some(exchange) = self.exchange(id, |exchange| request_starts(exchange, seq))
@@ -147,36 +153,13 @@ impl Pairing {
         }
     }
 
-    fn journey(&mut self, id: ConnectionId, journey: Journey, done: &mut impl FnMut(Exchange)) {
-        match journey.message {
-            Message::Syn => {
-                let connection = self.connections.entry(id).or_default();
-                match &mut connection.connect {
-                    Some(connect) => connect.syn.retransmitted(journey),
-                    empty => {
-                        *empty = Some(Connect {
-                            syn: Leg::new(journey),
-                            syn_ack: None,
-                        });
-                    }
-                }
-            }
-            Message::SynAck => {
-                let connection = self.connections.entry(id).or_default();
-                if let Some(connect) = &mut connection.connect {
-                    match &mut connect.syn_ack {
-                        Some(syn_ack) => syn_ack.retransmitted(journey),
-                        empty => *empty = Some(Leg::new(journey)),
-                    }
-                }
-            }
-            Message::Request => self.request(id, journey, done),
-            Message::Response => self.response(id, journey),
-            Message::Headers => {}
-        }
-    }
-
-    fn request(&mut self, id: ConnectionId, journey: Journey, done: &mut impl FnMut(Exchange)) {
+    fn request(
+        &mut self,
+        id: ConnectionId,
+        journey: Journey,
+        handshakes: &mut Handshakes,
+        done: &mut impl FnMut(Exchange),
+    ) {
         let head = self.heads.remove(&PacketId::from(&journey));
         if let Some(exchange) = self.exchange(id, |exchange| request_starts(exchange, journey.seq))
         {
@@ -196,17 +179,16 @@ impl Pairing {
             return;
         }
         connection.newest_request_seq = Some(journey.seq);
-        let connect = connection
-            .connect
-            .take()
-            .filter(|connect| journey.start_ns.saturating_sub(connect.end_ns()) < CONNECT_GAP_NS);
         let unanswered = connection.overtaken_by(&journey);
         connection.exchanges.push_back(Exchange {
-            request_head,
-            response_head: None,
-            connect,
+            asked: request_head.into(),
+            answered: None,
+            connect: handshakes.take(id, &journey),
+            request_seq: journey.seq,
             request: Leg::new(journey),
             response: None,
+            trailers: None,
+            reset: None,
         });
         for exchange in unanswered {
             self.finish(exchange, done);
@@ -237,7 +219,7 @@ impl Pairing {
         });
         match answered {
             Some(exchange) => {
-                exchange.response_head = response_head;
+                exchange.answered = response_head.as_ref().map(Answered::from);
                 exchange.response = Some(Leg::new(journey));
             }
             None => self.losses.responses_unmatched += 1,

@@ -3,12 +3,13 @@
 use std::{borrow::Cow, net::SocketAddr};
 
 use opentelemetry_semantic_conventions::attribute as semconv;
-use tracer_common::journey::End;
+use tracer_common::{journey::End, message::Message};
 
 use crate::{
     decode::{Conntrack, Journey},
     http::{
         Connect, Exchange, Leg,
+        head::Method,
         trace_context::{SpanId, TraceContext},
     },
     identity::kube_proxy::{Decision, Protocol, Rules},
@@ -20,6 +21,7 @@ use super::{
     attribute::{Attribute, key},
     clock::Clock,
     id::derive,
+    message,
 };
 
 /// What the spans need to know besides the exchange.
@@ -37,13 +39,13 @@ pub struct Context<'a> {
 
 /// The spans of an exchange, parents first; none where its request carries no sampled context.
 pub fn spans(exchange: &Exchange, context: &Context<'_>) -> Vec<Span> {
-    let Some(trace) = exchange.request_head.trace.sampled() else {
+    let Some(trace) = exchange.asked.trace.sampled() else {
         return Vec::new();
     };
     let nat = Nat::of(&exchange.request.journey, context.rules);
     let mut maker = Maker {
         trace,
-        seq: exchange.request.journey.seq,
+        seq: exchange.request_seq,
         context,
         nat: nat.as_ref(),
         spans: Vec::new(),
@@ -132,7 +134,10 @@ impl Maker<'_> {
             .as_ref()
             .map(|connect| self.connect_path(connect));
         let starts = [Some(&request), connect.as_ref()].into_iter().flatten();
-        let ends = [Some(&request), response.as_ref()].into_iter().flatten();
+        let trailers = exchange.trailers.as_ref().map(|leg| self.leg_path(leg));
+        let ends = [Some(&request), response.as_ref(), trailers.as_ref()]
+            .into_iter()
+            .flatten();
         let id = self.push(
             self.trace.parent_id,
             Draft {
@@ -144,6 +149,9 @@ impl Maker<'_> {
             },
             self.exchange_attributes(exchange),
         );
+        if let Some(span) = self.spans.last_mut() {
+            span.error = message::error_type(exchange);
+        }
         if let (Some(connect), Some(path)) = (&exchange.connect, &connect) {
             self.leg(id, "connect", &connect.syn, path);
         }
@@ -229,9 +237,16 @@ impl Maker<'_> {
         span_id
     }
 
-    /// Method and service: a path would be of high cardinality.
+    /// Of low cardinality: a gRPC call by what it calls, else method and service.
     fn exchange_name(&self, exchange: &Exchange) -> Cow<'static, str> {
-        let method = exchange.request_head.method.as_str();
+        if let Some(rpc) = &exchange.asked.rpc {
+            return format!("{}/{}", rpc.service, rpc.method).into();
+        }
+        let method = exchange
+            .asked
+            .method
+            .as_ref()
+            .map_or("HTTP", Method::as_str);
         match self.nat.and_then(|nat| nat.decision).map(short_service) {
             Some(service) => format!("{method} {service}").into(),
             None => method.into(),
@@ -239,11 +254,9 @@ impl Maker<'_> {
     }
 
     fn exchange_attributes(&self, exchange: &Exchange) -> Vec<Attribute> {
-        let head = &exchange.request_head;
         let journey = &exchange.request.journey;
         let destination = journey.received.unwrap_or(journey.sent).destination;
         let mut attributes = vec![
-            Attribute::text(semconv::HTTP_REQUEST_METHOD, head.method.as_str()),
             Attribute::text(semconv::NETWORK_TRANSPORT, "tcp"),
             Attribute::text(semconv::NETWORK_PROTOCOL_NAME, "http"),
             Attribute::text(
@@ -254,33 +267,20 @@ impl Maker<'_> {
             Attribute::text(semconv::DESTINATION_ADDRESS, destination.ip().to_string()),
             Attribute::int(semconv::DESTINATION_PORT, destination.port()),
         ];
-        if let Some(original) = head.method.original() {
-            let original = original.to_owned();
-            attributes.push(Attribute::text(
-                semconv::HTTP_REQUEST_METHOD_ORIGINAL,
-                original,
-            ));
-        }
-        if let Some(version) = head.version {
-            attributes.push(Attribute::text(
-                semconv::NETWORK_PROTOCOL_VERSION,
-                version.as_str(),
-            ));
-        }
-        if let Some(path) = &head.path {
-            attributes.push(Attribute::text(semconv::URL_PATH, path.clone()));
-        }
-        if let Some(response) = &exchange.response_head {
-            attributes.push(Attribute::int(
-                semconv::HTTP_RESPONSE_STATUS_CODE,
-                response.status,
-            ));
+        attributes.extend(message::asked(&exchange.asked));
+        if let Some(answered) = &exchange.answered {
+            attributes.extend(message::answered(answered));
         }
         if let Some(nat) = self.nat {
             attributes.extend(nat.destination_attributes());
             attributes.extend(nat.source_attributes());
         }
-        let missing = match (&exchange.response, &exchange.response_head) {
+        if let Some(error) = message::error_type(exchange) {
+            attributes.push(Attribute::text(semconv::ERROR_TYPE, error));
+        }
+        let missing = match (&exchange.response, &exchange.answered) {
+            // The stream was ended before there was one.
+            (None, _) if exchange.reset.is_some() => None,
             (None, _) => Some("response"),
             (Some(_), None) => Some("response head"),
             _ => None,
@@ -321,10 +321,7 @@ fn leg_attributes(leg: &Leg, path: &Path) -> Vec<Attribute> {
                 .map(|hop| Attribute::text(key::DROP_HOP, hop.name.as_str())),
         );
     }
-    let carries_head = !matches!(
-        journey.message,
-        tracer_common::message::Message::Syn | tracer_common::message::Message::SynAck
-    );
+    let carries_head = !matches!(journey.message, Message::Syn | Message::SynAck);
     let missing = match journey.end {
         End::Expired => Some("end of the path"),
         End::Socket if journey.stamps_cut => Some("last hops"),

@@ -7,6 +7,7 @@ mod attribute;
 mod clock;
 mod exchange;
 mod id;
+mod message;
 
 use std::borrow::Cow;
 

@@ -7,7 +7,7 @@ use tracer_common::{hook::Hook, message::Message};
 use super::*;
 use crate::{
     decode::{ClockSample, Stamp, Tuple},
-    http::head::{RequestHead, ResponseHead},
+    http::{Answered, head::RequestHead},
     span::Value,
 };
 
@@ -73,8 +73,14 @@ fn leg(message: Message, start_ns: u64) -> Leg {
 fn exchange(headers: &str) -> Exchange {
     let request = format!("GET /a HTTP/1.1\r\nHost: web\r\n{headers}\r\n");
     Exchange {
-        request_head: RequestHead::parse(request.as_bytes()).unwrap(),
-        response_head: ResponseHead::parse(b"HTTP/1.1 200 OK\r\n\r\n").ok(),
+        asked: RequestHead::parse(request.as_bytes()).unwrap().into(),
+        answered: Some(Answered {
+            status: Some(200),
+            grpc_status: None,
+        }),
+        request_seq: 100,
+        trailers: None,
+        reset: None,
         connect: Some(Connect {
             syn: leg(Message::Syn, 1_000),
             syn_ack: Some(leg(Message::SynAck, 1_100)),
@@ -197,7 +203,7 @@ fn a_reused_connection_and_a_missing_response() {
     let exchange = Exchange {
         connect: None,
         response: None,
-        response_head: None,
+        answered: None,
         ..exchange(TRACE)
     };
     check(
@@ -216,7 +222,7 @@ fn a_dropped_request() {
         connect: None,
         request: Leg::new(journey(Message::Request, 1_200, End::Dropped)),
         response: None,
-        response_head: None,
+        answered: None,
         ..exchange(TRACE)
     };
     let spans = make(&exchange);

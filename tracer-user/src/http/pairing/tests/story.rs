@@ -21,6 +21,7 @@ const SERVER: u64 = 9;
 struct Story {
     flow: Flow,
     pairing: Pairing,
+    handshakes: Handshakes,
     now_ns: u64,
     exchanges: Vec<String>,
 }
@@ -30,6 +31,7 @@ pub(super) fn check(story: &str, expected: &[&str]) -> Losses {
     let mut told = Story {
         flow: Flow::default(),
         pairing: Pairing::default(),
+        handshakes: Handshakes::default(),
         now_ns: 1_000_000,
         exchanges: Vec::new(),
     };
@@ -142,8 +144,16 @@ impl Story {
     fn events(&mut self, events: impl IntoIterator<Item = Event>) {
         let exchanges = &mut self.exchanges;
         for event in events {
+            if let EventKind::Journey { journey, .. } = &event.kind
+                && matches!(journey.message, Message::Syn | Message::SynAck)
+            {
+                self.handshakes.event(event);
+                continue;
+            }
             self.pairing
-                .event(event, &mut |exchange| exchanges.push(text(&exchange)));
+                .event(event, &mut self.handshakes, &mut |exchange| {
+                    exchanges.push(text(&exchange));
+                });
         }
     }
 }
@@ -165,9 +175,9 @@ pub(super) fn tuple() -> Tuple {
 
 /// `path status`, then `connect`, `retransmits=N`, and `unread` where a read time is missing.
 fn text(exchange: &Exchange) -> String {
-    let path = exchange.request_head.path.as_deref().unwrap_or("?");
-    let status = match (&exchange.response, &exchange.response_head) {
-        (Some(_), Some(head)) => head.status.to_string(),
+    let path = exchange.asked.path.as_deref().unwrap_or("?");
+    let status = match (&exchange.response, &exchange.answered) {
+        (Some(_), Some(answered)) => answered.status.unwrap_or(0).to_string(),
         (Some(_), None) => "no-head".into(),
         (None, _) => "unanswered".into(),
     };

@@ -1,0 +1,233 @@
+//! Frames in all possible pieces: split at any byte, sent again, cut, with holes.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::http2::wire::{self, Captured, capture};
+
+const SEQ: u32 = u32::MAX - 20;
+
+/// What came of fragments: a frame as `seq stream payload [cut]`, `gap` or `again`.
+fn lines(mut fragments: Fragments, captured: &[Captured]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for piece in captured {
+        fragments.push(&piece.fragment(), |piece| lines.push(line(&piece)));
+        assert!(fragments.heap_bytes() <= FRAME_MAX_BYTES);
+    }
+    lines
+}
+
+fn line(piece: &Piece<'_>) -> String {
+    match piece {
+        Piece::Frame(frame) => {
+            let whole = frame.payload.len() == frame.header.payload_bytes as usize;
+            let at = frame.seq.wrapping_sub(SEQ);
+            let cut = if whole { "" } else { " cut" };
+            format!(
+                "{at} {} {}{cut}",
+                frame.header.stream,
+                frame.payload.escape_ascii()
+            )
+        }
+        Piece::Gap => "gap".to_owned(),
+        Piece::Again => "again".to_owned(),
+    }
+}
+
+/// Two blocks, one of two frames, with a DATA frame between them that is not captured.
+fn sample() -> (Vec<u8>, [&'static str; 3]) {
+    let bytes = [
+        wire::headers(0, 1, b"abc"),
+        wire::continuation(4, 1, b"def"),
+        wire::frame(0, 1, 1, b"body"),
+        wire::headers(5, 3, b"ghi"),
+    ];
+    (bytes.concat(), ["0 1 abc", "12 1 def", "37 3 ghi"])
+}
+
+fn captured(bytes: &[u8], ends: &[usize]) -> Vec<Captured> {
+    capture(Direction::ToServer, SEQ, bytes, ends)
+}
+
+/// Split at every byte, and at every two bytes: the same frames, across the wrap of the sequence
+/// number too.
+#[test]
+fn frames_are_joined_wherever_they_are_split() {
+    let (bytes, expected) = sample();
+    for first in 0..bytes.len() {
+        for second in first..bytes.len() {
+            let pieces = captured(&bytes, &[first, second]);
+            assert_eq!(
+                lines(Fragments::default(), &pieces),
+                expected,
+                "{first} {second}"
+            );
+        }
+    }
+    let every_byte: Vec<usize> = (0..bytes.len()).collect();
+    let pieces = captured(&bytes, &every_byte);
+    assert_eq!(lines(Fragments::default(), &pieces), expected);
+}
+
+/// Frames that follow each other may come in one fragment.
+#[test]
+fn one_fragment_may_hold_several_frames() {
+    let (bytes, expected) = sample();
+    let mut pieces = captured(&bytes, &[]);
+    let second = pieces.remove(1);
+    pieces[0].bytes.extend(second.bytes);
+    assert_eq!(lines(Fragments::default(), &pieces), expected);
+}
+
+/// Segments that are sent again, whole or with more behind them, change nothing.
+#[test]
+fn what_comes_again_is_ignored() {
+    let (bytes, expected) = sample();
+    let pieces = captured(&bytes, &[5, 15]);
+    for nth in 0..pieces.len() {
+        let mut twice = pieces.clone();
+        twice.insert(nth + 1, pieces[nth].clone());
+        let seen = lines(Fragments::default(), &twice);
+        let (again, news): (Vec<_>, Vec<_>) = seen.iter().partition(|line| *line == "again");
+        assert_eq!(again.len(), 1, "{nth}");
+        assert_eq!(news, expected, "{nth}");
+    }
+    // The first five bytes were sent alone, then again with the rest.
+    let mut longer = captured(&bytes, &[]);
+    longer.insert(0, captured(&bytes, &[5])[0].clone());
+    assert_eq!(lines(Fragments::default(), &longer), expected);
+}
+
+/// A fragment that is missing is a gap, told or not. Every frame that is given is one that was
+/// sent, or the start of one.
+#[test]
+fn what_is_lost_is_a_gap() {
+    let (bytes, expected) = sample();
+    let pieces = captured(&bytes, &[5, 10, 15, 40]);
+    for nth in 0..pieces.len() {
+        for told in [true, false] {
+            let mut left = pieces.clone();
+            left.remove(nth);
+            if let Some(next) = left.get_mut(nth) {
+                next.lost_before = told;
+            }
+            let seen = lines(Fragments::default(), &left);
+            let frames: Vec<_> = seen.iter().filter(|line| *line != "gap").collect();
+            for frame in &frames {
+                let is_start = |whole: &&str| whole.starts_with(frame.trim_end_matches(" cut"));
+                assert!(expected.iter().any(is_start), "{frame} without {nth}");
+            }
+            let last = nth + 1 == pieces.len();
+            let gaps = seen.len() - frames.len();
+            assert_eq!(
+                gaps,
+                usize::from(!last),
+                "{seen:?} without {nth}, told: {told}"
+            );
+        }
+    }
+}
+
+/// Of a frame whose start is missing, bytes that come again do not become the start of one.
+#[test]
+fn what_comes_again_after_a_gap_starts_no_frame() {
+    let (bytes, _) = sample();
+    let mut pieces = captured(&bytes, &[3, 6]);
+    pieces.remove(0);
+    let mut longer = captured(&bytes, &[3, 9])[1].clone();
+    longer.starts_frame = false;
+    pieces.insert(1, longer);
+    assert_eq!(
+        lines(Fragments::from_the_middle(), &pieces),
+        ["12 1 def", "37 3 ghi"]
+    );
+}
+
+/// A frame that is not captured to its end is given at once, and its rest is no gap.
+#[test]
+fn a_cut_frame_is_given_at_its_cut() {
+    let (bytes, _) = sample();
+    let mut pieces = captured(&bytes, &[10]);
+    pieces[0].cut = true;
+    assert_eq!(
+        lines(Fragments::default(), &pieces),
+        ["0 1 a cut", "again", "12 1 def", "37 3 ghi"]
+    );
+    // Not even its header is whole.
+    let mut pieces = captured(&bytes, &[5]);
+    pieces[0].cut = true;
+    pieces.truncate(1);
+    assert_eq!(lines(Fragments::default(), &pieces), ["gap"]);
+}
+
+/// From every fragment on, in the middle of a connection: nothing is a gap before the first frame,
+/// and all frames from there on are given.
+#[test]
+fn a_start_in_the_middle_is_no_gap() {
+    let (bytes, expected) = sample();
+    let pieces = captured(&bytes, &[5, 10, 15, 40]);
+    for from in 0..pieces.len() {
+        let left = &pieces[from..];
+        let seen = lines(Fragments::from_the_middle(), left);
+        let starts = left.iter().filter(|piece| piece.starts_frame).count();
+        assert_eq!(seen, expected[expected.len() - starts..], "from {from}");
+        // Nor is it one when the sender of the fragments says that it has just begun.
+        let mut told = left.to_vec();
+        told[0].lost_before = true;
+        assert_eq!(
+            lines(Fragments::from_the_middle(), &told),
+            seen,
+            "from {from}"
+        );
+    }
+}
+
+/// A frame header that announces 16 MiB reserves nothing, and what is kept is bounded.
+#[test]
+fn a_long_frame_costs_no_more_than_the_bound() {
+    let mut fragments = Fragments::default();
+    let mut seq = 0_u32;
+    let mut push = |bytes: &[u8], starts_frame| {
+        let fragment = Fragment {
+            direction: Direction::ToServer,
+            seq,
+            starts_frame,
+            cut: false,
+            lost_before: false,
+            bytes,
+        };
+        seq = seq.wrapping_add(bytes.len() as u32);
+        let mut kept = None;
+        fragments.push(&fragment, |piece| {
+            if let Piece::Frame(frame) = piece {
+                kept = Some(frame.payload.len());
+            }
+        });
+        assert!(fragments.heap_bytes() <= FRAME_MAX_BYTES);
+        (kept, fragments.heap_bytes())
+    };
+    let (_, heap_bytes) = push(&[0xff, 0xff, 0xff, 1, 4, 0, 0, 0, 1, b'x'], true);
+    assert!(heap_bytes < 64, "{heap_bytes}");
+    let segment = vec![b'x'; 65_535];
+    for _ in 0..256 {
+        push(&segment, false);
+    }
+    let (kept, heap_bytes) = push(&[b'x'; 254], false);
+    assert_eq!((kept, heap_bytes), (Some(FRAME_MAX_BYTES - 9), 0));
+}
+
+proptest! {
+    /// Any frames in any segments come out as they went in.
+    #[test]
+    fn any_segments_give_the_same_frames(
+        payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..8),
+        mut ends in prop::collection::vec(0..1600_usize, 0..20),
+    ) {
+        ends.sort_unstable();
+        let bytes: Vec<u8> = payloads.iter().flat_map(|payload| wire::headers(4, 1, payload)).collect();
+        let seen = lines(Fragments::default(), &captured(&bytes, &ends));
+        let whole = lines(Fragments::default(), &captured(&bytes, &[]));
+        prop_assert_eq!(whole.len(), payloads.len());
+        prop_assert_eq!(seen, whole);
+    }
+}

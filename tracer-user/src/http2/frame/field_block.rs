@@ -1,0 +1,62 @@
+//! The part of a header block that a frame carries. In: header and payload, maybe cut. Out: the
+//! payload without padding, priority and promised stream.
+
+use super::{Flags, FrameError, FrameHeader, FrameType};
+
+/// Bytes of a stream dependency and weight (RFC 9113 section 6.2).
+const PRIORITY_BYTES: usize = 5;
+
+/// Bytes of the promised stream's number (section 6.6).
+const PROMISED_BYTES: usize = 4;
+
+/// What one frame adds to a header block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldBlockPart<'b> {
+    /// The bytes that were captured.
+    pub bytes: &'b [u8],
+    /// Whether the frame has more of them than were captured.
+    pub cut: bool,
+}
+
+/// Takes HEADERS, PUSH_PROMISE or CONTINUATION apart. `payload` holds at most the frame's own bytes;
+/// fewer when the capture was cut.
+///
+/// # Errors
+/// On stream 0; when padding, priority and promised stream do not fit the length that the frame
+/// header gives.
+pub fn field_block_part<'b>(
+    header: &FrameHeader,
+    payload: &'b [u8],
+) -> Result<FieldBlockPart<'b>, FrameError> {
+    if header.stream == 0 {
+        return Err(FrameError::Stream);
+    }
+    let frame_bytes = header.payload_bytes as usize;
+    let padded = header.kind != FrameType::Continuation && header.flags.has(Flags::PADDED);
+    let start = usize::from(padded) + fixed_bytes(header);
+    let padding_bytes = match payload.first() {
+        Some(length) if padded => usize::from(*length),
+        // The capture ends before the padding's length, and so before any byte of the block.
+        _ => 0,
+    };
+    if start > frame_bytes {
+        return Err(FrameError::Length);
+    }
+    let end = frame_bytes
+        .checked_sub(padding_bytes)
+        .filter(|end| *end >= start)
+        .ok_or(FrameError::Padding)?;
+    let captured_end = end.min(payload.len());
+    Ok(FieldBlockPart {
+        bytes: payload.get(start..captured_end).unwrap_or_default(),
+        cut: payload.len() < end,
+    })
+}
+
+fn fixed_bytes(header: &FrameHeader) -> usize {
+    match header.kind {
+        FrameType::Headers if header.flags.has(Flags::PRIORITY) => PRIORITY_BYTES,
+        FrameType::PushPromise => PROMISED_BYTES,
+        _ => 0,
+    }
+}

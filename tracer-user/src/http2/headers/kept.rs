@@ -1,0 +1,116 @@
+//! What may be remembered of a field value in a dynamic table. In: a field. Out: the part to keep.
+//!
+//! This is where the promise is kept that other header values do not outlive the parse.
+
+/// The content type of gRPC, which a subtype may follow (gRPC over HTTP/2, "Requests").
+const GRPC: &[u8] = b"application/grpc";
+
+/// Fields that carry a trace context, as [`trace_context`](crate::http::trace_context) reads them.
+const TRACE_FIELDS: [&[u8]; 7] = [
+    b"traceparent",
+    b"b3",
+    b"x-b3-traceid",
+    b"x-b3-spanid",
+    b"x-b3-sampled",
+    b"x-b3-flags",
+    b"uber-trace-id",
+];
+
+/// Longest trace header that is kept. All formats are shorter, a later version of `traceparent`
+/// with additions maybe excepted. It bounds what a block of nothing but references can cost.
+const TRACE_FIELD_MAX_BYTES: usize = 256;
+
+/// The policy of a decoder: method, status, trace context and gRPC's status are kept, a path
+/// without its query, an authority without user information, a content type if it is gRPC's. Under
+/// an unknown name only what has the form of a `traceparent` is.
+#[must_use]
+pub fn kept<'v>(name: Option<&[u8]>, value: &'v [u8]) -> Option<&'v [u8]> {
+    match name {
+        Some(b":method" | b":status" | b"grpc-status") => Some(value),
+        Some(b":path") => value.split(|byte| b"?#".contains(byte)).next(),
+        Some(b":authority" | b"host") => value.rsplit(|byte| *byte == b'@').next(),
+        Some(b"content-type") if is_grpc(value) => value.get(..GRPC.len()),
+        Some(name) if TRACE_FIELDS.contains(&name) => {
+            (value.len() <= TRACE_FIELD_MAX_BYTES).then_some(value)
+        }
+        None if is_traceparent(value) => Some(value),
+        _ => None,
+    }
+}
+
+/// Whether a content type is gRPC's. `application/grpc-web` is another protocol.
+pub(super) fn is_grpc(content_type: &[u8]) -> bool {
+    content_type
+        .strip_prefix(GRPC)
+        .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
+}
+
+/// Whether a value has the form of a version 00 `traceparent` (W3C Trace Context section 3.2.2):
+/// 2, 32, 16 and 2 digits with dashes between them.
+pub(super) fn is_traceparent(value: &[u8]) -> bool {
+    value.len() == 55
+        && value.iter().enumerate().all(|(at, byte)| match at {
+            2 | 35 | 52 => *byte == b'-',
+            _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    fn check(name: Option<&str>, value: &str, expected: Option<&str>) {
+        let seen = kept(name.map(str::as_bytes), value.as_bytes());
+        assert_eq!(seen, expected.map(str::as_bytes), "{name:?}: {value}");
+    }
+
+    #[test]
+    fn only_what_spans_need_is_kept() {
+        for (name, value, expected) in [
+            (":method", "POST", Some("POST")),
+            (":status", "200", Some("200")),
+            ("grpc-status", "13", Some("13")),
+            ("traceparent", TRACEPARENT, Some(TRACEPARENT)),
+            ("b3", "0", Some("0")),
+            ("uber-trace-id", "1:2:0:1", Some("1:2:0:1")),
+            (":path", "/a?token=secret", Some("/a")),
+            (":path", "/a#secret", Some("/a")),
+            (":authority", "user:secret@shop:80", Some("shop:80")),
+            ("host", "shop", Some("shop")),
+            ("content-type", "application/grpc", Some("application/grpc")),
+            (
+                "content-type",
+                "application/grpc+proto; x=secret",
+                Some("application/grpc"),
+            ),
+            ("content-type", "application/grpc-web", None),
+            ("content-type", "text/html", None),
+            ("cookie", "secret", None),
+            ("authorization", "secret", None),
+            ("tracestate", "k=v", None),
+            ("baggage", TRACEPARENT, None),
+            ("grpc-message", "secret", None),
+            (":scheme", "http", None),
+        ] {
+            check(Some(name), value, expected);
+        }
+    }
+
+    #[test]
+    fn a_trace_header_of_absurd_length_is_not_kept() {
+        check(Some("b3"), &" ".repeat(256), Some(&" ".repeat(256)));
+        check(Some("b3"), &" ".repeat(257), None);
+    }
+
+    #[test]
+    fn under_an_unknown_name_only_a_traceparent_is_kept() {
+        check(None, TRACEPARENT, Some(TRACEPARENT));
+        check(None, &TRACEPARENT.to_uppercase(), None);
+        check(None, &TRACEPARENT[..54], None);
+        check(None, &format!("{TRACEPARENT}0"), None);
+        check(None, &TRACEPARENT.replace('-', "0"), None);
+        check(None, "secret", None);
+    }
+}

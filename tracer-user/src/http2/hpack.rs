@@ -1,0 +1,255 @@
+//! HPACK, the compression of header fields (RFC 7541). In: header blocks of one direction of one
+//! connection. Out: [`Field`]s.
+//!
+//! Unlike a library's decoder it goes on where it does not know the dynamic table, because it
+//! started in the middle or lost a block: it then says of each field what is known of it, and what
+//! it knows grows with every entry it sees. It keeps no more of a value than it is told to.
+
+mod dynamic_table;
+mod huffman;
+mod reader;
+mod static_table;
+#[cfg(test)]
+mod tests;
+
+use thiserror::Error;
+
+use self::dynamic_table::{DEFAULT_MAX_BYTES, DynamicTable, Entry};
+use self::reader::Reader;
+use self::static_table::STATIC_ENTRIES;
+
+pub use self::dynamic_table::KEPT_MAX_BYTES;
+
+/// Most memory that a [`Decoder`] takes on the heap between two blocks, in bytes, allocator apart:
+/// the kept entries, and as much again for the slots of entries that have gone.
+pub const DECODER_MAX_BYTES: usize = 2 * KEPT_MAX_BYTES;
+
+/// Why a block cannot be read any further. What came before it stays true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum HpackError {
+    /// More bytes may make it whole.
+    #[error("header block ends within a field")]
+    Truncated,
+    /// Section 5.1.
+    #[error("integer in a header block exceeds 32 bits")]
+    Integer,
+    /// Section 5.2.
+    #[error("huffman code in a header block is invalid")]
+    Huffman,
+    /// Section 2.3.3.
+    #[error("index in a header block refers to no entry")]
+    Index,
+    /// Section 4.2.
+    #[error("size update comes after a field of its header block")]
+    SizeUpdatePlace,
+    /// Section 6.3.
+    #[error("size update exceeds what the receiver's settings allow")]
+    SizeUpdateLimit,
+}
+
+/// A field, as far as it is known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Field<'b> {
+    /// Name and value. Of a value that comes out of the dynamic table, what [`Keep`] kept.
+    Known {
+        /// The name.
+        name: &'b [u8],
+        /// The value.
+        value: &'b [u8],
+    },
+    /// From the dynamic table, which does not keep this value.
+    NotKept {
+        /// The name.
+        name: &'b [u8],
+    },
+    /// The name is an entry of the unknown part of the dynamic table.
+    Nameless {
+        /// The value.
+        value: &'b [u8],
+    },
+    /// All of it is.
+    Unknown,
+}
+
+/// What of a value may be kept in the dynamic table: the slice that is returned. The name is `None`
+/// when it is unknown.
+pub type Keep = for<'n, 'v> fn(name: Option<&'n [u8]>, value: &'v [u8]) -> Option<&'v [u8]>;
+
+/// The decoder of one direction of a connection.
+pub struct Decoder {
+    table: DynamicTable,
+    keep: Keep,
+    /// Largest size update that is allowed, in bytes; `None` where settings may have been missed.
+    limit_bytes: Option<u32>,
+}
+
+impl Decoder {
+    /// For a connection from its first block on.
+    #[must_use]
+    pub fn new(keep: Keep) -> Self {
+        Self {
+            table: DynamicTable::empty(),
+            keep,
+            limit_bytes: Some(DEFAULT_MAX_BYTES),
+        }
+    }
+
+    /// For a connection of which earlier blocks were not seen.
+    #[must_use]
+    pub fn new_unknown(keep: Keep) -> Self {
+        Self {
+            table: DynamicTable::unknown(),
+            keep,
+            limit_bytes: None,
+        }
+    }
+
+    /// Whether every entry of the dynamic table is known, as from the first block on: no field can
+    /// be unknown then.
+    ///
+    /// After a start in the middle this may never come about: a name that the encoder always takes
+    /// from the entry before is never sent again.
+    #[must_use]
+    pub fn resynchronised(&self) -> bool {
+        self.table.known()
+    }
+
+    /// Forgets the dynamic table: a block, or a part of one, was lost.
+    pub fn forget(&mut self) {
+        *self = Self::new_unknown(self.keep);
+    }
+
+    /// The receiver's SETTINGS allow a table of so many bytes; `None` when they may have said so
+    /// and were not seen.
+    ///
+    /// The largest value ever allowed counts: it is not known when the encoder takes up a smaller
+    /// one.
+    pub fn allow(&mut self, table_bytes: Option<u32>) {
+        self.limit_bytes = match (self.limit_bytes, table_bytes) {
+            (Some(limit), Some(allowed)) => Some(limit.max(allowed)),
+            _ => None,
+        };
+    }
+
+    /// Bytes on the heap; never more than [`DECODER_MAX_BYTES`].
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.table.heap_bytes()
+    }
+
+    /// Decodes one block, field by field, in order.
+    ///
+    /// # Errors
+    /// When the rest cannot be read. The table is then not what the encoder's is, and the caller
+    /// has to [`forget`](Self::forget) it.
+    pub fn decode(
+        &mut self,
+        block: &[u8],
+        mut each: impl FnMut(Field<'_>),
+    ) -> Result<(), HpackError> {
+        let mut reader = Reader::new(block);
+        let mut text = Text::default();
+        let mut after_field = false;
+        while let Some(first) = reader.peek() {
+            match first {
+                0x80.. => each(self.indexed(reader.integer(7)?)?),
+                0x40..0x80 => self.literal(&mut reader, &mut text, Indexing::Yes, &mut each)?,
+                0x20..0x40 if after_field => return Err(HpackError::SizeUpdatePlace),
+                0x20..0x40 => {
+                    self.resize(reader.integer(5)?)?;
+                    continue;
+                }
+                // Without indexing, and never indexed.
+                ..0x20 => self.literal(&mut reader, &mut text, Indexing::No, &mut each)?,
+            }
+            after_field = true;
+        }
+        Ok(())
+    }
+
+    /// Section 6.1.
+    fn indexed(&self, index: u32) -> Result<Field<'_>, HpackError> {
+        if let Some((name, value)) = static_table::entry(index) {
+            return Ok(Field::Known { name, value });
+        }
+        let Some(entry) = self.dynamic(index)? else {
+            return Ok(Field::Unknown);
+        };
+        Ok(match (entry.name(), entry.value()) {
+            (Some(name), Some(value)) => Field::Known { name, value },
+            (Some(name), None) => Field::NotKept { name },
+            (None, Some(value)) => Field::Nameless { value },
+            (None, None) => Field::Unknown,
+        })
+    }
+
+    /// Section 6.2.
+    fn literal(
+        &mut self,
+        reader: &mut Reader<'_>,
+        text: &mut Text,
+        indexing: Indexing,
+        each: &mut impl FnMut(Field<'_>),
+    ) -> Result<(), HpackError> {
+        let index = reader.integer(indexing.prefix_bits())?;
+        let name = match index {
+            0 => Some(reader.string(&mut text.name)?),
+            index => self.name(index)?,
+        };
+        let value = reader.string(&mut text.value)?;
+        each(match name {
+            Some(name) => Field::Known { name, value },
+            None => Field::Nameless { value },
+        });
+        if indexing == Indexing::Yes {
+            let entry = Entry::new(name, value, (self.keep)(name, value));
+            self.table.insert(entry);
+        }
+        Ok(())
+    }
+
+    /// Section 6.3.
+    fn resize(&mut self, table_bytes: u32) -> Result<(), HpackError> {
+        if self.limit_bytes.is_some_and(|limit| table_bytes > limit) {
+            return Err(HpackError::SizeUpdateLimit);
+        }
+        self.table.resize(table_bytes);
+        Ok(())
+    }
+
+    fn name(&self, index: u32) -> Result<Option<&[u8]>, HpackError> {
+        if let Some((name, _)) = static_table::entry(index) {
+            return Ok(Some(name));
+        }
+        Ok(self.dynamic(index)?.and_then(Entry::name))
+    }
+
+    fn dynamic(&self, index: u32) -> Result<Option<&Entry>, HpackError> {
+        let nth = index
+            .checked_sub(STATIC_ENTRIES + 1)
+            .ok_or(HpackError::Index)?;
+        self.table.get(nth)
+    }
+}
+
+/// Where strings are decoded to, within one block only.
+#[derive(Default)]
+struct Text {
+    name: Vec<u8>,
+    value: Vec<u8>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Indexing {
+    Yes,
+    No,
+}
+
+impl Indexing {
+    fn prefix_bits(self) -> u32 {
+        match self {
+            Self::Yes => 6,
+            Self::No => 4,
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The dynamic table (RFC 7541 sections 2.3.2 and 4). In: new entries and size changes, in the order
+//! of the blocks. Out: what an index refers to, where that is known.
+//!
+//! Indices count from the newest entry, so an entry that was seen to be added is found however
+//! little is known of the older ones. Keeping an entry that the encoder has evicted does no harm:
+//! nothing refers to it. Refers to no field by name; what to keep of a value is the caller's to
+//! say.
+
+use std::collections::VecDeque;
+
+use super::HpackError;
+
+/// Most that is kept of a table, in bytes as the specification counts them. Of a larger table the
+/// newest entries are known.
+pub const KEPT_MAX_BYTES: usize = 64 * 1024;
+
+/// The same while it is unknown how large the table is: four times of what nearly all peers use.
+const KEPT_UNSIZED_MAX_BYTES: usize = 16 * 1024;
+
+/// Size of a table before any size update (RFC 9113 section 6.5.2).
+pub(super) const DEFAULT_MAX_BYTES: u32 = 4096;
+
+/// What the specification adds to the lengths of name and value (section 4.1).
+const ENTRY_OVERHEAD_BYTES: usize = 32;
+
+/// A field that was sent to be remembered.
+pub(super) struct Entry {
+    /// The name, if known, and what was kept of the value.
+    text: Box<[u8]>,
+    name_bytes: Option<u32>,
+    value_kept: bool,
+    /// As the specification counts it; without the name where that is unknown.
+    table_bytes: u32,
+}
+
+// An entry takes no more memory than the specification counts for it, allocator apart.
+const _: () = assert!(size_of::<Entry>() <= ENTRY_OVERHEAD_BYTES);
+
+impl Entry {
+    /// `kept` is what may be remembered of `value`.
+    pub(super) fn new(name: Option<&[u8]>, value: &[u8], kept: Option<&[u8]>) -> Self {
+        let text = [name.unwrap_or_default(), kept.unwrap_or_default()].concat();
+        let name_bytes = name.map(<[u8]>::len);
+        let table_bytes = name_bytes.unwrap_or(0) + value.len() + ENTRY_OVERHEAD_BYTES;
+        Self {
+            text: text.into(),
+            name_bytes: name_bytes.map(saturating_u32),
+            value_kept: kept.is_some(),
+            table_bytes: saturating_u32(table_bytes),
+        }
+    }
+
+    pub(super) fn name(&self) -> Option<&[u8]> {
+        self.text.get(..self.name_bytes? as usize)
+    }
+
+    pub(super) fn value(&self) -> Option<&[u8]> {
+        let start = self.name_bytes.unwrap_or(0) as usize;
+        self.text.get(start..).filter(|_| self.value_kept)
+    }
+}
+
+fn saturating_u32(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+/// The newest entries of the encoder's table.
+pub(super) struct DynamicTable {
+    /// The newest first.
+    entries: VecDeque<Entry>,
+    /// Sum of the entries' sizes. A lower bound of what the encoder counts for the same entries,
+    /// because of names that are unknown.
+    table_bytes: usize,
+    text_bytes: usize,
+    /// Entries whose name is unknown.
+    nameless: usize,
+    /// Bytes; `None` while unknown.
+    max_bytes: Option<u32>,
+    /// Whether there are no older entries than those known here.
+    complete: bool,
+}
+
+impl DynamicTable {
+    /// The table of a connection that starts.
+    pub(super) fn empty() -> Self {
+        Self {
+            entries: VecDeque::new(),
+            table_bytes: 0,
+            text_bytes: 0,
+            nameless: 0,
+            max_bytes: Some(DEFAULT_MAX_BYTES),
+            complete: true,
+        }
+    }
+
+    /// A table of which nothing is known, not even how large it may be.
+    pub(super) fn unknown() -> Self {
+        Self {
+            max_bytes: None,
+            complete: false,
+            ..Self::empty()
+        }
+    }
+
+    /// Whether every entry of the encoder's table is known, with its name.
+    pub(super) fn known(&self) -> bool {
+        self.complete && self.nameless == 0
+    }
+
+    #[cfg(test)]
+    pub(super) fn table_bytes(&self) -> usize {
+        self.table_bytes
+    }
+
+    #[cfg(test)]
+    pub(super) fn text_bytes(&self) -> usize {
+        self.text_bytes
+    }
+
+    /// Bytes on the heap, the allocator's own apart.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry>() + self.text_bytes
+    }
+
+    /// The entry `nth` from the newest, which is 0; `None` when it is unknown.
+    pub(super) fn get(&self, nth: u32) -> Result<Option<&Entry>, HpackError> {
+        match self.entries.get(nth as usize) {
+            None if self.complete => Err(HpackError::Index),
+            entry => Ok(entry),
+        }
+    }
+
+    /// Adds the newest entry. One that is larger than the table empties it (section 4.4).
+    pub(super) fn insert(&mut self, entry: Entry) {
+        let entry_bytes = entry.table_bytes as usize;
+        let fits = self.make_room(entry_bytes);
+        if fits {
+            self.table_bytes += entry_bytes;
+            self.text_bytes += entry.text.len();
+            self.nameless += usize::from(entry.name_bytes.is_none());
+            self.entries.push_front(entry);
+        }
+    }
+
+    /// Takes a new maximum size.
+    pub(super) fn resize(&mut self, max_bytes: u32) {
+        self.max_bytes = Some(max_bytes);
+        self.make_room(0);
+        self.complete |= max_bytes == 0;
+    }
+
+    /// Evicts until there is room for an entry of so many bytes; says whether there is.
+    fn make_room(&mut self, entry_bytes: usize) -> bool {
+        let kept_bytes = self.max_bytes.map_or(KEPT_UNSIZED_MAX_BYTES, |max| {
+            KEPT_MAX_BYTES.min(max as usize)
+        });
+        let mut missing = entry_bytes > kept_bytes;
+        while self.table_bytes + entry_bytes > kept_bytes {
+            let Some(oldest) = self.entries.pop_back() else {
+                break;
+            };
+            self.table_bytes -= oldest.table_bytes as usize;
+            self.text_bytes -= oldest.text.len();
+            self.nameless -= usize::from(oldest.name_bytes.is_none());
+            missing = true;
+        }
+        if missing {
+            // The encoder evicts the oldest first: when it has to evict a known entry, all unknown
+            // ones are gone. What is left out here to save memory, the encoder still has.
+            self.complete = self
+                .max_bytes
+                .is_some_and(|max| max as usize <= KEPT_MAX_BYTES);
+        }
+        entry_bytes <= kept_bytes
+    }
+}

@@ -1,0 +1,120 @@
+//! Reads the primitive types (RFC 7541 section 5). In: a header block. Out: integers and strings,
+//! each within its bounds.
+
+use super::{HpackError, huffman};
+
+/// Most bytes after an integer's first. Five hold 32 bits.
+const INTEGER_MAX_BYTES: u32 = 5;
+
+/// The rest of a block.
+pub(super) struct Reader<'b> {
+    rest: &'b [u8],
+}
+
+impl<'b> Reader<'b> {
+    pub(super) fn new(block: &'b [u8]) -> Self {
+        Self { rest: block }
+    }
+
+    /// The next byte, which stays.
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
+    /// An integer that starts in the low `prefix_bits` of the next byte (section 5.1).
+    ///
+    /// # Errors
+    /// When the block ends within it, or it does not fit 32 bits or its most bytes.
+    pub(super) fn integer(&mut self, prefix_bits: u32) -> Result<u32, HpackError> {
+        let prefix_max = (1_u32 << prefix_bits) - 1;
+        let prefix = u32::from(self.byte()?) & prefix_max;
+        if prefix < prefix_max {
+            return Ok(prefix);
+        }
+        let mut value = u64::from(prefix);
+        for nth in 0..INTEGER_MAX_BYTES {
+            let byte = self.byte()?;
+            value += u64::from(byte & 0x7f) << (7 * nth);
+            if byte & 0x80 == 0 {
+                return u32::try_from(value).map_err(|_| HpackError::Integer);
+            }
+        }
+        Err(HpackError::Integer)
+    }
+
+    /// A string (section 5.2): as it stands in the block, or decoded into `text`.
+    ///
+    /// # Errors
+    /// When the block ends within it, or its Huffman code is wrong.
+    pub(super) fn string<'s>(&mut self, text: &'s mut Vec<u8>) -> Result<&'s [u8], HpackError>
+    where
+        'b: 's,
+    {
+        let huffman_coded = self.peek().is_some_and(|byte| byte & 0x80 != 0);
+        let length = self.integer(7)? as usize;
+        let (string, rest) = self
+            .rest
+            .split_at_checked(length)
+            .ok_or(HpackError::Truncated)?;
+        self.rest = rest;
+        if !huffman_coded {
+            return Ok(string);
+        }
+        text.clear();
+        huffman::decode(string, text)?;
+        Ok(text)
+    }
+
+    fn byte(&mut self) -> Result<u8, HpackError> {
+        let (first, rest) = self.rest.split_first().ok_or(HpackError::Truncated)?;
+        self.rest = rest;
+        Ok(*first)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(bytes: &[u8], prefix_bits: u32, expected: Result<u32, HpackError>) {
+        let read = Reader::new(bytes).integer(prefix_bits);
+        assert_eq!(read, expected, "{bytes:02x?}");
+    }
+
+    /// RFC 7541 appendix C.1.
+    #[test]
+    fn examples_of_the_specification() {
+        check(&[0b0000_1010], 5, Ok(10));
+        check(&[0b0001_1111, 0b1001_1010, 0b0000_1010], 5, Ok(1337));
+        check(&[0b0010_1010], 8, Ok(42));
+    }
+
+    #[test]
+    fn integers_are_bounded() {
+        check(&[0xff, 0x00], 7, Ok(127));
+        check(&[0xff, 0x80, 0x80, 0x80, 0x80, 0x00], 7, Ok(127));
+        check(&[0x7f, 0x80, 0xff, 0xff, 0xff, 0x0f], 7, Ok(u32::MAX));
+        check(
+            &[0x7f, 0x81, 0xff, 0xff, 0xff, 0x0f],
+            7,
+            Err(HpackError::Integer),
+        );
+        check(&[0xff; 12], 7, Err(HpackError::Integer));
+        check(
+            &[0xff, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00],
+            7,
+            Err(HpackError::Integer),
+        );
+    }
+
+    #[test]
+    fn a_cut_integer_or_string_is_truncated() {
+        check(&[], 7, Err(HpackError::Truncated));
+        check(&[0xff], 7, Err(HpackError::Truncated));
+        check(&[0xff, 0x80], 7, Err(HpackError::Truncated));
+        for cut in [&b""[..], b"\x03ab", b"\x83\xf1", b"\x7f"] {
+            let read = Reader::new(cut).string(&mut Vec::new()).map(<[u8]>::to_vec);
+            assert_eq!(read, Err(HpackError::Truncated), "{cut:02x?}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Exchanges on the streams of HTTP/2 connections.
+//!
+//! In: `flow` events. Out: exchanges, as `http::pairing` makes them of HTTP/1. A fragment says what
+//! happens on a stream; the journey of its packet, which comes later, says how it got there, for
+//! every stream that has HEADERS in that packet.
+
+mod open;
+
+use std::collections::HashMap;
+
+use tracer_common::message::Message;
+
+use crate::{
+    decode::Fragment,
+    flow::{ConnectionId, Event, EventKind, Side},
+    http::{Exchange, Handshakes},
+};
+
+use super::{
+    fragments::{self, Direction},
+    streams::{self, Connection, Start},
+};
+
+use open::Open;
+
+/// Connections whose frames are decoded; fragments of more are refused, and counted, until others
+/// are forgotten.
+const MAX_CONNECTIONS: usize = 16_384;
+/// Memory of their decoders; a connection that would exceed it starts anew, in the middle.
+const MAX_HEAP_BYTES: usize = 64 << 20;
+
+/// What could not be followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Losses {
+    /// Fragments of connections beyond the limit.
+    pub fragments_refused: u64,
+    /// Connections that were started anew for want of memory.
+    pub connections_restarted: u64,
+    /// Directions in which something was lost or could not be read.
+    pub desynchronised: u64,
+    /// Streams given up before their end.
+    pub streams_given_up: u64,
+}
+
+struct Followed {
+    http2: Connection,
+    open: Open,
+    heap_bytes: usize,
+}
+
+/// The open streams of this node.
+#[derive(Default)]
+pub struct Pairing {
+    connections: HashMap<ConnectionId, Followed>,
+    heap_bytes: usize,
+    losses: Losses,
+}
+
+impl Pairing {
+    /// What could not be followed so far.
+    pub fn losses(&self) -> Losses {
+        self.losses
+    }
+
+    /// Takes what happened on a connection; hands each exchange that it completes to `done`.
+    pub fn event(
+        &mut self,
+        event: Event,
+        handshakes: &mut Handshakes,
+        done: &mut impl FnMut(Exchange),
+    ) {
+        let id = event.connection;
+        if let EventKind::Fragment { side, fragment } = &event.kind {
+            self.fragment(id, *side, fragment);
+            return;
+        }
+        if let EventKind::Forgotten = event.kind {
+            if let Some(followed) = self.connections.remove(&id) {
+                self.heap_bytes -= followed.heap_bytes;
+                self.losses.streams_given_up += followed.open.give_up(done);
+            }
+            return;
+        }
+        let Some(followed) = self.connections.get_mut(&id) else {
+            return;
+        };
+        match event.kind {
+            EventKind::Journey { journey, .. } if journey.message == Message::Headers => {
+                if let Some(connect) = followed
+                    .open
+                    .is_request(&journey)
+                    .then(|| handshakes.take(id, &journey))
+                    .flatten()
+                {
+                    followed.open.connected(&journey, connect);
+                }
+                followed.open.journey(journey, done);
+            }
+            EventKind::RequestRead { seq, at_ns } => {
+                followed.open.read(Direction::ToServer, seq, at_ns, done);
+            }
+            EventKind::ResponseRead { seq, at_ns } => {
+                followed.open.read(Direction::ToClient, seq, at_ns, done);
+            }
+            _ => {}
+        }
+    }
+
+    /// Gives up what waits in vain.
+    pub fn expire(&mut self, now_ns: u64, done: &mut impl FnMut(Exchange)) {
+        let mut waiting: Vec<(&ConnectionId, &mut Followed)> =
+            self.connections.iter_mut().collect();
+        // The order of a hash map is not for others to depend on.
+        waiting.sort_by_key(|(id, _)| **id);
+        for (_, followed) in waiting {
+            self.losses.streams_given_up += followed.open.expire(now_ns, done);
+        }
+    }
+
+    fn fragment(&mut self, id: ConnectionId, side: Side, fragment: &Fragment) {
+        if self.connections.len() >= MAX_CONNECTIONS && !self.connections.contains_key(&id) {
+            self.losses.fragments_refused += 1;
+            return;
+        }
+        let start = if fragment.recognised {
+            Start::Middle
+        } else {
+            Start::Preface
+        };
+        let followed = self.connections.entry(id).or_insert_with(|| Followed {
+            http2: Connection::new(start),
+            open: Open::default(),
+            heap_bytes: 0,
+        });
+        let direction = match side {
+            Side::Client => Direction::ToServer,
+            Side::Server => Direction::ToClient,
+        };
+        let piece = fragments::Fragment {
+            direction,
+            seq: fragment.seq,
+            starts_frame: fragment.starts_frame,
+            cut: fragment.cut,
+            // The first fragment of a side that was recognised follows nothing that was lost.
+            lost_before: fragment.lost_before && followed.open.has_sent(direction),
+            bytes: &fragment.bytes,
+        };
+        followed.open.packet(direction, fragment);
+        let Followed { http2, open, .. } = followed;
+        let losses = &mut self.losses;
+        http2.fragment(&piece, &mut |event| {
+            if let streams::Event::Desynchronised { .. } = event {
+                losses.desynchronised += 1;
+            }
+            open.stream(direction, event);
+        });
+        let heap_bytes = followed.http2.heap_bytes();
+        self.heap_bytes = self.heap_bytes - followed.heap_bytes + heap_bytes;
+        followed.heap_bytes = heap_bytes;
+        if self.heap_bytes > MAX_HEAP_BYTES {
+            self.heap_bytes -= heap_bytes;
+            followed.heap_bytes = 0;
+            followed.http2 = Connection::new(Start::Middle);
+            self.losses.connections_restarted += 1;
+        }
+    }
+}

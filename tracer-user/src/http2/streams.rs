@@ -1,0 +1,331 @@
+//! What happens on the streams of one connection. In: fragments of both directions, in the order in
+//! which they were sent. Out: [`Event`]s.
+//!
+//! # Memory
+//!
+//! A connection takes at most [`CONNECTION_MAX_BYTES`] between two fragments, however hostile its
+//! peers: per direction one frame and one block that are not whole yet and a dynamic table, and
+//! once the table of streams. Frames that arrive whole, in one segment, are not buffered, and tables
+//! have 4 KiB unless the peers agree on more, so that ordinary connections take below 20 KiB. While a
+//! block is decoded, two strings of it are on the heap besides.
+
+mod event;
+mod stream_table;
+#[cfg(test)]
+mod tests;
+
+use super::{
+    block::{BLOCK_MAX_BYTES, BlockAssembler, Frame, HeaderBlock},
+    fragments::{FRAME_MAX_BYTES, Fragments, Piece},
+    frame::{self, Flags, FrameError, FrameType, Settings},
+    headers::{self, Fields, Kind, StreamState},
+    hpack::{DECODER_MAX_BYTES, Decoder, HpackError},
+};
+
+use self::stream_table::{Opened, StreamTable};
+
+pub use self::event::{Cause, Event, Findings};
+pub use self::stream_table::{STREAM_TABLE_MAX_BYTES, STREAMS_MAX};
+pub use super::fragments::{Direction, Fragment};
+
+/// Most memory that a connection takes between two fragments, in bytes, the allocator's own apart:
+/// some 330 KiB.
+pub const CONNECTION_MAX_BYTES: usize = size_of::<Connection>()
+    + STREAM_TABLE_MAX_BYTES
+    + 2 * (FRAME_MAX_BYTES + BLOCK_MAX_BYTES + DECODER_MAX_BYTES);
+
+const _: () = assert!(CONNECTION_MAX_BYTES < 336 * 1024);
+
+/// Where the fragments begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At the connection preface.
+    Preface,
+    /// After `101 Switching Protocols` to an HTTP/1.1 request with `Upgrade: h2c` (RFC 7540 section
+    /// 3.2). That request is the one of stream 1, which the client has closed.
+    Upgraded,
+    /// Somewhere.
+    Middle,
+}
+
+/// One HTTP/2 connection.
+pub struct Connection {
+    to_server: Half,
+    to_client: Half,
+    streams: StreamTable,
+    findings: Findings,
+}
+
+/// One direction of it.
+struct Half {
+    fragments: Fragments,
+    blocks: BlockAssembler,
+    decoder: Decoder,
+}
+
+impl Connection {
+    /// A connection of which nothing has come yet.
+    #[must_use]
+    pub fn new(start: Start) -> Self {
+        let mut connection = Self {
+            to_server: Half::new(start),
+            to_client: Half::new(start),
+            streams: StreamTable::default(),
+            findings: Findings::default(),
+        };
+        if start == Start::Upgraded {
+            connection.streams.open(1, Some(false));
+            // The client's settings came in a header field that is not read.
+            connection.to_client.decoder.allow(None);
+        }
+        connection
+    }
+
+    /// Takes the next fragment.
+    pub fn fragment(&mut self, fragment: &Fragment<'_>, out: &mut impl FnMut(Event)) {
+        let direction = fragment.direction;
+        let mut fragments = std::mem::take(&mut self.half(direction).fragments);
+        fragments.push(fragment, |piece| self.piece(direction, piece, out));
+        self.half(direction).fragments = fragments;
+    }
+
+    /// What was found so far.
+    #[must_use]
+    pub fn findings(&self) -> Findings {
+        self.findings
+    }
+
+    /// Bytes on the heap; with `size_of::<Connection>()` never more than
+    /// [`CONNECTION_MAX_BYTES`].
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.to_server.heap_bytes() + self.to_client.heap_bytes() + self.streams.heap_bytes()
+    }
+
+    /// Whether all of a direction's fields can be decoded.
+    #[must_use]
+    pub fn synchronised(&self, direction: Direction) -> bool {
+        match direction {
+            Direction::ToServer => self.to_server.decoder.resynchronised(),
+            Direction::ToClient => self.to_client.decoder.resynchronised(),
+        }
+    }
+
+    fn half(&mut self, direction: Direction) -> &mut Half {
+        match direction {
+            Direction::ToServer => &mut self.to_server,
+            Direction::ToClient => &mut self.to_client,
+        }
+    }
+
+    fn piece(&mut self, direction: Direction, piece: Piece<'_>, out: &mut impl FnMut(Event)) {
+        match piece {
+            Piece::Frame(frame) => self.frame(direction, &frame, out),
+            Piece::Gap => self.desynchronised(direction, Cause::Lost, out),
+            Piece::Again => self.findings.fragments_again += 1,
+        }
+    }
+
+    fn frame(&mut self, direction: Direction, frame: &Frame<'_>, out: &mut impl FnMut(Event)) {
+        match self.half(direction).blocks.frame(frame) {
+            Ok(Some(block)) => self.block(direction, &block, out),
+            Ok(None) => self.control(direction, frame, out),
+            Err(error) => {
+                self.desynchronised(direction, Cause::Frame(error), out);
+                if error == FrameError::Interrupted {
+                    // The block is given up now, so that the frame stands for itself.
+                    self.frame(direction, frame, out);
+                }
+            }
+        }
+    }
+
+    /// The compression state of a direction is lost, and a block that is not whole with it.
+    fn desynchronised(&mut self, direction: Direction, cause: Cause, out: &mut impl FnMut(Event)) {
+        if let Some(block) = self.half(direction).blocks.abandon() {
+            // What came of it is still true. That it is cut needs no saying twice.
+            let _ = self.message(direction, &block, out);
+        }
+        self.half(direction).decoder.forget();
+        self.findings.desynchronised += 1;
+        out(Event::Desynchronised { direction, cause });
+    }
+
+    fn block(
+        &mut self,
+        direction: Direction,
+        block: &HeaderBlock<'_>,
+        out: &mut impl FnMut(Event),
+    ) {
+        let cause = match self.message(direction, block, out) {
+            _ if block.cut => Cause::Cut,
+            Err(error) => Cause::Hpack(error),
+            Ok(()) => return,
+        };
+        self.desynchronised(direction, cause, out);
+    }
+
+    /// Decodes a block and tells what it says.
+    fn message(
+        &mut self,
+        direction: Direction,
+        block: &HeaderBlock<'_>,
+        out: &mut impl FnMut(Event),
+    ) -> Result<(), HpackError> {
+        self.findings.blocks += 1;
+        let (mut fields, decoded) = Fields::read(&mut self.half(direction).decoder, &block.bytes);
+        if block.cut {
+            fields.cut();
+        }
+        if block.promise {
+            return decoded;
+        }
+        self.findings.blocks_incomplete += u64::from(fields.unknown());
+        let state = self.streams.state(block.stream);
+        match headers::kind(&fields, direction, state, block.end_stream) {
+            Some(Kind::Request) => self.request(block, fields, out),
+            Some(_) if state == StreamState::New || state == StreamState::Old => {
+                self.findings.blocks_unmatched += 1;
+            }
+            Some(Kind::Interim) => out(Event::Interim {
+                stream: block.stream,
+                seq: block.seq,
+                status: fields.status(),
+            }),
+            Some(Kind::Response) => self.response(block, fields, out),
+            Some(Kind::Trailers) if direction == Direction::ToClient => {
+                self.streams.close(block.stream);
+                out(Event::Trailers {
+                    stream: block.stream,
+                    seq: block.seq,
+                    trailers: fields.into_trailers(),
+                });
+            }
+            // Of a request: nothing depends on them.
+            Some(Kind::Trailers) => {}
+            None => self.findings.blocks_malformed += 1,
+        }
+        decoded
+    }
+
+    fn request(&mut self, block: &HeaderBlock<'_>, fields: Fields, out: &mut impl FnMut(Event)) {
+        let headers = fields.into_request(block.end_stream);
+        if let Opened::Instead(stream) = self.streams.open(block.stream, headers.grpc) {
+            self.findings.streams_evicted += 1;
+            out(Event::Evicted { stream });
+        }
+        out(Event::Request {
+            stream: block.stream,
+            seq: block.seq,
+            headers,
+        });
+    }
+
+    fn response(&mut self, block: &HeaderBlock<'_>, fields: Fields, out: &mut impl FnMut(Event)) {
+        let headers = fields.into_response(block.end_stream);
+        if headers.end_stream {
+            self.streams.close(block.stream);
+        } else {
+            self.streams.answer(block.stream, headers.grpc);
+        }
+        out(Event::Response {
+            stream: block.stream,
+            seq: block.seq,
+            headers,
+        });
+    }
+
+    fn control(&mut self, direction: Direction, frame: &Frame<'_>, out: &mut impl FnMut(Event)) {
+        let (header, payload) = (&frame.header, frame.payload);
+        let read = match header.kind {
+            FrameType::RstStream => frame::rst_stream(header, payload)
+                .map(|code| self.reset(direction, frame, code, out)),
+            FrameType::GoAway => {
+                frame::goaway(header, payload).map(|goaway| self.goaway(direction, goaway, out))
+            }
+            FrameType::Settings if !header.flags.has(Flags::ACK) => {
+                frame::settings(header, payload).map(|settings| self.settings(direction, settings))
+            }
+            FrameType::Data if header.flags.has(Flags::END_STREAM) => {
+                self.data_end(direction, frame, out);
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        self.findings.frames_malformed += u64::from(read.is_err());
+    }
+
+    fn reset(
+        &mut self,
+        direction: Direction,
+        frame: &Frame<'_>,
+        code: u32,
+        out: &mut impl FnMut(Event),
+    ) {
+        if self.streams.close(frame.header.stream) {
+            out(Event::Reset {
+                stream: frame.header.stream,
+                seq: frame.seq,
+                direction,
+                code,
+            });
+        }
+    }
+
+    fn goaway(&mut self, direction: Direction, goaway: frame::GoAway, out: &mut impl FnMut(Event)) {
+        let frame::GoAway { last_stream, code } = goaway;
+        if direction == Direction::ToClient {
+            for stream in self.streams.close_after(last_stream) {
+                out(Event::Refused { stream, code });
+            }
+        }
+        out(Event::GoAway {
+            direction,
+            last_stream,
+            code,
+        });
+    }
+
+    /// Settings limit what the other side sends.
+    fn settings(&mut self, direction: Direction, settings: Settings) {
+        let decoder = &mut self.half(direction.opposite()).decoder;
+        match settings {
+            Settings::HeaderTableBytes(bytes) => decoder.allow(Some(bytes)),
+            Settings::Cut => decoder.allow(None),
+            Settings::Unchanged => {}
+        }
+    }
+
+    fn data_end(&mut self, direction: Direction, frame: &Frame<'_>, out: &mut impl FnMut(Event)) {
+        let stream = frame.header.stream;
+        if direction == Direction::ToClient && self.streams.close(stream) {
+            out(Event::End {
+                stream,
+                seq: frame.seq,
+            });
+        }
+    }
+}
+
+impl Half {
+    fn new(start: Start) -> Self {
+        let middle = start == Start::Middle;
+        Self {
+            fragments: if middle {
+                Fragments::from_the_middle()
+            } else {
+                Fragments::default()
+            },
+            blocks: BlockAssembler::default(),
+            decoder: if middle {
+                Decoder::new_unknown(headers::kept)
+            } else {
+                Decoder::new(headers::kept)
+            },
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.fragments.heap_bytes() + self.blocks.heap_bytes() + self.decoder.heap_bytes()
+    }
+}

@@ -1,0 +1,395 @@
+//! What may happen on a connection, step by step.
+
+use super::*;
+use Direction::{ToClient, ToServer};
+
+const GET: &[u8] = &[0x82, 0x86, 0x84]; // GET http /
+const POST: &[u8] = &[0x83, 0x86, 0x84];
+const OK: &[u8] = &[0x88]; // 200
+
+fn check(start: Start, frames: &[(Direction, Vec<u8>)], expected: &[&str]) -> Connection {
+    let mut connection = Connection::new(start);
+    assert_eq!(lines(&mut connection, &fragments(frames)), expected);
+    connection
+}
+
+/// `:status` with a literal value, and `grpc-status`, which is not in the static table.
+fn status(status: &str) -> Vec<u8> {
+    [&[0x08, status.len() as u8], status.as_bytes()].concat()
+}
+
+fn grpc_status(code: &str) -> Vec<u8> {
+    [
+        &[0x00, 11],
+        &b"grpc-status"[..],
+        &[code.len() as u8],
+        code.as_bytes(),
+    ]
+    .concat()
+}
+
+fn grpc_content() -> Vec<u8> {
+    [&[0x0f, 16, 16], &b"application/grpc"[..]].concat()
+}
+
+#[test]
+fn streams_may_interleave() {
+    check(
+        Start::Preface,
+        &[
+            (ToServer, wire::frame(4, 0, 0, &[])),
+            (ToServer, wire::headers(5, 1, GET)),
+            (ToServer, wire::headers(4, 3, POST)),
+            (ToClient, wire::headers(4, 3, OK)),
+            (ToServer, wire::headers(5, 5, GET)),
+            (ToClient, wire::headers(5, 1, &status("404"))),
+            (ToClient, wire::headers(5, 3, &grpc_status("0"))),
+            (ToClient, wire::headers(4, 5, OK)),
+            (ToClient, wire::frame(0, 1, 5, b"")),
+        ],
+        &[
+            "request 1 GET / - end",
+            "request 3 POST / -",
+            "response 3 200",
+            "request 5 GET / - end",
+            "response 1 404 end",
+            "trailers 3 grpc=0",
+            "response 5 200",
+        ],
+    );
+}
+
+/// The sequence number is that of the frame header, also when the block took two frames.
+#[test]
+fn events_carry_the_sequence_number_of_their_frame() {
+    let frames = [
+        (ToServer, wire::headers(5, 1, GET)),
+        (ToServer, wire::headers(0, 3, &GET[..1])),
+        (ToServer, wire::continuation(4, 3, &GET[1..])),
+        (ToClient, wire::headers(5, 1, OK)),
+    ];
+    let events = feed(&mut Connection::new(Start::Preface), &fragments(&frames));
+    let seqs: Vec<u32> = events
+        .iter()
+        .map(|event| match event {
+            Event::Request { seq, .. } | Event::Response { seq, .. } => *seq,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(seqs, [1000, 1012, 5000]);
+}
+
+#[test]
+fn interim_responses_come_before_the_final_one() {
+    check(
+        Start::Preface,
+        &[
+            (ToServer, wire::headers(5, 1, GET)),
+            (ToClient, wire::headers(4, 1, &status("100"))),
+            (ToClient, wire::headers(4, 1, &status("103"))),
+            (ToClient, wire::headers(4, 1, OK)),
+        ],
+        &[
+            "request 1 GET / - end",
+            "interim 1 Some(100)",
+            "interim 1 Some(103)",
+            "response 1 200",
+        ],
+    );
+}
+
+/// gRPC errors without a message: headers that are trailers, and a stream that is over with them.
+#[test]
+fn trailers_only_responses_carry_the_status() {
+    let block = [OK.to_vec(), grpc_content(), grpc_status("12")].concat();
+    let connection = check(
+        Start::Preface,
+        &[
+            (
+                ToServer,
+                wire::headers(4, 1, &[POST.to_vec(), grpc_content()].concat()),
+            ),
+            (ToClient, wire::headers(5, 1, &block)),
+            (ToClient, wire::headers(5, 1, &grpc_status("0"))),
+        ],
+        &["request 1 POST / -", "response 1 200 grpc=12 end"],
+    );
+    assert_eq!(connection.findings().blocks_unmatched, 1);
+}
+
+#[test]
+fn a_reset_ends_its_stream() {
+    let cancel = [0, 0, 0, 8];
+    check(
+        Start::Preface,
+        &[
+            (ToServer, wire::headers(4, 1, POST)),
+            (ToServer, wire::headers(4, 3, POST)),
+            (ToServer, wire::frame(3, 0, 1, &cancel)),
+            (ToClient, wire::frame(3, 0, 1, &cancel)),
+            (ToClient, wire::frame(3, 0, 3, &[0, 0, 0, 7])),
+            (ToClient, wire::headers(5, 3, OK)),
+        ],
+        &[
+            "request 1 POST / -",
+            "request 3 POST / -",
+            "reset 1 ToServer 8",
+            "reset 3 ToClient 7",
+        ],
+    );
+}
+
+/// A server that goes away first announces it for all streams, then ends those it will not answer.
+#[test]
+fn goaway_ends_the_streams_after_the_last() {
+    let goaway = |last: u32, code: u32| {
+        let payload = [
+            &last.to_be_bytes()[..],
+            &code.to_be_bytes(),
+            b"some debug data",
+        ]
+        .concat();
+        wire::frame(7, 0, 0, &payload)
+    };
+    check(
+        Start::Preface,
+        &[
+            (ToServer, wire::headers(5, 1, GET)),
+            (ToServer, wire::headers(5, 3, GET)),
+            (ToServer, wire::headers(5, 5, GET)),
+            (ToClient, goaway(0x7fff_ffff, 0)),
+            (ToClient, goaway(1, 0)),
+            (ToClient, wire::headers(5, 1, OK)),
+            (ToServer, goaway(0, 0)),
+        ],
+        &[
+            "request 1 GET / - end",
+            "request 3 GET / - end",
+            "request 5 GET / - end",
+            "goaway 2147483647 0",
+            "refused 3 0",
+            "refused 5 0",
+            "goaway 1 0",
+            "response 1 200 end",
+            "goaway 0 0",
+        ],
+    );
+}
+
+/// The request of stream 1 came by HTTP/1.1; its response comes by HTTP/2.
+#[test]
+fn an_upgraded_connection_starts_with_a_response_on_stream_1() {
+    check(
+        Start::Upgraded,
+        &[
+            (ToServer, wire::headers(5, 3, GET)),
+            (ToClient, wire::headers(4, 1, OK)),
+            (ToClient, wire::headers(5, 3, OK)),
+        ],
+        &[
+            "request 3 GET / - end",
+            "response 1 200",
+            "response 3 200 end",
+        ],
+    );
+}
+
+/// Request trailers change nothing, and a pushed response is nobody's, though its promise counts
+/// for the compression.
+#[test]
+fn request_trailers_and_pushes_are_passed_over() {
+    let promise = [&[0, 0, 0, 2][..], &[0x82, 0x86, 0x44, 2, b'/', b'p']].concat();
+    let connection = check(
+        Start::Preface,
+        &[
+            (ToServer, wire::headers(4, 1, POST)),
+            (ToServer, wire::headers(5, 1, &grpc_status("0"))),
+            (ToClient, wire::frame(5, 4, 1, &promise)),
+            (ToClient, wire::headers(4, 2, OK)),
+            // The promised path, by its index: of no use in a response, but decoded.
+            (ToClient, wire::headers(5, 1, &[0x88, 0xbe])),
+        ],
+        &["request 1 POST / -"],
+    );
+    let findings = connection.findings();
+    assert_eq!((findings.blocks_malformed, findings.desynchronised), (1, 0));
+}
+
+/// Settings of one side bound the table of the other's encoder.
+#[test]
+fn settings_apply_to_the_other_direction() {
+    let table = |bytes: u32| {
+        let mut payload = vec![0, 1];
+        payload.extend(bytes.to_be_bytes());
+        wire::frame(4, 0, 0, &payload)
+    };
+    let resize_8192 = [0x3f, 0xe1, 0x3f];
+    let response = [&resize_8192[..], OK].concat();
+    check(
+        Start::Preface,
+        &[
+            (ToServer, table(8192)),
+            (ToServer, wire::headers(5, 1, GET)),
+            (ToClient, wire::headers(5, 1, &response)),
+        ],
+        &["request 1 GET / - end", "response 1 200 end"],
+    );
+    check(
+        Start::Preface,
+        &[
+            (ToClient, table(8192)),
+            (ToServer, wire::headers(5, 1, GET)),
+            (ToClient, wire::headers(5, 1, &response)),
+        ],
+        &[
+            "request 1 GET / - end",
+            "response 1 ? end incomplete",
+            "desynchronised ToClient: size update exceeds what the receiver's settings allow",
+        ],
+    );
+}
+
+/// Of long SETTINGS the end is not captured, and may allow what is not known of.
+#[test]
+fn settings_that_are_cut_may_allow_anything() {
+    let other = [0, 3, 0, 0, 0, 100];
+    let settings = [&other[..], &other, &other, &[0, 1, 0, 0, 0x20, 0]].concat();
+    let resize_8192 = [&[0x3f, 0xe1, 0x3f], OK].concat();
+    check(
+        Start::Preface,
+        &[
+            (ToServer, wire::frame(4, 0, 0, &settings)),
+            (ToServer, wire::headers(5, 1, GET)),
+            (ToClient, wire::headers(5, 1, &resize_8192)),
+        ],
+        &["request 1 GET / - end", "response 1 200 end"],
+    );
+}
+
+/// `:path: /p` with incremental indexing, and the request that refers to it.
+const ADD_PATH: &[u8] = &[0x82, 0x86, 0x44, 2, b'/', b'p'];
+const USE_PATH: &[u8] = &[0x82, 0x86, 0xbe];
+
+/// After a loss the direction is desynchronised: what refers to older entries is unknown, what
+/// does not is known, and the other direction is not concerned.
+#[test]
+fn a_loss_desynchronises_one_direction_until_the_next_block() {
+    let mut captured = fragments(&[
+        (ToServer, wire::headers(5, 1, ADD_PATH)),
+        (ToClient, wire::headers(5, 1, &[0x48, 3, b'2', b'0', b'1'])),
+        (ToServer, wire::headers(5, 3, USE_PATH)),
+        (ToServer, wire::headers(5, 5, USE_PATH)),
+        (ToClient, wire::headers(5, 5, &[0xbe])),
+        (ToServer, wire::headers(5, 7, ADD_PATH)),
+        (ToServer, wire::headers(5, 9, USE_PATH)),
+    ]);
+    captured.remove(2);
+    captured[2].lost_before = true;
+    let mut connection = Connection::new(Start::Preface);
+    assert_eq!(
+        lines(&mut connection, &captured),
+        [
+            "request 1 GET /p - end",
+            "response 1 201 end",
+            "desynchronised ToServer: fragments were lost",
+            "request 5 GET ? - end incomplete",
+            "response 5 201 end",
+            "request 7 GET /p - end",
+            "request 9 GET /p - end",
+        ]
+    );
+    assert!(!connection.synchronised(ToServer) && connection.synchronised(ToClient));
+    assert_eq!(connection.findings().desynchronised, 1);
+    assert_eq!(connection.findings().blocks_incomplete, 1);
+}
+
+/// A block that lost its end still opens its stream; the stream is then answered.
+#[test]
+fn of_a_cut_block_the_start_is_told() {
+    let mut captured = fragments(&[
+        (ToServer, wire::headers(0, 1, ADD_PATH)),
+        (ToServer, wire::continuation(4, 1, USE_PATH)),
+        (ToServer, wire::headers(5, 3, USE_PATH)),
+        (ToClient, wire::headers(5, 1, OK)),
+    ]);
+    captured.remove(1);
+    captured[1].lost_before = true;
+    assert_eq!(
+        lines(&mut Connection::new(Start::Preface), &captured),
+        [
+            "request 1 GET /p - incomplete",
+            "desynchronised ToServer: fragments were lost",
+            "request 3 GET ? - end incomplete",
+            "response 1 200 end",
+        ]
+    );
+    // The same when the copy was cut.
+    let mut captured = fragments(&[
+        (
+            ToServer,
+            wire::headers(5, 1, &[ADD_PATH.to_vec(), grpc_status("0")].concat()),
+        ),
+        (ToServer, wire::headers(5, 3, USE_PATH)),
+    ]);
+    captured[0].cut = true;
+    captured[0].bytes.truncate(9 + ADD_PATH.len() + 5);
+    assert_eq!(
+        lines(&mut Connection::new(Start::Preface), &captured),
+        [
+            "request 1 GET /p - end incomplete",
+            "desynchronised ToServer: header block was cut",
+            "request 3 GET ? - end incomplete",
+        ]
+    );
+}
+
+/// Frames against the protocol desynchronise; the frame that interrupts a block counts for itself.
+#[test]
+fn frames_out_of_order_desynchronise() {
+    check(
+        Start::Preface,
+        &[
+            (ToServer, wire::headers(0, 1, GET)),
+            (ToServer, wire::headers(5, 3, GET)),
+            (ToServer, wire::continuation(4, 3, GET)),
+            (ToServer, wire::headers(0x0d, 5, &[9, 0x82])),
+            (ToServer, wire::headers(5, 7, &[0x80])),
+        ],
+        &[
+            "request 1 GET / - incomplete",
+            "desynchronised ToServer: header block is interrupted by another frame",
+            "request 3 GET / - end",
+            "desynchronised ToServer: continuation frame without a header block to continue",
+            "desynchronised ToServer: padding is as long as the frame or longer",
+            "request 7 ? ? - end incomplete",
+            "desynchronised ToServer: index in a header block refers to no entry",
+        ],
+    );
+    let connection = check(
+        Start::Preface,
+        &[(ToServer, wire::frame(7, 0, 0, &[0; 4]))],
+        &[],
+    );
+    assert_eq!(connection.findings().frames_malformed, 1);
+}
+
+/// A response whose status is unknown may be an interim one: the final one then follows and is told
+/// as well.
+#[test]
+fn a_response_of_unknown_status_may_be_followed_by_another() {
+    check(
+        Start::Middle,
+        &[
+            (ToServer, wire::headers(5, 1, GET)),
+            (ToClient, wire::headers(4, 1, &[0xbe])),
+            (ToClient, wire::headers(4, 1, &[0x88, 0xbf])),
+            (ToClient, wire::headers(5, 1, &grpc_status("3"))),
+        ],
+        &[
+            "request 1 GET / - end",
+            "response 1 ? incomplete",
+            "response 1 200 incomplete",
+            "trailers 1 grpc=3",
+        ],
+    );
+}

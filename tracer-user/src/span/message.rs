@@ -1,0 +1,134 @@
+//! What the spans say of the messages themselves: method, path, status, gRPC.
+
+use std::borrow::Cow;
+
+use opentelemetry_semantic_conventions::attribute as semconv;
+
+use crate::http::{Answered, Asked, Exchange};
+
+use super::attribute::Attribute;
+
+/// What was asked.
+pub(super) fn asked(asked: &Asked) -> Vec<Attribute> {
+    let mut attributes = Vec::new();
+    if let Some(method) = &asked.method {
+        attributes.push(Attribute::text(
+            semconv::HTTP_REQUEST_METHOD,
+            method.as_str(),
+        ));
+        if let Some(original) = method.original() {
+            attributes.push(Attribute::text(
+                semconv::HTTP_REQUEST_METHOD_ORIGINAL,
+                original.to_owned(),
+            ));
+        }
+    }
+    if let Some(version) = asked.version {
+        attributes.push(Attribute::text(semconv::NETWORK_PROTOCOL_VERSION, version));
+    }
+    if let Some(path) = &asked.path {
+        attributes.push(Attribute::text(semconv::URL_PATH, path.clone()));
+    }
+    if asked.is_grpc {
+        attributes.push(Attribute::text(RPC_SYSTEM, "grpc"));
+    }
+    if let Some(rpc) = &asked.rpc {
+        attributes.push(Attribute::text(RPC_SERVICE, rpc.service.clone()));
+        attributes.push(Attribute::text(RPC_METHOD, rpc.method.clone()));
+    }
+    attributes
+}
+
+// The names that the project's design fixes; the conventions are about to change them.
+const RPC_SYSTEM: &str = "rpc.system";
+const RPC_SERVICE: &str = "rpc.service";
+const RPC_METHOD: &str = "rpc.method";
+const RPC_GRPC_STATUS_CODE: &str = "rpc.grpc.status_code";
+
+/// What was answered.
+pub(super) fn answered(answered: &Answered) -> Vec<Attribute> {
+    let status = answered
+        .status
+        .map(|status| Attribute::int(semconv::HTTP_RESPONSE_STATUS_CODE, status));
+    let grpc_status = answered
+        .grpc_status
+        .map(|status| Attribute::int(RPC_GRPC_STATUS_CODE, status));
+    status.into_iter().chain(grpc_status).collect()
+}
+
+/// The value of `error.type`, which is also the status of the exchange: a gRPC status other than OK,
+/// or a stream that one side has ended before its end.
+///
+/// An HTTP status is for the application's spans to judge.
+pub(super) fn error_type(exchange: &Exchange) -> Option<Cow<'static, str>> {
+    if let Some(code) = exchange.reset {
+        return Some(reset_name(code));
+    }
+    match exchange.answered?.grpc_status? {
+        0 => None,
+        status => Some(grpc_name(status)),
+    }
+}
+
+/// Error codes of RFC 9113 section 7.
+fn reset_name(code: u32) -> Cow<'static, str> {
+    const NAMES: [&str; 14] = [
+        "NO_ERROR",
+        "PROTOCOL_ERROR",
+        "INTERNAL_ERROR",
+        "FLOW_CONTROL_ERROR",
+        "SETTINGS_TIMEOUT",
+        "STREAM_CLOSED",
+        "FRAME_SIZE_ERROR",
+        "REFUSED_STREAM",
+        "CANCEL",
+        "COMPRESSION_ERROR",
+        "CONNECT_ERROR",
+        "ENHANCE_YOUR_CALM",
+        "INADEQUATE_SECURITY",
+        "HTTP_1_1_REQUIRED",
+    ];
+    named(&NAMES, code)
+}
+
+/// Status codes of gRPC (google.rpc.Code).
+fn grpc_name(status: u32) -> Cow<'static, str> {
+    const NAMES: [&str; 17] = [
+        "OK",
+        "CANCELLED",
+        "UNKNOWN",
+        "INVALID_ARGUMENT",
+        "DEADLINE_EXCEEDED",
+        "NOT_FOUND",
+        "ALREADY_EXISTS",
+        "PERMISSION_DENIED",
+        "RESOURCE_EXHAUSTED",
+        "FAILED_PRECONDITION",
+        "ABORTED",
+        "OUT_OF_RANGE",
+        "UNIMPLEMENTED",
+        "INTERNAL",
+        "UNAVAILABLE",
+        "DATA_LOSS",
+        "UNAUTHENTICATED",
+    ];
+    named(&NAMES, status)
+}
+
+fn named(names: &[&'static str], code: u32) -> Cow<'static, str> {
+    let name = usize::try_from(code).ok().and_then(|code| names.get(code));
+    name.map_or_else(|| code.to_string().into(), |name| Cow::Borrowed(*name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_have_their_names() {
+        assert_eq!(grpc_name(14), "UNAVAILABLE");
+        assert_eq!(grpc_name(99), "99");
+        assert_eq!(reset_name(8), "CANCEL");
+        assert_eq!(reset_name(u32::MAX), "4294967295");
+    }
+}
