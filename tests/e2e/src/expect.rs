@@ -10,10 +10,11 @@ use hopspan_lab::{
     kube_proxy::{Service, endpoint_chain, service_chain},
 };
 
-use crate::{Span, Trace, Traces};
+use crate::{Kernel, Span, Trace, Traces};
 
-/// HTTP/1.1 calls between pods that one dispatch makes: into frontend, to customer, ten to route.
-const CALLS: usize = 12;
+/// Calls between pods that one dispatch makes: into frontend, to customer, to driver (gRPC), ten to
+/// route.
+const CALLS: usize = 13;
 
 /// What the lab knows and the agent must find out.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub struct Truth {
     addresses: HashMap<String, String>,
     /// Services by `address:port`.
     services: HashMap<String, Service>,
+    /// What can be seen of it.
+    kernel: Kernel,
 }
 
 impl Truth {
@@ -41,11 +44,12 @@ impl Truth {
                     (address, service.clone())
                 })
                 .collect(),
+            kernel: Kernel::running(),
         }
     }
 }
 
-/// Checks every dispatch: each HTTP/1.1 call has its one exchange, complete, in its place, and
+/// Checks every dispatch: each call has its one exchange, complete, in its place, and
 /// there is no other exchange.
 pub fn assert_exchanges(traces: &Traces, dispatched: &[String], truth: &Truth) {
     let openers = openers(traces);
@@ -54,7 +58,7 @@ pub fn assert_exchanges(traces: &Traces, dispatched: &[String], truth: &Truth) {
             .0
             .get(trace_id)
             .unwrap_or_else(|| panic!("trace {trace_id} did not arrive"));
-        let calls: Vec<&Span> = trace.http_clients().collect();
+        let calls: Vec<&Span> = trace.calls().collect();
         assert_eq!(calls.len(), CALLS, "client spans in {trace_id}");
         for call in &calls {
             assert_exchange(trace, call, truth, openers.contains(&call.span_id));
@@ -68,6 +72,7 @@ pub fn assert_exchanges(traces: &Traces, dispatched: &[String], truth: &Truth) {
         }
         assert_ids_are_unique(trace);
     }
+    assert_connects(traces);
     let exchanges: usize = traces
         .0
         .values()
@@ -80,10 +85,33 @@ pub fn assert_exchanges(traces: &Traces, dispatched: &[String], truth: &Truth) {
     );
 }
 
+/// A gRPC call shares its connection with others at the same time.
+fn is_multiplexed(call: &Span) -> bool {
+    !call.attribute("rpc.system").is_empty()
+}
+
+/// Every connection that is shared was opened once.
+fn assert_connects(traces: &Traces) {
+    let mut connects: HashMap<&str, usize> = HashMap::new();
+    for trace in traces.0.values() {
+        for call in trace.calls().filter(|call| is_multiplexed(call)) {
+            let seen = connects
+                .entry(call.attribute("network.local.port"))
+                .or_default();
+            for exchange in trace.children_of_role(call, "exchange") {
+                *seen += trace.children_of_role(exchange, "connect").len();
+            }
+        }
+    }
+    for (port, connects) in connects {
+        assert_eq!(connects, 1, "connects of the connection from port {port}");
+    }
+}
+
 /// The client spans that opened their connection: the first on each local port.
 fn openers(traces: &Traces) -> HashSet<String> {
     let mut first: HashMap<(&str, &str, &str), &Span> = HashMap::new();
-    for call in traces.0.values().flat_map(Trace::http_clients) {
+    for call in traces.0.values().flat_map(Trace::calls) {
         let connection = (
             call.attribute("network.local.address"),
             call.attribute("network.local.port"),
@@ -111,7 +139,18 @@ fn assert_exchange(trace: &Trace, call: &Span, truth: &Truth, opened: bool) {
         exchange.attribute("hopspan.incomplete").is_empty(),
         "{exchange:?}"
     );
-    for key in ["http.request.method", "http.response.status_code"] {
+    for key in [
+        "http.request.method",
+        "http.response.status_code",
+        "rpc.system",
+        "rpc.service",
+        "rpc.method",
+        "rpc.grpc.status_code",
+    ] {
+        // The application does not say what HTTP its gRPC is made of.
+        if call.attribute(key).is_empty() {
+            continue;
+        }
         assert_eq!(
             exchange.attribute(key),
             call.attribute(key),
@@ -131,8 +170,13 @@ fn assert_exchange(trace: &Trace, call: &Span, truth: &Truth, opened: bool) {
         assert_partition(trace, leg);
         leg
     };
-    assert_hops(trace, one("request"));
-    assert_hops(trace, one("response"));
+    assert_hops(trace, one("request"), &truth.kernel);
+    assert_hops(trace, one("response"), &truth.kernel);
+    if is_multiplexed(call) {
+        // Whichever of the calls that waited for the connection is sent first has the connect;
+        // `assert_connects` counts them.
+        return;
+    }
     if opened {
         one("connect");
     } else {
@@ -174,8 +218,10 @@ fn assert_addresses(exchange: &Span, call: &Span, truth: &Truth) {
     }
 }
 
-/// The hops that every path between two pods of the lab has.
-fn assert_hops(trace: &Trace, path: &Span) {
+/// The hops that every path between two pods of the lab has. Without netfilter links, what happens
+/// between the two ports of the bridge is one hop, the bridge's.
+fn assert_hops(trace: &Trace, path: &Span, kernel: &Kernel) {
+    let netfilter = usize::from(kernel.has_netfilter_links());
     let names: Vec<&str> = trace
         .children(path)
         .iter()
@@ -185,9 +231,10 @@ fn assert_hops(trace: &Trace, path: &Span) {
     for (name, expected) in [
         ("client.stack", 1),
         ("veth", 2),
-        ("netfilter.prerouting", 1),
-        ("netfilter.forward", 1),
-        ("netfilter.postrouting", 1),
+        ("bridge", 1 + netfilter),
+        ("netfilter.prerouting", netfilter),
+        ("netfilter.forward", netfilter),
+        ("netfilter.postrouting", netfilter),
         ("server.stack", 1),
         ("socket.queue", 1),
     ] {

@@ -6,12 +6,16 @@
 
 mod binaries;
 mod expect;
+mod kernel;
 mod report;
 mod scene;
+mod seen;
 mod spans;
 
 pub use binaries::binary;
 pub use expect::{Truth, assert_exchanges, assert_partition};
+pub use kernel::Kernel;
 pub use report::Report;
 pub use scene::{Outcome, Scene};
+pub use seen::seen;
 pub use spans::{Span, Trace, Traces};

@@ -1,9 +1,15 @@
 //! The agent's own counters, as it writes them at its end.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
+
+use crate::Kernel;
 
 /// The report of one agent.
 #[derive(Debug)]
@@ -37,14 +43,25 @@ impl Report {
             .collect()
     }
 
-    /// Hooks that were not attached, with the reason.
-    pub fn missing(&self) -> Vec<String> {
-        let missing = self.0["missing"].as_object();
-        missing
+    /// Hooks that were not attached, each with the reason.
+    pub fn missing(&self) -> BTreeMap<String, String> {
+        self.0["missing"]
+            .as_object()
             .into_iter()
             .flatten()
-            .map(|(hook, reason)| format!("{hook}: {reason}"))
+            .map(|(hook, reason)| (hook.clone(), reason.as_str().unwrap_or_default().to_owned()))
             .collect()
+    }
+
+    /// Asserts that every hook is attached that this kernel offers.
+    pub fn assert_all_attached(&self, kernel: &Kernel) {
+        let missing = self.missing();
+        assert_eq!(
+            missing.keys().cloned().collect::<BTreeSet<_>>(),
+            kernel.lacks(),
+            "not attached on {}: {missing:#?}",
+            kernel.release()
+        );
     }
 
     /// Asserts that nothing was lost anywhere, and that every journey is accounted for.

@@ -63,7 +63,7 @@ impl Scene {
             .command(binary("hopspan")?)
             .arg("view")
             .args(["--grpc", "0.0.0.0:4317", "--http", "0.0.0.0:4318"])
-            .args(["--at-end", "--width", "120", "--json"])
+            .args(["--at-end", "--width", "120", "--charset", "utf-8", "--json"])
             .arg(lab.work_dir().join("spans.jsonl"))
             .stdout(page)
             .spawn()?;

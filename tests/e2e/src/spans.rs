@@ -94,12 +94,10 @@ impl Trace {
         children
     }
 
-    /// The application's HTTP client spans, those with a method.
-    pub fn http_clients(&self) -> impl Iterator<Item = &Span> {
+    /// The application's client spans, of HTTP and of gRPC.
+    pub fn calls(&self) -> impl Iterator<Item = &Span> {
         const CLIENT: i32 = 3;
-        self.spans
-            .iter()
-            .filter(|span| span.kind == CLIENT && !span.attribute("http.request.method").is_empty())
+        self.spans.iter().filter(|span| span.kind == CLIENT)
     }
 }
 

@@ -5,7 +5,7 @@
     reason = "a test ends where it fails, helper functions too"
 )]
 
-use hopspan_e2e::{Scene, Truth, assert_exchanges};
+use hopspan_e2e::{Kernel, Scene, Truth, assert_exchanges, seen};
 use hopspan_lab::hotrod::Dispatch;
 
 fn trace_ids(dispatches: &[Dispatch]) -> Vec<String> {
@@ -24,6 +24,8 @@ fn check(label: &str, requests: u32, concurrency: u32) -> String {
     assert!(dispatches.iter().all(|dispatch| dispatch.status == 200));
     hotrod.stop().unwrap();
     let outcome = scene.finish().unwrap();
+    println!("{}", seen(&outcome));
+    outcome.report.assert_all_attached(&Kernel::running());
     outcome.report.assert_nothing_lost();
     assert_exchanges(&outcome.traces, &trace_ids(&dispatches), &truth);
     outcome.page
