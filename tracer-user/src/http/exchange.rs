@@ -3,7 +3,7 @@
 use crate::{decode::Journey, http2::headers::Rpc};
 
 use super::{
-    head::{Method, RequestHead, ResponseHead},
+    head::{Method, RequestHead, ResponseHead, Version},
     trace_context::Extraction,
 };
 
@@ -102,7 +102,7 @@ impl From<RequestHead> for Asked {
         Self {
             method: Some(head.method),
             path: head.path,
-            version: head.version.map(|version| version.as_str()),
+            version: head.version.map(Version::as_str),
             trace: head.trace,
             rpc: None,
             is_grpc: false,
