@@ -4,6 +4,7 @@
 //! variables say. The only stage that knows OTLP.
 
 mod convert;
+mod limits;
 mod resource;
 
 use std::{
@@ -22,13 +23,8 @@ use crate::span::Span;
 
 pub use resource::node_name;
 
-/// Spans that wait for the collector. More are dropped and counted: the agent's memory matters
-/// more than its spans. About 40 MiB when full.
-const QUEUE_SPANS: usize = 65_536;
-/// Spans of one request: about 1 MiB of OTLP.
-const BATCH_SPANS: usize = 2048;
-/// How long a span waits for its batch to fill.
-const BATCH_WAIT: Duration = Duration::from_secs(1);
+use limits::Limits;
+
 /// Waits before a failed batch is sent again; after the last it is given up.
 const RETRY_WAITS: [Duration; 3] = [
     Duration::from_millis(200),
@@ -72,8 +68,9 @@ impl Exporter {
         let mut exporter = SpanExporter::builder().build()?;
         exporter.set_resource(&resource::resource());
         let counts = Arc::new(Counts::default());
-        let (queue, spans) = mpsc::channel(QUEUE_SPANS);
-        let task = tokio::spawn(export(exporter, spans, Arc::clone(&counts)));
+        let limits = Limits::from_environment();
+        let (queue, spans) = mpsc::channel(limits.queue_spans);
+        let task = tokio::spawn(export(exporter, limits, spans, Arc::clone(&counts)));
         Ok(Self {
             queue,
             counts,
@@ -86,8 +83,9 @@ impl Exporter {
         if self.queue.try_send(span).is_err()
             && self.counts.dropped.fetch_add(1, Ordering::Relaxed) == 0
         {
+            let waiting = self.queue.max_capacity();
             tracing::error!(
-                "spans are dropped: {QUEUE_SPANS} wait for the collector; is it slow or away?"
+                "spans are dropped: {waiting} wait for the collector; is it slow or away?"
             );
         }
     }
@@ -120,11 +118,16 @@ impl Exporter {
     }
 }
 
-async fn export(exporter: SpanExporter, mut spans: mpsc::Receiver<Span>, counts: Arc<Counts>) {
-    let mut batch = Vec::with_capacity(BATCH_SPANS);
+async fn export(
+    exporter: SpanExporter,
+    limits: Limits,
+    mut spans: mpsc::Receiver<Span>,
+    counts: Arc<Counts>,
+) {
+    let mut batch = Vec::with_capacity(limits.batch_spans);
     while let Some(first) = spans.recv().await {
         batch.push(first);
-        fill(&mut batch, &mut spans).await;
+        fill(&mut batch, &mut spans, limits).await;
         let sent = batch.len() as u64;
         let counter = match send(&exporter, &batch).await {
             Ok(()) => &counts.sent,
@@ -143,17 +146,17 @@ async fn export(exporter: SpanExporter, mut spans: mpsc::Receiver<Span>, counts:
 }
 
 /// Adds spans until the batch is full, its time is over, or none will come.
-async fn fill(batch: &mut Vec<Span>, spans: &mut mpsc::Receiver<Span>) {
+async fn fill(batch: &mut Vec<Span>, spans: &mut mpsc::Receiver<Span>, limits: Limits) {
     let full = async {
-        while batch.len() < BATCH_SPANS {
-            let room = BATCH_SPANS - batch.len();
+        while batch.len() < limits.batch_spans {
+            let room = limits.batch_spans - batch.len();
             if spans.recv_many(batch, room).await == 0 {
                 return;
             }
         }
     };
     // What was received before the time was over is in the batch.
-    let _ = tokio::time::timeout(BATCH_WAIT, full).await;
+    let _ = tokio::time::timeout(limits.batch_wait, full).await;
 }
 
 /// Sends a batch, again if need be: span ids are derived, so a collector that has taken a batch

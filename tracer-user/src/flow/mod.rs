@@ -7,6 +7,7 @@
 //! and untouched by NAT and port re-use.
 
 mod seq;
+mod waiting;
 
 use std::collections::{HashMap, VecDeque};
 
@@ -16,15 +17,12 @@ use crate::decode::{Fragment, Head, Journey, Read, Tuple};
 
 pub use seq::{after, before};
 
+use waiting::Waiting;
+
 /// Connections remembered; more are refused, and counted, until idle ones expire.
 const MAX_CONNECTIONS: usize = 65_536;
 /// Unread messages remembered per connection and direction; the oldest goes first.
 const MAX_UNREAD: usize = 128;
-/// Sockets whose fragments wait to know their connection, and fragments of each.
-const MAX_WAITING: usize = 1024;
-const MAX_WAITING_FRAGMENTS: usize = 16;
-/// How long they wait.
-const WAIT_NS: u64 = 10_000_000_000;
 /// A connection on which nothing was seen for this long is forgotten.
 const IDLE_NS: u64 = 120_000_000_000;
 
@@ -177,9 +175,7 @@ pub struct Flow {
     by_client: HashMap<u64, Connection>,
     client_of_server: HashMap<u64, u64>,
     client_of_tuple: HashMap<Tuple, u64>,
-    /// Fragments of sockets of which it is not known yet whose they are: the agent has started in
-    /// the middle, and the journey of the packet says it.
-    waiting: HashMap<u64, Vec<Fragment>>,
+    waiting: Waiting,
     losses: Losses,
 }
 
@@ -206,12 +202,7 @@ impl Flow {
         }
         self.learn(&journey, side, client_cookie);
         let id = ConnectionId(client_cookie);
-        for fragment in self
-            .waiting
-            .remove(&journey.sender_cookie)
-            .into_iter()
-            .flatten()
-        {
+        for fragment in self.waiting.take(journey.sender_cookie) {
             each(id.event(EventKind::Fragment { side, fragment }));
         }
         each(id.event(EventKind::Journey { side, journey }));
@@ -226,27 +217,13 @@ impl Flow {
             self.server_s(cookie, &fragment.sent)
         };
         let Some((side, client_cookie)) = known else {
-            self.wait(fragment);
+            self.losses.fragments_unplaced += self.waiting.push(fragment);
             return;
         };
         if let Some(connection) = self.by_client.get_mut(&client_cookie) {
             connection.last_ns = fragment.start_ns;
         }
         each(ConnectionId(client_cookie).event(EventKind::Fragment { side, fragment }));
-    }
-
-    fn wait(&mut self, fragment: Fragment) {
-        if self.waiting.len() >= MAX_WAITING && !self.waiting.contains_key(&fragment.sender_cookie)
-        {
-            self.losses.fragments_unplaced += 1;
-            return;
-        }
-        let fragments = self.waiting.entry(fragment.sender_cookie).or_default();
-        if fragments.len() < MAX_WAITING_FRAGMENTS {
-            fragments.push(fragment);
-        } else {
-            self.losses.fragments_unplaced += 1;
-        }
     }
 
     /// What a journey tells of its connection.
@@ -304,15 +281,7 @@ impl Flow {
 
     /// Forgets what has been idle for long.
     pub fn expire(&mut self, now_ns: u64) -> Vec<Event> {
-        self.waiting.retain(|_, fragments| {
-            let waits = fragments
-                .last()
-                .is_some_and(|fragment| now_ns.saturating_sub(fragment.start_ns) < WAIT_NS);
-            if !waits {
-                self.losses.fragments_unplaced += fragments.len() as u64;
-            }
-            waits
-        });
+        self.losses.fragments_unplaced += self.waiting.expire(now_ns);
         self.forget_if(|connection| now_ns.saturating_sub(connection.last_ns) > IDLE_NS)
     }
 

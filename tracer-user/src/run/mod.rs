@@ -28,7 +28,8 @@ const FLUSH: Duration = Duration::from_secs(10);
 /// Runs in the node's network namespace, as a DaemonSet with hostNetwork does. Where the spans go
 /// is set by the standard variables: OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL
 /// (http/protobuf by default, or grpc), OTEL_EXPORTER_OTLP_HEADERS, OTEL_SERVICE_NAME,
-/// OTEL_RESOURCE_ATTRIBUTES. NODE_NAME names the node.
+/// OTEL_RESOURCE_ATTRIBUTES, OTEL_BSP_SCHEDULE_DELAY, OTEL_BSP_MAX_EXPORT_BATCH_SIZE,
+/// OTEL_BSP_MAX_QUEUE_SIZE. NODE_NAME names the node.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// Follow the sockets below this cgroup only [default: the root of the cgroup v2 file system]
