@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use hopspan_e2e::{Kernel, Scene};
+use hopspan_e2e::{Kernel, Scene, Span};
 use hopspan_lab::{Node, hotrod::HotRod};
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -96,4 +96,33 @@ fn every_hook_is_hit() {
                     .starts_with("10.96.0.10:")
         });
     assert!(from_node.is_some(), "no translation in netfilter.output");
+}
+
+/// What old kernels get works on new ones too, so it can be tested here: HTTP/1 without HTTP/2, and
+/// the other tracepoint for reads.
+#[test]
+fn the_fallbacks_for_old_kernels_work() {
+    if hopspan_lab::skip("the_fallbacks_for_old_kernels_work") {
+        return;
+    }
+    let mut scene = Scene::start_with("fallbacks", &["--only-fallbacks"]).unwrap();
+    let hotrod = scene.hotrod().unwrap();
+    hotrod.dispatch(1, 1).unwrap();
+    hotrod.stop().unwrap();
+    let outcome = scene.finish().unwrap();
+    outcome.report.assert_nothing_lost();
+    let exchanges: Vec<&Span> = outcome
+        .traces
+        .0
+        .values()
+        .flat_map(|trace| trace.of_role("exchange"))
+        .collect();
+    assert_eq!(exchanges.len(), 12, "{exchanges:?}");
+    let queues = outcome
+        .traces
+        .0
+        .values()
+        .flat_map(|trace| trace.of_role("hop"))
+        .filter(|hop| hop.attribute("hopspan.hop") == "socket.queue");
+    assert_eq!(queues.count(), 24, "a read for each request and response");
 }

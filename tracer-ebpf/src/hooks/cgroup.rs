@@ -4,8 +4,8 @@
 //! NF_INET_POST_ROUTING of the sender's namespace (kernel: ip_finish_output), ingress when the
 //! socket filter runs, before the receive queue (kernel: sk_filter_trim_cap).
 //! Misses: packets of sockets outside that cgroup, and what the sender's own namespace did before
-//! egress. Oldest kernel: 4.10; attached by bpf_link from 5.7. No fallback: without it no journey
-//! opens.
+//! egress. Oldest kernel: 5.17 for HTTP/2 (bpf_loop), 4.10 without; attached by bpf_link from 5.7.
+//! Without any of them no journey opens.
 
 use aya_ebpf::{
     EbpfContext as _,
@@ -34,7 +34,14 @@ const PASS: i32 = 1;
 
 #[cgroup_skb(egress)]
 fn cgroup_egress(ctx: SkBuffContext) -> i32 {
-    let _ = send(&ctx);
+    let _ = send::<true>(&ctx);
+    PASS
+}
+
+/// For kernels without `bpf_loop`: HTTP/2 is not followed.
+#[cgroup_skb(egress)]
+fn cgroup_egress_fallback(ctx: SkBuffContext) -> i32 {
+    let _ = send::<false>(&ctx);
     PASS
 }
 
@@ -45,7 +52,7 @@ fn cgroup_ingress(ctx: SkBuffContext) -> i32 {
 }
 
 #[inline(always)]
-fn send(ctx: &SkBuffContext) -> Option<()> {
+fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
     let skb = ctx.as_ptr() as u64;
     let output_ns = output::take(skb);
     let packet = packet::parse(ctx)?;
@@ -63,7 +70,7 @@ fn send(ctx: &SkBuffContext) -> Option<()> {
         },
         sender_cookie: cookie(ctx),
     };
-    let message = message(&sent)?;
+    let message = message::<HTTP2>(&sent)?;
     let opening = Opening {
         message,
         sender_cookie: sent.sender_cookie,
@@ -84,9 +91,12 @@ fn send(ctx: &SkBuffContext) -> Option<()> {
 /// What the packet carries. A connection that is known to be HTTP/2 is asked first: its bodies may
 /// look like anything.
 #[inline(always)]
-fn message(sent: &Sent<'_>) -> Option<Message> {
+fn message<const HTTP2: bool>(sent: &Sent<'_>) -> Option<Message> {
     if let Some(handshake) = classify::handshake(sent.packet) {
         return Some(handshake);
+    }
+    if !HTTP2 {
+        return classify::http1(sent.ctx, sent.packet);
     }
     if !http2::is_known(sent.sender_cookie) {
         if let Some(head) = classify::http1(sent.ctx, sent.packet) {

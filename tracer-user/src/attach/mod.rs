@@ -34,6 +34,8 @@ pub struct Options {
     pub cgroup: PathBuf,
     /// Let the programs log what they do with each packet of interest.
     pub debug: bool,
+    /// Use what old kernels have, though this one has better: for tests.
+    pub only_fallbacks: bool,
 }
 
 /// Why nothing can be seen.
@@ -124,7 +126,7 @@ pub fn attach(options: &Options) -> Result<Attached, AttachError> {
     let mut ebpf = loader.load(OBJECT)?;
     let mut missing = Vec::new();
     attach_cgroup(&mut ebpf, options)?;
-    attach_tracepoints(&mut ebpf, &mut missing)?;
+    attach_tracepoints(&mut ebpf, options, &mut missing)?;
     let netfilter = netfilter::attach(OBJECT, &globals, &map_fds(&ebpf))
         .map_err(|error| {
             missing.extend(netfilter_hooks().map(|hook| Missing {
@@ -166,19 +168,55 @@ fn attach_cgroup(ebpf: &mut Ebpf, options: &Options) -> Result<(), AttachError> 
         path: options.cgroup.clone(),
         source,
     })?;
-    for (hook, attach_type) in [
-        (Hook::CgroupEgress, CgroupSkbAttachType::Egress),
-        (Hook::CgroupIngress, CgroupSkbAttachType::Ingress),
-    ] {
-        program::<CgroupSkb>(ebpf, hook.name())
-            .and_then(|program| {
-                program.load()?;
-                program.attach(&cgroup, attach_type, CgroupAttachMode::Single)
-            })
-            .map_err(|source| AttachError::Necessary { hook, source })?;
+    for (hook, attach_type, candidates) in CGROUP_HOOKS {
+        let mut refused = None;
+        let attached = usable(candidates, options).iter().any(|function| {
+            attach_to_cgroup(ebpf, function, &cgroup, attach_type)
+                .map_err(|error| refused = Some(error))
+                .is_ok()
+        });
+        match refused {
+            Some(source) if !attached => return Err(AttachError::Necessary { hook, source }),
+            Some(error) => tracing::warn!("{}: HTTP/2 is not followed: {error}", hook.name()),
+            None => {}
+        }
     }
     Ok(())
 }
+
+fn attach_to_cgroup(
+    ebpf: &mut Ebpf,
+    function: &str,
+    cgroup: &File,
+    attach_type: CgroupSkbAttachType,
+) -> Result<(), ProgramError> {
+    let program = program::<CgroupSkb>(ebpf, function)?;
+    program.load()?;
+    program.attach(cgroup, attach_type, CgroupAttachMode::Single)?;
+    Ok(())
+}
+
+/// The candidates from the best on; of several, only the last is for old kernels.
+fn usable<'a, T>(candidates: &'a [T], options: &Options) -> &'a [T] {
+    match candidates {
+        [.., _] if options.only_fallbacks => &candidates[candidates.len() - 1..],
+        all => all,
+    }
+}
+
+/// A cgroup hook, and the functions that can serve it, the best first.
+const CGROUP_HOOKS: [(Hook, CgroupSkbAttachType, &[&str]); 2] = [
+    (
+        Hook::CgroupEgress,
+        CgroupSkbAttachType::Egress,
+        &["cgroup_egress", "cgroup_egress_fallback"],
+    ),
+    (
+        Hook::CgroupIngress,
+        CgroupSkbAttachType::Ingress,
+        &["cgroup_ingress"],
+    ),
+];
 
 /// A hook, and the programs that can serve it as (function, tracepoint), the best first.
 const TRACEPOINTS: [(Hook, &[(&str, &str)]); 4] = [
@@ -200,15 +238,21 @@ const TRACEPOINTS: [(Hook, &[(&str, &str)]); 4] = [
     (Hook::PacketDrop, &[("packet_drop", "kfree_skb")]),
 ];
 
-fn attach_tracepoints(ebpf: &mut Ebpf, missing: &mut Vec<Missing>) -> Result<(), AttachError> {
+fn attach_tracepoints(
+    ebpf: &mut Ebpf,
+    options: &Options,
+    missing: &mut Vec<Missing>,
+) -> Result<(), AttachError> {
     let btf = Btf::from_sys_fs()?;
     for (hook, candidates) in TRACEPOINTS {
         let mut refused = Vec::new();
-        let attached = candidates.iter().any(|(function, tracepoint)| {
-            attach_tracepoint(ebpf, function, tracepoint, &btf)
-                .map_err(|error| refused.push(format!("{tracepoint}: {error}")))
-                .is_ok()
-        });
+        let attached = usable(candidates, options)
+            .iter()
+            .any(|(function, tracepoint)| {
+                attach_tracepoint(ebpf, function, tracepoint, &btf)
+                    .map_err(|error| refused.push(format!("{tracepoint}: {error}")))
+                    .is_ok()
+            });
         if !attached {
             missing.push(Missing {
                 hook,

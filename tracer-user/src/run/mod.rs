@@ -50,6 +50,10 @@ pub struct Args {
     /// Let the kernel programs log each packet of interest. For development: it is slow
     #[arg(long)]
     pub debug: bool,
+
+    /// Use the programs for old kernels. For tests
+    #[arg(long, hide = true)]
+    pub only_fallbacks: bool,
 }
 
 /// Runs until a signal ends it.
@@ -64,6 +68,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             None => cgroup2_root()?,
         },
         debug: args.debug,
+        only_fallbacks: args.only_fallbacks,
     };
     let mut signals = Signals::new()?;
     let exporter = Exporter::start().context("set up the OTLP export")?;

@@ -1,0 +1,87 @@
+//! curl in a pod: several requests in one invocation, each with its own trace context. In: paths.
+//! Out: what curl itself says of each request.
+
+use std::{net::SocketAddrV4, time::Duration};
+
+use hopspan_lab::Pod;
+
+use crate::wanted::Parent;
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// One request, as curl saw it.
+#[derive(Debug)]
+pub struct Answer {
+    /// The path that was asked for.
+    pub path: String,
+    /// What it was asked with.
+    pub parent: Parent,
+    /// The status.
+    pub status: String,
+    /// `1.1` or `2`.
+    pub version: String,
+    /// Whether the request had to wait for a new connection.
+    pub connected: bool,
+    /// The port that curl's end of the connection had.
+    pub port: String,
+    /// The address of the pod that served it; empty when it does not say.
+    pub served_by: String,
+}
+
+/// Requests every path in turn, over one connection as far as the server allows.
+pub fn get(pod: &Pod, server: SocketAddrV4, paths: &[&str], options: &[&str]) -> Vec<Answer> {
+    let parents: Vec<Parent> = paths.iter().map(|_| Parent::new()).collect();
+    let script: Vec<String> = paths
+        .iter()
+        .zip(&parents)
+        .map(|(path, parent)| section(&format!("http://{server}{path}"), parent, options))
+        .collect();
+    let output = pod
+        .command("curl")
+        .args(["--config", "-"])
+        .stdin_text(&script.join("next\n"))
+        .unwrap()
+        .run(DEADLINE)
+        .unwrap();
+    let answers: Vec<Answer> = output
+        .lines()
+        .zip(paths.iter().zip(parents))
+        .map(|(line, (path, parent))| answer(line, path, parent))
+        .collect();
+    assert_eq!(answers.len(), paths.len(), "curl wrote {output}");
+    answers
+}
+
+/// One request in the language of curl's configuration files.
+fn section(url: &str, parent: &Parent, options: &[&str]) -> String {
+    let mut section = format!(
+        "url = \"{url}\"\n\
+         header = \"traceparent: {}\"\n\
+         output = /dev/null\n\
+         silent\n\
+         show-error\n\
+         write-out = \"%{{http_code}},%{{http_version}},%{{num_connects}},%{{local_port}},%header{{x-served-by}}\\n\"\n",
+        parent.traceparent()
+    );
+    for option in options {
+        section.push_str(option);
+        section.push('\n');
+    }
+    section
+}
+
+fn answer(line: &str, path: &str, parent: Parent) -> Answer {
+    let fields: Vec<&str> = line.split(',').collect();
+    let [status, version, connects, port, served_by] = fields[..] else {
+        panic!("curl wrote {line:?}");
+    };
+    Answer {
+        path: path.to_owned(),
+        parent,
+        status: status.to_owned(),
+        version: version.to_owned(),
+        connected: connects != "0",
+        port: port.to_owned(),
+        served_by: served_by.to_owned(),
+    }
+}

@@ -1,0 +1,45 @@
+//! haproxy in a pod, in front of a service.
+
+use std::fs;
+
+use hopspan_lab::{Pod, kube_proxy::Service};
+
+use crate::{
+    available::find,
+    nginx::Http,
+    stage::{PORT, Stage},
+};
+
+/// Takes HTTP/1.1 and passes every request on to a service, which speaks `http`.
+pub fn proxy(stage: &mut Stage, pod: &Pod, to: &Service, http: Http) {
+    let protocol = match http {
+        Http::One => "",
+        Http::Two => "proto h2",
+    };
+    let configuration = format!(
+        "global
+    nbthread 1
+defaults
+    mode http
+    timeout connect 10s
+    timeout client 30s
+    timeout server 30s
+frontend in
+    bind 0.0.0.0:{PORT}
+    default_backend service
+backend service
+    http-reuse always
+    server service {} {protocol}
+",
+        to.address()
+    );
+    let path = stage.directory(pod.name()).join("haproxy.cfg");
+    fs::write(&path, configuration).unwrap();
+    let process = pod
+        .command(find("haproxy").unwrap())
+        .args(["-db", "-f"])
+        .arg(path)
+        .spawn()
+        .unwrap();
+    stage.keep(process);
+}

@@ -1,0 +1,20 @@
+//! Programs that this project did not write, as clients, proxies and servers: curl, nginx, haproxy,
+//! h2load, and gRPC for Python with OpenTelemetry's own instrumentation.
+//!
+//! `cargo xtask test` installs them. A test whose program is missing prints `SKIP` and which.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where it fails, helper functions too"
+)]
+
+mod available;
+mod curl;
+mod curl_tests;
+mod grpc_tests;
+mod h2load_tests;
+mod haproxy;
+mod nginx;
+mod proxy_tests;
+mod stage;
+mod wanted;

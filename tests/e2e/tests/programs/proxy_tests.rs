@@ -1,0 +1,142 @@
+//! curl asks a proxy, which asks one of two servers: two exchanges for each request. A proxy that
+//! does not trace passes the caller's context on, so both have the same parent.
+
+use std::{collections::BTreeSet, net::Ipv4Addr};
+
+use hopspan_lab::{Pod, kube_proxy::Service};
+
+use crate::{
+    available::skip,
+    curl::{self, Answer},
+    haproxy,
+    nginx::{self, Http, UPSTREAM_REQUESTS},
+    stage::{Stage, endpoint},
+    wanted::Wanted,
+};
+
+/// With a new upstream connection for every few requests, both servers have their share.
+const REQUESTS: usize = 15 * UPSTREAM_REQUESTS;
+
+/// One kind of proxy.
+struct Case {
+    label: &'static str,
+    /// What the proxy speaks to the servers.
+    upstream: Http,
+    /// The same as `network.protocol.version`.
+    upstream_version: &'static str,
+    /// Starts the proxy.
+    start: fn(&mut Stage, &Pod, &Service),
+    /// Requests for which it uses one connection to a server.
+    requests_per_connection: usize,
+}
+
+impl Case {
+    fn check(&self) {
+        let mut stage = Stage::new(self.label);
+        let (client, proxy) = (stage.pod("client"), stage.pod("proxy"));
+        let servers = ["server-0", "server-1"].map(|name| stage.pod(name));
+        for server in &servers {
+            nginx::serve(&mut stage, server, self.upstream);
+        }
+        let back = stage.service("back", &servers);
+        (self.start)(&mut stage, &proxy, &back);
+        let front = stage.service("front", std::slice::from_ref(&proxy));
+        let mut paths = vec!["/item"; REQUESTS];
+        paths[2] = "/missing";
+        let answers = curl::get(&client, front.address(), &paths, &["http1.1"]);
+        let traces = stage.finish();
+
+        for (index, answer) in answers.iter().enumerate() {
+            let exchanges = answer.parent.exchanges(&traces);
+            let [to_proxy, to_server] = exchanges[..] else {
+                panic!(
+                    "{} exchanges for {answer:?}: {exchanges:#?}",
+                    exchanges.len()
+                );
+            };
+            let trace = answer.parent.trace(&traces);
+            assert!(
+                to_server.is_within(to_proxy),
+                "{to_server:#?} is not within {to_proxy:#?}"
+            );
+            let common = Wanted {
+                version: "1.1",
+                path: &answer.path,
+                status: if index == 2 { "404" } else { "200" },
+                source: client.ip(),
+                service: &front,
+                endpoint: endpoint(proxy.ip()),
+                connected: index == 0,
+            };
+            common.assert(trace, to_proxy);
+            Wanted {
+                version: self.upstream_version,
+                source: proxy.ip(),
+                service: &back,
+                endpoint: endpoint(served_by(answer)),
+                connected: index.is_multiple_of(self.requests_per_connection),
+                ..common
+            }
+            .assert(trace, to_server);
+        }
+        assert_eq!(traces.0.len(), REQUESTS, "traces of nobody's requests");
+        if self.requests_per_connection < REQUESTS {
+            let used: BTreeSet<Ipv4Addr> = answers.iter().map(served_by).collect();
+            assert_eq!(used.len(), servers.len(), "only {used:?} served");
+        }
+    }
+}
+
+fn served_by(answer: &Answer) -> Ipv4Addr {
+    answer.served_by.parse().unwrap()
+}
+
+#[test]
+fn nginx_is_a_proxy_that_keeps_connections() {
+    if skip(
+        "nginx_is_a_proxy_that_keeps_connections",
+        &["curl", "nginx"],
+    ) {
+        return;
+    }
+    let case = Case {
+        label: "nginx-proxy",
+        upstream: Http::One,
+        upstream_version: "1.1",
+        start: nginx::proxy,
+        requests_per_connection: UPSTREAM_REQUESTS,
+    };
+    case.check();
+}
+
+#[test]
+fn haproxy_speaks_http1_to_both_sides() {
+    let programs = ["curl", "nginx", "haproxy"];
+    if skip("haproxy_speaks_http1_to_both_sides", &programs) {
+        return;
+    }
+    let case = Case {
+        label: "haproxy",
+        upstream: Http::One,
+        upstream_version: "1.1",
+        start: |stage, pod, to| haproxy::proxy(stage, pod, to, Http::One),
+        requests_per_connection: REQUESTS,
+    };
+    case.check();
+}
+
+#[test]
+fn haproxy_makes_http2_of_http1() {
+    let programs = ["curl", "nginx", "haproxy"];
+    if skip("haproxy_makes_http2_of_http1", &programs) {
+        return;
+    }
+    let case = Case {
+        label: "haproxy-h2",
+        upstream: Http::Two,
+        upstream_version: "2",
+        start: |stage, pod, to| haproxy::proxy(stage, pod, to, Http::Two),
+        requests_per_connection: REQUESTS,
+    };
+    case.check();
+}
