@@ -6,6 +6,7 @@
 pub mod exchange;
 pub mod handshake;
 pub mod head;
+mod packet;
 pub mod pairing;
 pub mod trace_context;
 

@@ -16,7 +16,7 @@ use crate::{
 use super::{
     exchange::{Answered, Exchange, Leg},
     handshake::Handshakes,
-    head::{RequestHead, ResponseHead},
+    packet::{self, ParsedHead, Placed},
 };
 
 /// Heads whose journey is still under way; more are refused and counted.
@@ -47,11 +47,6 @@ pub struct Losses {
     pub requests_unanswered: u64,
 }
 
-enum ParsedHead {
-    Request(RequestHead),
-    Response(ResponseHead),
-}
-
 #[derive(Default)]
 struct Connection {
     /// In the order they were sent; answered ones leave when the client has read the response.
@@ -65,7 +60,7 @@ struct Connection {
 /// The open exchanges of this node.
 #[derive(Default)]
 pub struct Pairing {
-    heads: HashMap<PacketId, ParsedHead>,
+    heads: HashMap<PacketId, Vec<Placed>>,
     connections: HashMap<ConnectionId, Connection>,
     losses: Losses,
 }
@@ -82,13 +77,9 @@ impl Pairing {
             self.losses.heads_refused += 1;
             return;
         }
-        let parsed = match head.message {
-            Message::Request => RequestHead::parse(&head.bytes).map(ParsedHead::Request),
-            _ => ResponseHead::parse(&head.bytes).map(ParsedHead::Response),
-        };
-        match parsed {
-            Ok(parsed) => {
-                self.heads.insert(PacketId::from(head), parsed);
+        match packet::heads(head.message, &head.bytes) {
+            Ok(heads) => {
+                self.heads.insert(PacketId::from(head), heads);
             }
             Err(_) => self.losses.heads_malformed += 1,
         }
@@ -110,8 +101,7 @@ impl Pairing {
             },
             EventKind::Fragment { .. } => {}
             EventKind::RequestRead { seq, at_ns } => {
-                if let Some(exchange) = self.exchange(id, |exchange| request_starts(exchange, seq))
-                {
+                for exchange in self.exchanges(id, |exchange| is_request(exchange, seq)) {
                     exchange.request.read_ns.get_or_insert(at_ns);
                 }
             }
@@ -160,70 +150,106 @@ impl Pairing {
         handshakes: &mut Handshakes,
         done: &mut impl FnMut(Exchange),
     ) {
-        let head = self.heads.remove(&PacketId::from(&journey));
-        if let Some(exchange) = self.exchange(id, |exchange| request_starts(exchange, journey.seq))
-        {
-            exchange.request.retransmitted(journey);
+        let heads = self.heads.remove(&PacketId::from(&journey));
+        let mut is_copy = false;
+        for exchange in self.exchanges(id, |exchange| is_request(exchange, journey.seq)) {
+            exchange.request.retransmitted(journey.clone());
+            is_copy = true;
+        }
+        if is_copy {
             return;
         }
-        let Some(ParsedHead::Request(request_head)) = head else {
+        let Some(heads) = heads else {
             self.losses.journeys_without_head += 1;
             return;
         };
+        for Placed { offset, head } in heads {
+            if let ParsedHead::Request(head) = head {
+                let exchange = Exchange {
+                    asked: head.into(),
+                    answered: None,
+                    connect: None,
+                    request_seq: journey.seq.wrapping_add(offset),
+                    request: Leg::new(journey.clone()),
+                    response: None,
+                    trailers: None,
+                    reset: None,
+                };
+                self.asked(id, exchange, handshakes, done);
+            }
+        }
+    }
+
+    /// A request that was not seen before.
+    fn asked(
+        &mut self,
+        id: ConnectionId,
+        mut exchange: Exchange,
+        handshakes: &mut Handshakes,
+        done: &mut impl FnMut(Exchange),
+    ) {
         let connection = self.connections.entry(id).or_default();
         if connection
             .newest_request_seq
-            .is_some_and(|newest| !after(journey.seq, newest))
+            .is_some_and(|newest| !after(exchange.request_seq, newest))
         {
             // A copy of a request that was answered long ago.
             return;
         }
-        connection.newest_request_seq = Some(journey.seq);
-        let unanswered = connection.overtaken_by(&journey);
-        connection.exchanges.push_back(Exchange {
-            asked: request_head.into(),
-            answered: None,
-            connect: handshakes.take(id, &journey),
-            request_seq: journey.seq,
-            request: Leg::new(journey),
-            response: None,
-            trailers: None,
-            reset: None,
-        });
+        connection.newest_request_seq = Some(exchange.request_seq);
+        let unanswered = connection.overtaken_by(&exchange.request.journey);
+        exchange.connect = handshakes.take(id, &exchange.request.journey);
+        connection.exchanges.push_back(exchange);
         for exchange in unanswered {
             self.finish(exchange, done);
         }
     }
 
     fn response(&mut self, id: ConnectionId, journey: Journey) {
-        let head = self.heads.remove(&PacketId::from(&journey));
-        if let Some(exchange) = self.exchange(id, |exchange| response_starts(exchange, journey.seq))
-            && let Some(response) = &mut exchange.response
-        {
-            response.retransmitted(journey);
+        let heads = self.heads.remove(&PacketId::from(&journey));
+        let mut is_copy = false;
+        for exchange in self.exchanges(id, |exchange| is_response(exchange, journey.seq)) {
+            if let Some(response) = &mut exchange.response {
+                response.retransmitted(journey.clone());
+                is_copy = true;
+            }
+        }
+        if is_copy {
             return;
         }
-        let response_head = match head {
-            Some(ParsedHead::Response(head)) => Some(head),
-            _ if journey.head_lost => None,
-            _ => {
-                self.losses.journeys_without_head += 1;
-                return;
+        match heads {
+            Some(heads) => {
+                for Placed { offset, head } in heads {
+                    if let ParsedHead::Response(head) = head
+                        && !head.is_interim()
+                    {
+                        self.answered(id, &journey, offset, Some(Answered::from(&head)));
+                    }
+                }
             }
+            None if journey.head_lost => self.answered(id, &journey, 0, None),
+            None => self.losses.journeys_without_head += 1,
+        }
+    }
+
+    /// A response that starts at `offset` of its packet.
+    fn answered(
+        &mut self,
+        id: ConnectionId,
+        journey: &Journey,
+        offset: u32,
+        answered: Option<Answered>,
+    ) {
+        let seq = journey.seq.wrapping_add(offset);
+        let open = |exchange: &Exchange| {
+            exchange.response.is_none() && may_answer(exchange, journey.ack, seq)
         };
-        if response_head.as_ref().is_some_and(ResponseHead::is_interim) {
+        if let Some(exchange) = self.exchanges(id, open).next() {
+            exchange.answered = answered;
+            exchange.response = Some(Leg::new(journey.clone()));
             return;
         }
-        let answered = self.exchange(id, |exchange| {
-            exchange.response.is_none() && may_answer(exchange, &journey)
-        });
-        match answered {
-            Some(exchange) => {
-                exchange.answered = response_head.as_ref().map(Answered::from);
-                exchange.response = Some(Leg::new(journey));
-            }
-            None => self.losses.responses_unmatched += 1,
-        }
+        self.losses.responses_unmatched += 1;
     }
 
     fn response_read(
@@ -236,14 +262,11 @@ impl Pairing {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        let Some(index) = connection
-            .exchanges
-            .iter()
-            .position(|exchange| response_starts(exchange, seq))
-        else {
-            return;
-        };
-        if let Some(mut exchange) = connection.exchanges.remove(index) {
+        let (read, open) = std::mem::take(&mut connection.exchanges)
+            .into_iter()
+            .partition(|exchange| is_response(exchange, seq));
+        connection.exchanges = open;
+        for mut exchange in Vec::from(read) {
             if let Some(response) = &mut exchange.response {
                 response.read_ns = Some(at_ns);
             }
@@ -251,17 +274,17 @@ impl Pairing {
         }
     }
 
-    /// The oldest open exchange of a connection that `is_it`.
-    fn exchange(
+    /// The open exchanges of a connection that are meant, the oldest first.
+    fn exchanges(
         &mut self,
         id: ConnectionId,
-        is_it: impl Fn(&Exchange) -> bool,
-    ) -> Option<&mut Exchange> {
+        is_meant: impl Fn(&Exchange) -> bool,
+    ) -> impl Iterator<Item = &mut Exchange> {
         self.connections
-            .get_mut(&id)?
-            .exchanges
-            .iter_mut()
-            .find(|exchange| is_it(exchange))
+            .get_mut(&id)
+            .into_iter()
+            .flat_map(|connection| &mut connection.exchanges)
+            .filter(move |exchange| is_meant(exchange))
     }
 
     fn finish(&mut self, exchange: Exchange, done: &mut impl FnMut(Exchange)) {
@@ -302,20 +325,19 @@ impl Connection {
 }
 
 /// A response acknowledges the request, and starts where the client had received no byte yet.
-fn may_answer(exchange: &Exchange, response: &Journey) -> bool {
-    let request = &exchange.request.journey;
-    after(response.ack, request.seq) && !after(request.ack, response.seq)
+fn may_answer(exchange: &Exchange, ack: u32, seq: u32) -> bool {
+    after(ack, exchange.request_seq) && !after(exchange.request.journey.ack, seq)
 }
 
-fn request_starts(exchange: &Exchange, seq: u32) -> bool {
+/// Whether the request is in the packet that starts at `seq`.
+fn is_request(exchange: &Exchange, seq: u32) -> bool {
     exchange.request.journey.seq == seq
 }
 
-fn response_starts(exchange: &Exchange, seq: u32) -> bool {
-    exchange
-        .response
-        .as_ref()
-        .is_some_and(|response| response.journey.seq == seq)
+/// Whether the response is in the packet that starts at `seq`.
+fn is_response(exchange: &Exchange, seq: u32) -> bool {
+    let response = exchange.response.as_ref();
+    response.is_some_and(|response| response.journey.seq == seq)
 }
 
 fn waits_in_vain(exchange: &Exchange, now_ns: u64) -> bool {

@@ -55,6 +55,38 @@ fn pipelined_requests_are_answered_in_order() {
 }
 
 #[test]
+fn pipelined_requests_in_one_packet() {
+    // The heads of requests have 28 bytes here, those of responses 38.
+    check(
+        "> 100 1 /a /b
+         r> 100
+         < 1 158 200 201
+         r< 1",
+        &["/a 200", "/b 201"],
+    );
+    check(
+        "> 100 1 /a /b
+         > 100 1 /a /b
+         r> 100
+         < 1 158 200
+         < 39 158 201
+         r< 39",
+        &["/a 200 retransmits=1", "/b 201 retransmits=1"],
+    );
+}
+
+#[test]
+fn an_interim_response_and_the_final_one_in_one_packet() {
+    check(
+        "> 100 1 /a
+         r> 100
+         < 1 200 100 201
+         r< 1",
+        &["/a 201"],
+    );
+}
+
+#[test]
 fn only_the_exchange_that_opened_the_connection_has_a_connect() {
     check(
         "s 99

@@ -1,6 +1,6 @@
 //! Tells the story of a connection to the stages `flow` and `http`, from text.
 //!
-//! A line is one record: `> SEQ ACK PATH` a request, `< SEQ ACK STATUS` a response, each with its
+//! A line is one record: `> SEQ ACK PATH...` requests in one packet, `< SEQ ACK STATUS...` responses, each with its
 //! head and its journey; `>d`/`<d` the same, dropped on its way; `>j`/`<j` the journey alone, its
 //! head lost; `r> SEQ`/`r< SEQ` the application reads it; `s SEQ` and `a SEQ` SYN and SYN-ACK;
 //! `at NS` sets the clock; `expire NS` lets time pass; `forget` ends the connection.
@@ -71,7 +71,7 @@ impl Story {
                     Message::Response
                 };
                 if !kind.ends_with('j') {
-                    self.head(message, number(1), number(2), words[3]);
+                    self.head(message, number(1), number(2), &words[3..]);
                 }
                 let end = if kind.ends_with('d') {
                     End::Dropped
@@ -83,11 +83,12 @@ impl Story {
         }
     }
 
-    fn head(&mut self, message: Message, seq: u32, ack: u32, word: &str) {
-        let text = match message {
+    fn head(&mut self, message: Message, seq: u32, ack: u32, words: &[&str]) {
+        let text = |word: &&str| match message {
             Message::Request => format!("GET {word} HTTP/1.1\r\nHost: a\r\n\r\n"),
             _ => format!("HTTP/1.1 {word} OK\r\nContent-Length: 0\r\n\r\n"),
         };
+        let text: String = words.iter().map(text).collect();
         self.pairing.head(&Head {
             message,
             start_ns: self.now_ns,
