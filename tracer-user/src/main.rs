@@ -22,7 +22,9 @@ enum Command {
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     let level = match &cli.command {
-        Command::Run(args) if args.debug => "debug,h2=info,hyper=info,tonic=info",
+        Command::Run(args) if args.debug => {
+            "debug,aya=info,aya_obj=info,h2=info,hyper=info,hyper_util=info,reqwest=info,tonic=info"
+        }
         _ => "info,opentelemetry=warn",
     };
     tracing_subscriber::fmt()

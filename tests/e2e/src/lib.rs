@@ -5,6 +5,8 @@
 //! they are, else they are looked for beside the test's own executable.
 
 mod binaries;
+mod collector;
+mod echo_scene;
 mod expect;
 mod kernel;
 mod report;
@@ -13,6 +15,8 @@ mod seen;
 mod spans;
 
 pub use binaries::binary;
+pub use collector::{Collected, Collector, Exchange};
+pub use echo_scene::{EchoOutcome, EchoScene, Judgement, Sent};
 pub use expect::{Truth, assert_exchanges, assert_partition};
 pub use kernel::Kernel;
 pub use report::Report;

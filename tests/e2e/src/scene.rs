@@ -69,18 +69,7 @@ impl Scene {
             .spawn()?;
         viewer.wait_listening(4317, ATTACH)?;
         viewer.wait_listening(4318, ATTACH)?;
-        let mut agent = node
-            .command(binary("hopspan")?)
-            .arg("run")
-            .arg("--cgroup")
-            .arg(node.cgroup_root())
-            .arg("--report")
-            .arg(lab.work_dir().join("report.json"))
-            .args(agent_arguments)
-            .env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
-            .env("NODE_NAME", "node")
-            .spawn()?;
-        wait_logged(&mut agent, "hopspan: attached")?;
+        let agent = start_agent(&lab, &node, agent_arguments)?;
         Ok(Self {
             node,
             agent,
@@ -130,7 +119,24 @@ impl Scene {
     }
 }
 
-fn end(process: &mut Process) -> Result<()> {
+/// Starts the agent on a node and waits until it is attached. Its report goes to `report.json`.
+pub(crate) fn start_agent(lab: &Lab, node: &Node, arguments: &[&str]) -> Result<Process> {
+    let mut agent = node
+        .command(binary("hopspan")?)
+        .arg("run")
+        .arg("--cgroup")
+        .arg(node.cgroup_root())
+        .arg("--report")
+        .arg(lab.work_dir().join("report.json"))
+        .args(arguments)
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
+        .env("NODE_NAME", "node")
+        .spawn()?;
+    wait_logged(&mut agent, "hopspan: attached")?;
+    Ok(agent)
+}
+
+pub(crate) fn end(process: &mut Process) -> Result<()> {
     process.signal(Signal::SIGTERM)?;
     let status = process.wait(END)?;
     ensure!(
@@ -143,7 +149,7 @@ fn end(process: &mut Process) -> Result<()> {
 }
 
 /// Waits until the agent says something.
-fn wait_logged(agent: &mut Process, what: &str) -> Result<()> {
+pub(crate) fn wait_logged(agent: &mut Process, what: &str) -> Result<()> {
     let deadline = Instant::now() + ATTACH;
     while !agent.log().contains(what) {
         let ended = agent.exit_status().context("watch the agent")?;

@@ -8,7 +8,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use hopspan_e2e::{Kernel, Scene, Span};
-use hopspan_lab::{Node, hotrod::HotRod};
+use hopspan_lab::{Node, Signal, hotrod::HotRod};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -125,4 +125,30 @@ fn the_fallbacks_for_old_kernels_work() {
         .flat_map(|trace| trace.of_role("hop"))
         .filter(|hop| hop.attribute("hopspan.hop") == "socket.queue");
     assert_eq!(queues.count(), 24, "a read for each request and response");
+}
+
+#[test]
+fn the_programs_log_when_told_to() {
+    if hopspan_lab::skip("the_programs_log_when_told_to") {
+        return;
+    }
+    let mut scene = Scene::start_with("debug", &["--debug"]).unwrap();
+    let hotrod = scene.hotrod().unwrap();
+    hotrod.dispatch(1, 1).unwrap();
+    dropped(&scene.node, &hotrod);
+    hotrod.stop().unwrap();
+    let log = scene.agent.signal(Signal::SIGTERM).map(|()| {
+        scene.agent.wait(DEADLINE).unwrap();
+        scene.agent.log()
+    });
+    let log = log.unwrap();
+    for text in [
+        "open: message 1 ",
+        "open: message 3 ",
+        "open: message 5 ",
+        "close: stamps 12 ",
+        "drop: seq ",
+    ] {
+        assert!(log.contains(text), "no {text:?} in the log");
+    }
 }

@@ -31,7 +31,10 @@ fn packet_drop(ctx: BtfTracePointContext) -> i32 {
                 ifindex: 0,
             },
         );
-        debug!(&ctx, "drop skb {:x} reason {}", skb, journey.drop_reason);
+        debug!(
+            &ctx,
+            "drop: seq {} reason {}", journey.seq, journey.drop_reason
+        );
         journey::end(skb, journey, End::Dropped);
     }
     0

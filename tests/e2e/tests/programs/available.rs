@@ -13,7 +13,7 @@ const PYTHON: &str = concat!(
 );
 
 /// True when a test cannot run, after printing `SKIP <test>: <reason>` past the harness's capture.
-pub fn skip(test: &str, programs: &[&str]) -> bool {
+pub(crate) fn skip(test: &str, programs: &[&str]) -> bool {
     if hopspan_lab::skip(test) {
         return true;
     }
@@ -28,7 +28,7 @@ pub fn skip(test: &str, programs: &[&str]) -> bool {
 }
 
 /// The Python that has gRPC, or nothing after printing that `test` is skipped.
-pub fn python(test: &str) -> Option<PathBuf> {
+pub(crate) fn python(test: &str) -> Option<PathBuf> {
     if skip(test, &[]) {
         return None;
     }
@@ -44,7 +44,7 @@ pub fn python(test: &str) -> Option<PathBuf> {
 }
 
 /// A program on PATH, or where administrators' programs are.
-pub fn find(program: &str) -> Option<PathBuf> {
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
         .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))

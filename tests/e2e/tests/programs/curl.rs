@@ -11,25 +11,30 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 /// One request, as curl saw it.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The path that was asked for.
-    pub path: String,
+    pub(crate) path: String,
     /// What it was asked with.
-    pub parent: Parent,
+    pub(crate) parent: Parent,
     /// The status.
-    pub status: String,
+    pub(crate) status: String,
     /// `1.1` or `2`.
-    pub version: String,
+    pub(crate) version: String,
     /// Whether the request had to wait for a new connection.
-    pub connected: bool,
+    pub(crate) connected: bool,
     /// The port that curl's end of the connection had.
-    pub port: String,
+    pub(crate) port: String,
     /// The address of the pod that served it; empty when it does not say.
-    pub served_by: String,
+    pub(crate) served_by: String,
 }
 
 /// Requests every path in turn, over one connection as far as the server allows.
-pub fn get(pod: &Pod, server: SocketAddrV4, paths: &[&str], options: &[&str]) -> Vec<Answer> {
+pub(crate) fn get(
+    pod: &Pod,
+    server: SocketAddrV4,
+    paths: &[&str],
+    options: &[&str],
+) -> Vec<Answer> {
     let parents: Vec<Parent> = paths.iter().map(|_| Parent::new()).collect();
     let script: Vec<String> = paths
         .iter()

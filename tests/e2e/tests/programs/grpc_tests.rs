@@ -1,1 +1,154 @@
+//! gRPC for Python on both sides, traced by OpenTelemetry's own instrumentation: every client span
+//! has its one exchange.
 
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use hopspan_e2e::{Span, Trace, Traces};
+use hopspan_lab::{Command, Pod, kube_proxy::Service};
+
+use crate::{
+    available::python,
+    stage::{PORT, Stage, endpoint},
+    wanted::assert_legs,
+};
+
+const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/grpc_python");
+const DEADLINE: Duration = Duration::from_secs(60);
+/// As in client.py.
+const ROUNDS: usize = 5;
+/// What the server takes for its messages, MESSAGES times PAUSE_S in greeter.py.
+const STREAM_NS: u64 = 150_000_000;
+/// OTLP's numbers of span kinds, and of the status of a failed span.
+const SERVER: i32 = 2;
+const ERROR: i32 = 2;
+
+fn script(stage: &Stage, pod: &Pod, python: &Path, name: &str) -> Command {
+    let collector = stage.scene.node.bridge_ip();
+    pod.command(python)
+        .arg("-B")
+        .arg(Path::new(SCRIPTS).join(name))
+        .env("OTEL_SERVICE_NAME", name)
+        .env(
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            format!("http://{collector}:4318"),
+        )
+        .env("OTEL_SEMCONV_STABILITY_OPT_IN", "")
+}
+
+/// Runs the client against the server; the lines that the client wrote, and the spans.
+fn run(python: &Path) -> (String, Traces, Service, Pod) {
+    let mut stage = Stage::new("grpc");
+    let (client, server) = (stage.pod("client"), stage.pod("server"));
+    let process = script(&stage, &server, python, "server.py")
+        .arg(PORT.to_string())
+        .spawn()
+        .unwrap();
+    stage.keep(process);
+    let service = stage.service("greeter", std::slice::from_ref(&server));
+    let lines = script(&stage, &client, python, "client.py")
+        .arg(service.address().to_string())
+        .run(DEADLINE)
+        .unwrap();
+    stage.stop_servers();
+    (lines, stage.finish(), service, server)
+}
+
+#[test]
+fn every_call_of_python_is_an_exchange() {
+    let Some(python) = python("every_call_of_python_is_an_exchange") else {
+        return;
+    };
+    let (lines, traces, service, server) = run(&python);
+    let wanted = "Hello OK 1\nCount OK 5\nMissing NOT_FOUND 0\n".repeat(ROUNDS);
+    assert_eq!(lines, wanted);
+
+    let mut calls: Vec<(&Trace, &Span)> = traces
+        .0
+        .values()
+        .flat_map(|trace| trace.calls().map(move |call| (trace, call)))
+        .collect();
+    calls.sort_by_key(|(_, call)| call.start_ns);
+    assert_eq!(calls.len(), 3 * ROUNDS, "{calls:#?}");
+    let mut by_method: BTreeMap<&str, usize> = BTreeMap::new();
+    for (index, (trace, call)) in calls.iter().enumerate() {
+        let exchange = exchange_of(trace, call);
+        let method = exchange.attribute("rpc.method");
+        *by_method.entry(method).or_default() += 1;
+        assert_rpc(exchange, call);
+        assert!(
+            exchange.is_within(call),
+            "{exchange:#?} is not within {call:#?}"
+        );
+        let way = [
+            ("hopspan.nat.original", service.address()),
+            ("hopspan.nat.translated", endpoint(server.ip())),
+        ];
+        for (key, wanted) in way {
+            assert_eq!(exchange.attribute(key), wanted.to_string(), "{exchange:#?}");
+        }
+        assert_legs(trace, exchange, index == 0);
+        assert_error(exchange);
+        if method == "Count" {
+            assert_lasts_to_its_trailers(trace, call, exchange);
+        }
+    }
+    let wanted = ["Count", "Hello", "Missing"].map(|method| (method, ROUNDS));
+    assert_eq!(by_method, BTreeMap::from(wanted));
+}
+
+fn exchange_of<'t>(trace: &'t Trace, call: &Span) -> &'t Span {
+    let exchanges = trace.children_of_role(call, "exchange");
+    let [exchange] = exchanges[..] else {
+        panic!("{} exchanges under {call:#?}", exchanges.len());
+    };
+    assert_eq!(trace.of_role("exchange").count(), 1, "{:#?}", trace.spans);
+    exchange
+}
+
+/// What the instrumentation and hopspan say of the same call.
+fn assert_rpc(exchange: &Span, call: &Span) {
+    for (key, wanted) in [
+        ("hopspan.incomplete", ""),
+        ("network.protocol.version", "2"),
+        ("rpc.system", "grpc"),
+        ("rpc.service", "programs.Greeter"),
+        ("rpc.method", call.attribute("rpc.method")),
+        (
+            "rpc.grpc.status_code",
+            call.attribute("rpc.grpc.status_code"),
+        ),
+    ] {
+        assert_eq!(exchange.attribute(key), wanted, "{key} of {exchange:#?}");
+    }
+    assert_ne!(call.attribute("rpc.grpc.status_code"), "", "{call:#?}");
+}
+
+/// Only the call that fails is an error.
+fn assert_error(exchange: &Span) {
+    let (status, error, span_status) = match exchange.attribute("rpc.method") {
+        "Missing" => ("5", "NOT_FOUND", ERROR),
+        _ => ("0", "", 0),
+    };
+    assert_eq!(exchange.attribute("rpc.grpc.status_code"), status);
+    assert_eq!(exchange.attribute("error.type"), error, "{exchange:#?}");
+    assert_eq!(exchange.status, span_status, "{exchange:#?}");
+}
+
+/// The exchange ends with the trailers, after the last message; its response is the first.
+fn assert_lasts_to_its_trailers(trace: &Trace, call: &Span, exchange: &Span) {
+    let served = trace.children(call);
+    let server = served
+        .iter()
+        .find(|span| span.kind == SERVER)
+        .unwrap_or_else(|| panic!("no server span under {call:#?}"));
+    assert!(
+        exchange.end_ns >= server.start_ns + STREAM_NS,
+        "{exchange:#?} ends before the last message of {server:#?}"
+    );
+    for response in trace.children_of_role(exchange, "response") {
+        assert!(
+            response.end_ns <= exchange.end_ns - STREAM_NS / 2,
+            "{response:#?} is not that of the first message"
+        );
+    }
+}

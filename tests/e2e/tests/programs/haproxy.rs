@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Takes HTTP/1.1 and passes every request on to a service, which speaks `http`.
-pub fn proxy(stage: &mut Stage, pod: &Pod, to: &Service, http: Http) {
+pub(crate) fn proxy(stage: &mut Stage, pod: &Pod, to: &Service, http: Http) {
     let protocol = match http {
         Http::One => "",
         Http::Two => "proto h2",

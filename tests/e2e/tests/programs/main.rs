@@ -1,5 +1,5 @@
 //! Programs that this project did not write, as clients, proxies and servers: curl, nginx, haproxy,
-//! h2load, and gRPC for Python with OpenTelemetry's own instrumentation.
+//! nghttp and h2load, and gRPC for Python with OpenTelemetry's own instrumentation.
 //!
 //! `cargo xtask test` installs them. A test whose program is missing prints `SKIP` and which.
 
@@ -14,7 +14,9 @@ mod curl_tests;
 mod grpc_tests;
 mod h2load_tests;
 mod haproxy;
+mod nghttp_tests;
 mod nginx;
+mod probe;
 mod proxy_tests;
 mod stage;
 mod wanted;

@@ -11,7 +11,7 @@ use crate::{
 
 /// What a server's clients speak.
 #[derive(Clone, Copy)]
-pub enum Http {
+pub(crate) enum Http {
     /// HTTP/1.1.
     One,
     /// HTTP/2 with prior knowledge.
@@ -19,10 +19,10 @@ pub enum Http {
 }
 
 /// Requests after which the proxy opens another connection to its upstream.
-pub const UPSTREAM_REQUESTS: usize = 4;
+pub(crate) const UPSTREAM_REQUESTS: usize = 4;
 
 /// Answers 200, `/missing` with 404, and says in a header which pod it is.
-pub fn serve(stage: &mut Stage, pod: &Pod, http: Http) {
+pub(crate) fn serve(stage: &mut Stage, pod: &Pod, http: Http) {
     let protocol = match http {
         Http::One => "",
         Http::Two => "http2",
@@ -40,7 +40,7 @@ pub fn serve(stage: &mut Stage, pod: &Pod, http: Http) {
 }
 
 /// Passes every request on to a service, over connections that are kept.
-pub fn proxy(stage: &mut Stage, pod: &Pod, to: &Service) {
+pub(crate) fn proxy(stage: &mut Stage, pod: &Pod, to: &Service) {
     let server = format!(
         "upstream service {{
             server {};

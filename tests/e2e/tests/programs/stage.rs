@@ -15,22 +15,22 @@ use hopspan_lab::{
 };
 
 /// The port of every service and server.
-pub const PORT: u16 = 8080;
+pub(crate) const PORT: u16 = 8080;
 /// How long a program may take to start, or the agent to know a service.
 const START: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(20);
 const NAMESPACE: &str = "programs";
 
 /// A scene, the services on its node, and the servers behind them.
-pub struct Stage {
-    pub scene: Scene,
+pub(crate) struct Stage {
+    pub(crate) scene: Scene,
     services: Vec<Service>,
     // Ended with the stage, after the spans are there.
     servers: Vec<Process>,
 }
 
 impl Stage {
-    pub fn new(label: &str) -> Self {
+    pub(crate) fn new(label: &str) -> Self {
         Self {
             scene: Scene::start(label).unwrap(),
             services: Vec::new(),
@@ -38,25 +38,25 @@ impl Stage {
         }
     }
 
-    pub fn pod(&self, name: &str) -> Pod {
+    pub(crate) fn pod(&self, name: &str) -> Pod {
         self.scene.node.pod(NAMESPACE, name).unwrap()
     }
 
     /// A directory of its own for one server's configuration.
-    pub fn directory(&self, name: &str) -> PathBuf {
+    pub(crate) fn directory(&self, name: &str) -> PathBuf {
         let directory = self.scene.work_dir().join(name);
         fs::create_dir(&directory).unwrap();
         directory
     }
 
     /// Keeps a server until the end, once it listens.
-    pub fn keep(&mut self, mut server: Process) {
+    pub(crate) fn keep(&mut self, mut server: Process) {
         server.wait_listening(PORT, START).unwrap();
         self.servers.push(server);
     }
 
     /// Makes a service of these pods, and waits until the agent knows it by kube-proxy's rules.
-    pub fn service(&mut self, name: &str, pods: &[Pod]) -> Service {
+    pub(crate) fn service(&mut self, name: &str, pods: &[Pod]) -> Service {
         let host = u8::try_from(self.services.len()).unwrap() + 20;
         let service = Service {
             namespace: NAMESPACE.to_owned(),
@@ -78,8 +78,16 @@ impl Stage {
         service
     }
 
+    /// Ends the servers, which export what they have to.
+    pub(crate) fn stop_servers(&mut self) {
+        for mut server in self.servers.drain(..) {
+            let status = server.terminate(START).unwrap();
+            assert!(status.success(), "{status}:\n{}", server.log());
+        }
+    }
+
     /// Ends agent and viewer. What they had to see is seen: nothing was lost, every hook attached.
-    pub fn finish(self) -> Traces {
+    pub(crate) fn finish(self) -> Traces {
         let outcome = self.scene.finish().unwrap();
         outcome.report.assert_all_attached(&Kernel::running());
         outcome.report.assert_nothing_lost();
@@ -100,6 +108,6 @@ impl Stage {
 }
 
 /// What a server listens on.
-pub fn endpoint(ip: Ipv4Addr) -> SocketAddrV4 {
+pub(crate) fn endpoint(ip: Ipv4Addr) -> SocketAddrV4 {
     SocketAddrV4::new(ip, PORT)
 }

@@ -11,14 +11,14 @@ use hopspan_lab::kube_proxy::{Service, endpoint_chain, service_chain};
 
 /// The span that a request says it comes from: one that nobody exports.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parent {
-    pub trace_id: String,
-    pub span_id: String,
+pub(crate) struct Parent {
+    pub(crate) trace_id: String,
+    pub(crate) span_id: String,
 }
 
 impl Parent {
     /// One that no other request has.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         Self {
@@ -28,12 +28,12 @@ impl Parent {
     }
 
     /// As a header's value (W3C Trace Context level 1), sampled.
-    pub fn traceparent(&self) -> String {
+    pub(crate) fn traceparent(&self) -> String {
         format!("00-{}-{}-01", self.trace_id, self.span_id)
     }
 
     /// The trace that it began.
-    pub fn trace<'t>(&self, traces: &'t Traces) -> &'t Trace {
+    pub(crate) fn trace<'t>(&self, traces: &'t Traces) -> &'t Trace {
         traces
             .0
             .get(&self.trace_id)
@@ -41,7 +41,7 @@ impl Parent {
     }
 
     /// All exchanges of its trace, in the order of their start. It is the parent of each.
-    pub fn exchanges<'t>(&self, traces: &'t Traces) -> Vec<&'t Span> {
+    pub(crate) fn exchanges<'t>(&self, traces: &'t Traces) -> Vec<&'t Span> {
         let mut exchanges: Vec<&Span> = self.trace(traces).of_role("exchange").collect();
         exchanges.sort_by_key(|span| span.start_ns);
         for exchange in &exchanges {
@@ -52,26 +52,26 @@ impl Parent {
 }
 
 /// What one exchange must be.
-pub struct Wanted<'a> {
+pub(crate) struct Wanted<'a> {
     /// `network.protocol.version`.
-    pub version: &'a str,
+    pub(crate) version: &'a str,
     /// `url.path`.
-    pub path: &'a str,
+    pub(crate) path: &'a str,
     /// `http.response.status_code`.
-    pub status: &'a str,
+    pub(crate) status: &'a str,
     /// Who sends the request.
-    pub source: Ipv4Addr,
+    pub(crate) source: Ipv4Addr,
     /// Where to.
-    pub service: &'a Service,
+    pub(crate) service: &'a Service,
     /// Which pod the rules chose.
-    pub endpoint: SocketAddrV4,
+    pub(crate) endpoint: SocketAddrV4,
     /// Whether the exchange waited for a new connection.
-    pub connected: bool,
+    pub(crate) connected: bool,
 }
 
 impl Wanted<'_> {
     /// Checks an exchange and everything below it.
-    pub fn assert(&self, trace: &Trace, exchange: &Span) {
+    pub(crate) fn assert(&self, trace: &Trace, exchange: &Span) {
         let chains = format!(
             "KUBE-SERVICES > {} > {}",
             service_chain(self.service),
@@ -98,7 +98,7 @@ impl Wanted<'_> {
 }
 
 /// One request, one response, and a connect where there was one; all complete, all within.
-pub fn assert_legs(trace: &Trace, exchange: &Span, connected: bool) {
+pub(crate) fn assert_legs(trace: &Trace, exchange: &Span, connected: bool) {
     for (role, count) in [
         ("connect", usize::from(connected)),
         ("request", 1),

@@ -1,0 +1,224 @@
+//! A collector for more spans than a viewer keeps.
+//!
+//! In: OTLP over HTTP/1.1, as the agent sends it. Out: the exchanges, and the number of all other
+//! spans. It answers nothing but POST, and knows no compression.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+};
+
+use anyhow::{Context, Result, bail};
+use hopspan_lab::Node;
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::ExportTraceServiceRequest,
+    common::v1::{KeyValue, any_value::Value},
+    trace::v1::Span,
+};
+use prost::Message;
+
+/// No batch of the agent comes near it.
+const BODY_MAX_BYTES: usize = 64 << 20;
+
+/// What a span of the role `exchange` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// The trace's id, as a number.
+    pub trace_id: u128,
+    /// The parent span's id, as a number.
+    pub parent_id: u64,
+    /// `url.path`.
+    pub path: Option<String>,
+    /// `http.response.status_code`.
+    pub status: Option<i64>,
+    /// `network.protocol.version`.
+    pub version: Option<String>,
+    /// `hopspan.incomplete`.
+    pub incomplete: Option<String>,
+}
+
+/// What has come in.
+#[derive(Clone, Debug, Default)]
+pub struct Collected {
+    /// The exchanges, in the order of arrival.
+    pub exchanges: Vec<Exchange>,
+    /// Spans of all roles.
+    pub spans: u64,
+    /// The first request that could not be understood.
+    pub refused: Option<String>,
+}
+
+/// Receives in the background, for as long as the test runs.
+#[derive(Debug)]
+pub struct Collector {
+    collected: Arc<Mutex<Collected>>,
+}
+
+impl Collector {
+    /// Listens on port 4318 of the node's loopback.
+    ///
+    /// # Errors
+    /// When the port is taken, or a thread cannot be started.
+    pub fn start(node: &Node) -> Result<Self> {
+        let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 4318);
+        let listener = node
+            .within(|| TcpListener::bind(address))?
+            .with_context(|| format!("listen on {address} of node {}", node.name()))?;
+        let collected = Arc::default();
+        let receiving = Arc::clone(&collected);
+        thread::Builder::new()
+            .name("collector".into())
+            .spawn(move || receive(&listener, &receiving))
+            .context("start the collector's thread")?;
+        Ok(Self { collected })
+    }
+
+    /// What has come in so far; the collector keeps none of it.
+    pub fn take(&self) -> Collected {
+        std::mem::take(&mut *lock(&self.collected))
+    }
+
+    /// The number of exchanges so far.
+    pub fn exchanges(&self) -> usize {
+        lock(&self.collected).exchanges.len()
+    }
+}
+
+fn receive(listener: &TcpListener, collected: &Arc<Mutex<Collected>>) {
+    for stream in listener.incoming() {
+        let collected = Arc::clone(collected);
+        thread::spawn(move || {
+            if let Err(error) = stream
+                .map_err(Into::into)
+                .and_then(|s| serve(s, &collected))
+            {
+                let refused = &mut lock(&collected).refused;
+                refused.get_or_insert_with(|| format!("{error:#}"));
+            }
+        });
+    }
+}
+
+/// Takes requests until the client closes the connection.
+fn serve(stream: TcpStream, collected: &Mutex<Collected>) -> Result<()> {
+    let mut reader = BufReader::new(stream.try_clone().context("duplicate a socket")?);
+    let mut writer = stream;
+    while let Some(length) = head(&mut reader)? {
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).context("read a body")?;
+        let request = ExportTraceServiceRequest::decode(&*body).context("decode a request")?;
+        lock(collected).add(request);
+        // An ExportTraceServiceResponse without fields is empty.
+        writer
+            .write_all(
+                b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n",
+            )
+            .context("answer")?;
+    }
+    Ok(())
+}
+
+/// Reads a request's head; the length of its body in bytes. `None` at the end of the connection.
+fn head(reader: &mut impl BufRead) -> Result<Option<usize>> {
+    let mut line = String::new();
+    let mut length = None;
+    let mut lines = 0;
+    loop {
+        line.clear();
+        if reader.read_line(&mut line).context("read a head")? == 0 && lines == 0 {
+            return Ok(None);
+        }
+        lines += 1;
+        if lines == 1 && !line.starts_with("POST /v1/traces ") {
+            bail!("not an OTLP request: {line:?}");
+        }
+        if line.trim_end().is_empty() {
+            break;
+        }
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().ok();
+        }
+    }
+    let length = length.context("a request without content-length")?;
+    if length > BODY_MAX_BYTES {
+        bail!("a body of {length} bytes");
+    }
+    Ok(Some(length))
+}
+
+impl Collected {
+    fn add(&mut self, request: ExportTraceServiceRequest) {
+        let spans = request
+            .resource_spans
+            .into_iter()
+            .flat_map(|resource| resource.scope_spans)
+            .flat_map(|scope| scope.spans);
+        for span in spans {
+            self.spans += 1;
+            if text(&span.attributes, "hopspan.role").as_deref() == Some("exchange") {
+                self.exchanges.push(Exchange::from(&span));
+            }
+        }
+    }
+}
+
+impl From<&Span> for Exchange {
+    fn from(span: &Span) -> Self {
+        let text = |key| text(&span.attributes, key);
+        let status = match value(&span.attributes, "http.response.status_code") {
+            Some(Value::IntValue(status)) => Some(*status),
+            _ => None,
+        };
+        Self {
+            trace_id: number(&span.trace_id),
+            parent_id: u64::try_from(number(&span.parent_span_id)).unwrap_or(0),
+            path: text("url.path"),
+            status,
+            version: text("network.protocol.version"),
+            incomplete: text("hopspan.incomplete"),
+        }
+    }
+}
+
+fn number(id: &[u8]) -> u128 {
+    id.iter()
+        .fold(0, |number, byte| number << 8 | u128::from(*byte))
+}
+
+fn value<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a Value> {
+    let attribute = attributes.iter().find(|attribute| attribute.key == key)?;
+    attribute.value.as_ref()?.value.as_ref()
+}
+
+fn text(attributes: &[KeyValue], key: &str) -> Option<String> {
+    match value(attributes, key) {
+        Some(Value::StringValue(text)) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// Locks what a panic cannot leave half-changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_tells_the_length_of_its_body() {
+        let check = |text: &str| head(&mut text.as_bytes()).ok();
+        assert_eq!(check(""), Some(None));
+        assert_eq!(
+            check("POST /v1/traces HTTP/1.1\r\nContent-Length: 12\r\n\r\n"),
+            Some(Some(12))
+        );
+        assert_eq!(check("POST /v1/traces HTTP/1.1\r\nhost: a\r\n\r\n"), None);
+        assert_eq!(check("GET / HTTP/1.1\r\ncontent-length: 1\r\n\r\n"), None);
+    }
+}

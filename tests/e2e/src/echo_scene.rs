@@ -1,0 +1,233 @@
+//! A lab with a lot of traffic: echo servers and clients, a light collector, and the agent from
+//! whenever a test wants it.
+//!
+//! The program `echo` puts a request's number into its path, its trace context and the status of
+//! its response; [`EchoOutcome::judge`] reads them back from the exchanges.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs,
+    net::{Ipv4Addr, SocketAddrV4},
+    path::Path,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Context, Result, ensure};
+use hopspan_lab::{
+    Command, Lab, Node, Pod, Process,
+    kube_proxy::{Protocol, Service},
+};
+
+use crate::{
+    Collected, Collector, Exchange, Report, binary,
+    scene::{end, start_agent},
+};
+
+const LISTEN: Duration = Duration::from_secs(30);
+/// How long the exchanges of a load that is over may take to arrive.
+const SETTLE: Duration = Duration::from_secs(60);
+/// As `echo` has it.
+const TRACE_PREFIX: u64 = 0x6563_686f_6563_686f;
+const STATUSES: u64 = 50;
+
+/// Servers, clients and a collector on a node.
+pub struct EchoScene {
+    /// The node.
+    pub node: Node,
+    /// The agent, once it was started.
+    pub agent: Option<Process>,
+    /// Where its spans go.
+    pub collector: Collector,
+    clients: Vec<Pod>,
+    service: Service,
+    server: Process,
+    // Last, so that it is taken down after the processes.
+    lab: Lab,
+}
+
+/// One request, as the client knows it. Nanoseconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// The request.
+    pub number: u64,
+    /// When it was sent.
+    pub sent_ns: u64,
+    /// When its response was there.
+    pub answered_ns: u64,
+}
+
+/// What came of a scene.
+#[derive(Debug)]
+pub struct EchoOutcome {
+    /// What the collector has received.
+    pub collected: Collected,
+    /// What the agent counted.
+    pub report: Report,
+}
+
+/// How exchanges compare with what was sent.
+#[derive(Debug, Default)]
+pub struct Judgement {
+    /// Numbers whose exchange came, with everything known and right.
+    pub right: HashSet<u64>,
+    /// Numbers whose exchange came, of which something is not known and nothing is wrong.
+    pub partial: BTreeMap<u64, Exchange>,
+    /// Exchanges that say something wrong.
+    pub wrong: Vec<String>,
+}
+
+impl EchoScene {
+    /// A lab with a collector, a server behind a service, and this many client pods.
+    ///
+    /// # Errors
+    /// When any of them cannot start.
+    pub fn start(label: &str, clients: usize) -> Result<Self> {
+        let lab = Lab::new(label)?;
+        let node = lab.node("node")?;
+        let collector = Collector::start(&node)?;
+        let server_pod = node.pod("echo", "server")?;
+        let mut server = server_pod
+            .command(binary("echo")?)
+            .args(["server", "--listen", "0.0.0.0:8080"])
+            .spawn()?;
+        server.wait_listening(8080, LISTEN)?;
+        let service = Service {
+            namespace: "echo".to_owned(),
+            name: "server".to_owned(),
+            port_name: None,
+            protocol: Protocol::Tcp,
+            cluster_ip: Ipv4Addr::new(10, 96, 0, 20),
+            port: 80,
+            endpoints: vec![SocketAddrV4::new(server_pod.ip(), 8080)],
+        };
+        node.apply_services(std::slice::from_ref(&service))?;
+        let clients = (0..clients)
+            .map(|client| node.pod("echo", &format!("client-{client}")))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            node,
+            agent: None,
+            collector,
+            clients,
+            service,
+            server,
+            lab,
+        })
+    }
+
+    /// Attaches the agent; the moment from which on it is, in nanoseconds since 1970.
+    ///
+    /// # Errors
+    /// When it cannot start.
+    pub fn start_agent(&mut self) -> Result<u64> {
+        self.agent = Some(start_agent(&self.lab, &self.node, &[])?);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        Ok(u64::try_from(now.as_nanos())?)
+    }
+
+    /// `echo` with these arguments, in a client pod, against the service.
+    ///
+    /// # Errors
+    /// When there is no such client or the binary is not built.
+    pub fn client(&self, client: usize, arguments: &str) -> Result<Command> {
+        let pod = self.clients.get(client).context("no such client")?;
+        Ok(pod
+            .command(binary("echo")?)
+            .args(arguments.split(' '))
+            .arg("--url")
+            .arg(format!("http://{}", self.service.address())))
+    }
+
+    /// Files of this scene are here.
+    pub fn work_dir(&self) -> &Path {
+        self.lab.work_dir()
+    }
+
+    /// Waits until this many exchanges have come, or no more come; then ends server and agent.
+    ///
+    /// # Errors
+    /// When one of them does not end well, or the collector did not understand the agent.
+    pub fn finish(mut self, expected: usize) -> Result<EchoOutcome> {
+        let deadline = Instant::now() + SETTLE;
+        let mut last = (0, Instant::now());
+        while self.collector.exchanges() < expected && Instant::now() < deadline {
+            let now = self.collector.exchanges();
+            if now != last.0 {
+                last = (now, Instant::now());
+            } else if last.1.elapsed() > SETTLE / 10 {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        end(&mut self.server)?;
+        let mut agent = self.agent.take().context("the agent was never started")?;
+        end(&mut agent)?;
+        let collected = self.collector.take();
+        ensure!(
+            collected.refused.is_none(),
+            "the collector refused {:?}",
+            collected.refused
+        );
+        Ok(EchoOutcome {
+            collected,
+            report: Report::read(&self.lab.work_dir().join("report.json"))?,
+        })
+    }
+}
+
+impl Judgement {
+    /// Whether the exchange of this request came, as far as known.
+    pub fn came(&self, number: u64) -> bool {
+        self.right.contains(&number) || self.partial.contains_key(&number)
+    }
+}
+
+impl Sent {
+    /// Reads what `echo load --record` wrote.
+    ///
+    /// # Errors
+    /// When the file is not there or something else.
+    pub fn read(path: &Path) -> Result<Vec<Self>> {
+        let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+        let parse = |line: &str| {
+            let mut numbers = line.split(' ').map(str::parse::<u64>);
+            let mut next = || numbers.next()?.ok();
+            Some(Self {
+                number: next()?,
+                sent_ns: next()?,
+                answered_ns: next()?,
+            })
+        };
+        let sent = text.lines().map(parse).collect::<Option<_>>();
+        sent.with_context(|| format!("{} is no record of a load", path.display()))
+    }
+}
+
+impl EchoOutcome {
+    /// Holds every exchange against the number in its trace id. A number that comes twice is wrong.
+    pub fn judge(&self) -> Judgement {
+        let mut judgement = Judgement::default();
+        let mut seen = HashSet::new();
+        for exchange in &self.collected.exchanges {
+            let number = u64::try_from(exchange.trace_id & u128::from(u64::MAX)).unwrap_or(0);
+            let status = i64::try_from(200 + number % STATUSES).ok();
+            let path = format!("/id/{number}");
+            let is_wrong = exchange.trace_id >> 64 != u128::from(TRACE_PREFIX)
+                || exchange.parent_id != number
+                || exchange.path.as_ref().is_some_and(|seen| *seen != path)
+                || exchange.status.is_some_and(|_| exchange.status != status)
+                || !seen.insert(exchange.trace_id);
+            let is_partial = exchange.path.is_none()
+                || exchange.status.is_none()
+                || exchange.incomplete.is_some();
+            if is_wrong {
+                judgement.wrong.push(format!("{number}: {exchange:?}"));
+            } else if is_partial {
+                judgement.partial.insert(number, exchange.clone());
+            } else {
+                judgement.right.insert(number);
+            }
+        }
+        judgement
+    }
+}

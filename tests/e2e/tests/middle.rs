@@ -1,0 +1,84 @@
+//! The agent starts while a load is under way: what is sent from then on is traced, and nothing
+//! that it tells is wrong.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where it fails, helper functions too"
+)]
+
+use std::time::Duration;
+
+use hopspan_e2e::{EchoScene, Sent};
+
+const REQUESTS: usize = 40_000;
+/// Requests a second: below what the agent's export sustains, and 20 seconds of load.
+const RATE: usize = 2_000;
+const LOAD: Duration = Duration::from_secs(60);
+/// How long the load runs before the agent starts.
+const BEFORE: Duration = Duration::from_secs(3);
+/// At least so much of it must be left when the agent is attached.
+const LEFT: usize = REQUESTS / 4;
+
+fn check(label: &str, arguments: &str) {
+    let mut scene = EchoScene::start(label, 1).unwrap();
+    let record = scene.work_dir().join("sent");
+    let arguments = format!("load {arguments} --requests {REQUESTS} --rate {RATE}");
+    let load = scene.client(0, &arguments).unwrap();
+    let mut load = load.arg("--record").arg(&record).spawn().unwrap();
+    std::thread::sleep(BEFORE);
+    let attached_ns = scene.start_agent().unwrap();
+    let ended = load.wait(LOAD).unwrap();
+    assert!(
+        ended.is_some_and(|status| status.success()),
+        "the load ended with {ended:?}: {}",
+        load.log()
+    );
+    let sent = Sent::read(&record).unwrap();
+    assert_eq!(sent.len(), REQUESTS);
+    let since: Vec<u64> = sent
+        .iter()
+        .filter(|sent| sent.sent_ns > attached_ns)
+        .map(|sent| sent.number)
+        .collect();
+    assert!(since.len() > LEFT, "the agent came late: {}", since.len());
+
+    let outcome = scene.finish(since.len()).unwrap();
+    let judgement = outcome.judge();
+    // Its trace id is the request's number: an exchange that is there carries its trace context.
+    let traced = since
+        .iter()
+        .filter(|number| judgement.came(**number))
+        .count();
+    println!(
+        "{label}: {} sent since the agent's start, {traced} of them traced; {} exchanges right, \
+         {} partial, {} wrong; {:?}",
+        since.len(),
+        judgement.right.len(),
+        judgement.partial.len(),
+        judgement.wrong.len(),
+        outcome.report
+    );
+    outcome.report.assert_nothing_lost();
+    assert!(judgement.wrong.is_empty(), "{:#?}", judgement.wrong.first());
+    assert!(
+        traced * 100 >= since.len() * 99,
+        "{traced} of {} are traced",
+        since.len()
+    );
+}
+
+#[test]
+fn in_the_middle_of_http1() {
+    if hopspan_lab::skip("in_the_middle_of_http1") {
+        return;
+    }
+    check("middle-h1", "--protocol h1 --connections 50");
+}
+
+#[test]
+fn in_the_middle_of_http2() {
+    if hopspan_lab::skip("in_the_middle_of_http2") {
+        return;
+    }
+    check("middle-h2", "--protocol h2 --connections 4 --streams 100");
+}

@@ -1,0 +1,70 @@
+//! A hundred thousand exchanges: each is matched to its own response and to no other.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where it fails, helper functions too"
+)]
+
+use std::time::{Duration, Instant};
+
+use hopspan_e2e::EchoScene;
+
+/// Exchanges of a load.
+const EXCHANGES: u64 = 100_000;
+/// Requests a second: below what the agent's export sustains on two processors. Above it spans are
+/// dropped from the full queue, which the report counts.
+const RATE: u32 = 2_500;
+const LOAD: Duration = Duration::from_secs(150);
+
+fn check(label: &str, arguments: &str) {
+    let mut scene = EchoScene::start(label, 1).unwrap();
+    scene.start_agent().unwrap();
+    let begin = Instant::now();
+    let arguments = format!("load {arguments} --requests {EXCHANGES} --rate {RATE}");
+    let said = scene.client(0, &arguments).unwrap().run(LOAD).unwrap();
+    let expected = usize::try_from(EXCHANGES).unwrap();
+    let outcome = scene.finish(expected).unwrap();
+    let judgement = outcome.judge();
+    println!(
+        "{label}: {} right, {} partial, {} wrong, {} spans in {:?}; load {said}",
+        judgement.right.len(),
+        judgement.partial.len(),
+        judgement.wrong.len(),
+        outcome.collected.spans,
+        begin.elapsed()
+    );
+    println!("{:?}", outcome.report);
+    outcome.report.assert_nothing_lost();
+    let first = |list: &[String]| list.iter().take(5).cloned().collect::<Vec<_>>().join("\n");
+    assert!(judgement.wrong.is_empty(), "{}", first(&judgement.wrong));
+    assert!(
+        judgement.partial.is_empty(),
+        "{}",
+        first(&judgement.partial)
+    );
+    let missing: Vec<u64> = (1..=EXCHANGES)
+        .filter(|number| !judgement.right.contains(number))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "{} missing, the first {:?}",
+        missing.len(),
+        missing.get(..5.min(missing.len()))
+    );
+}
+
+#[test]
+fn http1_on_50_connections() {
+    if hopspan_lab::skip("http1_on_50_connections") {
+        return;
+    }
+    check("volume-h1", "--protocol h1 --connections 50");
+}
+
+#[test]
+fn http2_on_4_connections_with_100_streams() {
+    if hopspan_lab::skip("http2_on_4_connections_with_100_streams") {
+        return;
+    }
+    check("volume-h2", "--protocol h2 --connections 4 --streams 100");
+}
