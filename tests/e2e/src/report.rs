@@ -73,6 +73,7 @@ impl Report {
             "replaced",
             "journey_lost",
             "head_lost",
+            "fragment_lost",
             "read_lost",
             "device_lost",
             "head_unreadable",
@@ -81,7 +82,11 @@ impl Report {
         }
         assert_eq!(
             journeys("opened"),
-            journeys("closed") + journeys("dropped") + self.number(&["expired"]),
+            journeys("closed")
+                + journeys("dropped")
+                + journeys("replaced")
+                + journeys("mismatched")
+                + self.number(&["expired"]),
             "the books do not balance: {}",
             self.0
         );

@@ -65,14 +65,13 @@ impl Totals {
         self.journeys.get(counter.name()).copied().unwrap_or(0)
     }
 
-    /// Records and journeys that were lost for want of room.
+    /// Records and journeys that were lost, most of them for want of room.
     pub fn lost(&self) -> u64 {
         [
             Counter::OpenFailed,
-            Counter::Mismatched,
-            Counter::Replaced,
             Counter::JourneyLost,
             Counter::HeadLost,
+            Counter::FragmentLost,
             Counter::ReadLost,
             Counter::DeviceLost,
             Counter::HeadUnreadable,
@@ -80,5 +79,11 @@ impl Totals {
         .into_iter()
         .map(|counter| self.get(counter))
         .sum()
+    }
+
+    /// Journeys whose packet left the programs' sight: to a socket outside the cgroup, or off the
+    /// node. Its address came back with another packet.
+    pub fn out_of_sight(&self) -> u64 {
+        self.get(Counter::Replaced) + self.get(Counter::Mismatched)
     }
 }

@@ -2,8 +2,6 @@
 
 use std::{collections::BTreeMap, fs::File, io, path::Path};
 
-use tracer_common::counter::Counter;
-
 use crate::{capture, export, pipeline};
 
 /// Everything counted from start to end.
@@ -33,34 +31,25 @@ impl Report {
     /// One line for the log, and another for what was lost.
     pub(super) fn log(&self) {
         tracing::info!(
-            "{} exchanges, {} traced; {} spans sent",
+            "{} exchanges, {} traced; {} spans sent; {} packets left our sight",
             self.pipeline.exchanges,
             self.pipeline.exchanges_traced,
             self.export.sent,
+            self.expired + self.kernel.out_of_sight(),
         );
-        let lost = self.kernel.lost()
-            + self.pipeline.records_refused
-            + self.export.failed
-            + self.export.dropped;
-        if lost > 0 {
-            tracing::error!(
-                "lost: {:?}; {} records refused; {} spans failed, {} dropped",
-                self.kernel
-                    .journeys
-                    .iter()
-                    .filter(|(name, count)| **count > 0 && !is_normal(name))
-                    .collect::<Vec<_>>(),
-                self.pipeline.records_refused,
-                self.export.failed,
-                self.export.dropped,
-            );
+        let lost = [
+            ("records in the kernel", self.kernel.lost()),
+            ("records refused", self.pipeline.records_refused),
+            ("spans not taken by the collector", self.export.failed),
+            ("spans dropped before it", self.export.dropped),
+        ];
+        let lost: Vec<String> = lost
+            .iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(what, count)| format!("{count} {what}"))
+            .collect();
+        if !lost.is_empty() {
+            tracing::error!("lost: {}; --report FILE has the details", lost.join(", "));
         }
     }
-}
-
-/// Counters that say nothing of a loss.
-fn is_normal(name: &str) -> bool {
-    [Counter::Opened, Counter::Closed, Counter::Dropped]
-        .iter()
-        .any(|counter| counter.name() == name)
 }
