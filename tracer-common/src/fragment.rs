@@ -2,8 +2,8 @@
 
 use crate::tuple::Tuple;
 
-/// Most bytes of one fragment.
-pub const MAX_FRAGMENT_BYTES: usize = 4096;
+/// Most bytes of one fragment, as of a head of HTTP/1.
+pub const MAX_FRAGMENT_BYTES: usize = 16 * 1024;
 
 /// Flag: the first byte is the first of a frame header.
 pub const STARTS_FRAME: u8 = 1;

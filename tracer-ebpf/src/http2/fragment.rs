@@ -44,10 +44,10 @@ pub(super) fn send(sent: &Sent<'_>, cut: &Cut, place: &mut Place, starts_frame: 
     if place.flags & RECOGNISED != 0 {
         flags |= record::RECOGNISED;
     }
-    let is_sent = if bytes <= 256 {
-        send_sized::<256>(sent, cut, place, flags)
-    } else {
-        send_sized::<MAX_FRAGMENT_BYTES>(sent, cut, place, flags)
+    let is_sent = match bytes {
+        0..=256 => send_sized::<256>(sent, cut, place, flags),
+        257..=2048 => send_sized::<2048>(sent, cut, place, flags),
+        _ => send_sized::<MAX_FRAGMENT_BYTES>(sent, cut, place, flags),
     };
     if is_sent {
         place.flags &= !LOST;
