@@ -27,8 +27,11 @@ pub struct Head {
     pub payload_bytes: u32,
     /// A [`crate::message::Message`]: request or response.
     pub message: u8,
+    /// 1 where the bytes follow those of the record before, of a head that did not end with its
+    /// packet; such a packet has no journey.
+    pub continues: u8,
     /// Zero.
-    pub padding: [u8; 3],
+    pub padding: [u8; 2],
     /// As the sender wrote the packet.
     pub sent: Tuple,
     /// Zero.

@@ -5,10 +5,15 @@
 
 use core::mem::MaybeUninit;
 
-use aya_ebpf::{EbpfContext as _, helpers::generated::bpf_skb_load_bytes, programs::SkBuffContext};
-use tracer_common::{RecordKind, counter::Counter, head::Head, journey::Journey};
+use aya_ebpf::{EbpfContext as _, helpers::generated::bpf_skb_load_bytes};
+use tracer_common::{
+    RecordKind,
+    counter::Counter,
+    head::{Head, MAX_HEAD_BYTES},
+    message::Message,
+};
 
-use crate::{count::count, emit, packet::Packet};
+use crate::{count::count, emit, sent::Sent};
 
 #[repr(C)]
 struct HeadRecord<const N: usize> {
@@ -16,41 +21,56 @@ struct HeadRecord<const N: usize> {
     bytes: [u8; N],
 }
 
-/// Copies the head of the packet that `journey` was opened for; false when it is lost (and counted).
+/// What is copied.
+#[derive(Clone, Copy)]
+pub(crate) enum Piece {
+    Request,
+    Response,
+    /// What follows a request's head that did not end with its packet.
+    Continued,
+}
+
+/// Copies the payload of a packet; false when it is lost (and counted).
 ///
 /// Never inlined: what it keeps on the stack is added to its caller's only while it runs.
 #[inline(never)]
-pub(crate) fn capture(ctx: &SkBuffContext, packet: &Packet, journey: &Journey) -> bool {
-    match packet.payload_bytes {
-        0..=512 => capture_sized::<512>(ctx, packet, journey),
-        513..=1024 => capture_sized::<1024>(ctx, packet, journey),
-        1025..=4096 => capture_sized::<4096>(ctx, packet, journey),
-        _ => capture_sized::<{ tracer_common::head::MAX_HEAD_BYTES }>(ctx, packet, journey),
+pub(crate) fn capture(sent: &Sent<'_>, piece: Piece) -> bool {
+    match sent.packet.payload_bytes {
+        0..=512 => capture_sized::<512>(sent, piece),
+        513..=1024 => capture_sized::<1024>(sent, piece),
+        1025..=4096 => capture_sized::<4096>(sent, piece),
+        _ => capture_sized::<MAX_HEAD_BYTES>(sent, piece),
     }
 }
 
 #[inline(always)]
-fn capture_sized<const N: usize>(ctx: &SkBuffContext, packet: &Packet, journey: &Journey) -> bool {
+fn capture_sized<const N: usize>(sent: &Sent<'_>, piece: Piece) -> bool {
     let Some(mut entry) = emit::reserve::<HeadRecord<N>>(Counter::HeadLost) else {
         return false;
     };
     let record: *mut HeadRecord<N> = MaybeUninit::as_mut_ptr(&mut entry);
+    let packet = sent.packet;
     let captured_bytes = bounded::<N>(packet.payload_bytes);
+    let message = match piece {
+        Piece::Response => Message::Response,
+        Piece::Request | Piece::Continued => Message::Request,
+    };
     // SAFETY: `record` is the reserved room, `captured_bytes` is between 1 and N. It is written field
     // by field: a whole structure would be built on the stack first.
     let copied = unsafe {
         let header = &mut (*record).header;
         header.kind = RecordKind::Head as u32;
         header.captured_bytes = captured_bytes;
-        header.start_ns = journey.start_ns;
-        header.sender_cookie = journey.sender_cookie;
+        header.start_ns = sent.start_ns;
+        header.sender_cookie = sent.sender_cookie;
         header.seq = packet.seq;
         header.ack = packet.ack;
         header.payload_bytes = packet.payload_bytes;
-        header.message = journey.message;
+        header.message = message as u8;
+        header.continues = matches!(piece, Piece::Continued) as u8;
         header.sent = packet.tuple;
         bpf_skb_load_bytes(
-            ctx.as_ptr(),
+            sent.ctx.as_ptr(),
             packet.payload_offset,
             (&raw mut (*record).bytes).cast(),
             captured_bytes,

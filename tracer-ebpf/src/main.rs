@@ -18,6 +18,8 @@ mod journey;
 mod kernel;
 mod output;
 mod packet;
+mod partial;
+mod sent;
 mod unread;
 
 #[panic_handler]

@@ -24,10 +24,12 @@ use tracer_common::{
 use crate::{
     classify,
     count::count,
-    head,
-    http2::{self, Sent},
+    head::{self, Piece},
+    http2,
     journey::{self, Opening, Place},
-    output, packet, unread,
+    output, packet, partial,
+    sent::Sent,
+    unread,
 };
 
 const PASS: i32 = 1;
@@ -79,9 +81,12 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
     };
     let journey = journey::open(skb, &packet, opening)?;
     journey::stamp(journey, place(ctx, Hook::CgroupEgress));
-    if matches!(message, Message::Request | Message::Response)
-        && !head::capture(ctx, &packet, journey)
-    {
+    let captured = match message {
+        Message::Request => head::capture(&sent, Piece::Request),
+        Message::Response => head::capture(&sent, Piece::Response),
+        _ => true,
+    };
+    if !captured {
         journey.flags |= HEAD_LOST;
     }
     log_open(ctx, message as u8, packet.seq);
@@ -95,14 +100,14 @@ fn message<const HTTP2: bool>(sent: &Sent<'_>) -> Option<Message> {
     if let Some(handshake) = classify::handshake(sent.packet) {
         return Some(handshake);
     }
-    if !HTTP2 {
-        return classify::http1(sent.ctx, sent.packet);
-    }
-    if !http2::is_known(sent.sender_cookie) {
+    if !(HTTP2 && http2::is_known(sent.sender_cookie)) {
         if let Some(head) = classify::http1(sent.ctx, sent.packet) {
+            if head as u8 == Message::Request as u8 {
+                partial::begin(sent);
+            }
             return Some(head);
         }
-        if !http2::recognise(sent) {
+        if partial::go_on(sent) || !HTTP2 || !http2::recognise(sent) {
             return None;
         }
     }

@@ -9,8 +9,8 @@ use tracer_common::{
     fragment::{self as record, Fragment, MAX_FRAGMENT_BYTES},
 };
 
-use super::{LOST, Place, RECOGNISED, Sent, frame::FRAME_HEADER_BYTES};
-use crate::{count::count, emit, head::bounded};
+use super::{LOST, Place, RECOGNISED, frame::FRAME_HEADER_BYTES};
+use crate::{count::count, emit, head::bounded, sent::Sent};
 
 /// Most bytes of one fragment.
 pub(super) const MAX_BYTES: u32 = MAX_FRAGMENT_BYTES as u32;

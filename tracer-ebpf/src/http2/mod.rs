@@ -10,9 +10,9 @@ mod frame;
 
 use core::ffi::c_void;
 
-use aya_ebpf::{helpers::bpf_loop, macros::map, maps::LruHashMap, programs::SkBuffContext};
+use aya_ebpf::{helpers::bpf_loop, macros::map, maps::LruHashMap};
 
-use crate::packet::Packet;
+use crate::sent::Sent;
 use fragment::Cut;
 use frame::{FRAME_HEADER_BYTES, Frame};
 
@@ -51,14 +51,6 @@ struct Place {
 
 #[map]
 static HTTP2: LruHashMap<u64, Place> = LruHashMap::with_max_entries(MAX_CONNECTIONS, 0);
-
-/// The packet that is looked at.
-pub(crate) struct Sent<'a> {
-    pub(crate) ctx: &'a SkBuffContext,
-    pub(crate) packet: &'a Packet,
-    pub(crate) start_ns: u64,
-    pub(crate) sender_cookie: u64,
-}
 
 /// Whether this side of the connection is known to send HTTP/2.
 #[inline(always)]

@@ -22,6 +22,8 @@ pub struct Head {
     pub payload_bytes: u32,
     /// As the sender wrote it.
     pub sent: Tuple,
+    /// The bytes follow those of the record before, of a head that did not end with its packet.
+    pub continues: bool,
     /// What was copied.
     pub bytes: Bytes,
 }
@@ -61,6 +63,7 @@ pub(super) fn decode(bytes: &[u8], short: DecodeError) -> Result<Head, DecodeErr
         ack: raw.ack,
         payload_bytes: raw.payload_bytes,
         sent: raw.sent.into(),
+        continues: raw.continues != 0,
         bytes: Bytes::copy_from_slice(captured),
     })
 }

@@ -351,6 +351,11 @@ impl Flow {
 }
 
 impl ConnectionId {
+    /// The connection of the client whose socket has this cookie.
+    pub fn of_client(cookie: u64) -> Self {
+        Self(cookie)
+    }
+
     fn event(self, kind: EventKind) -> Event {
         Event {
             connection: self,

@@ -8,6 +8,7 @@ pub mod handshake;
 pub mod head;
 mod packet;
 pub mod pairing;
+mod partial;
 pub mod trace_context;
 
 pub use exchange::{Answered, Asked, Connect, Exchange, Leg};

@@ -41,6 +41,13 @@ pub(super) fn heads(message: Message, payload: &[u8]) -> Result<Vec<Placed>, Hea
     Ok(heads)
 }
 
+/// Where a request's head starts that does not end with the packet.
+pub(super) fn cut_request(heads: &[Placed]) -> Option<u32> {
+    let last = heads.last()?;
+    let is_cut = matches!(&last.head, ParsedHead::Request(head) if !head.complete());
+    is_cut.then_some(last.offset)
+}
+
 /// The head at an offset, and where the message after it starts, if that is known.
 fn head_at(
     message: Message,

@@ -17,6 +17,7 @@ use super::{
     exchange::{Answered, Exchange, Leg},
     handshake::Handshakes,
     packet::{self, ParsedHead, Placed},
+    partial::{Completed, Partials},
 };
 
 /// Heads whose journey is still under way; more are refused and counted.
@@ -37,6 +38,8 @@ pub struct Losses {
     pub heads_refused: u64,
     /// Heads whose journey never came.
     pub heads_unmatched: u64,
+    /// Heads whose rest never came.
+    pub heads_cut: u64,
     /// Packets that began like a head and were none.
     pub heads_malformed: u64,
     /// Journeys whose head was lost or is no head.
@@ -61,6 +64,7 @@ struct Connection {
 #[derive(Default)]
 pub struct Pairing {
     heads: HashMap<PacketId, Vec<Placed>>,
+    partials: Partials,
     connections: HashMap<ConnectionId, Connection>,
     losses: Losses,
 }
@@ -71,17 +75,45 @@ impl Pairing {
         self.losses
     }
 
-    /// Parses a head and keeps what the spans need; its bytes are let go here.
+    /// Parses a head and keeps what the spans need; its bytes are let go here, or when the rest of
+    /// the head has come.
     pub fn head(&mut self, head: &Head) {
+        if head.continues {
+            let (cookie, seq) = (head.sender_cookie, head.seq);
+            if let Some(completed) = self.partials.go_on(cookie, seq, &head.bytes) {
+                self.completed(ConnectionId::of_client(cookie), completed);
+            }
+            return;
+        }
         if self.heads.len() >= MAX_HEADS {
             self.losses.heads_refused += 1;
             return;
         }
         match packet::heads(head.message, &head.bytes) {
             Ok(heads) => {
+                if let Some(offset) = packet::cut_request(&heads) {
+                    self.partials.begin(head, offset);
+                }
                 self.heads.insert(PacketId::from(head), heads);
             }
             Err(_) => self.losses.heads_malformed += 1,
+        }
+    }
+
+    /// The rest of a head has come, before the journey of its packet has ended or after.
+    fn completed(&mut self, id: ConnectionId, completed: Completed) {
+        let Completed { packet, seq, head } = completed;
+        if let Some(last) = self
+            .heads
+            .get_mut(&packet)
+            .and_then(|heads| heads.last_mut())
+        {
+            last.head = ParsedHead::Request(head);
+            return;
+        }
+        let mut waiting = self.exchanges(id, |exchange| exchange.request_seq == seq);
+        if let Some(exchange) = waiting.next() {
+            exchange.asked = head.into();
         }
     }
 
@@ -125,6 +157,7 @@ impl Pairing {
         self.heads
             .retain(|packet, _| packet.age_ns(now_ns) < HEAD_WAIT_NS);
         self.losses.heads_unmatched += (heads - self.heads.len()) as u64;
+        self.losses.heads_cut += self.partials.expire(now_ns);
         let mut over = Vec::new();
         for connection in self.connections.values_mut() {
             let waiting = std::mem::take(&mut connection.exchanges);

@@ -282,6 +282,7 @@ fn heads_are_bounded_and_expire() {
         ack: 0,
         payload_bytes: 20,
         sent: tuple(),
+        continues: false,
         bytes: Bytes::from_static(b"GET / HTTP/1.1\r\n\r\n"),
     };
     for seq in 0..=MAX_HEADS as u32 {

@@ -97,6 +97,7 @@ impl Story {
             ack,
             payload_bytes: text.len() as u32,
             sent: tuple(),
+            continues: false,
             bytes: Bytes::from(text),
         });
     }

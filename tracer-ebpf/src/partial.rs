@@ -1,0 +1,79 @@
+//! Heads of requests that did not end with their packet.
+//!
+//! A client may write a head in pieces. The rest is copied until the 16 KiB of a head are full, the
+//! head ends with a packet, or another head starts. Where the head had ended within its packet and a
+//! body goes on, some of the body is copied too; user space, which finds the end, lets it go.
+
+use aya_ebpf::{macros::map, maps::LruHashMap};
+use tracer_common::head::MAX_HEAD_BYTES;
+
+use crate::{
+    head::{self, Piece},
+    sent::Sent,
+};
+
+/// Sockets with such a head. The least recently used goes when there are more: its head stays cut.
+const MAX_SOCKETS: u32 = 16_384;
+const BLANK_LINE: u32 = u32::from_ne_bytes(*b"\r\n\r\n");
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Partial {
+    /// Where the next piece starts.
+    next_seq: u32,
+    /// How much of it may be copied.
+    left_bytes: u32,
+}
+
+#[map]
+static PARTIAL: LruHashMap<u64, Partial> = LruHashMap::with_max_entries(MAX_SOCKETS, 0);
+
+/// The head of a request has been copied. Remembers the socket if the head may go on.
+#[inline(always)]
+pub(crate) fn begin(sent: &Sent<'_>) {
+    let packet = sent.packet;
+    if packet.payload_bytes >= MAX_HEAD_BYTES as u32 || ends_with_blank_line(sent) {
+        let _ = PARTIAL.remove(sent.sender_cookie);
+        return;
+    }
+    let partial = Partial {
+        next_seq: packet.seq.wrapping_add(packet.payload_bytes),
+        left_bytes: MAX_HEAD_BYTES as u32 - packet.payload_bytes,
+    };
+    // A failure leaves a head that is cut, and says so.
+    let _ = PARTIAL.insert(sent.sender_cookie, partial, 0);
+}
+
+/// Copies the next piece of a head; whether this packet was looked at as one.
+#[inline(always)]
+pub(crate) fn go_on(sent: &Sent<'_>) -> bool {
+    let Some(partial) = PARTIAL.get_ptr_mut(sent.sender_cookie) else {
+        return false;
+    };
+    // SAFETY: checked for null; the packets of one socket leave one after the other.
+    let partial = unsafe { &mut *partial };
+    let packet = sent.packet;
+    if partial.next_seq != packet.seq {
+        // Sent again, or not seen: the head stays as it is.
+        return true;
+    }
+    head::capture(sent, Piece::Continued);
+    if packet.payload_bytes >= partial.left_bytes || ends_with_blank_line(sent) {
+        let _ = PARTIAL.remove(sent.sender_cookie);
+        return true;
+    }
+    partial.next_seq = packet.seq.wrapping_add(packet.payload_bytes);
+    partial.left_bytes -= packet.payload_bytes;
+    true
+}
+
+#[inline(always)]
+fn ends_with_blank_line(sent: &Sent<'_>) -> bool {
+    let packet = sent.packet;
+    let end = packet.payload_offset + packet.payload_bytes;
+    packet.payload_bytes >= 4
+        && sent
+            .ctx
+            .load::<u32>((end - 4) as usize)
+            .is_ok_and(|last| last == BLANK_LINE)
+}

@@ -1,0 +1,187 @@
+//! Heads of requests that come in pieces.
+//!
+//! In: the start of a head, then what follows it in the byte stream. Out: the whole head, once it is
+//! there. Joins by sequence number; a gap leaves the head cut.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use tracer_common::head::MAX_HEAD_BYTES;
+
+use crate::{decode::Head, flow::PacketId};
+
+use super::head::RequestHead;
+
+/// Heads that wait for their rest; of more, the rest is not waited for.
+const MAX_PARTIAL: usize = 1024;
+/// How long they wait.
+const WAIT_NS: u64 = 10_000_000_000;
+
+struct Partial {
+    packet: PacketId,
+    /// Where the head starts.
+    seq: u32,
+    next_seq: u32,
+    bytes: Vec<u8>,
+}
+
+/// A head that is whole now.
+pub(super) struct Completed {
+    /// The packet it starts in.
+    pub(super) packet: PacketId,
+    /// Where it starts.
+    pub(super) seq: u32,
+    /// What it says.
+    pub(super) head: RequestHead,
+}
+
+/// Heads that wait for their rest, by the cookie of the client's socket.
+#[derive(Default)]
+pub(super) struct Partials(HashMap<u64, Partial>);
+
+impl Partials {
+    /// A head that starts at `offset` of its packet is not whole.
+    pub(super) fn begin(&mut self, head: &Head, offset: u32) {
+        let room = self.0.len() < MAX_PARTIAL || self.0.contains_key(&head.sender_cookie);
+        // Of a packet that was copied in part only, what follows is not what comes next.
+        let whole = head.bytes.len() == head.payload_bytes as usize;
+        let Some(bytes) = head.bytes.get(offset as usize..).filter(|_| room && whole) else {
+            return;
+        };
+        let partial = Partial {
+            packet: PacketId::from(head),
+            seq: head.seq.wrapping_add(offset),
+            next_seq: head.seq.wrapping_add(head.payload_bytes),
+            bytes: bytes.to_vec(),
+        };
+        self.0.insert(head.sender_cookie, partial);
+    }
+
+    /// Takes what follows; the head, if that makes it whole.
+    pub(super) fn go_on(&mut self, cookie: u64, seq: u32, bytes: &Bytes) -> Option<Completed> {
+        let partial = self.0.get_mut(&cookie)?;
+        if seq != partial.next_seq {
+            self.0.remove(&cookie);
+            return None;
+        }
+        let room = MAX_HEAD_BYTES.saturating_sub(partial.bytes.len());
+        partial.bytes.extend(bytes.iter().take(room));
+        partial.next_seq = seq.wrapping_add(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+        let parsed = RequestHead::parse(&partial.bytes).ok();
+        let is_full = partial.bytes.len() >= MAX_HEAD_BYTES;
+        let head = parsed.filter(|head| head.complete() || is_full);
+        if head.is_none() && !is_full {
+            return None;
+        }
+        let Partial { packet, seq, .. } = self.0.remove(&cookie)?;
+        Some(Completed {
+            packet,
+            seq,
+            head: head?,
+        })
+    }
+
+    /// Lets go of heads whose rest does not come; how many.
+    pub(super) fn expire(&mut self, now_ns: u64) -> u64 {
+        let waiting = self.0.len();
+        self.0
+            .retain(|_, partial| partial.packet.age_ns(now_ns) < WAIT_NS);
+        (waiting - self.0.len()) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracer_common::message::Message;
+
+    use super::*;
+    use crate::{decode::Tuple, http::trace_context::Extraction};
+
+    const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    fn start(bytes: &[u8]) -> Head {
+        let address = "10.244.0.2:40000".parse().unwrap();
+        Head {
+            message: Message::Request,
+            start_ns: 0,
+            sender_cookie: 7,
+            seq: 100,
+            ack: 0,
+            payload_bytes: u32::try_from(bytes.len()).unwrap(),
+            sent: Tuple {
+                source: address,
+                destination: address,
+            },
+            continues: false,
+            bytes: Bytes::copy_from_slice(bytes),
+        }
+    }
+
+    /// Sends `head` in pieces that end at `cuts`; the context that is found, if the head is.
+    fn joined(head: &[u8], cuts: &[usize]) -> Option<Extraction> {
+        let mut partials = Partials::default();
+        let (first, mut from) = (cuts[0], cuts[0]);
+        partials.begin(&start(&head[..first]), 0);
+        for end in cuts[1..].iter().copied().chain([head.len()]) {
+            let piece = Bytes::copy_from_slice(&head[from..end]);
+            let seq = 100 + u32::try_from(from).unwrap();
+            if let Some(completed) = partials.go_on(7, seq, &piece) {
+                assert_eq!(completed.seq, 100);
+                return Some(completed.head.trace);
+            }
+            from = end;
+        }
+        None
+    }
+
+    fn head(padding: usize) -> Vec<u8> {
+        let cookie = "c".repeat(padding);
+        format!("GET /a HTTP/1.1\r\nCookie: {cookie}\r\ntraceparent: {TRACE}\r\n\r\n").into_bytes()
+    }
+
+    #[test]
+    fn a_head_in_two_pieces_cut_anywhere() {
+        let head = head(10);
+        let whole = RequestHead::parse(&head).unwrap().trace;
+        for cut in 1..head.len() {
+            assert_eq!(joined(&head, &[cut]), Some(whole), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_long_head_in_many_pieces() {
+        let head = head(9_000);
+        let cuts: Vec<usize> = (1..head.len()).step_by(1_448).collect();
+        assert!(matches!(joined(&head, &cuts), Some(Extraction::Context(_))));
+    }
+
+    #[test]
+    fn what_is_longer_than_a_head_may_be_is_cut() {
+        let head = head(40_000);
+        let cuts: Vec<usize> = (1..head.len()).step_by(1_448).collect();
+        assert_eq!(joined(&head, &cuts), Some(Extraction::None));
+    }
+
+    #[test]
+    fn a_gap_leaves_the_head_cut() {
+        let mut partials = Partials::default();
+        partials.begin(&start(b"GET /a HTTP/1.1\r\nHost"), 0);
+        let rest = Bytes::from_static(b": a\r\n\r\n");
+        assert!(partials.go_on(7, 5_000, &rest).is_none());
+        assert!(partials.go_on(7, 121, &rest).is_none(), "given up");
+    }
+
+    #[test]
+    fn heads_that_wait_are_bounded() {
+        let mut partials = Partials::default();
+        for cookie in 0..2 * MAX_PARTIAL as u64 {
+            let head = Head {
+                sender_cookie: cookie,
+                ..start(b"GET /a HTTP/1.1\r\n")
+            };
+            partials.begin(&head, 0);
+        }
+        assert_eq!(partials.0.len(), MAX_PARTIAL);
+        assert_eq!(partials.expire(WAIT_NS), MAX_PARTIAL as u64);
+    }
+}
