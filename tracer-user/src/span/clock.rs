@@ -31,7 +31,8 @@ impl Clock {
     /// A moment in nanoseconds since 1970-01-01 00:00 UTC.
     pub fn unix_ns(&self, monotonic_ns: u64) -> u64 {
         let unix_ns = i128::from(monotonic_ns) + self.distance_ns;
-        u64::try_from(unix_ns).unwrap_or(0)
+        // Saturates at both ends, or a span could end before it starts.
+        u64::try_from(unix_ns.max(0)).unwrap_or(u64::MAX)
     }
 }
 
@@ -62,5 +63,6 @@ mod tests {
         // Worse, but the time was set.
         check(&[(0, 500, 10), (100, 9_600, 900)], 10_500);
         check(&[(0, 5_000, 1), (3_000, 100, 1)], 0);
+        check(&[(0, u64::MAX, 1)], u64::MAX);
     }
 }

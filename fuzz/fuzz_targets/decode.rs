@@ -1,0 +1,26 @@
+//! Any bytes as one raw record. What is decoded was in the record, time does not run backwards, and
+//! a snapshot of the clocks encodes to what it was decoded from.
+
+#![no_main]
+
+use hopspan_fuzz::decode::{Record, Snapshot, decode};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|raw: &[u8]| {
+    let Ok(record) = decode(raw) else {
+        return;
+    };
+    match record {
+        Record::Head(head) => assert!(head.bytes.len() <= raw.len()),
+        Record::Fragment(fragment) => assert!(fragment.bytes.len() <= raw.len()),
+        Record::Journey(journey) => {
+            assert!(!journey.stamps.is_empty());
+            assert!(journey.stamps.iter().is_sorted_by_key(|stamp| stamp.at_ns));
+            assert!(journey.stamps[0].at_ns >= journey.start_ns);
+        }
+        Record::Snapshot(Snapshot::Clock(sample)) => {
+            assert!(raw.starts_with(&Snapshot::Clock(sample).encode()));
+        }
+        Record::Snapshot(Snapshot::Rules(_)) | Record::Read(_) | Record::Device(_) => {}
+    }
+});

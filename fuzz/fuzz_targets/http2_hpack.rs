@@ -1,0 +1,9 @@
+//! Any bytes as header blocks, each after a byte with its length. What has to hold is
+//! asserted in `http2::fuzz`, where property tests use it too.
+
+#![no_main]
+
+use hopspan_fuzz::http2::fuzz;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| fuzz::hpack(bytes));

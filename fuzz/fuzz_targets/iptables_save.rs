@@ -1,0 +1,21 @@
+//! Any text as the output of `iptables-save`. Findings name lines that exist, and rules added to
+//! themselves are the same rules.
+
+#![no_main]
+
+use hopspan_fuzz::identity::kube_proxy::Rules;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let text = String::from_utf8_lossy(bytes);
+    let (mut rules, findings) = Rules::from_iptables_save(&text);
+    let lines = text.split_inclusive('\n').count();
+    for finding in findings.kept() {
+        assert!((1..=lines).contains(&finding.line), "{finding}");
+    }
+    // A path to an endpoint takes at least one DNAT rule.
+    assert!(rules.is_empty() || text.contains("DNAT"));
+    let known = rules.len();
+    rules.extend(rules.clone());
+    assert_eq!(rules.len(), known);
+});

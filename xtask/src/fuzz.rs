@@ -1,0 +1,92 @@
+//! `cargo xtask fuzz`: a minute of libFuzzer for every parser. In: which targets, how long. Out: a
+//! table of what ran, and a failure when an input crashed a target, with the input and how to run
+//! it again.
+//!
+//! The targets are in fuzz/, a cargo workspace of its own. All that is made here is below
+//! target/fuzz: the corpora grow from one run to the next, seeds are written anew each time.
+
+mod libfuzzer;
+mod seeds;
+mod table;
+mod target;
+mod tools;
+
+use std::num::NonZero;
+use std::process::ExitCode;
+use std::thread;
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use crate::progress;
+use crate::workspace::Workspace;
+use libfuzzer::Run;
+use target::Target;
+use tools::Tools;
+
+/// Fuzz the parsers and the pipeline, a minute each
+///
+/// Needs a nightly toolchain, for the coverage that libFuzzer follows, and a C++ compiler. Seeds
+/// come from the tests' fixtures and recordings. The exit status is a failure when an input crashed
+/// a target.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct FuzzArgs {
+    /// Which targets; all when none is named
+    #[arg(value_enum, value_name = "TARGET")]
+    targets: Vec<Target>,
+
+    /// How long each target runs
+    #[arg(long, value_name = "SECONDS", default_value = "60")]
+    seconds: NonZero<u32>,
+
+    /// How many targets run side by side; each takes a CPU and up to 2 GB [default: all CPUs]
+    #[arg(long, value_name = "COUNT")]
+    jobs: Option<NonZero<usize>>,
+}
+
+/// Runs the targets.
+///
+/// # Errors
+/// When they cannot be built or started: a crash is in the table.
+pub(crate) fn run(workspace: &Workspace, args: &FuzzArgs) -> Result<ExitCode> {
+    let targets = match &args.targets[..] {
+        [] => Target::all(),
+        named => named.to_vec(),
+    };
+    let tools = Tools::get(workspace)?;
+    tools.build(&targets)?;
+    for target in &targets {
+        seeds::write(workspace, *target, &tools.corpus(*target))
+            .with_context(|| format!("write the seeds of {}", target.name()))?;
+    }
+    let cpus = thread::available_parallelism().map_or(1, NonZero::get);
+    let jobs = args.jobs.map_or(cpus, NonZero::get);
+    let mut runs = Vec::new();
+    for side_by_side in targets.chunks(jobs) {
+        runs.extend(run_side_by_side(&tools, side_by_side, args.seconds.get())?);
+    }
+    println!("{}", table::Table(&runs));
+    Ok(if runs.iter().all(Run::is_success) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn run_side_by_side(tools: &Tools, targets: &[Target], seconds: u32) -> Result<Vec<Run>> {
+    let names: Vec<&str> = targets.iter().map(|target| target.name()).collect();
+    progress::during(format!("fuzzing {}", names.join(", ")), || {
+        thread::scope(|scope| {
+            let started: Vec<_> = targets
+                .iter()
+                .map(|target| scope.spawn(|| libfuzzer::run(tools, *target, seconds)))
+                .collect();
+            let ended = started.into_iter().map(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            });
+            ended.collect::<Result<Vec<Run>>>()
+        })
+    })
+}
