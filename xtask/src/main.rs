@@ -1,19 +1,23 @@
 //! `cargo xtask`: what cargo cannot do. In: a subcommand. Out: its exit status, and on failure one
 //! error that names the remedy. Everything a subcommand knows is in its own module.
 
+mod fuzz;
 mod progress;
 mod run;
 mod setup;
 mod sudo;
 mod test;
+mod vm;
 mod workspace;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use fuzz::FuzzArgs;
 use run::{LabArgs, RunArgs};
 use test::TestArgs;
+use vm::VmArgs;
 use workspace::Workspace;
 
 /// What cargo cannot do: set-up, the lab, running and testing everything
@@ -33,6 +37,8 @@ enum Command {
     Setup,
     Run(RunArgs),
     Test(TestArgs),
+    Vm(VmArgs),
+    Fuzz(FuzzArgs),
     #[command(name = run::LAB_SUBCOMMAND, hide = true)]
     LabRun(LabArgs),
 }
@@ -43,6 +49,8 @@ fn main() -> ExitCode {
         Command::Setup => setup::all(&workspace).map(|()| ExitCode::SUCCESS),
         Command::Run(args) => run::run(&workspace, args).map(|()| ExitCode::SUCCESS),
         Command::Test(args) => test::run(&workspace, &args),
+        Command::Vm(args) => vm::run(&workspace, &args),
+        Command::Fuzz(args) => fuzz::run(&workspace, &args),
         Command::LabRun(args) => run::lab::run(&args).map(|()| ExitCode::SUCCESS),
     });
     result.unwrap_or_else(|error| {

@@ -23,6 +23,8 @@ use crate::{
     scene::{end, start_agent},
 };
 
+/// Of the servers.
+const PORT: u16 = 8080;
 const LISTEN: Duration = Duration::from_secs(30);
 /// How long the exchanges of a load that is over may take to arrive.
 const SETTLE: Duration = Duration::from_secs(60);
@@ -40,7 +42,7 @@ pub struct EchoScene {
     pub collector: Collector,
     clients: Vec<Pod>,
     service: Service,
-    server: Process,
+    servers: Vec<Process>,
     // Last, so that it is taken down after the processes.
     lab: Lab,
 }
@@ -77,20 +79,21 @@ pub struct Judgement {
 }
 
 impl EchoScene {
-    /// A lab with a collector, a server behind a service, and this many client pods.
+    /// A lab with a collector, and so many servers behind one service and so many client pods. A
+    /// process has no more connections than RLIMIT_NOFILE lets it.
     ///
     /// # Errors
     /// When any of them cannot start.
-    pub fn start(label: &str, clients: usize) -> Result<Self> {
+    pub fn start(label: &str, servers: usize, clients: usize) -> Result<Self> {
         let lab = Lab::new(label)?;
         let node = lab.node("node")?;
         let collector = Collector::start(&node)?;
-        let server_pod = node.pod("echo", "server")?;
-        let mut server = server_pod
-            .command(binary("echo")?)
-            .args(["server", "--listen", "0.0.0.0:8080"])
-            .spawn()?;
-        server.wait_listening(8080, LISTEN)?;
+        let (server_pods, servers): (Vec<Pod>, Vec<Process>) = (0..servers)
+            .map(|server| start_server(&node, server))
+            .collect::<Result<_>>()?;
+        let endpoints = server_pods
+            .iter()
+            .map(|pod| SocketAddrV4::new(pod.ip(), PORT));
         let service = Service {
             namespace: "echo".to_owned(),
             name: "server".to_owned(),
@@ -98,7 +101,7 @@ impl EchoScene {
             protocol: Protocol::Tcp,
             cluster_ip: Ipv4Addr::new(10, 96, 0, 20),
             port: 80,
-            endpoints: vec![SocketAddrV4::new(server_pod.ip(), 8080)],
+            endpoints: endpoints.collect(),
         };
         node.apply_services(std::slice::from_ref(&service))?;
         let clients = (0..clients)
@@ -110,7 +113,7 @@ impl EchoScene {
             collector,
             clients,
             service,
-            server,
+            servers,
             lab,
         })
     }
@@ -120,7 +123,10 @@ impl EchoScene {
     /// # Errors
     /// When it cannot start.
     pub fn start_agent(&mut self) -> Result<u64> {
-        self.agent = Some(start_agent(&self.lab, &self.node, &[])?);
+        // The pods alone: the collector is a thread of the test, in another cgroup than the node's,
+        // and a journey to a socket that is not followed has no end.
+        let pods = self.node.cgroup_root().join("kubepods");
+        self.agent = Some(start_agent(&self.lab, &self.node, &pods, &[])?);
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
         Ok(u64::try_from(now.as_nanos())?)
     }
@@ -159,7 +165,7 @@ impl EchoScene {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        end(&mut self.server)?;
+        self.servers.iter_mut().try_for_each(end)?;
         let mut agent = self.agent.take().context("the agent was never started")?;
         end(&mut agent)?;
         let collected = self.collector.take();
@@ -173,6 +179,18 @@ impl EchoScene {
             report: Report::read(&self.lab.work_dir().join("report.json"))?,
         })
     }
+}
+
+fn start_server(node: &Node, number: usize) -> Result<(Pod, Process)> {
+    let pod = node.pod("echo", &format!("server-{number}"))?;
+    let mut server = pod
+        .command(binary("echo")?)
+        .arg("server")
+        .arg("--listen")
+        .arg(format!("0.0.0.0:{PORT}"))
+        .spawn()?;
+    server.wait_listening(PORT, LISTEN)?;
+    Ok((pod, server))
 }
 
 impl Judgement {

@@ -69,7 +69,7 @@ impl Scene {
             .spawn()?;
         viewer.wait_listening(4317, ATTACH)?;
         viewer.wait_listening(4318, ATTACH)?;
-        let agent = start_agent(&lab, &node, agent_arguments)?;
+        let agent = start_agent(&lab, &node, node.cgroup_root(), agent_arguments)?;
         Ok(Self {
             node,
             agent,
@@ -119,13 +119,19 @@ impl Scene {
     }
 }
 
-/// Starts the agent on a node and waits until it is attached. Its report goes to `report.json`.
-pub(crate) fn start_agent(lab: &Lab, node: &Node, arguments: &[&str]) -> Result<Process> {
+/// Starts an agent that follows a cgroup of a node, and waits until it is attached. Its report goes
+/// to `report.json`.
+pub(crate) fn start_agent(
+    lab: &Lab,
+    node: &Node,
+    cgroup: &Path,
+    arguments: &[&str],
+) -> Result<Process> {
     let mut agent = node
         .command(binary("hopspan")?)
         .arg("run")
         .arg("--cgroup")
-        .arg(node.cgroup_root())
+        .arg(cgroup)
         .arg("--report")
         .arg(lab.work_dir().join("report.json"))
         .args(arguments)

@@ -17,10 +17,10 @@ use crate::{Node, Pod, Process, Signal};
 /// The Kubernetes namespace of all its pods and services.
 pub const NAMESPACE: &str = "hotrod";
 
-/// How long an instance may take to listen: it is a debug build, perhaps on a machine that compiles.
-const START_DEADLINE: Duration = Duration::from_secs(20);
+/// How long an instance may take to listen: it is a debug build, perhaps in an emulated guest on a machine that compiles.
+const START_DEADLINE: Duration = Duration::from_secs(60);
 /// How long an instance may take to export its last spans.
-const STOP_DEADLINE: Duration = Duration::from_secs(10);
+const STOP_DEADLINE: Duration = Duration::from_secs(30);
 
 /// How to run the application.
 #[derive(Debug, Clone)]

@@ -22,7 +22,7 @@ use waiting::Waiting;
 /// Connections remembered; more are refused, and counted, until idle ones expire.
 const MAX_CONNECTIONS: usize = 65_536;
 /// Unread messages remembered per connection and direction; the oldest goes first.
-const MAX_UNREAD: usize = 128;
+const MAX_UNREAD: usize = 1024;
 /// A connection on which nothing was seen for this long is forgotten.
 const IDLE_NS: u64 = 120_000_000_000;
 
@@ -223,7 +223,11 @@ impl Flow {
         if let Some(connection) = self.by_client.get_mut(&client_cookie) {
             connection.last_ns = fragment.start_ns;
         }
-        each(ConnectionId(client_cookie).event(EventKind::Fragment { side, fragment }));
+        let id = ConnectionId(client_cookie);
+        // Those that waited come first: the order of a direction is what its compression hangs on.
+        for fragment in self.waiting.take(cookie).into_iter().chain([fragment]) {
+            each(id.event(EventKind::Fragment { side, fragment }));
+        }
     }
 
     /// What a journey tells of its connection.

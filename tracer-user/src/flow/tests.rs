@@ -122,3 +122,34 @@ fn unread_messages_are_bounded() {
     }
     assert_eq!(flow.read(read(SERVER, 20_000)).len(), MAX_UNREAD);
 }
+
+#[test]
+fn fragments_keep_their_order_when_their_connection_becomes_known() {
+    let fragment = |seq: u32| Fragment {
+        start_ns: 0,
+        sender_cookie: SERVER,
+        packet_seq: seq,
+        seq,
+        starts_frame: true,
+        cut: false,
+        lost_before: false,
+        recognised: true,
+        sent: journey(Message::Response, End::Socket, 0).sent,
+        bytes: bytes::Bytes::new(),
+    };
+    let mut flow = Flow::default();
+    let mut placed = Vec::new();
+    let mut place = |event: Event| match event.kind {
+        EventKind::Fragment { side, fragment } => placed.push((side, fragment.seq)),
+        EventKind::Journey { .. } => {}
+        other => panic!("{other:?}"),
+    };
+    // Nobody knows yet who has sent these.
+    flow.fragment(fragment(1), &mut place);
+    flow.fragment(fragment(2), &mut place);
+    // The client's request tells who the server is, and the server goes on.
+    flow.journey(journey(Message::Request, End::Socket, 1), &mut place);
+    flow.fragment(fragment(3), &mut place);
+    let expected = [1, 2, 3].map(|seq| (Side::Server, seq));
+    assert_eq!(placed, expected);
+}

@@ -38,7 +38,7 @@ pub struct Losses {
     pub connections_restarted: u64,
     /// Directions in which something was lost or could not be read.
     pub desynchronised: u64,
-    /// Streams given up before their end.
+    /// Streams given up before their end, or whose request's packet was not seen.
     pub streams_given_up: u64,
 }
 
@@ -71,13 +71,14 @@ impl Pairing {
     ) {
         let id = event.connection;
         if let EventKind::Fragment { side, fragment } = &event.kind {
-            self.fragment(id, *side, fragment);
+            self.fragment(id, *side, fragment, done);
             return;
         }
         if let EventKind::Forgotten = event.kind {
-            if let Some(followed) = self.connections.remove(&id) {
+            if let Some(mut followed) = self.connections.remove(&id) {
                 self.heap_bytes -= followed.heap_bytes;
-                self.losses.streams_given_up += followed.open.give_up(done);
+                followed.open.give_up(done);
+                self.losses.streams_given_up += followed.open.take_given_up();
             }
             return;
         }
@@ -113,11 +114,18 @@ impl Pairing {
         // The order of a hash map is not for others to depend on.
         waiting.sort_by_key(|(id, _)| **id);
         for (_, followed) in waiting {
-            self.losses.streams_given_up += followed.open.expire(now_ns, done);
+            followed.open.expire(now_ns, done);
+            self.losses.streams_given_up += followed.open.take_given_up();
         }
     }
 
-    fn fragment(&mut self, id: ConnectionId, side: Side, fragment: &Fragment) {
+    fn fragment(
+        &mut self,
+        id: ConnectionId,
+        side: Side,
+        fragment: &Fragment,
+        done: &mut impl FnMut(Exchange),
+    ) {
         if self.connections.len() >= MAX_CONNECTIONS && !self.connections.contains_key(&id) {
             self.losses.fragments_refused += 1;
             return;
@@ -152,7 +160,7 @@ impl Pairing {
             if let streams::Event::Desynchronised { .. } = event {
                 losses.desynchronised += 1;
             }
-            open.stream(direction, event);
+            open.stream(event, done);
         });
         let heap_bytes = followed.http2.heap_bytes();
         self.heap_bytes = self.heap_bytes - followed.heap_bytes + heap_bytes;

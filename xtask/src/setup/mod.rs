@@ -4,13 +4,14 @@
 //!
 //! Every check comes before the first change, and every change is announced before it is made.
 
-mod apt;
+pub(crate) mod apt;
 mod checks;
 mod distribution;
 mod linker;
 mod network;
 mod programs;
 mod rust;
+mod test_programs;
 
 use anyhow::{Context, Result};
 use ebpf_toolchain::{Found, Missing};
@@ -89,6 +90,7 @@ impl<'a> Setup<'a> {
         if lab && !matches!(self.privilege, Privilege::None { .. }) {
             rust::install_clippy(self, &found.toolchain)?;
             self.prepare_lab()?;
+            test_programs::install_missing(self);
         }
         Ok(found)
     }

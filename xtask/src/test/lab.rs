@@ -18,8 +18,8 @@ use crate::workspace::Workspace;
 
 /// A compiled test program.
 #[derive(Debug, PartialEq, Eq)]
-struct Program {
-    executable: PathBuf,
+pub(crate) struct Program {
+    pub(crate) executable: PathBuf,
     /// Where cargo would run it.
     package_dir: PathBuf,
 }
@@ -43,13 +43,18 @@ pub(super) fn run(
 }
 
 /// The agent and the application: tests of other packages do not build them.
-fn build_programs_under_test(workspace: &Workspace) -> Result<()> {
+///
+/// # Errors
+/// When they do not build.
+pub(crate) fn build_programs_under_test(workspace: &Workspace) -> Result<()> {
     let mut cargo = workspace.cargo([
         "build",
         "--package",
         "tracer-user",
         "--package",
         "hotrod",
+        "--package",
+        "hopspan-echo",
         "--bins",
     ]);
     let status = cargo.status().context("run cargo build")?;
@@ -60,7 +65,10 @@ fn build_programs_under_test(workspace: &Workspace) -> Result<()> {
 }
 
 /// Compiles the test programs and says where they are.
-fn build_tests(workspace: &Workspace) -> Result<Vec<Program>> {
+///
+/// # Errors
+/// When they do not build.
+pub(crate) fn build_tests(workspace: &Workspace) -> Result<Vec<Program>> {
     let mut cargo = workspace.cargo([
         "test",
         "--no-run",

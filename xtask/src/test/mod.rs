@@ -3,7 +3,7 @@
 //! does not hide the later ones.
 
 mod checks;
-mod lab;
+pub(crate) mod lab;
 mod libtest;
 mod stream;
 mod suites;

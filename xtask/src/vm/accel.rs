@@ -56,7 +56,9 @@ pub(super) fn choose(choice: AccelChoice, image: &Image) -> Result<Accel> {
             match guest.run("trying KVM", "exit 0", TRIAL_LIMIT) {
                 Ok(()) => Ok(Accel::Kvm),
                 Err(_) => {
-                    note("KVM does not work here: guests are emulated (--accel tcg skips the trial)");
+                    note(
+                        "KVM does not work here: guests are emulated (--accel tcg skips the trial)",
+                    );
                     Ok(Accel::Tcg)
                 }
             }

@@ -61,8 +61,8 @@ impl<'a> Guest<'a> {
     /// When the guest does not start, or takes too long, or ends before the script does, or the
     /// script fails; with the last words of whichever it was.
     pub(super) fn run(&self, what: &str, script: &str, limit: Duration) -> Result<()> {
-        let command = self.work_dir.join("command.sh");
-        fs::write(&command, script).with_context(|| format!("write {}", command.display()))?;
+        self.write("command.sh", script)?;
+        self.write("shown", &format!("{}\n", self.image.target_dir().display()))?;
         let qemu_log = self.work_dir.join("qemu.log");
         progress::run(what, &qemu_log, limit, &mut self.qemu()).with_context(|| {
             format!(
@@ -85,13 +85,21 @@ impl<'a> Guest<'a> {
         }
     }
 
+    fn write(&self, name: &str, text: &str) -> Result<()> {
+        let path = self.work_dir.join(name);
+        fs::write(&path, text).with_context(|| format!("write {}", path.display()))
+    }
+
     fn qemu(&self) -> Command {
         let mut qemu = Command::new(QEMU.0);
         qemu.args(["-nodefaults", "-display", "none", "-no-reboot"])
             .args(MACHINE)
             .args(self.accel.args())
             .arg("-serial")
-            .arg(format!("file:{}", self.work_dir.join("kernel.log").display()))
+            .arg(format!(
+                "file:{}",
+                self.work_dir.join("kernel.log").display()
+            ))
             .arg("-kernel")
             .arg(self.image.kernel())
             .arg("-initrd")

@@ -1,5 +1,5 @@
 //! What a guest boots: a kernel, and an initial file system with its modules. In: a kernel series.
-//! Out: two files below target/vm, kept for the next run.
+//! Out: two files in target/vm, kept for the next run.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -17,7 +17,8 @@ use crate::progress;
 const INIT: &str = include_str!("init.sh");
 
 /// The modules that the guest may load: its file system, and what the lab and kube-proxy's rules
-/// use. The kernel asks for them by itself. Not every kernel has each of them.
+/// use. The kernel asks for them by itself. Not every kernel has each of them. After a change here,
+/// remove target/vm.
 const MODULES: [&str; 16] = [
     "net/9p",
     "net/802",
@@ -43,6 +44,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Image {
     release: String,
+    target_dir: PathBuf,
     dir: PathBuf,
 }
 
@@ -51,7 +53,8 @@ impl Image {
     ///
     /// # Errors
     /// When it cannot be fetched or unpacked.
-    pub(super) fn of(series: Series, vm_dir: &Path) -> Result<Self> {
+    pub(super) fn of(series: Series, target_dir: &Path) -> Result<Self> {
+        let vm_dir = target_dir.join("vm");
         let package = package::newest_kernel(series)?;
         let release = package
             .strip_prefix("linux-image-")
@@ -60,9 +63,10 @@ impl Image {
         let image = Self {
             dir: vm_dir.join(&release),
             release,
+            target_dir: target_dir.to_owned(),
         };
         if !image.root().exists() {
-            image.prepare(&package, vm_dir)?;
+            image.prepare(&package, &vm_dir)?;
         }
         image.pack()?;
         Ok(image)
@@ -76,6 +80,11 @@ impl Image {
     /// Where everything about this kernel is.
     pub(super) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Where cargo builds, and all this is below.
+    pub(super) fn target_dir(&self) -> &Path {
+        &self.target_dir
     }
 
     /// The compressed kernel.
@@ -104,7 +113,7 @@ impl Image {
         if root.exists() {
             fs::remove_dir_all(&root).with_context(|| format!("remove {}", root.display()))?;
         }
-        for dir in ["bin", "sbin", "proc", "sys", "dev", "machine"] {
+        for dir in ["bin", "sbin"] {
             create_dir(&root.join(dir))?;
         }
         copy(&busybox, &root.join("bin/busybox"))?;
@@ -172,9 +181,7 @@ fn index_modules(busybox: &Path, root: &Path, release: &str, log_dir: &Path) -> 
         LIMIT,
         Command::new(busybox)
             .args(["sh", "-c"])
-            .arg(
-                r#""$0" find . -name '*.xz' -exec "$0" unxz {} + && "$0" depmod -b "$PWD" "$1""#,
-            )
+            .arg(r#""$0" find . -name '*.xz' -exec "$0" unxz {} + && "$0" depmod -b "$PWD" "$1""#)
             .arg(busybox)
             .arg(release)
             .current_dir(root),

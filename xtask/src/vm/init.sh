@@ -1,10 +1,11 @@
 #!/bin/busybox sh
 # Process 1 of a guest. In: the machine's file system by 9p, read only, and a directory of it to
-# write to. Runs command.sh of that directory as root of the machine's file system, writes its exit
-# status beside it, and switches the guest off. Serial port 1 has the kernel's messages.
+# write to. Runs command.sh of that directory, chrooted to the machine's file system with /tmp and
+# the like empty, writes its exit status beside it, and switches the guest off.
 
 export PATH=/bin:/sbin
 /bin/busybox --install -s /bin
+mkdir -p /proc /sys /dev /machine /whole
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 # Newer kernels have mounted it.
@@ -21,6 +22,7 @@ ip link set lo up
 
 options=trans=virtio,version=9p2000.L,msize=524288
 mount -t 9p -o ro,cache=loose,$options machine /machine
+mount -o bind /machine /whole
 for dir in tmp run var/tmp; do
     mount -t tmpfs tmpfs /machine/$dir
 done
@@ -34,6 +36,11 @@ mount -t bpf bpf /machine/sys/fs/bpf
 work=/run/hopspan-vm
 mkdir /machine$work
 mount -t 9p -o $options work /machine$work
+# The programs to run may be in a directory that is covered now.
+while read -r dir; do
+    mkdir -p "/machine$dir"
+    mount -o bind "/whole$dir" "/machine$dir"
+done < /machine$work/shown
 chroot /machine /bin/sh $work/command.sh > /machine$work/output 2>&1
 echo $? > /machine$work/status
 

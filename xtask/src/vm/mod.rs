@@ -42,7 +42,7 @@ pub(crate) struct VmArgs {
     #[arg(long = "kernel", value_name = "SERIES", default_values = ["6.1", "6.12"])]
     kernels: Vec<Series>,
 
-    /// What runs the guests; emulation is some ten times slower than KVM
+    /// What runs the guests; emulation is slow, but works everywhere
     #[arg(long, value_enum, default_value_t)]
     accel: AccelChoice,
 }
@@ -65,11 +65,11 @@ pub(crate) fn run(workspace: &Workspace, args: &VmArgs) -> Result<ExitCode> {
     };
     Setup::new(workspace, &privilege).prepare_build()?;
     install_qemu(workspace)?;
-    let dir = workspace.target_dir()?.join("vm");
+    let target_dir = workspace.target_dir()?;
     let images = args
         .kernels
         .iter()
-        .map(|series| Image::of(*series, &dir))
+        .map(|series| Image::of(*series, &target_dir))
         .collect::<Result<Vec<_>>>()?;
     let suite = Suite::build(workspace)?;
     let Some(first) = images.first() else {

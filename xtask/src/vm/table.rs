@@ -30,7 +30,7 @@ impl fmt::Display for Table<'_> {
         let failed = self.0.iter().filter(|row| !row.is_success()).count();
         write!(
             f,
-            "\n{} kernels passed, {failed} failed",
+            "\nkernels: {} passed, {failed} failed",
             self.0.len() - failed
         )
     }
@@ -111,7 +111,7 @@ kernel                         took  hooks     exchanges  tests
             too old
   a request veth, bridge
 
-1 kernels passed, 1 failed";
+kernels: 1 passed, 1 failed";
         assert_eq!(Table(&rows).to_string(), expected);
     }
 }

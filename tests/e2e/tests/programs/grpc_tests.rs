@@ -32,7 +32,6 @@ fn script(stage: &Stage, pod: &Pod, python: &Path, name: &str) -> Command {
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             format!("http://{collector}:4318"),
         )
-        .env("OTEL_SEMCONV_STABILITY_OPT_IN", "")
 }
 
 /// Runs the client against the server; the lines that the client wrote, and the spans.

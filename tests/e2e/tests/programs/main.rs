@@ -16,7 +16,6 @@ mod h2load_tests;
 mod haproxy;
 mod nghttp_tests;
 mod nginx;
-mod probe;
 mod proxy_tests;
 mod stage;
 mod wanted;

@@ -1,5 +1,4 @@
-//! nghttp asks for several paths on one connection, all at once, with padded frames and header
-//! blocks that go on in CONTINUATION.
+//! nghttp asks for several paths on one connection, all at once, with padded frames.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -29,11 +28,8 @@ fn statuses(output: &str) -> BTreeMap<&str, &str> {
 }
 
 #[test]
-fn padding_and_continuation_hide_nothing() {
-    if skip(
-        "padding_and_continuation_hide_nothing",
-        &["nghttp", "nginx"],
-    ) {
+fn padding_hides_nothing() {
+    if skip("padding_hides_nothing", &["nghttp", "nginx"]) {
         return;
     }
     let mut stage = Stage::new("nghttp");
@@ -43,7 +39,7 @@ fn padding_and_continuation_hide_nothing() {
     let parent = Parent::new();
     let output = client
         .command("nghttp")
-        .args(["--null-out", "--stat", "--padding=100", "--continuation"])
+        .args(["--null-out", "--stat", "--padding=100"])
         .arg(format!("--header=traceparent: {}", parent.traceparent()))
         .args(PATHS.map(|path| format!("http://{}{path}", service.address())))
         .run(DEADLINE)

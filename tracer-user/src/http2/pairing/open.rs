@@ -16,22 +16,30 @@ use crate::{
 
 /// Packets of each direction remembered for the frames that start in them.
 const RECENT_PACKETS: usize = 16;
-/// Packets remembered for the streams that need them; unneeded ones go when there are more.
-const MAX_PACKETS: usize = 256;
+/// Error code (RFC 9113 section 7): the stream was not processed.
+const REFUSED_STREAM: u32 = 7;
 /// A stream that has ended waits this long for the application to read its response.
 const READ_WAIT_NS: u64 = 30_000_000_000;
 
 #[derive(Default)]
 pub(super) struct Open {
     streams: BTreeMap<u32, Stream>,
+    /// The packets that open streams need.
     packets: HashMap<PacketId, Packet>,
+    by_seq: HashMap<(Direction, u32), PacketId>,
     to_server: VecDeque<PacketId>,
     to_client: VecDeque<PacketId>,
+    given_up: u64,
+    /// Requests before the first response.
+    first_requests: u32,
+    is_answered: bool,
 }
 
 /// A packet with HEADERS of any number of streams.
-#[derive(Default)]
 struct Packet {
+    direction: Direction,
+    /// Streams that need it.
+    streams: u32,
     leg: Option<Leg>,
     connect: Option<Connect>,
 }
@@ -71,77 +79,94 @@ impl Open {
     }
 
     /// What a fragment has told of a stream.
-    pub(super) fn stream(&mut self, direction: Direction, event: Event) {
+    pub(super) fn stream(&mut self, event: Event, done: &mut impl FnMut(Exchange)) {
         match event {
             Event::Request {
                 stream,
                 seq,
                 headers,
-            } => self.request(stream, seq, headers),
+            } => self.request(stream, seq, headers, done),
             Event::Response {
                 stream,
                 seq,
                 headers,
             } => {
-                let packet = self.packet_of(Direction::ToClient, seq);
-                if let Some(open) = self.streams.get_mut(&stream) {
-                    open.response = packet;
-                    open.answered = Answered {
-                        status: headers.status,
-                        grpc_status: headers.grpc_status,
-                    };
-                    // A response without a body to come is over; so is every other that is no
-                    // gRPC, as far as can be seen: DATA is not followed.
-                    open.has_ended = headers.end_stream || !open.asked.is_grpc;
-                }
+                let answered = Answered {
+                    status: headers.status,
+                    grpc_status: headers.grpc_status,
+                };
+                self.response(stream, seq, answered, headers.end_stream);
             }
             Event::Trailers {
                 stream,
                 seq,
                 trailers,
-            } => {
-                let packet = self.packet_of(Direction::ToClient, seq);
-                if let Some(open) = self.streams.get_mut(&stream) {
-                    open.trailers = packet.filter(|packet| open.response.as_ref() != Some(packet));
-                    open.answered.grpc_status = trailers.grpc_status;
-                    open.has_ended = true;
-                }
-            }
+            } => self.trailers(stream, seq, trailers.grpc_status),
             Event::End { stream, .. } => self.end(stream, |open| open.has_ended = true),
-            Event::Reset { stream, code, .. } | Event::Refused { stream, code } => {
-                self.end(stream, |open| {
-                    open.reset = Some(code);
-                    open.has_ended = true;
-                });
-            }
+            Event::Reset { stream, code, .. } => self.reset(stream, code),
+            // The GOAWAY may well say NO_ERROR; to this stream it says what a refusal says.
+            Event::Refused { stream, .. } => self.reset(stream, REFUSED_STREAM),
             Event::Evicted { stream } => self.end(stream, |open| open.is_lost = true),
-            Event::Interim { .. } | Event::GoAway { .. } => {}
-            Event::Desynchronised { .. } => {
-                let _ = direction;
-            }
+            Event::Interim { .. } | Event::GoAway { .. } | Event::Desynchronised { .. } => {}
         }
     }
 
-    /// Whether the packet of this journey carries requests.
+    fn response(&mut self, stream: u32, seq: u32, answered: Answered, end_stream: bool) {
+        if self
+            .streams
+            .get(&stream)
+            .is_none_or(|open| open.response.is_some())
+        {
+            return;
+        }
+        self.is_answered = true;
+        let packet = self.need(Direction::ToClient, seq);
+        self.end(stream, |open| {
+            open.response = packet;
+            open.answered = answered;
+            // A response without a body to come is over; so is every other that is no gRPC, as far
+            // as can be seen: DATA is not followed.
+            open.has_ended = end_stream || !open.asked.is_grpc;
+        });
+    }
+
+    fn trailers(&mut self, stream: u32, seq: u32, grpc_status: Option<u32>) {
+        if self
+            .streams
+            .get(&stream)
+            .is_none_or(|open| open.trailers.is_some())
+        {
+            return;
+        }
+        let packet = self.need(Direction::ToClient, seq);
+        self.end(stream, |open| {
+            open.trailers = packet;
+            open.answered.grpc_status = grpc_status;
+            open.has_ended = true;
+        });
+    }
+
+    /// Whether open streams have their requests in the packet of this journey.
     pub(super) fn is_request(&self, journey: &Journey) -> bool {
-        self.to_server.contains(&PacketId::from(journey))
+        self.packets
+            .get(&PacketId::from(journey))
+            .is_some_and(|packet| packet.direction == Direction::ToServer)
     }
 
     /// The packet of this journey waited for the handshake.
     pub(super) fn connected(&mut self, journey: &Journey, connect: Connect) {
-        let packet = self.packets.entry(PacketId::from(journey)).or_default();
-        packet.connect = Some(connect);
+        if let Some(packet) = self.packets.get_mut(&PacketId::from(journey)) {
+            packet.connect = Some(connect);
+        }
     }
 
-    /// A packet has crossed this node.
+    /// A packet has crossed this node. Its fragments came before it: what no stream needs now, none
+    /// will.
     pub(super) fn journey(&mut self, journey: Journey, done: &mut impl FnMut(Exchange)) {
-        if self.packets.len() >= MAX_PACKETS {
-            let needed = |id: &PacketId| self.streams.values().any(|stream| stream.needs(id));
-            self.packets.retain(|id, _| needed(id));
+        if let Some(packet) = self.packets.get_mut(&PacketId::from(&journey)) {
+            packet.leg = Some(Leg::new(journey));
+            self.complete(done);
         }
-        let packet = self.packets.entry(PacketId::from(&journey)).or_default();
-        packet.leg = Some(Leg::new(journey));
-        self.complete(done);
     }
 
     /// The application has read the packet that starts at `seq`.
@@ -152,13 +177,10 @@ impl Open {
         at_ns: u64,
         done: &mut impl FnMut(Exchange),
     ) {
-        let id = self
-            .recent(direction)
-            .iter()
-            .rfind(|id| id.seq() == seq)
-            .copied();
-        let leg = id
-            .and_then(|id| self.packets.get_mut(&id))
+        let leg = self
+            .by_seq
+            .get(&(direction, seq))
+            .and_then(|id| self.packets.get_mut(id))
             .and_then(|packet| packet.leg.as_mut());
         if let Some(leg) = leg {
             leg.read_ns.get_or_insert(at_ns);
@@ -166,8 +188,13 @@ impl Open {
         }
     }
 
-    /// Gives up streams that wait in vain; how many had not ended.
-    pub(super) fn expire(&mut self, now_ns: u64, done: &mut impl FnMut(Exchange)) -> u64 {
+    /// Streams given up before their end, or that could not be told, since this was asked last.
+    pub(super) fn take_given_up(&mut self) -> u64 {
+        std::mem::take(&mut self.given_up)
+    }
+
+    /// Gives up streams that wait in vain.
+    pub(super) fn expire(&mut self, now_ns: u64, done: &mut impl FnMut(Exchange)) {
         let over: Vec<u32> = self
             .streams
             .iter()
@@ -178,22 +205,30 @@ impl Open {
             })
             .map(|(stream, _)| *stream)
             .collect();
-        self.finish(over, done)
+        self.finish(over, done);
     }
 
     /// Gives up all of them.
-    pub(super) fn give_up(mut self, done: &mut impl FnMut(Exchange)) -> u64 {
-        let all = self.streams.keys().copied().collect();
-        self.finish(all, done)
+    pub(super) fn give_up(&mut self, done: &mut impl FnMut(Exchange)) {
+        let all: Vec<u32> = self.streams.keys().copied().collect();
+        self.finish(all, done);
     }
 
-    fn request(&mut self, stream: u32, seq: u32, headers: RequestHeaders) {
-        let Some(request) = self.packet_of(Direction::ToServer, seq) else {
+    fn request(
+        &mut self,
+        stream: u32,
+        seq: u32,
+        headers: RequestHeaders,
+        done: &mut impl FnMut(Exchange),
+    ) {
+        if self.streams.len() >= STREAMS_MAX {
+            let oldest = self.streams.keys().next().copied();
+            self.finish(oldest, done);
+        }
+        let Some(request) = self.need(Direction::ToServer, seq) else {
+            self.given_up += 1;
             return;
         };
-        if self.streams.len() >= STREAMS_MAX {
-            self.streams.pop_first();
-        }
         let asked = Asked {
             method: headers.method,
             path: headers.path,
@@ -202,6 +237,7 @@ impl Open {
             is_grpc: headers.grpc == Some(true),
             rpc: headers.rpc,
         };
+        self.first_requests += u32::from(!self.is_answered);
         let open = Stream {
             asked,
             request,
@@ -214,6 +250,13 @@ impl Open {
             is_lost: false,
         };
         self.streams.insert(stream, open);
+    }
+
+    fn reset(&mut self, stream: u32, code: u32) {
+        self.end(stream, |open| {
+            open.reset = Some(code);
+            open.has_ended = true;
+        });
     }
 
     fn end(&mut self, stream: u32, end: impl FnOnce(&mut Stream)) {
@@ -229,13 +272,38 @@ impl Open {
         }
     }
 
-    /// The packet in which the header of the frame at `seq` is complete.
-    fn packet_of(&self, direction: Direction, seq: u32) -> Option<PacketId> {
+    /// The packet in which the header of the frame at `seq` is complete; a stream needs it now.
+    fn need(&mut self, direction: Direction, seq: u32) -> Option<PacketId> {
         let complete = seq.wrapping_add(HEADER_BYTES as u32);
-        self.recent(direction)
+        let id = self
+            .recent(direction)
             .iter()
             .rfind(|id| before(id.seq(), complete))
-            .copied()
+            .copied()?;
+        self.by_seq.insert((direction, id.seq()), id);
+        let packet = self.packets.entry(id).or_insert_with(|| Packet {
+            direction,
+            streams: 0,
+            leg: None,
+            connect: None,
+        });
+        packet.streams += 1;
+        Some(id)
+    }
+
+    /// A stream needs a packet no more.
+    fn release(&mut self, id: PacketId) {
+        let Some(packet) = self.packets.get_mut(&id) else {
+            return;
+        };
+        packet.streams = packet.streams.saturating_sub(1);
+        if packet.streams == 0 {
+            let place = (packet.direction, id.seq());
+            self.packets.remove(&id);
+            if self.by_seq.get(&place) == Some(&id) {
+                self.by_seq.remove(&place);
+            }
+        }
     }
 
     /// Hands out the streams that have ended and of which everything has been seen.
@@ -264,19 +332,21 @@ impl Open {
         self.packets.get(id)?.leg.as_ref()
     }
 
-    /// Makes exchanges of streams; how many of them had not ended.
-    fn finish(&mut self, streams: Vec<u32>, done: &mut impl FnMut(Exchange)) -> u64 {
-        let mut given_up = 0;
+    /// Makes exchanges of streams.
+    fn finish(&mut self, streams: impl IntoIterator<Item = u32>, done: &mut impl FnMut(Exchange)) {
         for stream in streams {
             let Some(stream) = self.streams.remove(&stream) else {
                 continue;
             };
-            given_up += u64::from(!stream.has_ended);
-            if let Some(exchange) = self.exchange(stream) {
-                done(exchange);
+            let packets = [Some(stream.request), stream.response, stream.trailers];
+            let has_ended = stream.has_ended;
+            let exchange = self.exchange(stream);
+            self.given_up += u64::from(!has_ended || exchange.is_none());
+            exchange.into_iter().for_each(&mut *done);
+            for packet in packets.into_iter().flatten() {
+                self.release(packet);
             }
         }
-        given_up
     }
 
     /// `None` where the journey of the request was not seen.
@@ -284,25 +354,23 @@ impl Open {
         let leg = |id: Option<PacketId>| self.leg(&id?).cloned();
         let request = leg(Some(stream.request))?;
         let response = leg(stream.response);
-        let trailers = leg(stream.trailers);
+        // Trailers in the packet of the response have no way of their own.
+        let trailers = leg(stream
+            .trailers
+            .filter(|_| stream.trailers != stream.response));
         let packet = self.packets.get_mut(&stream.request)?;
+        // Of several requests that waited for the handshake nobody can tell which began it, and it
+        // may have begun before the others were asked for.
+        let connect = packet.connect.take().filter(|_| self.first_requests == 1);
         Some(Exchange {
             asked: stream.asked,
             answered: stream.response.map(|_| stream.answered),
-            connect: packet.connect.take(),
+            connect,
             request,
             request_seq: stream.request_seq,
             response,
             trailers,
             reset: stream.reset,
         })
-    }
-}
-
-impl Stream {
-    fn needs(&self, id: &PacketId) -> bool {
-        self.request == *id
-            || self.response.as_ref() == Some(id)
-            || self.trailers.as_ref() == Some(id)
     }
 }

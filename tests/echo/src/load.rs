@@ -1,0 +1,144 @@
+//! The load: numbered requests over a number of connections and streams.
+//!
+//! Each connection has a row of numbers of its own: the request before and the one after on a
+//! connection have other statuses, so a pairing that slips by one is seen.
+
+use std::{
+    cell::{Cell, RefCell},
+    fs::File,
+    io::{BufWriter, Write},
+    path::PathBuf,
+    rc::Rc,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Context;
+use tokio::task::{JoinSet, LocalSet};
+
+use crate::{
+    client::{Client, Protocol, Target},
+    pace::Pace,
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The server, http://address:port
+    #[arg(long)]
+    url: Target,
+    /// Connections, all kept open
+    #[arg(long, default_value_t = 1)]
+    connections: u64,
+    /// Requests at a time on each connection; HTTP/2 only
+    #[arg(long, default_value_t = 1)]
+    streams: u32,
+    /// Requests in all
+    #[arg(long)]
+    requests: u64,
+    #[arg(long, value_enum)]
+    protocol: Protocol,
+    /// Requests a second in all [default: as fast as answers come]
+    #[arg(long)]
+    rate: Option<u32>,
+    /// The number of the first request
+    #[arg(long, default_value_t = 1)]
+    first: u64,
+    /// Write a line for each request: its number, and when it was sent and answered, in
+    /// nanoseconds since 1970
+    #[arg(long)]
+    record: Option<PathBuf>,
+}
+
+/// What everybody who sends shares.
+struct Load {
+    target: Target,
+    pace: Pace,
+    done: RefCell<Vec<Done>>,
+}
+
+struct Done {
+    number: u64,
+    sent_ns: u64,
+    answered_ns: u64,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    let begin = Instant::now();
+    let load = Rc::new(Load {
+        target: args.url.clone(),
+        pace: Pace::new(args.rate),
+        done: RefCell::default(),
+    });
+    LocalSet::new().run_until(send_all(&args, &load)).await?;
+    let done = load.done.take();
+    if let Some(path) = &args.record {
+        write(path, &done).with_context(|| format!("write {}", path.display()))?;
+    }
+    let seconds = begin.elapsed().as_secs_f64();
+    println!(
+        "{}",
+        serde_json::json!({"requests": done.len(), "seconds": seconds})
+    );
+    Ok(())
+}
+
+async fn send_all(args: &Args, load: &Rc<Load>) -> anyhow::Result<()> {
+    let mut senders = JoinSet::new();
+    for connection in 0..args.connections {
+        let row = |connection: u64| args.first + args.requests * connection / args.connections;
+        let (first, end) = (row(connection), row(connection + 1));
+        let next = Rc::new(Cell::new(first));
+        let stream = load.target.connect().await?;
+        let client = Client::on(stream, args.protocol).await?;
+        for _ in 1..args.streams {
+            if let Some(client) = client.share() {
+                senders.spawn_local(send(Rc::clone(load), client, Rc::clone(&next), end));
+            }
+        }
+        senders.spawn_local(send(Rc::clone(load), client, next, end));
+    }
+    while let Some(sender) = senders.join_next().await {
+        sender.context("a sender ended")??;
+    }
+    Ok(())
+}
+
+/// Sends the requests of a row, until somebody has sent the last.
+async fn send(
+    load: Rc<Load>,
+    mut client: Client,
+    next: Rc<Cell<u64>>,
+    end: u64,
+) -> anyhow::Result<()> {
+    while next.get() < end {
+        let number = next.replace(next.get() + 1);
+        load.pace.next().await;
+        let sent_ns = now_ns();
+        client.exchange(&load.target, number).await?;
+        load.done.borrow_mut().push(Done {
+            number,
+            sent_ns,
+            answered_ns: now_ns(),
+        });
+    }
+    Ok(())
+}
+
+fn write(path: &PathBuf, done: &[Done]) -> std::io::Result<()> {
+    let mut file = BufWriter::new(File::create(path)?);
+    for Done {
+        number,
+        sent_ns,
+        answered_ns,
+    } in done
+    {
+        writeln!(file, "{number} {sent_ns} {answered_ns}")?;
+    }
+    file.flush()
+}
+
+fn now_ns() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}

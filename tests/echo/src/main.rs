@@ -1,0 +1,37 @@
+//! `echo`: many requests, each of which tells everybody who looks which one it is.
+//!
+//! In: the command line. Out: a server, a load, or connections that are held open. It exports no
+//! spans: what a tracer tells of its traffic is checked against the numbers of the requests.
+
+mod client;
+mod descriptors;
+mod load;
+mod number;
+mod open;
+mod pace;
+mod server;
+
+use clap::Parser;
+
+#[derive(Debug, Parser)]
+#[command(about = "Requests that can be told apart, and their answers")]
+enum Command {
+    /// Answers HTTP/1.1 and HTTP/2 with prior knowledge on one port, until SIGTERM
+    Server(server::Args),
+    /// Sends numbered requests, each in a trace of its own
+    Load(load::Args),
+    /// Opens connections, sends one request on some of them, and holds all until SIGTERM
+    Open(open::Args),
+}
+
+// One thread: on a small machine the traced node needs the others.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let command = Command::parse();
+    descriptors::raise_limit()?;
+    match command {
+        Command::Server(args) => server::run(args).await,
+        Command::Load(args) => load::run(args).await,
+        Command::Open(args) => open::run(args).await,
+    }
+}

@@ -1,0 +1,104 @@
+//! Connections that are opened and held, most of them idle.
+
+use std::{cell::Cell, rc::Rc};
+
+use anyhow::Context;
+use tokio::{
+    net::TcpStream,
+    signal::unix::{SignalKind, signal},
+    task::{JoinSet, LocalSet},
+};
+
+use crate::{
+    client::{Client, Protocol, Target},
+    pace::Pace,
+};
+
+/// Connections that are being opened at a time: fewer than a server lets wait.
+const AT_A_TIME: usize = 32;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The server, http://address:port
+    #[arg(long)]
+    url: Target,
+    /// Connections
+    #[arg(long)]
+    connections: u64,
+    /// Send a request on every N-th connection, and nothing on the others
+    #[arg(long, value_name = "N")]
+    request_every: u64,
+    #[arg(long, value_enum)]
+    protocol: Protocol,
+    /// Connections opened a second
+    #[arg(long)]
+    rate: Option<u32>,
+    /// The number of the first request
+    #[arg(long, default_value_t = 1)]
+    first: u64,
+}
+
+/// A connection that is held.
+enum Held {
+    Idle { _stream: TcpStream },
+    Asked { _client: Client },
+}
+
+/// What everybody who opens shares.
+struct Opening {
+    args: Args,
+    pace: Pace,
+    next: Cell<u64>,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let opening = Rc::new(Opening {
+        pace: Pace::new(args.rate),
+        args,
+        next: Cell::new(0),
+    });
+    let held = LocalSet::new().run_until(open_all(&opening)).await?;
+    let asked = held
+        .iter()
+        .filter(|held| matches!(held, Held::Asked { .. }))
+        .count();
+    eprintln!("opened {} connections, sent {asked} requests", held.len());
+    terminate.recv().await;
+    Ok(())
+}
+
+async fn open_all(opening: &Rc<Opening>) -> anyhow::Result<Vec<Held>> {
+    let mut openers = JoinSet::new();
+    for _ in 0..AT_A_TIME {
+        openers.spawn_local(open(Rc::clone(opening)));
+    }
+    let mut held = Vec::new();
+    while let Some(opener) = openers.join_next().await {
+        held.extend(opener.context("an opener ended")??);
+    }
+    Ok(held)
+}
+
+/// Opens one connection after the other, until somebody has opened the last.
+async fn open(opening: Rc<Opening>) -> anyhow::Result<Vec<Held>> {
+    let args = &opening.args;
+    let every = args.request_every.max(1);
+    let mut held = Vec::new();
+    while opening.next.get() < args.connections {
+        let connection = opening.next.replace(opening.next.get() + 1);
+        opening.pace.next().await;
+        let stream = args.url.connect().await;
+        let stream = stream.with_context(|| format!("open connection {connection}"))?;
+        if !connection.is_multiple_of(every) {
+            held.push(Held::Idle { _stream: stream });
+            continue;
+        }
+        let mut client = Client::on(stream, args.protocol).await?;
+        client
+            .exchange(&args.url, args.first + connection / every)
+            .await?;
+        held.push(Held::Asked { _client: client });
+    }
+    Ok(held)
+}

@@ -1,0 +1,35 @@
+//! When the next request is due.
+
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
+
+/// A constant number of requests a second, shared by all who send.
+pub(crate) struct Pace {
+    begin: Instant,
+    /// None: as fast as answers come.
+    interval: Option<Duration>,
+    taken: Cell<u32>,
+}
+
+impl Pace {
+    /// From now on.
+    pub(crate) fn new(per_second: Option<u32>) -> Self {
+        Self {
+            begin: Instant::now(),
+            interval: per_second.map(|rate| Duration::from_secs(1) / rate.max(1)),
+            taken: Cell::new(0),
+        }
+    }
+
+    /// Takes the next place in the row and waits until its time comes.
+    pub(crate) async fn next(&self) {
+        let Some(interval) = self.interval else {
+            return;
+        };
+        let place = self.taken.get();
+        self.taken.set(place.saturating_add(1));
+        tokio::time::sleep_until((self.begin + interval * place).into()).await;
+    }
+}

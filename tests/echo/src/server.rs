@@ -1,0 +1,89 @@
+//! The server: status, `x-id` and body of a response are made of its request.
+
+use std::{convert::Infallible, net::SocketAddr, time::Duration};
+
+use anyhow::Context;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    Request, Response, StatusCode, body::Incoming, header::HeaderValue, service::service_fn,
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    signal::unix::{SignalKind, signal},
+};
+
+use crate::number;
+
+/// Connections that wait to be accepted; the kernel takes less where net.core.somaxconn is less.
+const BACKLOG: u32 = 4096;
+/// How long to wait when a connection cannot be accepted, for want of descriptors most likely.
+const ACCEPT_WAIT: Duration = Duration::from_millis(10);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The address to listen on
+    #[arg(long)]
+    listen: SocketAddr,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let socket = TcpSocket::new_v4().context("make a socket")?;
+    socket.set_reuseaddr(true).context("set SO_REUSEADDR")?;
+    let listening = |error| format!("listen on {}: {error}", args.listen);
+    socket
+        .bind(args.listen)
+        .map_err(|error| anyhow::anyhow!(listening(error)))?;
+    let listener = socket
+        .listen(BACKLOG)
+        .map_err(|error| anyhow::anyhow!(listening(error)))?;
+    eprintln!("listening on {}", args.listen);
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    tokio::spawn(serve(stream));
+                }
+                Err(error) => {
+                    eprintln!("cannot accept a connection: {error}");
+                    tokio::time::sleep(ACCEPT_WAIT).await;
+                }
+            },
+            _ = terminate.recv() => return Ok(()),
+        }
+    }
+}
+
+async fn serve(stream: TcpStream) {
+    // Without it a small answer waits for the acknowledgement of the one before.
+    let _ = stream.set_nodelay(true);
+    let served = auto::Builder::new(TokioExecutor::new())
+        .serve_connection(TokioIo::new(stream), service_fn(answer))
+        .await;
+    if let Err(error) = served {
+        eprintln!("a connection failed: {error}");
+    }
+}
+
+async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let number = number::of_path(request.uri().path());
+    let id = request.headers().get(number::HEADER);
+    let (Some(number), Some(id)) = (number, id) else {
+        let mut response = Response::new(Full::default());
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        return Ok(response);
+    };
+    let status = number::status(number);
+    let has_body = !matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
+    let body = has_body.then(|| Bytes::copy_from_slice(id.as_bytes()));
+    let id: HeaderValue = id.clone();
+    let mut response = Response::new(Full::new(body.unwrap_or_default()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(number::HEADER, id);
+    Ok(response)
+}
