@@ -9,6 +9,7 @@ use std::{
     fs,
     net::{Ipv4Addr, SocketAddrV4},
     path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -43,9 +44,14 @@ pub struct EchoScene {
     clients: Vec<Pod>,
     service: Service,
     servers: Vec<Process>,
-    // Last, so that it is taken down after the processes.
+    // After the processes, so that it is taken down after them.
     lab: Lab,
+    // Last, so that the next scene begins when this one is gone.
+    _alone: MutexGuard<'static, ()>,
 }
+
+/// Loads are paced for a machine that carries one of them: the scenes of a test program take turns.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// One request, as the client knows it. Nanoseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +91,8 @@ impl EchoScene {
     /// # Errors
     /// When any of them cannot start.
     pub fn start(label: &str, servers: usize, clients: usize) -> Result<Self> {
+        // A test that failed has said so itself.
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let lab = Lab::new(label)?;
         let node = lab.node("node")?;
         let collector = Collector::start(&node)?;
@@ -115,6 +123,7 @@ impl EchoScene {
             service,
             servers,
             lab,
+            _alone: alone,
         })
     }
 
