@@ -17,7 +17,7 @@ use crate::{Report, Traces, binary};
 /// How long the agent may take to attach, on a machine that may be compiling beside it.
 const ATTACH: Duration = Duration::from_secs(30);
 /// How long a process may take to flush and end.
-const END: Duration = Duration::from_secs(30);
+const END: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
 /// Agent and viewer on a node of a lab.
@@ -136,6 +136,8 @@ pub(crate) fn start_agent(
         .arg(lab.work_dir().join("report.json"))
         .args(arguments)
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
+        // These tests are about what is seen, not about how fast a dev build exports a burst of it.
+        .env("OTEL_BSP_MAX_QUEUE_SIZE", "500000")
         .env("NODE_NAME", "node")
         .spawn()?;
     wait_logged(&mut agent, "hopspan: attached")?;

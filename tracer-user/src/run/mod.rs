@@ -20,8 +20,8 @@ use crate::{
 
 use agent::Agent;
 
-/// How long the last spans may take to leave.
-const FLUSH: Duration = Duration::from_secs(10);
+/// How long the last spans may take to leave: less than the 30 s after which Kubernetes kills.
+const FLUSH: Duration = Duration::from_secs(25);
 
 /// Follow the packets of this node's pods, and export their hops as spans.
 ///
