@@ -65,13 +65,14 @@ fn check(label: &str, connections: usize, streams: usize) {
             assert_eq!(exchange.attribute(key), wanted, "{key} of {exchange:#?}");
         }
     }
-    assert_legs(parent.trace(&traces), connections);
+    assert_legs(parent.trace(&traces));
 }
 
-/// Each exchange has its request and its response, whole; each connection one connect.
-fn assert_legs(trace: &Trace, connections: usize) {
+/// Each exchange has its request and its response, whole. No connect: several requests waited for
+/// each connection, and nobody can tell which of them opened it.
+fn assert_legs(trace: &Trace) {
     for (role, count) in [
-        ("connect", connections),
+        ("connect", 0),
         ("request", REQUESTS),
         ("response", REQUESTS),
     ] {
@@ -83,7 +84,7 @@ fn assert_legs(trace: &Trace, connections: usize) {
             assert_eq!(leg.attribute("hopspan.incomplete"), "", "{leg:#?}");
         }
         // Looking below a span is a walk over the whole trace: a few stand for all.
-        for leg in legs.iter().step_by(legs.len().div_ceil(100)) {
+        for leg in legs.iter().step_by(legs.len().div_ceil(100).max(1)) {
             assert_partition(trace, leg);
         }
     }

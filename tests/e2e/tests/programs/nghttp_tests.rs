@@ -57,7 +57,8 @@ fn padding_hides_nothing() {
         .collect();
     paths.sort_unstable();
     assert_eq!(paths, statuses.keys().copied().collect::<Vec<_>>());
-    assert_eq!(trace.of_role("connect").count(), 1);
+    // All of them waited for the handshake: nobody can tell which began it.
+    assert_eq!(trace.of_role("connect").count(), 0);
     for exchange in exchanges {
         let path = exchange.attribute("url.path");
         Wanted {
