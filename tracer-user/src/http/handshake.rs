@@ -12,8 +12,9 @@ use crate::{
 use super::exchange::{Connect, Leg};
 
 /// The request that opened a connection follows the handshake within this time; a later one found
-/// the connection in a pool.
-const CONNECT_GAP_NS: u64 = 100_000_000;
+/// the connection in a pool. Several periods of the scheduler's bandwidth control (100 ms): a pod
+/// that was throttled between the two has waited for its connection all the same.
+const CONNECT_GAP_NS: u64 = 1_000_000_000;
 
 /// Handshakes that no request has followed yet. `flow` bounds the connections.
 #[derive(Debug, Default)]

@@ -65,7 +65,15 @@ struct Nat<'r> {
 impl<'r> Nat<'r> {
     /// `None` where no address was changed.
     fn of(journey: &Journey, rules: &'r Rules) -> Option<Self> {
-        let Conntrack { original, reply } = journey.conntrack?;
+        // Where no netfilter program saw the connection, its two ends still tell what was done to it
+        // on the way between them.
+        let Conntrack { original, reply } = match journey.conntrack {
+            Some(conntrack) => conntrack,
+            None => Conntrack {
+                original: journey.sent,
+                reply: journey.received?.reversed(),
+            },
+        };
         let masqueraded = reply.destination != original.source;
         if reply == original.reversed() {
             return None;

@@ -108,7 +108,7 @@ fn a_pooled_connection_has_no_connect() {
     check(
         "s 99
          a 0
-         at 500000000
+         at 5000000000
          > 100 1 /a
          r> 100
          < 1 200 200

@@ -188,6 +188,17 @@ fn the_translation_is_told_where_it_happened() {
 }
 
 #[test]
+fn without_conntrack_the_two_ends_tell_the_translation() {
+    let mut exchange = exchange(TRACE);
+    let with = make(&exchange);
+    exchange.request.journey.conntrack = None;
+    assert_eq!(make(&exchange), with);
+    // A dropped request was received nowhere, and nothing is known of its destination.
+    exchange.request.journey.received = None;
+    assert_eq!(attribute(&make(&exchange)[0], "hopspan.nat.original"), "");
+}
+
+#[test]
 fn nothing_without_a_sampled_context() {
     for headers in [
         "",
