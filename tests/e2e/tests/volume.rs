@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use hopspan_e2e::EchoScene;
 
 /// Exchanges of a load. A hundred thousand on HTTP/2 were seen to pass too, in 100 s.
-const EXCHANGES: u64 = 20_000;
+const EXCHANGES: u64 = 100_000;
 /// Requests a second: below what the agent's export sustains on two processors. Above it spans are
 /// dropped from the full queue, which the report counts.
-const RATE: u32 = 1_000;
+const RATE: u32 = 2_000;
 const LOAD: Duration = Duration::from_secs(150);
 
 fn check(label: &str, arguments: &str) {
