@@ -116,6 +116,7 @@ impl Pipeline {
                 self.clock.sample(sample);
                 let events = self.flow.expire(sample.monotonic_ns);
                 self.events(events, out);
+                self.handshakes.expire(sample.monotonic_ns);
                 let mut done = Vec::new();
                 let mut take = |exchange| done.push(exchange);
                 self.http.expire(sample.monotonic_ns, &mut take);
