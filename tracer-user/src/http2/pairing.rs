@@ -51,7 +51,8 @@ struct Followed {
 /// The open streams of this node.
 #[derive(Default)]
 pub struct Pairing {
-    connections: HashMap<ConnectionId, Followed>,
+    /// Boxed: a table that grows keeps room for as many again.
+    connections: HashMap<ConnectionId, Box<Followed>>,
     heap_bytes: usize,
     losses: Losses,
 }
@@ -109,7 +110,7 @@ impl Pairing {
 
     /// Gives up what waits in vain.
     pub fn expire(&mut self, now_ns: u64, done: &mut impl FnMut(Exchange)) {
-        let mut waiting: Vec<(&ConnectionId, &mut Followed)> =
+        let mut waiting: Vec<(&ConnectionId, &mut Box<Followed>)> =
             self.connections.iter_mut().collect();
         // The order of a hash map is not for others to depend on.
         waiting.sort_by_key(|(id, _)| **id);
@@ -135,10 +136,12 @@ impl Pairing {
         } else {
             Start::Preface
         };
-        let followed = self.connections.entry(id).or_insert_with(|| Followed {
-            http2: Connection::new(start),
-            open: Open::default(),
-            heap_bytes: 0,
+        let followed = self.connections.entry(id).or_insert_with(|| {
+            Box::new(Followed {
+                http2: Connection::new(start),
+                open: Open::default(),
+                heap_bytes: 0,
+            })
         });
         let direction = match side {
             Side::Client => Direction::ToServer,
@@ -154,7 +157,7 @@ impl Pairing {
             bytes: &fragment.bytes,
         };
         followed.open.packet(direction, fragment);
-        let Followed { http2, open, .. } = followed;
+        let Followed { http2, open, .. } = &mut **followed;
         let losses = &mut self.losses;
         http2.fragment(&piece, &mut |event| {
             if let streams::Event::Desynchronised { .. } = event {

@@ -303,6 +303,11 @@ impl Open {
             if self.by_seq.get(&place) == Some(&id) {
                 self.by_seq.remove(&place);
             }
+            if self.packets.is_empty() {
+                // A table of packets is larger than all the rest of an idle connection.
+                self.packets.shrink_to_fit();
+                self.by_seq.shrink_to_fit();
+            }
         }
     }
 
