@@ -260,6 +260,26 @@ pub fn assert_partition(trace: &Trace, path: &Span) {
     assert_eq!(at_ns, path.end_ns, "the hops end before {path:?} does");
 }
 
+/// One request, one response, and a connect where there was one; all complete, all within.
+pub fn assert_legs(trace: &Trace, exchange: &Span, connected: bool) {
+    for (role, count) in [
+        ("connect", usize::from(connected)),
+        ("request", 1),
+        ("response", 1),
+    ] {
+        let legs = trace.children_of_role(exchange, role);
+        assert_eq!(legs.len(), count, "{role} spans under {exchange:#?}");
+        for leg in legs {
+            assert_eq!(leg.attribute("hopspan.incomplete"), "", "{leg:#?}");
+            assert!(
+                leg.is_within(exchange),
+                "{leg:#?} is not within {exchange:#?}"
+            );
+            assert_partition(trace, leg);
+        }
+    }
+}
+
 fn assert_ids_are_unique(trace: &Trace) {
     let mut seen = HashSet::new();
     for span in &trace.spans {

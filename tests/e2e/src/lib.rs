@@ -6,9 +6,12 @@
 
 mod binaries;
 mod collector;
+mod dialogue;
 mod echo_scene;
 mod expect;
+pub mod frames;
 mod kernel;
+mod parent;
 mod report;
 mod scene;
 mod seen;
@@ -16,9 +19,13 @@ mod spans;
 
 pub use binaries::binary;
 pub use collector::{Collected, Collector, Exchange};
+pub use dialogue::{
+    Dialogue, Dialogues, Step, end, fill, hang, pause, reset, send, shut, take, until,
+};
 pub use echo_scene::{EchoOutcome, EchoScene, Judgement, Sent};
-pub use expect::{Truth, assert_exchanges, assert_partition};
+pub use expect::{Truth, assert_exchanges, assert_legs, assert_partition};
 pub use kernel::Kernel;
+pub use parent::Parent;
 pub use report::Report;
 pub use scene::{Outcome, Scene};
 pub use seen::seen;

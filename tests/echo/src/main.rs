@@ -1,7 +1,8 @@
 //! `echo`: many requests, each of which tells everybody who looks which one it is.
 //!
-//! In: the command line. Out: a server, a load, or connections that are held open. It exports no
-//! spans: what a tracer tells of its traffic is checked against the numbers of the requests.
+//! In: the command line. Out: a server, a load, connections that are held open, or one of which
+//! every byte is told. It exports no spans: what a tracer tells of its traffic is checked against
+//! the numbers of the requests.
 
 mod client;
 mod descriptors;
@@ -9,7 +10,9 @@ mod load;
 mod number;
 mod open;
 mod pace;
+mod play;
 mod server;
+mod step;
 
 use clap::Parser;
 
@@ -22,6 +25,8 @@ enum Command {
     Load(load::Args),
     /// Opens connections, sends one request on some of them, and holds all until SIGTERM
     Open(open::Args),
+    /// Does what it is told on one connection, byte by byte
+    Play(play::Args),
 }
 
 // One thread: on a small machine the traced node needs the others.
@@ -33,5 +38,6 @@ async fn main() -> anyhow::Result<()> {
         Command::Server(args) => server::run(args).await,
         Command::Load(args) => load::run(args).await,
         Command::Open(args) => open::run(args).await,
+        Command::Play(args) => play::run(args),
     }
 }

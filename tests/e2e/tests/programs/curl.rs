@@ -3,9 +3,9 @@
 
 use std::{net::SocketAddrV4, time::Duration};
 
+use hopspan_e2e::Parent;
 use hopspan_lab::Pod;
 
-use crate::wanted::Parent;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 

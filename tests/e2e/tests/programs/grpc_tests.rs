@@ -3,13 +3,12 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use hopspan_e2e::{Span, Trace, Traces};
+use hopspan_e2e::{Span, Trace, Traces, assert_legs};
 use hopspan_lab::{Command, Pod, kube_proxy::Service};
 
 use crate::{
     available::python,
     stage::{PORT, Stage, endpoint},
-    wanted::assert_legs,
 };
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/grpc_python");

@@ -2,13 +2,12 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use hopspan_e2e::{Span, Trace, assert_partition};
+use hopspan_e2e::{Parent, Span, Trace, assert_partition};
 
 use crate::{
     available::skip,
     nginx::{self, Http},
     stage::Stage,
-    wanted::Parent,
 };
 
 /// All their spans, some 27 each, fit into the agent's export queue: none is lost however long the

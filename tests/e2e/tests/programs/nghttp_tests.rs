@@ -2,11 +2,13 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use hopspan_e2e::Parent;
+
 use crate::{
     available::skip,
     nginx::{self, Http},
     stage::{Stage, endpoint},
-    wanted::{Parent, Wanted},
+    wanted::Wanted,
 };
 
 const PATHS: [&str; 5] = ["/one", "/missing", "/two", "/three", "/four"];

@@ -1,0 +1,60 @@
+//! The span that a request says it comes from: one that nobody exports. In: nothing. Out: ids that
+//! no other request of the test program has, and the spans that came below them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::{Span, Trace, Traces};
+
+/// A caller's span.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parent {
+    /// 32 lower-case hexadecimal digits.
+    pub trace_id: String,
+    /// 16 lower-case hexadecimal digits.
+    pub span_id: String,
+}
+
+impl Parent {
+    /// One that no other request has.
+    #[expect(clippy::new_without_default, reason = "each one is another")]
+    pub fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self {
+            trace_id: format!("5eed{number:028x}"),
+            span_id: format!("ca11{number:012x}"),
+        }
+    }
+
+    /// As a header's value (W3C Trace Context level 1), sampled.
+    pub fn traceparent(&self) -> String {
+        format!("00-{}-{}-01", self.trace_id, self.span_id)
+    }
+
+    /// The trace that it began; panics where nothing came of it.
+    pub fn trace<'t>(&self, traces: &'t Traces) -> &'t Trace {
+        traces
+            .0
+            .get(&self.trace_id)
+            .unwrap_or_else(|| panic!("no span of {self:?}"))
+    }
+
+    /// All exchanges of its trace, in the order of their start. It is the parent of each.
+    pub fn exchanges<'t>(&self, traces: &'t Traces) -> Vec<&'t Span> {
+        let mut exchanges: Vec<&Span> = self.trace(traces).of_role("exchange").collect();
+        exchanges.sort_by_key(|span| span.start_ns);
+        for exchange in &exchanges {
+            assert_eq!(exchange.parent_id, self.span_id, "{exchange:?}");
+        }
+        exchanges
+    }
+
+    /// The one exchange of its trace.
+    pub fn exchange<'t>(&self, traces: &'t Traces) -> &'t Span {
+        let exchanges = self.exchanges(traces);
+        let [exchange] = exchanges[..] else {
+            panic!("{} exchanges of {self:?}: {exchanges:#?}", exchanges.len());
+        };
+        exchange
+    }
+}

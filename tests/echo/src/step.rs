@@ -1,0 +1,97 @@
+//! One step of a part that is played, as it is written on the command line: a word, and an argument
+//! where the word takes one. Bytes are written in hexadecimal digits.
+
+use std::{str::FromStr, time::Duration};
+
+use anyhow::{Context, bail, ensure};
+
+/// What one end of a connection does next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// `send HEX`: writes these bytes, at once.
+    Send(Vec<u8>),
+    /// `fill N`: writes N bytes of a body.
+    Fill(u64),
+    /// `until HEX`: reads up to these bytes, and them.
+    Until(Vec<u8>),
+    /// `take N`: reads N bytes.
+    Take(u64),
+    /// `pause N`: does nothing for N milliseconds.
+    Pause(Duration),
+    /// `shut`: says that it sends no more (shutdown(2), SHUT_WR).
+    Shut,
+    /// `end`: reads until the other end sends no more, or resets the connection.
+    End,
+    /// `reset`: closes the connection with a RST (SO_LINGER of 0 seconds).
+    Reset,
+    /// `hang`: does nothing until somebody kills it.
+    Hang,
+}
+
+impl FromStr for Step {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let (word, argument) = text.split_once(' ').unwrap_or((text, ""));
+        let number = || -> anyhow::Result<u64> {
+            let number = argument.parse();
+            number.with_context(|| format!("{text:?} has no number"))
+        };
+        let bytes = || -> anyhow::Result<Vec<u8>> {
+            let bytes = bytes(argument).filter(|bytes| !bytes.is_empty());
+            bytes.with_context(|| format!("{text:?} has no hexadecimal digits"))
+        };
+        let step = match word {
+            "send" => Self::Send(bytes()?),
+            "fill" => Self::Fill(number()?),
+            "until" => Self::Until(bytes()?),
+            "take" => Self::Take(number()?),
+            "pause" => Self::Pause(Duration::from_millis(number()?)),
+            "shut" => Self::Shut,
+            "end" => Self::End,
+            "reset" => Self::Reset,
+            "hang" => Self::Hang,
+            _ => bail!("{text:?} is no step"),
+        };
+        let takes_argument = !matches!(step, Self::Shut | Self::End | Self::Reset | Self::Hang);
+        ensure!(
+            takes_argument || argument.is_empty(),
+            "{word:?} takes no argument"
+        );
+        Ok(step)
+    }
+}
+
+fn bytes(hex: &str) -> Option<Vec<u8>> {
+    let digits = hex.as_bytes();
+    if !digits.len().is_multiple_of(2) {
+        return None;
+    }
+    digits
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_words_with_arguments() {
+        let check = |text: &str, expected: Option<Step>| {
+            assert_eq!(text.parse::<Step>().ok(), expected, "{text:?}");
+        };
+        check("send 0d0a", Some(Step::Send(b"\r\n".to_vec())));
+        check("until 41", Some(Step::Until(b"A".to_vec())));
+        check("take 100", Some(Step::Take(100)));
+        check("pause 20", Some(Step::Pause(Duration::from_millis(20))));
+        check("shut", Some(Step::Shut));
+        check("hang", Some(Step::Hang));
+        for wrong in [
+            "", "send", "send 0d0", "send 0g", "fill x", "shut 1", "wait",
+        ] {
+            check(wrong, None);
+        }
+    }
+}
