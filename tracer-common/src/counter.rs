@@ -30,11 +30,13 @@ pub enum Counter {
     HeadUnreadable = 10,
     /// Fragment records that did not fit.
     FragmentLost = 11,
+    /// Close records that did not fit.
+    CloseLost = 12,
 }
 
 impl Counter {
     /// Every counter, in the order of their numbers.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Opened,
         Self::Closed,
         Self::Dropped,
@@ -47,6 +49,7 @@ impl Counter {
         Self::DeviceLost,
         Self::HeadUnreadable,
         Self::FragmentLost,
+        Self::CloseLost,
     ];
 
     /// The name in reports.
@@ -64,6 +67,7 @@ impl Counter {
             Self::DeviceLost => "device_lost",
             Self::HeadUnreadable => "head_unreadable",
             Self::FragmentLost => "fragment_lost",
+            Self::CloseLost => "close_lost",
         }
     }
 

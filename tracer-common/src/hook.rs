@@ -36,11 +36,13 @@ pub enum Hook {
     SocketRead = 14,
     /// tp_btf kfree_skb: the packet is dropped.
     PacketDrop = 15,
+    /// tp_btf inet_sock_set_state: a socket has closed.
+    SocketClose = 16,
 }
 
 impl Hook {
     /// Every hook, in the order of their numbers.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::CgroupEgress,
         Self::DeviceTransmit,
         Self::DeviceReceive,
@@ -57,6 +59,7 @@ impl Hook {
         Self::CgroupIngress,
         Self::SocketRead,
         Self::PacketDrop,
+        Self::SocketClose,
     ];
 
     /// The name in reports and errors.
@@ -78,6 +81,7 @@ impl Hook {
             Self::CgroupIngress => "cgroup_ingress",
             Self::SocketRead => "socket_read",
             Self::PacketDrop => "packet_drop",
+            Self::SocketClose => "socket_close",
         }
     }
 }

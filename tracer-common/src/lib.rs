@@ -8,6 +8,7 @@
 
 #![no_std]
 
+pub mod close;
 pub mod conntrack;
 pub mod counter;
 pub mod device;
@@ -35,6 +36,8 @@ pub enum RecordKind {
     Device = 4,
     /// [`fragment::Fragment`], followed by the captured bytes.
     Fragment = 5,
+    /// [`close::Close`].
+    Close = 6,
 }
 
 impl TryFrom<u32> for RecordKind {
@@ -47,6 +50,7 @@ impl TryFrom<u32> for RecordKind {
             3 => Ok(Self::Read),
             4 => Ok(Self::Device),
             5 => Ok(Self::Fragment),
+            6 => Ok(Self::Close),
             unknown => Err(unknown),
         }
     }

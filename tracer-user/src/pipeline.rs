@@ -12,7 +12,7 @@ use crate::{
     http2,
     identity::kube_proxy::Rules,
     path::Devices,
-    span::{Clock, Context, Span, spans},
+    span::{Clock, Context, Span, Untraced, spans},
 };
 
 /// Records, exchanges and spans so far, and what was lost on the way.
@@ -24,8 +24,10 @@ pub struct Counts {
     pub records_refused: u64,
     /// Exchanges completed or given up.
     pub exchanges: u64,
-    /// Exchanges whose request carried a sampled trace context.
+    /// Exchanges whose request carried a sampled trace context, or that were given a trace.
     pub exchanges_traced: u64,
+    /// Exchanges without a context that were given no trace because there were more than allowed.
+    pub untraced_left_out: u64,
     /// Spans made.
     pub spans: u64,
     /// What `flow` could not place.
@@ -46,6 +48,7 @@ pub struct Pipeline {
     clock: Clock,
     devices: Devices,
     rules: Rules,
+    untraced: Untraced,
     counts: Counts,
 }
 
@@ -61,8 +64,20 @@ impl Pipeline {
             clock: Clock::default(),
             devices: Devices::default(),
             rules: Rules::default(),
+            untraced: Untraced::default(),
             counts: Counts::default(),
         }
+    }
+
+    /// Makes traces for requests that carry no context, at most so many a second.
+    pub fn trace_untraced(&mut self, per_second: u32) {
+        self.untraced = Untraced::at_most(per_second);
+    }
+
+    /// How long a request waits for its response, nanoseconds.
+    pub fn wait_for_response(&mut self, wait_ns: u64) {
+        self.http.wait_for_response(wait_ns);
+        self.http2.wait_for_response(wait_ns);
     }
 
     /// What came through so far.
@@ -71,6 +86,7 @@ impl Pipeline {
             flow: self.flow.losses(),
             http: self.http.losses(),
             http2: self.http2.losses(),
+            untraced_left_out: self.untraced.left_out(),
             ..self.counts
         }
     }
@@ -111,6 +127,7 @@ impl Pipeline {
                 let events = self.flow.read(read);
                 self.events(events, out);
             }
+            Record::Close(close) => self.flow.close(&close),
             Record::Device(device) => self.devices.insert(device),
             Record::Snapshot(Snapshot::Clock(sample)) => {
                 self.clock.sample(sample);
@@ -151,7 +168,15 @@ impl Pipeline {
                 Message::Request | Message::Response => self.http.event(event, handshakes, done),
                 Message::Headers => self.http2.event(event, handshakes, done),
             },
-            EventKind::Fragment { .. } => self.http2.event(event, handshakes, done),
+            EventKind::Fragment { fragment, .. } => {
+                let id = event.connection;
+                if !fragment.recognised
+                    && let Some(exchange) = self.http.upgraded(id)
+                {
+                    self.http2.upgraded(id, exchange);
+                }
+                self.http2.event(event, handshakes, done);
+            }
             _ => {
                 if let Some(event) = event.for_another() {
                     self.http2.event(event, handshakes, done);
@@ -172,7 +197,9 @@ impl Pipeline {
             node: &self.node,
         };
         for exchange in exchanges {
-            let made = spans(exchange, &context);
+            let named = exchange.asked.trace.sampled();
+            let trace = named.or_else(|| self.untraced.begin(exchange));
+            let made = trace.map_or_else(Vec::new, |trace| spans(exchange, trace, &context));
             self.counts.exchanges += 1;
             self.counts.exchanges_traced += u64::from(!made.is_empty());
             self.counts.spans += made.len() as u64;

@@ -104,6 +104,9 @@ fn message<const HTTP2: bool>(sent: &Sent<'_>) -> Option<Message> {
         if let Some(head) = classify::http1(sent.ctx, sent.packet) {
             if head as u8 == Message::Request as u8 {
                 partial::begin(sent);
+            } else if HTTP2 && http2::switches(sent) && http2::follow(sent) {
+                // The answer follows in the packet that announces it.
+                return Some(Message::Headers);
             }
             return Some(head);
         }

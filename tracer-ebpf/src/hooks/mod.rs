@@ -2,6 +2,7 @@
 //! the fallback.
 
 mod cgroup;
+mod close;
 mod device;
 mod drop;
 mod netfilter;

@@ -7,12 +7,15 @@
 
 mod fragment;
 mod frame;
+mod upgrade;
 
 use core::ffi::c_void;
 
 use aya_ebpf::{helpers::bpf_loop, macros::map, maps::LruHashMap};
 
 use crate::sent::Sent;
+pub(crate) use upgrade::switches;
+
 use fragment::Cut;
 use frame::{FRAME_HEADER_BYTES, Frame};
 
@@ -89,7 +92,7 @@ fn starts_with_preface(sent: &Sent<'_>) -> bool {
             .is_ok_and(|first| u128::from_ne_bytes(first) == u128::from_ne_bytes(PREFACE))
 }
 
-/// Walks over the frames of a packet; whether HEADERS start in it.
+/// Walks over the frames of a packet; whether HEADERS start in it, or may have when it was first sent.
 ///
 /// Never inlined: what it keeps on the stack is added to its caller's only while it runs.
 #[inline(never)]
@@ -99,6 +102,11 @@ pub(crate) fn follow(sent: &Sent<'_>) -> bool {
     };
     // SAFETY: checked for null; the packets of one socket leave one after the other.
     let place = unsafe { &mut *place };
+    let end_seq = sent.packet.seq.wrapping_add(sent.packet.payload_bytes);
+    if !is_after(end_seq, place.seen_seq) {
+        // Sent again: its frames are known, and user space knows whether HEADERS are among them.
+        return true;
+    }
     let Some(begin) = begin(sent, place) else {
         return false;
     };
@@ -108,15 +116,12 @@ pub(crate) fn follow(sent: &Sent<'_>) -> bool {
     walk(sent, place, begin)
 }
 
-/// The offset of the first byte that is new; `None` where the packet was sent before, or the
-/// boundary is not to be found in it.
+/// The offset of the first byte that is new; `None` where the boundary is not to be found in the
+/// packet.
 #[inline(always)]
 fn begin(sent: &Sent<'_>, place: &mut Place) -> Option<u32> {
     let packet = sent.packet;
     let end_seq = packet.seq.wrapping_add(packet.payload_bytes);
-    if !is_after(end_seq, place.seen_seq) {
-        return None;
-    }
     if is_after(packet.seq, place.seen_seq) {
         place.flags |= ADRIFT | LOST;
     }

@@ -6,7 +6,7 @@ use aya_ebpf::helpers::bpf_probe_read_kernel;
 
 use super::{field, offsets};
 
-offsets!(SOCK_COOKIE, TCP_SOCK_COPIED_SEQ);
+offsets!(SOCK_COOKIE, SOCK_ERR, TCP_SOCK_COPIED_SEQ);
 
 /// A pointer that the kernel passed as `struct sock *`.
 #[derive(Clone, Copy)]
@@ -22,6 +22,13 @@ impl Sock {
     pub(crate) fn cookie(self) -> u64 {
         // SAFETY: `skc_cookie` is an atomic64_t.
         unsafe { field(self.0, &SOCK_COOKIE) }
+    }
+
+    /// The errno that the application will be told; 0 where there is none.
+    #[inline(always)]
+    pub(crate) fn error(self) -> u32 {
+        // SAFETY: `sk_err` is an int.
+        unsafe { field(self.0, &SOCK_ERR) }
     }
 
     /// The next byte that the application will read. Only for a socket known to be TCP.

@@ -219,7 +219,7 @@ const CGROUP_HOOKS: [(Hook, CgroupSkbAttachType, &[&str]); 2] = [
 ];
 
 /// A hook, and the programs that can serve it as (function, tracepoint), the best first.
-const TRACEPOINTS: [(Hook, &[(&str, &str)]); 4] = [
+const TRACEPOINTS: [(Hook, &[(&str, &str)]); 5] = [
     (
         Hook::DeviceTransmit,
         &[("device_transmit", "net_dev_start_xmit")],
@@ -236,6 +236,10 @@ const TRACEPOINTS: [(Hook, &[(&str, &str)]); 4] = [
         ],
     ),
     (Hook::PacketDrop, &[("packet_drop", "kfree_skb")]),
+    (
+        Hook::SocketClose,
+        &[("socket_close", "inet_sock_set_state")],
+    ),
 ];
 
 fn attach_tracepoints(

@@ -4,6 +4,7 @@
 //! (socket addresses, enums). Refuses what is short, of an unknown kind, or out of range; it never
 //! refuses the record after it.
 
+mod close;
 mod conntrack;
 mod device;
 mod fragment;
@@ -14,6 +15,7 @@ mod read;
 mod snapshot;
 mod tuple;
 
+pub use close::{Close, CloseKind};
 pub use conntrack::Conntrack;
 pub use device::{Device, DeviceId};
 pub use fragment::Fragment;
@@ -36,6 +38,8 @@ pub enum Record {
     Journey(Journey),
     /// An application has read.
     Read(Read),
+    /// A socket has closed.
+    Close(Close),
     /// A network device exists.
     Device(Device),
     /// What the agent itself saw: the clocks, the rules.
@@ -87,6 +91,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
         RecordKind::Journey => journey::decode(bytes, short).map(Record::Journey),
         RecordKind::Read => read::decode(bytes, short).map(Record::Read),
         RecordKind::Device => device::decode(bytes, short).map(Record::Device),
+        RecordKind::Close => close::decode(bytes, short).map(Record::Close),
         RecordKind::Fragment => fragment::decode(bytes, short).map(Record::Fragment),
     }
 }

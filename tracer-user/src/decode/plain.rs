@@ -1,6 +1,6 @@
 //! Copies a record of `tracer-common` out of bytes.
 
-use tracer_common::{device, fragment, head, journey, read};
+use tracer_common::{close, device, fragment, head, journey, read};
 
 /// A `repr(C)` structure of integers and arrays: any bytes are a valid value.
 ///
@@ -16,8 +16,9 @@ unsafe impl Plain for journey::Journey {}
 // SAFETY: as above.
 unsafe impl Plain for read::Read {}
 // SAFETY: as above.
+unsafe impl Plain for close::Close {}
+// SAFETY: as above.
 unsafe impl Plain for device::Device {}
-
 // SAFETY: as above.
 unsafe impl Plain for fragment::Fragment {}
 

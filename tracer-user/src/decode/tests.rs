@@ -95,7 +95,7 @@ fn snapshots_survive_a_recording() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_decoded_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..900), kind in 0_u32..6) {
+    fn any_bytes_are_decoded_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..900), kind in 0_u32..8) {
         let _ = decode(&bytes);
         let mut typed = kind.to_ne_bytes().to_vec();
         typed.extend(bytes);

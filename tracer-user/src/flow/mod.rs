@@ -6,6 +6,8 @@
 //! A connection is known by the cookie of its client's socket: unique for the life of the machine,
 //! and untouched by NAT and port re-use.
 
+mod ending;
+mod event;
 mod seq;
 mod waiting;
 
@@ -13,8 +15,10 @@ use std::collections::{HashMap, VecDeque};
 
 use tracer_common::{journey::End, message::Message};
 
-use crate::decode::{Fragment, Head, Journey, Read, Tuple};
+use crate::decode::{Close, CloseKind, Fragment, Journey, Read, Tuple};
 
+pub use ending::{Cause, Ending};
+pub use event::{ConnectionId, Event, EventKind, PacketId, Side};
 pub use seq::{after, before};
 
 use waiting::Waiting;
@@ -23,120 +27,13 @@ use waiting::Waiting;
 const MAX_CONNECTIONS: usize = 65_536;
 /// Unread messages remembered per connection and direction; the oldest goes first.
 const MAX_UNREAD: usize = 1024;
-/// A connection on which nothing was seen for this long is forgotten.
-const IDLE_NS: u64 = 120_000_000_000;
-
-/// A connection, for as long as it is remembered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ConnectionId(u64);
-
-/// Something that happened on one connection.
-#[derive(Debug)]
-pub struct Event {
-    /// Which.
-    pub connection: ConnectionId,
-    /// What.
-    pub kind: EventKind,
-}
-
-/// What happened.
-#[derive(Debug)]
-pub enum EventKind {
-    /// A packet with a message has crossed this node, or ended on it.
-    Journey {
-        /// Who has sent it.
-        side: Side,
-        /// Its stamps.
-        journey: Journey,
-    },
-    /// A piece of HTTP/2.
-    Fragment {
-        /// Who has sent it.
-        side: Side,
-        /// The piece.
-        fragment: Fragment,
-    },
-    /// The server has read the message whose journey's packet starts at `seq`.
-    RequestRead {
-        /// First byte of the packet.
-        seq: u32,
-        /// When, nanoseconds of `CLOCK_MONOTONIC`.
-        at_ns: u64,
-    },
-    /// The client has read the message whose journey's packet starts at `seq`.
-    ResponseRead {
-        /// First byte of the packet.
-        seq: u32,
-        /// When, nanoseconds of `CLOCK_MONOTONIC`.
-        at_ns: u64,
-    },
-    /// Nothing has come for long, or never will: whatever is open on it is over.
-    Forgotten,
-}
-
-impl Event {
-    /// The same event, for another stage: reads and the end of a connection concern both HTTP/1 and
-    /// HTTP/2. `None` for what carries a message, which only one of them knows.
-    pub fn for_another(&self) -> Option<Self> {
-        let kind = match self.kind {
-            EventKind::RequestRead { seq, at_ns } => EventKind::RequestRead { seq, at_ns },
-            EventKind::ResponseRead { seq, at_ns } => EventKind::ResponseRead { seq, at_ns },
-            EventKind::Forgotten => EventKind::Forgotten,
-            EventKind::Journey { .. } | EventKind::Fragment { .. } => return None,
-        };
-        Some(self.connection.event(kind))
-    }
-}
-
-/// What joins a head to the journey of its packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PacketId {
-    sender_cookie: u64,
-    seq: u32,
-    start_ns: u64,
-}
-
-impl PacketId {
-    /// TCP sequence number of the packet.
-    pub fn seq(&self) -> u32 {
-        self.seq
-    }
-
-    /// Nanoseconds since the packet left its socket.
-    pub fn age_ns(&self, now_ns: u64) -> u64 {
-        now_ns.saturating_sub(self.start_ns)
-    }
-}
-
-impl From<&Head> for PacketId {
-    fn from(head: &Head) -> Self {
-        Self {
-            sender_cookie: head.sender_cookie,
-            seq: head.seq,
-            start_ns: head.start_ns,
-        }
-    }
-}
-
-impl From<&Fragment> for PacketId {
-    fn from(fragment: &Fragment) -> Self {
-        Self {
-            sender_cookie: fragment.sender_cookie,
-            seq: fragment.packet_seq,
-            start_ns: fragment.start_ns,
-        }
-    }
-}
-
-impl From<&Journey> for PacketId {
-    fn from(journey: &Journey) -> Self {
-        Self {
-            sender_cookie: journey.sender_cookie,
-            seq: journey.seq,
-            start_ns: journey.start_ns,
-        }
-    }
-}
+/// A connection on which nothing was seen for this long is forgotten: a stream may be silent for
+/// long, and sockets that close are forgotten anyway.
+const IDLE_NS: u64 = 3_600_000_000_000;
+/// The same where there is little room for more.
+const CROWDED_IDLE_NS: u64 = 120_000_000_000;
+/// What was under way when a socket closed has arrived after this time.
+const ENDING_NS: u64 = 500_000_000;
 
 /// What could not be placed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -150,15 +47,6 @@ pub struct Losses {
     pub fragments_unplaced: u64,
 }
 
-/// Who has sent something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Side {
-    /// Who has opened the connection.
-    Client,
-    /// Who has accepted it.
-    Server,
-}
-
 #[derive(Debug, Default)]
 struct Connection {
     server_cookie: Option<u64>,
@@ -167,6 +55,17 @@ struct Connection {
     unread_requests: VecDeque<u32>,
     unread_responses: VecDeque<u32>,
     last_ns: u64,
+    ending: Option<Ending>,
+    is_ending_told: bool,
+    is_client_closed: bool,
+}
+
+impl Connection {
+    /// How it has ended, once nothing is under way any more.
+    fn ended(&self, now_ns: u64) -> Option<Ending> {
+        self.ending
+            .filter(|ending| now_ns.saturating_sub(ending.at_ns) >= ENDING_NS)
+    }
 }
 
 /// The connections of this node.
@@ -283,15 +182,61 @@ impl Flow {
         events
     }
 
-    /// Forgets what has been idle for long.
+    /// A socket has closed. What follows from it comes with [`Self::expire`].
+    pub fn close(&mut self, close: &Close) {
+        let (side, client_cookie) = match self.client_of_server.get(&close.cookie) {
+            Some(client_cookie) => (Side::Server, *client_cookie),
+            None => (Side::Client, close.cookie),
+        };
+        let Some(connection) = self.by_client.get_mut(&client_cookie) else {
+            return;
+        };
+        connection.is_client_closed |= side == Side::Client && close.what == CloseKind::Closed;
+        if let Some(ending) = Ending::of(close, side) {
+            let ending = connection.ending.map_or(ending, |known| known.then(ending));
+            connection.ending = Some(ending);
+        }
+    }
+
+    /// Tells what has ended, and forgets that and what has been idle for long.
     pub fn expire(&mut self, now_ns: u64) -> Vec<Event> {
         self.losses.fragments_unplaced += self.waiting.expire(now_ns);
-        self.forget_if(|connection| now_ns.saturating_sub(connection.last_ns) > IDLE_NS)
+        let mut events = self.endings(now_ns);
+        let idle_ns = if self.by_client.len() > MAX_CONNECTIONS / 2 {
+            CROWDED_IDLE_NS
+        } else {
+            IDLE_NS
+        };
+        events.extend(self.forget_if(|connection| {
+            let is_over = connection.is_client_closed && connection.ended(now_ns).is_some();
+            is_over || now_ns.saturating_sub(connection.last_ns) > idle_ns
+        }));
+        events
+    }
+
+    /// What has ended since this was asked last. A client that is closed tells it again: it may have
+    /// asked in vain between the server's end and its own.
+    fn endings(&mut self, now_ns: u64) -> Vec<Event> {
+        let mut events: Vec<Event> = self
+            .by_client
+            .iter_mut()
+            .filter(|(_, connection)| !connection.is_ending_told || connection.is_client_closed)
+            .filter_map(|(client_cookie, connection)| {
+                let ending = connection.ended(now_ns)?;
+                connection.is_ending_told = true;
+                Some(ConnectionId(*client_cookie).event(EventKind::Ended(ending)))
+            })
+            .collect();
+        // The order of a hash map is not for others to depend on.
+        events.sort_unstable_by_key(|event| event.connection);
+        events
     }
 
     /// Forgets everything: no record will come any more.
     pub fn finish(&mut self) -> Vec<Event> {
-        self.forget_if(|_| true)
+        let mut events = self.endings(u64::MAX);
+        events.extend(self.forget_if(|_| true));
+        events
     }
 
     fn forget_if(&mut self, over: impl Fn(&Connection) -> bool) -> Vec<Event> {
@@ -351,20 +296,6 @@ impl Flow {
             .get(&cookie)
             .or_else(|| self.client_of_tuple.get(sent))
             .map(|client_cookie| (Side::Server, *client_cookie))
-    }
-}
-
-impl ConnectionId {
-    /// The connection of the client whose socket has this cookie.
-    pub fn of_client(cookie: u64) -> Self {
-        Self(cookie)
-    }
-
-    fn event(self, kind: EventKind) -> Event {
-        Event {
-            connection: self,
-            kind,
-        }
     }
 }
 

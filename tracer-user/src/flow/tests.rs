@@ -153,3 +153,51 @@ fn fragments_keep_their_order_when_their_connection_becomes_known() {
     let expected = [1, 2, 3].map(|seq| (Side::Server, seq));
     assert_eq!(placed, expected);
 }
+
+fn close(cookie: u64, what: CloseKind, at_ns: u64) -> Close {
+    Close {
+        cookie,
+        what,
+        at_ns,
+        error: None,
+    }
+}
+
+/// What `expire` tells, in words.
+fn told(flow: &mut Flow, now_ns: u64) -> Vec<String> {
+    let events = flow.expire(now_ns).into_iter();
+    events
+        .map(|event| match event.kind {
+            EventKind::Ended(ending) => format!("ended {:?}", ending.by),
+            EventKind::Forgotten => "forgotten".to_owned(),
+            kind => panic!("{kind:?}"),
+        })
+        .collect()
+}
+
+#[test]
+fn a_connection_is_forgotten_when_its_client_has_closed() {
+    let mut flow = Flow::default();
+    place(&mut flow, journey(Message::Request, End::Socket, 100));
+    flow.close(&close(CLIENT, CloseKind::PeerFinished, 2_000));
+    assert!(
+        told(&mut flow, 3_000).is_empty(),
+        "something may be under way"
+    );
+    let later = 2_000 + ENDING_NS;
+    assert_eq!(told(&mut flow, later), ["ended Some(Server)"]);
+    assert!(told(&mut flow, later).is_empty(), "told once");
+    flow.close(&close(SERVER, CloseKind::Closed, later));
+    assert_eq!(flow.connections(), 1, "the client may still read");
+    flow.close(&close(CLIENT, CloseKind::Closed, later));
+    assert_eq!(told(&mut flow, later), ["ended Some(Server)", "forgotten"]);
+    assert_eq!(flow.connections(), 0);
+}
+
+#[test]
+fn sockets_of_no_connection_close_unheard() {
+    let mut flow = Flow::default();
+    place(&mut flow, journey(Message::Request, End::Socket, 100));
+    flow.close(&close(77, CloseKind::Closed, 2_000));
+    assert!(told(&mut flow, 2_000 + ENDING_NS).is_empty());
+}

@@ -1,6 +1,6 @@
 //! A request and its response, with the journeys that carried them.
 
-use crate::{decode::Journey, http2::headers::Rpc};
+use crate::{decode::Journey, flow::Ending, http2::headers::Rpc};
 
 use super::{
     head::{Method, RequestHead, ResponseHead, Version},
@@ -95,17 +95,21 @@ pub struct Asked {
     pub rpc: Option<Rpc>,
     /// It is a gRPC call.
     pub is_grpc: bool,
+    /// The answer may come in HTTP/2 (RFC 7540 section 3.2).
+    pub offers_h2c: bool,
 }
 
 impl From<RequestHead> for Asked {
     fn from(head: RequestHead) -> Self {
+        let is_complete = head.complete();
         Self {
             method: Some(head.method),
             path: head.path,
             version: head.version.map(Version::as_str),
-            trace: head.trace,
+            trace: head.trace.of_head(is_complete),
             rpc: None,
             is_grpc: false,
+            offers_h2c: head.upgrade_h2c,
         }
     }
 }
@@ -147,4 +151,6 @@ pub struct Exchange {
     pub trailers: Option<Leg>,
     /// The error code (RFC 9113 section 7) with which one side ended the stream before its end.
     pub reset: Option<u32>,
+    /// How the connection ended while an answer was still expected.
+    pub ending: Option<Ending>,
 }

@@ -105,6 +105,8 @@ pub struct RequestHead {
     /// Whether the client offers to change the protocol (RFC 9110 section 7.8). Nothing changes
     /// unless the response [`switches_protocol`](ResponseHead::switches_protocol).
     pub upgrade: bool,
+    /// Whether it offers HTTP/2 (RFC 7540 section 3.2).
+    pub upgrade_h2c: bool,
 }
 
 /// What is known of a response. For a head that is not complete, as with [`RequestHead`].
@@ -153,6 +155,7 @@ impl RequestHead {
             },
             connection_close: fields.connection_close(version),
             upgrade: fields.upgrade(),
+            upgrade_h2c: fields.upgrade_h2c(),
         })
     }
 
@@ -199,6 +202,12 @@ impl ResponseHead {
     #[must_use]
     pub fn is_interim(&self) -> bool {
         matches!(self.status, 100..=199) && self.status != 101
+    }
+
+    /// Whether the answer to the request comes in HTTP/2 after this head (RFC 7540 section 3.2).
+    #[must_use]
+    pub fn accepts_h2c(&self) -> bool {
+        self.status == 101 && self.fields.upgrade_h2c()
     }
 
     /// Whether the bytes after this head are no longer HTTP/1: 101, or a tunnel that `CONNECT`

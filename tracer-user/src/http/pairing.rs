@@ -4,32 +4,33 @@
 //! safe: a response acknowledges the request it answers, and a client that does not pipeline
 //! acknowledges a response before it sends the next request.
 
-use std::collections::{HashMap, VecDeque};
+mod connection;
+
+use std::collections::HashMap;
 
 use tracer_common::message::Message;
 
 use crate::{
     decode::{Head, Journey},
-    flow::{ConnectionId, Event, EventKind, PacketId, after},
+    flow::{ConnectionId, Ending, Event, EventKind, PacketId},
 };
 
 use super::{
     exchange::{Answered, Exchange, Leg},
     handshake::Handshakes,
+    head::{Method, ResponseHead},
     packet::{self, ParsedHead, Placed},
     partial::{Completed, Partials},
 };
+
+use connection::{Connection, is_request, is_response, may_answer};
 
 /// Heads whose journey is still under way; more are refused and counted.
 const MAX_HEADS: usize = 16_384;
 /// A head whose journey has not ended after this long never will.
 const HEAD_WAIT_NS: u64 = 10_000_000_000;
-/// Unanswered requests of one connection; the oldest is given up for a new one.
-const MAX_PENDING: usize = 256;
-/// An exchange whose response has arrived waits this long for the application to read it.
-const READ_WAIT_NS: u64 = 30_000_000_000;
-/// A request waits this long for its response.
-const RESPONSE_WAIT_NS: u64 = 120_000_000_000;
+/// A request waits this long for its response, unless [`Pairing::wait_for_response`] says otherwise.
+pub const RESPONSE_WAIT_NS: u64 = 120_000_000_000;
 
 /// What could not be paired.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -50,26 +51,33 @@ pub struct Losses {
     pub requests_unanswered: u64,
 }
 
-#[derive(Default)]
-struct Connection {
-    /// In the order they were sent; answered ones leave when the client has read the response.
-    exchanges: VecDeque<Exchange>,
-    /// The client sends without waiting for answers.
-    pipelines: bool,
-    /// Where the newest request starts.
-    newest_request_seq: Option<u32>,
-}
-
 /// The open exchanges of this node.
-#[derive(Default)]
 pub struct Pairing {
     heads: HashMap<PacketId, Vec<Placed>>,
     partials: Partials,
     connections: HashMap<ConnectionId, Connection>,
+    response_wait_ns: u64,
     losses: Losses,
 }
 
+impl Default for Pairing {
+    fn default() -> Self {
+        Self {
+            heads: HashMap::new(),
+            partials: Partials::default(),
+            connections: HashMap::new(),
+            response_wait_ns: RESPONSE_WAIT_NS,
+            losses: Losses::default(),
+        }
+    }
+}
+
 impl Pairing {
+    /// How long a request waits for its response, nanoseconds.
+    pub fn wait_for_response(&mut self, wait_ns: u64) {
+        self.response_wait_ns = wait_ns;
+    }
+
     /// What could not be paired so far.
     pub fn losses(&self) -> Losses {
         self.losses
@@ -138,13 +146,18 @@ impl Pairing {
                 }
             }
             EventKind::ResponseRead { seq, at_ns } => self.response_read(id, seq, at_ns, done),
+            EventKind::Ended(ending) => {
+                let connection = self.connections.get_mut(&id);
+                let unanswered =
+                    connection.map(|connection| connection.take(|open| open.response.is_none()));
+                for exchange in unanswered.unwrap_or_default() {
+                    self.finish(ended(exchange, ending), done);
+                }
+            }
             EventKind::Forgotten => {
-                for exchange in self
-                    .connections
-                    .remove(&id)
-                    .into_iter()
-                    .flat_map(|connection| connection.exchanges)
-                {
+                let connection = self.connections.remove(&id);
+                let open = connection.map(|mut connection| connection.take(|_| true));
+                for exchange in open.unwrap_or_default() {
                     self.finish(exchange, done);
                 }
             }
@@ -158,17 +171,11 @@ impl Pairing {
             .retain(|packet, _| packet.age_ns(now_ns) < HEAD_WAIT_NS);
         self.losses.heads_unmatched += (heads - self.heads.len()) as u64;
         self.losses.heads_cut += self.partials.expire(now_ns);
-        let mut over = Vec::new();
-        for connection in self.connections.values_mut() {
-            let waiting = std::mem::take(&mut connection.exchanges);
-            for exchange in waiting {
-                if waits_in_vain(&exchange, now_ns) {
-                    over.push(exchange);
-                } else {
-                    connection.exchanges.push_back(exchange);
-                }
-            }
-        }
+        let mut over: Vec<Exchange> = self
+            .connections
+            .values_mut()
+            .flat_map(|connection| connection.expire(now_ns, self.response_wait_ns))
+            .collect();
         // The order of a hash map is not for others to depend on.
         over.sort_by_key(|exchange| exchange.request.journey.start_ns);
         for exchange in over {
@@ -207,6 +214,7 @@ impl Pairing {
                     response: None,
                     trailers: None,
                     reset: None,
+                    ending: None,
                 };
                 self.asked(id, exchange, handshakes, done);
             }
@@ -222,18 +230,11 @@ impl Pairing {
         done: &mut impl FnMut(Exchange),
     ) {
         let connection = self.connections.entry(id).or_default();
-        if connection
-            .newest_request_seq
-            .is_some_and(|newest| !after(exchange.request_seq, newest))
-        {
-            // A copy of a request that was answered long ago.
+        if !connection.is_new(&exchange) {
             return;
         }
-        connection.newest_request_seq = Some(exchange.request_seq);
-        let unanswered = connection.overtaken_by(&exchange.request.journey);
         exchange.connect = handshakes.take(id, &exchange.request.journey);
-        connection.exchanges.push_back(exchange);
-        for exchange in unanswered {
+        for exchange in connection.open(exchange) {
             self.finish(exchange, done);
         }
     }
@@ -256,7 +257,7 @@ impl Pairing {
                     if let ParsedHead::Response(head) = head
                         && !head.is_interim()
                     {
-                        self.answered(id, &journey, offset, Some(Answered::from(&head)));
+                        self.answered(id, &journey, offset, Some(&head));
                     }
                 }
             }
@@ -271,18 +272,43 @@ impl Pairing {
         id: ConnectionId,
         journey: &Journey,
         offset: u32,
-        answered: Option<Answered>,
+        head: Option<&ResponseHead>,
     ) {
         let seq = journey.seq.wrapping_add(offset);
-        let open = |exchange: &Exchange| {
-            exchange.response.is_none() && may_answer(exchange, journey.ack, seq)
+        let Some(connection) = self.connections.get_mut(&id) else {
+            self.losses.responses_unmatched += 1;
+            return;
         };
-        if let Some(exchange) = self.exchanges(id, open).next() {
-            exchange.answered = answered;
-            exchange.response = Some(Leg::new(journey.clone()));
+        if connection.is_left_alone() {
             return;
         }
-        self.losses.responses_unmatched += 1;
+        let open = connection
+            .exchanges()
+            .find(|exchange| exchange.response.is_none() && may_answer(exchange, journey.ack, seq));
+        let Some(exchange) = open else {
+            self.losses.responses_unmatched += 1;
+            return;
+        };
+        let method = exchange.asked.method.clone().unwrap_or(Method::Get);
+        let switches = head.is_some_and(|head| head.switches_protocol(&method));
+        if switches && exchange.asked.offers_h2c && head.is_some_and(ResponseHead::accepts_h2c) {
+            // The answer itself comes in HTTP/2.
+            return;
+        }
+        exchange.answered = head.map(Answered::from);
+        exchange.response = Some(Leg::new(journey.clone()));
+        if switches {
+            connection.leave_alone();
+        }
+    }
+
+    /// The connection goes on in HTTP/2: the exchange that asked for it, if one did.
+    pub fn upgraded(&mut self, id: ConnectionId) -> Option<Exchange> {
+        let connection = self.connections.get_mut(&id)?;
+        let offers = |open: &Exchange| open.response.is_none() && open.asked.offers_h2c;
+        let exchange = connection.take(offers).into_iter().next()?;
+        connection.leave_alone();
+        Some(exchange)
     }
 
     fn response_read(
@@ -295,11 +321,7 @@ impl Pairing {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        let (read, open) = std::mem::take(&mut connection.exchanges)
-            .into_iter()
-            .partition(|exchange| is_response(exchange, seq));
-        connection.exchanges = open;
-        for mut exchange in Vec::from(read) {
+        for mut exchange in connection.take(|exchange| is_response(exchange, seq)) {
             if let Some(response) = &mut exchange.response {
                 response.read_ns = Some(at_ns);
             }
@@ -316,7 +338,7 @@ impl Pairing {
         self.connections
             .get_mut(&id)
             .into_iter()
-            .flat_map(|connection| &mut connection.exchanges)
+            .flat_map(Connection::exchanges)
             .filter(move |exchange| is_meant(exchange))
     }
 
@@ -328,56 +350,9 @@ impl Pairing {
     }
 }
 
-impl Connection {
-    /// The exchanges that a new request shows to be over, though no response was seen.
-    ///
-    /// A client that does not pipeline has its answer before it asks again: the new request then
-    /// acknowledges more than the one before it did.
-    fn overtaken_by(&mut self, request: &Journey) -> Vec<Exchange> {
-        let unanswered = |exchange: &Exchange| exchange.response.is_none();
-        let Some(before) = self.exchanges.iter().rfind(|exchange| unanswered(exchange)) else {
-            return Vec::new();
-        };
-        if before.request.journey.ack == request.ack {
-            self.pipelines = true;
-        }
-        if self.pipelines {
-            let full = self.exchanges.len() >= MAX_PENDING;
-            return full
-                .then(|| self.exchanges.pop_front())
-                .flatten()
-                .into_iter()
-                .collect();
-        }
-        let (over, open) = std::mem::take(&mut self.exchanges)
-            .into_iter()
-            .partition(unanswered);
-        self.exchanges = open;
-        Vec::from(over)
-    }
-}
-
-/// A response acknowledges the request, and starts where the client had received no byte yet.
-fn may_answer(exchange: &Exchange, ack: u32, seq: u32) -> bool {
-    after(ack, exchange.request_seq) && !after(exchange.request.journey.ack, seq)
-}
-
-/// Whether the request is in the packet that starts at `seq`.
-fn is_request(exchange: &Exchange, seq: u32) -> bool {
-    exchange.request.journey.seq == seq
-}
-
-/// Whether the response is in the packet that starts at `seq`.
-fn is_response(exchange: &Exchange, seq: u32) -> bool {
-    let response = exchange.response.as_ref();
-    response.is_some_and(|response| response.journey.seq == seq)
-}
-
-fn waits_in_vain(exchange: &Exchange, now_ns: u64) -> bool {
-    match &exchange.response {
-        Some(response) => now_ns.saturating_sub(response.end_ns()) > READ_WAIT_NS,
-        None => now_ns.saturating_sub(exchange.request.end_ns()) > RESPONSE_WAIT_NS,
-    }
+fn ended(mut exchange: Exchange, ending: Ending) -> Exchange {
+    exchange.ending = Some(ending);
+    exchange
 }
 
 #[cfg(test)]

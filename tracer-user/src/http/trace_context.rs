@@ -53,8 +53,8 @@
 //!   decision is not in this head; the caller is to report no span. OpenTelemetry's propagators
 //!   clear the flag as well.
 //! - A B3 decision without ids (`b3: 0`, `x-b3-sampled: 0`) belongs to no trace. It is no context,
-//!   and [`Reader::denied`] tells it apart from a head that says nothing, for whoever would begin a
-//!   trace of its own.
+//!   and [`Extraction::Denied`] tells it apart from a head that says nothing, for whoever would begin
+//!   a trace of its own.
 //!
 //! # Heads that are cut
 //!
@@ -124,9 +124,22 @@ pub enum Extraction {
     /// Headers that carry one are there, and none of them is valid. To be treated like none, and
     /// counted.
     Malformed,
+    /// No trace is named, and the caller has decided against one: none may be made.
+    Denied,
+    /// No header was seen that carries one, but not all of the head was seen.
+    Unknown,
 }
 
 impl Extraction {
+    /// The same, of a head that may have been seen in part only.
+    #[must_use]
+    pub fn of_head(self, is_complete: bool) -> Self {
+        match self {
+            Self::None if !is_complete => Self::Unknown,
+            seen => seen,
+        }
+    }
+
     /// The context, when there is a valid one that is sampled.
     #[must_use]
     pub fn sampled(&self) -> Option<TraceContext> {
@@ -169,15 +182,9 @@ impl Reader {
         let preferred = self.w3c.context();
         match preferred.or(self.b3.context()).or(self.jaeger.context()) {
             Field::Value(context) => Extraction::Context(context),
+            _ if self.b3.denied() => Extraction::Denied,
             Field::Malformed => Extraction::Malformed,
             Field::Absent => Extraction::None,
         }
-    }
-
-    /// Whether the fields so far name no trace but say that the caller decided against one. No
-    /// trace may then be made for the request.
-    #[must_use]
-    pub fn denied(&self) -> bool {
-        self.b3.denied() && !matches!(self.extraction(), Extraction::Context(_))
     }
 }

@@ -5,6 +5,8 @@
 //! Knows TCP sequence numbers and frame headers. What it is not given (DATA, and whatever else
 //! holds no header) lies between two frames and is no gap.
 
+use crate::flow::Side;
+
 use super::{
     block::{BLOCK_MAX_BYTES, Frame, extend_bounded},
     frame::{FrameHeader, HEADER_BYTES},
@@ -29,6 +31,15 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// What this side sends.
+    #[must_use]
+    pub fn of(side: Side) -> Self {
+        match side {
+            Side::Client => Self::ToServer,
+            Side::Server => Self::ToClient,
+        }
+    }
+
     /// The other one.
     #[must_use]
     pub fn opposite(self) -> Self {

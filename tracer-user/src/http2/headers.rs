@@ -33,8 +33,6 @@ pub struct RequestHeaders {
     pub authority: Option<String>,
     /// The trace context.
     pub trace: Extraction,
-    /// Whether the caller decided against a trace without naming one.
-    pub trace_denied: bool,
     /// Whether it is a gRPC call; `None` when the field that says so may be among the unknown ones.
     pub grpc: Option<bool>,
     /// Of a gRPC call whose path is known.

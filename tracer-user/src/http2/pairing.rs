@@ -5,15 +5,16 @@
 //! every stream that has HEADERS in that packet.
 
 mod open;
+mod packets;
 
 use std::collections::HashMap;
 
 use tracer_common::message::Message;
 
 use crate::{
-    decode::Fragment,
+    decode::{Fragment, Journey},
     flow::{ConnectionId, Event, EventKind, Side},
-    http::{Exchange, Handshakes},
+    http::{Exchange, Handshakes, pairing::RESPONSE_WAIT_NS},
 };
 
 use super::{
@@ -49,15 +50,31 @@ struct Followed {
 }
 
 /// The open streams of this node.
-#[derive(Default)]
 pub struct Pairing {
     /// Boxed: a table that grows keeps room for as many again.
     connections: HashMap<ConnectionId, Box<Followed>>,
     heap_bytes: usize,
+    response_wait_ns: u64,
     losses: Losses,
 }
 
+impl Default for Pairing {
+    fn default() -> Self {
+        Self {
+            connections: HashMap::new(),
+            heap_bytes: 0,
+            response_wait_ns: RESPONSE_WAIT_NS,
+            losses: Losses::default(),
+        }
+    }
+}
+
 impl Pairing {
+    /// How long a request waits for its response, nanoseconds.
+    pub fn wait_for_response(&mut self, wait_ns: u64) {
+        self.response_wait_ns = wait_ns;
+    }
+
     /// What could not be followed so far.
     pub fn losses(&self) -> Losses {
         self.losses
@@ -87,16 +104,10 @@ impl Pairing {
             return;
         };
         match event.kind {
-            EventKind::Journey { journey, .. } if journey.message == Message::Headers => {
-                if let Some(connect) = followed
-                    .open
-                    .is_request(&journey)
-                    .then(|| handshakes.take(id, &journey))
-                    .flatten()
-                {
-                    followed.open.connected(&journey, connect);
-                }
-                followed.open.journey(journey, done);
+            EventKind::Journey { side, journey } if journey.message == Message::Headers => {
+                let connect = |journey: &Journey| handshakes.take(id, journey);
+                let direction = Direction::of(side);
+                followed.open.journey(direction, journey, connect, done);
             }
             EventKind::RequestRead { seq, at_ns } => {
                 followed.open.read(Direction::ToServer, seq, at_ns, done);
@@ -104,8 +115,26 @@ impl Pairing {
             EventKind::ResponseRead { seq, at_ns } => {
                 followed.open.read(Direction::ToClient, seq, at_ns, done);
             }
+            EventKind::Ended(ending) => {
+                followed.open.ended(ending, done);
+                self.losses.streams_given_up += followed.open.take_given_up();
+            }
             _ => {}
         }
+    }
+
+    /// The connection goes on in HTTP/2, as this exchange has asked for.
+    pub fn upgraded(&mut self, id: ConnectionId, exchange: Exchange) {
+        if self.connections.len() >= MAX_CONNECTIONS {
+            self.losses.fragments_refused += 1;
+            return;
+        }
+        let followed = Followed {
+            http2: Connection::new(Start::Upgraded),
+            open: Open::upgraded(exchange),
+            heap_bytes: 0,
+        };
+        self.connections.insert(id, Box::new(followed));
     }
 
     /// Gives up what waits in vain.
@@ -115,7 +144,7 @@ impl Pairing {
         // The order of a hash map is not for others to depend on.
         waiting.sort_by_key(|(id, _)| **id);
         for (_, followed) in waiting {
-            followed.open.expire(now_ns, done);
+            followed.open.expire(now_ns, self.response_wait_ns, done);
             self.losses.streams_given_up += followed.open.take_given_up();
         }
     }
@@ -143,10 +172,7 @@ impl Pairing {
                 heap_bytes: 0,
             })
         });
-        let direction = match side {
-            Side::Client => Direction::ToServer,
-            Side::Server => Direction::ToClient,
-        };
+        let direction = Direction::of(side);
         let piece = fragments::Fragment {
             direction,
             seq: fragment.seq,

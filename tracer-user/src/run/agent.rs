@@ -43,7 +43,7 @@ impl Agent {
     pub(super) fn new(
         mut attached: Attached,
         exporter: Exporter,
-        node: &str,
+        pipeline: Pipeline,
         record: Option<&Path>,
     ) -> anyhow::Result<Self> {
         let recorder = record
@@ -59,7 +59,7 @@ impl Agent {
             attached,
             exporter,
             stream: Stream {
-                pipeline: Pipeline::new(node),
+                pipeline,
                 recorder,
                 spans: Vec::new(),
             },

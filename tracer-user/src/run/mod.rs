@@ -16,6 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::{
     attach::{self, Options},
     export::{Exporter, node_name},
+    pipeline::Pipeline,
 };
 
 use agent::Agent;
@@ -35,6 +36,16 @@ pub struct Args {
     /// Follow the sockets below this cgroup only [default: the root of the cgroup v2 file system]
     #[arg(long, value_name = "PATH")]
     pub cgroup: Option<PathBuf>,
+
+    /// Make traces for requests that carry no context: at most RATE a second
+    #[arg(long, value_name = "RATE", default_value_t = 0)]
+    pub untraced: u32,
+
+    /// Give up a request that was not answered after SECONDS
+    ///
+    /// A gRPC call is given up only when its connection ends: it may stream.
+    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = clap::value_parser!(u32).range(1..))]
+    pub response_timeout: u32,
 
     /// Write the raw records to FILE, for a replay
     ///
@@ -80,7 +91,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             missing.reason
         );
     }
-    let mut agent = Agent::new(attached, exporter, &node_name(), args.record.as_deref())?;
+    let mut pipeline = Pipeline::new(node_name());
+    pipeline.trace_untraced(args.untraced);
+    pipeline.wait_for_response(u64::from(args.response_timeout) * 1_000_000_000);
+    let mut agent = Agent::new(attached, exporter, pipeline, args.record.as_deref())?;
     agent.first_rules().await;
     // Whoever started the agent may wait for this line.
     eprintln!("hopspan: attached");

@@ -24,6 +24,8 @@ pub(super) mod key {
     pub(crate) const DROP_REASON: &str = "hopspan.drop.reason";
     /// The hop in which it was dropped.
     pub(crate) const DROP_HOP: &str = "hopspan.drop.hop";
+    /// Who ended the connection while an answer was expected: `client`, `server`.
+    pub(crate) const CLOSED_BY: &str = "hopspan.closed_by";
     /// What of this span was not seen.
     pub(crate) const INCOMPLETE: &str = "hopspan.incomplete";
 }

@@ -37,11 +37,8 @@ pub struct Context<'a> {
     pub node: &'a str,
 }
 
-/// The spans of an exchange, parents first; none where its request carries no sampled context.
-pub fn spans(exchange: &Exchange, context: &Context<'_>) -> Vec<Span> {
-    let Some(trace) = exchange.asked.trace.sampled() else {
-        return Vec::new();
-    };
+/// The spans of an exchange in its trace, parents first.
+pub fn spans(exchange: &Exchange, trace: TraceContext, context: &Context<'_>) -> Vec<Span> {
     let nat = Nat::of(&exchange.request.journey, context.rules);
     let mut maker = Maker {
         trace,
@@ -145,7 +142,9 @@ impl Maker<'_> {
         let trailers = exchange.trailers.as_ref().map(|leg| self.leg_path(leg));
         let ends = [Some(&request), response.as_ref(), trailers.as_ref()]
             .into_iter()
-            .flatten();
+            .flatten()
+            .map(|path| path.end_ns)
+            .chain(exchange.ending.map(|ending| ending.at_ns));
         let id = self.push(
             self.trace.parent_id,
             Draft {
@@ -153,7 +152,7 @@ impl Maker<'_> {
                 role: "exchange",
                 name: self.exchange_name(exchange),
                 start_ns: starts.map(|path| path.start_ns).min().unwrap_or(0),
-                end_ns: ends.map(|path| path.end_ns).max().unwrap_or(0),
+                end_ns: ends.max().unwrap_or(0),
             },
             self.exchange_attributes(exchange),
         );
@@ -286,9 +285,12 @@ impl Maker<'_> {
         if let Some(error) = message::error_type(exchange) {
             attributes.push(Attribute::text(semconv::ERROR_TYPE, error));
         }
+        let closed_by = exchange.ending.and_then(|ending| ending.by);
+        attributes
+            .extend(closed_by.map(|side| Attribute::text(key::CLOSED_BY, message::side(side))));
         let missing = match (&exchange.response, &exchange.answered) {
-            // The stream was ended before there was one.
-            (None, _) if exchange.reset.is_some() => None,
+            // The stream or the connection was ended before there was one.
+            (None, _) if exchange.reset.is_some() || exchange.ending.is_some() => None,
             (None, _) => Some("response"),
             (Some(_), None) => Some("response head"),
             _ => None,
@@ -350,4 +352,4 @@ fn short_service(decision: &Decision) -> &str {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use opentelemetry_semantic_conventions::attribute as semconv;
 
-use crate::http::{Answered, Asked, Exchange};
+use crate::{
+    flow::{Cause, Side},
+    http::{Answered, Asked, Exchange},
+};
 
 use super::attribute::Attribute;
 
@@ -57,16 +60,37 @@ pub(super) fn answered(answered: &Answered) -> Vec<Attribute> {
 }
 
 /// The value of `error.type`, which is also the status of the exchange: a gRPC status other than OK,
-/// or a stream that one side has ended before its end.
+/// or a stream or connection that has ended before the answer.
 ///
 /// An HTTP status is for the application's spans to judge.
 pub(super) fn error_type(exchange: &Exchange) -> Option<Cow<'static, str>> {
     if let Some(code) = exchange.reset {
         return Some(reset_name(code));
     }
+    if let Some(ending) = exchange.ending {
+        return Some(cause_name(ending.cause).into());
+    }
     match exchange.answered?.grpc_status? {
         0 => None,
         status => Some(grpc_name(status)),
+    }
+}
+
+/// How the connection ended.
+fn cause_name(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Closed => "connection_closed",
+        Cause::Reset => "connection_reset",
+        Cause::TimedOut => "timeout",
+        Cause::Unreachable => "host_unreachable",
+    }
+}
+
+/// A side of the connection.
+pub(super) fn side(side: Side) -> &'static str {
+    match side {
+        Side::Client => "client",
+        Side::Server => "server",
     }
 }
 

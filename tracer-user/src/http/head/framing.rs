@@ -30,6 +30,7 @@ pub(super) struct FramingFields {
     keep_alive: bool,
     upgrade_option: bool,
     upgrade_field: bool,
+    upgrade_h2c: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,6 +64,7 @@ impl FramingFields {
             }
         } else if name.eq_ignore_ascii_case("upgrade") {
             self.upgrade_field = true;
+            self.upgrade_h2c |= elements(value).any(|protocol| protocol == b"h2c");
         }
     }
 
@@ -122,6 +124,11 @@ impl FramingFields {
     /// connection option).
     pub(super) fn upgrade(&self) -> bool {
         self.upgrade_option && self.upgrade_field
+    }
+
+    /// Whether HTTP/2 is among the protocols asked for, or is the one chosen.
+    pub(super) fn upgrade_h2c(&self) -> bool {
+        self.upgrade() && self.upgrade_h2c
     }
 }
 
@@ -275,6 +282,9 @@ mod tests {
         check("Connection: closed", true, false);
         assert!(fields("Connection: keep-alive, Upgrade\nUpgrade: websocket").upgrade());
         assert!(!fields("Upgrade: h2c").upgrade());
+        assert!(fields("Connection: Upgrade, HTTP2-Settings\nUpgrade: h2c").upgrade_h2c());
+        assert!(!fields("Connection: Upgrade\nUpgrade: websocket").upgrade_h2c());
+        assert!(!fields("Upgrade: h2c").upgrade_h2c());
         assert!(!fields("Connection: upgrade").upgrade());
     }
 

@@ -36,8 +36,9 @@ fn request_line(captured: &[u8]) -> String {
         head.version.map_or("-", Version::as_str),
         match head.trace {
             Extraction::Context(context) => context.parent_id.to_string(),
-            Extraction::None => "-".to_owned(),
+            Extraction::None | Extraction::Unknown => "-".to_owned(),
             Extraction::Malformed => "malformed".to_owned(),
+            Extraction::Denied => "denied".to_owned(),
         },
         extent(captured, head.head_len),
         head.body,

@@ -1,5 +1,6 @@
 //! Connections told as text, and the exchanges that must come out.
 
+mod endings;
 mod story;
 
 use bytes::Bytes;
@@ -254,7 +255,7 @@ fn nothing_waits_for_ever() {
          r> 100
          expire 119000000000
          expire 2000000000",
-        &["/unanswered unanswered"],
+        &["/unanswered unanswered TimedOut"],
     );
     check(
         "> 100 1 /unread
@@ -298,10 +299,10 @@ fn heads_are_bounded_and_expire() {
 #[test]
 fn a_client_that_pipelines_without_end_is_bounded() {
     let mut story = String::new();
-    for index in 0..2 * MAX_PENDING {
+    for index in 0..2 * connection::MAX_PENDING {
         story += &format!("> {} 1 /{index}\n", 100 + index * 100);
     }
-    let expected: Vec<String> = (0..MAX_PENDING)
+    let expected: Vec<String> = (0..connection::MAX_PENDING)
         .map(|index| format!("/{index} unanswered unread"))
         .collect();
     let expected: Vec<&str> = expected.iter().map(String::as_str).collect();

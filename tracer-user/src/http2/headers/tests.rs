@@ -56,8 +56,9 @@ fn read(fields: &str) -> Fields {
 fn trace(trace: Extraction) -> String {
     match trace {
         Extraction::Context(context) => context.parent_id.to_string(),
-        Extraction::None => "-".to_owned(),
+        Extraction::None | Extraction::Unknown => "-".to_owned(),
         Extraction::Malformed => "malformed".to_owned(),
+        Extraction::Denied => "denied".to_owned(),
     }
 }
 
@@ -81,7 +82,6 @@ fn check_request(fields: &str, expected: &str) {
         (None, None) => line.push_str(" grpc?"),
         (_, Some(rpc)) => panic!("{rpc:?} of what may be no gRPC call"),
     }
-    line.push_str(if request.trace_denied { " denied" } else { "" });
     line.push_str(if request.incomplete {
         " incomplete"
     } else {
@@ -231,7 +231,7 @@ fn other_trace_headers_are_read() {
         "uber-trace-id: 0af7651916cd43dd:cc:0:1",
         "- - - 00000000000000cc",
     );
-    check_request("b3: 0", "- - - - denied");
+    check_request("b3: 0", "- - - denied");
     check_request(
         &format!("traceparent: {TRACEPARENT}\ntraceparent: {OTHER}"),
         "- - - malformed",

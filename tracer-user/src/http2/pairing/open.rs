@@ -1,21 +1,20 @@
-//! The open streams of one connection, and the packets that their HEADERS are in.
+//! The open streams of one connection.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::BTreeMap;
 
 use crate::{
     decode::{Fragment, Journey},
-    flow::{PacketId, before},
-    http::{Answered, Asked, Connect, Exchange, Leg},
+    flow::{Cause, Ending, PacketId},
+    http::{Answered, Asked, Connect, Exchange},
     http2::{
         fragments::Direction,
-        frame::HEADER_BYTES,
         headers::RequestHeaders,
         streams::{Event, STREAMS_MAX},
     },
 };
 
-/// Packets of each direction remembered for the frames that start in them.
-const RECENT_PACKETS: usize = 16;
+use super::packets::Packets;
+
 /// Error code (RFC 9113 section 7): the stream was not processed.
 const REFUSED_STREAM: u32 = 7;
 /// A stream that has ended waits this long for the application to read its response.
@@ -24,24 +23,11 @@ const READ_WAIT_NS: u64 = 30_000_000_000;
 #[derive(Default)]
 pub(super) struct Open {
     streams: BTreeMap<u32, Stream>,
-    /// The packets that open streams need.
-    packets: HashMap<PacketId, Packet>,
-    by_seq: HashMap<(Direction, u32), PacketId>,
-    to_server: VecDeque<PacketId>,
-    to_client: VecDeque<PacketId>,
+    packets: Packets,
     given_up: u64,
     /// Requests before the first response.
     first_requests: u32,
     is_answered: bool,
-}
-
-/// A packet with HEADERS of any number of streams.
-struct Packet {
-    direction: Direction,
-    /// Streams that need it.
-    streams: u32,
-    leg: Option<Leg>,
-    connect: Option<Connect>,
 }
 
 struct Stream {
@@ -52,30 +38,34 @@ struct Stream {
     answered: Answered,
     trailers: Option<PacketId>,
     reset: Option<u32>,
+    ending: Option<Ending>,
     has_ended: bool,
     /// Given up by the decoder: nothing more will be told of it.
     is_lost: bool,
 }
 
 impl Open {
+    /// A connection that goes on in HTTP/2 after this exchange has asked for it: the answer comes on
+    /// stream 1 (RFC 7540 section 3.2).
+    pub(super) fn upgraded(exchange: Exchange) -> Self {
+        let mut open = Self::default();
+        let request = open.packets.need_leg(exchange.request, exchange.connect);
+        let asked = Asked {
+            version: Some("2"),
+            ..exchange.asked
+        };
+        open.ask(1, asked, request, exchange.request_seq);
+        open
+    }
+
     /// Whether this direction has sent a fragment before.
     pub(super) fn has_sent(&self, direction: Direction) -> bool {
-        !self.recent(direction).is_empty()
+        self.packets.has_sent(direction)
     }
 
     /// A fragment of this packet comes now.
     pub(super) fn packet(&mut self, direction: Direction, fragment: &Fragment) {
-        let id = PacketId::from(fragment);
-        let recent = match direction {
-            Direction::ToServer => &mut self.to_server,
-            Direction::ToClient => &mut self.to_client,
-        };
-        if recent.back() != Some(&id) {
-            if recent.len() >= RECENT_PACKETS {
-                recent.pop_front();
-            }
-            recent.push_back(id);
-        }
+        self.packets.seen(direction, PacketId::from(fragment));
     }
 
     /// What a fragment has told of a stream.
@@ -120,7 +110,7 @@ impl Open {
             return;
         }
         self.is_answered = true;
-        let packet = self.need(Direction::ToClient, seq);
+        let packet = self.packets.need(Direction::ToClient, seq);
         self.end(stream, |open| {
             open.response = packet;
             open.answered = answered;
@@ -138,7 +128,7 @@ impl Open {
         {
             return;
         }
-        let packet = self.need(Direction::ToClient, seq);
+        let packet = self.packets.need(Direction::ToClient, seq);
         self.end(stream, |open| {
             open.trailers = packet;
             open.answered.grpc_status = grpc_status;
@@ -146,25 +136,20 @@ impl Open {
         });
     }
 
-    /// Whether open streams have their requests in the packet of this journey.
-    pub(super) fn is_request(&self, journey: &Journey) -> bool {
-        self.packets
-            .get(&PacketId::from(journey))
-            .is_some_and(|packet| packet.direction == Direction::ToServer)
-    }
-
-    /// The packet of this journey waited for the handshake.
-    pub(super) fn connected(&mut self, journey: &Journey, connect: Connect) {
-        if let Some(packet) = self.packets.get_mut(&PacketId::from(journey)) {
-            packet.connect = Some(connect);
+    /// A packet has crossed this node.
+    pub(super) fn journey(
+        &mut self,
+        direction: Direction,
+        journey: Journey,
+        connect: impl FnOnce(&Journey) -> Option<Connect>,
+        done: &mut impl FnMut(Exchange),
+    ) {
+        if self.packets.is_request(&journey)
+            && let Some(connect) = connect(&journey)
+        {
+            self.packets.connected(&journey, connect);
         }
-    }
-
-    /// A packet has crossed this node. Its fragments came before it: what no stream needs now, none
-    /// will.
-    pub(super) fn journey(&mut self, journey: Journey, done: &mut impl FnMut(Exchange)) {
-        if let Some(packet) = self.packets.get_mut(&PacketId::from(&journey)) {
-            packet.leg = Some(Leg::new(journey));
+        if self.packets.arrived(direction, journey) {
             self.complete(done);
         }
     }
@@ -177,15 +162,14 @@ impl Open {
         at_ns: u64,
         done: &mut impl FnMut(Exchange),
     ) {
-        let leg = self
-            .by_seq
-            .get(&(direction, seq))
-            .and_then(|id| self.packets.get_mut(id))
-            .and_then(|packet| packet.leg.as_mut());
-        if let Some(leg) = leg {
-            leg.read_ns.get_or_insert(at_ns);
+        if self.packets.read(direction, seq, at_ns) {
             self.complete(done);
         }
+    }
+
+    /// The connection has ended; so have the streams that had not.
+    pub(super) fn ended(&mut self, ending: Ending, done: &mut impl FnMut(Exchange)) {
+        self.fail(|stream| (!stream.has_ended).then_some(ending), done);
     }
 
     /// Streams given up before their end, or that could not be told, since this was asked last.
@@ -193,24 +177,58 @@ impl Open {
         std::mem::take(&mut self.given_up)
     }
 
-    /// Gives up streams that wait in vain.
-    pub(super) fn expire(&mut self, now_ns: u64, done: &mut impl FnMut(Exchange)) {
-        let over: Vec<u32> = self
-            .streams
-            .iter()
-            .filter(|(_, stream)| {
-                let last = stream.response.unwrap_or(stream.request);
-                let waits = stream.has_ended || stream.is_lost;
-                waits && last.age_ns(now_ns) > READ_WAIT_NS
-            })
-            .map(|(stream, _)| *stream)
-            .collect();
+    /// Gives up streams that wait in vain: for an answer, or for the application to read it. A call
+    /// of gRPC waits for as long as its connection lives: it may stream, and be silent before.
+    pub(super) fn expire(
+        &mut self,
+        now_ns: u64,
+        response_wait_ns: u64,
+        done: &mut impl FnMut(Exchange),
+    ) {
+        let ending = Ending {
+            cause: Cause::TimedOut,
+            by: None,
+            at_ns: now_ns,
+        };
+        let is_unanswered = |stream: &Stream| {
+            let waits = stream.response.is_none() && !stream.has_ended && !stream.asked.is_grpc;
+            waits && stream.request.age_ns(now_ns) > response_wait_ns
+        };
+        self.fail(|stream| is_unanswered(stream).then_some(ending), done);
+        let is_unread = |stream: &Stream| {
+            let last = stream.response.unwrap_or(stream.request);
+            let waits = stream.has_ended || stream.is_lost;
+            waits && last.age_ns(now_ns) > READ_WAIT_NS
+        };
+        let over = self.those(|_, stream| is_unread(stream));
         self.finish(over, done);
+    }
+
+    /// Ends the streams for which `ending` has one.
+    fn fail(
+        &mut self,
+        ending: impl Fn(&Stream) -> Option<Ending>,
+        done: &mut impl FnMut(Exchange),
+    ) {
+        for stream in self.streams.values_mut() {
+            stream.ending = ending(stream);
+            stream.has_ended |= stream.ending.is_some();
+        }
+        let over = self.those(|_, stream| stream.ending.is_some());
+        self.finish(over, done);
+    }
+
+    fn those(&self, are_meant: impl Fn(&Self, &Stream) -> bool) -> Vec<u32> {
+        let streams = self.streams.iter();
+        streams
+            .filter(|(_, stream)| are_meant(self, stream))
+            .map(|(stream, _)| *stream)
+            .collect()
     }
 
     /// Gives up all of them.
     pub(super) fn give_up(&mut self, done: &mut impl FnMut(Exchange)) {
-        let all: Vec<u32> = self.streams.keys().copied().collect();
+        let all = self.those(|_, _| true);
         self.finish(all, done);
     }
 
@@ -225,7 +243,7 @@ impl Open {
             let oldest = self.streams.keys().next().copied();
             self.finish(oldest, done);
         }
-        let Some(request) = self.need(Direction::ToServer, seq) else {
+        let Some(request) = self.packets.need(Direction::ToServer, seq) else {
             self.given_up += 1;
             return;
         };
@@ -236,16 +254,22 @@ impl Open {
             trace: headers.trace,
             is_grpc: headers.grpc == Some(true),
             rpc: headers.rpc,
+            offers_h2c: false,
         };
+        self.ask(stream, asked, request, seq);
+    }
+
+    fn ask(&mut self, stream: u32, asked: Asked, request: PacketId, request_seq: u32) {
         self.first_requests += u32::from(!self.is_answered);
         let open = Stream {
             asked,
             request,
-            request_seq: seq,
+            request_seq,
             response: None,
             answered: Answered::default(),
             trailers: None,
             reset: None,
+            ending: None,
             has_ended: false,
             is_lost: false,
         };
@@ -265,76 +289,22 @@ impl Open {
         }
     }
 
-    fn recent(&self, direction: Direction) -> &VecDeque<PacketId> {
-        match direction {
-            Direction::ToServer => &self.to_server,
-            Direction::ToClient => &self.to_client,
-        }
-    }
-
-    /// The packet in which the header of the frame at `seq` is complete; a stream needs it now.
-    fn need(&mut self, direction: Direction, seq: u32) -> Option<PacketId> {
-        let complete = seq.wrapping_add(HEADER_BYTES as u32);
-        let id = self
-            .recent(direction)
-            .iter()
-            .rfind(|id| before(id.seq(), complete))
-            .copied()?;
-        self.by_seq.insert((direction, id.seq()), id);
-        let packet = self.packets.entry(id).or_insert_with(|| Packet {
-            direction,
-            streams: 0,
-            leg: None,
-            connect: None,
-        });
-        packet.streams += 1;
-        Some(id)
-    }
-
-    /// A stream needs a packet no more.
-    fn release(&mut self, id: PacketId) {
-        let Some(packet) = self.packets.get_mut(&id) else {
-            return;
-        };
-        packet.streams = packet.streams.saturating_sub(1);
-        if packet.streams == 0 {
-            let place = (packet.direction, id.seq());
-            self.packets.remove(&id);
-            if self.by_seq.get(&place) == Some(&id) {
-                self.by_seq.remove(&place);
-            }
-            if self.packets.is_empty() {
-                // A table of packets is larger than all the rest of an idle connection.
-                self.packets.shrink_to_fit();
-                self.by_seq.shrink_to_fit();
-            }
-        }
-    }
-
     /// Hands out the streams that have ended and of which everything has been seen.
     fn complete(&mut self, done: &mut impl FnMut(Exchange)) {
-        let over: Vec<u32> = self
-            .streams
-            .iter()
-            .filter(|(_, stream)| stream.has_ended && self.is_seen(stream))
-            .map(|(stream, _)| *stream)
-            .collect();
+        let over = self.those(|open, stream| stream.has_ended && open.is_seen(stream));
         self.finish(over, done);
     }
 
     /// Whether every packet of a stream has arrived and been read.
     fn is_seen(&self, stream: &Stream) -> bool {
-        let is_read = |id: &PacketId| self.leg(id).is_some_and(|leg| leg.read_ns.is_some());
-        let last = [stream.response.as_ref(), stream.trailers.as_ref()];
+        let leg = |id: PacketId| self.packets.leg(id);
+        let is_read = |id| leg(id).is_some_and(|leg| leg.read_ns.is_some());
+        let last = [stream.response, stream.trailers];
         // A stream that was reset may have no response; its request has arrived, read or not.
         match stream.reset {
-            Some(_) => self.leg(&stream.request).is_some(),
-            None => is_read(&stream.request) && last.into_iter().flatten().all(is_read),
+            Some(_) => leg(stream.request).is_some(),
+            None => is_read(stream.request) && last.into_iter().flatten().all(is_read),
         }
-    }
-
-    fn leg(&self, id: &PacketId) -> Option<&Leg> {
-        self.packets.get(id)?.leg.as_ref()
     }
 
     /// Makes exchanges of streams.
@@ -349,24 +319,24 @@ impl Open {
             self.given_up += u64::from(!has_ended || exchange.is_none());
             exchange.into_iter().for_each(&mut *done);
             for packet in packets.into_iter().flatten() {
-                self.release(packet);
+                self.packets.release(packet);
             }
         }
     }
 
     /// `None` where the journey of the request was not seen.
     fn exchange(&mut self, stream: Stream) -> Option<Exchange> {
-        let leg = |id: Option<PacketId>| self.leg(&id?).cloned();
+        let leg = |id: Option<PacketId>| self.packets.leg(id?).cloned();
         let request = leg(Some(stream.request))?;
         let response = leg(stream.response);
         // Trailers in the packet of the response have no way of their own.
         let trailers = leg(stream
             .trailers
             .filter(|_| stream.trailers != stream.response));
-        let packet = self.packets.get_mut(&stream.request)?;
         // Of several requests that waited for the handshake nobody can tell which began it, and it
         // may have begun before the others were asked for.
-        let connect = packet.connect.take().filter(|_| self.first_requests == 1);
+        let connect = self.packets.take_connect(stream.request);
+        let connect = connect.filter(|_| self.first_requests == 1);
         Some(Exchange {
             asked: stream.asked,
             answered: stream.response.map(|_| stream.answered),
@@ -376,6 +346,7 @@ impl Open {
             response,
             trailers,
             reset: stream.reset,
+            ending: stream.ending,
         })
     }
 }

@@ -18,8 +18,9 @@ fn line(event: &Event) -> String {
         } => {
             let trace = match headers.trace {
                 Extraction::Context(context) => context.parent_id.to_string(),
-                Extraction::None => "-".to_owned(),
+                Extraction::None | Extraction::Unknown => "-".to_owned(),
                 Extraction::Malformed => "malformed".to_owned(),
+                Extraction::Denied => "denied".to_owned(),
             };
             let method = headers
                 .method

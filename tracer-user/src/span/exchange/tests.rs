@@ -7,6 +7,7 @@ use tracer_common::{hook::Hook, message::Message};
 use super::*;
 use crate::{
     decode::{ClockSample, Stamp, Tuple},
+    flow::{Cause, Ending, Side},
     http::{Answered, head::RequestHead},
     span::Value,
 };
@@ -70,7 +71,8 @@ fn leg(message: Message, start_ns: u64) -> Leg {
     }
 }
 
-fn exchange(headers: &str) -> Exchange {
+/// An exchange whose request has these header lines.
+pub(crate) fn exchange(headers: &str) -> Exchange {
     let request = format!("GET /a HTTP/1.1\r\nHost: web\r\n{headers}\r\n");
     Exchange {
         asked: RequestHead::parse(request.as_bytes()).unwrap().into(),
@@ -81,6 +83,7 @@ fn exchange(headers: &str) -> Exchange {
         request_seq: 100,
         trailers: None,
         reset: None,
+        ending: None,
         connect: Some(Connect {
             syn: leg(Message::Syn, 1_000),
             syn_ack: Some(leg(Message::SynAck, 1_100)),
@@ -104,7 +107,8 @@ fn make(exchange: &Exchange) -> Vec<Span> {
         rules: &rules,
         node: "node",
     };
-    spans(exchange, &context)
+    let trace = exchange.asked.trace.sampled();
+    trace.map_or_else(Vec::new, |trace| spans(exchange, trace, &context))
 }
 
 /// Checks `name start..end` of each span that is no hop, indented by depth.
@@ -301,4 +305,36 @@ fn what_was_not_seen_is_told() {
         .filter(|what| !what.is_empty())
         .collect();
     assert_eq!(told, ["socket.queue", "last hops"]);
+}
+
+#[test]
+fn a_connection_that_ends_before_the_answer_is_an_error() {
+    let mut exchange = exchange(TRACE);
+    exchange.response = None;
+    exchange.answered = None;
+    for (cause, by, error_type, closed_by) in [
+        (
+            Cause::Closed,
+            Some(Side::Server),
+            "connection_closed",
+            "server",
+        ),
+        (
+            Cause::Reset,
+            Some(Side::Client),
+            "connection_reset",
+            "client",
+        ),
+        (Cause::TimedOut, None, "timeout", ""),
+        (Cause::Unreachable, None, "host_unreachable", ""),
+    ] {
+        let at_ns = 9_000;
+        exchange.ending = Some(Ending { cause, by, at_ns });
+        let spans = make(&exchange);
+        assert_eq!(spans[0].error.as_deref(), Some(error_type));
+        assert_eq!(spans[0].end_unix_ns, 1_000_000 + at_ns);
+        assert_eq!(attribute(&spans[0], "error.type"), error_type);
+        assert_eq!(attribute(&spans[0], "hopspan.closed_by"), closed_by);
+        assert_eq!(attribute(&spans[0], "hopspan.incomplete"), "");
+    }
 }

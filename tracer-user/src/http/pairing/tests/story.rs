@@ -3,14 +3,16 @@
 //! A line is one record: `> SEQ ACK PATH...` requests in one packet, `< SEQ ACK STATUS...` responses, each with its
 //! head and its journey; `>d`/`<d` the same, dropped on its way; `>j`/`<j` the journey alone, its
 //! head lost; `r> SEQ`/`r< SEQ` the application reads it; `s SEQ` and `a SEQ` SYN and SYN-ACK;
-//! `at NS` sets the clock; `expire NS` lets time pass; `forget` ends the connection.
+//! `at NS` sets the clock; `expire NS` lets time pass; `forget` ends the connection. `c> ERRNO` the client's socket
+//! closes, with 0 or an error, `c< ERRNO` the server's; `f<` the client learns that the server has sent its last byte.
+//! `>u SEQ ACK PATH` offers HTTP/2, `<u SEQ ACK` accepts that; `>c` is a CONNECT.
 
 use bytes::Bytes;
 use tracer_common::journey::End;
 
 use super::super::*;
 use crate::{
-    decode::{Stamp, Tuple},
+    decode::{Close, CloseKind, Stamp, Tuple},
     flow::Flow,
 };
 use tracer_common::hook::Hook;
@@ -54,12 +56,23 @@ impl Story {
             "a" => self.journey(Message::SynAck, End::Socket, number(1), 0),
             "r>" => self.read(SERVER, number(1)),
             "r<" => self.read(CLIENT, number(1)),
+            "c>" => self.close(CLIENT, CloseKind::Closed, number(1)),
+            "c<" => self.close(SERVER, CloseKind::Closed, number(1)),
+            "f<" => self.close(CLIENT, CloseKind::PeerFinished, 0),
+            "upgraded" => {
+                let id = ConnectionId::of_client(CLIENT);
+                let exchange = self.pairing.upgraded(id);
+                self.exchanges
+                    .extend(exchange.map(|exchange| format!("upgraded {}", text(&exchange))));
+            }
             "forget" => {
                 let events = self.flow.finish();
                 self.events(events);
             }
             "expire" => {
                 self.now_ns += words[1].parse::<u64>().unwrap();
+                let events = self.flow.expire(self.now_ns);
+                self.events(events);
                 let exchanges = &mut self.exchanges;
                 self.pairing
                     .expire(self.now_ns, &mut |exchange| exchanges.push(text(&exchange)));
@@ -71,7 +84,8 @@ impl Story {
                     Message::Response
                 };
                 if !kind.ends_with('j') {
-                    self.head(message, number(1), number(2), &words[3..]);
+                    let heads: String = words[3..].iter().map(|word| head(kind, word)).collect();
+                    self.head(message, number(1), number(2), heads);
                 }
                 let end = if kind.ends_with('d') {
                     End::Dropped
@@ -83,12 +97,16 @@ impl Story {
         }
     }
 
-    fn head(&mut self, message: Message, seq: u32, ack: u32, words: &[&str]) {
-        let text = |word: &&str| match message {
-            Message::Request => format!("GET {word} HTTP/1.1\r\nHost: a\r\n\r\n"),
-            _ => format!("HTTP/1.1 {word} OK\r\nContent-Length: 0\r\n\r\n"),
-        };
-        let text: String = words.iter().map(text).collect();
+    fn close(&mut self, cookie: u64, what: CloseKind, errno: u32) {
+        self.flow.close(&Close {
+            cookie,
+            what,
+            at_ns: self.now_ns,
+            error: (errno != 0).then_some(errno),
+        });
+    }
+
+    fn head(&mut self, message: Message, seq: u32, ack: u32, text: String) {
         self.pairing.head(&Head {
             message,
             start_ns: self.now_ns,
@@ -160,6 +178,18 @@ impl Story {
     }
 }
 
+/// A head of a request to a path, or of a response with a status.
+fn head(kind: &str, word: &str) -> String {
+    const H2C: &str = "Connection: Upgrade\r\nUpgrade: h2c\r\n";
+    match kind {
+        ">u" => format!("GET {word} HTTP/1.1\r\nHost: a\r\n{H2C}\r\n"),
+        ">c" => format!("CONNECT {word} HTTP/1.1\r\nHost: a\r\n\r\n"),
+        "<u" => format!("HTTP/1.1 {word} OK\r\n{H2C}\r\n"),
+        kind if kind.starts_with('>') => format!("GET {word} HTTP/1.1\r\nHost: a\r\n\r\n"),
+        _ => format!("HTTP/1.1 {word} OK\r\nContent-Length: 0\r\n\r\n"),
+    }
+}
+
 fn cookies(message: Message) -> (u64, u64) {
     match message {
         Message::Syn | Message::Request => (CLIENT, SERVER),
@@ -175,7 +205,8 @@ pub(super) fn tuple() -> Tuple {
     }
 }
 
-/// `path status`, then `connect`, `retransmits=N`, and `unread` where a read time is missing.
+/// `path status`, then `connect`, `retransmits=N`, how the connection ended, and `unread` where a read
+/// time is missing.
 fn text(exchange: &Exchange) -> String {
     let path = exchange.asked.path.as_deref().unwrap_or("?");
     let status = match (&exchange.response, &exchange.answered) {
@@ -192,6 +223,12 @@ fn text(exchange: &Exchange) -> String {
     let retransmits: usize = legs.iter().flatten().map(|leg| leg.earlier.len()).sum();
     if retransmits > 0 {
         text += &format!(" retransmits={retransmits}");
+    }
+    if let Some(ending) = exchange.ending {
+        let by = ending
+            .by
+            .map_or(String::new(), |side| format!(" by {side:?}"));
+        text += &format!(" {:?}{by}", ending.cause);
     }
     if legs.iter().flatten().any(|leg| leg.read_ns.is_none()) {
         text += " unread";

@@ -1,0 +1,43 @@
+//! A socket has closed, or its peer has sent the last of its bytes.
+
+/// What has become of a socket.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CloseKind {
+    /// Its connection is over (kernel: TCP_CLOSE).
+    Closed = 1,
+    /// Its peer will send no more (kernel: TCP_CLOSE_WAIT).
+    PeerFinished = 2,
+}
+
+impl TryFrom<u32> for CloseKind {
+    type Error = u32;
+
+    fn try_from(value: u32) -> Result<Self, u32> {
+        match value {
+            1 => Ok(Self::Closed),
+            2 => Ok(Self::PeerFinished),
+            unknown => Err(unknown),
+        }
+    }
+}
+
+/// What happened to a socket that has sent or received a message.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Close {
+    /// [`crate::RecordKind::Close`].
+    pub kind: u32,
+    /// A [`CloseKind`].
+    pub what: u32,
+    /// When.
+    pub at_ns: u64,
+    /// Cookie of the socket.
+    pub cookie: u64,
+    /// `sock.sk_err`: the errno with which the connection ended; 0 where it did not fail.
+    pub error: u32,
+    /// Zero.
+    pub padding: u32,
+}
+
+const _: () = assert!(size_of::<Close>() == 32);

@@ -1,0 +1,164 @@
+//! Traces for requests that carry no context.
+//!
+//! In: exchanges. Out: a trace for some of them, at most so many a second, in which the exchange is
+//! the root. A caller that decided against a trace gets none, and neither does a request whose head
+//! was not seen to its end.
+
+use std::net::SocketAddr;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    decode::Journey,
+    http::{
+        Exchange,
+        trace_context::{Extraction, SpanId, TraceContext, TraceId},
+    },
+};
+
+const SECOND_NS: u64 = 1_000_000_000;
+const SAMPLED: u8 = 1;
+
+/// How many traces have begun in this second.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Untraced {
+    per_second: u32,
+    second: u64,
+    begun: u32,
+    left_out: u64,
+}
+
+impl Untraced {
+    /// At most so many a second; none with 0.
+    pub fn at_most(per_second: u32) -> Self {
+        Self {
+            per_second,
+            ..Self::default()
+        }
+    }
+
+    /// Exchanges left out because there were more.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    /// The trace of an exchange whose request names none, if it is to have one.
+    ///
+    /// Derived from what every node sees of the connection, so that two nodes agree. An exchange of
+    /// an earlier second, which has lasted longer, counts in this one.
+    pub fn begin(&mut self, exchange: &Exchange) -> Option<TraceContext> {
+        if self.per_second == 0 || exchange.asked.trace != Extraction::None {
+            return None;
+        }
+        let second = exchange.request.journey.start_ns / SECOND_NS;
+        if second > self.second {
+            self.second = second;
+            self.begun = 0;
+        }
+        if self.begun >= self.per_second {
+            self.left_out += 1;
+            return None;
+        }
+        self.begun += 1;
+        Some(TraceContext {
+            trace_id: trace_id(exchange),
+            // All zero is no span: the exchange has no parent.
+            parent_id: SpanId([0; 8]),
+            flags: SAMPLED,
+        })
+    }
+}
+
+fn trace_id(exchange: &Exchange) -> TraceId {
+    let journey = &exchange.request.journey;
+    let (client, server) = ends(journey);
+    let mut hash = Sha256::new();
+    hash.update("hopspan untraced");
+    for end in [client, server] {
+        hash.update(address_bytes(end));
+    }
+    hash.update(exchange.request_seq.to_be_bytes());
+    hash.update(journey.ack.to_be_bytes());
+    let mut id = [0; 16];
+    id.copy_from_slice(&hash.finalize()[..16]);
+    // All zero is no trace id (W3C Trace Context, section 3.2.2.3).
+    id[15] |= u8::from(id == [0; 16]);
+    TraceId(id)
+}
+
+/// Client and server after all translations.
+fn ends(journey: &Journey) -> (SocketAddr, SocketAddr) {
+    match (journey.conntrack, journey.received) {
+        (Some(conntrack), _) => (conntrack.reply.destination, conntrack.reply.source),
+        (None, Some(received)) => (received.source, received.destination),
+        (None, None) => (journey.sent.source, journey.sent.destination),
+    }
+}
+
+fn address_bytes(address: SocketAddr) -> [u8; 18] {
+    let ip = match address.ip() {
+        std::net::IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+        std::net::IpAddr::V6(ip) => ip,
+    };
+    let mut bytes = [0; 18];
+    bytes[..16].copy_from_slice(&ip.octets());
+    bytes[16..].copy_from_slice(&address.port().to_be_bytes());
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::span::exchange::tests::exchange;
+
+    const TRACED: &str = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n";
+    const NOT_SAMPLED: &str =
+        "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00\r\n";
+
+    fn at(headers: &str, second: u64) -> Exchange {
+        let mut exchange = exchange(headers);
+        exchange.request.journey.start_ns = second * SECOND_NS;
+        exchange
+    }
+
+    /// How many of these begin a trace.
+    fn begun(untraced: &mut Untraced, exchanges: &[Exchange]) -> usize {
+        let begin = |exchange| untraced.begin(exchange);
+        exchanges.iter().filter_map(begin).count()
+    }
+
+    #[test]
+    fn at_most_so_many_a_second() {
+        let mut untraced = Untraced::at_most(2);
+        assert_eq!(begun(&mut untraced, &vec![at("", 5); 5]), 2);
+        assert_eq!(untraced.left_out(), 3);
+        assert_eq!(begun(&mut untraced, &vec![at("", 6); 5]), 2);
+        // One that has lasted longer counts where it ends.
+        assert_eq!(begun(&mut untraced, &[at("", 4)]), 0);
+        assert_eq!(begun(&mut Untraced::default(), &[at("", 7)]), 0);
+    }
+
+    #[test]
+    fn a_context_or_a_decision_is_respected() {
+        let mut untraced = Untraced::at_most(9);
+        let heads = ["b3: 0\r\n", "traceparent: 00-zz\r\n", TRACED, NOT_SAMPLED];
+        let exchanges = heads.map(|headers| at(headers, 1));
+        assert_eq!(begun(&mut untraced, &exchanges), 0);
+        assert_eq!(untraced.left_out(), 0);
+    }
+
+    #[test]
+    fn two_nodes_agree() {
+        let sender = at("", 1);
+        let mut receiver = sender.clone();
+        let journey = &mut receiver.request.journey;
+        journey.start_ns += 5;
+        journey.conntrack = None;
+        let mut untraced = Untraced::at_most(9);
+        let ids = [&sender, &receiver].map(|exchange| untraced.begin(exchange).unwrap());
+        assert_eq!(ids[0], ids[1]);
+        let mut other = sender.clone();
+        other.request_seq += 1;
+        assert_ne!(untraced.begin(&other).unwrap().trace_id, ids[0].trace_id);
+    }
+}
