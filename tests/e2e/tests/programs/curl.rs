@@ -6,7 +6,6 @@ use std::{net::SocketAddrV4, time::Duration};
 use hopspan_e2e::Parent;
 use hopspan_lab::Pod;
 
-
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// One request, as curl saw it.

@@ -1,0 +1,76 @@
+//! A request with a trace context of its own, and what must be told of it.
+
+use hopspan_e2e::{Parent, Traces, assert_legs};
+
+/// One request, and the answer that it gets.
+pub(crate) struct Asked {
+    pub(crate) parent: Parent,
+    method: &'static str,
+    target: String,
+    /// `url.path`.
+    path: String,
+    status: &'static str,
+    version: &'static str,
+}
+
+impl Asked {
+    /// In HTTP/1.1.
+    pub(crate) fn new(method: &'static str, path: impl Into<String>, status: &'static str) -> Self {
+        let path = path.into();
+        Self {
+            parent: Parent::new(),
+            method,
+            target: path.clone(),
+            path,
+            status,
+            version: "1.1",
+        }
+    }
+
+    /// For a tunnel to an authority, which has no path (RFC 9110 section 9.3.6).
+    pub(crate) fn tunnel(authority: &str) -> Self {
+        Self {
+            target: authority.to_owned(),
+            path: String::new(),
+            ..Self::new("CONNECT", "", "200")
+        }
+    }
+
+    /// The same in HTTP/1.0.
+    pub(crate) fn in_http10(self) -> Self {
+        Self {
+            version: "1.0",
+            ..self
+        }
+    }
+
+    /// The head, with more lines, each of which ends as lines do.
+    pub(crate) fn head(&self, lines: &str) -> String {
+        let Self {
+            method,
+            target,
+            version,
+            ..
+        } = self;
+        let traceparent = self.parent.traceparent();
+        format!(
+            "{method} {target} HTTP/{version}\r\nHost: server\r\n{lines}traceparent: {traceparent}\r\n\r\n"
+        )
+    }
+
+    /// There is one exchange of it, all of it seen; on a new connection or not.
+    pub(crate) fn assert(&self, traces: &Traces, connected: bool) {
+        let exchange = self.parent.exchange(traces);
+        for (key, wanted) in [
+            ("http.request.method", self.method),
+            ("url.path", &*self.path),
+            ("http.response.status_code", self.status),
+            ("network.protocol.version", self.version),
+            ("hopspan.incomplete", ""),
+            ("error.type", ""),
+        ] {
+            assert_eq!(exchange.attribute(key), wanted, "{key} of {exchange:#?}");
+        }
+        assert_legs(self.parent.trace(traces), exchange, connected);
+    }
+}

@@ -1,0 +1,50 @@
+//! Bodies of 100 MB: the exchange is traced, and hopspan copies none of it.
+
+use hopspan_e2e::{Dialogues, fill, send, take, until};
+
+use crate::asked::Asked;
+
+const BODY_BYTES: u64 = 100_000_000;
+/// Journeys, heads, reads, devices, and a sample of the clocks every second. A record for each
+/// segment of a body would be a thousand times as many.
+const RECORDS_MAX: u64 = 100;
+
+#[test]
+fn bodies_of_100_megabytes_are_not_copied() {
+    if hopspan_lab::skip("bodies_of_100_megabytes_are_not_copied") {
+        return;
+    }
+    let upload = Asked::new("POST", "/upload", "201");
+    let download = Asked::new("GET", "/download", "200");
+    let dialogues = Dialogues::start("bodies").unwrap();
+    let length = format!("Content-Length: {BODY_BYTES}\r\n");
+    dialogues
+        .play(
+            &[
+                until("\r\n\r\n"),
+                take(BODY_BYTES),
+                send("HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"),
+                until("\r\n\r\n"),
+                send(format!("HTTP/1.1 200 OK\r\n{length}\r\n")),
+                fill(BODY_BYTES),
+            ],
+            &[
+                send(upload.head(&length)),
+                fill(BODY_BYTES),
+                until("\r\n\r\n"),
+                send(download.head("")),
+                until("\r\n\r\n"),
+                take(BODY_BYTES),
+            ],
+        )
+        .unwrap();
+    let outcome = dialogues.finish().unwrap();
+    outcome.report.assert_nothing_lost();
+    upload.assert(&outcome.traces, true);
+    download.assert(&outcome.traces, false);
+    // SYN, SYN-ACK, two requests, two responses.
+    let journeys = outcome.report.number(&["kernel", "journeys", "opened"]);
+    assert_eq!(journeys, 6);
+    let records = outcome.report.number(&["pipeline", "records"]);
+    assert!(records < RECORDS_MAX, "{records} records");
+}

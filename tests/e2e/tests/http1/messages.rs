@@ -1,0 +1,208 @@
+//! Messages of every framing: without a body, with one of known or unknown length, with interim
+//! responses before them, and on connections that end with them.
+
+use std::time::Duration;
+
+use hopspan_e2e::{Dialogues, Step, end, fill, pause, reset, send, take, until};
+
+use crate::asked::Asked;
+
+/// What both ends do on one connection, and the requests that are told of it.
+struct Case {
+    server: Vec<Step>,
+    client: Vec<Step>,
+    asked: Vec<Asked>,
+}
+
+/// A response to HEAD tells the length of a body that does not come; the next one follows at once.
+fn head_and_get() -> Case {
+    let (head, get) = (
+        Asked::new("HEAD", "/head", "200"),
+        Asked::new("GET", "/get", "203"),
+    );
+    Case {
+        server: vec![
+            until("\r\n\r\n"),
+            send("HTTP/1.1 200 OK\r\nContent-Length: 50000\r\n\r\n"),
+            until("\r\n\r\n"),
+            send("HTTP/1.1 203 Other\r\nContent-Length: 2\r\n\r\nok"),
+        ],
+        client: vec![
+            send(head.head("")),
+            until("\r\n\r\n"),
+            send(get.head("")),
+            until("ok"),
+        ],
+        asked: vec![head, get],
+    }
+}
+
+/// A chunk that looks like a head is none.
+fn chunked_bodies() -> Case {
+    let (chunked, next) = (
+        Asked::new("POST", "/chunked", "201"),
+        Asked::new("GET", "/next", "204"),
+    );
+    let encoding = "Transfer-Encoding: chunked\r\n";
+    Case {
+        server: vec![
+            until("0\r\n\r\n"),
+            send(format!("HTTP/1.1 201 Created\r\n{encoding}\r\n")),
+            send("7\r\nHTTP/1.\r\n"),
+            pause(Duration::from_millis(20)),
+            send("0\r\n\r\n"),
+            until("\r\n\r\n"),
+            send("HTTP/1.1 204 No Content\r\n\r\n"),
+        ],
+        client: vec![
+            send(chunked.head(encoding)),
+            send("5\r\nGET /\r\n"),
+            pause(Duration::from_millis(20)),
+            send("0\r\n\r\n"),
+            until("0\r\n\r\n"),
+            send(next.head("")),
+            until("\r\n\r\n"),
+        ],
+        asked: vec![chunked, next],
+    }
+}
+
+/// 100 and 103 are no answers: in a packet of their own, and in the answer's.
+fn interim_responses() -> Case {
+    let (put, get) = (
+        Asked::new("PUT", "/continue", "201"),
+        Asked::new("GET", "/hints", "200"),
+    );
+    let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n";
+    Case {
+        server: vec![
+            until("\r\n\r\n"),
+            send("HTTP/1.1 100 Continue\r\n\r\n"),
+            take(4),
+            send("HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"),
+            until("\r\n\r\n"),
+            send(hints),
+            pause(Duration::from_millis(20)),
+            send(format!(
+                "{hints}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+            )),
+        ],
+        client: vec![
+            send(put.head("Expect: 100-continue\r\nContent-Length: 4\r\n")),
+            until("100 Continue\r\n\r\n"),
+            send("body"),
+            until("201 Created\r\nContent-Length: 0\r\n\r\n"),
+            send(get.head("")),
+            until("ok"),
+        ],
+        asked: vec![put, get],
+    }
+}
+
+/// The end of the connection is the end of the body.
+fn body_until_the_end() -> Case {
+    let asked = Asked::new("GET", "/until-the-end", "200");
+    Case {
+        server: vec![
+            until("\r\n\r\n"),
+            send("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"),
+            fill(100_000),
+        ],
+        client: vec![send(asked.head("Connection: close\r\n")), end()],
+        asked: vec![asked],
+    }
+}
+
+fn http10() -> Case {
+    let asked = Asked::new("GET", "/old", "200").in_http10();
+    Case {
+        server: vec![
+            until("\r\n\r\n"),
+            send("HTTP/1.0 200 OK\r\n\r\nold and short"),
+        ],
+        client: vec![send(asked.head("")), end()],
+        asked: vec![asked],
+    }
+}
+
+/// The server does not read the body and closes: a RST follows its answer, which is one all the
+/// same.
+fn answer_before_the_body_is_read() -> Case {
+    let asked = Asked::new("POST", "/too-large", "413");
+    Case {
+        server: vec![
+            until("\r\n\r\n"),
+            send(
+                "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+            ),
+            pause(Duration::from_millis(50)),
+            reset(),
+        ],
+        client: vec![
+            send(asked.head("Content-Length: 1000000\r\n")),
+            fill(30_000),
+            until("Content-Length: 0\r\n\r\n"),
+            end(),
+        ],
+        asked: vec![asked],
+    }
+}
+
+/// 15 KiB, in writes that begin and end anywhere, each of more segments than one.
+fn head_in_many_segments() -> Case {
+    let asked = Asked::new("GET", "/segments", "200");
+    let cookies = format!("Cookie: a={}\r\n", "b".repeat(7 * 1024)).repeat(2);
+    let head = asked.head(&cookies);
+    let mut client: Vec<Step> = head
+        .as_bytes()
+        .chunks(head.len() / 3)
+        .flat_map(|piece| [send(piece), pause(Duration::from_millis(20))])
+        .collect();
+    client.push(until("ok"));
+    Case {
+        server: vec![
+            until("\r\n\r\n"),
+            send("HTTP/1.1 200 OK\r\nServ"),
+            pause(Duration::from_millis(20)),
+            send("er: slow\r\nContent-Length: 2\r\n\r\n"),
+            send("ok"),
+        ],
+        client,
+        asked: vec![asked],
+    }
+}
+
+#[test]
+fn every_framing_makes_its_exchanges() {
+    if hopspan_lab::skip("every_framing_makes_its_exchanges") {
+        return;
+    }
+    let cases = [
+        head_and_get(),
+        chunked_bodies(),
+        interim_responses(),
+        body_until_the_end(),
+        http10(),
+        answer_before_the_body_is_read(),
+        head_in_many_segments(),
+    ];
+    let dialogues = Dialogues::start("messages").unwrap();
+    for case in &cases {
+        dialogues.play(&case.server, &case.client).unwrap();
+    }
+    let outcome = dialogues.finish().unwrap();
+    outcome.report.assert_nothing_lost();
+    for asked in cases.iter().flat_map(|case| case.asked.first()) {
+        asked.assert(&outcome.traces, true);
+    }
+    for asked in cases.iter().flat_map(|case| case.asked.get(1..)).flatten() {
+        asked.assert(&outcome.traces, false);
+    }
+    let asked: usize = cases.iter().map(|case| case.asked.len()).sum();
+    assert_eq!(
+        outcome.traces.0.len(),
+        asked,
+        "traces of nobody's requests: {:?}",
+        outcome.traces.0.keys()
+    );
+}

@@ -1,0 +1,74 @@
+//! Connections that go on in another protocol: their first exchange is traced, and what follows is
+//! left alone, whatever it looks like.
+
+use hopspan_e2e::{Dialogues, Step, send, until};
+
+use crate::asked::Asked;
+
+/// What looks like HTTP/1 both ways, with a trace context; it is the inside of a tunnel.
+fn look_alikes(inside: &Asked) -> [Step; 4] {
+    [
+        send(inside.head("")),
+        until("lookalike"),
+        send(inside.head("Second: 1\r\n")),
+        until("lookalike"),
+    ]
+}
+
+fn check(label: &str, asked: &Asked, request_lines: &str, answer: &str) {
+    let inside = Asked::new("GET", "/inside", "200");
+    let response = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nlookalike";
+    let dialogues = Dialogues::start(label).unwrap();
+    let mut client = vec![send(asked.head(request_lines)), until("\r\n\r\n")];
+    client.extend(look_alikes(&inside));
+    dialogues
+        .play(
+            &[
+                until("\r\n\r\n"),
+                send(answer),
+                until("\r\n\r\n"),
+                send(response),
+                until("\r\n\r\n"),
+                send(response),
+            ],
+            &client,
+        )
+        .unwrap();
+    let outcome = dialogues.finish().unwrap();
+    outcome.report.assert_nothing_lost();
+    asked.assert(&outcome.traces, true);
+    assert_eq!(
+        outcome.traces.0.len(),
+        1,
+        "spans of what is no HTTP: {:?}",
+        outcome.traces.0.get(&inside.parent.trace_id)
+    );
+}
+
+#[test]
+fn a_websocket_is_left_alone() {
+    if hopspan_lab::skip("a_websocket_is_left_alone") {
+        return;
+    }
+    check(
+        "websocket",
+        &Asked::new("GET", "/chat", "101"),
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+    );
+}
+
+#[test]
+fn a_tunnel_is_left_alone() {
+    if hopspan_lab::skip("a_tunnel_is_left_alone") {
+        return;
+    }
+    check(
+        "tunnel",
+        &Asked::tunnel("server:443"),
+        "",
+        "HTTP/1.1 200 Connection established\r\n\r\n",
+    );
+}
