@@ -199,3 +199,6 @@ impl Pairing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
