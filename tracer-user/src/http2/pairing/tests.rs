@@ -268,6 +268,7 @@ fn an_upgraded_request_is_answered_on_stream_one() {
         trace: Extraction::None,
         rpc: None,
         is_grpc: false,
+        is_incomplete: false,
         offers_h2c: true,
     };
     let exchange = Exchange {
