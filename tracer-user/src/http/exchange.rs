@@ -95,6 +95,8 @@ pub struct Asked {
     pub rpc: Option<Rpc>,
     /// It is a gRPC call.
     pub is_grpc: bool,
+    /// Not all of the head was seen or could be decoded.
+    pub is_incomplete: bool,
     /// The answer may come in HTTP/2 (RFC 7540 section 3.2).
     pub offers_h2c: bool,
 }
@@ -109,6 +111,7 @@ impl From<RequestHead> for Asked {
             trace: head.trace.of_head(is_complete),
             rpc: None,
             is_grpc: false,
+            is_incomplete: !is_complete,
             offers_h2c: head.upgrade_h2c,
         }
     }

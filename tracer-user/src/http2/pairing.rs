@@ -202,3 +202,6 @@ impl Pairing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

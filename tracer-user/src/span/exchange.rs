@@ -288,14 +288,7 @@ impl Maker<'_> {
         let closed_by = exchange.ending.and_then(|ending| ending.by);
         attributes
             .extend(closed_by.map(|side| Attribute::text(key::CLOSED_BY, message::side(side))));
-        let missing = match (&exchange.response, &exchange.answered) {
-            // The stream or the connection was ended before there was one.
-            (None, _) if exchange.reset.is_some() || exchange.ending.is_some() => None,
-            (None, _) => Some("response"),
-            (Some(_), None) => Some("response head"),
-            _ => None,
-        };
-        attributes.extend(missing.map(|what| Attribute::text(key::INCOMPLETE, what)));
+        attributes.extend(incomplete(exchange).map(|what| Attribute::text(key::INCOMPLETE, what)));
         attributes
     }
 
@@ -312,6 +305,25 @@ impl Maker<'_> {
             Some(syn_ack) => there.then(self.leg_path(syn_ack)),
             None => there,
         }
+    }
+}
+
+/// What of an exchange was not seen, or could not be read.
+fn incomplete(exchange: &Exchange) -> Option<&'static str> {
+    let request = exchange.asked.is_incomplete.then_some("request head");
+    // The stream or the connection may have ended before there was a response.
+    let has_failed = exchange.reset.is_some() || exchange.ending.is_some();
+    let status = exchange.answered.map(|answered| answered.status);
+    let response = match (&exchange.response, status) {
+        (None, _) if has_failed => None,
+        (None, _) => Some("response"),
+        (Some(_), None | Some(None)) => Some("response head"),
+        _ => None,
+    };
+    match (request, response) {
+        (Some(_), Some("response")) => Some("request head, response"),
+        (Some(_), Some(_)) => Some("request head, response head"),
+        (request, response) => request.or(response),
     }
 }
 

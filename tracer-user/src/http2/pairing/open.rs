@@ -254,6 +254,7 @@ impl Open {
             trace: headers.trace,
             is_grpc: headers.grpc == Some(true),
             rpc: headers.rpc,
+            is_incomplete: headers.incomplete,
             offers_h2c: false,
         };
         self.ask(stream, asked, request, seq);

@@ -338,3 +338,27 @@ fn a_connection_that_ends_before_the_answer_is_an_error() {
         assert_eq!(attribute(&spans[0], "hopspan.incomplete"), "");
     }
 }
+
+#[test]
+fn what_was_not_seen_is_said() {
+    let check = |change: fn(&mut Exchange), expected: &str| {
+        let mut exchange = exchange(TRACE);
+        change(&mut exchange);
+        let spans = make(&exchange);
+        assert_eq!(attribute(&spans[0], "hopspan.incomplete"), expected);
+    };
+    check(|_| {}, "");
+    check(|exchange| exchange.response = None, "response");
+    check(|exchange| exchange.answered = None, "response head");
+    check(
+        |exchange| exchange.asked.is_incomplete = true,
+        "request head",
+    );
+    check(
+        |exchange| {
+            exchange.asked.is_incomplete = true;
+            exchange.answered = Some(Answered::default());
+        },
+        "request head, response head",
+    );
+}
