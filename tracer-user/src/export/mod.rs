@@ -5,6 +5,7 @@
 
 mod convert;
 mod limits;
+mod own_requests;
 mod resource;
 
 use std::{
@@ -65,7 +66,7 @@ impl Exporter {
     ///
     /// When the OTEL_EXPORTER_OTLP_* variables make no sense.
     pub fn start() -> Result<Self, ExporterBuildError> {
-        let mut exporter = SpanExporter::builder().build()?;
+        let mut exporter = own_requests::exporter()?;
         exporter.set_resource(&resource::resource());
         let counts = Arc::new(Counts::default());
         let limits = Limits::from_environment();
