@@ -1,0 +1,139 @@
+//! Requests that carry no context: without `--untraced` they make no spans, with it some of them
+//! make a trace of their own. A caller that decided against a trace has none either way.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where it fails, helper functions too"
+)]
+
+use std::time::Duration;
+
+use hopspan_e2e::{
+    Dialogues, Outcome, Parent, Span, Step, Trace, assert_legs, frames, pause, send, until,
+};
+
+/// Traces a second.
+const RATE: usize = 5;
+/// Requests without context that are sent in well below a second.
+const BURST: usize = 30;
+const APART: Duration = Duration::from_millis(1_200);
+const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+/// Header lines of callers that said something of a trace: one that is recorded, and those that
+/// have none.
+fn decided(recorded: &Parent) -> Vec<String> {
+    let other = Parent::new();
+    let (trace, span) = (&other.trace_id, &other.span_id);
+    vec![
+        format!("traceparent: {}\r\n", recorded.traceparent()),
+        format!("traceparent: 00-{trace}-{span}-00\r\n"),
+        format!("b3: {trace}-{span}-0\r\n"),
+        "b3: 0\r\n".to_owned(),
+        "x-b3-sampled: 0\r\n".to_owned(),
+        format!("uber-trace-id: {trace}:{span}:0:0\r\n"),
+    ]
+}
+
+fn request(path: &str, lines: &str) -> Step {
+    send(format!(
+        "GET {path} HTTP/1.1\r\nHost: server\r\n{lines}\r\n"
+    ))
+}
+
+/// Two bursts without context and one request for each decision on an HTTP/1.1 connection, then a
+/// few without context on one of HTTP/2.
+fn outcome(label: &str, arguments: &[&str], recorded: &Parent) -> Outcome {
+    let dialogues = Dialogues::start_with(label, arguments).unwrap();
+    let mut client = Vec::new();
+    for path in ["/first", "/second"] {
+        for _ in 0..BURST {
+            client.extend([request(path, ""), until("ok")]);
+        }
+        client.push(pause(APART));
+    }
+    let decided = decided(recorded);
+    for lines in &decided {
+        client.extend([request("/decided", lines), until("ok")]);
+    }
+    let answers = 2 * BURST + decided.len();
+    let server: Vec<Step> = (0..answers)
+        .flat_map(|_| [until("\r\n\r\n"), send(ANSWER)])
+        .collect();
+    dialogues.play(&server, &client).unwrap();
+    dialogues
+        .play(
+            &[
+                until(frames::settings()),
+                send(frames::settings()),
+                until("/http2"),
+                send(frames::response(1, "200")),
+            ],
+            &[
+                pause(APART),
+                send(frames::preface()),
+                until(frames::settings()),
+                send(frames::get(1, "/http2", &[])),
+                until(frames::response(1, "200")),
+            ],
+        )
+        .unwrap();
+    let outcome = dialogues.finish().unwrap();
+    outcome.report.assert_nothing_lost();
+    // And those of the agent itself with the collector.
+    let seen = outcome.report.number(&["pipeline", "exchanges"]);
+    assert!(seen > answers as u64, "{seen} exchanges were seen");
+    outcome
+}
+
+/// The exchanges of a path, each with its trace.
+fn of_path<'o>(outcome: &'o Outcome, path: &str) -> Vec<(&'o Trace, &'o Span)> {
+    let traces = outcome.traces.0.values();
+    traces
+        .flat_map(|trace| trace.of_role("exchange").map(move |span| (trace, span)))
+        .filter(|(_, exchange)| exchange.attribute("url.path") == path)
+        .collect()
+}
+
+#[test]
+fn without_the_option_there_are_none() {
+    if hopspan_lab::skip("without_the_option_there_are_none") {
+        return;
+    }
+    let recorded = Parent::new();
+    let outcome = outcome("untraced-off", &[], &recorded);
+    recorded.exchange(&outcome.traces);
+    assert_eq!(outcome.traces.0.len(), 1, "{:?}", outcome.traces.0.keys());
+}
+
+#[test]
+fn at_most_so_many_a_second_and_each_is_whole() {
+    if hopspan_lab::skip("at_most_so_many_a_second_and_each_is_whole") {
+        return;
+    }
+    let recorded = Parent::new();
+    let rate = RATE.to_string();
+    let outcome = outcome("untraced", &["--untraced", &rate], &recorded);
+    let (first, second) = (of_path(&outcome, "/first"), of_path(&outcome, "/second"));
+    for burst in [&first, &second] {
+        // The seconds are the agent's: a burst may lie in two of them.
+        let count = burst.len();
+        assert!((RATE..=2 * RATE).contains(&count), "{count} of {BURST}");
+    }
+    let http2 = of_path(&outcome, "/http2");
+    assert_eq!(http2.len(), 1);
+    assert_eq!(of_path(&outcome, "/decided").len(), 1);
+    let own: Vec<(&Trace, &Span)> = [first, second, http2].concat();
+    // Each in a trace of its own, of which it is the root; and the agent's own export makes none.
+    assert_eq!(outcome.traces.0.len(), own.len() + 1);
+    for (trace, exchange) in own {
+        assert_eq!(exchange.parent_id, "", "{exchange:#?}");
+        assert_eq!(exchange.attribute("http.response.status_code"), "200");
+        assert_eq!(exchange.attribute("hopspan.incomplete"), "");
+        let connects = trace.of_role("connect").count();
+        assert_legs(trace, exchange, connects == 1);
+    }
+    assert_eq!(
+        recorded.exchange(&outcome.traces).parent_id,
+        recorded.span_id
+    );
+}
