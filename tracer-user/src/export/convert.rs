@@ -32,7 +32,7 @@ pub(super) fn span_data(span: &Span) -> SpanData {
             SpanId::from_bytes(span.span_id.0),
             TraceFlags::SAMPLED,
             false,
-            TraceState::NONE,
+            trace_state(span),
         ),
         parent_span_id: SpanId::from_bytes(span.parent_id.0),
         // The client's span is another process's; the spans below it are ours.
@@ -48,6 +48,11 @@ pub(super) fn span_data(span: &Span) -> SpanData {
         status: span.error.clone().map_or(Status::Unset, Status::error),
         instrumentation_scope: SCOPE.clone(),
     }
+}
+
+fn trace_state(span: &Span) -> TraceState {
+    let list = span.trace_state.as_deref();
+    list.and_then(|list| list.parse().ok()).unwrap_or_default()
 }
 
 fn time(unix_ns: u64) -> SystemTime {

@@ -1,5 +1,7 @@
 //! A request and its response, with the journeys that carried them.
 
+use std::sync::Arc;
+
 use crate::{decode::Journey, flow::Ending, http2::headers::Rpc};
 
 use super::{
@@ -91,6 +93,8 @@ pub struct Asked {
     pub version: Option<&'static str>,
     /// The trace context.
     pub trace: Extraction,
+    /// What goes with it, to be handed on.
+    pub tracestate: Option<Arc<str>>,
     /// What a gRPC call calls.
     pub rpc: Option<Rpc>,
     /// It is a gRPC call.
@@ -109,6 +113,7 @@ impl From<RequestHead> for Asked {
             path: head.path,
             version: head.version.map(Version::as_str),
             trace: head.trace.of_head(is_complete),
+            tracestate: head.tracestate,
             rpc: None,
             is_grpc: false,
             is_incomplete: !is_complete,

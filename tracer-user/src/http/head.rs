@@ -12,13 +12,15 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use httparse::{EMPTY_HEADER, Header, ParserConfig};
 use thiserror::Error;
 
 use self::framing::FramingFields;
 use self::readable::readable;
 use self::target::Target;
-use super::trace_context::{Extraction, extract};
+use super::trace_context::{self, Extraction};
 
 pub use self::framing::BodyFraming;
 pub use self::method::Method;
@@ -95,6 +97,8 @@ pub struct RequestHead {
     pub version: Option<Version>,
     /// The trace context. From the fields before the cut only.
     pub trace: Extraction,
+    /// What goes with it.
+    pub tracestate: Option<Arc<str>>,
     /// Captured bytes up to and including the blank line, where the body starts. `None` when the
     /// head is not complete.
     pub head_len: Option<usize>,
@@ -142,12 +146,14 @@ impl RequestHead {
             Target::read(&method, raw_target(captured), request.path.is_none());
         let head_len = complete_len(parsed);
         let fields = framing_fields(request.headers);
+        let trace = trace_context::read(whole_lines(request.headers));
         Ok(Self {
             method,
             path,
             host: host.or_else(|| host_field(request.headers)),
             version,
-            trace: extract(whole_lines(request.headers)),
+            trace: trace.extraction(),
+            tracestate: trace.tracestate(),
             head_len,
             body: match (head_len, version) {
                 (Some(_), Some(version)) => fields.request_body(version),

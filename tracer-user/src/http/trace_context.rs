@@ -1,8 +1,8 @@
 //! Finds the trace a message belongs to. In: header fields, name and value. Out: [`Extraction`].
 //!
-//! Knows the formats below and no framing, so that HTTP/1 and HTTP/2 heads share it. Keeps the ids
-//! and the flags and nothing else of a value, allocates nothing, and compares the names of all
-//! other headers only.
+//! Knows the formats below and no framing, so that HTTP/1 and HTTP/2 heads share it. Keeps the ids,
+//! the flags and `tracestate` and nothing else of a value, allocates for that one only, and compares
+//! the names of all other headers only.
 //!
 //! # Formats
 //!
@@ -63,8 +63,8 @@
 //!
 //! # `tracestate`
 //!
-//! Is not read: it changes neither the ids nor the sampling decision. Its place, when something in
-//! it is needed, is a second field beside `traceparent` in `w3c.rs`, valid only with that one.
+//! Goes with a valid `traceparent` that answers, and with no other format. It changes neither the ids
+//! nor the sampling decision: it is handed on as it came, to the spans under the caller's.
 //!
 //! [w3c]: https://www.w3.org/TR/trace-context-2/
 //! [b3]: https://github.com/openzipkin/b3-propagation
@@ -77,12 +77,16 @@ mod id;
 mod jaeger;
 #[cfg(test)]
 mod tests;
+mod tracestate;
 mod w3c;
+
+use std::sync::Arc;
 
 use self::{
     b3::B3,
     field::{Field, trim_ows},
     jaeger::Jaeger,
+    tracestate::Tracestate,
     w3c::W3c,
 };
 
@@ -153,27 +157,43 @@ impl Extraction {
 /// Reads the trace context out of a head's fields. Only fields of the same name are told apart by
 /// their order.
 pub fn extract<'h>(headers: impl Iterator<Item = (&'h str, &'h [u8])>) -> Extraction {
+    read(headers).extraction()
+}
+
+/// Reads a head that is there as a whole.
+pub fn read<'h>(headers: impl Iterator<Item = (&'h str, &'h [u8])>) -> Reader {
     let mut reader = Reader::default();
     headers.for_each(|(name, value)| reader.read(name, value));
-    reader.extraction()
+    reader
 }
 
 /// Reads a head field by field, for those that do not hold all fields at once, as while decoding
 /// HPACK, or that ask for more than the context.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Reader {
     w3c: W3c,
     b3: B3,
     jaeger: Jaeger,
+    tracestate: Tracestate,
 }
 
 impl Reader {
-    /// Takes the next field of the head. The value is not kept.
+    /// Takes the next field of the head. The value is not kept, but for `tracestate`.
     pub fn read(&mut self, name: &str, value: &[u8]) {
         let value = trim_ows(value);
         self.w3c.read(name, value);
         self.b3.read(name, value);
         self.jaeger.read(name, value);
+        self.tracestate.read(name, value);
+    }
+
+    /// The `tracestate` of the context; `None` where that is none of W3C's, or is not sampled.
+    #[must_use]
+    pub fn tracestate(&self) -> Option<Arc<str>> {
+        match self.w3c.context() {
+            Field::Value(context) if context.sampled() => self.tracestate.list(),
+            _ => None,
+        }
     }
 
     /// What the fields so far say.

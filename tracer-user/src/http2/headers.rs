@@ -11,6 +11,8 @@ mod sent;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use crate::http::head::Method;
 use crate::http::trace_context::Extraction;
 
@@ -33,6 +35,8 @@ pub struct RequestHeaders {
     pub authority: Option<String>,
     /// The trace context.
     pub trace: Extraction,
+    /// What goes with it, to be handed on.
+    pub tracestate: Option<Arc<str>>,
     /// Whether it is a gRPC call; `None` when the field that says so may be among the unknown ones.
     pub grpc: Option<bool>,
     /// Of a gRPC call whose path is known.

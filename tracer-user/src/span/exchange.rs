@@ -1,6 +1,6 @@
 //! The spans of one exchange.
 
-use std::{borrow::Cow, net::SocketAddr};
+use std::{borrow::Cow, net::SocketAddr, sync::Arc};
 
 use opentelemetry_semantic_conventions::attribute as semconv;
 use tracer_common::{journey::End, message::Message};
@@ -42,6 +42,7 @@ pub fn spans(exchange: &Exchange, trace: TraceContext, context: &Context<'_>) ->
     let nat = Nat::of(&exchange.request.journey, context.rules);
     let mut maker = Maker {
         trace,
+        trace_state: exchange.asked.tracestate.as_ref(),
         seq: exchange.request_seq,
         context,
         nat: nat.as_ref(),
@@ -115,6 +116,7 @@ impl<'r> Nat<'r> {
 
 struct Maker<'a> {
     trace: TraceContext,
+    trace_state: Option<&'a Arc<str>>,
     seq: u32,
     context: &'a Context<'a>,
     nat: Option<&'a Nat<'a>>,
@@ -232,6 +234,7 @@ impl Maker<'_> {
         let span_id = derive(&self.trace, self.seq, &draft.part);
         self.spans.push(Span {
             trace_id: self.trace.trace_id,
+            trace_state: self.trace_state.cloned(),
             span_id,
             parent_id,
             name: draft.name,

@@ -10,7 +10,7 @@ mod id;
 mod message;
 mod untraced;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use crate::http::trace_context::{SpanId, TraceId};
 
@@ -24,6 +24,8 @@ pub use untraced::Untraced;
 pub struct Span {
     /// The application's trace.
     pub trace_id: TraceId,
+    /// W3C's `tracestate`, as the client's span has it.
+    pub trace_state: Option<Arc<str>>,
     /// Derived: the same exchange gives the same id wherever and however often it is made.
     pub span_id: SpanId,
     /// The client's span, or another span of this exchange.

@@ -101,6 +101,7 @@ impl Fields {
             method: self.method.into_value(),
             path,
             authority: authority.into_value(),
+            tracestate: self.trace.tracestate(),
             trace: self.trace.extraction().of_head(!self.unknown),
             grpc,
             rpc,

@@ -6,8 +6,9 @@
 const GRPC: &[u8] = b"application/grpc";
 
 /// Fields that carry a trace context, as [`trace_context`](crate::http::trace_context) reads them.
-const TRACE_FIELDS: [&[u8]; 7] = [
+const TRACE_FIELDS: [&[u8]; 8] = [
     b"traceparent",
+    b"tracestate",
     b"b3",
     b"x-b3-traceid",
     b"x-b3-spanid",
@@ -17,7 +18,7 @@ const TRACE_FIELDS: [&[u8]; 7] = [
 ];
 
 /// Longest trace header that is kept. All formats are shorter, a later version of `traceparent`
-/// with additions maybe excepted. It bounds what a block of nothing but references can cost.
+/// with additions maybe excepted, and a long `tracestate`, which may be dropped. It bounds what a block of nothing but references can cost.
 const TRACE_FIELD_MAX_BYTES: usize = 256;
 
 /// The policy of a decoder: method, status, trace context and gRPC's status are kept, a path
@@ -89,7 +90,7 @@ mod tests {
             ("content-type", "text/html", None),
             ("cookie", "secret", None),
             ("authorization", "secret", None),
-            ("tracestate", "k=v", None),
+            ("tracestate", "k=v", Some("k=v")),
             ("baggage", TRACEPARENT, None),
             ("grpc-message", "secret", None),
             (":scheme", "http", None),

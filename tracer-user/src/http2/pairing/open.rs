@@ -252,6 +252,7 @@ impl Open {
             path: headers.path,
             version: Some("2"),
             trace: headers.trace,
+            tracestate: headers.tracestate,
             is_grpc: headers.grpc == Some(true),
             rpc: headers.rpc,
             is_incomplete: headers.incomplete,

@@ -266,6 +266,7 @@ fn an_upgraded_request_is_answered_on_stream_one() {
         path: None,
         version: Some("1.1"),
         trace: Extraction::None,
+        tracestate: None,
         rpc: None,
         is_grpc: false,
         is_incomplete: false,

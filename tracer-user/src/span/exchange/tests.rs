@@ -362,3 +362,16 @@ fn what_was_not_seen_is_said() {
         "request head, response head",
     );
 }
+
+#[test]
+fn tracestate_is_handed_on() {
+    let states = |headers: &str| -> Vec<Option<String>> {
+        let spans = make(&exchange(&format!("{headers}tracestate: a=1\r\n")));
+        let states = spans.iter().map(|span| span.trace_state.as_deref());
+        states.map(|state| state.map(str::to_owned)).collect()
+    };
+    let with = states(TRACE);
+    assert!(with.len() > 10 && with.iter().all(|state| state.as_deref() == Some("a=1")));
+    let b3 = "b3: 0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-1\r\n";
+    assert!(states(b3).iter().all(Option::is_none), "it is W3C's");
+}
