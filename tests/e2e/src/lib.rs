@@ -7,6 +7,7 @@
 mod binaries;
 mod collector;
 mod dialogue;
+mod dropping;
 mod echo_scene;
 mod expect;
 pub mod frames;
@@ -22,6 +23,7 @@ pub use collector::{Collected, Collector, Exchange};
 pub use dialogue::{
     Dialogue, Dialogues, Step, end, fill, hang, pause, reset, send, shut, take, until,
 };
+pub use dropping::{Dropping, Which};
 pub use echo_scene::{EchoOutcome, EchoScene, Judgement, Sent};
 pub use expect::{Truth, assert_exchanges, assert_legs, assert_partition};
 pub use kernel::Kernel;

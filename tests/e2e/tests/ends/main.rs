@@ -1,0 +1,12 @@
+//! Connections that end while an answer is expected: every open exchange ends with the connection,
+//! and says how and by whom.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where it fails, helper functions too"
+)]
+
+mod http1;
+mod http2;
+mod silence;
+mod unanswered;

@@ -1,0 +1,108 @@
+//! What must be told of requests that are never answered, and the ways to end their connection.
+
+use std::time::Duration;
+
+use hopspan_e2e::{
+    Dialogue, Dialogues, Parent, Step, Traces, assert_partition, end, hang, pause, reset, until,
+};
+
+/// OTLP's number of the status that says error.
+const ERROR: i32 = 2;
+/// Longer than the agent waits for what is under way when a socket closes.
+pub(crate) const TOLD: Duration = Duration::from_millis(2_000);
+/// Long enough for the other side to have read what was sent before.
+const READ: Duration = Duration::from_millis(50);
+const KILLED: Duration = Duration::from_secs(30);
+
+/// How a connection ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum End {
+    ClientKilled,
+    ClientResets,
+    ServerKilled,
+    ServerCloses,
+    ServerResets,
+}
+
+impl End {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::ClientKilled,
+        Self::ClientResets,
+        Self::ServerKilled,
+        Self::ServerCloses,
+        Self::ServerResets,
+    ];
+
+    /// `error.type` and `hopspan.closed_by`.
+    pub(crate) fn told(self) -> (&'static str, &'static str) {
+        match self {
+            // The kernel closes the sockets of a process that is killed, as close(2) does.
+            Self::ClientKilled => ("connection_closed", "client"),
+            Self::ClientResets => ("connection_reset", "client"),
+            Self::ServerKilled | Self::ServerCloses => ("connection_closed", "server"),
+            Self::ServerResets => ("connection_reset", "server"),
+        }
+    }
+
+    /// Plays what `server` and `client` do, which is to ask and not to answer; ends the connection
+    /// when `asked` has arrived.
+    pub(crate) fn play(
+        self,
+        dialogues: &Dialogues,
+        mut server: Vec<Step>,
+        mut client: Vec<Step>,
+        asked: impl AsRef<[u8]>,
+    ) {
+        server.push(until(asked));
+        let (server_s, client_s) = match self {
+            Self::ClientKilled => (vec![end()], vec![hang()]),
+            Self::ClientResets => (vec![end()], vec![pause(READ), reset()]),
+            Self::ServerKilled => (vec![hang()], vec![end()]),
+            Self::ServerCloses => (vec![pause(READ)], vec![end()]),
+            Self::ServerResets => (vec![pause(READ), reset()], vec![end()]),
+        };
+        server.extend(server_s);
+        client.extend(client_s);
+        let Dialogue {
+            mut client,
+            mut server,
+        } = dialogues.begin(&server, &client).unwrap();
+        // Where one side hangs, it has done everything else before.
+        std::thread::sleep(4 * READ);
+        match self {
+            Self::ClientKilled => drop(client.kill().unwrap()),
+            Self::ServerKilled => drop(server.kill().unwrap()),
+            _ => {}
+        }
+        for process in [&mut client, &mut server] {
+            assert!(
+                process.wait(KILLED).unwrap().is_some(),
+                "{self:?}: {process:?}"
+            );
+        }
+    }
+}
+
+/// The exchange of this request has no answer, is an error and says which; what was seen of it is
+/// there.
+pub(crate) fn assert(traces: &Traces, parent: &Parent, error: &str, closed_by: &str) {
+    let (trace, exchange) = (parent.trace(traces), parent.exchange(traces));
+    for (key, wanted) in [
+        ("error.type", error),
+        ("hopspan.closed_by", closed_by),
+        ("hopspan.incomplete", ""),
+        ("http.response.status_code", ""),
+    ] {
+        assert_eq!(exchange.attribute(key), wanted, "{key} of {exchange:#?}");
+    }
+    assert_eq!(exchange.status, ERROR, "{exchange:#?}");
+    assert!(trace.children_of_role(exchange, "response").is_empty());
+    let requests = trace.children_of_role(exchange, "request");
+    let [request] = requests[..] else {
+        panic!("{} requests of {exchange:#?}", requests.len());
+    };
+    assert!(request.is_within(exchange), "{exchange:#?}");
+    assert_partition(trace, request);
+    // It lasted until the end of the connection.
+    assert!(exchange.end_ns > request.end_ns, "{exchange:#?}");
+}
