@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tracer_common::journey::End;
+
 use crate::{decode::Journey, flow::Ending, http2::headers::Rpc};
 
 use super::{
@@ -38,7 +40,6 @@ impl Leg {
     ///
     /// What arrived first is what counts: a copy that comes later was sent in vain.
     pub fn retransmitted(&mut self, again: Journey) {
-        use tracer_common::journey::End;
         if self.earlier.len() >= MAX_ATTEMPTS {
             return;
         }
@@ -56,6 +57,22 @@ impl Leg {
             .iter()
             .map(|journey| journey.start_ns)
             .fold(self.journey.start_ns, u64::min)
+    }
+
+    /// When TCP sent the message again, each time.
+    pub fn retransmitted_ns(&self) -> Vec<u64> {
+        let packets = self.earlier.iter().chain([&self.journey]);
+        let mut starts: Vec<u64> = packets.map(|journey| journey.start_ns).collect();
+        starts.sort_unstable();
+        starts.into_iter().skip(1).collect()
+    }
+
+    /// The last packet of this message that was dropped, if one was.
+    pub fn dropped(&self) -> Option<&Journey> {
+        let packets = self.earlier.iter().chain([&self.journey]);
+        packets
+            .filter(|journey| journey.end == End::Dropped)
+            .max_by_key(|journey| journey.start_ns)
     }
 
     /// When the message was last seen: read, taken by a socket, or lost.

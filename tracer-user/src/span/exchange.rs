@@ -172,7 +172,7 @@ impl Maker<'_> {
 
     /// A connect, request or response, and its hops.
     fn leg(&mut self, parent: SpanId, role: &'static str, leg: &Leg, path: &Path) {
-        let mut attributes = leg_attributes(leg, path);
+        let mut attributes = self.leg_attributes(leg);
         if let ("connect", Some(nat)) = (role, self.nat) {
             attributes.extend(nat.destination_attributes());
         }
@@ -186,11 +186,11 @@ impl Maker<'_> {
         let id = self.push(parent, draft, attributes);
         if let Some(span) = self.spans.last_mut() {
             span.events = leg
-                .earlier
-                .iter()
-                .map(|journey| Event {
+                .retransmitted_ns()
+                .into_iter()
+                .map(|at_ns| Event {
                     name: "tcp.retransmitted",
-                    at_unix_ns: self.context.clock.unix_ns(journey.start_ns),
+                    at_unix_ns: self.context.clock.unix_ns(at_ns),
                 })
                 .collect();
             if leg.journey.end == End::Dropped {
@@ -295,6 +295,35 @@ impl Maker<'_> {
         attributes
     }
 
+    /// What happened to the packets of a message.
+    fn leg_attributes(&self, leg: &Leg) -> Vec<Attribute> {
+        let journey = &leg.journey;
+        let mut attributes = Vec::new();
+        if !leg.earlier.is_empty() {
+            let count = i64::try_from(leg.earlier.len()).unwrap_or(i64::MAX);
+            attributes.push(Attribute::int(key::TCP_RETRANSMITS, count));
+        }
+        // The message may have arrived with a later packet; this one says why it took so long.
+        if let Some(dropped) = leg.dropped() {
+            let reason = dropped.drop_reason;
+            attributes.extend(reason.map(|reason| Attribute::int(key::DROP_REASON, reason)));
+            let hops = path(dropped, None, self.context.devices).hops;
+            attributes.extend(
+                hops.last()
+                    .map(|hop| Attribute::text(key::DROP_HOP, hop.name.as_str())),
+            );
+        }
+        let carries_head = !matches!(journey.message, Message::Syn | Message::SynAck);
+        let missing = match journey.end {
+            End::Expired => Some("end of the path"),
+            End::Socket if journey.stamps_cut => Some("last hops"),
+            End::Socket if carries_head && leg.read_ns.is_none() => Some("socket.queue"),
+            _ => None,
+        };
+        attributes.extend(missing.map(|what| Attribute::text(key::INCOMPLETE, what)));
+        attributes
+    }
+
     fn leg_path(&self, leg: &Leg) -> Path {
         let mut path = path(&leg.journey, leg.read_ns, self.context.devices);
         path.start_at(leg.first_start_ns());
@@ -328,33 +357,6 @@ fn incomplete(exchange: &Exchange) -> Option<&'static str> {
         (Some(_), Some(_)) => Some("request head, response head"),
         (request, response) => request.or(response),
     }
-}
-
-/// What happened to the packets of a message.
-fn leg_attributes(leg: &Leg, path: &Path) -> Vec<Attribute> {
-    let journey = &leg.journey;
-    let mut attributes = Vec::new();
-    if !leg.earlier.is_empty() {
-        let count = i64::try_from(leg.earlier.len()).unwrap_or(i64::MAX);
-        attributes.push(Attribute::int(key::TCP_RETRANSMITS, count));
-    }
-    if let Some(reason) = journey.drop_reason {
-        attributes.push(Attribute::int(key::DROP_REASON, reason));
-        attributes.extend(
-            path.hops
-                .last()
-                .map(|hop| Attribute::text(key::DROP_HOP, hop.name.as_str())),
-        );
-    }
-    let carries_head = !matches!(journey.message, Message::Syn | Message::SynAck);
-    let missing = match journey.end {
-        End::Expired => Some("end of the path"),
-        End::Socket if journey.stamps_cut => Some("last hops"),
-        End::Socket if carries_head && leg.read_ns.is_none() => Some("socket.queue"),
-        _ => None,
-    };
-    attributes.extend(missing.map(|what| Attribute::text(key::INCOMPLETE, what)));
-    attributes
 }
 
 /// `customer` of `hotrod/customer:http`.

@@ -269,7 +269,17 @@ fn a_retransmission_is_time_in_the_sender_s_stack() {
         .position(|span| span.name == "request")
         .unwrap();
     assert_eq!(attribute(&spans[index], "hopspan.tcp.retransmits"), "1");
-    assert_eq!(spans[index].events.len(), 1);
+    // The first packet is gone; the event is the second, which arrived.
+    assert_eq!(attribute(&spans[index], "hopspan.drop.reason"), "8");
+    assert_eq!(
+        attribute(&spans[index], "hopspan.drop.hop"),
+        "netfilter.prerouting"
+    );
+    assert_eq!(spans[index].error, None);
+    let [event] = &spans[index].events[..] else {
+        panic!("{:?}", spans[index].events);
+    };
+    assert_eq!(event.at_unix_ns, 1_001_200);
     assert_eq!(spans[index + 1].name, "client.stack");
     assert_eq!(spans[index + 1].start_unix_ns, 1_001_150);
     assert_eq!(spans[index + 1].end_unix_ns, 1_001_210);
