@@ -1,0 +1,145 @@
+//! Heads whose first packet a rule of the node drops: TCP sends them again, and it is one exchange,
+//! which says so.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where it fails, helper functions too"
+)]
+
+use std::time::Duration;
+
+use hopspan_e2e::{
+    Dialogues, Dropping, Parent, Step, Traces, Which, assert_legs, frames, send, until,
+};
+
+/// TCP waits at least so long before it sends again (kernel: TCP_RTO_MIN).
+const RTO_MIN: Duration = Duration::from_millis(200);
+/// Text of the head whose packets are lost.
+const LOST: &str = "lost-at-first";
+
+/// The two ends of a connection, of which one sends [`LOST`].
+type Parts = (Vec<Step>, Vec<Step>);
+
+/// One exchange before, and one after, which must not be taken for the one between.
+fn http1(parents: &[Parent; 3], request: &str, response: &str) -> Parts {
+    let texts = [("", ""), (request, response), ("", "")];
+    let (mut server, mut client) = (Vec::new(), Vec::new());
+    for ((request, response), parent) in texts.iter().zip(parents) {
+        let traceparent = parent.traceparent();
+        client.extend([
+            send(format!(
+                "GET /item HTTP/1.1\r\nHost: server\r\nx: {request}\r\ntraceparent: {traceparent}\r\n\r\n"
+            )),
+            until("body"),
+        ]);
+        server.extend([
+            until("\r\n\r\n"),
+            send(format!(
+                "HTTP/1.1 200 OK\r\nx: {response}\r\nContent-Length: 4\r\n\r\nbody"
+            )),
+        ]);
+    }
+    (server, client)
+}
+
+fn http2(parents: &[Parent; 3], request: &str, response: &str) -> Parts {
+    let texts = [("", ""), (request, response), ("", "")];
+    let mut server = vec![until(frames::settings()), send(frames::settings())];
+    let mut client = vec![send(frames::preface()), until(frames::settings())];
+    for (index, ((request, response), parent)) in texts.iter().zip(parents).enumerate() {
+        let stream = 2 * u32::try_from(index).unwrap() + 1;
+        let traceparent = parent.traceparent();
+        let answer = frames::headers(stream, &[(":status", "200"), ("x", response)], true);
+        client.extend([
+            send(frames::get(
+                stream,
+                "/item",
+                &[("traceparent", &traceparent), ("x", request)],
+            )),
+            until(&answer),
+        ]);
+        server.extend([until(&traceparent), send(&answer)]);
+    }
+    (server, client)
+}
+
+/// Checks the exchange whose leg `lost` was sent `retransmits` times in vain, and its neighbours.
+fn assert(traces: &Traces, parents: &[Parent; 3], lost: &str, retransmits: usize) {
+    for (index, parent) in parents.iter().enumerate() {
+        let (trace, exchange) = (parent.trace(traces), parent.exchange(traces));
+        for (key, wanted) in [
+            ("url.path", "/item"),
+            ("http.response.status_code", "200"),
+            ("hopspan.incomplete", ""),
+            ("error.type", ""),
+        ] {
+            assert_eq!(exchange.attribute(key), wanted, "{key} of {exchange:#?}");
+        }
+        assert_legs(trace, exchange, index == 0);
+        for role in ["request", "response"] {
+            let leg = trace.children_of_role(exchange, role)[0];
+            if (index, role, lost) == (1, "request", "response") {
+                // The response would have acknowledged the request, which may be sent again for
+                // want of that: it arrives twice and counts once.
+                assert_eq!(leg.attribute("hopspan.drop.hop"), "", "{leg:#?}");
+                continue;
+            }
+            if (index, role) != (1, lost) {
+                assert_eq!(leg.attribute("hopspan.tcp.retransmits"), "", "{leg:#?}");
+                assert!(leg.events.is_empty(), "{leg:#?}");
+                continue;
+            }
+            let count = retransmits.to_string();
+            assert_eq!(leg.attribute("hopspan.tcp.retransmits"), count, "{leg:#?}");
+            assert_eq!(leg.events, vec!["tcp.retransmitted"; retransmits]);
+            assert_eq!(leg.attribute("hopspan.drop.hop"), "netfilter.forward");
+            assert_ne!(leg.attribute("hopspan.drop.reason"), "");
+            // The time until TCP sent it again is the sender's.
+            let first = trace.children(leg)[0];
+            assert_eq!(first.attribute("hopspan.hop"), "client.stack");
+            assert!(
+                Duration::from_nanos(first.duration_ns()) > RTO_MIN / 2,
+                "{first:#?}"
+            );
+        }
+    }
+}
+
+fn check(label: &str, parts: fn(&[Parent; 3], &str, &str) -> Parts) {
+    let dialogues = Dialogues::start(label).unwrap();
+    let mut played = Vec::new();
+    for (which, retransmits) in [(Which::First, 1), (Which::FirstTwo, 2)] {
+        for lost in ["request", "response"] {
+            let parents = [Parent::new(), Parent::new(), Parent::new()];
+            let text = |role: &str| if role == lost { LOST } else { "kept" };
+            let (server, client) = parts(&parents, text("request"), text("response"));
+            let rule = Dropping::of(&dialogues.scene.node, LOST, which).unwrap();
+            dialogues.play(&server, &client).unwrap();
+            drop(rule);
+            played.push((parents, lost, retransmits));
+        }
+    }
+    let outcome = dialogues.finish().unwrap();
+    outcome.report.assert_nothing_lost();
+    for (parents, lost, retransmits) in &played {
+        println!("{lost}, {retransmits} times");
+        assert(&outcome.traces, parents, lost, *retransmits);
+    }
+    assert_eq!(outcome.traces.0.len(), 3 * played.len());
+}
+
+#[test]
+fn http1_heads_that_are_lost_at_first() {
+    if hopspan_lab::skip("http1_heads_that_are_lost_at_first") {
+        return;
+    }
+    check("retransmit-h1", http1);
+}
+
+#[test]
+fn http2_heads_that_are_lost_at_first() {
+    if hopspan_lab::skip("http2_heads_that_are_lost_at_first") {
+        return;
+    }
+    check("retransmit-h2", http2);
+}
