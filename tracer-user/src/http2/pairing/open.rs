@@ -55,6 +55,8 @@ impl Open {
             ..exchange.asked
         };
         open.ask(1, asked, request, exchange.request_seq);
+        // The 101 was: what is asked from now on has not waited for the handshake.
+        open.is_answered = true;
         open
     }
 

@@ -7,7 +7,7 @@ use super::*;
 use crate::{
     decode::Tuple,
     flow::{Cause, Ending},
-    http::{Asked, Leg, trace_context::Extraction},
+    http::{Asked, Connect, Leg, trace_context::Extraction},
     http2::wire,
 };
 
@@ -144,6 +144,9 @@ fn text(exchange: &Exchange) -> String {
     if retransmits > 0 {
         text += &format!(" retransmits={retransmits}");
     }
+    if exchange.connect.is_some() {
+        text += " connected";
+    }
     if let Some(ending) = exchange.ending {
         text += &format!(" {:?}", ending.cause);
     }
@@ -275,7 +278,10 @@ fn an_upgraded_request_is_answered_on_stream_one() {
     let exchange = Exchange {
         asked,
         answered: None,
-        connect: None,
+        connect: Some(Connect {
+            syn: Leg::new(journey(Side::Client, 99, 400, End::Socket)),
+            syn_ack: None,
+        }),
         request,
         request_seq: 100,
         response: None,
@@ -284,20 +290,22 @@ fn an_upgraded_request_is_answered_on_stream_one() {
         ending: None,
     };
     story.pairing.upgraded(id(), exchange);
-    story.packet(
-        Side::Server,
-        580,
-        &wire::headers(END_BOTH, 1, OK),
-        End::Socket,
-    );
+    // The client may ask for more as soon as the 101 is there; only its first request has waited for
+    // the handshake.
     story.packet(
         Side::Client,
         200,
         &wire::headers(END_BOTH, 3, GET),
         End::Socket,
     );
+    story.packet(
+        Side::Server,
+        580,
+        &wire::headers(END_BOTH, 1, OK),
+        End::Socket,
+    );
     story.read(Side::Client, 580);
-    assert_eq!(story.exchanges, ["2 200"]);
+    assert_eq!(story.exchanges, ["2 200 connected"]);
     story.read(Side::Server, 200);
     story.packet(
         Side::Server,
@@ -306,5 +314,5 @@ fn an_upgraded_request_is_answered_on_stream_one() {
         End::Socket,
     );
     story.read(Side::Client, 700);
-    assert_eq!(story.exchanges, ["2 200", "2 200"]);
+    assert_eq!(story.exchanges, ["2 200 connected", "2 200"]);
 }
