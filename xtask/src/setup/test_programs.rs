@@ -22,10 +22,12 @@ struct TestProgram {
     service: Option<&'static str>,
 }
 
-const PROGRAMS: [TestProgram; 5] = [
+const PROGRAMS: [TestProgram; 6] = [
     TestProgram::new("curl", "curl", None),
     TestProgram::new("nginx", "nginx-light", Some("nginx")),
     TestProgram::new("haproxy", "haproxy", Some("haproxy")),
+    // The package of the server alone: it brings no service.
+    TestProgram::new("apache2", "apache2-bin", None),
     TestProgram::new("h2load", "nghttp2-client", None),
     TestProgram::new("nghttp", "nghttp2-client", None),
 ];
@@ -209,7 +211,13 @@ mod tests {
         let nothing_there = missing(|_| false);
         assert_eq!(
             packages(&nothing_there),
-            ["curl", "nginx-light", "haproxy", "nghttp2-client"]
+            [
+                "curl",
+                "nginx-light",
+                "haproxy",
+                "apache2-bin",
+                "nghttp2-client"
+            ]
         );
         let no_nginx = missing(|program| program != "nginx");
         assert_eq!(packages(&no_nginx), ["nginx-light"]);

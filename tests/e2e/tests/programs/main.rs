@@ -1,5 +1,5 @@
 //! Programs that this project did not write, as clients, proxies and servers: curl, nginx, haproxy,
-//! nghttp and h2load, and gRPC for Python with OpenTelemetry's own instrumentation.
+//! Apache httpd, nghttp and h2load, and gRPC for Python with OpenTelemetry's own instrumentation.
 //!
 //! `cargo xtask test` installs them. A test whose program is missing prints `SKIP` and which.
 
@@ -8,6 +8,7 @@
     reason = "a test ends where it fails, helper functions too"
 )]
 
+mod apache;
 mod available;
 mod curl;
 mod curl_tests;
@@ -18,4 +19,6 @@ mod nghttp_tests;
 mod nginx;
 mod proxy_tests;
 mod stage;
+mod tunnel_tests;
+mod upgrade_tests;
 mod wanted;

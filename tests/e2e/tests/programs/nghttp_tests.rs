@@ -16,7 +16,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The status of each path, of nghttp's table with the columns `id responseEnd requestStart process
 /// code size path`.
-fn statuses(output: &str) -> BTreeMap<&str, &str> {
+pub(crate) fn statuses(output: &str) -> BTreeMap<&str, &str> {
     output
         .lines()
         .filter_map(|line| {

@@ -25,8 +25,13 @@ pub(crate) struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    /// Checks an exchange and everything below it.
+    /// Checks an exchange of GET and everything below it.
     pub(crate) fn assert(&self, trace: &Trace, exchange: &Span) {
+        self.assert_method("GET", trace, exchange);
+    }
+
+    /// The same of another method.
+    pub(crate) fn assert_method(&self, method: &str, trace: &Trace, exchange: &Span) {
         let chains = format!(
             "KUBE-SERVICES > {} > {}",
             service_chain(self.service),
@@ -34,7 +39,7 @@ impl Wanted<'_> {
         );
         for (key, wanted) in [
             ("hopspan.incomplete", ""),
-            ("http.request.method", "GET"),
+            ("http.request.method", method),
             ("network.protocol.version", self.version),
             ("url.path", self.path),
             ("http.response.status_code", self.status),

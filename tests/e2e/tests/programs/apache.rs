@@ -1,0 +1,85 @@
+//! Apache httpd in a pod: as a server that goes over to HTTP/2 when it is asked to, and as a proxy
+//! for tunnels.
+
+use std::fs;
+
+use hopspan_lab::Pod;
+
+use crate::{
+    available::find,
+    stage::{PORT, Stage},
+};
+
+/// Where Debian's package has them.
+const MODULES: &str = "/usr/lib/apache2/modules";
+
+/// Answers 200, `/missing` with 404; HTTP/1.1, and HTTP/2 after `Upgrade: h2c`.
+pub(crate) fn serve(stage: &mut Stage, pod: &Pod) {
+    start(
+        stage,
+        pod,
+        &["alias", "status", "http2"],
+        "Protocols h2c http/1.1
+        H2Upgrade on
+        RedirectMatch 404 ^/missing
+        <Location \"/\">
+            SetHandler server-status
+        </Location>",
+    );
+}
+
+/// Opens tunnels to the port of services.
+pub(crate) fn tunnel(stage: &mut Stage, pod: &Pod) {
+    start(
+        stage,
+        pod,
+        &["proxy", "proxy_connect"],
+        &format!(
+            "ProxyRequests On
+            AllowCONNECT {PORT}"
+        ),
+    );
+}
+
+/// One process for all connections; files below a directory of the scene.
+fn start(stage: &mut Stage, pod: &Pod, modules: &[&str], more: &str) {
+    let directory = stage.directory(pod.name());
+    let load: String = ["mpm_event", "authz_core"]
+        .iter()
+        .chain(modules)
+        .map(|module| format!("LoadModule {module}_module {MODULES}/mod_{module}.so\n"))
+        .collect();
+    let path = directory.display();
+    let configuration = format!(
+        "ServerRoot {path}
+        ServerName localhost
+        DefaultRuntimeDir {path}
+        PidFile pid
+        # The scene's own directories are not that user's to look into.
+        DocumentRoot /
+        ErrorLog /dev/stderr
+        AcceptFilter http none
+        Listen {PORT}
+        # It refuses to serve as root; Debian has this user everywhere.
+        User www-data
+        Group www-data
+        {load}
+        StartServers 1
+        ServerLimit 1
+        ThreadsPerChild 25
+        MaxRequestWorkers 25
+        MinSpareThreads 1
+        MaxSpareThreads 25
+        {more}\n"
+    );
+    let file = directory.join("httpd.conf");
+    fs::write(&file, configuration).unwrap();
+    let process = pod
+        .command(find("apache2").unwrap())
+        .arg("-DFOREGROUND")
+        .arg("-f")
+        .arg(file)
+        .spawn()
+        .unwrap();
+    stage.keep(process);
+}

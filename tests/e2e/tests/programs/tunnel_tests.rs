@@ -1,0 +1,73 @@
+//! curl asks a proxy for a tunnel to a server, and the server through it: one exchange with each,
+//! and none of what goes through the tunnel between curl and the proxy.
+
+use std::time::Duration;
+
+use hopspan_e2e::Parent;
+
+use crate::{
+    apache,
+    available::skip,
+    nginx::{self, Http},
+    stage::{Stage, endpoint},
+    wanted::Wanted,
+};
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_tunnel_through_a_proxy() {
+    if skip("a_tunnel_through_a_proxy", &["curl", "nginx", "apache2"]) {
+        return;
+    }
+    let mut stage = Stage::new("tunnel");
+    let (client, proxy, server) = (stage.pod("client"), stage.pod("proxy"), stage.pod("server"));
+    nginx::serve(&mut stage, &server, Http::One);
+    apache::tunnel(&mut stage, &proxy);
+    let back = stage.service("back", std::slice::from_ref(&server));
+    let front = stage.service("front", std::slice::from_ref(&proxy));
+    let (to_proxy, to_server) = (Parent::new(), Parent::new());
+    let traceparent = |parent: &Parent| format!("traceparent: {}", parent.traceparent());
+    let output = client
+        .command("curl")
+        .args(["--silent", "--show-error", "--proxytunnel", "--http1.1"])
+        .arg("--proxy")
+        .arg(format!("http://{}", front.address()))
+        .arg("--proxy-header")
+        .arg(traceparent(&to_proxy))
+        .arg("--header")
+        .arg(traceparent(&to_server))
+        .args([
+            "--output",
+            "/dev/null",
+            "--write-out",
+            "%{http_connect} %{http_code}",
+        ])
+        .arg(format!("http://{}/inside", back.address()))
+        .run(DEADLINE)
+        .unwrap();
+    assert_eq!(output, "200 200");
+    let traces = stage.finish();
+
+    let tunnel = to_proxy.exchange(&traces);
+    let common = Wanted {
+        version: "1.1",
+        path: "",
+        status: "200",
+        source: client.ip(),
+        service: &front,
+        endpoint: endpoint(proxy.ip()),
+        connected: true,
+    };
+    common.assert_method("CONNECT", to_proxy.trace(&traces), tunnel);
+    // On its way from the proxy to the server the request is outside of the tunnel.
+    Wanted {
+        path: "/inside",
+        source: proxy.ip(),
+        service: &back,
+        endpoint: endpoint(server.ip()),
+        ..common
+    }
+    .assert(to_server.trace(&traces), to_server.exchange(&traces));
+    assert_eq!(traces.0.len(), 2, "{:?}", traces.0.keys());
+}
