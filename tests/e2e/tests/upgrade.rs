@@ -1,0 +1,119 @@
+//! `Upgrade: h2c` byte by byte: who is whose parent before and after it.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where it fails, helper functions too"
+)]
+
+use std::time::Duration;
+
+use hopspan_e2e::{Dialogues, Parent, Step, Traces, assert_legs, frames, pause, send, until};
+
+/// Of a path, the response to it says which it is.
+const STATUSES: [&str; 3] = ["201", "404", "200"];
+const SWITCH: &str =
+    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
+/// Long enough that what is written after it is a packet of its own.
+const APART: Duration = Duration::from_millis(20);
+
+fn upgrade(parent: &Parent) -> Step {
+    let traceparent = parent.traceparent();
+    send(format!(
+        "GET /upgraded HTTP/1.1\r\nHost: server\r\nConnection: Upgrade, HTTP2-Settings\r\n\
+         Upgrade: h2c\r\nHTTP2-Settings: \r\ntraceparent: {traceparent}\r\n\r\n"
+    ))
+}
+
+fn get(stream: u32, parent: &Parent) -> Step {
+    let traceparent = parent.traceparent();
+    send(frames::get(
+        stream,
+        "/next",
+        &[("traceparent", &traceparent)],
+    ))
+}
+
+fn assert(traces: &Traces, parents: &[Parent; 3]) {
+    for (index, (parent, status)) in parents.iter().zip(STATUSES).enumerate() {
+        let exchange = parent.exchange(traces);
+        for (key, wanted) in [
+            ("url.path", if index == 0 { "/upgraded" } else { "/next" }),
+            ("http.request.method", "GET"),
+            ("http.response.status_code", status),
+            ("network.protocol.version", "2"),
+            ("hopspan.incomplete", ""),
+            ("error.type", ""),
+        ] {
+            assert_eq!(exchange.attribute(key), wanted, "{key} of {exchange:#?}");
+        }
+        assert_legs(parent.trace(traces), exchange, index == 0);
+    }
+}
+
+/// The first answers of the server: to the upgrade, and on stream 1.
+fn check(label: &str, answers: impl FnOnce(Vec<u8>) -> Vec<Step>) {
+    let parents = [Parent::new(), Parent::new(), Parent::new()];
+    let responses = [(1, STATUSES[0]), (3, STATUSES[1]), (5, STATUSES[2])]
+        .map(|(stream, status)| frames::response(stream, status));
+    let dialogues = Dialogues::start(label).unwrap();
+    let on_stream_1 = [frames::settings(), responses[0].clone()].concat();
+    let mut server = vec![until("\r\n\r\n")];
+    server.extend(answers(on_stream_1));
+    server.extend([
+        until(frames::preface()),
+        until(&parents[1].span_id),
+        send(&responses[1]),
+        until(&parents[2].span_id),
+        send(&responses[2]),
+    ]);
+    let client = [
+        upgrade(&parents[0]),
+        until("\r\n\r\n"),
+        send(frames::preface()),
+        until(&responses[0]),
+        get(3, &parents[1]),
+        until(&responses[1]),
+        get(5, &parents[2]),
+        until(&responses[2]),
+    ];
+    dialogues.play(&server, &client).unwrap();
+    let outcome = dialogues.finish().unwrap();
+    outcome.report.assert_nothing_lost();
+    assert(&outcome.traces, &parents);
+    assert_eq!(outcome.traces.0.len(), parents.len());
+}
+
+#[test]
+fn the_answer_follows_in_the_packet_of_the_101() {
+    if hopspan_lab::skip("the_answer_follows_in_the_packet_of_the_101") {
+        return;
+    }
+    check("upgrade-one", |answer| {
+        vec![send([SWITCH.as_bytes(), &answer].concat())]
+    });
+}
+
+#[test]
+fn the_answer_follows_in_a_packet_of_its_own() {
+    if hopspan_lab::skip("the_answer_follows_in_a_packet_of_its_own") {
+        return;
+    }
+    check("upgrade-two", |answer| {
+        vec![send(SWITCH), pause(APART), send(answer)]
+    });
+}
+
+/// A server may send its SETTINGS, and answer when it has the client's preface.
+#[test]
+fn the_answer_waits_for_the_preface() {
+    if hopspan_lab::skip("the_answer_waits_for_the_preface") {
+        return;
+    }
+    check("upgrade-wait", |answer| {
+        vec![
+            send([SWITCH.as_bytes(), &frames::settings()].concat()),
+            pause(5 * APART),
+            send(answer),
+        ]
+    });
+}
