@@ -44,6 +44,11 @@ impl Workspace {
         self.root.join("tracer-ebpf")
     }
 
+    /// The fuzz targets, a cargo workspace of their own.
+    pub(crate) fn fuzz(&self) -> PathBuf {
+        self.root.join("fuzz")
+    }
+
     /// Where cargo builds: this program is in a profile's directory below it.
     pub(crate) fn target_dir(&self) -> Result<PathBuf> {
         let this = env::current_exe().context("find this program")?;

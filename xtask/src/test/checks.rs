@@ -1,6 +1,6 @@
-//! Checks without tests in them: rustfmt and clippy, for the workspace and for the kernel programs.
-//! In: the workspace. Out: one passed, failed or skipped check each; what the tools say goes
-//! straight to the terminal.
+//! Checks without tests in them: rustfmt and clippy, for the workspace, the kernel programs and the
+//! fuzz targets. In: the workspace. Out: one passed, failed or skipped check each; what the tools
+//! say goes straight to the terminal.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use ebpf_toolchain::Found;
 
 use super::summary::Counts;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, has_program};
 
 /// rustfmt, every package of the workspace.
 pub(super) fn rustfmt(workspace: &Workspace) -> Result<Counts> {
@@ -69,6 +69,31 @@ pub(super) fn clippy_ebpf(workspace: &Workspace, found: &Found) -> Result<Counts
         .args(["--", "--deny", "warnings"])
         .envs(found.env())
         .current_dir(workspace.ebpf());
+    check(&mut command)
+}
+
+/// rustfmt, the fuzz targets.
+pub(super) fn rustfmt_fuzz(workspace: &Workspace) -> Result<Counts> {
+    check(
+        workspace
+            .cargo(["fmt", "--check"])
+            .current_dir(workspace.fuzz()),
+    )
+}
+
+/// clippy, the fuzz targets, warnings denied: they compile the pure stages without the rest of the
+/// agent, so this also shows that those do no I/O.
+pub(super) fn clippy_fuzz(workspace: &Workspace) -> Result<Counts> {
+    if !has_program("c++") {
+        let remedy = "c++ is not on PATH, and libFuzzer is C++; apt install g++";
+        return Ok(Counts::one_skipped("clippy of the fuzz targets", remedy));
+    }
+    let target_dir = workspace.target_dir()?.join("fuzz").join("check");
+    let mut command = workspace.cargo(["clippy", "--bins", "--target-dir"]);
+    command
+        .arg(target_dir)
+        .args(["--", "--deny", "warnings"])
+        .current_dir(workspace.fuzz());
     check(&mut command)
 }
 

@@ -81,9 +81,15 @@ pub(crate) fn run(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
         phases.push(Phase::new("rustfmt of the kernel programs", || {
             checks::rustfmt_ebpf(workspace)
         }));
+        phases.push(Phase::new("rustfmt of the fuzz targets", || {
+            checks::rustfmt_fuzz(workspace)
+        }));
         phases.push(Phase::new("clippy", || checks::clippy(workspace)));
         phases.push(Phase::new("clippy of the kernel programs", || {
             checks::clippy_ebpf(workspace, &toolchain)
+        }));
+        phases.push(Phase::new("clippy of the fuzz targets", || {
+            checks::clippy_fuzz(workspace)
         }));
     }
     if args.part != Part::Lab {
