@@ -23,7 +23,7 @@ const fn field(structure: &'static str, member: &'static str, global: &'static s
 }
 
 /// Every field. Offsets seen on 6.1 and 6.18 differ for net_device, net and sk_buff.
-pub const FIELDS: [Field; 15] = [
+pub const FIELDS: [Field; 16] = [
     field("sk_buff", "dev", "SK_BUFF_DEV"),
     field("sk_buff", "_nfct", "SK_BUFF_NFCT"),
     field("net_device", "ifindex", "NET_DEVICE_IFINDEX"),
@@ -37,6 +37,7 @@ pub const FIELDS: [Field; 15] = [
     field("nf_conn", "tuplehash", "NF_CONN_TUPLEHASH"),
     field("nf_conntrack_tuple_hash", "tuple", "TUPLEHASH_TUPLE"),
     field("sock", "__sk_common.skc_cookie", "SOCK_COOKIE"),
+    field("sock", "__sk_common.skc_dport", "SOCK_DPORT"),
     field("sock", "sk_err", "SOCK_ERR"),
     field("tcp_sock", "copied_seq", "TCP_SOCK_COPIED_SEQ"),
 ];

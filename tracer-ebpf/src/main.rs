@@ -9,6 +9,7 @@
 
 mod classify;
 mod count;
+mod deferred;
 mod device;
 mod emit;
 mod head;

@@ -24,6 +24,7 @@ use tracer_common::{
 use crate::{
     classify,
     count::count,
+    deferred,
     head::{self, Piece},
     http2,
     journey::{self, Opening, Place},
@@ -129,6 +130,9 @@ fn receive(ctx: &SkBuffContext) -> Option<()> {
     }
     journey::stamp(journey, place(ctx, Hook::CgroupIngress));
     journey.received = packet.tuple;
+    if journey.message >= Message::Request as u8 && is_listener(ctx) && deferred::wait(skb) {
+        return Some(());
+    }
     journey.receiver_cookie = cookie(ctx);
     if journey.message >= Message::Request as u8 {
         unread::arrived(journey.receiver_cookie, packet.seq);
@@ -146,6 +150,17 @@ fn place(ctx: &SkBuffContext, hook: Hook) -> Place {
         // SAFETY: the context of a cgroup_skb program is a `__sk_buff`.
         ifindex: unsafe { (*ctx.skb.skb).ifindex },
     }
+}
+
+/// Whether the packet has come to a socket that listens, which will make another of it.
+#[inline(always)]
+fn is_listener(ctx: &SkBuffContext) -> bool {
+    /// kernel: include/uapi/linux/bpf.h.
+    const BPF_TCP_LISTEN: u32 = 10;
+    // SAFETY: the context of a cgroup_skb program is a `__sk_buff`, and its `sk` a `bpf_sock`.
+    let sock = unsafe { (*ctx.skb.skb).__bindgen_anon_2.sk };
+    // SAFETY: checked for null; the verifier lets the program read this field.
+    !sock.is_null() && unsafe { (*sock).state } == BPF_TCP_LISTEN
 }
 
 #[inline(always)]

@@ -1,4 +1,4 @@
-//! tp_btf inet_sock_set_state: how connections end.
+//! tp_btf inet_sock_set_state: how connections end, and which socket a first packet made.
 //!
 //! Sees: every change of a socket's TCP state, in every network namespace (kernel: inet_sock_set_state,
 //! void (const struct sock *, int old, int new), 4.16 and later). Sockets without a cookie are none of ours:
@@ -16,20 +16,26 @@ use tracer_common::{
     hook::Hook,
 };
 
-use crate::{count::hit, emit, kernel::sock::Sock};
+use crate::{count::hit, deferred, emit, kernel::sock::Sock};
 
 /// kernel: include/net/tcp_states.h.
+const TCP_ESTABLISHED: u32 = 1;
+const TCP_SYN_RECV: u32 = 3;
 const TCP_CLOSE: u32 = 7;
 const TCP_CLOSE_WAIT: u32 = 8;
 
 #[btf_tracepoint(function = "inet_sock_set_state")]
 fn socket_close(ctx: BtfTracePointContext) -> i32 {
+    let sock = Sock::new(ctx.arg::<*const c_void>(0));
     let what = match ctx.arg::<u32>(2) {
         TCP_CLOSE => CloseKind::Closed,
         TCP_CLOSE_WAIT => CloseKind::PeerFinished,
+        TCP_ESTABLISHED if ctx.arg::<u32>(1) == TCP_SYN_RECV => {
+            accept(sock);
+            return 0;
+        }
         _ => return 0,
     };
-    let sock = Sock::new(ctx.arg::<*const c_void>(0));
     let cookie = sock.cookie();
     if cookie == 0 {
         return 0;
@@ -46,4 +52,12 @@ fn socket_close(ctx: BtfTracePointContext) -> i32 {
     };
     emit::send::<Close>(&record, Counter::CloseLost);
     0
+}
+
+#[inline(always)]
+fn accept(sock: Sock) {
+    let skb = deferred::take();
+    if skb != 0 {
+        deferred::accepted(skb, sock.peer_port_be(), sock.make_cookie());
+    }
 }

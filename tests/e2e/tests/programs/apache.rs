@@ -1,5 +1,6 @@
 //! Apache httpd in a pod: as a server that goes over to HTTP/2 when it is asked to, and as a proxy
-//! for tunnels.
+//! for tunnels. It sets TCP_DEFER_ACCEPT (its AcceptFilter), so that the first request of a connection
+//! is what makes the server's socket.
 
 use std::fs;
 
@@ -58,7 +59,6 @@ fn start(stage: &mut Stage, pod: &Pod, modules: &[&str], more: &str) {
         # The scene's own directories are not that user's to look into.
         DocumentRoot /
         ErrorLog /dev/stderr
-        AcceptFilter http none
         Listen {PORT}
         # It refuses to serve as root; Debian has this user everywhere.
         User www-data
