@@ -27,6 +27,9 @@ use connection::{Connection, is_request, is_response, may_answer};
 
 /// Heads whose journey is still under way; more are refused and counted.
 const MAX_HEADS: usize = 16_384;
+/// Exchanges that are open on all connections; requests of more are refused, and counted. Each takes
+/// some 3 KB, so 48 MiB in all; one connection has at most [`connection::MAX_PENDING`] of them.
+const MAX_OPEN: usize = 16_384;
 /// A head whose journey has not ended after this long never will.
 const HEAD_WAIT_NS: u64 = 10_000_000_000;
 /// A request waits this long for its response, unless [`Pairing::wait_for_response`] says otherwise.
@@ -37,6 +40,8 @@ pub const RESPONSE_WAIT_NS: u64 = 120_000_000_000;
 pub struct Losses {
     /// Heads beyond the limit.
     pub heads_refused: u64,
+    /// Requests beyond the limit of open exchanges.
+    pub requests_refused: u64,
     /// Heads whose journey never came.
     pub heads_unmatched: u64,
     /// Heads whose rest never came.
@@ -56,6 +61,8 @@ pub struct Pairing {
     heads: HashMap<PacketId, Vec<Placed>>,
     partials: Partials,
     connections: HashMap<ConnectionId, Connection>,
+    /// Exchanges of all connections.
+    open: usize,
     response_wait_ns: u64,
     losses: Losses,
 }
@@ -66,6 +73,7 @@ impl Default for Pairing {
             heads: HashMap::new(),
             partials: Partials::default(),
             connections: HashMap::new(),
+            open: 0,
             response_wait_ns: RESPONSE_WAIT_NS,
             losses: Losses::default(),
         }
@@ -233,6 +241,11 @@ impl Pairing {
         if !connection.is_new(&exchange) {
             return;
         }
+        if self.open >= MAX_OPEN {
+            self.losses.requests_refused += 1;
+            return;
+        }
+        self.open += 1;
         exchange.connect = handshakes.take(id, &exchange.request.journey);
         for exchange in connection.open(exchange) {
             self.finish(exchange, done);
@@ -306,7 +319,9 @@ impl Pairing {
     pub fn upgraded(&mut self, id: ConnectionId) -> Option<Exchange> {
         let connection = self.connections.get_mut(&id)?;
         let offers = |open: &Exchange| open.response.is_none() && open.asked.offers_h2c;
-        let exchange = connection.take(offers).into_iter().next()?;
+        let offering = connection.take(offers);
+        self.open = self.open.saturating_sub(offering.len());
+        let exchange = offering.into_iter().next()?;
         connection.leave_alone();
         Some(exchange)
     }
@@ -343,6 +358,7 @@ impl Pairing {
     }
 
     fn finish(&mut self, exchange: Exchange, done: &mut impl FnMut(Exchange)) {
+        self.open = self.open.saturating_sub(1);
         if exchange.response.is_none() {
             self.losses.requests_unanswered += 1;
         }

@@ -27,6 +27,10 @@ use open::Open;
 /// Connections whose frames are decoded; fragments of more are refused, and counted, until others
 /// are forgotten.
 const MAX_CONNECTIONS: usize = 16_384;
+/// Streams that are open on all of them; requests of more are refused, and counted. Each takes some
+/// 3 KB with its packets, so 48 MiB in all; one connection has at most
+/// [`STREAMS_MAX`](streams::STREAMS_MAX) of them.
+const MAX_STREAMS: usize = 16_384;
 /// Memory of their decoders; a connection that would exceed it starts anew, in the middle.
 const MAX_HEAP_BYTES: usize = 64 << 20;
 
@@ -39,6 +43,8 @@ pub struct Losses {
     pub connections_restarted: u64,
     /// Directions in which something was lost or could not be read.
     pub desynchronised: u64,
+    /// Requests beyond the limit of open streams.
+    pub requests_refused: u64,
     /// Streams given up before their end, or whose request's packet was not seen.
     pub streams_given_up: u64,
 }
@@ -46,7 +52,28 @@ pub struct Losses {
 struct Followed {
     http2: Connection,
     open: Open,
+    /// As counted in all connections'.
     heap_bytes: usize,
+    /// The same of the open streams.
+    streams: usize,
+}
+
+impl Followed {
+    fn new(start: Start, open: Open) -> Self {
+        Self {
+            http2: Connection::new(start),
+            open,
+            heap_bytes: 0,
+            streams: 0,
+        }
+    }
+
+    /// Brings the count of all open streams up to date with this connection's.
+    fn recount(&mut self, all: &mut usize) {
+        let streams = self.open.len();
+        *all = (*all + streams).saturating_sub(self.streams);
+        self.streams = streams;
+    }
 }
 
 /// The open streams of this node.
@@ -54,6 +81,7 @@ pub struct Pairing {
     /// Boxed: a table that grows keeps room for as many again.
     connections: HashMap<ConnectionId, Box<Followed>>,
     heap_bytes: usize,
+    streams: usize,
     response_wait_ns: u64,
     losses: Losses,
 }
@@ -63,6 +91,7 @@ impl Default for Pairing {
         Self {
             connections: HashMap::new(),
             heap_bytes: 0,
+            streams: 0,
             response_wait_ns: RESPONSE_WAIT_NS,
             losses: Losses::default(),
         }
@@ -97,6 +126,7 @@ impl Pairing {
                 self.heap_bytes -= followed.heap_bytes;
                 followed.open.give_up(done);
                 self.losses.streams_given_up += followed.open.take_given_up();
+                followed.recount(&mut self.streams);
             }
             return;
         }
@@ -121,6 +151,7 @@ impl Pairing {
             }
             _ => {}
         }
+        followed.recount(&mut self.streams);
     }
 
     /// The connection goes on in HTTP/2, as this exchange has asked for.
@@ -129,11 +160,8 @@ impl Pairing {
             self.losses.fragments_refused += 1;
             return;
         }
-        let followed = Followed {
-            http2: Connection::new(Start::Upgraded),
-            open: Open::upgraded(exchange),
-            heap_bytes: 0,
-        };
+        let mut followed = Followed::new(Start::Upgraded, Open::upgraded(exchange));
+        followed.recount(&mut self.streams);
         self.connections.insert(id, Box::new(followed));
     }
 
@@ -146,6 +174,7 @@ impl Pairing {
         for (_, followed) in waiting {
             followed.open.expire(now_ns, self.response_wait_ns, done);
             self.losses.streams_given_up += followed.open.take_given_up();
+            followed.recount(&mut self.streams);
         }
     }
 
@@ -165,13 +194,10 @@ impl Pairing {
         } else {
             Start::Preface
         };
-        let followed = self.connections.entry(id).or_insert_with(|| {
-            Box::new(Followed {
-                http2: Connection::new(start),
-                open: Open::default(),
-                heap_bytes: 0,
-            })
-        });
+        let followed = self
+            .connections
+            .entry(id)
+            .or_insert_with(|| Box::new(Followed::new(start, Open::default())));
         let direction = Direction::of(side);
         let piece = fragments::Fragment {
             direction,
@@ -183,14 +209,21 @@ impl Pairing {
             bytes: &fragment.bytes,
         };
         followed.open.packet(direction, fragment);
+        let others = self.streams.saturating_sub(followed.streams);
         let Followed { http2, open, .. } = &mut **followed;
         let losses = &mut self.losses;
         http2.fragment(&piece, &mut |event| {
-            if let streams::Event::Desynchronised { .. } = event {
-                losses.desynchronised += 1;
+            match event {
+                streams::Event::Desynchronised { .. } => losses.desynchronised += 1,
+                streams::Event::Request { .. } if others + open.len() >= MAX_STREAMS => {
+                    losses.requests_refused += 1;
+                    return;
+                }
+                _ => {}
             }
             open.stream(event, done);
         });
+        followed.recount(&mut self.streams);
         let heap_bytes = followed.http2.heap_bytes();
         self.heap_bytes = self.heap_bytes - followed.heap_bytes + heap_bytes;
         followed.heap_bytes = heap_bytes;

@@ -308,3 +308,25 @@ fn a_client_that_pipelines_without_end_is_bounded() {
     let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
     check(&story, &expected);
 }
+
+#[test]
+fn open_exchanges_are_bounded() {
+    let full = Pairing {
+        open: MAX_OPEN - 1,
+        ..Pairing::default()
+    };
+    let losses = story::tell(
+        full,
+        "> 100 1 /a
+         > 200 1 /b
+         r> 100
+         < 1 200 200
+         r< 1
+         > 300 51 /c
+         r> 300
+         < 51 400 201
+         r< 51",
+        &["/a 200", "/c 201"],
+    );
+    assert_eq!(losses.requests_refused, 1);
+}

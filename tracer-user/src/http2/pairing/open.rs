@@ -60,6 +60,11 @@ impl Open {
         open
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.streams.len()
+    }
+
     /// Whether this direction has sent a fragment before.
     pub(super) fn has_sent(&self, direction: Direction) -> bool {
         self.packets.has_sent(direction)

@@ -316,3 +316,19 @@ fn an_upgraded_request_is_answered_on_stream_one() {
     story.read(Side::Client, 700);
     assert_eq!(story.exchanges, ["2 200 connected", "2 200"]);
 }
+
+#[test]
+fn open_streams_are_bounded() {
+    let mut story = Story::default();
+    // All but one are other connections'.
+    story.pairing.streams = MAX_STREAMS - 1;
+    for (stream, seq) in [(1, 100), (3, 200)] {
+        let frame = wire::headers(END_BOTH, stream, GET);
+        story.packet(Side::Client, seq, &frame, End::Socket);
+    }
+    assert_eq!(story.pairing.losses().requests_refused, 1);
+    assert_eq!(story.pairing.streams, MAX_STREAMS);
+    story.ended();
+    assert_eq!(story.exchanges, ["2 unanswered Reset"]);
+    assert_eq!(story.pairing.streams, MAX_STREAMS - 1);
+}

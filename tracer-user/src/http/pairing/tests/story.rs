@@ -30,9 +30,15 @@ struct Story {
 
 /// Plays `story`; checks the exchanges, each as `path status flags`.
 pub(super) fn check(story: &str, expected: &[&str]) -> Losses {
+    tell(Pairing::default(), story, expected)
+}
+
+/// The same, told to a pairing that has other connections too.
+pub(super) fn tell(pairing: Pairing, story: &str, expected: &[&str]) -> Losses {
+    let others = pairing.open;
     let mut told = Story {
         flow: Flow::default(),
-        pairing: Pairing::default(),
+        pairing,
         handshakes: Handshakes::default(),
         now_ns: 1_000_000,
         exchanges: Vec::new(),
@@ -41,6 +47,11 @@ pub(super) fn check(story: &str, expected: &[&str]) -> Losses {
         told.line(line);
     }
     assert_eq!(told.exchanges, expected, "{story}");
+    let connections = told.pairing.connections.values_mut();
+    let open: usize = connections
+        .map(|connection| connection.exchanges().count())
+        .sum();
+    assert_eq!(told.pairing.open, others + open, "{story}");
     told.pairing.losses()
 }
 
