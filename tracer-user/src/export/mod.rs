@@ -51,6 +51,15 @@ pub struct Totals {
     pub dropped: u64,
 }
 
+/// The spans that wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queue {
+    /// How many wait to be sent.
+    pub spans: u64,
+    /// How many can, before any is dropped.
+    pub max_spans: u64,
+}
+
 /// The way into the queue.
 pub struct Exporter {
     queue: mpsc::Sender<Span>,
@@ -96,6 +105,15 @@ impl Exporter {
             sent: self.counts.sent.load(Ordering::Relaxed),
             failed: self.counts.failed.load(Ordering::Relaxed),
             dropped: self.counts.dropped.load(Ordering::Relaxed),
+        }
+    }
+
+    /// How full the queue is.
+    pub fn queue(&self) -> Queue {
+        let max_spans = self.queue.max_capacity() as u64;
+        Queue {
+            spans: max_spans - self.queue.capacity() as u64,
+            max_spans,
         }
     }
 
