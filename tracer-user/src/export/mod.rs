@@ -6,6 +6,7 @@
 mod convert;
 mod limits;
 mod resource;
+mod transport;
 
 use std::{
     sync::{
@@ -15,13 +16,14 @@ use std::{
     time::Duration,
 };
 
-use opentelemetry_otlp::{ExporterBuildError, SpanExporter};
+use opentelemetry_otlp::SpanExporter;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 use tokio::sync::mpsc;
 
 use crate::span::Span;
 
 pub use resource::node_name;
+pub use transport::TransportError;
 
 use limits::Limits;
 
@@ -73,8 +75,8 @@ impl Exporter {
     /// # Errors
     ///
     /// When the OTEL_EXPORTER_OTLP_* variables make no sense.
-    pub fn start() -> Result<Self, ExporterBuildError> {
-        let mut exporter = SpanExporter::builder().build()?;
+    pub fn start() -> Result<Self, TransportError> {
+        let mut exporter = transport::exporter()?;
         exporter.set_resource(&resource::resource());
         let counts = Arc::new(Counts::default());
         let limits = Limits::from_environment();

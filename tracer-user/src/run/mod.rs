@@ -18,7 +18,7 @@ use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
-    attach::{self, Missing, Options},
+    attach::{self, Missing, Options, cgroup2, loss},
     export::{Exporter, node_name},
 };
 
@@ -74,10 +74,7 @@ pub struct Args {
 /// When the agent cannot attach, export, listen, or write the files it was told to.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let options = Options {
-        cgroup: match args.cgroup {
-            Some(cgroup) => cgroup,
-            None => cgroup2_root()?,
-        },
+        cgroup: cgroup2::find(args.cgroup.as_deref())?,
         debug: args.debug,
         only_fallbacks: args.only_fallbacks,
     };
@@ -88,6 +85,13 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let attached = attach::attach(&options)?;
     for (reason, hooks) in by_reason(&attached.missing) {
         tracing::warn!("not attached: {}: {reason}", hooks.join(", "));
+    }
+    for fallback in &attached.fallbacks {
+        let (hook, reason) = (fallback.hook.name(), &fallback.reason);
+        match loss::with_fallback(fallback.hook) {
+            Some(lost) => tracing::warn!("{hook} does not see {lost}: {reason}"),
+            None => tracing::info!("{hook} is served by {}: {reason}", fallback.function),
+        }
     }
     status.set_missing(names(&attached.missing));
     let mut agent = Agent::new(
@@ -166,20 +170,6 @@ impl Signals {
             _ = self.interrupt.recv() => {}
         }
     }
-}
-
-/// Where the cgroup v2 file system is: /sys/fs/cgroup, or below it where v1 has that place.
-pub(crate) fn cgroup2_root() -> anyhow::Result<PathBuf> {
-    let mounts = std::fs::read_to_string("/proc/self/mounts").context("read /proc/self/mounts")?;
-    mounts
-        .lines()
-        .filter_map(|line| {
-            let mut fields = line.split(' ');
-            let (_, path, kind) = (fields.next()?, fields.next()?, fields.next()?);
-            (kind == "cgroup2").then(|| PathBuf::from(path))
-        })
-        .next()
-        .context("no cgroup v2 file system is mounted: hopspan follows sockets by their cgroup v2; mount one at /sys/fs/cgroup")
 }
 
 #[cfg(test)]
