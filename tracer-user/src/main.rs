@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 
 /// Shows the network path of a request inside the trace of the application.
 #[derive(Parser, Debug)]
-#[command(version, about, max_term_width = 100)]
+#[command(name = "hopspan", version, about, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

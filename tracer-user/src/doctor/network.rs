@@ -53,7 +53,7 @@ pub(super) fn netfilter_links(hooks: &[HookState]) -> Check {
                 .and_then(|state| state.reason.clone())
                 .unwrap_or_else(|| "not tried".to_owned()),
             "the netfilter and route hops, and kube-proxy's choice of endpoint",
-            "boot 6.4 or newer, built with CONFIG_NETFILTER_BPF_LINK",
+            "give the process CAP_NET_ADMIN; boot 6.4 or newer, built with CONFIG_NETFILTER_BPF_LINK",
         ),
     }
 }

@@ -142,7 +142,7 @@ ok      socket_read              attached, by socket_read_fallback [2]
     [1] too old
     [2] no sock_recv_length
 
-missing on this machine (kernel 6.1.0): 1 checks, 2 of 4 hooks
+missing on this machine (kernel 6.1.0): of the checks 1, of the 4 hooks 2
 ";
         assert_eq!(render(&diagnosis), expected);
     }

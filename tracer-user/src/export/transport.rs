@@ -33,13 +33,14 @@ pub(super) fn exporter() -> Result<SpanExporter, TransportError> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let settings = Settings::from(|name| env::var(name).ok());
     if settings.grpc {
-        // Used for an https endpoint, ignored for an http one.
-        let tls = ClientTlsConfig::new().with_enabled_roots();
-        let builder = SpanExporter::builder().with_tonic();
-        return Ok(builder.with_tls_config(tls).build()?);
+        let mut builder = SpanExporter::builder().with_tonic();
+        if settings.tls {
+            builder = builder.with_tls_config(ClientTlsConfig::new().with_enabled_roots());
+        }
+        return Ok(builder.build()?);
     }
     let client = reqwest::Client::builder().timeout(settings.timeout);
-    let client = if settings.https {
+    let client = if settings.tls {
         client
     } else {
         // Looks for no certificates: an image without any must do for a plain endpoint.
@@ -54,7 +55,7 @@ pub(super) fn exporter() -> Result<SpanExporter, TransportError> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Settings {
     grpc: bool,
-    https: bool,
+    tls: bool,
     timeout: Duration,
 }
 
@@ -70,7 +71,8 @@ impl Settings {
         let timeout_ms = of("TIMEOUT").and_then(|ms| ms.trim().parse().ok());
         Self {
             grpc: of("PROTOCOL").is_some_and(|protocol| protocol == "grpc"),
-            https: endpoint.starts_with("https://"),
+            // OTLP over gRPC takes an endpoint without a scheme for an https one.
+            tls: !endpoint.is_empty() && !endpoint.starts_with("http://"),
             timeout: timeout_ms.map_or(TIMEOUT, Duration::from_millis),
         }
     }
@@ -80,14 +82,14 @@ impl Settings {
 mod tests {
     use super::*;
 
-    fn check(variables: &[(&str, &str)], grpc: bool, https: bool, timeout_ms: u64) {
+    fn check(variables: &[(&str, &str)], grpc: bool, tls: bool, timeout_ms: u64) {
         let settings = Settings::from(|name| {
             let found = variables.iter().find(|(variable, _)| *variable == name);
             found.map(|(_, value)| (*value).to_owned())
         });
         let expected = Settings {
             grpc,
-            https,
+            tls,
             timeout: Duration::from_millis(timeout_ms),
         };
         assert_eq!(settings, expected, "{variables:?}");
@@ -121,6 +123,15 @@ mod tests {
             false,
             false,
             250,
+        );
+        check(
+            &[
+                ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"),
+            ],
+            true,
+            true,
+            10_000,
         );
     }
 }
