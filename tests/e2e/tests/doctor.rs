@@ -122,7 +122,8 @@ fn the_capabilities_of_the_manifest_are_enough_and_each_is_needed() {
         }
     };
     // As in deploy/base/daemon-set.yaml.
-    check(",+bpf,+perfmon,+net_admin", &[], true);
+    check(",+bpf,+perfmon,+net_admin,+sys_ptrace", &[], true);
+    check(",+bpf,+perfmon,+net_admin", &["CAP_SYS_PTRACE"], true);
     check(",+perfmon,+net_admin", &["CAP_BPF"], false);
     check(",+bpf,+net_admin", &["CAP_PERFMON"], false);
     check(",+bpf,+perfmon", &["CAP_NET_ADMIN"], false);

@@ -115,7 +115,10 @@ impl Scrape {
         stdin.write_all(texts.concat().as_bytes()).unwrap();
         drop(stdin);
         let output = parser.wait_with_output().unwrap();
-        assert!(output.status.success(), "the parser refuses one of {texts:?}");
+        assert!(
+            output.status.success(),
+            "the parser refuses one of {texts:?}"
+        );
         let samples = String::from_utf8(output.stdout).unwrap();
         let sample = |line: &str| {
             let (name, value) = line.rsplit_once(' ').unwrap();

@@ -15,7 +15,7 @@ struct Needed {
 }
 
 const SYS_ADMIN: u8 = 21;
-const NEEDED: [Needed; 3] = [
+const NEEDED: [Needed; 4] = [
     Needed {
         name: "CAP_BPF",
         bit: 39,
@@ -30,6 +30,11 @@ const NEEDED: [Needed; 3] = [
         name: "CAP_NET_ADMIN",
         bit: 12,
         lost: "everything: programs cannot be attached to a cgroup or to netfilter, and rules cannot be read",
+    },
+    Needed {
+        name: "CAP_SYS_PTRACE",
+        bit: 19,
+        lost: "the network namespaces of pods: without the Kubernetes API, which pod an address is",
     },
 ];
 
@@ -74,7 +79,7 @@ mod tests {
     use super::super::check::State;
     use super::*;
 
-    fn check(effective: u64, expected: [State; 3]) {
+    fn check(effective: u64, expected: [State; 4]) {
         let states: Vec<State> = judge(effective).iter().map(|check| check.state).collect();
         assert_eq!(states, expected, "{effective:#x}");
     }
@@ -82,11 +87,12 @@ mod tests {
     #[test]
     fn each_is_judged_by_its_own_bit() {
         let (good, missing) = (State::Good, State::Missing);
-        check(0, [missing; 3]);
-        check(u64::MAX, [good; 3]);
-        check(1 << 39 | 1 << 38 | 1 << 12, [good; 3]);
-        check(1 << 39, [good, missing, missing]);
-        check(1 << 12, [missing, missing, good]);
-        check(1 << 21, [good, good, missing]);
+        check(0, [missing; 4]);
+        check(u64::MAX, [good; 4]);
+        check(1 << 39 | 1 << 38 | 1 << 19 | 1 << 12, [good; 4]);
+        check(1 << 39, [good, missing, missing, missing]);
+        check(1 << 12, [missing, missing, good, missing]);
+        check(1 << 19, [missing, missing, missing, good]);
+        check(1 << 21, [good, good, missing, missing]);
     }
 }

@@ -145,7 +145,7 @@ impl Agent {
         self.stream.push(&Snapshot::Rules(text).encode());
         self.status.with_rules(|rules| {
             rules.modes.insert("iptables");
-            rules.changes += 1;
+            rules.reads += 1;
             rules.last_read = Some(SystemTime::now());
         });
     }

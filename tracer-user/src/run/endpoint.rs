@@ -74,8 +74,11 @@ fn ready(status: &Status) -> String {
     if let Some(error) = status.rules().last_error {
         text += &format!("kube-proxy's rules cannot be read: {error}\n");
     }
-    if let Some(error) = status.kubernetes().and_then(|known| known.last_error) {
-        text += &format!("the Kubernetes API is away: {error}\n");
+    for (kind, watch) in status.kubernetes() {
+        if !watch.connected {
+            let error = watch.last_error.as_deref().unwrap_or("no answer yet");
+            text += &format!("the Kubernetes API does not tell {kind}: {error}\n");
+        }
     }
     text
 }
@@ -92,6 +95,7 @@ mod tests {
     use axum::{body::Body, http::Request};
     use tower::ServiceExt as _;
 
+    use super::super::status::Watch;
     use super::*;
 
     async fn check(status: &Arc<Status>, path: &str, expected: u16, text: &str) {
@@ -124,9 +128,11 @@ mod tests {
         )
         .await;
         status.with_rules(|rules| rules.last_error = Some("no permission".to_owned()));
-        status.with_kubernetes(|known| known.last_error = Some("refused".to_owned()));
+        status.with_kubernetes(|watches| {
+            watches.insert("pods", Watch::default());
+        });
         check(&status, "/readyz", 200, "read: no permission\n").await;
-        check(&status, "/readyz", 200, "away: refused\n").await;
+        check(&status, "/readyz", 200, "not tell pods: no answer yet\n").await;
         status.set_ending();
         check(&status, "/readyz", 503, "ending").await;
         check(&status, "/healthz", 200, "ok").await;

@@ -14,7 +14,7 @@ use prometheus_client::{
 use serde_json::Value;
 use tracer_common::{counter::Counter, hook::Hook};
 
-use super::status::{Kubernetes, Numbers, Readiness, Rules, Status};
+use super::status::{Kubernetes, Numbers, Readiness, Rules, Status, Watch};
 
 /// The media type of what [`render`] writes.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -47,9 +47,7 @@ impl Collector for Metrics {
         stages(&mut page, &numbers)?;
         export(&mut page, &numbers)?;
         rules(&mut page, &status.rules())?;
-        if let Some(known) = status.kubernetes() {
-            kubernetes(&mut page, &known)?;
-        }
+        kubernetes(&mut page, &status.kubernetes())?;
         process(&mut page)
     }
 }
@@ -213,19 +211,19 @@ fn rules(page: &mut Page<'_>, rules: &Rules) -> fmt::Result {
     if let Some(decisions) = rules.decisions {
         page.gauge(
             "hopspan_rules_decisions",
-            "Ways from a service to an endpoint that the rules name",
+            "Pairs of service address and endpoint that the rules have",
             signed(decisions),
         )?;
     }
     page.counter(
-        "hopspan_rules_changes",
-        "Readings of the rules that differed from those before",
-        rules.changes,
+        "hopspan_rules_reads",
+        "Readings of rules that were new or had changed",
+        rules.reads,
     )?;
     page.counter(
-        "hopspan_rules_errors",
+        "hopspan_rules_failures",
         "Readings of the rules that failed",
-        rules.errors,
+        rules.failures,
     )?;
     let Some(read) = rules.last_read else {
         return Ok(());
@@ -235,31 +233,51 @@ fn rules(page: &mut Page<'_>, rules: &Rules) -> fmt::Result {
         .unwrap_or_default();
     page.seconds(
         "hopspan_rules_read_timestamp_seconds",
-        "When the rules in use were read, in seconds since 1970",
+        "When the rules were last known to be up to date, in seconds since 1970",
         since_1970.as_secs_f64(),
     )
 }
 
-fn kubernetes(page: &mut Page<'_>, known: &Kubernetes) -> fmt::Result {
-    page.gauge(
-        "hopspan_kubernetes_connected",
-        "1 while all watches of the Kubernetes API are connected",
-        i64::from(known.connected),
-    )?;
-    page.counter(
-        "hopspan_kubernetes_errors",
-        "Errors of the watches of the Kubernetes API",
-        known.errors,
-    )?;
-    page.gauges(
-        "hopspan_kubernetes_objects",
-        "Objects known from the Kubernetes API",
-        "kind",
-        known
-            .objects
-            .iter()
-            .map(|(kind, count)| (*kind, signed(*count))),
-    )
+fn kubernetes(page: &mut Page<'_>, watches: &Kubernetes) -> fmt::Result {
+    if watches.is_empty() {
+        return Ok(());
+    }
+    for (name, help, of) in [
+        (
+            "hopspan_kubernetes_connected",
+            "1 while the API's last answer to a watch was a good one",
+            (|watch| i64::from(watch.connected)) as fn(&Watch) -> i64,
+        ),
+        (
+            "hopspan_kubernetes_objects",
+            "Objects known from the Kubernetes API",
+            |watch| signed(watch.objects),
+        ),
+    ] {
+        let values = watches.iter().map(|(kind, watch)| (*kind, of(watch)));
+        page.gauges(name, help, "kind", values)?;
+    }
+    for (name, help, of) in [
+        (
+            "hopspan_kubernetes_lists",
+            "List requests to the Kubernetes API, each page counted",
+            (|watch| watch.lists) as fn(&Watch) -> u64,
+        ),
+        (
+            "hopspan_kubernetes_watches",
+            "Watch requests to the Kubernetes API",
+            |watch| watch.watches,
+        ),
+        (
+            "hopspan_kubernetes_errors",
+            "Requests to the Kubernetes API that failed",
+            |watch| watch.errors,
+        ),
+    ] {
+        let values = watches.iter().map(|(kind, watch)| (*kind, of(watch)));
+        page.counters(name, help, "kind", values)?;
+    }
+    Ok(())
 }
 
 /// What Prometheus' own client libraries tell of every process.

@@ -25,7 +25,7 @@ pub(crate) struct Status {
     missing: Mutex<BTreeMap<&'static str, String>>,
     numbers: Mutex<Arc<Numbers>>,
     rules: Mutex<Rules>,
-    kubernetes: Mutex<Option<Kubernetes>>,
+    kubernetes: Mutex<Kubernetes>,
 }
 
 /// What the loop has counted, taken together about once a second. Of the kernel's numbers, the ends
@@ -49,31 +49,38 @@ pub(crate) struct Numbers {
 /// How kube-proxy's rules were read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rules {
-    /// In which forms there are any: `iptables-nft`, `iptables-legacy`, `nftables`, ...
+    /// In which forms there are any: `iptables-nft`, `iptables-legacy`, `nftables`.
     pub(crate) modes: BTreeSet<&'static str>,
-    /// Ways from a service to an endpoint that the rules name.
+    /// Pairs of service address and endpoint that the rules have, where they are counted.
     pub(crate) decisions: Option<u64>,
-    /// Readings that gave rules which differ from those before.
-    pub(crate) changes: u64,
-    /// Readings that failed.
-    pub(crate) errors: u64,
-    /// When the rules in use were read.
+    /// Readings of rules that were new or had changed.
+    pub(crate) reads: u64,
+    /// Attempts that failed.
+    pub(crate) failures: u64,
+    /// When the rules were last known to be up to date.
     pub(crate) last_read: Option<SystemTime>,
-    /// Why the last reading failed, when it did.
+    /// Why they are not up to date, when they are not.
     pub(crate) last_error: Option<String>,
 }
 
-/// The state of the watches on the Kubernetes API, where there is one.
+/// The watches of the Kubernetes API, by what they watch: `pods`, `services`, `endpointslices`.
+pub(crate) type Kubernetes = BTreeMap<&'static str, Watch>;
+
+/// One watch.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Kubernetes {
-    /// Whether all watches are connected and have listed.
+pub(crate) struct Watch {
+    /// Whether the API's last answer was a good one.
     pub(crate) connected: bool,
-    /// Errors of any watch.
+    /// Objects known.
+    pub(crate) objects: u64,
+    /// List requests, pages counted each.
+    pub(crate) lists: u64,
+    /// Watch requests.
+    pub(crate) watches: u64,
+    /// Errors of either.
     pub(crate) errors: u64,
-    /// The last of them, while it lasts.
+    /// Why the API is away, or was the last time.
     pub(crate) last_error: Option<String>,
-    /// Objects known, by kind: `pods`, `services`, `endpointslices`, `nodes`.
-    pub(crate) objects: BTreeMap<&'static str, u64>,
 }
 
 /// Whether the agent does its work.
@@ -177,17 +184,18 @@ impl Status {
         lock(&self.rules).clone()
     }
 
-    /// Changes what is known of the Kubernetes API; from the first call on there is one.
+    /// Changes what is known of the watches of the Kubernetes API. Where there is none, nobody calls
+    /// this, and there are no metrics of it.
     #[cfg_attr(
         not(test),
         expect(dead_code, reason = "for the watches of the Kubernetes API")
     )]
     pub(crate) fn with_kubernetes(&self, change: impl FnOnce(&mut Kubernetes)) {
-        change(lock(&self.kubernetes).get_or_insert_default());
+        change(&mut lock(&self.kubernetes));
     }
 
-    /// What is known of the Kubernetes API, where there is one.
-    pub(crate) fn kubernetes(&self) -> Option<Kubernetes> {
+    /// The watches of the Kubernetes API, where there is one.
+    pub(crate) fn kubernetes(&self) -> Kubernetes {
         lock(&self.kubernetes).clone()
     }
 }

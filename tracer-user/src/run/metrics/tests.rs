@@ -51,7 +51,7 @@ fn every_number_has_its_line() {
     status.with_rules(|rules| {
         rules.modes.insert("nftables");
         rules.decisions = Some(12);
-        rules.changes = 2;
+        rules.reads = 2;
         rules.last_read = Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_500));
     });
     let text = render(&status);
@@ -78,7 +78,7 @@ fn every_number_has_its_line() {
         "hopspan_export_queue_max_spans 100",
         "hopspan_rules_mode{mode=\"nftables\"} 1",
         "hopspan_rules_decisions 12",
-        "hopspan_rules_changes_total 2",
+        "hopspan_rules_reads_total 2",
         "hopspan_rules_read_timestamp_seconds 1.5",
         &format!(
             "hopspan_build_info{{version=\"{}\"}} 1",
@@ -98,13 +98,21 @@ fn every_number_has_its_line() {
 fn kubernetes_is_there_once_there_is_a_cluster() {
     let status = Arc::new(Status::new());
     assert!(!render(&status).contains("hopspan_kubernetes"));
-    status.with_kubernetes(|kubernetes| {
-        kubernetes.connected = true;
-        kubernetes.objects.insert("pods", 3);
+    status.with_kubernetes(|watches| {
+        let pods = Watch {
+            connected: true,
+            objects: 3,
+            errors: 1,
+            ..Watch::default()
+        };
+        watches.insert("pods", pods);
+        watches.insert("services", Watch::default());
     });
     let text = render(&status);
-    check(&text, "hopspan_kubernetes_connected 1");
+    check(&text, "hopspan_kubernetes_connected{kind=\"pods\"} 1");
+    check(&text, "hopspan_kubernetes_connected{kind=\"services\"} 0");
     check(&text, "hopspan_kubernetes_objects{kind=\"pods\"} 3");
+    check(&text, "hopspan_kubernetes_errors_total{kind=\"pods\"} 1");
 }
 
 #[test]
