@@ -5,6 +5,8 @@ pub mod attach;
 pub mod capture;
 pub mod decode;
 #[deny(unsafe_code)]
+pub mod doctor;
+#[deny(unsafe_code)]
 pub mod export;
 #[deny(unsafe_code)]
 pub mod flow;

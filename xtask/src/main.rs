@@ -2,6 +2,7 @@
 //! error that names the remedy. Everything a subcommand knows is in its own module.
 
 mod fuzz;
+mod image;
 mod progress;
 mod run;
 mod setup;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use fuzz::FuzzArgs;
+use image::ImageArgs;
 use run::{LabArgs, RunArgs};
 use test::TestArgs;
 use vm::VmArgs;
@@ -39,6 +41,7 @@ enum Command {
     Test(TestArgs),
     Vm(VmArgs),
     Fuzz(FuzzArgs),
+    Image(ImageArgs),
     #[command(name = run::LAB_SUBCOMMAND, hide = true)]
     LabRun(LabArgs),
 }
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&workspace, &args),
         Command::Vm(args) => vm::run(&workspace, &args),
         Command::Fuzz(args) => fuzz::run(&workspace, &args),
+        Command::Image(args) => image::run(&workspace, &args).map(|()| ExitCode::SUCCESS),
         Command::LabRun(args) => run::lab::run(&args).map(|()| ExitCode::SUCCESS),
     });
     result.unwrap_or_else(|error| {

@@ -4,6 +4,8 @@
 //! is pinned, so the end of the process, however it comes, detaches all. A hook that cannot attach
 //! is named in `Attached::missing` and narrows what is seen; only the cgroup hooks are necessary.
 
+pub mod cgroup2;
+pub mod loss;
 mod netfilter;
 mod offsets;
 
@@ -22,7 +24,7 @@ use aya::{
 use aya_log::EbpfLogger;
 use tracer_common::hook::Hook;
 
-pub use offsets::NoBtf;
+pub use offsets::{NoBtf, unknown_fields};
 
 /// The object that build.rs made.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracer-ebpf"));
@@ -85,6 +87,17 @@ pub struct Missing {
     pub reason: String,
 }
 
+/// A hook that is served by the program for old kernels, and why the better one is not.
+#[derive(Clone, Debug)]
+pub struct Fallback {
+    /// Which.
+    pub hook: Hook,
+    /// The function that serves it.
+    pub function: &'static str,
+    /// Why the better one does not.
+    pub reason: String,
+}
+
 /// Everything attached. Dropping it detaches.
 pub struct Attached {
     ebpf: Ebpf,
@@ -92,6 +105,9 @@ pub struct Attached {
     log: Option<EbpfLogger<&'static dyn log::Log>>,
     /// Hooks that this kernel or these privileges do not allow.
     pub missing: Vec<Missing>,
+    /// Hooks that are served by programs for old kernels.
+    pub fallbacks: Vec<Fallback>,
+    refused: Option<AttachError>,
 }
 
 impl Attached {
@@ -114,6 +130,19 @@ impl Attached {
 ///
 /// When the programs cannot be loaded, or sockets cannot be followed at all.
 pub fn attach(options: &Options) -> Result<Attached, AttachError> {
+    let mut attached = attach_what_can(options)?;
+    match attached.refused.take() {
+        Some(refused) => Err(refused),
+        None => Ok(attached),
+    }
+}
+
+/// Loads and attaches as much as is possible; hooks without which nothing is seen can be missing too.
+///
+/// # Errors
+///
+/// When the programs cannot be loaded.
+pub fn attach_what_can(options: &Options) -> Result<Attached, AttachError> {
     let offsets = globals(options)?;
     let globals: HashMap<&str, (&[u8], bool)> = offsets
         .iter()
@@ -123,28 +152,29 @@ pub fn attach(options: &Options) -> Result<Attached, AttachError> {
     for (name, value) in &offsets {
         loader.override_global(name, value.as_slice(), true);
     }
-    let mut ebpf = loader.load(OBJECT)?;
-    let mut missing = Vec::new();
-    attach_cgroup(&mut ebpf, options)?;
-    attach_tracepoints(&mut ebpf, options, &mut missing)?;
-    let netfilter = netfilter::attach(OBJECT, &globals, &map_fds(&ebpf))
-        .map_err(|error| {
-            missing.extend(netfilter_hooks().map(|hook| Missing {
+    let mut attached = Attached {
+        ebpf: loader.load(OBJECT)?,
+        _netfilter: None,
+        log: None,
+        missing: Vec::new(),
+        fallbacks: Vec::new(),
+        refused: None,
+    };
+    attach_cgroup(&mut attached, options)?;
+    attach_tracepoints(&mut attached, options)?;
+    match netfilter::attach(OBJECT, &globals, &map_fds(&attached.ebpf)) {
+        Ok(links) => attached._netfilter = Some(links),
+        Err(error) => attached
+            .missing
+            .extend(netfilter_hooks().map(|hook| Missing {
                 hook,
                 reason: error.to_string(),
-            }));
-        })
-        .ok();
-    let log = options
-        .debug
-        .then(|| EbpfLogger::init(&mut ebpf))
-        .transpose()?;
-    Ok(Attached {
-        ebpf,
-        _netfilter: netfilter,
-        log,
-        missing,
-    })
+            })),
+    }
+    if options.debug {
+        attached.log = Some(EbpfLogger::init(&mut attached.ebpf)?);
+    }
+    Ok(attached)
 }
 
 /// The read-only globals of the programs, by name.
@@ -163,25 +193,48 @@ fn globals(options: &Options) -> Result<Vec<(&'static str, Vec<u8>)>, AttachErro
     Ok(globals)
 }
 
-fn attach_cgroup(ebpf: &mut Ebpf, options: &Options) -> Result<(), AttachError> {
+fn attach_cgroup(attached: &mut Attached, options: &Options) -> Result<(), AttachError> {
     let cgroup = File::open(&options.cgroup).map_err(|source| AttachError::Cgroup {
         path: options.cgroup.clone(),
         source,
     })?;
     for (hook, attach_type, candidates) in CGROUP_HOOKS {
         let mut refused = None;
-        let attached = usable(candidates, options).iter().any(|function| {
-            attach_to_cgroup(ebpf, function, &cgroup, attach_type)
+        let served = usable(candidates, options).iter().find(|function| {
+            attach_to_cgroup(&mut attached.ebpf, function, &cgroup, attach_type)
                 .map_err(|error| refused = Some(error))
                 .is_ok()
         });
-        match refused {
-            Some(source) if !attached => return Err(AttachError::Necessary { hook, source }),
-            Some(error) => tracing::warn!("{}: HTTP/2 is not followed: {error}", hook.name()),
-            None => {}
+        match (served, refused) {
+            (Some(function), Some(error)) => attached.fallbacks.push(Fallback {
+                hook,
+                function,
+                reason: error.to_string(),
+            }),
+            (None, Some(source)) => {
+                attached.missing.push(Missing {
+                    hook,
+                    reason: chain(&source),
+                });
+                attached
+                    .refused
+                    .get_or_insert(AttachError::Necessary { hook, source });
+            }
+            (_, None) => {}
         }
     }
     Ok(())
+}
+
+/// An error and its causes in one line: aya tells the system call, and the cause what it said.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
 }
 
 fn attach_to_cgroup(
@@ -242,26 +295,26 @@ const TRACEPOINTS: [(Hook, &[(&str, &str)]); 5] = [
     ),
 ];
 
-fn attach_tracepoints(
-    ebpf: &mut Ebpf,
-    options: &Options,
-    missing: &mut Vec<Missing>,
-) -> Result<(), AttachError> {
+fn attach_tracepoints(attached: &mut Attached, options: &Options) -> Result<(), AttachError> {
     let btf = Btf::from_sys_fs()?;
     for (hook, candidates) in TRACEPOINTS {
         let mut refused = Vec::new();
-        let attached = usable(candidates, options)
+        let served = usable(candidates, options)
             .iter()
-            .any(|(function, tracepoint)| {
-                attach_tracepoint(ebpf, function, tracepoint, &btf)
-                    .map_err(|error| refused.push(format!("{tracepoint}: {error}")))
+            .find(|(function, tracepoint)| {
+                attach_tracepoint(&mut attached.ebpf, function, tracepoint, &btf)
+                    .map_err(|error| refused.push(format!("{tracepoint}: {}", chain(&error))))
                     .is_ok()
             });
-        if !attached {
-            missing.push(Missing {
+        let reason = refused.join("; ");
+        match served {
+            Some((function, _)) if !reason.is_empty() => attached.fallbacks.push(Fallback {
                 hook,
-                reason: refused.join("; "),
-            });
+                function,
+                reason,
+            }),
+            Some(_) => {}
+            None => attached.missing.push(Missing { hook, reason }),
         }
     }
     Ok(())

@@ -37,6 +37,20 @@ pub(super) fn resolve() -> Result<Vec<Offset>, NoBtf> {
         .collect())
 }
 
+/// The fields that the kernel's types do not tell: those of conntrack, where it is not loaded; others
+/// on a kernel that is not supported. As `structure.member`.
+///
+/// # Errors
+///
+/// When the kernel carries no BTF.
+pub fn unknown_fields() -> Result<Vec<String>, NoBtf> {
+    let offsets = resolve()?;
+    let unknown = offsets.iter().filter(|(_, offset)| offset.is_none());
+    Ok(unknown
+        .map(|(field, _)| format!("{}.{}", field.structure, field.member))
+        .collect())
+}
+
 fn offset_of(btf: &Btf, field: &Field) -> Option<u32> {
     let mut structure = btf
         .resolve_types_by_name(field.structure)

@@ -40,9 +40,11 @@ impl Counters {
         counters.map(Self).map_err(|error| failed(Some(error)))
     }
 
-    /// Adds them up.
+    /// Adds them up. The last slots are read first, so that of journeys that end meanwhile the
+    /// beginning is counted too.
     pub fn read(&self) -> Totals {
-        let slots: Vec<u64> = (0..SLOTS).map(|slot| self.slot(slot)).collect();
+        let mut slots: Vec<u64> = (0..SLOTS).rev().map(|slot| self.slot(slot)).collect();
+        slots.reverse();
         let of = |index: usize| slots.get(index).copied().unwrap_or(0);
         Totals {
             hits: Hook::ALL

@@ -12,7 +12,7 @@ mod sweep;
 pub use clock::sample as clock_sample;
 pub use counters::{Counters, Totals};
 pub use ring::Ring;
-pub use sweep::Sweep;
+pub use sweep::{Occupancy, Sweep};
 
 /// A map that the programs share with user space cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -27,6 +27,16 @@ unsafe impl aya::Pod for Stored {}
 pub struct Sweep {
     journeys: HashMap<MapData, u64, Stored>,
     expired: u64,
+    occupancy: Occupancy,
+}
+
+/// How full a map is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Occupancy {
+    /// Entries in it.
+    pub entries: u64,
+    /// Entries that it can hold.
+    pub max_entries: u64,
 }
 
 impl Sweep {
@@ -43,11 +53,19 @@ impl Sweep {
             name: Self::MAP,
             source,
         };
-        let journeys = map.ok_or_else(|| failed(None))?.try_into();
-        journeys
+        let map = map.ok_or_else(|| failed(None))?;
+        let max_entries = match &map {
+            Map::HashMap(data) => data.info().map_or(0, |info| info.max_entries().into()),
+            _ => 0,
+        };
+        map.try_into()
             .map(|journeys| Self {
                 journeys,
                 expired: 0,
+                occupancy: Occupancy {
+                    entries: 0,
+                    max_entries,
+                },
             })
             .map_err(|error| failed(Some(error)))
     }
@@ -55,6 +73,11 @@ impl Sweep {
     /// Journeys taken out so far.
     pub fn expired(&self) -> u64 {
         self.expired
+    }
+
+    /// How full the map was when it was last swept.
+    pub fn occupancy(&self) -> Occupancy {
+        self.occupancy
     }
 
     /// Journeys in the map now.
@@ -73,19 +96,23 @@ impl Sweep {
     }
 
     fn sweep_before(&mut self, before_ns: u64, mut take: impl FnMut(&[u8])) {
+        let mut entries = 0;
         let old: Vec<(u64, Stored)> = self
             .journeys
             .iter()
             .filter_map(Result::ok)
+            .inspect(|_| entries += 1)
             .filter(|(_, stored)| stored.0.start_ns < before_ns)
             .collect();
         for (skb, stored) in old {
             // Gone meanwhile: then the kernel has ended it after all.
             if self.journeys.remove(&skb).is_ok() {
                 self.expired += 1;
+                entries -= 1;
                 take(used_bytes(&stored.0));
             }
         }
+        self.occupancy.entries = entries;
     }
 }
 

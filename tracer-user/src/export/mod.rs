@@ -5,8 +5,8 @@
 
 mod convert;
 mod limits;
-mod own_requests;
 mod resource;
+mod transport;
 
 use std::{
     sync::{
@@ -16,13 +16,14 @@ use std::{
     time::Duration,
 };
 
-use opentelemetry_otlp::{ExporterBuildError, SpanExporter};
+use opentelemetry_otlp::SpanExporter;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 use tokio::sync::mpsc;
 
 use crate::span::Span;
 
 pub use resource::node_name;
+pub use transport::TransportError;
 
 use limits::Limits;
 
@@ -52,6 +53,15 @@ pub struct Totals {
     pub dropped: u64,
 }
 
+/// The spans that wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queue {
+    /// How many wait to be sent.
+    pub spans: u64,
+    /// How many can, before any is dropped.
+    pub max_spans: u64,
+}
+
 /// The way into the queue.
 pub struct Exporter {
     queue: mpsc::Sender<Span>,
@@ -65,8 +75,8 @@ impl Exporter {
     /// # Errors
     ///
     /// When the OTEL_EXPORTER_OTLP_* variables make no sense.
-    pub fn start() -> Result<Self, ExporterBuildError> {
-        let mut exporter = own_requests::exporter()?;
+    pub fn start() -> Result<Self, TransportError> {
+        let mut exporter = transport::exporter()?;
         exporter.set_resource(&resource::resource());
         let counts = Arc::new(Counts::default());
         let limits = Limits::from_environment();
@@ -97,6 +107,15 @@ impl Exporter {
             sent: self.counts.sent.load(Ordering::Relaxed),
             failed: self.counts.failed.load(Ordering::Relaxed),
             dropped: self.counts.dropped.load(Ordering::Relaxed),
+        }
+    }
+
+    /// How full the queue is.
+    pub fn queue(&self) -> Queue {
+        let max_spans = self.queue.max_capacity() as u64;
+        Queue {
+            spans: max_spans - self.queue.capacity() as u64,
+            max_spans,
         }
     }
 

@@ -1,6 +1,10 @@
 //! The agent's loop.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::Context as _;
 use tokio::{
@@ -17,7 +21,11 @@ use crate::{
     span::Span,
 };
 
-use super::{report::Report, rules};
+use super::{
+    report::Report,
+    rules,
+    status::{Numbers, Status},
+};
 
 /// How often the ring buffer is looked at. It holds a good part of a second of a busy node.
 const LOOK: Duration = Duration::from_millis(20);
@@ -37,6 +45,7 @@ pub(super) struct Agent {
     exporter: Exporter,
     stream: Stream,
     rules: mpsc::Receiver<String>,
+    status: Arc<Status>,
 }
 
 impl Agent {
@@ -45,6 +54,7 @@ impl Agent {
         exporter: Exporter,
         pipeline: Pipeline,
         record: Option<&Path>,
+        status: Arc<Status>,
     ) -> anyhow::Result<Self> {
         let recorder = record
             .map(|path| {
@@ -64,6 +74,7 @@ impl Agent {
                 spans: Vec::new(),
             },
             rules: rules::watch().context("start the thread that reads rules")?,
+            status,
         };
         agent.housekeeping();
         Ok(agent)
@@ -72,7 +83,7 @@ impl Agent {
     /// Waits for the rules as they are now, where there are any to read.
     pub(super) async fn first_rules(&mut self) {
         if let Ok(Some(text)) = timeout(FIRST_RULES, self.rules.recv()).await {
-            self.stream.push(&Snapshot::Rules(text).encode());
+            self.rules_changed(text);
         }
     }
 
@@ -84,10 +95,9 @@ impl Agent {
             tokio::select! {
                 _ = look.tick() => self.drain().await,
                 _ = housekeeping.tick() => self.housekeeping(),
-                Some(text) = self.rules.recv() => {
-                    self.stream.push(&Snapshot::Rules(text).encode());
-                }
+                Some(text) = self.rules.recv() => self.rules_changed(text),
             }
+            self.status.turned();
         }
     }
 
@@ -131,6 +141,15 @@ impl Agent {
         self.attached.flush_log();
     }
 
+    fn rules_changed(&mut self, text: String) {
+        self.stream.push(&Snapshot::Rules(text).encode());
+        self.status.with_rules(|rules| {
+            rules.modes.insert("iptables");
+            rules.reads += 1;
+            rules.last_read = Some(SystemTime::now());
+        });
+    }
+
     fn housekeeping(&mut self) {
         let Some(sample) = clock_sample() else { return };
         let stream = &mut self.stream;
@@ -138,6 +157,20 @@ impl Agent {
             .sweep(sample.monotonic_ns, |record| stream.push(record));
         stream.push(&Snapshot::Clock(sample).encode());
         stream.export(&self.exporter);
+        self.publish();
+    }
+
+    /// Tells what was counted. The counters are read after the sweep: then every journey that it
+    /// has ended is among those begun.
+    fn publish(&self) {
+        self.status.publish(Numbers {
+            expired: self.sweep.expired(),
+            journeys: self.sweep.occupancy(),
+            kernel: self.counters.read(),
+            pipeline: self.stream.pipeline.counts(),
+            export: self.exporter.totals(),
+            queue: self.exporter.queue(),
+        });
     }
 }
 

@@ -5,21 +5,28 @@
 //! is left in the kernel, flush, report.
 
 mod agent;
+mod endpoint;
+mod listen;
+mod metrics;
 mod report;
 mod rules;
+mod status;
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
-    attach::{self, Options},
+    attach::{self, Missing, Options, cgroup2, loss},
     export::{Exporter, node_name},
     pipeline::Pipeline,
 };
 
 use agent::Agent;
+use status::Status;
+
+pub use listen::{Listen, NotAPlace};
 
 /// How long the last spans may take to leave: less than the 30 s after which Kubernetes kills.
 const FLUSH: Duration = Duration::from_secs(25);
@@ -58,6 +65,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
 
+    /// Answer /healthz, /readyz and /metrics here: a PORT of all addresses, ADDRESS:PORT, or off
+    #[arg(long, value_name = "PLACE", default_value = "9464")]
+    pub listen: Listen,
+
     /// Let the kernel programs log each packet of interest. For development: it is slow
     #[arg(long)]
     pub debug: bool,
@@ -71,37 +82,49 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// When the agent cannot attach, export, or write the files it was told to.
+/// When the agent cannot attach, export, listen, or write the files it was told to.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let options = Options {
-        cgroup: match args.cgroup {
-            Some(cgroup) => cgroup,
-            None => cgroup2_root()?,
-        },
+        cgroup: cgroup2::find(args.cgroup.as_deref())?,
         debug: args.debug,
         only_fallbacks: args.only_fallbacks,
     };
     let mut signals = Signals::new()?;
+    let status = Arc::new(Status::new());
+    listen(args.listen, &status).await?;
     let exporter = Exporter::start().context("set up the OTLP export")?;
     let attached = attach::attach(&options)?;
-    for missing in &attached.missing {
-        tracing::warn!(
-            "{} is not attached: {}",
-            missing.hook.name(),
-            missing.reason
-        );
+    for (reason, hooks) in by_reason(&attached.missing) {
+        tracing::warn!("not attached: {}: {reason}", hooks.join(", "));
+    }
+    for fallback in &attached.fallbacks {
+        let (hook, reason) = (fallback.hook.name(), &fallback.reason);
+        match loss::with_fallback(fallback.hook) {
+            Some(lost) => tracing::warn!("{hook} does not see {lost}: {reason}"),
+            None => tracing::info!("{hook} is served by {}: {reason}", fallback.function),
+        }
     }
     let mut pipeline = Pipeline::new(node_name());
     pipeline.trace_untraced(args.untraced);
     pipeline.wait_for_response(u64::from(args.response_timeout) * 1_000_000_000);
-    let mut agent = Agent::new(attached, exporter, pipeline, args.record.as_deref())?;
+    status.set_missing(names(&attached.missing));
+    let mut agent = Agent::new(
+        attached,
+        exporter,
+        pipeline,
+        args.record.as_deref(),
+        Arc::clone(&status),
+    )?;
     agent.first_rules().await;
+    status.turned();
+    status.set_ready();
     // Whoever started the agent may wait for this line.
     eprintln!("hopspan: attached");
     tokio::select! {
         () = signals.next() => {}
         () = agent.follow() => {}
     }
+    status.set_ending();
     let report = agent.finish(FLUSH).await?;
     if let Some(path) = &args.report {
         report
@@ -110,6 +133,35 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     }
     report.log();
     Ok(())
+}
+
+/// Opens the HTTP port, unless it is off.
+async fn listen(place: Listen, status: &Arc<Status>) -> anyhow::Result<()> {
+    let bound = place.bind().await.with_context(|| {
+        format!("listen on {place} for health and metrics: choose another place with --listen, or --listen off")
+    })?;
+    if let Some(listener) = bound {
+        endpoint::serve(listener, Arc::clone(status));
+    }
+    Ok(())
+}
+
+/// The hooks that are missing for the same reason, together.
+fn by_reason(missing: &[Missing]) -> BTreeMap<&str, Vec<&'static str>> {
+    let mut reasons: BTreeMap<&str, Vec<&'static str>> = BTreeMap::new();
+    for missing in missing {
+        let hooks = reasons.entry(&missing.reason).or_default();
+        hooks.push(missing.hook.name());
+    }
+    reasons
+}
+
+/// Each hook that is missing with its reason.
+fn names(missing: &[Missing]) -> BTreeMap<&'static str, String> {
+    missing
+        .iter()
+        .map(|missing| (missing.hook.name(), missing.reason.clone()))
+        .collect()
 }
 
 struct Signals {
@@ -134,16 +186,29 @@ impl Signals {
     }
 }
 
-/// Where the cgroup v2 file system is: /sys/fs/cgroup, or below it where v1 has that place.
-fn cgroup2_root() -> anyhow::Result<PathBuf> {
-    let mounts = std::fs::read_to_string("/proc/self/mounts").context("read /proc/self/mounts")?;
-    mounts
-        .lines()
-        .filter_map(|line| {
-            let mut fields = line.split(' ');
-            let (_, path, kind) = (fields.next()?, fields.next()?, fields.next()?);
-            (kind == "cgroup2").then(|| PathBuf::from(path))
-        })
-        .next()
-        .context("no cgroup v2 file system is mounted: hopspan follows sockets by their cgroup v2; mount one at /sys/fs/cgroup")
+#[cfg(test)]
+mod tests {
+    use tracer_common::hook::Hook;
+
+    use super::*;
+
+    #[test]
+    fn hooks_that_are_missing_for_one_reason_are_told_together() {
+        let missing = |hook, reason: &str| Missing {
+            hook,
+            reason: reason.to_owned(),
+        };
+        let all = [
+            missing(Hook::PreroutingEnter, "too old"),
+            missing(Hook::PacketDrop, "refused"),
+            missing(Hook::PreroutingLeave, "too old"),
+        ];
+        let grouped = by_reason(&all);
+        let expected = [
+            ("refused", vec!["packet_drop"]),
+            ("too old", vec!["prerouting_enter", "prerouting_leave"]),
+        ];
+        assert_eq!(grouped, BTreeMap::from(expected));
+        assert_eq!(names(&all).len(), 3);
+    }
 }

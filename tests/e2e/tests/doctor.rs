@@ -1,0 +1,131 @@
+//! `hopspan doctor` tells the truth about this kernel and these privileges, and leaves nothing.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where it fails, helper functions too"
+)]
+
+use std::{collections::BTreeSet, time::Duration};
+
+use aya::programs::{loaded_links, loaded_programs};
+use hopspan_e2e::{Kernel, binary};
+use hopspan_lab::{Lab, Node, Output};
+use serde_json::Value;
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Runs it in a node, as a hostNetwork pod would; with `capabilities` only, when they are named.
+fn doctor(node: &Node, capabilities: Option<&str>, arguments: &[&str]) -> Output {
+    let binary = binary("hopspan").unwrap();
+    let command = match capabilities {
+        None => node.command(binary),
+        Some(capabilities) => node
+            .command("setpriv")
+            .arg(format!("--bounding-set=-all{capabilities}"))
+            .args(["--inh-caps=-all", "--no-new-privs"])
+            .arg(binary),
+    };
+    command
+        .arg("doctor")
+        .arg("--cgroup")
+        .arg(node.cgroup_root())
+        .args(arguments)
+        .output(DEADLINE)
+        .unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+}
+
+/// The names of the checks or hooks that are missing.
+fn missing(diagnosis: &Value, of: &str, name: &str) -> BTreeSet<String> {
+    let all = diagnosis[of].as_array().unwrap();
+    all.iter()
+        .filter(|found| found["state"] == "missing")
+        .map(|found| found[name].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Programs and links with the names of hopspan's functions.
+fn loaded() -> usize {
+    let programs = loaded_programs().filter_map(Result::ok);
+    programs
+        .filter(|program| {
+            program
+                .name_as_str()
+                .is_some_and(|name| name.starts_with("prerouting"))
+        })
+        .count()
+        + loaded_links().filter_map(Result::ok).count()
+}
+
+#[test]
+fn doctor_names_what_this_kernel_lacks_and_leaves_nothing() {
+    if hopspan_lab::skip("doctor_names_what_this_kernel_lacks_and_leaves_nothing") {
+        return;
+    }
+    let lab = Lab::new("doctor").unwrap();
+    let node = lab.node("node").unwrap();
+    let before = loaded();
+    let output = doctor(&node, None, &["--json"]);
+    let diagnosis = json(&output);
+    let lacks = Kernel::running().lacks();
+    assert_eq!(missing(&diagnosis, "hooks", "hook"), lacks, "{diagnosis:#}");
+    assert_eq!(diagnosis["complete"], lacks.is_empty(), "{diagnosis:#}");
+    assert_eq!(output.status.success(), lacks.is_empty(), "{output:?}");
+    // Other labs run beside this one: the kernel frees with a delay, and they attach and detach.
+    let deadline = std::time::Instant::now() + DEADLINE;
+    while loaded() > before && std::time::Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(
+        loaded() <= before,
+        "{} programs and links are left",
+        loaded()
+    );
+
+    let page = doctor(&node, None, &[]).stdout;
+    let last = page.lines().last().unwrap();
+    let expected = if lacks.is_empty() {
+        "hopspan sees everything on this machine"
+    } else {
+        "missing on this machine"
+    };
+    assert!(last.starts_with(expected), "{page}");
+}
+
+#[test]
+fn the_capabilities_of_the_manifest_are_enough_and_each_is_needed() {
+    const TEST: &str = "the_capabilities_of_the_manifest_are_enough_and_each_is_needed";
+    if hopspan_lab::skip(TEST) {
+        return;
+    }
+    let lab = Lab::new("capabilities").unwrap();
+    let node = lab.node("node").unwrap();
+    let lacks = Kernel::running().lacks();
+    let check = |capabilities: &str, checks: &[&str], all_hooks: bool| {
+        let diagnosis = json(&doctor(&node, Some(capabilities), &["--json"]));
+        let found = missing(&diagnosis, "checks", "name");
+        for check in checks {
+            assert!(found.contains(*check), "{capabilities}: {diagnosis:#}");
+        }
+        let hooks = missing(&diagnosis, "hooks", "hook");
+        if all_hooks {
+            assert_eq!(hooks, lacks, "{capabilities}: {diagnosis:#}");
+        } else {
+            // Without any of them sockets cannot be followed at all.
+            assert!(
+                hooks.contains("cgroup_egress"),
+                "{capabilities}: {diagnosis:#}"
+            );
+        }
+    };
+    // As in deploy/base/daemon-set.yaml.
+    check(",+bpf,+perfmon,+net_admin,+sys_ptrace", &[], true);
+    check(",+bpf,+perfmon,+net_admin", &["CAP_SYS_PTRACE"], true);
+    check(",+perfmon,+net_admin", &["CAP_BPF"], false);
+    check(",+bpf,+net_admin", &["CAP_PERFMON"], false);
+    check(",+bpf,+perfmon", &["CAP_NET_ADMIN"], false);
+    check("", &["CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN"], false);
+}

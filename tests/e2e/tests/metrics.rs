@@ -1,0 +1,295 @@
+//! The HTTP port of a running agent: its health, and metrics whose books balance, also while a load
+//! goes through.
+//!
+//! The text is read by Prometheus' own parser of OpenMetrics, in Python, which refuses what breaks
+//! the format: a counter without `_total`, a family told twice, a missing end.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where it fails, helper functions too"
+)]
+
+use std::{
+    collections::BTreeMap,
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, TcpStream},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use hopspan_e2e::{Kernel, Scene};
+use hopspan_lab::{Node, Signal};
+
+const PORT: u16 = 9464;
+const DEADLINE: Duration = Duration::from_secs(60);
+/// Longer than a journey lives before it is given up, and than the numbers are old.
+const SETTLED: Duration = Duration::from_secs(15);
+const PYTHON: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../target/tools/venv/bin/python3"
+);
+/// Reads texts one after the other, each to its end. Prints a line of dashes for each, then its
+/// samples, a line of name, labels in the order of their names, and value.
+const PARSER: &str = r#"
+import sys
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+END = '# EOF' + chr(10)
+*texts, rest = sys.stdin.read().split(END)
+assert not rest, rest
+for text in texts:
+    print('---')
+    for family in text_string_to_metric_families(text + END):
+        for sample in family.samples:
+            labels = ",".join(f"{k}={v}" for k, v in sorted(sample.labels.items()))
+            print(f"{sample.name}{{{labels}}}", sample.value)
+"#;
+
+/// Python with the parser, or nothing after saying that the test is skipped.
+fn python(test: &str) -> Option<PathBuf> {
+    if hopspan_lab::skip(test) {
+        return None;
+    }
+    let mut probe = Command::new(PYTHON);
+    probe
+        .args(["-c", "import prometheus_client.openmetrics.parser"])
+        .stderr(Stdio::null());
+    if probe.status().is_ok_and(|status| status.success()) {
+        return Some(PathBuf::from(PYTHON));
+    }
+    // A closed standard output is no reason to fail the test.
+    let _ = writeln!(
+        std::io::stdout(),
+        "\nSKIP {test}: {PYTHON} has no prometheus_client: `cargo xtask setup` installs it"
+    );
+    None
+}
+
+/// The status and the body of a GET.
+fn get(node: &Node, path: &str) -> (u16, String) {
+    let mut stream = node
+        .within(|| TcpStream::connect((Ipv4Addr::LOCALHOST, PORT)))
+        .unwrap()
+        .unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: agent\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    if path == "/metrics" {
+        assert!(head.contains("application/openmetrics-text"), "{head}");
+    }
+    (status, body.to_owned())
+}
+
+/// What the agent tells now.
+fn text(node: &Node) -> String {
+    let (status, text) = get(node, "/metrics");
+    assert_eq!(status, 200);
+    text
+}
+
+/// The samples of one scrape, by `name{label=value}`.
+struct Scrape(BTreeMap<String, f64>);
+
+impl Scrape {
+    fn take(node: &Node, python: &Path) -> Self {
+        Self::parse(python, &[text(node)]).remove(0)
+    }
+
+    fn parse(python: &Path, texts: &[String]) -> Vec<Self> {
+        let mut parser = Command::new(python)
+            .args(["-c", PARSER])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = parser.stdin.take().unwrap();
+        stdin.write_all(texts.concat().as_bytes()).unwrap();
+        drop(stdin);
+        let output = parser.wait_with_output().unwrap();
+        assert!(
+            output.status.success(),
+            "the parser refuses one of {texts:?}"
+        );
+        let samples = String::from_utf8(output.stdout).unwrap();
+        let sample = |line: &str| {
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            (name.to_owned(), value.parse().unwrap())
+        };
+        let scrape = |lines: &str| Self(lines.lines().map(sample).collect());
+        let scrapes: Vec<Self> = samples.split("---\n").skip(1).map(scrape).collect();
+        assert_eq!(scrapes.len(), texts.len());
+        scrapes
+    }
+
+    fn get(&self, name: &str) -> f64 {
+        let value = self.0.get(name);
+        *value.unwrap_or_else(|| panic!("no {name} in {:#?}", self.0))
+    }
+
+    fn sum(&self, family: &str) -> f64 {
+        let of_family = |name: &str| name.split('{').next() == Some(family);
+        let samples = self.0.iter().filter(|(name, _)| of_family(name));
+        samples.map(|(_, value)| value).sum()
+    }
+
+    fn opened(&self) -> f64 {
+        self.get("hopspan_journeys_opened_total{}")
+    }
+
+    /// Journeys that have ended in whatever way.
+    fn ended(&self) -> f64 {
+        self.get("hopspan_journeys_closed_total{}")
+            + self.get("hopspan_journeys_dropped_total{}")
+            + self.sum("hopspan_journeys_out_of_sight_total")
+    }
+
+    fn under_way(&self) -> f64 {
+        self.get("hopspan_journeys_under_way{}")
+    }
+
+    /// No counter of `earlier` was higher.
+    fn assert_not_before(&self, earlier: &Self) {
+        let counters = earlier.0.iter().filter(|(name, _)| {
+            let family = name.split('{').next().unwrap_or_default();
+            family.ends_with("_total")
+        });
+        for (name, value) in counters {
+            assert!(self.get(name) >= *value, "{name} went back from {value}");
+        }
+    }
+}
+
+/// Scrapes for as long as `work` runs; what it returns, and the scrapes.
+fn while_scraping<T: Send>(
+    node: &Node,
+    python: &Path,
+    work: impl FnOnce() -> T + Send,
+) -> (T, Vec<Scrape>) {
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let scraper = scope.spawn(|| {
+            let mut texts = Vec::new();
+            while !over.load(Ordering::Relaxed) {
+                texts.push(text(node));
+                thread::sleep(Duration::from_millis(20));
+            }
+            texts
+        });
+        let result = work();
+        over.store(true, Ordering::Relaxed);
+        let texts = scraper.join().unwrap();
+        (result, Scrape::parse(python, &texts))
+    })
+}
+
+/// Waits until everything has ended that will.
+fn settled(node: &Node, python: &Path) -> Scrape {
+    let end = Instant::now() + SETTLED;
+    loop {
+        let scrape = Scrape::take(node, python);
+        let sent = scrape.get("hopspan_spans_total{result=sent}");
+        let made = scrape.get("hopspan_pipeline_total{what=spans}");
+        let quiet = scrape.under_way() == 0.0 && scrape.opened() == scrape.ended() && sent == made;
+        if quiet || Instant::now() > end {
+            return scrape;
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn the_books_balance_at_every_scrape() {
+    let Some(python) = python("the_books_balance_at_every_scrape") else {
+        return;
+    };
+    let mut scene = Scene::start("metrics").unwrap();
+    let node = scene.node.clone();
+    assert_eq!(get(&node, "/healthz"), (200, "ok\n".to_owned()));
+    let (status, ready) = get(&node, "/readyz");
+    assert_eq!((status, ready.lines().next()), (200, Some("ok")));
+    assert_eq!(get(&node, "/nothing").0, 404);
+
+    let hotrod = scene.hotrod().unwrap();
+    let (dispatches, scrapes) = while_scraping(&node, &python, || hotrod.dispatch(100, 4).unwrap());
+    assert_eq!(dispatches.len(), 100);
+    assert!(scrapes.len() > 5, "{} scrapes", scrapes.len());
+    println!("{} scrapes during the load", scrapes.len());
+    for pair in scrapes.windows(2) {
+        pair[1].assert_not_before(&pair[0]);
+    }
+    for scrape in &scrapes {
+        assert!(
+            scrape.opened() >= scrape.ended(),
+            "more ends than beginnings: {:#?}",
+            scrape.0
+        );
+    }
+
+    let last = settled(&node, &python);
+    last.assert_not_before(scrapes.last().unwrap());
+    assert_eq!(
+        last.opened(),
+        last.ended() + last.under_way(),
+        "{:#?}",
+        last.0
+    );
+    // Each dispatch is 13 exchanges: the one from outside, and twelve between pods.
+    assert!(last.opened() > 100.0 * 13.0 * 2.0, "{:#?}", last.0);
+    assert_eq!(
+        last.get("hopspan_pipeline_total{what=spans}"),
+        last.get("hopspan_spans_total{result=sent}"),
+        "{:#?}",
+        last.0
+    );
+    assert_eq!(last.sum("hopspan_records_lost_total"), 0.0);
+    assert!(last.get("hopspan_journeys_max{}") > 0.0);
+    assert!(last.get("process_resident_memory_bytes{}") > 1e6);
+    assert!(last.get("hopspan_loop_age_seconds{}") < 5.0);
+    let lacks = Kernel::running().lacks();
+    let attached = last.sum("hopspan_hook_attached");
+    assert_eq!(attached, (16 - lacks.len()) as f64, "{:#?}", last.0);
+
+    hotrod.stop().unwrap();
+    let outcome = scene.finish().unwrap();
+    // The report at the end counts the same things.
+    let opened = outcome.report.number(&["kernel", "journeys", "opened"]);
+    assert!(opened as f64 >= last.opened());
+    outcome.report.assert_nothing_lost();
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_and_off_is_off() {
+    if hopspan_lab::skip("a_port_that_is_taken_is_told_and_off_is_off") {
+        return;
+    }
+    let mut scene = Scene::start_with("listen-off", &["--listen", "off"]).unwrap();
+    let refused = scene
+        .node
+        .within(|| TcpStream::connect((Ipv4Addr::LOCALHOST, PORT)))
+        .unwrap();
+    assert!(refused.is_err(), "something listens though it is off");
+
+    let binary = hopspan_e2e::binary("hopspan").unwrap();
+    let output = scene
+        .node
+        .command(binary)
+        // The viewer of the scene has this port.
+        .args(["run", "--listen", "4318", "--cgroup"])
+        .arg(scene.node.cgroup_root())
+        .output(DEADLINE)
+        .unwrap();
+    assert!(!output.status.success());
+    let told = "listen on port 4318 for health and metrics: choose another place with --listen";
+    assert!(output.stderr.contains(told), "{}", output.stderr);
+    scene.agent.signal(Signal::SIGTERM).unwrap();
+    scene.finish().unwrap();
+}

@@ -1,0 +1,98 @@
+//! The capabilities of this process, against those that `hopspan run` needs.
+//!
+//! In: /proc/self/status. Out: a check for each. What each is needed for was measured by running the
+//! agent without it; deploy/README.md has the table.
+
+use procfs::process::Process;
+
+use super::check::Check;
+
+/// A capability (linux/capability.h), and what fails without it.
+struct Needed {
+    name: &'static str,
+    bit: u8,
+    lost: &'static str,
+}
+
+const SYS_ADMIN: u8 = 21;
+const NEEDED: [Needed; 4] = [
+    Needed {
+        name: "CAP_BPF",
+        bit: 39,
+        lost: "everything: bpf(BPF_MAP_CREATE) and bpf(BPF_PROG_LOAD) are refused",
+    },
+    Needed {
+        name: "CAP_PERFMON",
+        bit: 38,
+        lost: "everything: the verifier refuses programs that read kernel memory",
+    },
+    Needed {
+        name: "CAP_NET_ADMIN",
+        bit: 12,
+        lost: "everything: programs cannot be attached to a cgroup or to netfilter, and rules cannot be read",
+    },
+    Needed {
+        name: "CAP_SYS_PTRACE",
+        bit: 19,
+        lost: "the network namespaces of pods: without the Kubernetes API, which pod an address is",
+    },
+];
+
+/// One check for each capability that is needed.
+pub(super) fn checks() -> Vec<Check> {
+    let status = Process::myself().and_then(|process| process.status());
+    match status {
+        Ok(status) => judge(status.capeff),
+        Err(error) => vec![Check::missing(
+            "capabilities",
+            format!("/proc/self/status cannot be read: {error}"),
+            "nothing by itself: what is missing shows at the hooks",
+            "mount /proc",
+        )],
+    }
+}
+
+fn judge(effective: u64) -> Vec<Check> {
+    let has = |bit: u8| effective & (1 << bit) != 0;
+    let judge = |needed: &Needed| {
+        // kernel: bpf_capable() and perfmon_capable() take CAP_SYS_ADMIN as well; CAP_NET_ADMIN is
+        // asked for by itself.
+        let by_sys_admin = needed.bit >= 38 && has(SYS_ADMIN);
+        if has(needed.bit) {
+            Check::good(needed.name, "effective")
+        } else if by_sys_admin {
+            Check::good(needed.name, "by CAP_SYS_ADMIN")
+        } else {
+            Check::missing(
+                needed.name,
+                "not effective",
+                needed.lost,
+                "run as root, or add it to the container's securityContext.capabilities.add",
+            )
+        }
+    };
+    NEEDED.iter().map(judge).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::check::State;
+    use super::*;
+
+    fn check(effective: u64, expected: [State; 4]) {
+        let states: Vec<State> = judge(effective).iter().map(|check| check.state).collect();
+        assert_eq!(states, expected, "{effective:#x}");
+    }
+
+    #[test]
+    fn each_is_judged_by_its_own_bit() {
+        let (good, missing) = (State::Good, State::Missing);
+        check(0, [missing; 4]);
+        check(u64::MAX, [good; 4]);
+        check(1 << 39 | 1 << 38 | 1 << 19 | 1 << 12, [good; 4]);
+        check(1 << 39, [good, missing, missing, missing]);
+        check(1 << 12, [missing, missing, good, missing]);
+        check(1 << 19, [missing, missing, missing, good]);
+        check(1 << 21, [good, good, missing, missing]);
+    }
+}

@@ -1,0 +1,90 @@
+//! The trial: every program is loaded and attached, and detached again.
+//!
+//! Only that tells the truth: a kernel can know a program type and refuse this program, and a cgroup
+//! can be held by somebody else. It lasts some milliseconds, in which the programs see packets
+//! and nobody reads what they write.
+
+use tracer_common::hook::Hook;
+
+use crate::attach::{self, Attached, Options, loss};
+
+use super::check::State;
+
+/// What became of one hook.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub(super) struct HookState {
+    pub(super) hook: &'static str,
+    pub(super) state: State,
+    /// The function that serves it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) served_by: Option<&'static str>,
+    /// Why it, or the better function, is not attached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<String>,
+    /// What is lost without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) lost: Option<&'static str>,
+}
+
+impl HookState {
+    pub(super) fn attached(hook: Hook, served_by: &'static str) -> Self {
+        Self {
+            hook: hook.name(),
+            state: State::Good,
+            served_by: Some(served_by),
+            reason: None,
+            lost: None,
+        }
+    }
+
+    pub(super) fn missing(hook: Hook, reason: String) -> Self {
+        Self {
+            hook: hook.name(),
+            state: State::Missing,
+            served_by: None,
+            reason: Some(reason),
+            lost: Some(loss::without(hook)),
+        }
+    }
+}
+
+/// Attaches all, looks, and detaches.
+pub(super) fn trial(options: &Options) -> Vec<HookState> {
+    match attach::attach_what_can(options) {
+        Ok(attached) => judge(&attached),
+        Err(error) => none(&error),
+    }
+}
+
+/// No hook, all for the same reason.
+pub(super) fn none(error: &dyn std::error::Error) -> Vec<HookState> {
+    let reason = attach::chain(error);
+    Hook::ALL
+        .map(|hook| HookState::missing(hook, reason.clone()))
+        .into()
+}
+
+fn judge(attached: &Attached) -> Vec<HookState> {
+    let judge = |hook: Hook| {
+        if let Some(missing) = attached.missing.iter().find(|missing| missing.hook == hook) {
+            return HookState::missing(hook, missing.reason.clone());
+        }
+        let fallback = attached
+            .fallbacks
+            .iter()
+            .find(|fallback| fallback.hook == hook);
+        match fallback {
+            None => HookState::attached(hook, hook.name()),
+            Some(fallback) => {
+                let lost = loss::with_fallback(hook);
+                HookState {
+                    state: lost.map_or(State::Good, |_| State::Missing),
+                    reason: Some(fallback.reason.clone()),
+                    lost,
+                    ..HookState::attached(hook, fallback.function)
+                }
+            }
+        }
+    };
+    Hook::ALL.map(judge).into()
+}

@@ -1,0 +1,154 @@
+//! What of the node's network decides what is seen: the cgroup, netfilter, conntrack, bridges.
+
+use std::{fs, path::PathBuf};
+
+use tracer_common::hook::Hook;
+
+use crate::attach::{cgroup2, unknown_fields};
+
+use super::{
+    check::{Check, State},
+    hooks::HookState,
+};
+
+const BRIDGE_CALL: [&str; 2] = [
+    "/proc/sys/net/bridge/bridge-nf-call-iptables",
+    "/proc/sys/net/bridge/bridge-nf-call-ip6tables",
+];
+const CONNECTIONS: &str = "/proc/sys/net/netfilter/nf_conntrack_count";
+
+/// Whether there is a cgroup to follow, and whose sockets are below it.
+pub(super) fn cgroup(found: &Result<PathBuf, cgroup2::NoCgroup2>) -> Check {
+    const NAME: &str = "cgroup2";
+    match found {
+        Ok(path) if cgroup2::is_root(path) => Check::good(NAME, path.display().to_string()),
+        Ok(path) => Check::note(
+            NAME,
+            format!(
+                "{} is not the root: only what is below it is followed",
+                path.display()
+            ),
+            "to follow all pods, mount the host's /sys/fs/cgroup and name it with --cgroup",
+        ),
+        Err(error) => Check::missing(
+            NAME,
+            error.to_string(),
+            "everything",
+            "mount -t cgroup2 none /sys/fs/cgroup; in a container, mount the host's and name it with --cgroup",
+        ),
+    }
+}
+
+/// Netfilter programs, since 6.4, by what the trial showed.
+pub(super) fn netfilter_links(hooks: &[HookState]) -> Check {
+    const NAME: &str = "netfilter_links";
+    let first = hooks
+        .iter()
+        .find(|state| state.hook == Hook::PreroutingEnter.name());
+    match first {
+        Some(state) if state.state == State::Good => Check::good(NAME, "there"),
+        state => Check::missing(
+            NAME,
+            state
+                .and_then(|state| state.reason.clone())
+                .unwrap_or_else(|| "not tried".to_owned()),
+            "the netfilter and route hops, and kube-proxy's choice of endpoint",
+            "give the process CAP_NET_ADMIN; boot 6.4 or newer, built with CONFIG_NETFILTER_BPF_LINK",
+        ),
+    }
+}
+
+/// Whether translations can be read: conntrack is there, with its types.
+pub(super) fn conntrack() -> Check {
+    let unknown = unknown_fields().unwrap_or_default();
+    let connections = fs::read_to_string(CONNECTIONS).ok();
+    judge_conntrack(&unknown, connections.as_deref().map(str::trim))
+}
+
+/// Whether a field, as `structure.member`, is one of conntrack's.
+pub(super) fn is_conntrack(field: &str) -> bool {
+    field.starts_with("nf_conn")
+}
+
+fn judge_conntrack(unknown: &[String], connections: Option<&str>) -> Check {
+    const NAME: &str = "conntrack";
+    const LOST: &str = "service and endpoint of a translated connection";
+    if unknown.iter().any(|field| is_conntrack(field)) {
+        return Check::missing(
+            NAME,
+            "its types are not known: nf_conntrack is not loaded, or carries no BTF",
+            LOST,
+            "load nf_conntrack before the agent starts; kube-proxy does",
+        );
+    }
+    match connections {
+        Some(count) => Check::good(
+            NAME,
+            format!("{count} connections in this network namespace"),
+        ),
+        None => Check::note(
+            NAME,
+            "no connection is tracked in this network namespace",
+            "nothing to do, unless kube-proxy runs here",
+        ),
+    }
+}
+
+/// Whether kube-proxy's rules see what a bridge forwards.
+pub(super) fn bridges() -> Check {
+    let values = BRIDGE_CALL.map(|path| fs::read_to_string(path).ok());
+    let [v4, v6] = values.map(|value| value.map(|value| value.trim() == "1"));
+    judge_bridges(v4, v6)
+}
+
+fn judge_bridges(v4: Option<bool>, v6: Option<bool>) -> Check {
+    const NAME: &str = "bridge_nf_call_iptables";
+    match (v4, v6) {
+        (Some(true), Some(true)) => Check::good(NAME, "1, IPv4 and IPv6"),
+        (Some(true), _) => Check::note(
+            NAME,
+            "1 for IPv4 only",
+            "with IPv6 pods on a bridge: sysctl net.bridge.bridge-nf-call-ip6tables=1",
+        ),
+        (Some(false), _) => Check::note(
+            NAME,
+            "0: rules and the netfilter hops do not see what a bridge forwards from pod to pod",
+            "with pods on a bridge: sysctl net.bridge.bridge-nf-call-iptables=1, as kube-proxy wants it",
+        ),
+        (None, _) => Check::note(
+            NAME,
+            "br_netfilter is not loaded",
+            "nothing to do where pods are routed one by one; with pods on a bridge, load it",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conntrack_without_types_loses_translations() {
+        let unknown = ["nf_conn.tuplehash".to_owned()];
+        let check = |unknown: &[String], count: Option<&str>, expected: State| {
+            assert_eq!(judge_conntrack(unknown, count).state, expected);
+        };
+        check(&unknown, Some("3"), State::Missing);
+        check(&[], Some("3"), State::Good);
+        check(&[], None, State::Note);
+    }
+
+    #[test]
+    fn a_bridge_that_calls_no_rules_is_told_and_no_failure() {
+        let check = |v4, v6, state, found: &str| {
+            let check = judge_bridges(v4, v6);
+            assert_eq!(check.state, state);
+            assert!(check.found.starts_with(found), "{}", check.found);
+        };
+        check(Some(true), Some(true), State::Good, "1, IPv4 and IPv6");
+        check(Some(true), Some(false), State::Note, "1 for IPv4 only");
+        check(Some(true), None, State::Note, "1 for IPv4 only");
+        check(Some(false), Some(true), State::Note, "0: ");
+        check(None, None, State::Note, "br_netfilter is not loaded");
+    }
+}

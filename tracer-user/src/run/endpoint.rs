@@ -1,0 +1,151 @@
+//! The HTTP port: `/healthz`, `/readyz` and `/metrics`.
+//!
+//! In: a listening socket and the `Status`. Out: answers. Knows nothing of how anything is counted.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::IntoResponse,
+    routing::get,
+};
+use tokio::net::TcpListener;
+
+use super::{
+    metrics,
+    status::{Readiness, Status},
+};
+
+/// A loop that has not turned for this long hangs: it turns every 20 ms, and the longest it may
+/// take is what a full ring buffer needs on a throttled processor.
+const HANGS: Duration = Duration::from_secs(10);
+
+/// Answers for as long as the process lives.
+pub(super) fn serve(listener: TcpListener, status: Arc<Status>) {
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, router(status)).await {
+            tracing::error!("the HTTP port is closed: {error}");
+        }
+    });
+}
+
+fn router(status: Arc<Status>) -> Router {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(scrape))
+        .with_state(status)
+}
+
+/// Whether a restart would help: while the agent starts, its attaching and its first reading of
+/// rules take the time they take, so the loop's age counts from its first turn.
+async fn healthz(State(status): State<Arc<Status>>) -> impl IntoResponse {
+    let age = status.since_turn();
+    if status.readiness() == Readiness::Ready && age > HANGS {
+        let text = format!("the loop has not turned for {} s\n", age.as_secs());
+        return (StatusCode::SERVICE_UNAVAILABLE, text);
+    }
+    (StatusCode::OK, "ok\n".to_owned())
+}
+
+/// Whether packets are followed.
+async fn readyz(State(status): State<Arc<Status>>) -> impl IntoResponse {
+    match status.readiness() {
+        Readiness::Ready => (StatusCode::OK, ready(&status)),
+        Readiness::Starting => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "starting: attaches, and reads the rules for the first time\n".to_owned(),
+        ),
+        Readiness::Ending => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "ending: detached, sends the last spans\n".to_owned(),
+        ),
+    }
+}
+
+/// What is missing narrows what is seen, and is no reason to call the agent unready: it is told.
+fn ready(status: &Status) -> String {
+    let mut text = "ok\n".to_owned();
+    for (hook, reason) in status.missing() {
+        text += &format!("without {hook}: {reason}\n");
+    }
+    if let Some(error) = status.rules().last_error {
+        text += &format!("kube-proxy's rules cannot be read: {error}\n");
+    }
+    for (kind, watch) in status.kubernetes() {
+        if !watch.connected {
+            let error = watch.last_error.as_deref().unwrap_or("no answer yet");
+            text += &format!("the Kubernetes API does not tell {kind}: {error}\n");
+        }
+    }
+    text
+}
+
+async fn scrape(State(status): State<Arc<Status>>) -> impl IntoResponse {
+    (
+        [(CONTENT_TYPE, metrics::CONTENT_TYPE)],
+        metrics::render(&status),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, http::Request};
+    use tower::ServiceExt as _;
+
+    use super::super::status::Watch;
+    use super::*;
+
+    async fn check(status: &Arc<Status>, path: &str, expected: u16, text: &str) {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = router(Arc::clone(status)).oneshot(request).await.unwrap();
+        assert_eq!(response.status().as_u16(), expected, "{path}");
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20)
+            .await
+            .unwrap();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        assert!(body.contains(text), "{path}: {body}");
+    }
+
+    #[tokio::test]
+    async fn an_agent_is_alive_from_its_start_and_ready_when_it_follows() {
+        let status = Arc::new(Status::new());
+        check(&status, "/healthz", 200, "ok").await;
+        check(&status, "/readyz", 503, "starting").await;
+        status.turned();
+        status.set_ready();
+        check(&status, "/healthz", 200, "ok").await;
+        check(&status, "/readyz", 200, "ok\n").await;
+        check(&status, "/metrics", 200, "hopspan_ready 1\n").await;
+        status.set_missing([("packet_drop", "too old".to_owned())].into());
+        check(
+            &status,
+            "/readyz",
+            200,
+            "ok\nwithout packet_drop: too old\n",
+        )
+        .await;
+        status.with_rules(|rules| rules.last_error = Some("no permission".to_owned()));
+        status.with_kubernetes(|watches| {
+            watches.insert("pods", Watch::default());
+        });
+        check(&status, "/readyz", 200, "read: no permission\n").await;
+        check(&status, "/readyz", 200, "not tell pods: no answer yet\n").await;
+        status.set_ending();
+        check(&status, "/readyz", 503, "ending").await;
+        check(&status, "/healthz", 200, "ok").await;
+        check(&status, "/", 404, "").await;
+    }
+
+    #[tokio::test]
+    async fn a_loop_that_hangs_is_not_alive() {
+        let status = Arc::new(Status::started_ago(HANGS + Duration::from_secs(1)));
+        check(&status, "/healthz", 200, "ok").await;
+        status.set_ready();
+        check(&status, "/healthz", 503, "has not turned for 11 s").await;
+        status.turned();
+        check(&status, "/healthz", 200, "ok").await;
+    }
+}

@@ -1,0 +1,387 @@
+//! The agent's status as Prometheus metrics, in the OpenMetrics text format.
+//!
+//! In: a `Status`. Out: text. The numbers are counted elsewhere and only written here, so a counter
+//! begins with the process and never goes back, however often it is read.
+
+use std::{collections::BTreeMap, fmt, sync::Arc, time::SystemTime};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric as _, NoLabelSet, text},
+    metrics::{MetricType, info::Info},
+    registry::Registry,
+};
+use serde_json::Value;
+use tracer_common::{counter::Counter, hook::Hook};
+
+use super::status::{Kubernetes, Numbers, Readiness, Rules, Status, Watch};
+
+/// The media type of what [`render`] writes.
+pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Writes everything that `status` knows.
+pub(super) fn render(status: &Arc<Status>) -> String {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Metrics(Arc::clone(status))));
+    let mut text = String::new();
+    match text::encode(&mut text, &registry) {
+        Ok(()) => text,
+        // A String takes everything: only this module itself can fail here.
+        Err(fmt::Error) => {
+            tracing::error!("the metrics cannot be written");
+            String::new()
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Metrics(Arc<Status>);
+
+impl Collector for Metrics {
+    fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
+        let status = &*self.0;
+        let mut page = Page(encoder);
+        agent(&mut page, status)?;
+        let numbers = status.numbers();
+        journeys(&mut page, &numbers)?;
+        stages(&mut page, &numbers)?;
+        export(&mut page, &numbers)?;
+        rules(&mut page, &status.rules())?;
+        kubernetes(&mut page, &status.kubernetes())?;
+        process(&mut page)
+    }
+}
+
+fn agent(page: &mut Page<'_>, status: &Status) -> fmt::Result {
+    page.info(
+        "hopspan_build",
+        "The agent's version",
+        "version",
+        env!("CARGO_PKG_VERSION"),
+    )?;
+    let ready = i64::from(status.readiness() == Readiness::Ready);
+    page.gauge(
+        "hopspan_ready",
+        "1 while the agent follows packets, 0 while it starts or ends",
+        ready,
+    )?;
+    page.seconds(
+        "hopspan_loop_age_seconds",
+        "Seconds since the agent's loop last turned",
+        status.since_turn().as_secs_f64(),
+    )?;
+    let missing = status.missing();
+    page.gauges(
+        "hopspan_hook_attached",
+        "1 for a hook that is attached, 0 for one that this kernel or these privileges refuse",
+        "hook",
+        Hook::ALL.map(|hook| (hook.name(), i64::from(!missing.contains_key(hook.name())))),
+    )
+}
+
+/// The books: opened = closed + dropped + out of sight + under way.
+fn journeys(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
+    let kernel = &numbers.kernel;
+    page.counters(
+        "hopspan_hook_hits",
+        "Packets of interest seen at a hook",
+        "hook",
+        kernel.hits.iter().map(|(hook, hits)| (*hook, *hits)),
+    )?;
+    for (name, help, counter) in [
+        (
+            "hopspan_journeys_opened",
+            "Messages that the programs began to follow",
+            Counter::Opened,
+        ),
+        (
+            "hopspan_journeys_closed",
+            "Journeys that ended at a socket",
+            Counter::Closed,
+        ),
+        (
+            "hopspan_journeys_dropped",
+            "Journeys that ended because the kernel dropped the packet",
+            Counter::Dropped,
+        ),
+    ] {
+        page.counter(name, help, kernel.get(counter))?;
+    }
+    page.counters(
+        "hopspan_journeys_out_of_sight",
+        "Journeys whose packet left the programs' sight",
+        "reason",
+        [
+            ("expired", numbers.expired),
+            ("mismatched", kernel.get(Counter::Mismatched)),
+            ("replaced", kernel.get(Counter::Replaced)),
+        ],
+    )?;
+    let journeys = numbers.journeys;
+    page.gauge(
+        "hopspan_journeys_under_way",
+        "Entries in the map of journeys at its last sweep",
+        signed(journeys.entries),
+    )?;
+    page.gauge(
+        "hopspan_journeys_max",
+        "Entries that the map of journeys can hold",
+        signed(journeys.max_entries),
+    )?;
+    page.counters(
+        "hopspan_records_lost",
+        "Records that the programs could not keep or send, by what and why",
+        "reason",
+        LOST.map(|(reason, counter)| (reason, kernel.get(counter))),
+    )
+}
+
+/// What the programs lose, and the reason as a label.
+const LOST: [(&str, Counter); 7] = [
+    ("journey_map_full", Counter::OpenFailed),
+    ("journey_ring_full", Counter::JourneyLost),
+    ("head_ring_full", Counter::HeadLost),
+    ("fragment_ring_full", Counter::FragmentLost),
+    ("read_ring_full", Counter::ReadLost),
+    ("device_ring_full", Counter::DeviceLost),
+    ("head_unreadable", Counter::HeadUnreadable),
+];
+
+/// What the pure stages count, by the names that the report gives it, so that a new counter of a
+/// stage is here without anybody's doing: numbers by themselves, and those of a stage by reason.
+fn stages(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
+    let counts = serde_json::to_value(numbers.pipeline).unwrap_or_default();
+    let counts: BTreeMap<String, Value> = serde_json::from_value(counts).unwrap_or_default();
+    let (mut totals, mut by_stage) = (Vec::new(), Vec::new());
+    for (name, count) in &counts {
+        match count {
+            Value::Object(losses) => {
+                by_stage.extend(losses.iter().filter_map(|(reason, count)| {
+                    let labels = [("stage", name.as_str()), ("reason", reason.as_str())];
+                    Some((labels, count.as_u64()?))
+                }));
+            }
+            count => totals.extend(count.as_u64().map(|count| (name.as_str(), count))),
+        }
+    }
+    page.counters(
+        "hopspan_pipeline",
+        "What went through the stages in user space",
+        "what",
+        totals,
+    )?;
+    page.counters_labelled(
+        "hopspan_pipeline_losses",
+        "What a stage in user space could not place, pair or follow",
+        by_stage,
+    )
+}
+
+fn export(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
+    let spans = numbers.export;
+    page.counters(
+        "hopspan_spans",
+        "Spans by what became of them: sent to the collector, failed there, or dropped because the queue was full",
+        "result",
+        [
+            ("dropped", spans.dropped),
+            ("failed", spans.failed),
+            ("sent", spans.sent),
+        ],
+    )?;
+    page.gauge(
+        "hopspan_export_queue_spans",
+        "Spans that wait to be sent",
+        signed(numbers.queue.spans),
+    )?;
+    page.gauge(
+        "hopspan_export_queue_max_spans",
+        "Spans that can wait before any is dropped",
+        signed(numbers.queue.max_spans),
+    )
+}
+
+fn rules(page: &mut Page<'_>, rules: &Rules) -> fmt::Result {
+    page.gauges(
+        "hopspan_rules_mode",
+        "1 for each form in which kube-proxy's rules were found",
+        "mode",
+        rules.modes.iter().map(|mode| (*mode, 1)),
+    )?;
+    if let Some(decisions) = rules.decisions {
+        page.gauge(
+            "hopspan_rules_decisions",
+            "Pairs of service address and endpoint that the rules have",
+            signed(decisions),
+        )?;
+    }
+    page.counter(
+        "hopspan_rules_reads",
+        "Readings of rules that were new or had changed",
+        rules.reads,
+    )?;
+    page.counter(
+        "hopspan_rules_failures",
+        "Readings of the rules that failed",
+        rules.failures,
+    )?;
+    let Some(read) = rules.last_read else {
+        return Ok(());
+    };
+    let since_1970 = read
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    page.seconds(
+        "hopspan_rules_read_timestamp_seconds",
+        "When the rules were last known to be up to date, in seconds since 1970",
+        since_1970.as_secs_f64(),
+    )
+}
+
+fn kubernetes(page: &mut Page<'_>, watches: &Kubernetes) -> fmt::Result {
+    if watches.is_empty() {
+        return Ok(());
+    }
+    for (name, help, of) in [
+        (
+            "hopspan_kubernetes_connected",
+            "1 while the API's last answer to a watch was a good one",
+            (|watch| i64::from(watch.connected)) as fn(&Watch) -> i64,
+        ),
+        (
+            "hopspan_kubernetes_objects",
+            "Objects known from the Kubernetes API",
+            |watch| signed(watch.objects),
+        ),
+    ] {
+        let values = watches.iter().map(|(kind, watch)| (*kind, of(watch)));
+        page.gauges(name, help, "kind", values)?;
+    }
+    for (name, help, of) in [
+        (
+            "hopspan_kubernetes_lists",
+            "List requests to the Kubernetes API, each page counted",
+            (|watch| watch.lists) as fn(&Watch) -> u64,
+        ),
+        (
+            "hopspan_kubernetes_watches",
+            "Watch requests to the Kubernetes API",
+            |watch| watch.watches,
+        ),
+        (
+            "hopspan_kubernetes_errors",
+            "Requests to the Kubernetes API that failed",
+            |watch| watch.errors,
+        ),
+    ] {
+        let values = watches.iter().map(|(kind, watch)| (*kind, of(watch)));
+        page.counters(name, help, "kind", values)?;
+    }
+    Ok(())
+}
+
+/// What Prometheus' own client libraries tell of every process.
+fn process(page: &mut Page<'_>) -> fmt::Result {
+    let Ok(stat) = procfs::process::Process::myself().and_then(|process| process.stat()) else {
+        return Ok(());
+    };
+    let ticks = (stat.utime + stat.stime) as f64;
+    page.counter_seconds(
+        "process_cpu_seconds",
+        "User and system time of the agent, in seconds",
+        ticks / procfs::ticks_per_second() as f64,
+    )?;
+    page.gauge(
+        "process_resident_memory_bytes",
+        "Resident memory of the agent's process; the kernel's maps are not in it",
+        signed(stat.rss.saturating_mul(procfs::page_size())),
+    )
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// The text that is being written, a family of metrics at a time.
+struct Page<'a>(DescriptorEncoder<'a>);
+
+impl Page<'_> {
+    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        self.0
+            .encode_descriptor(name, help, None, MetricType::Counter)?
+            .encode_counter::<NoLabelSet, _, u64>(&value, None)
+    }
+
+    fn counter_seconds(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
+        self.0
+            .encode_descriptor(name, help, None, MetricType::Counter)?
+            .encode_counter::<NoLabelSet, _, u64>(&value, None)
+    }
+
+    fn counters<'v>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: impl IntoIterator<Item = (&'v str, u64)>,
+    ) -> fmt::Result {
+        let values = values.into_iter();
+        self.counters_labelled(name, help, values.map(|(of, count)| ([(label, of)], count)))
+    }
+
+    fn counters_labelled<'v, const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = ([(&'v str, &'v str); N], u64)>,
+    ) -> fmt::Result {
+        let mut family = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (labels, value) in values {
+            family
+                .encode_family(&labels)?
+                .encode_counter::<NoLabelSet, _, u64>(&value, None)?;
+        }
+        Ok(())
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: i64) -> fmt::Result {
+        self.0
+            .encode_descriptor(name, help, None, MetricType::Gauge)?
+            .encode_gauge(&value)
+    }
+
+    fn seconds(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
+        self.0
+            .encode_descriptor(name, help, None, MetricType::Gauge)?
+            .encode_gauge(&value)
+    }
+
+    fn gauges<'v>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: impl IntoIterator<Item = (&'v str, i64)>,
+    ) -> fmt::Result {
+        let mut family = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (of, value) in values {
+            family.encode_family(&[(label, of)])?.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+
+    fn info(&mut self, name: &str, help: &str, label: &str, value: &str) -> fmt::Result {
+        let info = Info::new([(label, value)]);
+        let encoder = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Info)?;
+        info.encode(encoder)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! The text, from numbers that are known.
+
+use std::time::Duration;
+
+use crate::{capture, export, pipeline};
+
+use super::*;
+
+fn numbers() -> Numbers {
+    let mut kernel = capture::Totals::default();
+    for (place, counter) in Counter::ALL.into_iter().enumerate() {
+        kernel.journeys.insert(counter.name(), place as u64 + 1);
+    }
+    kernel.hits = Hook::ALL.map(|hook| (hook.name(), 7)).into();
+    Numbers {
+        kernel,
+        expired: 40,
+        journeys: capture::Occupancy {
+            entries: 3,
+            max_entries: 65_536,
+        },
+        pipeline: pipeline::Counts {
+            records: 50,
+            spans: 60,
+            ..Default::default()
+        },
+        export: export::Totals {
+            sent: 58,
+            failed: 1,
+            dropped: 0,
+        },
+        queue: export::Queue {
+            spans: 1,
+            max_spans: 100,
+        },
+    }
+}
+
+fn check(text: &str, line: &str) {
+    assert!(
+        text.lines().any(|found| found == line),
+        "no line {line:?} in\n{text}"
+    );
+}
+
+#[test]
+fn every_number_has_its_line() {
+    let status = Arc::new(Status::new());
+    status.set_missing([("packet_drop", "too old".to_owned())].into());
+    status.publish(numbers());
+    status.with_rules(|rules| {
+        rules.modes.insert("nftables");
+        rules.decisions = Some(12);
+        rules.reads = 2;
+        rules.last_read = Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_500));
+    });
+    let text = render(&status);
+    for line in [
+        "# TYPE hopspan_journeys_opened counter",
+        "hopspan_journeys_opened_total 1",
+        "hopspan_journeys_closed_total 2",
+        "hopspan_journeys_dropped_total 3",
+        "hopspan_journeys_out_of_sight_total{reason=\"replaced\"} 4",
+        "hopspan_journeys_out_of_sight_total{reason=\"mismatched\"} 6",
+        "hopspan_journeys_out_of_sight_total{reason=\"expired\"} 40",
+        "hopspan_journeys_under_way 3",
+        "hopspan_journeys_max 65536",
+        "hopspan_records_lost_total{reason=\"journey_map_full\"} 5",
+        "hopspan_records_lost_total{reason=\"fragment_ring_full\"} 12",
+        "hopspan_hook_hits_total{hook=\"socket_read\"} 7",
+        "hopspan_hook_attached{hook=\"socket_read\"} 1",
+        "hopspan_hook_attached{hook=\"packet_drop\"} 0",
+        "hopspan_pipeline_total{what=\"records\"} 50",
+        "hopspan_pipeline_total{what=\"spans\"} 60",
+        "hopspan_pipeline_losses_total{stage=\"flow\",reason=\"journeys_unplaced\"} 0",
+        "hopspan_spans_total{result=\"sent\"} 58",
+        "hopspan_export_queue_spans 1",
+        "hopspan_export_queue_max_spans 100",
+        "hopspan_rules_mode{mode=\"nftables\"} 1",
+        "hopspan_rules_decisions 12",
+        "hopspan_rules_reads_total 2",
+        "hopspan_rules_read_timestamp_seconds 1.5",
+        &format!(
+            "hopspan_build_info{{version=\"{}\"}} 1",
+            env!("CARGO_PKG_VERSION")
+        ),
+    ] {
+        check(&text, line);
+    }
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    assert!(
+        text.contains("process_resident_memory_bytes "),
+        "/proc is not read: {text}"
+    );
+}
+
+#[test]
+fn kubernetes_is_there_once_there_is_a_cluster() {
+    let status = Arc::new(Status::new());
+    assert!(!render(&status).contains("hopspan_kubernetes"));
+    status.with_kubernetes(|watches| {
+        let pods = Watch {
+            connected: true,
+            objects: 3,
+            errors: 1,
+            ..Watch::default()
+        };
+        watches.insert("pods", pods);
+        watches.insert("services", Watch::default());
+    });
+    let text = render(&status);
+    check(&text, "hopspan_kubernetes_connected{kind=\"pods\"} 1");
+    check(&text, "hopspan_kubernetes_connected{kind=\"services\"} 0");
+    check(&text, "hopspan_kubernetes_objects{kind=\"pods\"} 3");
+    check(&text, "hopspan_kubernetes_errors_total{kind=\"pods\"} 1");
+}
+
+#[test]
+fn every_loss_in_the_kernel_is_counted_once() {
+    let told: u64 = LOST
+        .iter()
+        .map(|(_, counter)| numbers().kernel.get(*counter))
+        .sum();
+    assert_eq!(told, numbers().kernel.lost());
+}

@@ -1,0 +1,230 @@
+//! What the agent's tasks know of themselves, for whoever asks over HTTP.
+//!
+//! In: numbers and facts, published by the task that owns them. Out: copies. A publisher never waits
+//! for a reader: each lock is held for as long as it takes to move a pointer or a few words.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime},
+};
+
+use crate::{capture, export, pipeline};
+
+/// Everything that can be asked of a running agent.
+#[derive(Debug)]
+pub(crate) struct Status {
+    started: Instant,
+    /// When the loop last turned, in milliseconds since the start.
+    turned_ms: AtomicU64,
+    ready: AtomicBool,
+    ending: AtomicBool,
+    missing: Mutex<BTreeMap<&'static str, String>>,
+    numbers: Mutex<Arc<Numbers>>,
+    rules: Mutex<Rules>,
+    kubernetes: Mutex<Kubernetes>,
+}
+
+/// What the loop has counted, taken together about once a second. Of the kernel's numbers, the ends
+/// of journeys are read before their beginnings, so that a reader never sees more ends than beginnings.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Numbers {
+    /// What the kernel programs counted.
+    pub(crate) kernel: capture::Totals,
+    /// Journeys that never ended.
+    pub(crate) expired: u64,
+    /// The map of journeys.
+    pub(crate) journeys: capture::Occupancy,
+    /// What the pure stages counted.
+    pub(crate) pipeline: pipeline::Counts,
+    /// What became of the spans.
+    pub(crate) export: export::Totals,
+    /// The spans that wait to be sent.
+    pub(crate) queue: export::Queue,
+}
+
+/// How kube-proxy's rules were read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rules {
+    /// In which forms there are any: `iptables-nft`, `iptables-legacy`, `nftables`.
+    pub(crate) modes: BTreeSet<&'static str>,
+    /// Pairs of service address and endpoint that the rules have, where they are counted.
+    pub(crate) decisions: Option<u64>,
+    /// Readings of rules that were new or had changed.
+    pub(crate) reads: u64,
+    /// Attempts that failed.
+    pub(crate) failures: u64,
+    /// When the rules were last known to be up to date.
+    pub(crate) last_read: Option<SystemTime>,
+    /// Why they are not up to date, when they are not.
+    pub(crate) last_error: Option<String>,
+}
+
+/// The watches of the Kubernetes API, by what they watch: `pods`, `services`, `endpointslices`.
+pub(crate) type Kubernetes = BTreeMap<&'static str, Watch>;
+
+/// One watch.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watch {
+    /// Whether the API's last answer was a good one.
+    pub(crate) connected: bool,
+    /// Objects known.
+    pub(crate) objects: u64,
+    /// List requests, pages counted each.
+    pub(crate) lists: u64,
+    /// Watch requests.
+    pub(crate) watches: u64,
+    /// Errors of either.
+    pub(crate) errors: u64,
+    /// Why the API is away, or was the last time.
+    pub(crate) last_error: Option<String>,
+}
+
+/// Whether the agent does its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Readiness {
+    /// It attaches, or reads the rules for the first time.
+    Starting,
+    /// It follows packets.
+    Ready,
+    /// It was told to end, and flushes.
+    Ending,
+}
+
+impl Status {
+    /// That of an agent which has just begun to start.
+    pub(crate) fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            turned_ms: AtomicU64::new(0),
+            ready: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
+            missing: Mutex::default(),
+            numbers: Mutex::default(),
+            rules: Mutex::default(),
+            kubernetes: Mutex::default(),
+        }
+    }
+
+    /// That of an agent which began to start so long ago.
+    #[cfg(test)]
+    pub(crate) fn started_ago(age: Duration) -> Self {
+        Self {
+            started: Instant::now() - age,
+            ..Self::new()
+        }
+    }
+
+    /// The loop has turned.
+    pub(crate) fn turned(&self) {
+        let ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.turned_ms.store(ms, Ordering::Relaxed);
+    }
+
+    /// How long ago the loop last turned; since the start, when it never has.
+    pub(crate) fn since_turn(&self) -> Duration {
+        let turned = Duration::from_millis(self.turned_ms.load(Ordering::Relaxed));
+        self.started.elapsed().saturating_sub(turned)
+    }
+
+    /// Attached, and the clocks and rules were read, as far as there are any.
+    pub(crate) fn set_ready(&self) {
+        self.ready.store(true, Ordering::Relaxed);
+    }
+
+    /// Told to end.
+    pub(crate) fn set_ending(&self) {
+        self.ending.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the agent does its work.
+    pub(crate) fn readiness(&self) -> Readiness {
+        if self.ending.load(Ordering::Relaxed) {
+            Readiness::Ending
+        } else if self.ready.load(Ordering::Relaxed) {
+            Readiness::Ready
+        } else {
+            Readiness::Starting
+        }
+    }
+
+    /// Which hooks are not attached, and why.
+    pub(crate) fn set_missing(&self, missing: BTreeMap<&'static str, String>) {
+        *lock(&self.missing) = missing;
+    }
+
+    /// Hooks that are not attached, and why.
+    pub(crate) fn missing(&self) -> BTreeMap<&'static str, String> {
+        lock(&self.missing).clone()
+    }
+
+    /// New numbers in place of the old.
+    pub(crate) fn publish(&self, numbers: Numbers) {
+        let numbers = Arc::new(numbers);
+        let old = std::mem::replace(&mut *lock(&self.numbers), numbers);
+        // Freed here, after the lock.
+        drop(old);
+    }
+
+    /// The numbers as they were last published.
+    pub(crate) fn numbers(&self) -> Arc<Numbers> {
+        Arc::clone(&lock(&self.numbers))
+    }
+
+    /// Changes what is known of the reading of rules.
+    pub(crate) fn with_rules(&self, change: impl FnOnce(&mut Rules)) {
+        change(&mut lock(&self.rules));
+    }
+
+    /// What is known of the reading of rules.
+    pub(crate) fn rules(&self) -> Rules {
+        lock(&self.rules).clone()
+    }
+
+    /// Changes what is known of the watches of the Kubernetes API. Where there is none, nobody calls
+    /// this, and there are no metrics of it.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for the watches of the Kubernetes API")
+    )]
+    pub(crate) fn with_kubernetes(&self, change: impl FnOnce(&mut Kubernetes)) {
+        change(&mut lock(&self.kubernetes));
+    }
+
+    /// The watches of the Kubernetes API, where there is one.
+    pub(crate) fn kubernetes(&self) -> Kubernetes {
+        lock(&self.kubernetes).clone()
+    }
+}
+
+/// Locks what a panic cannot leave half-changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_is_ready_between_its_start_and_its_end() {
+        let status = Status::new();
+        assert_eq!(status.readiness(), Readiness::Starting);
+        status.set_ready();
+        assert_eq!(status.readiness(), Readiness::Ready);
+        status.set_ending();
+        assert_eq!(status.readiness(), Readiness::Ending);
+    }
+
+    #[test]
+    fn a_turn_sets_the_clock_back() {
+        let status = Status::new();
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(status.since_turn() >= Duration::from_millis(20));
+        status.turned();
+        assert!(status.since_turn() < Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,154 @@
+//! The manifests in deploy/: built, held against Kubernetes' own schemas, and against each other.
+//!
+//! In: the kustomizations, the Python of the tests with PyYAML and kubernetes-validate, and where there
+//! is one a real kustomize. Out: what an API server would refuse, and what it would take and nobody
+//! could use: references to nothing, probes of another port, rights beyond reading.
+
+mod build;
+mod manifest;
+mod references;
+mod rights;
+mod wiring;
+
+use serde_json::{Value, json};
+
+use build::{Python, kustomize, skip};
+use manifest::Manifests;
+
+/// Every kustomization that is applied; the components are parts of them.
+const OVERLAYS: [&str; 5] = [".", "privileged", "jaeger", "hotrod", "all"];
+/// From the oldest version with a schema to the newest, with gaps: fields come and go slowly.
+const VERSIONS: [&str; 6] = ["1.25", "1.27", "1.29", "1.31", "1.34", "1.37"];
+
+/// Applies a check to each overlay, and fails with all that it finds.
+fn check(test: &str, problems: impl Fn(&Python, &str, &Manifests) -> Vec<String>) {
+    let Some(python) = Python::of_tests(test) else {
+        return;
+    };
+    let mut all = Vec::new();
+    for overlay in OVERLAYS {
+        let manifests = python.render(overlay);
+        let found = problems(&python, overlay, &manifests).into_iter();
+        all.extend(found.map(|problem| format!("deploy/{overlay}: {problem}")));
+    }
+    assert!(all.is_empty(), "\n{}\n", all.join("\n"));
+}
+
+#[test]
+fn kubernetes_takes_them() {
+    check("kubernetes_takes_them", |python, _, manifests| {
+        python.refusals(manifests, &VERSIONS)
+    });
+}
+
+#[test]
+fn the_renderer_builds_what_kustomize_builds() {
+    const TEST: &str = "the_renderer_builds_what_kustomize_builds";
+    let Some(python) = Python::of_tests(TEST) else {
+        return;
+    };
+    for overlay in OVERLAYS {
+        let Some(yaml) = kustomize(overlay) else {
+            return skip(TEST, "neither kubectl nor kustomize is on PATH");
+        };
+        let (mut theirs, mut ours) = (python.parse(&yaml), python.render(overlay));
+        theirs.sort();
+        ours.sort();
+        assert_eq!(ours, theirs, "deploy/{overlay}");
+    }
+}
+
+#[test]
+fn what_is_referred_to_is_there() {
+    check("what_is_referred_to_is_there", |_, _, manifests| {
+        references::problems(manifests)
+    });
+}
+
+#[test]
+fn ports_selectors_and_names_fit() {
+    check("ports_selectors_and_names_fit", |_, _, manifests| {
+        wiring::problems(manifests)
+    });
+}
+
+#[test]
+fn the_agent_has_the_rights_it_needs_and_no_others() {
+    check(
+        "the_agent_has_the_rights_it_needs_and_no_others",
+        |_, overlay, manifests| rights::problems(manifests, overlay == "privileged"),
+    );
+}
+
+/// Whether something in `problems` says `what`.
+fn says(problems: &[String], what: &str) -> bool {
+    problems.iter().any(|problem| problem.contains(what))
+}
+
+/// Each of these has been a mistake in somebody's manifests; the checks must find it in ours.
+#[test]
+fn the_checks_find_mistakes() {
+    const TEST: &str = "the_checks_find_mistakes";
+    let Some(python) = Python::of_tests(TEST) else {
+        return;
+    };
+    let base = python.render("all");
+    let mutated = |pointer: &str, value: Value| {
+        let mut manifests = base.clone();
+        manifests.change("DaemonSet", "hopspan", pointer, value);
+        manifests
+    };
+    let container = "/spec/template/spec/containers/0";
+
+    let refused = |pointer: &str, value: Value, what: &str| {
+        let refusals = python.refusals(&mutated(pointer, value), &["1.31"]);
+        assert!(says(&refusals, what), "{what}: {refusals:?}");
+    };
+    refused(
+        &format!("{container}/livenessprobe"),
+        json!({}),
+        "livenessprobe",
+    );
+    refused(
+        &format!("{container}/ports/0/containerPort"),
+        json!("9464"),
+        "containerPort",
+    );
+    refused("/spec/selector", json!("hopspan"), "selector");
+
+    let found = |problems: Vec<String>, what: &str| {
+        assert!(says(&problems, what), "{what}: {problems:?}");
+    };
+    let port = mutated(&format!("{container}/ports/0/containerPort"), json!(9465));
+    found(wiring::problems(&port), "--listen");
+    let probe = mutated(
+        &format!("{container}/livenessProbe/httpGet/port"),
+        json!("metrics"),
+    );
+    found(wiring::problems(&probe), "no port \"metrics\"");
+    let label = mutated("/spec/template/metadata/labels", json!({}));
+    found(wiring::problems(&label), "selector");
+    let account = mutated("/spec/template/spec/serviceAccountName", json!("default2"));
+    found(
+        references::problems(&account),
+        "ServiceAccount hopspan/default2",
+    );
+    let source = json!([{"configMapRef": {"name": "settings"}}]);
+    let config = mutated(&format!("{container}/envFrom"), source);
+    found(references::problems(&config), "ConfigMap hopspan/settings");
+    let image = mutated(&format!("{container}/image"), json!("hopspan:latest"));
+    found(wiring::problems(&image), "hopspan:latest");
+    let power = mutated(
+        &format!("{container}/securityContext/privileged"),
+        json!(true),
+    );
+    found(rights::problems(&power, false), "privileged");
+    let mut verbs = base.clone();
+    verbs.change(
+        "ClusterRole",
+        "hopspan",
+        "/rules/0/verbs/0",
+        json!("create"),
+    );
+    found(rights::problems(&verbs, false), "create");
+}
