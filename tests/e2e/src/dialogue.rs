@@ -6,7 +6,7 @@
 use std::{
     fmt::Write as _,
     net::{Ipv4Addr, SocketAddrV4},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Result, ensure};
@@ -21,6 +21,7 @@ const PORT: u16 = 8080;
 const LISTEN: Duration = Duration::from_secs(30);
 /// How long a dialogue may take.
 const DIALOGUE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(5);
 
 /// What one end does next, as `echo play` takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +99,27 @@ pub struct Dialogue {
     pub client: Process,
     /// Who has accepted.
     pub server: Process,
+}
+
+impl Dialogue {
+    /// Waits until the server has done so many of its steps.
+    ///
+    /// # Errors
+    /// When it ends before, or is too slow.
+    pub fn wait_server(&mut self, steps: usize) -> Result<()> {
+        let deadline = Instant::now() + DIALOGUE;
+        let wanted = format!("did step {}\n", steps.saturating_sub(1));
+        while !self.server.log().contains(&wanted) {
+            let ended = self.server.exit_status()?;
+            ensure!(
+                ended.is_none() && Instant::now() < deadline,
+                "the server does not do {steps} steps: {}",
+                self.server.log()
+            );
+            std::thread::sleep(POLL);
+        }
+        Ok(())
+    }
 }
 
 impl Dialogues {

@@ -36,7 +36,7 @@ const HTTP2: Group = Group {
     // The same, and decoders with what is in their tables.
     each_max_bytes: 4096,
 };
-const OPENED: Duration = Duration::from_secs(120);
+const OPENED: Duration = Duration::from_secs(300);
 /// Above what the connections cost: the spans that wait for the collector, as `export` documents
 /// its queue.
 const QUEUE_MAX_BYTES: u64 = 40 << 20;

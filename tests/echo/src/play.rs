@@ -1,7 +1,7 @@
 //! One connection, of which every byte, pause and end is said on the command line.
 //!
-//! In: steps. Out: a client or a server that does them and ends, or an error that names the step
-//! that could not be done. It knows no protocol.
+//! In: steps. Out: a client or a server that does them, says so on standard error, and ends, or an
+//! error that names the step that could not be done. It knows no protocol.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -60,6 +60,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         connection
             .step(step)
             .with_context(|| format!("step {index}: {step:?}"))?;
+        // Whoever started the program may wait for this line.
+        eprintln!("did step {index}");
     }
     Ok(())
 }

@@ -23,9 +23,10 @@ pub use seq::{after, before};
 
 use waiting::Waiting;
 
-/// Connections remembered; more are refused, and counted, until idle ones expire.
+/// Connections remembered; more are refused, and counted, until idle ones expire. Each takes below 600
+/// bytes in the three tables that find it, 36 MiB in all.
 const MAX_CONNECTIONS: usize = 65_536;
-/// Unread messages remembered per connection and direction; the oldest goes first.
+/// Unread messages remembered per connection and direction, 4 KiB; the oldest goes first.
 const MAX_UNREAD: usize = 1024;
 /// A connection on which nothing was seen for this long is forgotten: a stream may be silent for
 /// long, and sockets that close are forgotten anyway.
@@ -67,6 +68,9 @@ impl Connection {
             .filter(|ending| now_ns.saturating_sub(ending.at_ns) >= ENDING_NS)
     }
 }
+
+// A table keeps room for up to as many entries again.
+const _: () = assert!(2 * (size_of::<(u64, Connection)>() + size_of::<(Tuple, u64)>() + 16) < 600);
 
 /// The connections of this node.
 #[derive(Debug, Default)]

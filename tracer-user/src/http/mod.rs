@@ -10,6 +10,7 @@ mod packet;
 pub mod pairing;
 mod partial;
 pub mod trace_context;
+mod waiting;
 
 pub use exchange::{Answered, Asked, Connect, Exchange, Leg};
 pub use handshake::Handshakes;

@@ -21,28 +21,25 @@ use super::{
     head::{Method, ResponseHead},
     packet::{self, ParsedHead, Placed},
     partial::{Completed, Partials},
+    waiting::Waiting,
 };
 
 use connection::{Connection, is_request, is_response, may_answer};
 
-/// Heads whose journey is still under way; more are refused and counted.
-const MAX_HEADS: usize = 16_384;
 /// Exchanges that are open on all connections; requests of more are refused, and counted. Each takes
 /// some 3 KB, so 48 MiB in all; one connection has at most [`connection::MAX_PENDING`] of them.
 const MAX_OPEN: usize = 16_384;
-/// A head whose journey has not ended after this long never will.
-const HEAD_WAIT_NS: u64 = 10_000_000_000;
 /// A request waits this long for its response, unless [`Pairing::wait_for_response`] says otherwise.
 pub const RESPONSE_WAIT_NS: u64 = 120_000_000_000;
 
 /// What could not be paired.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Losses {
-    /// Heads beyond the limit.
+    /// Packets with heads beyond the limit.
     pub heads_refused: u64,
     /// Requests beyond the limit of open exchanges.
     pub requests_refused: u64,
-    /// Heads whose journey never came.
+    /// Packets with heads whose journey never came.
     pub heads_unmatched: u64,
     /// Heads whose rest never came.
     pub heads_cut: u64,
@@ -58,7 +55,7 @@ pub struct Losses {
 
 /// The open exchanges of this node.
 pub struct Pairing {
-    heads: HashMap<PacketId, Vec<Placed>>,
+    heads: Waiting,
     partials: Partials,
     connections: HashMap<ConnectionId, Connection>,
     /// Exchanges of all connections.
@@ -70,7 +67,7 @@ pub struct Pairing {
 impl Default for Pairing {
     fn default() -> Self {
         Self {
-            heads: HashMap::new(),
+            heads: Waiting::default(),
             partials: Partials::default(),
             connections: HashMap::new(),
             open: 0,
@@ -101,16 +98,13 @@ impl Pairing {
             }
             return;
         }
-        if self.heads.len() >= MAX_HEADS {
-            self.losses.heads_refused += 1;
-            return;
-        }
         match packet::heads(head.message, &head.bytes) {
             Ok(heads) => {
                 if let Some(offset) = packet::cut_request(&heads) {
                     self.partials.begin(head, offset);
                 }
-                self.heads.insert(PacketId::from(head), heads);
+                let has_room = self.heads.insert(PacketId::from(head), heads);
+                self.losses.heads_refused += u64::from(!has_room);
             }
             Err(_) => self.losses.heads_malformed += 1,
         }
@@ -119,11 +113,7 @@ impl Pairing {
     /// The rest of a head has come, before the journey of its packet has ended or after.
     fn completed(&mut self, id: ConnectionId, completed: Completed) {
         let Completed { packet, seq, head } = completed;
-        if let Some(last) = self
-            .heads
-            .get_mut(&packet)
-            .and_then(|heads| heads.last_mut())
-        {
+        if let Some(last) = self.heads.last_mut(packet) {
             last.head = ParsedHead::Request(head);
             return;
         }
@@ -174,10 +164,7 @@ impl Pairing {
 
     /// Gives up what waits in vain.
     pub fn expire(&mut self, now_ns: u64, done: &mut impl FnMut(Exchange)) {
-        let heads = self.heads.len();
-        self.heads
-            .retain(|packet, _| packet.age_ns(now_ns) < HEAD_WAIT_NS);
-        self.losses.heads_unmatched += (heads - self.heads.len()) as u64;
+        self.losses.heads_unmatched += self.heads.expire(now_ns);
         self.losses.heads_cut += self.partials.expire(now_ns);
         let mut over: Vec<Exchange> = self
             .connections
@@ -198,7 +185,7 @@ impl Pairing {
         handshakes: &mut Handshakes,
         done: &mut impl FnMut(Exchange),
     ) {
-        let heads = self.heads.remove(&PacketId::from(&journey));
+        let heads = self.heads.remove(PacketId::from(&journey));
         let mut is_copy = false;
         for exchange in self.exchanges(id, |exchange| is_request(exchange, journey.seq)) {
             exchange.request.retransmitted(journey.clone());
@@ -253,7 +240,7 @@ impl Pairing {
     }
 
     fn response(&mut self, id: ConnectionId, journey: Journey) {
-        let heads = self.heads.remove(&PacketId::from(&journey));
+        let heads = self.heads.remove(PacketId::from(&journey));
         let mut is_copy = false;
         for exchange in self.exchanges(id, |exchange| is_response(exchange, journey.seq)) {
             if let Some(response) = &mut exchange.response {

@@ -25,7 +25,8 @@ use super::{
 use open::Open;
 
 /// Connections whose frames are decoded; fragments of more are refused, and counted, until others
-/// are forgotten.
+/// are forgotten. An idle one takes some 3 KB with ordinary tables, and its decoders at most
+/// [`CONNECTION_MAX_BYTES`](streams::CONNECTION_MAX_BYTES).
 const MAX_CONNECTIONS: usize = 16_384;
 /// Streams that are open on all of them; requests of more are refused, and counted. Each takes some
 /// 3 KB with its packets, so 48 MiB in all; one connection has at most

@@ -8,8 +8,8 @@ use crate::unanswered;
 
 /// Seconds.
 const RESPONSE_TIMEOUT: &str = "2";
-/// A second more, in which the agent looks at what waits.
-const GIVEN_UP: Duration = Duration::from_secs(4);
+/// Some more, in which the agent looks at what waits once a second.
+const GIVEN_UP: Duration = Duration::from_secs(5);
 /// TCP gives up after 200 ms, twice that, and so on: net.ipv4.tcp_retries2.
 const RETRIES: &str = "3";
 const TCP_GIVES_UP: Duration = Duration::from_secs(30);
@@ -29,14 +29,14 @@ fn silence_has_an_end() {
     let arguments = ["--response-timeout", RESPONSE_TIMEOUT];
     let dialogues = Dialogues::start_with("silence", &arguments).unwrap();
     let (one, two) = (Parent::new(), Parent::new());
-    let on_http1 = dialogues
+    let mut on_http1 = dialogues
         .begin(
             &[until("\r\n\r\n"), hang()],
             &[http1(&one, "/silence"), hang()],
         )
         .unwrap();
-    // The next server listens on the same port, where the one before has stopped.
-    std::thread::sleep(Duration::from_millis(200));
+    // The next server listens on the same port, where this one has stopped.
+    on_http1.wait_server(1).unwrap();
     let traceparent = two.traceparent();
     let get = frames::get(1, "/silence", &[("traceparent", &traceparent)]);
     let on_http2 = dialogues

@@ -11,7 +11,7 @@ const ERROR: i32 = 2;
 /// Longer than the agent waits for what is under way when a socket closes.
 pub(crate) const TOLD: Duration = Duration::from_millis(2_000);
 /// Long enough for the other side to have read what was sent before.
-const READ: Duration = Duration::from_millis(50);
+const READ: Duration = Duration::from_millis(150);
 const KILLED: Duration = Duration::from_secs(30);
 
 /// How a connection ends.
@@ -54,6 +54,7 @@ impl End {
         asked: impl AsRef<[u8]>,
     ) {
         server.push(until(asked));
+        let steps = server.len();
         let (server_s, client_s) = match self {
             Self::ClientKilled => (vec![end()], vec![hang()]),
             Self::ClientResets => (vec![end()], vec![pause(READ), reset()]),
@@ -63,12 +64,14 @@ impl End {
         };
         server.extend(server_s);
         client.extend(client_s);
+        let mut dialogue = dialogues.begin(&server, &client).unwrap();
+        if matches!(self, Self::ClientKilled | Self::ServerKilled) {
+            dialogue.wait_server(steps).unwrap();
+        }
         let Dialogue {
             mut client,
             mut server,
-        } = dialogues.begin(&server, &client).unwrap();
-        // Where one side hangs, it has done everything else before.
-        std::thread::sleep(4 * READ);
+        } = dialogue;
         match self {
             Self::ClientKilled => drop(client.kill().unwrap()),
             Self::ServerKilled => drop(server.kill().unwrap()),

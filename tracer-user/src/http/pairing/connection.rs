@@ -8,7 +8,8 @@ use crate::{
     http::exchange::Exchange,
 };
 
-/// Unanswered requests of one connection; the oldest is given up for a new one.
+/// Unanswered requests of one connection; the oldest is given up for a new one. An idle connection takes
+/// some 100 bytes here, an open exchange 3 KB, of which a path has at most 1 KiB.
 pub(super) const MAX_PENDING: usize = 256;
 /// An exchange whose response has arrived waits this long for the application to read it.
 const READ_WAIT_NS: u64 = 30_000_000_000;

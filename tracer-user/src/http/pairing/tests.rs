@@ -6,6 +6,7 @@ mod story;
 use bytes::Bytes;
 
 use super::*;
+use crate::http::waiting::{MAX_HEADS, WAIT_NS};
 use story::{CLIENT, check, tuple};
 
 #[test]
@@ -290,7 +291,7 @@ fn heads_are_bounded_and_expire() {
         pairing.head(&head(seq));
     }
     assert_eq!(pairing.losses().heads_refused, 1);
-    pairing.expire(HEAD_WAIT_NS, &mut |_| {});
+    pairing.expire(WAIT_NS, &mut |_| {});
     assert_eq!(pairing.losses().heads_unmatched, MAX_HEADS as u64);
     pairing.head(&head(1));
     assert_eq!(pairing.losses().heads_refused, 1);
