@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    net::SocketAddrV4,
+    net::SocketAddr,
 };
 
 use hopspan_lab::{
@@ -39,10 +39,7 @@ impl Truth {
             services: hotrod
                 .services()
                 .iter()
-                .map(|service| {
-                    let address = format!("{}:{}", service.cluster_ip, service.port);
-                    (address, service.clone())
-                })
+                .map(|service| (service.address().to_string(), service.clone()))
                 .collect(),
             kernel: Kernel::running(),
         }
@@ -201,7 +198,7 @@ fn assert_addresses(exchange: &Span, call: &Span, truth: &Truth) {
     );
     let service = &truth.services[&service_address];
     let pod = &truth.addresses[call.attribute("hotrod.answered_by")];
-    let endpoint: SocketAddrV4 = format!("{pod}:{}", service.port)
+    let endpoint: SocketAddr = format!("{pod}:{}", service.port)
         .parse()
         .expect("an address");
     let source = call.attribute("network.local.address");

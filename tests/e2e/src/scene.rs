@@ -92,6 +92,7 @@ impl Scene {
             binary: binary("hotrod")?,
             otlp_endpoint: None,
             env: Vec::new(),
+            before: Vec::new(),
         };
         let hotrod = hotrod::deploy(&self.node, &options)?;
         let ways: usize = hotrod

@@ -45,7 +45,18 @@ pub enum Unavailable {
     /// Without it kube-proxy's rules do not see frames that the bridge forwards.
     #[error("br_netfilter is not loaded: run `modprobe br_netfilter`, as a Kubernetes node does")]
     NoBridgeNetfilter,
+    /// Pods have addresses of both families.
+    #[error("the kernel has no IPv6: boot without ipv6.disable=1")]
+    NoIpv6,
 }
+
+/// What lays out nodes, in each proxy mode but iptables' legacy one, which a test asks for by itself.
+const PROGRAMS: [(&str, &str); 4] = [
+    ("ip", "iproute2"),
+    ("iptables-restore", "iptables"),
+    ("ip6tables-restore", "iptables"),
+    ("nft", "nftables"),
+];
 
 /// Says whether a lab can be made here. Changes nothing.
 ///
@@ -60,7 +71,7 @@ pub fn can_run() -> Result<(), Unavailable> {
     if access(&mount, AccessFlags::W_OK).is_err() {
         return Err(Unavailable::Cgroup2ReadOnly { mount });
     }
-    for (program, package) in [("ip", "iproute2"), ("iptables-restore", "iptables")] {
+    for (program, package) in PROGRAMS {
         if find_program(program).is_none() {
             return Err(Unavailable::NoProgram { program, package });
         }
@@ -68,6 +79,9 @@ pub fn can_run() -> Result<(), Unavailable> {
     // The entry exists in every network namespace once the module is there (kernel: br_netfilter_sysctl_init_net, since 5.3).
     if !Path::new("/proc/sys/net/bridge/bridge-nf-call-iptables").exists() {
         return Err(Unavailable::NoBridgeNetfilter);
+    }
+    if !Path::new("/proc/sys/net/ipv6").exists() {
+        return Err(Unavailable::NoIpv6);
     }
     Ok(())
 }
@@ -83,7 +97,7 @@ pub fn skip(test: &str) -> bool {
 }
 
 /// Finds a program on PATH, or where administrators' programs are when PATH is an ordinary user's.
-pub(crate) fn find_program(program: &str) -> Option<PathBuf> {
+pub fn find_program(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
@@ -157,6 +171,7 @@ mod tests {
                 "apt-get install iproute2",
             ),
             (Unavailable::NoBridgeNetfilter, "modprobe br_netfilter"),
+            (Unavailable::NoIpv6, "ipv6.disable"),
         ];
         for (refusal, remedy) in refusals {
             assert!(refusal.to_string().contains(remedy), "{refusal}");

@@ -27,6 +27,7 @@ pub(super) fn start(node: &Node, args: &LabArgs) -> Result<HotRod> {
         binary: args.hotrod.clone(),
         otlp_endpoint: None,
         env: env.into_iter().collect(),
+        before: Vec::new(),
     };
     deploy(node, &options)
 }

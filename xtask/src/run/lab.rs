@@ -89,7 +89,7 @@ fn usage(lab: &Lab, node: &Node, hotrod: &HotRod) -> String {
         "the lab stays up until Ctrl-C; Enter sends another dispatch".to_owned(),
         format!(
             "  OTLP      gRPC {0}:4317, HTTP {0}:4318, for pods and the node",
-            node.bridge_ip()
+            node.gateway_ip()
         ),
         format!("  logs      {}", lab.work_dir().display()),
         format!(

@@ -2,7 +2,7 @@
 //! failed test where hopspan says otherwise.
 
 use std::{
-    net::{Ipv4Addr, SocketAddrV4},
+    net::{Ipv4Addr, SocketAddr},
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -64,7 +64,7 @@ pub(crate) struct Wanted<'a> {
     /// Where to.
     pub(crate) service: &'a Service,
     /// Which pod the rules chose.
-    pub(crate) endpoint: SocketAddrV4,
+    pub(crate) endpoint: SocketAddr,
     /// Whether the exchange waited for a new connection.
     pub(crate) connected: bool,
 }
