@@ -5,6 +5,7 @@
 
 mod client;
 mod descriptors;
+mod ends;
 mod load;
 mod number;
 mod open;

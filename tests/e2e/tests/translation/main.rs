@@ -1,0 +1,60 @@
+//! Translation of every kind of service, in both address families: for each exchange the original and the translated
+//! address, the masquerade or its absence, the service, and the chains that led to the pod. One scene per wiring of pods and
+//! proxy mode; what is right is what the sockets at both ends say.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where it fails, helper functions too"
+)]
+
+mod case;
+mod expect;
+mod stage;
+
+use hopspan_lab::{NodeOptions, Wiring, kube_proxy::ProxyMode, skip};
+
+use case::cases;
+use stage::Stage;
+
+fn check(test: &str, wiring: Wiring, proxy_mode: ProxyMode) {
+    if skip(test) {
+        return;
+    }
+    let options = NodeOptions { wiring, proxy_mode };
+    let mut stage = Stage::start(test, options);
+    let cases = cases(&stage);
+    let answered: Vec<_> = cases.iter().map(|case| stage.run(case)).collect();
+    stage.send_udp();
+    stage.connect_to_nobody();
+    let traces = stage.finish();
+    let exchanges: usize = answered.iter().map(Vec::len).sum();
+    for (case, answers) in cases.iter().zip(&answered) {
+        expect::translations(&traces, case, answers, options);
+    }
+    let found: usize = traces
+        .0
+        .values()
+        .map(|trace| trace.of_role("exchange").count())
+        .sum();
+    assert_eq!(found, exchanges, "exchanges in all traces");
+}
+
+#[test]
+fn bridge_iptables() {
+    check("bridge_iptables", Wiring::Bridge, ProxyMode::Iptables);
+}
+
+#[test]
+fn bridge_nftables() {
+    check("bridge_nftables", Wiring::Bridge, ProxyMode::Nftables);
+}
+
+#[test]
+fn routed_iptables() {
+    check("routed_iptables", Wiring::Routed, ProxyMode::Iptables);
+}
+
+#[test]
+fn routed_nftables() {
+    check("routed_nftables", Wiring::Routed, ProxyMode::Nftables);
+}
