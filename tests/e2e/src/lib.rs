@@ -19,7 +19,7 @@ pub use answer::Answer;
 pub use binaries::binary;
 pub use collector::{Collected, Collector, Exchange};
 pub use echo_scene::{EchoOutcome, EchoScene, Judgement, Sent};
-pub use expect::{Truth, assert_exchanges, assert_partition};
+pub use expect::{Truth, assert_exchanges, assert_partition, hop_names};
 pub use kernel::Kernel;
 pub use report::Report;
 pub use scene::{Outcome, Prelude, Scene};

@@ -76,6 +76,9 @@ fn cluster_ips(stage: &Stage, family: Family) -> Vec<Case> {
         ("hairpin", Client::Server, "self", true),
         ("internal policy Local", Client::Pod, "internal", false),
         ("session affinity", Client::Pod, "sticky", false),
+        // As default/kubernetes: the endpoint is the node.
+        ("hostNetwork", Client::Pod, "host", false),
+        ("hostNetwork, node", Client::Node, "host", true),
     ]
     .map(|(name, client, service, masqueraded)| {
         let service = stage.service(service, family);

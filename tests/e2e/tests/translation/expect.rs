@@ -2,20 +2,22 @@
 
 use std::collections::HashSet;
 
-use hopspan_e2e::{Answer, Kernel, Span, Trace, Traces, assert_partition};
+use hopspan_e2e::{Answer, Kernel, Span, Trace, Traces, assert_partition, hop_names};
 use hopspan_lab::{
-    NodeOptions,
-    kube_proxy::{ProxyMode, Way},
+    NodeOptions, Wiring,
+    kube_proxy::{Origin, ProxyMode, Way},
 };
 
 use crate::case::Case;
 
-/// Whether the agent names the chains of a mode.
-fn names_chains(mode: ProxyMode) -> bool {
-    match mode {
-        ProxyMode::Iptables => true,
-        ProxyMode::IptablesLegacy | ProxyMode::Nftables => false,
-    }
+/// Whether the agent tells these chains. It reads iptables' rules, and where two paths lead to an endpoint takes the one of
+/// pods.
+fn is_told(way: &Way<'_>, mode: ProxyMode) -> bool {
+    let as_a_pod = Way {
+        origin: Origin::Pod,
+        ..*way
+    };
+    mode == ProxyMode::Iptables && way.chains(mode) == as_a_pod.chains(mode)
 }
 
 /// Checks the one exchange of each request.
@@ -29,11 +31,7 @@ pub(crate) fn translations(traces: &Traces, case: &Case, answers: &[Answer], opt
         let [exchange] = exchanges[..] else {
             panic!("{} exchanges of {what}", exchanges.len());
         };
-        assert_eq!(
-            answer.client.ip() != answer.seen.ip(),
-            case.masqueraded,
-            "the lab's own masquerade of {what}"
-        );
+        assert_masquerade(case, answer);
         for (key, expected) in attributes(case, answer, options.proxy_mode) {
             assert_eq!(
                 exchange.attribute(key),
@@ -43,9 +41,21 @@ pub(crate) fn translations(traces: &Traces, case: &Case, answers: &[Answer], opt
         }
         let is_new = connections.insert(answer.client);
         legs(trace, exchange, is_new);
-        hops(trace, exchange, case, answer);
+        if Kernel::running().has_netfilter_links() {
+            assert_hops(trace, exchange, case, options.wiring);
+        }
     }
     assert_eq!(connections.len(), 2, "connections of {}", case.name);
+}
+
+/// The lab itself is as the case has it.
+fn assert_masquerade(case: &Case, answer: &Answer) {
+    let (client, seen) = (answer.client, answer.seen);
+    // A node masquerades its own connections to its own address, and at times to the port they have.
+    let is_hidden = case.masqueraded && client.ip() == seen.ip();
+    if !is_hidden {
+        assert_eq!(client != seen, case.masqueraded, "{case:?} {answer:?}");
+    }
 }
 
 /// What the exchange says; empty: it does not say.
@@ -78,21 +88,22 @@ fn attributes(case: &Case, answer: &Answer, mode: ProxyMode) -> Vec<(&'static st
     };
     expected.push(("hopspan.nat.original", original));
     expected.push(("hopspan.nat.translated", translated));
-    let (service, chains) = match &case.service {
-        Some((service, entry)) if names_chains(mode) => {
-            let way = Way {
-                service,
-                entry: *entry,
-                origin: case.client.origin(),
-                endpoint: *server,
-            };
-            (service.service_port_name(), way.chains(mode).join(" > "))
-        }
-        // Where the agent does not name them yet, it says nothing wrong.
-        _ => Default::default(),
+    let Some((service, entry)) = &case.service else {
+        expected.push(("hopspan.kube_proxy.service", String::new()));
+        expected.push(("hopspan.kube_proxy.rule", String::new()));
+        return expected;
     };
-    expected.push(("hopspan.kube_proxy.service", service));
-    expected.push(("hopspan.kube_proxy.rule", chains));
+    let way = Way {
+        service,
+        entry: *entry,
+        origin: case.client.origin(),
+        endpoint: *server,
+    };
+    if is_told(&way, mode) {
+        let chains = way.chains(mode).join(" > ");
+        expected.push(("hopspan.kube_proxy.service", service.service_port_name()));
+        expected.push(("hopspan.kube_proxy.rule", chains));
+    }
     expected
 }
 
@@ -116,20 +127,93 @@ fn legs(trace: &Trace, exchange: &Span, is_new: bool) {
     }
 }
 
-/// The hop in which each translation was made says so.
-fn hops(trace: &Trace, exchange: &Span, case: &Case, answer: &Answer) {
-    let requests = trace.children_of_role(exchange, "request");
-    let names: Vec<String> = trace
-        .children(requests[0])
-        .iter()
-        .map(|hop| {
-            format!(
-                "{} {}",
-                hop.attribute("hopspan.hop"),
-                hop.attribute("network.interface.name")
-            )
-        })
-        .collect();
-    println!("{} {}: {}", case.name, answer.number, names.join(" | "));
-    let _ = Kernel::running();
+/// The way of connect and request, and that the hops in which each translation was made say so.
+fn assert_hops(trace: &Trace, exchange: &Span, case: &Case, wiring: Wiring) {
+    let roles = ["connect", "request"];
+    let legs = roles.map(|role| trace.children_of_role(exchange, role));
+    for leg in legs.into_iter().flatten() {
+        let hops = trace.children(leg);
+        let names: Vec<&str> = hops
+            .iter()
+            .map(|hop| hop.attribute("hopspan.hop"))
+            .collect();
+        if leg.role() == "request" {
+            assert_eq!(hop_names(trace, leg), way(case, wiring), "{case:?}");
+        }
+        let first = |name| names.iter().position(|found| *found == name);
+        let decides = first("netfilter.output").or_else(|| first("netfilter.prerouting"));
+        let places = [
+            ("hopspan.nat.original", decides),
+            ("hopspan.nat.translated", decides),
+            ("hopspan.kube_proxy.rule", decides),
+            ("hopspan.nat.masquerade", first("netfilter.postrouting")),
+        ];
+        for (key, place) in places {
+            let told = hops.iter().map(|hop| hop.attribute(key));
+            let expected = (0..hops.len()).map(|index| match place {
+                Some(place) if place == index => exchange.attribute(key),
+                _ => "",
+            });
+            assert!(told.eq(expected), "{key} of {case:?}: {hops:#?}");
+        }
+    }
+}
+
+/// The hops of a request, from where the client is to where the server is.
+fn way(case: &Case, wiring: Wiring) -> Vec<&'static str> {
+    let to_host = case
+        .service
+        .as_ref()
+        .is_some_and(|(service, _)| service.name == "host");
+    let is_bridged = wiring == Wiring::Bridge;
+    let is_from_bridge = is_bridged && case.client.origin() == Origin::Pod;
+    let mut hops = match case.client.origin() {
+        Origin::Node => vec![
+            "netfilter.output",
+            "route",
+            "netfilter.postrouting",
+            "client.stack",
+        ],
+        Origin::Pod => vec!["client.stack", "veth"],
+        // Across the wire, from its port to the host to its port to the node.
+        Origin::Outside => vec!["client.stack", "veth", "bridge", "veth"],
+    };
+    if is_from_bridge {
+        hops.push("bridge");
+    }
+    match case.client.origin() {
+        // Over loopback.
+        Origin::Node if to_host => {
+            hops.extend(["route", "netfilter.prerouting", "route", "netfilter.input"])
+        }
+        Origin::Node => {}
+        Origin::Pod if to_host => {
+            // With a bridge: up into its own stack.
+            let between = if is_bridged { "bridge" } else { "route" };
+            hops.extend(["netfilter.prerouting", between, "netfilter.input"]);
+        }
+        Origin::Pod | Origin::Outside => {
+            hops.extend([
+                "netfilter.prerouting",
+                "route",
+                "netfilter.forward",
+                "route",
+                "netfilter.postrouting",
+            ]);
+        }
+    }
+    if !to_host {
+        // From port to port of the bridge, or out by the bridge's own stack, or by a route.
+        match case.client.origin() {
+            Origin::Pod if is_bridged => hops.push("bridge"),
+            Origin::Pod => hops.push("route"),
+            Origin::Outside if is_bridged => hops.extend(["route", "bridge"]),
+            Origin::Outside => hops.push("route"),
+            Origin::Node if is_bridged => hops.push("bridge"),
+            Origin::Node => {}
+        }
+        hops.push("veth");
+    }
+    hops.extend(["server.stack", "socket.queue"]);
+    hops
 }

@@ -11,9 +11,10 @@ mod case;
 mod expect;
 mod stage;
 
+use hopspan_e2e::Kernel;
 use hopspan_lab::{NodeOptions, Wiring, kube_proxy::ProxyMode, skip};
 
-use case::cases;
+use case::{Client, cases};
 use stage::Stage;
 
 fn check(test: &str, wiring: Wiring, proxy_mode: ProxyMode) {
@@ -22,7 +23,11 @@ fn check(test: &str, wiring: Wiring, proxy_mode: ProxyMode) {
     }
     let options = NodeOptions { wiring, proxy_mode };
     let mut stage = Stage::start(test, options);
-    let cases = cases(&stage);
+    let mut cases = cases(&stage);
+    if !Kernel::running().has_netfilter_links() {
+        // What the node sends was translated before its journey opens, and nobody else tells.
+        cases.retain(|case| case.client != Client::Node || case.service.is_none());
+    }
     let answered: Vec<_> = cases.iter().map(|case| stage.run(case)).collect();
     stage.send_udp();
     stage.connect_to_nobody();

@@ -5,12 +5,13 @@ use std::{
     fs,
     io::ErrorKind,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket},
+    path::PathBuf,
     time::Duration,
 };
 
 use hopspan_e2e::{Answer, Kernel, Prelude, Scene, Traces, binary};
 use hopspan_lab::{
-    Command, Host, NodeOptions, Pod, Process,
+    Command, Host, Node, NodeOptions, Pod, Process,
     kube_proxy::{Family, Protocol, Service, TrafficPolicy},
 };
 
@@ -18,6 +19,8 @@ use crate::case::{Case, Client};
 
 /// Of the servers.
 pub(crate) const PORT: u16 = 8080;
+/// Of the server with hostNetwork.
+const HOST_PORT: u16 = 6443;
 pub(crate) const NODE_PORT: u16 = 30080;
 pub(crate) const LOCAL_NODE_PORT: u16 = 30081;
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -44,10 +47,14 @@ impl Stage {
         let pod = |name| node.pod(NAMESPACE, name).unwrap();
         let (client, servers) = (pod("client"), ["a", "b"].map(pod));
         let outside = lab.host("outside", node).unwrap();
-        let processes = servers.iter().map(serve).collect();
+        let mut processes: Vec<Process> = servers
+            .iter()
+            .map(|pod| serve(pod.command(echo()), PORT))
+            .collect();
+        processes.push(serve(node.command(echo()), HOST_PORT));
         let services: Vec<Service> = Family::ALL
             .into_iter()
-            .flat_map(|family| services(family, &servers))
+            .flat_map(|family| services(family, &servers, ip_of_node(node, family)))
             .collect();
         node.apply_services(&services).unwrap();
         // The host is another machine; here the agent sees its sockets too, so that each path begins at its client.
@@ -78,21 +85,17 @@ impl Stage {
     }
 
     pub(crate) fn node_ip(&self, family: Family) -> IpAddr {
-        match family {
-            Family::V4 => self.scene.node.ip().into(),
-            Family::V6 => self.scene.node.ip6().into(),
-        }
+        ip_of_node(&self.scene.node, family)
     }
 
     /// Sends a case's requests, one connection after the other.
     pub(crate) fn run(&mut self, case: &Case) -> Vec<Answer> {
         let record = self.scene.work_dir().join(format!("record-{}", self.next));
-        let echo = binary("echo").unwrap();
         let command: Command = match case.client {
-            Client::Pod => self.client.command(echo),
-            Client::Server => self.servers[0].command(echo),
-            Client::Node => self.scene.node.command(echo),
-            Client::Outside => self.outside.command(echo),
+            Client::Pod => self.client.command(echo()),
+            Client::Server => self.servers[0].command(echo()),
+            Client::Node => self.scene.node.command(echo()),
+            Client::Outside => self.outside.command(echo()),
         };
         let numbers = [
             ("--connections", CONNECTIONS),
@@ -161,12 +164,23 @@ impl Stage {
     }
 }
 
-fn serve(pod: &Pod) -> Process {
-    let command = pod.command(binary("echo").unwrap());
-    let command = command.args(["server", "--listen", &format!("[::]:{PORT}")]);
+fn echo() -> PathBuf {
+    binary("echo").unwrap()
+}
+
+/// A server on the addresses of both families.
+fn serve(command: Command, port: u16) -> Process {
+    let command = command.args(["server", "--listen", &format!("[::]:{port}")]);
     let mut server = command.spawn().unwrap();
-    server.wait_listening(PORT, DEADLINE).unwrap();
+    server.wait_listening(port, DEADLINE).unwrap();
     server
+}
+
+fn ip_of_node(node: &Node, family: Family) -> IpAddr {
+    match family {
+        Family::V4 => node.ip().into(),
+        Family::V6 => node.ip6().into(),
+    }
 }
 
 fn ip_of(pod: &Pod, family: Family) -> IpAddr {
@@ -177,7 +191,7 @@ fn ip_of(pod: &Pod, family: Family) -> IpAddr {
 }
 
 /// One service of each kind, in one family.
-fn services(family: Family, servers: &[Pod; 2]) -> Vec<Service> {
+fn services(family: Family, servers: &[Pod; 2], node: IpAddr) -> Vec<Service> {
     let ip = |network: u8, host: u8| -> IpAddr {
         match (family, network) {
             (Family::V4, _) => Ipv4Addr::new(10, network, 0, host).into(),
@@ -228,5 +242,6 @@ fn services(family: Family, servers: &[Pod; 2]) -> Vec<Service> {
             ..of("local", 25, all().collect())
         },
         of("empty", 26, Vec::new()),
+        of("host", 27, vec![SocketAddr::new(node, HOST_PORT)]),
     ]
 }
