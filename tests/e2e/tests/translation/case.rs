@@ -1,10 +1,11 @@
-//! Who connects to what. In: a stage. Out: cases, each with the way that kube-proxy's rules have for it.
+//! Who connects to what. In: a ground. Out: cases, each with the way that kube-proxy's rules have for it.
 
 use std::net::SocketAddr;
 
 use hopspan_lab::kube_proxy::{Entry, Family, Origin, Service};
 
-use crate::stage::{LOCAL_NODE_PORT, NODE_PORT, PORT, Stage};
+use crate::ground::{Ground, PORT};
+use crate::services::{LOCAL_NODE_PORT, NODE_PORT};
 
 /// Where a client runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,21 +44,21 @@ impl Client {
 }
 
 /// All of them, in both families.
-pub(crate) fn cases(stage: &Stage) -> Vec<Case> {
+pub(crate) fn cases(ground: &Ground) -> Vec<Case> {
     Family::ALL
         .into_iter()
         .flat_map(|family| {
-            let mut cases = direct(stage, family);
-            cases.extend(cluster_ips(stage, family));
-            cases.extend(external(stage, family));
+            let mut cases = direct(ground, family);
+            cases.extend(cluster_ips(ground, family));
+            cases.extend(external(ground, family));
             cases
         })
         .collect()
 }
 
 /// A headless service has no address of its own: DNS gives its pods'.
-fn direct(stage: &Stage, family: Family) -> Vec<Case> {
-    let address = SocketAddr::new(stage.server_ip(1, family), PORT);
+fn direct(ground: &Ground, family: Family) -> Vec<Case> {
+    let address = SocketAddr::new(ground.server_ip(1, family), PORT);
     [("headless", Client::Pod), ("headless, node", Client::Node)]
         .map(|(name, client)| Case {
             name,
@@ -69,7 +70,7 @@ fn direct(stage: &Stage, family: Family) -> Vec<Case> {
         .into()
 }
 
-fn cluster_ips(stage: &Stage, family: Family) -> Vec<Case> {
+fn cluster_ips(ground: &Ground, family: Family) -> Vec<Case> {
     [
         ("ClusterIP", Client::Pod, "both", false),
         ("ClusterIP, node", Client::Node, "both", true),
@@ -81,7 +82,7 @@ fn cluster_ips(stage: &Stage, family: Family) -> Vec<Case> {
         ("hostNetwork, node", Client::Node, "host", true),
     ]
     .map(|(name, client, service, masqueraded)| {
-        let service = stage.service(service, family);
+        let service = ground.service(service, family);
         Case {
             name,
             client,
@@ -93,14 +94,14 @@ fn cluster_ips(stage: &Stage, family: Family) -> Vec<Case> {
     .into()
 }
 
-fn external(stage: &Stage, family: Family) -> Vec<Case> {
+fn external(ground: &Ground, family: Family) -> Vec<Case> {
     let (cluster, local) = (
-        stage.service("cluster", family),
-        stage.service("local", family),
+        ground.service("cluster", family),
+        ground.service("local", family),
     );
     let node_port = |port| {
         (
-            SocketAddr::new(stage.node_ip(family), port),
+            SocketAddr::new(ground.node_ip(family), port),
             Entry::NodePort,
         )
     };

@@ -20,32 +20,48 @@ fn is_told(way: &Way<'_>, mode: ProxyMode) -> bool {
     mode == ProxyMode::Iptables && way.chains(mode) == as_a_pod.chains(mode)
 }
 
-/// Checks the one exchange of each request.
+/// Checks the one exchange of each request, and that the first on each connection has the connect.
 pub(crate) fn translations(traces: &Traces, case: &Case, answers: &[Answer], options: NodeOptions) {
     let mut connections = HashSet::new();
     for answer in answers {
-        let what = format!("{} {answer:?}", case.name);
-        let trace = traces.0.get(&answer.trace_id());
-        let trace = trace.unwrap_or_else(|| panic!("no trace of {what}"));
-        let exchanges: Vec<&Span> = trace.of_role("exchange").collect();
-        let [exchange] = exchanges[..] else {
-            panic!("{} exchanges of {what}", exchanges.len());
-        };
-        assert_masquerade(case, answer);
-        for (key, expected) in attributes(case, answer, options.proxy_mode) {
-            assert_eq!(
-                exchange.attribute(key),
-                expected,
-                "{key} of {what}: {exchange:#?}"
-            );
-        }
         let is_new = connections.insert(answer.client);
-        legs(trace, exchange, is_new);
-        if Kernel::running().has_netfilter_links() {
-            assert_hops(trace, exchange, case, options.wiring);
-        }
+        translation(traces, case, answer, options, is_new);
     }
     assert_eq!(connections.len(), 2, "connections of {}", case.name);
+}
+
+/// Checks the one exchange of each request on connections that were open before the agent.
+pub(crate) fn translations_of_open(
+    traces: &Traces,
+    case: &Case,
+    answers: &[Answer],
+    options: NodeOptions,
+) {
+    for answer in answers {
+        translation(traces, case, answer, options, false);
+    }
+}
+
+fn translation(traces: &Traces, case: &Case, answer: &Answer, options: NodeOptions, is_new: bool) {
+    let what = format!("{} {answer:?}", case.name);
+    let trace = traces.0.get(&answer.trace_id());
+    let trace = trace.unwrap_or_else(|| panic!("no trace of {what}"));
+    let exchanges: Vec<&Span> = trace.of_role("exchange").collect();
+    let [exchange] = exchanges[..] else {
+        panic!("{} exchanges of {what}", exchanges.len());
+    };
+    assert_masquerade(case, answer);
+    for (key, expected) in attributes(case, answer, options.proxy_mode) {
+        assert_eq!(
+            exchange.attribute(key),
+            expected,
+            "{key} of {what}: {exchange:#?}"
+        );
+    }
+    legs(trace, exchange, is_new);
+    if Kernel::running().has_netfilter_links() {
+        assert_hops(trace, exchange, case, options.wiring);
+    }
 }
 
 /// The lab itself is as the case has it.

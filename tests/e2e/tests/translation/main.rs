@@ -9,12 +9,16 @@
 
 mod case;
 mod expect;
+mod ground;
+mod open_before;
+mod services;
 mod stage;
 
-use hopspan_e2e::Kernel;
+use hopspan_e2e::{Kernel, Prelude};
 use hopspan_lab::{NodeOptions, Wiring, kube_proxy::ProxyMode, skip};
 
 use case::{Client, cases};
+use ground::Ground;
 use stage::Stage;
 
 fn check(test: &str, wiring: Wiring, proxy_mode: ProxyMode) {
@@ -22,12 +26,14 @@ fn check(test: &str, wiring: Wiring, proxy_mode: ProxyMode) {
         return;
     }
     let options = NodeOptions { wiring, proxy_mode };
-    let mut stage = Stage::start(test, options);
-    let mut cases = cases(&stage);
+    let prelude = Prelude::start(test, options).unwrap();
+    let ground = Ground::lay(&prelude);
+    let mut cases = cases(&ground);
     if !Kernel::running().has_netfilter_links() {
         // What the node sends was translated before its journey opens, and nobody else tells.
         cases.retain(|case| case.client != Client::Node || case.service.is_none());
     }
+    let mut stage = Stage::attach(prelude, ground);
     let answered: Vec<_> = cases.iter().map(|case| stage.run(case)).collect();
     stage.send_udp();
     stage.connect_to_nobody();
