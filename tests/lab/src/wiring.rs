@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use anyhow::{Context, Error, Result};
 
 /// The two wirings that are common.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,6 +33,20 @@ impl Wiring {
 impl fmt::Display for Wiring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+impl FromStr for Wiring {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let known = Self::ALL.into_iter().find(|known| known.name() == text);
+        known.with_context(|| {
+            format!(
+                "no wiring {text:?}: use one of {}",
+                Self::ALL.map(Self::name).join(", ")
+            )
+        })
     }
 }
 

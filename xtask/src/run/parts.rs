@@ -113,6 +113,15 @@ impl Part {
         Ok(agent)
     }
 
+    /// Waits until the agent has read rules that lead so many ways to a pod: before, its spans name no services.
+    ///
+    /// # Errors
+    /// When it ends first, or has not after as long as it may take to start.
+    pub(super) fn wait_for_rules(&mut self, ways: usize) -> Result<()> {
+        let said = format!("rules name {ways} ways");
+        self.wait_until("read the rules", |process| process.log().contains(&said))
+    }
+
     /// Asks it to end, and waits until it has flushed.
     ///
     /// # Errors

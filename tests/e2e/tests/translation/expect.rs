@@ -200,7 +200,7 @@ fn way(case: &Case, wiring: Wiring) -> Vec<&'static str> {
     match case.client.origin() {
         // Over loopback.
         Origin::Node if to_host => {
-            hops.extend(["route", "netfilter.prerouting", "route", "netfilter.input"])
+            hops.extend(["route", "netfilter.prerouting", "route", "netfilter.input"]);
         }
         Origin::Node => {}
         Origin::Pod if to_host => {

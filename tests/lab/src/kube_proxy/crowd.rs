@@ -13,6 +13,9 @@ const MOST: u32 = 1 << 15;
 /// The first of their endpoints: pods of a node that the lab does not have.
 const PODS: u32 = u32::from_be_bytes([10, 244, 255, 2]);
 
+/// Endpoints of each.
+pub const CROWD_ENDPOINTS: usize = 2;
+
 /// So many services of type ClusterIP, each with two endpoints on another node, in the order of their addresses.
 ///
 /// # Errors
@@ -27,10 +30,11 @@ pub fn crowd(services: u32) -> Result<Vec<Service>> {
 
 fn service(number: u32) -> Service {
     let at = |bits, port| SocketAddr::new(Ipv4Addr::from_bits(bits).into(), port);
-    let pod = |pod| PODS + 2 * (number % 100) + pod;
+    // No address twice in one service, and each in many: a node has no more than some hundred pods.
+    let pod = |pod: u32| PODS + number % 100 + 100 * pod;
     Service {
         port_name: Some("http".to_owned()),
-        endpoints: vec![at(pod(0), 8080), at(pod(1), 8080)],
+        endpoints: [0, 1].map(|index| at(pod(index), 8080)).to_vec(),
         ..Service::new(
             "crowd",
             &format!("service-{number}"),

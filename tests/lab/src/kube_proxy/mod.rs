@@ -22,7 +22,7 @@ mod text;
 mod way;
 
 pub use chain::{endpoint_chain, external_chain, local_chain, service_chain};
-pub use crowd::crowd;
+pub use crowd::{CROWD_ENDPOINTS, crowd};
 pub use family::Family;
 pub use mode::ProxyMode;
 pub use network::{Network, Networks};
