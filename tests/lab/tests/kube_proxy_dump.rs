@@ -12,8 +12,8 @@ use std::collections::BTreeSet;
 
 use dump::{networks, service, services};
 use hopspan_lab::kube_proxy::{
-    Family, Service, TrafficPolicy, endpoint_chain, external_chain, iptables, local_chain,
-    service_chain,
+    CROWD_ENDPOINTS, Family, Service, TrafficPolicy, crowd, endpoint_chain, external_chain,
+    iptables, local_chain, service_chain,
 };
 use iptables_text::{Rules, rules};
 
@@ -164,4 +164,22 @@ fn what_would_break_the_rules_is_refused() {
         let error = iptables(&services, Family::V4, &networks()).unwrap_err();
         assert!(error.to_string().contains(reason), "{error}");
     }
+}
+
+#[test]
+fn a_crowd_is_many_services_and_no_address_twice() {
+    let services = crowd(5_000).unwrap();
+    let rules = generated(&services);
+    let portals = &rules[&("nat".to_owned(), "KUBE-SERVICES".to_owned())];
+    let addresses: BTreeSet<&str> = portals
+        .iter()
+        .filter_map(|rule| rule.strip_prefix("-d ")?.split(' ').next())
+        .collect();
+    assert_eq!(addresses.len(), 5_000);
+    for service in services {
+        let chain = ("nat".to_owned(), service_chain(&service));
+        // Masquerade, and a jump to each endpoint.
+        assert_eq!(rules[&chain].len(), 1 + CROWD_ENDPOINTS, "{chain:?}");
+    }
+    assert!(crowd(32_768).is_ok() && crowd(32_769).is_err());
 }

@@ -53,7 +53,19 @@ pub(crate) fn cases(ground: &Ground) -> Vec<Case> {
             cases.extend(external(ground, family));
             cases
         })
+        .chain([on_loopback(ground)])
         .collect()
+}
+
+/// A node port on 127.0.0.1, which works in iptables mode and in IPv4 only.
+fn on_loopback(ground: &Ground) -> Case {
+    Case {
+        name: "node port, loopback",
+        client: Client::Node,
+        address: SocketAddr::from(([127, 0, 0, 1], NODE_PORT)),
+        service: Some((ground.service("cluster", Family::V4), Entry::NodePort)),
+        masqueraded: true,
+    }
 }
 
 /// A headless service has no address of its own: DNS gives its pods'.
