@@ -35,6 +35,11 @@ impl Addresses {
         }
     }
 
+    /// The eth0 of a node; nodes count from 1, which is the gateway's address.
+    pub(crate) const fn of_node(node: u8) -> Self {
+        Self::on_wire(node + 1)
+    }
+
     /// In the pod network of a node.
     pub(crate) const fn in_pods(node: u8, host: u8) -> Self {
         // So that it reads 244:1 and 244:10, as it does in IPv4.
@@ -63,6 +68,7 @@ pub(crate) fn networks(node: u8, family: Family) -> Result<Networks> {
     Ok(Networks {
         pods: pods.parse()?,
         node_pods: Network::new(Addresses::in_pods(node, 0).of(family), node_bits)?,
+        node: Addresses::of_node(node).of(family),
         services: services.parse()?,
     })
 }
@@ -90,7 +96,7 @@ mod tests {
                     networks.node_pods.contains(pod) && networks.pods.contains(pod),
                     "{pod}"
                 );
-                assert!(!networks.pods.contains(Addresses::on_wire(2).of(family)));
+                assert!(!networks.pods.contains(networks.node));
             }
         }
     }

@@ -217,8 +217,7 @@ impl Node {
     }
 
     fn on_wire(&self) -> Addresses {
-        // Node::create takes at most 254; 1 is the gateway's.
-        Addresses::on_wire(self.inner.number + 1)
+        Addresses::of_node(self.inner.number)
     }
 
     fn gateway(&self) -> Addresses {

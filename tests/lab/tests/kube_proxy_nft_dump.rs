@@ -34,6 +34,7 @@ fn ipv6_differs_in_words_only() {
     let networks = Networks {
         pods: "fd00:10:244::/48".parse().unwrap(),
         node_pods: "fd00:10:244:1::/64".parse().unwrap(),
+        node: "fd00:172:18::2".parse().unwrap(),
         services: "fd00:10:96::/112".parse().unwrap(),
     };
     let ours = nftables(&services(), Family::V6, &networks).unwrap();

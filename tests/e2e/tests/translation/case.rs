@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use hopspan_lab::kube_proxy::{Entry, Family, Origin, Service};
 
 use crate::ground::{Ground, PORT};
-use crate::services::{LOCAL_NODE_PORT, NODE_PORT};
+use crate::services::{HOST_NODE_PORT, LOCAL_NODE_PORT, NODE_PORT};
 
 /// Where a client runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,28 @@ pub(crate) struct Case {
     pub(crate) service: Option<(Service, Entry)>,
     /// Whether the server sees another client address.
     pub(crate) masqueraded: bool,
+}
+
+impl Case {
+    fn new(name: &'static str, client: Client, address: SocketAddr) -> Self {
+        Self {
+            name,
+            client,
+            address,
+            service: None,
+            masqueraded: false,
+        }
+    }
+
+    fn through(mut self, service: &Service, entry: Entry) -> Self {
+        self.service = Some((service.clone(), entry));
+        self
+    }
+
+    fn masqueraded(mut self) -> Self {
+        self.masqueraded = true;
+        self
+    }
 }
 
 impl Client {
@@ -59,145 +81,103 @@ pub(crate) fn cases(ground: &Ground) -> Vec<Case> {
 
 /// A node port on 127.0.0.1, which works in iptables mode and in IPv4 only.
 fn on_loopback(ground: &Ground) -> Case {
-    Case {
-        name: "node port, loopback",
-        client: Client::Node,
-        address: SocketAddr::from(([127, 0, 0, 1], NODE_PORT)),
-        service: Some((ground.service("cluster", Family::V4), Entry::NodePort)),
-        masqueraded: true,
-    }
+    let address = SocketAddr::from(([127, 0, 0, 1], NODE_PORT));
+    Case::new("node port, loopback", Client::Node, address)
+        .through(&ground.service("cluster", Family::V4), Entry::NodePort)
+        .masqueraded()
 }
 
 /// A headless service has no address of its own: DNS gives its pods'.
 fn direct(ground: &Ground, family: Family) -> Vec<Case> {
     let address = SocketAddr::new(ground.server_ip(1, family), PORT);
-    [("headless", Client::Pod), ("headless, node", Client::Node)]
-        .map(|(name, client)| Case {
-            name,
-            client,
-            address,
-            service: None,
-            masqueraded: false,
-        })
-        .into()
+    vec![
+        Case::new("headless", Client::Pod, address),
+        Case::new("headless, node", Client::Node, address),
+    ]
 }
 
 fn cluster_ips(ground: &Ground, family: Family) -> Vec<Case> {
-    [
-        ("ClusterIP", Client::Pod, "both", false),
-        ("ClusterIP, node", Client::Node, "both", true),
-        ("hairpin", Client::Server, "self", true),
-        ("internal policy Local", Client::Pod, "internal", false),
-        ("session affinity", Client::Pod, "sticky", false),
-        // As default/kubernetes: the endpoint is the node.
-        ("hostNetwork", Client::Pod, "host", false),
-        ("hostNetwork, node", Client::Node, "host", true),
-    ]
-    .map(|(name, client, service, masqueraded)| {
+    let to = |name, client, service: &str| {
         let service = ground.service(service, family);
-        Case {
-            name,
-            client,
-            address: service.address(),
-            service: Some((service, Entry::ClusterIp)),
-            masqueraded,
-        }
-    })
-    .into()
+        Case::new(name, client, service.address()).through(&service, Entry::ClusterIp)
+    };
+    vec![
+        to("ClusterIP", Client::Pod, "both"),
+        to("ClusterIP, node", Client::Node, "both").masqueraded(),
+        to("hairpin", Client::Server, "self").masqueraded(),
+        to("internal policy Local", Client::Pod, "internal"),
+        to("session affinity", Client::Pod, "sticky"),
+        // As default/kubernetes: the endpoint is the node.
+        to("hostNetwork", Client::Pod, "host"),
+        to("hostNetwork, node", Client::Node, "host").masqueraded(),
+    ]
 }
 
 fn external(ground: &Ground, family: Family) -> Vec<Case> {
-    let (cluster, local) = (
-        ground.service("cluster", family),
-        ground.service("local", family),
-    );
-    let node_port = |port| {
-        (
-            SocketAddr::new(ground.node_ip(family), port),
-            Entry::NodePort,
-        )
+    let service = |name| ground.service(name, family);
+    let (cluster, local, host) = (service("cluster"), service("local"), service("host"));
+    let node_port = |name, client, service: &Service, port| {
+        let address = SocketAddr::new(ground.node_ip(family), port);
+        Case::new(name, client, address).through(service, Entry::NodePort)
     };
-    let external = |ip| (SocketAddr::new(ip, 80), Entry::External);
-    [
-        (
-            "node port, outside",
-            Client::Outside,
-            &cluster,
-            node_port(NODE_PORT),
-            true,
-        ),
-        (
-            "node port, pod",
-            Client::Pod,
-            &cluster,
-            node_port(NODE_PORT),
-            true,
-        ),
-        (
-            "node port, node",
-            Client::Node,
-            &cluster,
-            node_port(NODE_PORT),
-            true,
-        ),
+    let external = |name, client, service: &Service, ip| {
+        let address = SocketAddr::new(ip, service.port);
+        Case::new(name, client, address).through(service, Entry::External)
+    };
+    let mut cases = vec![
+        node_port("node port, outside", Client::Outside, &cluster, NODE_PORT),
+        node_port("node port, pod", Client::Pod, &cluster, NODE_PORT),
+        node_port("node port, node", Client::Node, &cluster, NODE_PORT),
+    ];
+    for (name, client, ips) in [
         (
             "external IP, outside",
             Client::Outside,
-            &cluster,
-            external(cluster.external_ips[0]),
-            true,
+            &cluster.external_ips,
         ),
         (
             "load balancer, outside",
             Client::Outside,
-            &cluster,
-            external(cluster.load_balancer_ips[0]),
-            true,
+            &cluster.load_balancer_ips,
         ),
         (
             "load balancer, pod",
             Client::Pod,
-            &cluster,
-            external(cluster.load_balancer_ips[0]),
-            true,
+            &cluster.load_balancer_ips,
         ),
-        (
-            "node port, policy Local, outside",
+    ] {
+        cases.push(external(name, client, &cluster, ips[0]));
+    }
+    // With policy Cluster the answer has to come back through this node, whoever asked.
+    let cases = cases.into_iter().map(Case::masqueraded);
+    let (ip, balancer) = (local.external_ips[0], local.load_balancer_ips[0]);
+    let of_policy_local = [
+        node_port(
+            "hostNetwork, node port, outside",
+            Client::Outside,
+            &host,
+            HOST_NODE_PORT,
+        ),
+        node_port(
+            "policy Local, node port, outside",
             Client::Outside,
             &local,
-            node_port(LOCAL_NODE_PORT),
-            false,
+            LOCAL_NODE_PORT,
         ),
-        (
-            "load balancer, policy Local, outside",
+        external(
+            "policy Local, load balancer, outside",
             Client::Outside,
             &local,
-            external(local.load_balancer_ips[0]),
-            false,
+            balancer,
         ),
-        (
-            "external IP, policy Local, pod",
-            Client::Pod,
-            &local,
-            external(local.external_ips[0]),
-            false,
-        ),
-        (
-            "load balancer, policy Local, node",
+        external("policy Local, external IP, pod", Client::Pod, &local, ip),
+        external(
+            "policy Local, load balancer, node",
             Client::Node,
             &local,
-            external(local.load_balancer_ips[0]),
-            true,
-        ),
-    ]
-    .map(
-        |(name, client, service, (address, entry), masqueraded)| Case {
-            name,
-            client,
-            address,
-            service: Some((service.clone(), entry)),
-            masqueraded,
-        },
-    )
-    .into()
+            balancer,
+        )
+        .masqueraded(),
+    ];
+    cases.chain(of_policy_local).collect()
 }

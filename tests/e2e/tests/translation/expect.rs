@@ -9,6 +9,7 @@ use hopspan_lab::{
 };
 
 use crate::case::Case;
+use crate::hops::hops_of;
 
 /// Whether the agent tells these chains. It reads iptables' rules, and where two paths lead to an endpoint takes the one of
 /// pods.
@@ -154,7 +155,7 @@ fn assert_hops(trace: &Trace, exchange: &Span, case: &Case, wiring: Wiring) {
             .map(|hop| hop.attribute("hopspan.hop"))
             .collect();
         if leg.role() == "request" {
-            assert_eq!(hop_names(trace, leg), way(case, wiring), "{case:?}");
+            assert_eq!(hop_names(trace, leg), hops_of(case, wiring), "{case:?}");
         }
         let first = |name| names.iter().position(|found| *found == name);
         let decides = first("netfilter.output").or_else(|| first("netfilter.prerouting"));
@@ -173,63 +174,4 @@ fn assert_hops(trace: &Trace, exchange: &Span, case: &Case, wiring: Wiring) {
             assert!(told.eq(expected), "{key} of {case:?}: {hops:#?}");
         }
     }
-}
-
-/// The hops of a request, from where the client is to where the server is.
-fn way(case: &Case, wiring: Wiring) -> Vec<&'static str> {
-    let to_host = case
-        .service
-        .as_ref()
-        .is_some_and(|(service, _)| service.name == "host");
-    let is_bridged = wiring == Wiring::Bridge;
-    let is_from_bridge = is_bridged && case.client.origin() == Origin::Pod;
-    let mut hops = match case.client.origin() {
-        Origin::Node => vec![
-            "netfilter.output",
-            "route",
-            "netfilter.postrouting",
-            "client.stack",
-        ],
-        Origin::Pod => vec!["client.stack", "veth"],
-        // Across the wire, from its port to the host to its port to the node.
-        Origin::Outside => vec!["client.stack", "veth", "bridge", "veth"],
-    };
-    if is_from_bridge {
-        hops.push("bridge");
-    }
-    match case.client.origin() {
-        // Over loopback.
-        Origin::Node if to_host => {
-            hops.extend(["route", "netfilter.prerouting", "route", "netfilter.input"]);
-        }
-        Origin::Node => {}
-        Origin::Pod if to_host => {
-            // With a bridge: up into its own stack.
-            let between = if is_bridged { "bridge" } else { "route" };
-            hops.extend(["netfilter.prerouting", between, "netfilter.input"]);
-        }
-        Origin::Pod | Origin::Outside => {
-            hops.extend([
-                "netfilter.prerouting",
-                "route",
-                "netfilter.forward",
-                "route",
-                "netfilter.postrouting",
-            ]);
-        }
-    }
-    if !to_host {
-        // From port to port of the bridge, or out by the bridge's own stack, or by a route.
-        match case.client.origin() {
-            Origin::Pod if is_bridged => hops.push("bridge"),
-            Origin::Pod => hops.push("route"),
-            Origin::Outside if is_bridged => hops.extend(["route", "bridge"]),
-            Origin::Outside => hops.push("route"),
-            Origin::Node if is_bridged => hops.push("bridge"),
-            Origin::Node => {}
-        }
-        hops.push("veth");
-    }
-    hops.extend(["server.stack", "socket.queue"]);
-    hops
 }

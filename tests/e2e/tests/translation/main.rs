@@ -10,6 +10,7 @@
 mod case;
 mod expect;
 mod ground;
+mod hops;
 mod open_before;
 mod services;
 mod stage;

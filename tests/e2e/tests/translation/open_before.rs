@@ -34,7 +34,7 @@ fn is_chosen(case: &Case) -> bool {
         "hairpin",
         "ClusterIP, node",
         "node port, outside",
-        "load balancer, policy Local, outside",
+        "policy Local, load balancer, outside",
     ]
     .contains(&case.name)
 }

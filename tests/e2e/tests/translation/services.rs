@@ -14,6 +14,7 @@ use crate::ground::{HOST_PORT, NAMESPACE, PORT, ip_of};
 
 pub(crate) const NODE_PORT: u16 = 30080;
 pub(crate) const LOCAL_NODE_PORT: u16 = 30081;
+pub(crate) const HOST_NODE_PORT: u16 = 30082;
 
 /// One service of each kind, in one family.
 pub(crate) fn services(family: Family, servers: &[Pod; 2], node: IpAddr) -> Vec<Service> {
@@ -67,6 +68,10 @@ pub(crate) fn services(family: Family, servers: &[Pod; 2], node: IpAddr) -> Vec<
             ..of("local", 25, all().collect())
         },
         of("empty", 26, Vec::new()),
-        of("host", 27, vec![SocketAddr::new(node, HOST_PORT)]),
+        Service {
+            external_traffic_policy: TrafficPolicy::Local,
+            node_port: Some(HOST_NODE_PORT),
+            ..of("host", 27, vec![SocketAddr::new(node, HOST_PORT)])
+        },
     ]
 }

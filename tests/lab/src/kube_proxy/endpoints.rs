@@ -40,7 +40,7 @@ impl Endpoints {
         let on_node = || {
             all.iter()
                 .copied()
-                .filter(|endpoint| networks.node_pods.contains(endpoint.ip()))
+                .filter(|endpoint| networks.is_local(endpoint.ip()))
         };
         let has_local = on_node().next().is_some();
         let choice = |policy| match policy {

@@ -22,8 +22,17 @@ pub struct Networks {
     pub pods: Network,
     /// The pods of this node, the `podCIDR` of its Node object.
     pub node_pods: Network,
+    /// The node's own address, which its pods with hostNetwork have.
+    pub node: IpAddr,
     /// The ServiceCIDR, from which ClusterIPs are taken.
     pub services: Network,
+}
+
+impl Networks {
+    /// Whether an endpoint is on this node.
+    pub(super) fn is_local(&self, endpoint: IpAddr) -> bool {
+        endpoint == self.node || self.node_pods.contains(endpoint)
+    }
 }
 
 impl Network {

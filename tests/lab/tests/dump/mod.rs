@@ -13,6 +13,7 @@ pub(crate) fn networks() -> Networks {
     Networks {
         pods: network("10.201.0.0/16"),
         node_pods: network("10.201.1.0/24"),
+        node: "172.18.0.2".parse().unwrap(),
         services: network("10.97.0.0/16"),
     }
 }
