@@ -66,7 +66,7 @@ mod spawner;
 mod sweep;
 mod wiring;
 
-pub use availability::{Unavailable, can_run, find_program, skip};
+pub use availability::{Unavailable, can_proxy, can_run, skip, skip_mode};
 pub use command::{Command, Output};
 pub use host::Host;
 pub use lab::Lab;

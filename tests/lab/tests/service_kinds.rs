@@ -10,13 +10,13 @@ mod iptables_text;
 mod nft_text;
 
 use std::collections::BTreeSet;
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use echo::{Echo, ask, ask_within, ip_of, serve, service_of};
 use hopspan_lab::kube_proxy::{Family, Protocol, ProxyMode, Service, TrafficPolicy};
-use hopspan_lab::{Host, Lab, Node, NodeOptions, Pod, Wiring, find_program, skip};
+use hopspan_lab::{Host, Lab, Node, NodeOptions, Pod, Wiring, skip_mode};
 
 type Asked = io::Result<(String, String)>;
 
@@ -279,7 +279,7 @@ fn assert_loaded(node: &Node, family: Family, services: &[Service]) {
 }
 
 fn check(test: &str, wiring: Wiring, proxy_mode: ProxyMode) {
-    if skip(test) {
+    if skip_mode(test, proxy_mode) {
         return;
     }
     let lab = Lab::new(test).unwrap();
@@ -329,12 +329,10 @@ fn routed_nftables() {
 }
 
 #[test]
-fn routed_iptables_legacy() {
-    let test = "routed_iptables_legacy";
-    if !skip(test) && find_program("iptables-legacy-restore").is_none() {
-        let why = "iptables-legacy-restore is not on PATH: install iptables";
-        writeln!(io::stdout(), "\nSKIP {test}: {why}").unwrap();
-        return;
-    }
-    check(test, Wiring::Routed, ProxyMode::IptablesLegacy);
+fn iptables_legacy_routed() {
+    check(
+        "iptables_legacy_routed",
+        Wiring::Routed,
+        ProxyMode::IptablesLegacy,
+    );
 }

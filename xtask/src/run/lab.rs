@@ -45,6 +45,7 @@ fn within(lab: &Lab, args: &LabArgs) -> Result<()> {
     let mut parts = [agent, viewer];
     let hotrod = progress::during("starting HotROD", || hotrod::start(&node, args));
     let hotrod = hotrod.map_err(|failure| parts::explain(&mut parts, failure))?;
+    // The rules that the agent reads.
     if args.run.proxy_mode == ProxyMode::Iptables {
         let ways = hotrod::ways(&hotrod, args);
         let [agent, _] = &mut parts;

@@ -15,20 +15,17 @@ mod open_before;
 mod services;
 mod stage;
 
-use std::{
-    collections::BTreeSet,
-    io::{self, Write as _},
-};
+use std::collections::BTreeSet;
 
 use hopspan_e2e::{Kernel, Prelude};
-use hopspan_lab::{NodeOptions, Wiring, find_program, kube_proxy::ProxyMode, skip};
+use hopspan_lab::{NodeOptions, Wiring, kube_proxy::ProxyMode, skip_mode};
 
 use case::{Client, cases};
 use ground::Ground;
 use stage::Stage;
 
 fn check(test: &str, wiring: Wiring, proxy_mode: ProxyMode) {
-    if skip(test) {
+    if skip_mode(test, proxy_mode) {
         return;
     }
     let options = NodeOptions { wiring, proxy_mode };
@@ -85,12 +82,10 @@ fn routed_nftables() {
 }
 
 #[test]
-fn routed_iptables_legacy() {
-    let test = "routed_iptables_legacy";
-    if !skip(test) && find_program("iptables-legacy-restore").is_none() {
-        let why = "iptables-legacy-restore is not on PATH: install iptables";
-        writeln!(io::stdout(), "\nSKIP {test}: {why}").unwrap();
-        return;
-    }
-    check(test, Wiring::Routed, ProxyMode::IptablesLegacy);
+fn iptables_legacy_routed() {
+    check(
+        "iptables_legacy_routed",
+        Wiring::Routed,
+        ProxyMode::IptablesLegacy,
+    );
 }
