@@ -5,15 +5,12 @@
 
 use std::{
     fmt::Write as _,
-    net::{Ipv4Addr, SocketAddrV4},
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
 use anyhow::{Result, ensure};
-use hopspan_lab::{
-    Pod, Process,
-    kube_proxy::{Protocol, Service},
-};
+use hopspan_lab::{Pod, Process, kube_proxy::Service};
 
 use crate::{Outcome, Scene, binary, scene::wait_logged};
 
@@ -140,13 +137,8 @@ impl Dialogues {
         let server = scene.node.pod("dialogue", "server")?;
         let client = scene.node.pod("dialogue", "client")?;
         let service = Service {
-            namespace: "dialogue".to_owned(),
-            name: "server".to_owned(),
-            port_name: None,
-            protocol: Protocol::Tcp,
-            cluster_ip: Ipv4Addr::new(10, 96, 0, 30),
-            port: 80,
-            endpoints: vec![SocketAddrV4::new(server.ip(), PORT)],
+            endpoints: vec![SocketAddr::new(server.ip().into(), PORT)],
+            ..Service::new("dialogue", "server", ([10, 96, 0, 30], 80).into())
         };
         scene.node.apply_services(std::slice::from_ref(&service))?;
         wait_logged(&mut scene.agent, "rules name 1 ways")?;
@@ -159,7 +151,7 @@ impl Dialogues {
     }
 
     /// The address that clients connect to.
-    pub fn address(&self) -> SocketAddrV4 {
+    pub fn address(&self) -> SocketAddr {
         self.service.address()
     }
 

@@ -7,17 +7,14 @@
 use std::{
     collections::{BTreeMap, HashSet},
     fs,
-    net::{Ipv4Addr, SocketAddrV4},
+    net::SocketAddr,
     path::Path,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result, ensure};
-use hopspan_lab::{
-    Command, Lab, Node, Pod, Process,
-    kube_proxy::{Protocol, Service},
-};
+use hopspan_lab::{Command, Lab, Node, Pod, Process, kube_proxy::Service};
 
 use crate::{
     Collected, Collector, Exchange, Report, binary,
@@ -101,15 +98,10 @@ impl EchoScene {
             .collect::<Result<_>>()?;
         let endpoints = server_pods
             .iter()
-            .map(|pod| SocketAddrV4::new(pod.ip(), PORT));
+            .map(|pod| SocketAddr::new(pod.ip().into(), PORT));
         let service = Service {
-            namespace: "echo".to_owned(),
-            name: "server".to_owned(),
-            port_name: None,
-            protocol: Protocol::Tcp,
-            cluster_ip: Ipv4Addr::new(10, 96, 0, 20),
-            port: 80,
             endpoints: endpoints.collect(),
+            ..Service::new("echo", "server", ([10, 96, 0, 20], 80).into())
         };
         node.apply_services(std::slice::from_ref(&service))?;
         let clients = (0..clients)

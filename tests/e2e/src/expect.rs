@@ -2,10 +2,11 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    net::SocketAddrV4,
+    net::SocketAddr,
 };
 
 use hopspan_lab::{
+    Wiring,
     hotrod::HotRod,
     kube_proxy::{Service, endpoint_chain, service_chain},
 };
@@ -23,14 +24,17 @@ pub struct Truth {
     addresses: HashMap<String, String>,
     /// Services by `address:port`.
     services: HashMap<String, Service>,
+    /// How the pods are wired.
+    wiring: Wiring,
     /// What can be seen of it.
     kernel: Kernel,
 }
 
 impl Truth {
-    /// The truth about a deployed application.
-    pub fn of(hotrod: &HotRod) -> Self {
+    /// The truth about a deployed application, on a node with this wiring.
+    pub fn of(hotrod: &HotRod, wiring: Wiring) -> Self {
         Self {
+            wiring,
             addresses: hotrod
                 .pods()
                 .iter()
@@ -39,10 +43,7 @@ impl Truth {
             services: hotrod
                 .services()
                 .iter()
-                .map(|service| {
-                    let address = format!("{}:{}", service.cluster_ip, service.port);
-                    (address, service.clone())
-                })
+                .map(|service| (service.address().to_string(), service.clone()))
                 .collect(),
             kernel: Kernel::running(),
         }
@@ -175,8 +176,8 @@ fn assert_exchange(trace: &Trace, call: &Span, truth: &Truth, opened: bool) {
         assert_partition(trace, leg);
         leg
     };
-    assert_hops(trace, one("request"), &truth.kernel);
-    assert_hops(trace, one("response"), &truth.kernel);
+    assert_hops(trace, one("request"), truth);
+    assert_hops(trace, one("response"), truth);
     if is_multiplexed(call) {
         // If several calls waited for the connection, none has the connect; `assert_connects`
         // counts them.
@@ -201,7 +202,7 @@ fn assert_addresses(exchange: &Span, call: &Span, truth: &Truth) {
     );
     let service = &truth.services[&service_address];
     let pod = &truth.addresses[call.attribute("hotrod.answered_by")];
-    let endpoint: SocketAddrV4 = format!("{pod}:{}", service.port)
+    let endpoint: SocketAddr = format!("{pod}:{}", service.port)
         .parse()
         .expect("an address");
     let source = call.attribute("network.local.address");
@@ -223,20 +224,21 @@ fn assert_addresses(exchange: &Span, call: &Span, truth: &Truth) {
     }
 }
 
-/// The hops that every path between two pods of the lab has. Without netfilter links, what happens
-/// between the two ports of the bridge is one hop, the bridge's.
-fn assert_hops(trace: &Trace, path: &Span, kernel: &Kernel) {
-    let netfilter = usize::from(kernel.has_netfilter_links());
-    let names: Vec<&str> = trace
-        .children(path)
-        .iter()
-        .map(|hop| hop.attribute("hopspan.hop"))
-        .collect();
+/// The hops that every path between two pods of the lab has. Without netfilter links, what happens between two ports of the
+/// bridge, or between two veths, is one hop.
+fn assert_hops(trace: &Trace, path: &Span, truth: &Truth) {
+    let netfilter = usize::from(truth.kernel.has_netfilter_links());
+    let (bridge, route) = match truth.wiring {
+        Wiring::Bridge => (1 + netfilter, 2 * netfilter),
+        Wiring::Routed => (0, 1 + 2 * netfilter),
+    };
+    let names = hop_names(trace, path);
     let count = |name: &str| names.iter().filter(|hop| **hop == name).count();
     for (name, expected) in [
         ("client.stack", 1),
         ("veth", 2),
-        ("bridge", 1 + netfilter),
+        ("bridge", bridge),
+        ("route", route),
         ("netfilter.prerouting", netfilter),
         ("netfilter.forward", netfilter),
         ("netfilter.postrouting", netfilter),
@@ -245,6 +247,27 @@ fn assert_hops(trace: &Trace, path: &Span, kernel: &Kernel) {
     ] {
         assert_eq!(count(name), expected, "{name} hops in {names:?}");
     }
+}
+
+/// The names of a path's hops in order, without a detour that a bridge takes at times: while the neighbour that it has
+/// translated a packet to is not known to be reachable, it hands the packet to its own device before it forwards it (kernel:
+/// br_nf_pre_routing_finish_bridge).
+pub fn hop_names<'t>(trace: &'t Trace, path: &Span) -> Vec<&'t str> {
+    let mut names: Vec<&str> = trace
+        .children(path)
+        .iter()
+        .map(|hop| hop.attribute("hopspan.hop"))
+        .collect();
+    let detour = [
+        "netfilter.prerouting",
+        "route",
+        "bridge",
+        "netfilter.forward",
+    ];
+    if let Some(at) = names.windows(detour.len()).position(|hops| hops == detour) {
+        names.remove(at + 2);
+    }
+    names
 }
 
 /// Every nanosecond of `path` is in exactly one of its hops.

@@ -4,6 +4,7 @@
 //! The tests run the real binaries. `cargo xtask test` builds them first; HOPSPAN_BIN_DIR says where
 //! they are, else they are looked for beside the test's own executable.
 
+mod answer;
 mod binaries;
 mod collector;
 mod dialogue;
@@ -18,6 +19,7 @@ mod scene;
 mod seen;
 mod spans;
 
+pub use answer::Answer;
 pub use binaries::binary;
 pub use collector::{Collected, Collector, Exchange};
 pub use dialogue::{
@@ -25,10 +27,10 @@ pub use dialogue::{
 };
 pub use dropping::{Dropping, Which};
 pub use echo_scene::{EchoOutcome, EchoScene, Judgement, Sent};
-pub use expect::{Truth, assert_exchanges, assert_legs, assert_partition};
+pub use expect::{Truth, assert_exchanges, assert_legs, assert_partition, hop_names};
 pub use kernel::Kernel;
 pub use parent::Parent;
 pub use report::Report;
-pub use scene::{Outcome, Scene};
+pub use scene::{Outcome, Prelude, Scene};
 pub use seen::seen;
 pub use spans::{Span, Trace, Traces};

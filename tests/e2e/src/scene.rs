@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use hopspan_lab::{
-    Lab, Node, Process, Signal,
+    Lab, Node, NodeOptions, Process, Signal,
     hotrod::{self, HotRod, HotRodOptions},
 };
 
@@ -19,6 +19,15 @@ const ATTACH: Duration = Duration::from_secs(30);
 /// How long a process may take to flush and end.
 const END: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
+
+/// A lab with a viewer, before there is an agent.
+pub struct Prelude {
+    /// The lab.
+    pub lab: Lab,
+    /// Its node.
+    pub node: Node,
+    viewer: Process,
+}
 
 /// Agent and viewer on a node of a lab.
 pub struct Scene {
@@ -42,6 +51,44 @@ pub struct Outcome {
     pub page: String,
 }
 
+impl Prelude {
+    /// A lab with a node and a viewer.
+    ///
+    /// # Errors
+    /// When any of them cannot start.
+    pub fn start(label: &str, options: NodeOptions) -> Result<Self> {
+        let lab = Lab::new(label)?;
+        let node = lab.node_with("node", options)?;
+        let page = fs::File::create(lab.work_dir().join("page"))?;
+        let mut viewer = node
+            .command(binary("hopspan")?)
+            .arg("view")
+            .args(["--grpc", "0.0.0.0:4317", "--http", "0.0.0.0:4318"])
+            .args(["--at-end", "--width", "120", "--charset", "utf-8", "--json"])
+            .arg(lab.work_dir().join("spans.jsonl"))
+            .stdout(page)
+            .spawn()?;
+        viewer.wait_listening(4317, ATTACH)?;
+        viewer.wait_listening(4318, ATTACH)?;
+        Ok(Self { lab, node, viewer })
+    }
+
+    /// Attaches an agent that follows the sockets of a cgroup.
+    ///
+    /// # Errors
+    /// When it cannot start.
+    pub fn attach(self, cgroup: &Path, arguments: &[&str]) -> Result<Scene> {
+        let Self { lab, node, viewer } = self;
+        let agent = start_agent(&lab, &node, cgroup, arguments)?;
+        Ok(Scene {
+            node,
+            agent,
+            viewer,
+            lab,
+        })
+    }
+}
+
 impl Scene {
     /// A lab with a viewer and an attached agent.
     ///
@@ -56,26 +103,25 @@ impl Scene {
     /// # Errors
     /// When any of them cannot start.
     pub fn start_with(label: &str, agent_arguments: &[&str]) -> Result<Self> {
-        let lab = Lab::new(label)?;
-        let node = lab.node("node")?;
-        let page = fs::File::create(lab.work_dir().join("page"))?;
-        let mut viewer = node
-            .command(binary("hopspan")?)
-            .arg("view")
-            .args(["--grpc", "0.0.0.0:4317", "--http", "0.0.0.0:4318"])
-            .args(["--at-end", "--width", "120", "--charset", "utf-8", "--json"])
-            .arg(lab.work_dir().join("spans.jsonl"))
-            .stdout(page)
-            .spawn()?;
-        viewer.wait_listening(4317, ATTACH)?;
-        viewer.wait_listening(4318, ATTACH)?;
-        let agent = start_agent(&lab, &node, node.cgroup_root(), agent_arguments)?;
-        Ok(Self {
-            node,
-            agent,
-            viewer,
-            lab,
-        })
+        Self::start_on(label, NodeOptions::default(), agent_arguments)
+    }
+
+    /// The same, on a node of another kind.
+    ///
+    /// # Errors
+    /// When any of them cannot start.
+    pub fn start_on(label: &str, options: NodeOptions, agent_arguments: &[&str]) -> Result<Self> {
+        let prelude = Prelude::start(label, options)?;
+        let cgroup = prelude.node.cgroup_root().to_owned();
+        prelude.attach(&cgroup, agent_arguments)
+    }
+
+    /// Waits until the agent has logged something.
+    ///
+    /// # Errors
+    /// When it ends, or has not after half a minute.
+    pub fn wait_logged(&mut self, what: &str) -> Result<()> {
+        wait_logged(&mut self.agent, what)
     }
 
     /// Files of this scene are here.
@@ -92,6 +138,7 @@ impl Scene {
             binary: binary("hotrod")?,
             otlp_endpoint: None,
             env: Vec::new(),
+            before: Vec::new(),
         };
         let hotrod = hotrod::deploy(&self.node, &options)?;
         let ways: usize = hotrod

@@ -6,7 +6,7 @@
 )]
 
 use hopspan_e2e::{Kernel, Scene, Truth, assert_exchanges, seen};
-use hopspan_lab::hotrod::Dispatch;
+use hopspan_lab::{NodeOptions, Wiring, hotrod::Dispatch};
 
 fn trace_ids(dispatches: &[Dispatch]) -> Vec<String> {
     dispatches
@@ -16,10 +16,14 @@ fn trace_ids(dispatches: &[Dispatch]) -> Vec<String> {
 }
 
 /// Sends dispatches through a scene and checks everything about them.
-fn check(label: &str, requests: u32, concurrency: u32) -> String {
-    let mut scene = Scene::start(label).unwrap();
+fn check(label: &str, wiring: Wiring, requests: u32, concurrency: u32) -> String {
+    let options = NodeOptions {
+        wiring,
+        ..NodeOptions::default()
+    };
+    let mut scene = Scene::start_on(label, options, &[]).unwrap();
     let hotrod = scene.hotrod().unwrap();
-    let truth = Truth::of(&hotrod);
+    let truth = Truth::of(&hotrod, wiring);
     let dispatches = hotrod.dispatch(requests, concurrency).unwrap();
     assert!(dispatches.iter().all(|dispatch| dispatch.status == 200));
     hotrod.stop().unwrap();
@@ -36,7 +40,7 @@ fn one_dispatch() {
     if hopspan_lab::skip("one_dispatch") {
         return;
     }
-    let page = check("one", 1, 1);
+    let page = check("one", Wiring::Bridge, 1, 1);
     for text in [
         "net GET customer",
         "KUBE-SVC-",
@@ -48,9 +52,17 @@ fn one_dispatch() {
 }
 
 #[test]
+fn dispatches_between_routed_pods() {
+    if hopspan_lab::skip("dispatches_between_routed_pods") {
+        return;
+    }
+    check("routed", Wiring::Routed, 20, 4);
+}
+
+#[test]
 fn a_thousand_dispatches_eight_at_a_time() {
     if hopspan_lab::skip("a_thousand_dispatches_eight_at_a_time") {
         return;
     }
-    check("thousand", 1_000, 8);
+    check("thousand", Wiring::Bridge, 1_000, 8);
 }

@@ -14,7 +14,7 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
-use crate::number;
+use crate::{ends::Ends, number};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Protocol {
@@ -94,8 +94,8 @@ impl Client {
         }
     }
 
-    /// Sends a request, waits for the whole response and checks that it is this request's.
-    pub(crate) async fn exchange(&mut self, target: &Target, number: u64) -> anyhow::Result<()> {
+    /// Sends a request, waits for the whole response and checks that it is this request's; the addresses that the server sees.
+    pub(crate) async fn exchange(&mut self, target: &Target, number: u64) -> anyhow::Result<Ends> {
         let response = match self {
             Self::H1(client) => {
                 let request = request(number::path(number), number)
@@ -122,15 +122,16 @@ fn request(url: String, number: u64) -> hyper::http::request::Builder {
         .header(number::HEADER, number)
 }
 
-async fn check(response: Response<Incoming>, number: u64) -> anyhow::Result<()> {
+async fn check(response: Response<Incoming>, number: u64) -> anyhow::Result<Ends> {
     let status = response.status();
+    let ends = Ends::read(response.headers());
     let id = response.headers().get(number::HEADER).cloned();
     let body = response.into_body().collect().await;
     body.with_context(|| format!("read the response to {number}"))?;
     if status != number::status(number) || id != Some(number.into()) {
         bail!("the response to {number} is {status} with id {id:?}");
     }
-    Ok(())
+    ends
 }
 
 async fn log_failure(connection: impl Future<Output = hyper::Result<()>>) {

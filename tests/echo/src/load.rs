@@ -7,6 +7,7 @@ use std::{
     cell::{Cell, RefCell},
     fs::File,
     io::{BufWriter, Write},
+    net::SocketAddr,
     path::PathBuf,
     rc::Rc,
     time::{Instant, SystemTime, UNIX_EPOCH},
@@ -17,6 +18,7 @@ use tokio::task::{JoinSet, LocalSet};
 
 use crate::{
     client::{Client, Protocol, Target},
+    ends::Ends,
     pace::Pace,
 };
 
@@ -42,8 +44,8 @@ pub(crate) struct Args {
     /// The number of the first request
     #[arg(long, default_value_t = 1)]
     first: u64,
-    /// Write a line for each request: its number, and when it was sent and answered, in
-    /// nanoseconds since 1970
+    /// Write a line for each request: its number, when it was sent and answered, in nanoseconds
+    /// since 1970, the client's address, and the server's and the client's as the server sees them
     #[arg(long)]
     record: Option<PathBuf>,
 }
@@ -59,6 +61,8 @@ struct Done {
     number: u64,
     sent_ns: u64,
     answered_ns: u64,
+    client: SocketAddr,
+    ends: Ends,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
@@ -88,13 +92,16 @@ async fn send_all(args: &Args, load: &Rc<Load>) -> anyhow::Result<()> {
         let (first, end) = (row(connection), row(connection + 1));
         let next = Rc::new(Cell::new(first));
         let stream = load.target.connect().await?;
+        let local = stream
+            .local_addr()
+            .context("read the address of a socket")?;
         let client = Client::on(stream, args.protocol).await?;
         for _ in 1..args.streams {
             if let Some(client) = client.share() {
-                senders.spawn_local(send(Rc::clone(load), client, Rc::clone(&next), end));
+                senders.spawn_local(send(Rc::clone(load), client, local, Rc::clone(&next), end));
             }
         }
-        senders.spawn_local(send(Rc::clone(load), client, next, end));
+        senders.spawn_local(send(Rc::clone(load), client, local, next, end));
     }
     while let Some(sender) = senders.join_next().await {
         sender.context("a sender ended")??;
@@ -106,6 +113,7 @@ async fn send_all(args: &Args, load: &Rc<Load>) -> anyhow::Result<()> {
 async fn send(
     load: Rc<Load>,
     mut client: Client,
+    local: SocketAddr,
     next: Rc<Cell<u64>>,
     end: u64,
 ) -> anyhow::Result<()> {
@@ -113,11 +121,13 @@ async fn send(
         let number = next.replace(next.get() + 1);
         load.pace.next().await;
         let sent_ns = now_ns();
-        client.exchange(&load.target, number).await?;
+        let ends = client.exchange(&load.target, number).await?;
         load.done.borrow_mut().push(Done {
             number,
             sent_ns,
             answered_ns: now_ns(),
+            client: local,
+            ends,
         });
     }
     Ok(())
@@ -129,9 +139,18 @@ fn write(path: &PathBuf, done: &[Done]) -> std::io::Result<()> {
         number,
         sent_ns,
         answered_ns,
+        client,
+        ends,
     } in done
     {
-        writeln!(file, "{number} {sent_ns} {answered_ns}")?;
+        let Ends {
+            server,
+            client: seen,
+        } = ends;
+        writeln!(
+            file,
+            "{number} {sent_ns} {answered_ns} {client} {server} {seen}"
+        )?;
     }
     file.flush()
 }

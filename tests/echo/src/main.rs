@@ -6,6 +6,7 @@
 
 mod client;
 mod descriptors;
+mod ends;
 mod load;
 mod number;
 mod open;

@@ -1,4 +1,5 @@
-//! The server: status, `x-id` and body of a response are made of its request.
+//! The server: status, `x-id` and body of a response are made of its request, and two headers say between which addresses
+//! the connection is from where the server stands.
 
 use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
@@ -17,7 +18,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use crate::number;
+use crate::{ends::Ends, number};
 
 /// Connections that wait to be accepted; the kernel takes less where net.core.somaxconn is less.
 const BACKLOG: u32 = 4096;
@@ -33,7 +34,12 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
-    let socket = TcpSocket::new_v4().context("make a socket")?;
+    let socket = match args.listen {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        // With `[::]`, IPv4 comes here too, with mapped addresses.
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    };
+    let socket = socket.context("make a socket")?;
     socket.set_reuseaddr(true).context("set SO_REUSEADDR")?;
     let listening = |error| format!("listen on {}: {error}", args.listen);
     socket
@@ -62,15 +68,21 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 async fn serve(stream: TcpStream) {
     // Without it a small answer waits for the acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
+    let ends = match (stream.local_addr(), stream.peer_addr()) {
+        (Ok(server), Ok(client)) => Ends { server, client },
+        // It is gone already.
+        _ => return,
+    };
+    let answer = service_fn(move |request| async move { answer(&request, ends) });
     let served = auto::Builder::new(TokioExecutor::new())
-        .serve_connection(TokioIo::new(stream), service_fn(answer))
+        .serve_connection(TokioIo::new(stream), answer)
         .await;
     if let Err(error) = served {
         eprintln!("a connection failed: {error}");
     }
 }
 
-async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+fn answer(request: &Request<Incoming>, ends: Ends) -> Result<Response<Full<Bytes>>, Infallible> {
     let number = number::of_path(request.uri().path());
     let id = request.headers().get(number::HEADER);
     let (Some(number), Some(id)) = (number, id) else {
@@ -85,5 +97,6 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
     let mut response = Response::new(Full::new(body.unwrap_or_default()));
     *response.status_mut() = status;
     response.headers_mut().insert(number::HEADER, id);
+    ends.write(response.headers_mut());
     Ok(response)
 }

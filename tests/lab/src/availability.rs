@@ -4,12 +4,16 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{AccessFlags, access};
 use thiserror::Error;
 
 use crate::cgroup;
+use crate::kube_proxy::ProxyMode;
 
 /// Why a lab cannot run on this machine; the message names the remedy.
 #[derive(Debug, Error)]
@@ -45,7 +49,28 @@ pub enum Unavailable {
     /// Without it kube-proxy's rules do not see frames that the bridge forwards.
     #[error("br_netfilter is not loaded: run `modprobe br_netfilter`, as a Kubernetes node does")]
     NoBridgeNetfilter,
+    /// The legacy back end of iptables has modules of its own, which newer kernels may be built without.
+    #[error(
+        "{program} does not work: {said}; load ip_tables and its tables, or boot a kernel that has them"
+    )]
+    NoLegacyTables {
+        /// What was tried.
+        program: &'static str,
+        /// The first line of what it said.
+        said: String,
+    },
+    /// Pods have addresses of both families.
+    #[error("the kernel has no IPv6: boot without ipv6.disable=1")]
+    NoIpv6,
 }
+
+/// What lays out nodes, in each proxy mode but iptables' legacy one, which a test asks for by itself.
+const PROGRAMS: [(&str, &str); 4] = [
+    ("ip", "iproute2"),
+    ("iptables-restore", "iptables"),
+    ("ip6tables-restore", "iptables"),
+    ("nft", "nftables"),
+];
 
 /// Says whether a lab can be made here. Changes nothing.
 ///
@@ -60,7 +85,7 @@ pub fn can_run() -> Result<(), Unavailable> {
     if access(&mount, AccessFlags::W_OK).is_err() {
         return Err(Unavailable::Cgroup2ReadOnly { mount });
     }
-    for (program, package) in [("ip", "iproute2"), ("iptables-restore", "iptables")] {
+    for (program, package) in PROGRAMS {
         if find_program(program).is_none() {
             return Err(Unavailable::NoProgram { program, package });
         }
@@ -69,6 +94,41 @@ pub fn can_run() -> Result<(), Unavailable> {
     if !Path::new("/proc/sys/net/bridge/bridge-nf-call-iptables").exists() {
         return Err(Unavailable::NoBridgeNetfilter);
     }
+    if !Path::new("/proc/sys/net/ipv6").exists() {
+        return Err(Unavailable::NoIpv6);
+    }
+    Ok(())
+}
+
+/// Says whether a node can have kube-proxy in this mode. Tries it where a lab needs no such thing otherwise: in a network
+/// namespace of its own, which nothing is left of.
+///
+/// # Errors
+/// As [`can_run`], and when the mode's tool is missing or does not work.
+pub fn can_proxy(mode: ProxyMode) -> Result<(), Unavailable> {
+    can_run()?;
+    if mode != ProxyMode::IptablesLegacy {
+        return Ok(());
+    }
+    for (program, list) in [
+        ("iptables-legacy-restore", "iptables-legacy"),
+        ("ip6tables-legacy-restore", "ip6tables-legacy"),
+    ] {
+        let package = "iptables";
+        let path = find_program(list).filter(|_| find_program(program).is_some());
+        let path = path.ok_or(Unavailable::NoProgram { program, package })?;
+        let mut command = Command::new(path);
+        command.args(["-t", "mangle", "-S"]);
+        // SAFETY: between fork and exec it makes one system call, and allocates nothing.
+        unsafe { command.pre_exec(|| Ok(unshare(CloneFlags::CLONE_NEWNET)?)) };
+        let said = match command.output() {
+            Ok(output) if output.status.success() => continue,
+            Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
+            Err(error) => error.to_string(),
+        };
+        let said = said.lines().next().unwrap_or_default().to_owned();
+        return Err(Unavailable::NoLegacyTables { program, said });
+    }
     Ok(())
 }
 
@@ -76,7 +136,16 @@ pub fn can_run() -> Result<(), Unavailable> {
 ///
 /// It writes to standard output past the test harness's capture, so that a run can count what it skipped.
 pub fn skip(test: &str) -> bool {
-    let Err(reason) = can_run() else { return false };
+    say_skipped(test, can_run())
+}
+
+/// The same, for a test that needs kube-proxy in this mode.
+pub fn skip_mode(test: &str, mode: ProxyMode) -> bool {
+    say_skipped(test, can_proxy(mode))
+}
+
+fn say_skipped(test: &str, here: Result<(), Unavailable>) -> bool {
+    let Err(reason) = here else { return false };
     // The harness may be in the middle of a line. A closed standard output is no reason to fail the test.
     let _ = writeln!(io::stdout(), "\nSKIP {test}: {reason}");
     true
@@ -157,6 +226,14 @@ mod tests {
                 "apt-get install iproute2",
             ),
             (Unavailable::NoBridgeNetfilter, "modprobe br_netfilter"),
+            (Unavailable::NoIpv6, "ipv6.disable"),
+            (
+                Unavailable::NoLegacyTables {
+                    program: "iptables-legacy-restore",
+                    said: "unable to initialize table".into(),
+                },
+                "load ip_tables",
+            ),
         ];
         for (refusal, remedy) in refusals {
             assert!(refusal.to_string().contains(remedy), "{refusal}");

@@ -3,7 +3,7 @@
 //! In: the application's binary and where it exports to. Out: dispatches, with the trace id of each.
 //! It knows the application by its command line only.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::command::Command;
-use crate::kube_proxy::{Protocol, Service};
+use crate::kube_proxy::Service;
 use crate::{Node, Pod, Process, Signal};
 
 /// The Kubernetes namespace of all its pods and services.
@@ -27,10 +27,12 @@ const STOP_DEADLINE: Duration = Duration::from_secs(30);
 pub struct HotRodOptions {
     /// The `hotrod` binary.
     pub binary: PathBuf,
-    /// OTEL_EXPORTER_OTLP_ENDPOINT of every instance. None: port 4317 of the node's bridge.
+    /// OTEL_EXPORTER_OTLP_ENDPOINT of every instance. None: port 4317 of the node.
     pub otlp_endpoint: Option<String>,
     /// More environment variables for every instance and the client, for example a sampler.
     pub env: Vec<(String, String)>,
+    /// Services that stand before its own in the node's rules.
+    pub before: Vec<Service>,
 }
 
 /// The application, running. Dropping it kills its processes; [`HotRod::stop`] lets them flush.
@@ -80,7 +82,7 @@ pub fn deploy(node: &Node, options: &HotRodOptions) -> Result<HotRod> {
     let mut hotrod = HotRod {
         otlp_endpoint: match &options.otlp_endpoint {
             Some(url) => url.clone(),
-            None => format!("http://{}:4317", node.bridge_ip()),
+            None => format!("http://{}:4317", node.gateway_ip()),
         },
         options: options.clone(),
         services: Vec::new(),
@@ -93,14 +95,14 @@ pub fn deploy(node: &Node, options: &HotRodOptions) -> Result<HotRod> {
             let pod = node.pod(NAMESPACE, &format!("{}-{replica}", role.name))?;
             service
                 .endpoints
-                .push(SocketAddrV4::new(pod.ip(), role.port));
+                .push(SocketAddr::new(pod.ip().into(), role.port));
             let process = hotrod.instance_command(role, &pod).spawn()?;
             hotrod.instances.push((pod, process));
         }
         hotrod.services.push(service);
     }
     // Before the instances listen: whoever reads the rules has them when the first request is sent.
-    node.apply_services(&hotrod.services)?;
+    node.apply_services(&[&*options.before, &*hotrod.services].concat())?;
     for (service, instance) in hotrod.ports().into_iter().zip(&mut hotrod.instances) {
         instance.1.wait_listening(service, START_DEADLINE)?;
     }
@@ -198,7 +200,7 @@ impl HotRod {
         self.services
             .iter()
             .flat_map(|service| &service.endpoints)
-            .map(SocketAddrV4::port)
+            .map(SocketAddr::port)
             .collect()
     }
 
@@ -251,14 +253,10 @@ impl Role {
     }
 
     fn service(&self) -> Service {
+        let address = SocketAddr::new(self.cluster_ip.into(), self.port);
         Service {
-            namespace: NAMESPACE.into(),
-            name: self.name.into(),
             port_name: Some(self.port_name.into()),
-            protocol: Protocol::Tcp,
-            cluster_ip: self.cluster_ip,
-            port: self.port,
-            endpoints: Vec::new(),
+            ..Service::new(NAMESPACE, self.name, address)
         }
     }
 }

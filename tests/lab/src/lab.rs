@@ -1,21 +1,24 @@
 //! The lab itself: takes a place on the machine, makes nodes on one wire, and removes everything at the end.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, bail};
 
+use crate::addresses::Addresses;
 use crate::availability::can_run;
+use crate::host::Host;
 use crate::names::check_dns_label;
 use crate::netns;
-use crate::node::Node;
+use crate::node::{Node, NodeOptions};
 use crate::remains::Removed;
 use crate::resources::Resources;
 use crate::{Pod, signal, sweep};
 
-/// The wire's own address, every node's default gateway. Nothing lies behind it: what a node sends there is lost.
-pub(crate) const GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 18, 0, 1);
+/// Nodes and hosts share the 254 addresses below and above each other.
+const MAX_NODES: u8 = 200;
+const MAX_HOSTS: u8 = 50;
 
 /// Namespaces, bridges, rules, cgroups and processes of one test or one run. Dropping it removes all of them.
 ///
@@ -25,6 +28,7 @@ pub struct Lab {
     resources: Arc<Resources>,
     wire: Mutex<Option<PathBuf>>,
     nodes: Mutex<Vec<Node>>,
+    hosts: Mutex<Vec<Host>>,
 }
 
 impl Lab {
@@ -44,6 +48,7 @@ impl Lab {
             resources,
             wire: Mutex::default(),
             nodes: Mutex::default(),
+            hosts: Mutex::default(),
         })
     }
 
@@ -63,21 +68,33 @@ impl Lab {
         self.resources.keep_work_dir();
     }
 
-    /// Makes a node: a network namespace with eth0 on the lab's wire and a bridge for pods, and no services.
+    /// The cgroup above everything in the lab, hosts outside of the cluster included.
+    pub fn cgroup_root(&self) -> &Path {
+        &self.resources.cgroup
+    }
+
+    /// Makes a node: a network namespace with eth0 on the lab's wire and a bridge for pods, kube-proxy in iptables mode, and
+    /// no services.
     ///
     /// # Errors
     /// When the name is no DNS label or taken, or a step fails.
     pub fn node(&self, name: &str) -> Result<Node> {
+        self.node_with(name, NodeOptions::default())
+    }
+
+    /// The same, with another wiring of its pods, or another mode of kube-proxy.
+    ///
+    /// # Errors
+    /// As [`Lab::node`], and when the tool for the mode is missing.
+    pub fn node_with(&self, name: &str, options: NodeOptions) -> Result<Node> {
         check_dns_label("node", name)?;
+        self.check_free(name)?;
         let mut nodes = lock(&self.nodes);
-        if name == "wire" || nodes.iter().any(|node| node.name() == name) {
-            bail!("node name {name} is taken");
-        }
         let number = u8::try_from(nodes.len() + 1)
             .ok()
-            .filter(|number| *number < 255)
-            .context("a lab has at most 254 nodes")?;
-        let node = Node::create(&self.resources, &self.wire()?, name, number);
+            .filter(|number| *number <= MAX_NODES)
+            .with_context(|| format!("a lab has at most {MAX_NODES} nodes"))?;
+        let node = Node::create(&self.resources, &self.wire()?, name, number, options);
         let node = node.with_context(|| format!("make node {name}"))?;
         nodes.push(node.clone());
         Ok(node)
@@ -88,8 +105,30 @@ impl Lab {
         lock(&self.nodes).clone()
     }
 
+    /// Makes a machine outside of the cluster, on the same wire. External and load balancer addresses of services
+    /// (10.250.0.0/24, fd00:10:250::/112) lead it to the node, as a load balancer announces them.
+    ///
+    /// # Errors
+    /// When the name is no DNS label or taken, or a step fails.
+    pub fn host(&self, name: &str, node: &Node) -> Result<Host> {
+        check_dns_label("host", name)?;
+        self.check_free(name)?;
+        let mut hosts = lock(&self.hosts);
+        // From above, as nodes count from below.
+        let number = u8::try_from(hosts.len())
+            .ok()
+            .filter(|number| *number < MAX_HOSTS)
+            .with_context(|| format!("a lab has at most {MAX_HOSTS} hosts"))?;
+        let ip = Addresses::on_wire(u8::MAX - 1 - number);
+        let host = Host::create(&self.resources, &self.wire()?, name, ip, node);
+        let host = host.with_context(|| format!("make host {name}"))?;
+        hosts.push(host.clone());
+        Ok(host)
+    }
+
     /// The pod with this address, on whichever node.
-    pub fn pod_by_ip(&self, ip: Ipv4Addr) -> Option<Pod> {
+    pub fn pod_by_ip(&self, ip: impl Into<IpAddr>) -> Option<Pod> {
+        let ip = ip.into();
         self.nodes().iter().find_map(|node| node.pod_by_ip(ip))
     }
 
@@ -101,6 +140,16 @@ impl Lab {
         self.resources.teardown()
     }
 
+    /// Nodes and hosts have one namespace each, named after them.
+    fn check_free(&self, name: &str) -> Result<()> {
+        let is_node = lock(&self.nodes).iter().any(|node| node.name() == name);
+        let is_host = lock(&self.hosts).iter().any(|host| host.name() == name);
+        if name == "wire" || is_node || is_host {
+            bail!("name {name} is taken");
+        }
+        Ok(())
+    }
+
     /// The namespace that stands for the network between nodes: one bridge, no forwarding, no filtering.
     fn wire(&self) -> Result<PathBuf> {
         let mut wire = lock(&self.wire);
@@ -108,20 +157,24 @@ impl Lab {
             return Ok(path.clone());
         }
         let path = self.resources.create_netns("wire")?;
+        netns::within(&path, || -> Result<()> {
+            accept_ipv6()?;
+            write_sysctl("net/ipv4/ip_forward", "0")?;
+            // A real switch has no netfilter.
+            write_sysctl("net/bridge/bridge-nf-call-iptables", "0")?;
+            write_sysctl("net/bridge/bridge-nf-call-ip6tables", "0")
+        })??;
+        let Addresses { v4, v6 } = Addresses::GATEWAY;
         self.resources.ip(
             &path,
             &format!(
                 "link set lo up\n\
                  link add name wire type bridge\n\
-                 addr add {GATEWAY}/16 dev wire\n\
+                 addr add {v4}/16 dev wire\n\
+                 addr add {v6}/64 dev wire nodad\n\
                  link set wire up\n"
             ),
         )?;
-        netns::within(&path, || {
-            write_sysctl("net/ipv4/ip_forward", "0")?;
-            // A real switch has no netfilter.
-            write_sysctl("net/bridge/bridge-nf-call-iptables", "0")
-        })??;
         Ok(wire.insert(path).clone())
     }
 }
@@ -139,6 +192,16 @@ impl Drop for Lab {
 pub(crate) fn write_sysctl(name: &str, value: &str) -> Result<()> {
     let path = Path::new("/proc/sys").join(name);
     std::fs::write(&path, value).with_context(|| format!("write {}", path.display()))
+}
+
+/// Gives the network namespace of the calling thread IPv6 on every device that is made from now on, whatever the machine
+/// says, and without the second that duplicate address detection takes: nobody else is there.
+pub(crate) fn accept_ipv6() -> Result<()> {
+    for scope in ["all", "default"] {
+        write_sysctl(&format!("net/ipv6/conf/{scope}/disable_ipv6"), "0")?;
+        write_sysctl(&format!("net/ipv6/conf/{scope}/accept_dad"), "0")?;
+    }
+    Ok(())
 }
 
 /// Locks what a panic cannot leave half-changed.

@@ -25,23 +25,30 @@
 //!
 //! ```text
 //! /run/hopspan-lab/1f3a90c2.lock            held (flock) for as long as the owner lives
-//! /run/netns/hs1f3a90c2-wire                the switch between nodes: a bridge, 172.18.0.1
+//! /run/netns/hs1f3a90c2-wire                the switch between nodes: a bridge, 172.18.0.1, fd00:172:18::1
 //! /run/netns/hs1f3a90c2-node                eth0 172.18.0.2 to the wire, cni0 10.244.1.1/24, kube-proxy's chains
-//! /run/netns/hs1f3a90c2-default.web-0       eth0 10.244.1.2
+//! /run/netns/hs1f3a90c2-default.web-0       eth0 10.244.1.2, fd00:10:244:1::2
+//! /run/netns/hs1f3a90c2-client              a host outside of the cluster: eth0 172.18.0.254
 //! <cgroup v2 mount>/hopspan-lab-1f3a90c2/
-//!     tools                                 ip and iptables-restore, while they run
+//!     tools                                 ip, iptables-restore and nft, while they run
+//!     host-client                           processes of a host outside of the cluster
 //!     node-node/                            what an agent on this node attaches to: Node::cgroup_root
 //!         system.slice                      the node's own processes
 //!         kubepods/burstable/pod<uid>/<container id>
 //! <temporary directory>/hopspan-lab-1f3a90c2/*.log
 //! ```
 //!
+//! A node's pods hang on its bridge, or each on a route of its own ([`Wiring`]); its kube-proxy is in iptables or nftables
+//! mode ([`kube_proxy::ProxyMode`]): see [`Lab::node_with`].
+//!
 //! Two things differ from a real pod: there is no mount namespace, so a process sees the machine's files, and `/sys/class/net`
 //! shows the machine's devices because that /sys was mounted there (`/proc/net` shows the pod's).
 
+mod addresses;
 mod availability;
 mod cgroup;
 mod command;
+mod host;
 pub mod hotrod;
 pub mod kube_proxy;
 mod lab;
@@ -57,14 +64,17 @@ mod resources;
 mod signal;
 mod spawner;
 mod sweep;
+mod wiring;
 
-pub use availability::{Unavailable, can_run, skip};
+pub use availability::{Unavailable, can_proxy, can_run, skip, skip_mode};
 pub use command::{Command, Output};
+pub use host::Host;
 pub use lab::Lab;
 pub use nix::sys::signal::Signal;
-pub use node::Node;
+pub use node::{Node, NodeOptions};
 pub use pod::Pod;
 pub use process::Process;
 pub use remains::Removed;
 pub use signal::teardown_on_signal;
 pub use sweep::{Swept, sweep};
+pub use wiring::Wiring;

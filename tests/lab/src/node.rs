@@ -1,26 +1,32 @@
-//! A node: a network namespace with eth0, a bridge for its pods, forwarding, and kube-proxy's rules.
+//! A node: a network namespace with eth0, a bridge or routes for its pods, forwarding, and kube-proxy's rules.
 //!
 //! In: services, whose endpoints are pods' addresses. Out: pods, and a place for an agent that runs with hostNetwork.
 
 use std::ffi::OsStr;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result, bail};
 
+use crate::addresses::{Addresses, networks};
 use crate::command::{Command, Place};
-use crate::kube_proxy::{self, Service};
-use crate::lab::{GATEWAY, lock, write_sysctl};
+use crate::kube_proxy::{self, Family, ProxyMode, Service};
+use crate::lab::{accept_ipv6, lock, write_sysctl};
 use crate::names::check_dns_label;
 use crate::netns;
 use crate::pod::{Attachment, Pod};
 use crate::resources::Resources;
+use crate::wiring::{BRIDGE, Wiring};
 
-/// The name CNI gives a node's bridge.
-const BRIDGE: &str = "cni0";
-/// What kube-proxy is told as its cluster CIDR.
-const CLUSTER_CIDR: &str = "10.244.0.0/16";
+/// What kind of node it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NodeOptions {
+    /// How its pods are wired.
+    pub wiring: Wiring,
+    /// How its kube-proxy writes rules.
+    pub proxy_mode: ProxyMode,
+}
 
 /// A handle on a node. Clones are the same node.
 #[derive(Debug, Clone)]
@@ -33,6 +39,7 @@ struct Inner {
     resources: Arc<Resources>,
     name: String,
     number: u8,
+    options: NodeOptions,
     netns: PathBuf,
     netns_inode: u64,
     cgroup: PathBuf,
@@ -46,6 +53,7 @@ impl Node {
         wire: &Path,
         name: &str,
         number: u8,
+        options: NodeOptions,
     ) -> Result<Self> {
         let cgroup = resources.cgroup.join(format!("node-{name}"));
         resources.create_cgroup(&cgroup.join("system.slice"))?;
@@ -54,6 +62,7 @@ impl Node {
             resources: Arc::clone(resources),
             name: name.to_owned(),
             number,
+            options,
             netns_inode: netns::inode(&netns)?,
             netns,
             cgroup,
@@ -72,15 +81,30 @@ impl Node {
         &self.inner.name
     }
 
-    /// The address of its eth0.
-    pub fn ip(&self) -> Ipv4Addr {
-        // Node::create takes at most 254.
-        Ipv4Addr::new(172, 18, 0, self.inner.number + 1)
+    /// How its pods are wired, and how its kube-proxy writes rules.
+    pub fn options(&self) -> NodeOptions {
+        self.inner.options
     }
 
-    /// The address of its bridge, which is its pods' default gateway and how they reach what listens on the node.
-    pub fn bridge_ip(&self) -> Ipv4Addr {
-        Ipv4Addr::new(10, 244, self.inner.number, 1)
+    /// The address of its eth0.
+    pub fn ip(&self) -> Ipv4Addr {
+        self.on_wire().v4
+    }
+
+    /// The IPv6 address of its eth0.
+    pub fn ip6(&self) -> Ipv6Addr {
+        self.on_wire().v6
+    }
+
+    /// The address at which its pods reach what listens on it, and the source of what it masquerades towards them: the
+    /// bridge's, or eth0's where there is no bridge.
+    pub fn gateway_ip(&self) -> Ipv4Addr {
+        self.gateway().v4
+    }
+
+    /// The same in IPv6.
+    pub fn gateway_ip6(&self) -> Ipv6Addr {
+        self.gateway().v6
     }
 
     /// The named network namespace, under /run/netns.
@@ -120,9 +144,9 @@ impl Node {
         let attachment = Attachment {
             node_netns: &self.inner.netns,
             node_cgroup: &self.inner.cgroup,
-            bridge: BRIDGE,
-            bridge_ip: self.bridge_ip(),
-            ip: Ipv4Addr::new(10, 244, self.inner.number, host),
+            wiring: self.inner.options.wiring,
+            gateway: self.gateway(),
+            ip: Addresses::in_pods(self.inner.number, host),
         };
         let pod = Pod::create(&self.inner.resources, namespace, name, &attachment);
         let pod = pod.with_context(|| format!("make pod {namespace}/{name}"))?;
@@ -135,25 +159,43 @@ impl Node {
         lock(&self.inner.pods).clone()
     }
 
-    /// The pod with this address.
-    pub fn pod_by_ip(&self, ip: Ipv4Addr) -> Option<Pod> {
+    /// The pod with this address, of either family.
+    pub fn pod_by_ip(&self, ip: impl Into<IpAddr>) -> Option<Pod> {
+        let ip = ip.into();
         lock(&self.inner.pods)
             .iter()
-            .find(|pod| pod.ip() == ip)
+            .find(|pod| ip == pod.ip() || ip == pod.ip6())
             .cloned()
     }
 
-    /// Writes kube-proxy's rules for these services in place of all rules there are, in iptables mode.
+    /// Writes kube-proxy's rules for these services in place of all rules there are, in the node's proxy mode.
     ///
     /// # Errors
-    /// When two services have the same name and port name, a name is no DNS label, or iptables-restore refuses.
+    /// When two services of a family have the same name and port name, a name is no DNS label, or the tool refuses.
     pub fn apply_services(&self, services: &[Service]) -> Result<()> {
-        let payload = kube_proxy::payload(services, CLUSTER_CIDR)?;
-        let applied = self
-            .inner
-            .resources
-            .iptables_restore(&self.inner.netns, &payload);
+        let apply = |family| -> Result<()> {
+            let payload = self.rules(services, family)?;
+            let Inner {
+                resources, netns, ..
+            } = &*self.inner;
+            resources.restore(netns, self.inner.options.proxy_mode, family, &payload)
+        };
+        let applied = Family::ALL.into_iter().try_for_each(apply);
         applied.with_context(|| format!("apply services to node {}", self.name()))
+    }
+
+    /// The text of these rules in one family, as the tool of the node's proxy mode reads it.
+    ///
+    /// # Errors
+    /// As [`Node::apply_services`].
+    pub fn rules(&self, services: &[Service], family: Family) -> Result<String> {
+        let networks = networks(self.inner.number, family)?;
+        match self.inner.options.proxy_mode {
+            ProxyMode::Iptables | ProxyMode::IptablesLegacy => {
+                kube_proxy::iptables(services, family, &networks)
+            }
+            ProxyMode::Nftables => kube_proxy::nftables(services, family, &networks),
+        }
     }
 
     /// A command that runs as a hostNetwork process of the node: in its network namespace, outside of every pod's cgroup.
@@ -174,42 +216,53 @@ impl Node {
         netns::within(&self.inner.netns, f)
     }
 
+    fn on_wire(&self) -> Addresses {
+        Addresses::of_node(self.inner.number)
+    }
+
+    fn gateway(&self) -> Addresses {
+        match self.inner.options.wiring {
+            Wiring::Bridge => Addresses::in_pods(self.inner.number, 1),
+            Wiring::Routed => self.on_wire(),
+        }
+    }
+
     fn connect(&self, wire: &Path) -> Result<()> {
         let Inner {
             resources,
             netns,
             number,
+            options,
             ..
         } = &*self.inner;
-        let wire_name = wire
-            .file_name()
-            .and_then(OsStr::to_str)
-            .context("the wire's network namespace has no name")?;
-        let (port, ip, bridge_ip) = (format!("node{number}"), self.ip(), self.bridge_ip());
+        netns::within(netns, || -> Result<()> {
+            accept_ipv6()?;
+            write_sysctl("net/ipv4/ip_forward", "1")?;
+            write_sysctl("net/ipv6/conf/all/forwarding", "1")?;
+            if options.proxy_mode != ProxyMode::Nftables {
+                // kube-proxy sets it for node ports on 127.0.0.1 (--iptables-localhost-nodeports).
+                write_sysctl("net/ipv4/conf/all/route_localnet", "1")?;
+            }
+            // kube-proxy's rules must also see what the bridge forwards from pod to pod.
+            write_sysctl("net/bridge/bridge-nf-call-iptables", "1")?;
+            write_sysctl("net/bridge/bridge-nf-call-ip6tables", "1")
+        })??;
+        resources.plug(wire, netns, &format!("node{number}"), self.on_wire())?;
+        if options.wiring == Wiring::Routed {
+            return Ok(());
+        }
+        let Addresses { v4, v6 } = self.gateway();
         // A bridge without an address of its own takes its lowest port's, so it would change under the pods' ARP caches.
         // 0a:58 and the IPv4 address is what CNI plugins use.
-        let [a, b, c, d] = bridge_ip.octets();
+        let [a, b, c, d] = v4.octets();
         resources.ip(
             netns,
             &format!(
-                "link set lo up\n\
-                 link add name eth0 type veth peer name {port} netns {wire_name}\n\
-                 addr add {ip}/16 dev eth0\n\
-                 link set eth0 up\n\
-                 route add default via {GATEWAY}\n\
-                 link add name {BRIDGE} address 0a:58:{a:02x}:{b:02x}:{c:02x}:{d:02x} type bridge\n\
-                 addr add {bridge_ip}/24 dev {BRIDGE}\n\
+                "link add name {BRIDGE} address 0a:58:{a:02x}:{b:02x}:{c:02x}:{d:02x} type bridge\n\
+                 addr add {v4}/24 dev {BRIDGE}\n\
+                 addr add {v6}/64 dev {BRIDGE} nodad\n\
                  link set {BRIDGE} up\n"
             ),
-        )?;
-        resources.ip(
-            wire,
-            &format!("link set {port} master wire\nlink set {port} up\n"),
-        )?;
-        netns::within(netns, || {
-            write_sysctl("net/ipv4/ip_forward", "1")?;
-            // kube-proxy's rules must also see what the bridge forwards from pod to pod.
-            write_sysctl("net/bridge/bridge-nf-call-iptables", "1")
-        })?
+        )
     }
 }

@@ -3,7 +3,7 @@
 //! It knows nothing of what runs in it or of services that lead to it.
 
 use std::ffi::OsStr;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,10 +11,13 @@ use anyhow::{Context, Result};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
+use crate::addresses::Addresses;
 use crate::command::{Command, Place};
+use crate::lab::{accept_ipv6, write_sysctl};
 use crate::names;
 use crate::netns;
 use crate::resources::Resources;
+use crate::wiring::{BRIDGE, ROUTED_GATEWAY, ROUTED_GATEWAY_V6, ROUTED_MAC, Wiring};
 
 /// A handle on a pod. Clones are the same pod.
 #[derive(Debug, Clone)]
@@ -27,7 +30,7 @@ struct Inner {
     resources: Arc<Resources>,
     namespace: String,
     name: String,
-    ip: Ipv4Addr,
+    ip: Addresses,
     uid: String,
     container_id: String,
     node_interface: String,
@@ -40,9 +43,9 @@ struct Inner {
 pub(crate) struct Attachment<'a> {
     pub(crate) node_netns: &'a Path,
     pub(crate) node_cgroup: &'a Path,
-    pub(crate) bridge: &'a str,
-    pub(crate) bridge_ip: Ipv4Addr,
-    pub(crate) ip: Ipv4Addr,
+    pub(crate) wiring: Wiring,
+    pub(crate) gateway: Addresses,
+    pub(crate) ip: Addresses,
 }
 
 impl Pod {
@@ -90,7 +93,12 @@ impl Pod {
 
     /// The address of its eth0.
     pub fn ip(&self) -> Ipv4Addr {
-        self.inner.ip
+        self.inner.ip.v4
+    }
+
+    /// The IPv6 address of its eth0.
+    pub fn ip6(&self) -> Ipv6Addr {
+        self.inner.ip.v6
     }
 
     /// Its uid, a random UUID.
@@ -103,7 +111,7 @@ impl Pod {
         &self.inner.container_id
     }
 
-    /// The node's end of its veth pair, a port of the node's bridge.
+    /// The node's end of its veth pair; a port of the node's bridge, where it has one.
     pub fn node_interface(&self) -> &str {
         &self.inner.node_interface
     }
@@ -146,21 +154,25 @@ impl Pod {
 }
 
 impl Inner {
+    fn connect(&self, to: &Attachment<'_>) -> Result<()> {
+        netns::within(&self.netns, accept_ipv6)??;
+        match to.wiring {
+            Wiring::Bridge => self.bridge(to),
+            Wiring::Routed => self.route(to),
+        }
+    }
+
     /// Lays a veth pair from the node's bridge to eth0, as the bridge plugin of CNI does with hairpinMode on: a pod may
     /// reach itself through a service.
-    fn connect(&self, to: &Attachment<'_>) -> Result<()> {
-        let netns_name = self
-            .netns
-            .file_name()
-            .and_then(OsStr::to_str)
-            .context("a pod's network namespace has no name")?;
-        let (port, bridge) = (&self.node_interface, to.bridge);
+    fn bridge(&self, to: &Attachment<'_>) -> Result<()> {
+        let (port, peer) = (&self.node_interface, self.netns_name()?);
+        let (Addresses { v4, v6 }, gateway) = (self.ip, to.gateway);
         // The pair is made between the two namespaces: the machine's own sees neither end.
         self.resources.ip(
             to.node_netns,
             &format!(
-                "link add name {port} type veth peer name eth0 netns {netns_name}\n\
-                 link set {port} master {bridge}\n\
+                "link add name {port} type veth peer name eth0 netns {peer}\n\
+                 link set {port} master {BRIDGE}\n\
                  link set {port} type bridge_slave hairpin on\n\
                  link set {port} up\n"
             ),
@@ -169,12 +181,53 @@ impl Inner {
             &self.netns,
             &format!(
                 "link set lo up\n\
-                 addr add {}/24 dev eth0\n\
+                 addr add {v4}/24 dev eth0\n\
+                 addr add {v6}/64 dev eth0 nodad\n\
                  link set eth0 up\n\
+                 route add default via {}\n\
                  route add default via {}\n",
-                to.ip, to.bridge_ip
+                gateway.v4, gateway.v6
             ),
         )
+    }
+
+    /// Lays a veth pair and routes on both sides of it, as Calico does.
+    fn route(&self, to: &Attachment<'_>) -> Result<()> {
+        let (port, peer) = (&self.node_interface, self.netns_name()?);
+        let Addresses { v4, v6 } = self.ip;
+        self.resources.ip(
+            to.node_netns,
+            &format!(
+                "link add name {port} address {ROUTED_MAC} type veth peer name eth0 netns {peer}\n\
+                 link set {port} up\n\
+                 route add {v4}/32 dev {port} scope link\n\
+                 route add {v6}/128 dev {port}\n"
+            ),
+        )?;
+        netns::within(to.node_netns, || -> Result<()> {
+            write_sysctl(&format!("net/ipv4/conf/{port}/proxy_arp"), "1")?;
+            // Else the kernel answers after up to 0.8 s, so that the owner of an address may answer first.
+            write_sysctl(&format!("net/ipv4/neigh/{port}/proxy_delay"), "0")?;
+            // What comes back out of the veth it came in by, a pod's connection to itself, is no detour.
+            write_sysctl(&format!("net/ipv4/conf/{port}/send_redirects"), "0")
+        })??;
+        self.resources.ip(
+            &self.netns,
+            &format!(
+                "link set lo up\n\
+                 addr add {v4}/32 dev eth0\n\
+                 addr add {v6}/128 dev eth0 nodad\n\
+                 link set eth0 up\n\
+                 route add {ROUTED_GATEWAY} dev eth0 scope link\n\
+                 route add default via {ROUTED_GATEWAY} dev eth0\n\
+                 route add default via {ROUTED_GATEWAY_V6} dev eth0\n"
+            ),
+        )
+    }
+
+    fn netns_name(&self) -> Result<&str> {
+        let name = self.netns.file_name().and_then(OsStr::to_str);
+        name.context("a pod's network namespace has no name")
     }
 }
 

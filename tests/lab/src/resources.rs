@@ -3,6 +3,7 @@
 //! Everything that makes something visible goes through here and is refused once teardown has begun, so a signal that
 //! arrives in the middle of building a lab leaves nothing behind. It knows nothing of nodes, pods and services.
 
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -13,15 +14,17 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::addresses::Addresses;
 use crate::availability::find_program;
 use crate::cgroup;
 use crate::command::{Command, Place};
+use crate::kube_proxy::{Family, ProxyMode};
 use crate::lock::{Lock, Record};
 use crate::names;
 use crate::remains::{Remains, Removed};
 use crate::spawner::Spawner;
 
-/// `ip` and `iptables-restore` take milliseconds; this is for a machine that is busy compiling.
+/// `ip` takes milliseconds and thousands of services a few seconds; this is for a machine that is busy compiling.
 const TOOL_DEADLINE: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
@@ -135,9 +138,54 @@ impl Resources {
         Ok(())
     }
 
-    /// Replaces the namespace's iptables rules, table by table, each atomically.
-    pub(crate) fn iptables_restore(self: &Arc<Self>, netns: &Path, payload: &str) -> Result<()> {
-        self.tool("iptables-restore", Some(netns))?
+    /// Gives a namespace an eth0 whose other end is a port of the wire's bridge.
+    pub(crate) fn plug(
+        self: &Arc<Self>,
+        wire: &Path,
+        netns: &Path,
+        port: &str,
+        ip: Addresses,
+    ) -> Result<()> {
+        let wire_name = wire
+            .file_name()
+            .and_then(OsStr::to_str)
+            .context("the wire's network namespace has no name")?;
+        let (Addresses { v4, v6 }, gateway) = (ip, Addresses::GATEWAY);
+        self.ip(
+            netns,
+            &format!(
+                "link set lo up\n\
+                 link add name eth0 type veth peer name {port} netns {wire_name}\n\
+                 addr add {v4}/16 dev eth0\n\
+                 addr add {v6}/64 dev eth0 nodad\n\
+                 link set eth0 up\n\
+                 route add default via {}\n\
+                 route add default via {}\n",
+                gateway.v4, gateway.v6
+            ),
+        )?;
+        let lines = format!("link set {port} master wire\nlink set {port} up\n");
+        self.ip(wire, &lines)
+    }
+
+    /// Replaces the namespace's rules of one family by those of a proxy mode: iptables table by table, each atomically,
+    /// nftables at once.
+    pub(crate) fn restore(
+        self: &Arc<Self>,
+        netns: &Path,
+        mode: ProxyMode,
+        family: Family,
+        payload: &str,
+    ) -> Result<()> {
+        let (program, arguments): (_, &[&str]) = match (mode, family) {
+            (ProxyMode::Iptables, Family::V4) => ("iptables-restore", &[]),
+            (ProxyMode::Iptables, Family::V6) => ("ip6tables-restore", &[]),
+            (ProxyMode::IptablesLegacy, Family::V4) => ("iptables-legacy-restore", &[]),
+            (ProxyMode::IptablesLegacy, Family::V6) => ("ip6tables-legacy-restore", &[]),
+            (ProxyMode::Nftables, _) => ("nft", &["-f", "-"]),
+        };
+        self.tool(program, Some(netns))?
+            .args(arguments)
             .stdin_text(payload)?
             .run(TOOL_DEADLINE)?;
         Ok(())

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use hopspan_lab::hotrod::{HotRodOptions, deploy};
@@ -16,6 +16,7 @@ fn options(env: &[(&str, &str)]) -> HotRodOptions {
             .iter()
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect(),
+        before: Vec::new(),
     }
 }
 
@@ -48,7 +49,7 @@ fn hotrod_is_deployed_asked_and_stopped() {
         .iter()
         .map(|service| (service.service_port_name(), service.address()))
         .collect();
-    let at = |host, port| SocketAddrV4::new(Ipv4Addr::new(10, 96, 0, host), port);
+    let at = |host, port| SocketAddr::new(Ipv4Addr::new(10, 96, 0, host).into(), port);
     assert_eq!(
         services,
         [
@@ -71,7 +72,7 @@ fn hotrod_is_deployed_asked_and_stopped() {
             format!("POD_NAME={}", pod.name()),
             format!(
                 "OTEL_EXPORTER_OTLP_ENDPOINT=http://{}:4317",
-                node.bridge_ip()
+                node.gateway_ip()
             ),
         ];
         for line in lines {

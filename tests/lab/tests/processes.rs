@@ -62,7 +62,7 @@ fn a_command_is_in_its_namespace_and_cgroup_from_the_start() {
         pod.netns_inode()
     );
     assert_eq!(lab.pod_by_ip(pod.ip()).unwrap().uid(), pod.uid());
-    assert!(lab.pod_by_ip(node.bridge_ip()).is_none());
+    assert!(lab.pod_by_ip(node.gateway_ip()).is_none());
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn names_are_checked() {
     // A second node has addresses of its own, and the wire between them carries.
     let second = lab.node("second").unwrap();
     assert_eq!(
-        (second.ip().to_string(), second.bridge_ip().to_string()),
+        (second.ip().to_string(), second.gateway_ip().to_string()),
         ("172.18.0.3".into(), "10.244.2.1".into())
     );
     let listener = second

@@ -262,7 +262,7 @@ fn the_machine_is_as_before() {
     assert!(before.len() > 50, "the machine's state was read");
     let (lab, pod, _processes) = furnished("the_machine_is_as_before");
     let _echo = echo::serve(&pod, 8080);
-    pod.within(|| echo::ask(std::net::SocketAddrV4::new([10, 96, 0, 10].into(), 80)))
+    pod.within(|| echo::ask(([10, 96, 0, 10], 80).into()))
         .unwrap()
         .unwrap();
     machine::assert_unchanged(&before, "while the lab is up");

@@ -22,8 +22,10 @@ const PROG_TYPE_NETFILTER: u32 = 32;
 /// Before conntrack (-200), defragmentation (-400) and every priority but the one that the kernel
 /// refuses (INT_MIN).
 const FIRST: i32 = i32::MIN + 1;
-/// After SNAT (100); conntrack confirms at INT_MAX, which the kernel refuses as well.
-const LAST: i32 = i32::MAX - 1;
+/// After SNAT (100) and conntrack's helpers (300), before conntrack confirms: at INT_MAX, but for IPv6's
+/// NF_INET_LOCAL_IN at INT_MAX - 1 (kernel: ipv6_conntrack_ops). The kernel refuses INT_MAX, and a program at
+/// a priority that is taken (kernel: nf_hook_entries_grow, EBUSY).
+const LAST: i32 = i32::MAX - 2;
 /// kernel: NFPROTO_IPV4, NFPROTO_IPV6.
 const FAMILIES: [u32; 2] = [2, 10];
 /// Verifier messages kept for the error.

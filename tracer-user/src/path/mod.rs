@@ -86,7 +86,15 @@ pub fn path(journey: &Journey, read_ns: Option<u64>, devices: &Devices) -> Path 
     let mut hops: Vec<Hop> = Vec::with_capacity(journey.stamps.len());
     for pair in journey.stamps.windows(2) {
         let [from, to] = pair else { continue };
-        push(&mut hops, hop(from, to, devices));
+        let hop = hop(from, to, devices);
+        match hops.last_mut() {
+            // What the stack does with a packet that has come through a veth belongs to that veth, whichever of its two ends
+            // gave the hop its name.
+            Some(last) if from.hook == Hook::DeviceReceive && is_veth(last) && is_veth(&hop) => {
+                last.end_ns = hop.end_ns;
+            }
+            _ => push(&mut hops, hop),
+        }
     }
     let start_ns = journey
         .stamps
@@ -117,6 +125,10 @@ fn push(hops: &mut Vec<Hop>, hop: Hop) {
         }
         _ => hops.push(hop),
     }
+}
+
+fn is_veth(hop: &Hop) -> bool {
+    hop.name == HopName::Veth
 }
 
 fn on_one_device(one: &Hop, other: &Hop) -> bool {

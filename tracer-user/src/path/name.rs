@@ -96,6 +96,8 @@ fn after_receive(device: Option<&Device>, to: Point<'_>) -> HopName {
         _ if bridged => HopName::Bridge,
         _ if device.is_some_and(is_overlay) => HopName::Overlay,
         Hook::DeviceTransmit => HopName::Route,
+        // The loopback device, or hardware.
+        _ if device.is_some_and(|device| device.link_kind.is_empty()) => HopName::Route,
         _ => HopName::Veth,
     }
 }

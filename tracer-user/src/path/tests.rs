@@ -175,6 +175,10 @@ fn routed_pod_by_pod() {
          20 device_receive vethc:veth
          24 prerouting_enter
          40 prerouting_leave
+         43 forward_enter
+         44 forward_leave
+         45 postrouting_enter
+         47 postrouting_leave
          50 device_transmit veths:veth
          60 device_receive eth9:veth
          70 cgroup_ingress",
@@ -182,10 +186,112 @@ fn routed_pod_by_pod() {
         "client.stack eth0 10
          veth vethc 14
          netfilter.prerouting 16
-         route 10
+         route 3
+         netfilter.forward 1
+         route 1
+         netfilter.postrouting 2
+         route 3
          veth veths 10
          server.stack eth9 10
          socket.queue 1",
+    );
+}
+
+#[test]
+fn routed_from_the_node_to_a_pod() {
+    check(
+        "0 output_enter
+         20 output_leave
+         22 postrouting_enter
+         30 postrouting_leave
+         33 cgroup_egress
+         40 device_transmit veths:veth
+         50 device_receive eth0:veth
+         55 cgroup_ingress",
+        Some(60),
+        "netfilter.output 20
+         route 2
+         netfilter.postrouting 8
+         client.stack veths 10
+         veth veths 10
+         server.stack eth0 5
+         socket.queue 5",
+    );
+}
+
+#[test]
+fn routed_from_a_pod_to_the_node() {
+    check(
+        "0 cgroup_egress
+         10 device_transmit eth0:veth
+         20 device_receive vethc:veth
+         24 prerouting_enter
+         40 prerouting_leave
+         43 input_enter
+         45 input_leave
+         50 cgroup_ingress",
+        Some(50),
+        "client.stack eth0 10
+         veth vethc 14
+         netfilter.prerouting 16
+         route 3
+         netfilter.input 2
+         server.stack 5
+         socket.queue 0",
+    );
+}
+
+#[test]
+fn a_veth_from_a_switch_is_crossed_once() {
+    check(
+        "0 cgroup_egress
+         10 device_transmit eth0:veth
+         20 device_receive port1:veth:port
+         30 device_transmit port2:veth:port
+         40 device_receive eth0:veth
+         45 prerouting_enter
+         50 prerouting_leave
+         60 device_transmit veths:veth
+         70 device_receive eth9:veth
+         80 cgroup_ingress",
+        None,
+        "client.stack eth0 10
+         veth port1 10
+         bridge port1 10
+         veth port2 15
+         netfilter.prerouting 5
+         route 10
+         veth veths 10
+         server.stack eth9 10",
+    );
+}
+
+#[test]
+fn from_the_node_to_itself() {
+    check(
+        "0 output_enter
+         20 output_leave
+         22 postrouting_enter
+         30 postrouting_leave
+         33 cgroup_egress
+         40 device_transmit lo:
+         45 device_receive lo:
+         50 prerouting_enter
+         52 prerouting_leave
+         53 input_enter
+         55 input_leave
+         60 cgroup_ingress",
+        Some(60),
+        "netfilter.output 20
+         route 2
+         netfilter.postrouting 8
+         client.stack lo 10
+         route 10
+         netfilter.prerouting 2
+         route 1
+         netfilter.input 2
+         server.stack 5
+         socket.queue 0",
     );
 }
 

@@ -197,36 +197,30 @@ impl Maker<'_> {
                 span.error = Some("packet dropped".into());
             }
         }
+        // NAT decides in the first hook of each kind that a connection's packets meet: not again for what the node sends to
+        // itself, and not for the way back.
+        let first = |name| path.hops.iter().position(|hop| hop.name == name);
+        let decides = first(HopName::Output).or_else(|| first(HopName::Prerouting));
+        let masquerades = first(HopName::Postrouting);
         for (index, hop) in path.hops.iter().enumerate() {
-            self.hop(id, role, index, hop);
-        }
-    }
-
-    fn hop(&mut self, parent: SpanId, role: &'static str, index: usize, hop: &Hop) {
-        let mut attributes = vec![Attribute::text(key::HOP, hop.name.as_str())];
-        if let Some(interface) = &hop.interface {
-            attributes.push(Attribute::text(
-                semconv::NETWORK_INTERFACE_NAME,
-                interface.clone(),
-            ));
-        }
-        if let (Some(nat), true) = (self.nat, role != "response") {
-            match hop.name {
-                HopName::Prerouting | HopName::Output => {
+            let mut attributes = hop_attributes(hop);
+            if let (Some(nat), true) = (self.nat, role != "response") {
+                if Some(index) == decides {
                     attributes.extend(nat.destination_attributes());
                 }
-                HopName::Postrouting => attributes.extend(nat.source_attributes()),
-                _ => {}
+                if Some(index) == masquerades {
+                    attributes.extend(nat.source_attributes());
+                }
             }
+            let draft = Draft {
+                part: format!("{role} {} {index}", self.context.node).into(),
+                role: "hop",
+                name: hop.name.as_str().into(),
+                start_ns: hop.start_ns,
+                end_ns: hop.end_ns,
+            };
+            self.push(id, draft, attributes);
         }
-        let draft = Draft {
-            part: format!("{role} {} {index}", self.context.node).into(),
-            role: "hop",
-            name: hop.name.as_str().into(),
-            start_ns: hop.start_ns,
-            end_ns: hop.end_ns,
-        };
-        self.push(parent, draft, attributes);
     }
 
     fn push(&mut self, parent_id: SpanId, draft: Draft, mut attributes: Vec<Attribute>) -> SpanId {
@@ -266,14 +260,16 @@ impl Maker<'_> {
     fn exchange_attributes(&self, exchange: &Exchange) -> Vec<Attribute> {
         let journey = &exchange.request.journey;
         let destination = journey.received.unwrap_or(journey.sent).destination;
+        // What the node itself sends is translated and masqueraded before its journey opens: only conntrack knows then what
+        // the client wrote.
+        let source = journey
+            .conntrack
+            .map_or(journey.sent.source, |conntrack| conntrack.original.source);
         let mut attributes = vec![
             Attribute::text(semconv::NETWORK_TRANSPORT, "tcp"),
             Attribute::text(semconv::NETWORK_PROTOCOL_NAME, "http"),
-            Attribute::text(
-                semconv::SOURCE_ADDRESS,
-                journey.sent.source.ip().to_string(),
-            ),
-            Attribute::int(semconv::SOURCE_PORT, journey.sent.source.port()),
+            Attribute::text(semconv::SOURCE_ADDRESS, source.ip().to_string()),
+            Attribute::int(semconv::SOURCE_PORT, source.port()),
             Attribute::text(semconv::DESTINATION_ADDRESS, destination.ip().to_string()),
             Attribute::int(semconv::DESTINATION_PORT, destination.port()),
         ];
@@ -338,6 +334,14 @@ impl Maker<'_> {
             None => there,
         }
     }
+}
+
+fn hop_attributes(hop: &Hop) -> Vec<Attribute> {
+    let interface = hop.interface.as_ref();
+    let interface =
+        interface.map(|name| Attribute::text(semconv::NETWORK_INTERFACE_NAME, name.clone()));
+    let name = Attribute::text(key::HOP, hop.name.as_str());
+    std::iter::once(name).chain(interface).collect()
 }
 
 /// What of an exchange was not seen, or could not be read.

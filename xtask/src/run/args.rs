@@ -5,7 +5,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
+use hopspan_lab::kube_proxy::ProxyMode;
+use hopspan_lab::{NodeOptions, Wiring};
+
+/// What the lab has addresses for.
+const MAX_SERVICES: u64 = 32_768;
 
 /// Set everything up, send HotROD requests through a lab, and print their traces
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
@@ -17,6 +22,19 @@ pub(crate) struct RunArgs {
     /// How many dispatches at a time
     #[arg(long, value_name = "C", default_value_t = 1, value_parser = RangedU64ValueParser::<u32>::new().range(1..))]
     pub(crate) concurrency: u32,
+
+    /// How pods hang on the node: all on one bridge (flannel, kubenet), or each by a route over its own veth (kindnet, Calico,
+    /// clouds)
+    #[arg(long, value_name = "WIRING", default_value = Wiring::default().name(), value_parser = wiring())]
+    pub(crate) wiring: Wiring,
+
+    /// How the node's kube-proxy writes its rules
+    #[arg(long, value_name = "MODE", default_value = ProxyMode::default().name(), value_parser = proxy_mode())]
+    pub(crate) proxy_mode: ProxyMode,
+
+    /// Put N services of two endpoints each before HotROD's in the rules: the netfilter hops of `connect` show what they cost
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = RangedU64ValueParser::<u32>::new().range(..=MAX_SERVICES))]
+    pub(crate) services: u32,
 
     /// Also write every span received to FILE, as OTLP/JSON lines
     #[arg(long, value_name = "FILE")]
@@ -51,6 +69,24 @@ pub(crate) struct RunArgs {
     pub(crate) release: bool,
 }
 
+impl RunArgs {
+    /// The node that they ask for.
+    pub(crate) fn node_options(&self) -> NodeOptions {
+        NodeOptions {
+            wiring: self.wiring,
+            proxy_mode: self.proxy_mode,
+        }
+    }
+}
+
+fn wiring() -> impl TypedValueParser<Value = Wiring> {
+    PossibleValuesParser::new(Wiring::ALL.map(Wiring::name)).try_map(|name| name.parse())
+}
+
+fn proxy_mode() -> impl TypedValueParser<Value = ProxyMode> {
+    PossibleValuesParser::new(ProxyMode::ALL.map(ProxyMode::name)).try_map(|name| name.parse())
+}
+
 /// The root half: what to run, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(crate) struct LabArgs {
@@ -81,6 +117,9 @@ impl LabArgs {
         option("--hotrod", hotrod.into());
         option("--requests", run.requests.to_string().into());
         option("--concurrency", run.concurrency.to_string().into());
+        option("--wiring", run.wiring.name().into());
+        option("--proxy-mode", run.proxy_mode.name().into());
+        option("--services", run.services.to_string().into());
         if let Some(json) = &run.json {
             option("--json", json.into());
         }
@@ -123,8 +162,16 @@ mod tests {
 
     #[test]
     fn the_root_half_gets_what_the_user_said() {
-        let cases: [&[&str]; 3] = [
+        let cases: [&[&str]; 4] = [
             &[],
+            &[
+                "--wiring",
+                "routed",
+                "--proxy-mode",
+                "nftables",
+                "--services",
+                "5000",
+            ],
             &[
                 "--requests",
                 "1000",
@@ -160,16 +207,16 @@ mod tests {
     }
 
     #[test]
-    fn no_dispatches_are_no_run() {
-        let args = [
-            "xtask",
-            "--hopspan",
-            "/t/hopspan",
-            "--hotrod",
-            "/t/hotrod",
-            "--requests",
-            "0",
-        ];
-        assert!(Cli::try_parse_from(args).is_err());
+    fn what_the_lab_cannot_do_is_refused() {
+        let binaries = ["xtask", "--hopspan", "/t/hopspan", "--hotrod", "/t/hotrod"];
+        for bad in [
+            ["--requests", "0"],
+            ["--services", "32769"],
+            ["--wiring", "tokenring"],
+            ["--proxy-mode", "ipvs"],
+        ] {
+            let parsed = Cli::try_parse_from(binaries.iter().chain(&bad));
+            assert!(parsed.is_err(), "{bad:?}");
+        }
     }
 }

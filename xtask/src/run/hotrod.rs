@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 use hopspan_lab::Node;
 use hopspan_lab::hotrod::{Dispatch, HotRod, HotRodOptions, deploy};
+use hopspan_lab::kube_proxy::{CROWD_ENDPOINTS, crowd};
 
 use super::LabArgs;
 use crate::progress;
@@ -27,8 +28,18 @@ pub(super) fn start(node: &Node, args: &LabArgs) -> Result<HotRod> {
         binary: args.hotrod.clone(),
         otlp_endpoint: None,
         env: env.into_iter().collect(),
+        before: crowd(args.run.services)?,
     };
     deploy(node, &options)
+}
+
+/// How many ways to a pod the rules have: one for each endpoint of each service.
+pub(super) fn ways(hotrod: &HotRod, args: &LabArgs) -> usize {
+    let own = hotrod
+        .services()
+        .iter()
+        .map(|service| service.endpoints.len());
+    own.sum::<usize>() + CROWD_ENDPOINTS * args.run.services as usize
 }
 
 /// Sends the dispatches that the command line asks for.

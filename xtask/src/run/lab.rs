@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use hopspan_lab::hotrod::HotRod;
+use hopspan_lab::kube_proxy::ProxyMode;
 use hopspan_lab::{Lab, Node, teardown_on_signal};
 
 use super::LabArgs;
@@ -35,13 +36,21 @@ pub(crate) fn run(args: &LabArgs) -> Result<()> {
 }
 
 fn within(lab: &Lab, args: &LabArgs) -> Result<()> {
-    let node = progress::during("bringing up the lab", || lab.node("node"))?;
+    let node = progress::during("bringing up the lab", || {
+        lab.node_with("node", args.run.node_options())
+    })?;
     let viewer = progress::during("starting the viewer", || Part::viewer(&node, args))?;
     let agent = progress::during("starting the agent", || Part::agent(&node, args))?;
     // Stopped in this order: the agent's last spans go to the viewer.
     let mut parts = [agent, viewer];
     let hotrod = progress::during("starting HotROD", || hotrod::start(&node, args));
     let hotrod = hotrod.map_err(|failure| parts::explain(&mut parts, failure))?;
+    // The rules that the agent reads.
+    if args.run.proxy_mode == ProxyMode::Iptables {
+        let ways = hotrod::ways(&hotrod, args);
+        let [agent, _] = &mut parts;
+        progress::during("reading the rules", || agent.wait_for_rules(ways))?;
+    }
     hotrod::dispatch(&hotrod, args).map_err(|failure| parts::explain(&mut parts, failure))?;
     if args.run.keep {
         keep(lab, &node, &hotrod, args, &mut parts)?;
@@ -89,7 +98,7 @@ fn usage(lab: &Lab, node: &Node, hotrod: &HotRod) -> String {
         "the lab stays up until Ctrl-C; Enter sends another dispatch".to_owned(),
         format!(
             "  OTLP      gRPC {0}:4317, HTTP {0}:4318, for pods and the node",
-            node.bridge_ip()
+            node.gateway_ip()
         ),
         format!("  logs      {}", lab.work_dir().display()),
         format!(

@@ -23,6 +23,12 @@ const ATTACHED: &str = "hopspan: attached";
 /// it.
 const START_DEADLINE: Duration = Duration::from_secs(60);
 
+/// Thousands of services take it a second or two.
+const RULES_DEADLINE: Duration = Duration::from_secs(20);
+
+/// How often a part's state is looked at.
+const POLL: Duration = Duration::from_millis(20);
+
 /// The agent's last batch goes over loopback, and the viewer prints from memory.
 const STOP_DEADLINE: Duration = Duration::from_secs(60);
 
@@ -113,6 +119,29 @@ impl Part {
         Ok(agent)
     }
 
+    /// Waits until the agent has read rules that lead so many ways to a pod, and says when it has not: its spans name no
+    /// services then.
+    ///
+    /// # Errors
+    /// When it ends first.
+    pub(super) fn wait_for_rules(&mut self, ways: usize) -> Result<()> {
+        let said = format!("rules name {ways} ways");
+        let end = Instant::now() + RULES_DEADLINE;
+        while !self.process.log().contains(&said) {
+            self.check()?;
+            if Instant::now() > end {
+                let waited = progress::duration(RULES_DEADLINE);
+                progress::note(&format!(
+                    "{} has not read the rules after {waited}: spans may lack the names of services",
+                    self.name
+                ));
+                return Ok(());
+            }
+            thread::sleep(POLL);
+        }
+        Ok(())
+    }
+
     /// Asks it to end, and waits until it has flushed.
     ///
     /// # Errors
@@ -158,7 +187,7 @@ impl Part {
                     self.last_words()
                 );
             }
-            thread::sleep(Duration::from_millis(20));
+            thread::sleep(POLL);
         }
         Ok(())
     }

@@ -11,10 +11,12 @@ use crate::progress::{self, note};
 use crate::workspace::has_program;
 
 /// The lab's programs, with Debian's package of each.
-const PROGRAMS: [(&str, &str); 3] = [
+const PROGRAMS: [(&str, &str); 5] = [
     ("ip", "iproute2"),
     ("iptables", "iptables"),
     ("iptables-restore", "iptables"),
+    ("ip6tables-restore", "iptables"),
+    ("nft", "nftables"),
 ];
 
 /// Exists while br_netfilter is loaded or built in.
@@ -91,7 +93,13 @@ mod tests {
     #[test]
     fn only_what_is_missing_is_installed() {
         assert_eq!(missing_packages(|_| true), Vec::<String>::new());
-        assert_eq!(missing_packages(|program| program == "ip"), ["iptables"]);
-        assert_eq!(missing_packages(|_| false), ["iproute2", "iptables"]);
+        assert_eq!(
+            missing_packages(|program| program == "ip"),
+            ["iptables", "nftables"]
+        );
+        assert_eq!(
+            missing_packages(|_| false),
+            ["iproute2", "iptables", "nftables"]
+        );
     }
 }

@@ -19,10 +19,11 @@ use crate::workspace::Workspace;
 
 /// Test programs of the end-to-end package, and which of their tests. An emulated guest has no time
 /// for the ones with thousands of requests.
-const TESTS: [(&str, &str); 3] = [
+const TESTS: [(&str, &str); 4] = [
     ("dispatch", "one_dispatch"),
     ("hooks", ""),
     ("agent_end", ""),
+    ("translation", "_iptables"),
 ];
 
 /// One test program, in the guest: they take seconds.

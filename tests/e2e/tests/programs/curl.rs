@@ -1,7 +1,7 @@
 //! curl in a pod: several requests in one invocation, each with its own trace context. In: paths.
 //! Out: what curl itself says of each request.
 
-use std::{net::SocketAddrV4, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use hopspan_e2e::Parent;
 use hopspan_lab::Pod;
@@ -28,12 +28,7 @@ pub(crate) struct Answer {
 }
 
 /// Requests every path in turn, over one connection as far as the server allows.
-pub(crate) fn get(
-    pod: &Pod,
-    server: SocketAddrV4,
-    paths: &[&str],
-    options: &[&str],
-) -> Vec<Answer> {
+pub(crate) fn get(pod: &Pod, server: SocketAddr, paths: &[&str], options: &[&str]) -> Vec<Answer> {
     let parents: Vec<Parent> = paths.iter().map(|_| Parent::new()).collect();
     let script: Vec<String> = paths
         .iter()

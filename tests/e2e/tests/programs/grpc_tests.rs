@@ -22,7 +22,7 @@ const SERVER: i32 = 2;
 const ERROR: i32 = 2;
 
 fn script(stage: &Stage, pod: &Pod, python: &Path, name: &str) -> Command {
-    let collector = stage.scene.node.bridge_ip();
+    let collector = stage.scene.node.gateway_ip();
     pod.command(python)
         .arg("-B")
         .arg(Path::new(SCRIPTS).join(name))

@@ -3,16 +3,13 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, SocketAddrV4},
+    net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     time::{Duration, Instant},
 };
 
 use hopspan_e2e::{Kernel, Scene, Traces};
-use hopspan_lab::{
-    Pod, Process,
-    kube_proxy::{Protocol, Service},
-};
+use hopspan_lab::{Pod, Process, kube_proxy::Service};
 
 /// The port of every service and server.
 pub(crate) const PORT: u16 = 8080;
@@ -59,13 +56,8 @@ impl Stage {
     pub(crate) fn service(&mut self, name: &str, pods: &[Pod]) -> Service {
         let host = u8::try_from(self.services.len()).unwrap() + 20;
         let service = Service {
-            namespace: NAMESPACE.to_owned(),
-            name: name.to_owned(),
-            port_name: None,
-            protocol: Protocol::Tcp,
-            cluster_ip: Ipv4Addr::new(10, 96, 0, host),
-            port: PORT,
             endpoints: pods.iter().map(|pod| endpoint(pod.ip())).collect(),
+            ..Service::new(NAMESPACE, name, ([10, 96, 0, host], PORT).into())
         };
         self.services.push(service.clone());
         self.scene.node.apply_services(&self.services).unwrap();
@@ -108,6 +100,6 @@ impl Stage {
 }
 
 /// What a server listens on.
-pub(crate) fn endpoint(ip: Ipv4Addr) -> SocketAddrV4 {
-    SocketAddrV4::new(ip, PORT)
+pub(crate) fn endpoint(ip: Ipv4Addr) -> SocketAddr {
+    SocketAddr::new(ip.into(), PORT)
 }

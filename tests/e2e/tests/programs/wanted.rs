@@ -1,7 +1,7 @@
 //! What the spans of one exchange must say. In: what a program says of its own request. Out: a
 //! failed test where hopspan says otherwise.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use hopspan_e2e::{Span, Trace, assert_legs};
 use hopspan_lab::kube_proxy::{Service, endpoint_chain, service_chain};
@@ -19,7 +19,7 @@ pub(crate) struct Wanted<'a> {
     /// Where to.
     pub(crate) service: &'a Service,
     /// Which pod the rules chose.
-    pub(crate) endpoint: SocketAddrV4,
+    pub(crate) endpoint: SocketAddr,
     /// Whether the exchange waited for a new connection.
     pub(crate) connected: bool,
 }

@@ -1,25 +1,33 @@
-//! Chain names, derived as kube-proxy derives them: a prefix and the first 16 characters of base32(sha256(what it is for)).
+//! Chain names of the iptables mode, derived as kube-proxy derives them: a prefix and the first 16 characters of
+//! base32(sha256(what it is for)).
 //!
-//! Source: servicePortChainName and servicePortEndpointChainName of kube-proxy's iptables mode. The tests derive every such
-//! name of a real dump.
+//! Source: portProtoHash and servicePortEndpointChainName of kube-proxy's iptables mode. The tests derive every such name of
+//! a real dump.
 
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 
 use data_encoding::BASE32;
 use sha2::{Digest, Sha256};
 
 use super::Service;
 
-/// The chain that chooses an endpoint: `KUBE-SVC-` and the hash of service port name and protocol.
+/// The chain that chooses among all endpoints: `KUBE-SVC-` and the hash of service port name and protocol.
 pub fn service_chain(service: &Service) -> String {
-    derive(
-        "KUBE-SVC-",
-        &format!("{}{}", service.service_port_name(), service.protocol),
-    )
+    of_service("KUBE-SVC-", service)
+}
+
+/// The chain that chooses among the endpoints of this node.
+pub fn local_chain(service: &Service) -> String {
+    of_service("KUBE-SVL-", service)
+}
+
+/// The chain of what comes to a node port, an external or a load balancer address.
+pub fn external_chain(service: &Service) -> String {
+    of_service("KUBE-EXT-", service)
 }
 
 /// The chain that translates to one endpoint: `KUBE-SEP-` and the hash of service port name, protocol and endpoint.
-pub fn endpoint_chain(service: &Service, endpoint: SocketAddrV4) -> String {
+pub fn endpoint_chain(service: &Service, endpoint: SocketAddr) -> String {
     derive(
         "KUBE-SEP-",
         &format!(
@@ -30,7 +38,18 @@ pub fn endpoint_chain(service: &Service, endpoint: SocketAddrV4) -> String {
     )
 }
 
+fn of_service(prefix: &str, service: &Service) -> String {
+    derive(
+        prefix,
+        &format!("{}{}", service.service_port_name(), service.protocol),
+    )
+}
+
 fn derive(prefix: &str, text: &str) -> String {
-    let hash = BASE32.encode(&Sha256::digest(text));
-    format!("{prefix}{}", &hash[..16])
+    format!("{prefix}{}", &hash(text)[..16])
+}
+
+/// base32(sha256(text)): 56 characters.
+pub(super) fn hash(text: &str) -> String {
+    BASE32.encode(&Sha256::digest(text))
 }

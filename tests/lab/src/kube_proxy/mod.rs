@@ -1,12 +1,59 @@
-//! kube-proxy's rules in iptables mode, for a lab's services.
+//! kube-proxy's rules for a lab's services, in each of its modes and both address families.
 //!
-//! In: services with their endpoints. Out: chain names and the text for iptables-restore.
+//! In: services with their endpoints, and the networks of the cluster. Out: the text for `iptables-restore`,
+//! `ip6tables-restore` or `nft`, and the names of chains, so that a test knows what a packet went through.
 //! What a rule looks like is checked against what a real kube-proxy wrote, in testdata.
+//!
+//! Left out, because no service of a lab has it: loadBalancerSourceRanges, topology hints, terminating endpoints, and the
+//! nfacct matches, which count into objects that nfacct(8) must make first (kube-proxy leaves them out, too, where it could
+//! not make those objects).
 
 mod chain;
-mod payload;
+mod check;
+mod crowd;
+mod endpoints;
+mod family;
+mod iptables;
+mod mode;
+mod network;
+mod nftables;
 mod service;
+mod text;
+mod way;
 
-pub use chain::{endpoint_chain, service_chain};
-pub use payload::payload;
-pub use service::{Protocol, Service};
+pub use chain::{endpoint_chain, external_chain, local_chain, service_chain};
+pub use crowd::{CROWD_ENDPOINTS, crowd};
+pub use family::Family;
+pub use mode::ProxyMode;
+pub use network::{Network, Networks};
+pub use nftables::name as nft_name;
+pub use service::{Protocol, Service, TrafficPolicy};
+pub use way::{Entry, Origin, Way};
+
+use anyhow::Result;
+
+/// The text for `iptables-restore` or, for IPv6, `ip6tables-restore`: it sets up the tables mangle, filter and nat for those
+/// of the services that are of the family, in place of what they hold.
+///
+/// # Errors
+/// When a name is no DNS label, two services share a chain, a service mixes families, or an endpoint is given twice.
+pub fn iptables(services: &[Service], family: Family, networks: &Networks) -> Result<String> {
+    check::services(services)?;
+    Ok(iptables::payload(&of(services, family), family, networks))
+}
+
+/// The text for `nft -f`: the table `ip kube-proxy` or `ip6 kube-proxy`, in place of what it holds.
+///
+/// # Errors
+/// As [`iptables`].
+pub fn nftables(services: &[Service], family: Family, networks: &Networks) -> Result<String> {
+    check::services(services)?;
+    Ok(nftables::payload(&of(services, family), family, networks))
+}
+
+fn of(services: &[Service], family: Family) -> Vec<&Service> {
+    services
+        .iter()
+        .filter(|service| service.family() == family)
+        .collect()
+}

@@ -1,7 +1,12 @@
-//! One port of a Kubernetes service, as kube-proxy sees it.
+//! One port of a Kubernetes service in one address family, as kube-proxy sees it.
+//!
+//! A headless service is none of them: kube-proxy ignores it, and DNS gives the addresses of its pods.
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::Family;
 
 /// The transport of a service port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,7 +17,17 @@ pub enum Protocol {
     Udp,
 }
 
-/// One port of a ClusterIP service. A service with two ports is two of these.
+/// `internalTrafficPolicy` or `externalTrafficPolicy`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TrafficPolicy {
+    /// Any endpoint of the cluster.
+    #[default]
+    Cluster,
+    /// Endpoints on the node that the connection comes to.
+    Local,
+}
+
+/// One port of a service. A service with two ports, or of two families, is two of these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
     /// Its Kubernetes namespace.
@@ -24,14 +39,48 @@ pub struct Service {
     /// The port's transport.
     pub protocol: Protocol,
     /// The service's address.
-    pub cluster_ip: Ipv4Addr,
+    pub cluster_ip: IpAddr,
     /// The service's port.
     pub port: u16,
     /// Pods' addresses and ports, in the order in which kube-proxy's rules try them. None: connections are rejected.
-    pub endpoints: Vec<SocketAddrV4>,
+    pub endpoints: Vec<SocketAddr>,
+    /// Which endpoints connections to the ClusterIP may get.
+    pub internal_traffic_policy: TrafficPolicy,
+    /// Which endpoints connections to the node port, external and load balancer addresses may get.
+    pub external_traffic_policy: TrafficPolicy,
+    /// The port on every address of every node, for services of type NodePort and LoadBalancer.
+    pub node_port: Option<u16>,
+    /// `spec.externalIPs`.
+    pub external_ips: Vec<IpAddr>,
+    /// `status.loadBalancer.ingress` with `ipMode: VIP`.
+    pub load_balancer_ips: Vec<IpAddr>,
+    /// Where kube-proxy answers whether the node has endpoints, for load balancers of services with external policy Local.
+    pub health_check_node_port: Option<u16>,
+    /// `sessionAffinity: ClientIP`, and for how long a client that has gone returns to its endpoint.
+    pub session_affinity: Option<Duration>,
 }
 
 impl Service {
+    /// A TCP service of type ClusterIP without endpoints and without a port name.
+    pub fn new(namespace: &str, name: &str, address: SocketAddr) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            port_name: None,
+            protocol: Protocol::Tcp,
+            cluster_ip: address.ip(),
+            port: address.port(),
+            endpoints: Vec::new(),
+            internal_traffic_policy: TrafficPolicy::Cluster,
+            external_traffic_policy: TrafficPolicy::Cluster,
+            node_port: None,
+            external_ips: Vec::new(),
+            load_balancer_ips: Vec::new(),
+            health_check_node_port: None,
+            session_affinity: None,
+        }
+    }
+
     /// `namespace/name:port name`, or `namespace/name` when the port has no name: kube-proxy's ServicePortName.
     pub fn service_port_name(&self) -> String {
         let Self {
@@ -44,8 +93,20 @@ impl Service {
     }
 
     /// The address clients connect to.
-    pub fn address(&self) -> SocketAddrV4 {
-        SocketAddrV4::new(self.cluster_ip, self.port)
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.cluster_ip, self.port)
+    }
+
+    /// The family of its address and of its endpoints.
+    pub fn family(&self) -> Family {
+        Family::of(self.cluster_ip)
+    }
+
+    /// Whether it can be reached by more than its ClusterIP (kubernetes: ServicePort.ExternallyAccessible).
+    pub(super) fn is_external(&self) -> bool {
+        self.node_port.is_some()
+            || !self.external_ips.is_empty()
+            || !self.load_balancer_ips.is_empty()
     }
 }
 

@@ -1,12 +1,12 @@
 //! A TCP echo of who was asked by whom, without a process: its socket is made in the pod and served from here.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use hopspan_lab::Pod;
-use hopspan_lab::kube_proxy::{Protocol, Service};
+use hopspan_lab::kube_proxy::{Family, Service};
 use nix::sys::socket::{Shutdown, shutdown};
 
 /// More than any answer on one machine takes, less than a TCP SYN is retried twice.
@@ -15,9 +15,10 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(2);
 /// Serves until dropped: each connection is sent the pod's name and the client's address.
 pub(crate) struct Echo(TcpListener);
 
+/// On the addresses of both families.
 pub(crate) fn serve(pod: &Pod, port: u16) -> Echo {
     let listener = pod
-        .within(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)))
+        .within(|| TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)))
         .unwrap()
         .unwrap();
     let accepting = listener.try_clone().unwrap();
@@ -25,7 +26,7 @@ pub(crate) fn serve(pod: &Pod, port: u16) -> Echo {
     std::thread::spawn(move || {
         while let Ok((mut stream, peer)) = accepting.accept() {
             // A client that went away is its own business.
-            let _ = write!(stream, "{name} {}", peer.ip());
+            let _ = write!(stream, "{name} {}", peer.ip().to_canonical());
         }
     });
     Echo(listener)
@@ -39,10 +40,18 @@ impl Drop for Echo {
 }
 
 /// Connects from where it is called and returns (pod name, client address as the pod saw it).
-pub(crate) fn ask(address: SocketAddrV4) -> std::io::Result<(String, String)> {
-    let mut stream = TcpStream::connect_timeout(&address.into(), TIMEOUT)?;
+pub(crate) fn ask(address: SocketAddr) -> std::io::Result<(String, String)> {
+    ask_within(address, TIMEOUT)
+}
+
+/// The same, for a connection that takes no longer than this to open.
+pub(crate) fn ask_within(
+    address: SocketAddr,
+    connect: Duration,
+) -> std::io::Result<(String, String)> {
+    let mut stream = TcpStream::connect_timeout(&address, connect)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
-    assert_eq!(stream.peer_addr()?, SocketAddr::V4(address));
+    assert_eq!(stream.peer_addr()?, address);
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     let (name, client) = text.split_once(' ').unwrap();
@@ -51,16 +60,28 @@ pub(crate) fn ask(address: SocketAddrV4) -> std::io::Result<(String, String)> {
 
 /// A service on 10.96.0.`host`:80 for these pods' port 8080.
 pub(crate) fn service(name: &str, host: u8, pods: &[&Pod]) -> Service {
+    service_of(Family::V4, name, host, pods)
+}
+
+/// The same on fd00:10:96::`host` for IPv6.
+pub(crate) fn service_of(family: Family, name: &str, host: u8, pods: &[&Pod]) -> Service {
+    let ip = match family {
+        Family::V4 => IpAddr::from(Ipv4Addr::new(10, 96, 0, host)),
+        Family::V6 => Ipv6Addr::new(0xfd00, 0x10, 0x96, 0, 0, 0, 0, host.into()).into(),
+    };
     Service {
-        namespace: "default".into(),
-        name: name.into(),
         port_name: Some("http".into()),
-        protocol: Protocol::Tcp,
-        cluster_ip: Ipv4Addr::new(10, 96, 0, host),
-        port: 80,
         endpoints: pods
             .iter()
-            .map(|pod| SocketAddrV4::new(pod.ip(), 8080))
+            .map(|pod| SocketAddr::new(ip_of(family, pod), 8080))
             .collect(),
+        ..Service::new("default", name, SocketAddr::new(ip, 80))
+    }
+}
+
+pub(crate) fn ip_of(family: Family, pod: &Pod) -> IpAddr {
+    match family {
+        Family::V4 => pod.ip().into(),
+        Family::V6 => pod.ip6().into(),
     }
 }

@@ -64,7 +64,13 @@ pub(crate) fn state() -> BTreeMap<String, String> {
             "routes".to_owned(),
             run("ip", &["-4", "route", "show", "table", "all"]),
         ),
+        (
+            "IPv6 routes".to_owned(),
+            run("ip", &["-6", "route", "show", "table", "main"]),
+        ),
         ("rules".to_owned(), rules(&run("iptables-save", &[]))),
+        ("IPv6 rules".to_owned(), rules(&run("ip6tables-save", &[]))),
+        ("tables".to_owned(), run("nft", &["list", "tables"])),
     ]);
     for directory in SYSCTLS.map(|directory| format!("/proc/sys/{directory}")) {
         for path in entries(&directory).map(|name| format!("{directory}/{name}")) {

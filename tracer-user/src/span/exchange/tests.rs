@@ -184,11 +184,51 @@ fn the_translation_is_told_where_it_happened() {
         [
             "GET web-manual",
             "connect",
-            "netfilter.prerouting",
+            // Of the SYN, not of the SYN-ACK, and of the request.
             "netfilter.prerouting",
             "netfilter.prerouting"
         ]
     );
+}
+
+#[test]
+fn what_the_node_sends_has_the_source_that_it_was_sent_with() {
+    let mut exchange = exchange(TRACE);
+    let journey = &mut exchange.request.journey;
+    // Its journey opens after OUTPUT and POSTROUTING of the same namespace, which have rewritten both addresses.
+    journey.sent = Tuple {
+        source: address("10.201.1.1:5000"),
+        destination: address("10.201.1.12:8080"),
+    };
+    journey.received = Some(journey.sent);
+    if let Some(conntrack) = &mut journey.conntrack {
+        conntrack.original.source = address("172.18.0.2:40000");
+        conntrack.reply.destination = address("10.201.1.1:5000");
+    }
+    let output = |hook| Stamp {
+        hook,
+        ..journey.stamps[0]
+    };
+    let (enter, leave) = (output(Hook::OutputEnter), output(Hook::OutputLeave));
+    journey.stamps.splice(0..0, [enter, leave]);
+    let spans = make(&exchange);
+    for (key, expected) in [
+        ("source.address", "172.18.0.2"),
+        ("source.port", "40000"),
+        ("destination.address", "10.201.1.12"),
+        ("hopspan.nat.original", "10.97.10.10:80"),
+        ("hopspan.nat.masquerade", "10.201.1.1:5000"),
+    ] {
+        assert_eq!(attribute(&spans[0], key), expected, "{key}");
+    }
+    let request = spans.iter().find(|span| span.name == "request").unwrap();
+    let told: Vec<&str> = spans
+        .iter()
+        .filter(|span| span.parent_id == request.span_id)
+        .filter(|span| !attribute(span, "hopspan.nat.original").is_empty())
+        .map(|span| &*span.name)
+        .collect();
+    assert_eq!(told, ["netfilter.output"], "and not in PREROUTING after it");
 }
 
 #[test]

@@ -1,0 +1,177 @@
+//! What the spans of a case must say. In: what the sockets say. Out: a failed test where hopspan says otherwise.
+
+use std::collections::HashSet;
+
+use hopspan_e2e::{Answer, Kernel, Span, Trace, Traces, assert_partition, hop_names};
+use hopspan_lab::{
+    NodeOptions, Wiring,
+    kube_proxy::{Origin, ProxyMode, Way},
+};
+
+use crate::case::Case;
+use crate::hops::hops_of;
+
+/// Whether the agent tells these chains. It reads iptables' rules, and where two paths lead to an endpoint takes the one of
+/// pods.
+fn is_told(way: &Way<'_>, mode: ProxyMode) -> bool {
+    let as_a_pod = Way {
+        origin: Origin::Pod,
+        ..*way
+    };
+    mode == ProxyMode::Iptables && way.chains(mode) == as_a_pod.chains(mode)
+}
+
+/// Checks the one exchange of each request, and that the first on each connection has the connect.
+pub(crate) fn translations(traces: &Traces, case: &Case, answers: &[Answer], options: NodeOptions) {
+    let mut connections = HashSet::new();
+    for answer in answers {
+        let is_new = connections.insert(answer.client);
+        translation(traces, case, answer, options, is_new);
+    }
+    assert_eq!(connections.len(), 2, "connections of {}", case.name);
+}
+
+/// Checks the one exchange of each request on connections that were open before the agent.
+pub(crate) fn translations_of_open(
+    traces: &Traces,
+    case: &Case,
+    answers: &[Answer],
+    options: NodeOptions,
+) {
+    for answer in answers {
+        translation(traces, case, answer, options, false);
+    }
+}
+
+fn translation(traces: &Traces, case: &Case, answer: &Answer, options: NodeOptions, is_new: bool) {
+    let what = format!("{} {answer:?}", case.name);
+    let trace = traces.0.get(&answer.trace_id());
+    let trace = trace.unwrap_or_else(|| panic!("no trace of {what}"));
+    let exchanges: Vec<&Span> = trace.of_role("exchange").collect();
+    let [exchange] = exchanges[..] else {
+        panic!("{} exchanges of {what}", exchanges.len());
+    };
+    assert_masquerade(case, answer);
+    for (key, expected) in attributes(case, answer, options.proxy_mode) {
+        assert_eq!(
+            exchange.attribute(key),
+            expected,
+            "{key} of {what}: {exchange:#?}"
+        );
+    }
+    legs(trace, exchange, is_new);
+    if Kernel::running().has_netfilter_links() {
+        assert_hops(trace, exchange, case, options.wiring);
+    }
+}
+
+/// The lab itself is as the case has it.
+fn assert_masquerade(case: &Case, answer: &Answer) {
+    let (client, seen) = (answer.client, answer.seen);
+    // A node masquerades its own connections to its own address, and at times to the port they have.
+    let is_hidden = case.masqueraded && client.ip() == seen.ip();
+    if !is_hidden {
+        assert_eq!(client != seen, case.masqueraded, "{case:?} {answer:?}");
+    }
+}
+
+/// What the exchange says; empty: it does not say.
+fn attributes(case: &Case, answer: &Answer, mode: ProxyMode) -> Vec<(&'static str, String)> {
+    let Answer {
+        client,
+        server,
+        seen,
+        ..
+    } = answer;
+    let mut expected = vec![
+        ("hopspan.incomplete", String::new()),
+        ("url.path", format!("/id/{}", answer.number)),
+        ("source.address", client.ip().to_string()),
+        ("source.port", client.port().to_string()),
+        ("destination.address", server.ip().to_string()),
+        ("destination.port", server.port().to_string()),
+        (
+            "hopspan.nat.masquerade",
+            if client == seen {
+                String::new()
+            } else {
+                seen.to_string()
+            },
+        ),
+    ];
+    let (original, translated) = match &case.service {
+        Some(_) => (case.address.to_string(), server.to_string()),
+        None => Default::default(),
+    };
+    expected.push(("hopspan.nat.original", original));
+    expected.push(("hopspan.nat.translated", translated));
+    let Some((service, entry)) = &case.service else {
+        expected.push(("hopspan.kube_proxy.service", String::new()));
+        expected.push(("hopspan.kube_proxy.rule", String::new()));
+        return expected;
+    };
+    let way = Way {
+        service,
+        entry: *entry,
+        origin: case.client.origin(),
+        endpoint: *server,
+    };
+    if is_told(&way, mode) {
+        let chains = way.chains(mode).join(" > ");
+        expected.push(("hopspan.kube_proxy.service", service.service_port_name()));
+        expected.push(("hopspan.kube_proxy.rule", chains));
+    }
+    expected
+}
+
+/// One request and one response, and a connect where there was one; all complete, all within.
+fn legs(trace: &Trace, exchange: &Span, is_new: bool) {
+    for (role, count) in [
+        ("connect", usize::from(is_new)),
+        ("request", 1),
+        ("response", 1),
+    ] {
+        let legs = trace.children_of_role(exchange, role);
+        assert_eq!(legs.len(), count, "{role} spans under {exchange:#?}");
+        for leg in legs {
+            assert_eq!(leg.attribute("hopspan.incomplete"), "", "{leg:#?}");
+            assert!(
+                leg.is_within(exchange),
+                "{leg:#?} is not within {exchange:#?}"
+            );
+            assert_partition(trace, leg);
+        }
+    }
+}
+
+/// The way of connect and request, and that the hops in which each translation was made say so.
+fn assert_hops(trace: &Trace, exchange: &Span, case: &Case, wiring: Wiring) {
+    let roles = ["connect", "request"];
+    let legs = roles.map(|role| trace.children_of_role(exchange, role));
+    for leg in legs.into_iter().flatten() {
+        let hops = trace.children(leg);
+        let names: Vec<&str> = hops
+            .iter()
+            .map(|hop| hop.attribute("hopspan.hop"))
+            .collect();
+        if leg.role() == "request" {
+            assert_eq!(hop_names(trace, leg), hops_of(case, wiring), "{case:?}");
+        }
+        let first = |name| names.iter().position(|found| *found == name);
+        let decides = first("netfilter.output").or_else(|| first("netfilter.prerouting"));
+        let places = [
+            ("hopspan.nat.original", decides),
+            ("hopspan.nat.translated", decides),
+            ("hopspan.kube_proxy.rule", decides),
+            ("hopspan.nat.masquerade", first("netfilter.postrouting")),
+        ];
+        for (key, place) in places {
+            let told = hops.iter().map(|hop| hop.attribute(key));
+            let expected = (0..hops.len()).map(|index| match place {
+                Some(place) if place == index => exchange.attribute(key),
+                _ => "",
+            });
+            assert!(told.eq(expected), "{key} of {case:?}: {hops:#?}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The hops of a request, from where the client is to where the server is. In: a case and a wiring. Out: names.
+
+use hopspan_lab::{Wiring, kube_proxy::Origin};
+
+use crate::case::Case;
+
+/// In order.
+pub(crate) fn hops_of(case: &Case, wiring: Wiring) -> Vec<&'static str> {
+    let is_for_host = case
+        .service
+        .as_ref()
+        .is_some_and(|(service, _)| service.name == "host");
+    let way: &[&str] = match (case.client.origin(), is_for_host, wiring) {
+        (Origin::Pod, false, Wiring::Bridge) => &[
+            "client.stack veth bridge",
+            "netfilter.prerouting route netfilter.forward route netfilter.postrouting",
+            "bridge veth",
+        ],
+        (Origin::Pod, false, Wiring::Routed) => &[
+            "client.stack veth",
+            "netfilter.prerouting route netfilter.forward route netfilter.postrouting",
+            "route veth",
+        ],
+        // Up into the bridge's own stack.
+        (Origin::Pod, true, Wiring::Bridge) => &[
+            "client.stack veth bridge",
+            "netfilter.prerouting bridge netfilter.input",
+        ],
+        (Origin::Pod, true, Wiring::Routed) => &[
+            "client.stack veth",
+            "netfilter.prerouting route netfilter.input",
+        ],
+        (Origin::Node, false, Wiring::Bridge) => &[
+            "netfilter.output route netfilter.postrouting",
+            "client.stack bridge veth",
+        ],
+        (Origin::Node, false, Wiring::Routed) => &[
+            "netfilter.output route netfilter.postrouting",
+            "client.stack veth",
+        ],
+        // Over the loopback device.
+        (Origin::Node, true, _) => &[
+            "netfilter.output route netfilter.postrouting",
+            "client.stack route",
+            "netfilter.prerouting route netfilter.input",
+        ],
+        // Across the wire, which is a bridge elsewhere.
+        (Origin::Outside, false, Wiring::Bridge) => &[
+            "client.stack veth bridge veth",
+            "netfilter.prerouting route netfilter.forward route netfilter.postrouting",
+            "route bridge veth",
+        ],
+        (Origin::Outside, false, Wiring::Routed) => &[
+            "client.stack veth bridge veth",
+            "netfilter.prerouting route netfilter.forward route netfilter.postrouting",
+            "route veth",
+        ],
+        (Origin::Outside, true, _) => &[
+            "client.stack veth bridge veth",
+            "netfilter.prerouting route netfilter.input",
+        ],
+    };
+    let stretches = way.iter().chain(&["server.stack socket.queue"]);
+    stretches.flat_map(|hops| hops.split(' ')).collect()
+}

@@ -1,0 +1,91 @@
+//! Translation of every kind of service, in both address families: for each exchange the original and the translated
+//! address, the masquerade or its absence, the service, and the chains that led to the pod. One scene per wiring of pods and
+//! proxy mode; what is right is what the sockets at both ends say.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where it fails, helper functions too"
+)]
+
+mod case;
+mod expect;
+mod ground;
+mod hops;
+mod open_before;
+mod services;
+mod stage;
+
+use std::collections::BTreeSet;
+
+use hopspan_e2e::{Kernel, Prelude};
+use hopspan_lab::{NodeOptions, Wiring, kube_proxy::ProxyMode, skip_mode};
+
+use case::{Client, cases};
+use ground::Ground;
+use stage::Stage;
+
+fn check(test: &str, wiring: Wiring, proxy_mode: ProxyMode) {
+    if skip_mode(test, proxy_mode) {
+        return;
+    }
+    let options = NodeOptions { wiring, proxy_mode };
+    let prelude = Prelude::start(test, options).unwrap();
+    let ground = Ground::lay(&prelude);
+    let mut cases = cases(&ground);
+    if proxy_mode == ProxyMode::Nftables {
+        // Node ports on 127.0.0.1 are iptables mode's alone.
+        cases.retain(|case| !case.address.ip().is_loopback());
+    }
+    if !Kernel::running().has_netfilter_links() {
+        // What the node sends was translated before its journey opens, and nobody else tells.
+        cases.retain(|case| case.client != Client::Node || case.service.is_none());
+    }
+    let mut stage = Stage::attach(prelude, ground);
+    let answered: Vec<_> = cases.iter().map(|case| stage.run(case)).collect();
+    stage.send_udp();
+    stage.connect_to_nobody();
+    let traces = stage.finish();
+    let exchanges: usize = answered.iter().map(Vec::len).sum();
+    for (case, answers) in cases.iter().zip(&answered) {
+        if case.name == "session affinity" {
+            let endpoints: BTreeSet<_> = answers.iter().map(|answer| answer.server).collect();
+            assert_eq!(endpoints.len(), 1, "the lab's own session affinity");
+        }
+        expect::translations(&traces, case, answers, options);
+    }
+    let found: usize = traces
+        .0
+        .values()
+        .map(|trace| trace.of_role("exchange").count())
+        .sum();
+    assert_eq!(found, exchanges, "exchanges in all traces");
+}
+
+#[test]
+fn bridge_iptables() {
+    check("bridge_iptables", Wiring::Bridge, ProxyMode::Iptables);
+}
+
+#[test]
+fn bridge_nftables() {
+    check("bridge_nftables", Wiring::Bridge, ProxyMode::Nftables);
+}
+
+#[test]
+fn routed_iptables() {
+    check("routed_iptables", Wiring::Routed, ProxyMode::Iptables);
+}
+
+#[test]
+fn routed_nftables() {
+    check("routed_nftables", Wiring::Routed, ProxyMode::Nftables);
+}
+
+#[test]
+fn iptables_legacy_routed() {
+    check(
+        "iptables_legacy_routed",
+        Wiring::Routed,
+        ProxyMode::IptablesLegacy,
+    );
+}

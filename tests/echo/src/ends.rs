@@ -1,0 +1,81 @@
+//! The two ends of a connection as its server sees them: after every translation on the way, so that what a tracer says of
+//! translations can be checked against it.
+
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use hyper::{HeaderMap, header::HeaderValue};
+
+const SERVER: &str = "x-server";
+const CLIENT: &str = "x-client";
+
+/// Addresses of one connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ends {
+    /// Of the server's socket.
+    pub(crate) server: SocketAddr,
+    /// Of the client, or of who stands for it.
+    pub(crate) client: SocketAddr,
+}
+
+impl Ends {
+    /// Adds them to a response.
+    pub(crate) fn write(self, headers: &mut HeaderMap) {
+        for (name, address) in [(SERVER, self.server), (CLIENT, self.client)] {
+            // An address has no character that a header may not have.
+            if let Ok(value) = HeaderValue::from_str(&plain(address).to_string()) {
+                headers.insert(name, value);
+            }
+        }
+    }
+
+    /// Reads them from a response.
+    pub(crate) fn read(headers: &HeaderMap) -> anyhow::Result<Self> {
+        let address = |name| {
+            let value = headers.get(name).and_then(|value| value.to_str().ok());
+            let address = value.and_then(|value| value.parse().ok());
+            address.with_context(|| format!("the response has no {name} that is an address"))
+        };
+        Ok(Self {
+            server: address(SERVER)?,
+            client: address(CLIENT)?,
+        })
+    }
+}
+
+/// An IPv4 address that came to a socket of IPv6 is an IPv4 address.
+fn plain(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_are_read_as_written() {
+        let ends = |server: &str, client: &str| Ends {
+            server: server.parse().unwrap(),
+            client: client.parse().unwrap(),
+        };
+        for (written, read) in [
+            (
+                ends("10.0.0.1:80", "10.0.0.2:81"),
+                ends("10.0.0.1:80", "10.0.0.2:81"),
+            ),
+            (
+                ends("[fd00::1]:80", "[fd00::2]:81"),
+                ends("[fd00::1]:80", "[fd00::2]:81"),
+            ),
+            (
+                ends("[::ffff:10.0.0.1]:80", "[::ffff:10.0.0.2]:81"),
+                ends("10.0.0.1:80", "10.0.0.2:81"),
+            ),
+        ] {
+            let mut headers = HeaderMap::new();
+            written.write(&mut headers);
+            assert_eq!(Ends::read(&headers).unwrap(), read);
+        }
+        assert!(Ends::read(&HeaderMap::new()).is_err());
+    }
+}

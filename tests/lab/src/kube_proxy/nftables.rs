@@ -1,0 +1,55 @@
+//! The rules of nftables mode, as text for `nft -f`.
+//!
+//! The table is that of a real kube-proxy (kubernetes: pkg/proxy/nftables, setupNFTables and syncProxyRules), in the spelling
+//! of `nft list ruleset`.
+
+mod base;
+pub mod name;
+mod sets;
+mod to_endpoints;
+
+use super::endpoints::Endpoints;
+use super::text::push;
+use super::{Family, Networks, Service};
+
+/// A service and the endpoints that connections to it may get here.
+struct Resolved<'a> {
+    service: &'a Service,
+    endpoints: Endpoints,
+}
+
+pub(super) fn payload(services: &[&Service], family: Family, networks: &Networks) -> String {
+    let resolved: Vec<Resolved<'_>> = services
+        .iter()
+        .map(|service| Resolved {
+            service,
+            endpoints: Endpoints::of(service, networks),
+        })
+        .collect();
+    let table = format!("{} kube-proxy", family.nft());
+    let mut text = String::new();
+    // One transaction: `add` so that there is something to delete.
+    push(&mut text, format_args!("add table {table}"));
+    push(&mut text, format_args!("delete table {table}"));
+    push(&mut text, format_args!("table {table} {{"));
+    push(
+        &mut text,
+        format_args!("\tcomment \"rules for kube-proxy\""),
+    );
+    sets::push_all(&mut text, &resolved, family);
+    base::push_chains(&mut text, family, networks);
+    for resolved in &resolved {
+        to_endpoints::push_chains(&mut text, resolved, networks);
+    }
+    push(&mut text, format_args!("}}"));
+    text
+}
+
+/// A chain and its rules.
+fn push_chain<R: AsRef<str>>(text: &mut String, name: &str, rules: impl IntoIterator<Item = R>) {
+    push(text, format_args!("\tchain {name} {{"));
+    for rule in rules {
+        push(text, format_args!("\t\t{}", rule.as_ref()));
+    }
+    push(text, format_args!("\t}}"));
+}

@@ -1,0 +1,60 @@
+//! Names of chains and sets in nftables mode: what it is for, the first 8 characters of base32(sha256(the rest)), the rest.
+//!
+//! Source: servicePortChainNameBase, servicePortEndpointChainNameBase and hashAndTruncate of kube-proxy's nftables mode. They
+//! are cut at 240 characters there, which DNS labels do not reach together with an address.
+
+use std::net::SocketAddr;
+
+use super::super::Service;
+use super::super::chain::hash;
+
+/// The chain that chooses among all endpoints.
+pub fn service_chain(service: &Service) -> String {
+    format!("service-{}", hashed(&of_service(service)))
+}
+
+/// The chain that chooses among the endpoints of this node.
+pub fn local_chain(service: &Service) -> String {
+    format!("local-{}", hashed(&of_service(service)))
+}
+
+/// The chain of what comes to a node port, an external or a load balancer address.
+pub fn external_chain(service: &Service) -> String {
+    format!("external-{}", hashed(&of_service(service)))
+}
+
+/// The chain that translates to one endpoint, where a service has session affinity.
+pub fn endpoint_chain(service: &Service, endpoint: SocketAddr) -> String {
+    format!("endpoint-{}", of_endpoint(service, endpoint))
+}
+
+/// The set of clients that return to an endpoint.
+pub(super) fn affinity_set(service: &Service, endpoint: SocketAddr) -> String {
+    format!("affinity-{}", of_endpoint(service, endpoint))
+}
+
+fn of_service(service: &Service) -> String {
+    let Service {
+        namespace,
+        name,
+        protocol,
+        port_name,
+        ..
+    } = service;
+    let port_name = port_name.as_deref().unwrap_or_default();
+    format!("{namespace}/{name}/{protocol}/{port_name}")
+}
+
+/// A chain's name cannot have colons.
+fn of_endpoint(service: &Service, endpoint: SocketAddr) -> String {
+    let ip = endpoint.ip().to_string().replace(':', ".");
+    hashed(&format!(
+        "{}__{ip}/{}",
+        of_service(service),
+        endpoint.port()
+    ))
+}
+
+fn hashed(name: &str) -> String {
+    format!("{}-{name}", &hash(name)[..8])
+}

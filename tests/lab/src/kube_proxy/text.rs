@@ -1,0 +1,9 @@
+//! Lines of rules, and what both modes print alike.
+
+use std::fmt::{Arguments, Write};
+
+/// Adds a line.
+pub(super) fn push(text: &mut String, line: Arguments<'_>) {
+    // Writing to a String does not fail.
+    let _ = writeln!(text, "{line}");
+}

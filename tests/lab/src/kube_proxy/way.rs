@@ -1,0 +1,95 @@
+//! The way of a connection through the rules: what a test expects to be told of it.
+
+use std::net::SocketAddr;
+
+use super::{
+    ProxyMode, Service, TrafficPolicy, endpoint_chain, external_chain, local_chain, nft_name,
+    service_chain,
+};
+
+/// Which of a service's addresses a client connects to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// Its ClusterIP.
+    ClusterIp,
+    /// An external or a load balancer address.
+    External,
+    /// Its node port, on any address of the node.
+    NodePort,
+}
+
+/// Where the client is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// In a pod, on whichever node.
+    Pod,
+    /// On the node itself.
+    Node,
+    /// Outside of the cluster.
+    Outside,
+}
+
+/// One connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Way<'a> {
+    /// The service.
+    pub service: &'a Service,
+    /// By which address.
+    pub entry: Entry,
+    /// From where.
+    pub origin: Origin,
+    /// The endpoint it got.
+    pub endpoint: SocketAddr,
+}
+
+impl Way<'_> {
+    /// The chains in the order of the jumps, from the first of kube-proxy's own to the one that translates.
+    pub fn chains(&self, mode: ProxyMode) -> Vec<String> {
+        match mode {
+            ProxyMode::Iptables | ProxyMode::IptablesLegacy => self.iptables(),
+            ProxyMode::Nftables => self.nftables(),
+        }
+    }
+
+    fn iptables(&self) -> Vec<String> {
+        let service = self.service;
+        let mut chains = vec!["KUBE-SERVICES".to_owned()];
+        if self.entry == Entry::NodePort {
+            chains.push("KUBE-NODEPORTS".to_owned());
+        }
+        if self.entry != Entry::ClusterIp {
+            chains.push(external_chain(service));
+        }
+        chains.push(match self.policy() {
+            TrafficPolicy::Cluster => service_chain(service),
+            TrafficPolicy::Local => local_chain(service),
+        });
+        chains.push(endpoint_chain(service, self.endpoint));
+        chains
+    }
+
+    fn nftables(&self) -> Vec<String> {
+        let service = self.service;
+        let mut chains = vec!["services".to_owned()];
+        if self.entry != Entry::ClusterIp {
+            chains.push(nft_name::external_chain(service));
+        }
+        chains.push(match self.policy() {
+            TrafficPolicy::Cluster => nft_name::service_chain(service),
+            TrafficPolicy::Local => nft_name::local_chain(service),
+        });
+        if service.session_affinity.is_some() {
+            chains.push(nft_name::endpoint_chain(service, self.endpoint));
+        }
+        chains
+    }
+
+    /// Who is inside of the cluster reaches an external address as if it came in by any node.
+    fn policy(&self) -> TrafficPolicy {
+        match (self.entry, self.origin) {
+            (Entry::ClusterIp, _) => self.service.internal_traffic_policy,
+            (_, Origin::Outside) => self.service.external_traffic_policy,
+            (_, Origin::Pod | Origin::Node) => TrafficPolicy::Cluster,
+        }
+    }
+}
