@@ -159,7 +159,7 @@ fn stages(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
                 by_stage.extend(losses.iter().filter_map(|(reason, count)| {
                     let labels = [("stage", name.as_str()), ("reason", reason.as_str())];
                     Some((labels, count.as_u64()?))
-                }))
+                }));
             }
             count => totals.extend(count.as_u64().map(|count| (name.as_str(), count))),
         }
