@@ -93,7 +93,7 @@ fn last_line(diagnosis: &Diagnosis) -> String {
     let (checks, hooks) = (checks.count(), hooks.count());
     let all = diagnosis.hooks.len();
     format!(
-        "\nmissing on this machine (kernel {kernel}): {checks} checks, {hooks} of {all} hooks\n"
+        "\nmissing on this machine (kernel {kernel}): of the checks {checks}, of the {all} hooks {hooks}\n"
     )
 }
 
