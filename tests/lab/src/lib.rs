@@ -58,7 +58,7 @@ mod signal;
 mod spawner;
 mod sweep;
 
-pub use availability::{Unavailable, can_run, skip};
+pub use availability::{Unavailable, can_run, say_skipped, skip, skip_without};
 pub use command::{Command, Output};
 pub use lab::Lab;
 pub use nix::sys::signal::Signal;

@@ -3,10 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::Context as _;
-use tokio::{
-    sync::mpsc,
-    time::{Interval, MissedTickBehavior, timeout},
-};
+use tokio::time::{Interval, MissedTickBehavior, timeout};
 
 use crate::{
     attach::Attached,
@@ -36,7 +33,7 @@ pub(super) struct Agent {
     counters: Counters,
     exporter: Exporter,
     stream: Stream,
-    rules: mpsc::Receiver<String>,
+    rules: rules::Watch,
 }
 
 impl Agent {
@@ -71,8 +68,8 @@ impl Agent {
 
     /// Waits for the rules as they are now, where there are any to read.
     pub(super) async fn first_rules(&mut self) {
-        if let Ok(Some(text)) = timeout(FIRST_RULES, self.rules.recv()).await {
-            self.stream.push(&Snapshot::Rules(text).encode());
+        if let Ok(Some(facts)) = timeout(FIRST_RULES, self.rules.facts.recv()).await {
+            self.stream.push(&Snapshot::RuleFacts(facts).encode());
         }
     }
 
@@ -84,8 +81,8 @@ impl Agent {
             tokio::select! {
                 _ = look.tick() => self.drain().await,
                 _ = housekeeping.tick() => self.housekeeping(),
-                Some(text) = self.rules.recv() => {
-                    self.stream.push(&Snapshot::Rules(text).encode());
+                Some(facts) = self.rules.facts.recv() => {
+                    self.stream.push(&Snapshot::RuleFacts(facts).encode());
                 }
             }
         }
@@ -114,6 +111,7 @@ impl Agent {
             expired: self.sweep.expired(),
             under_way_at_end: under_way,
             pipeline: self.stream.pipeline.counts(),
+            rules: self.rules.state.borrow().clone(),
             export: self.exporter.finish(flush).await,
         })
     }

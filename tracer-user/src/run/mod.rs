@@ -6,7 +6,7 @@
 
 mod agent;
 mod report;
-mod rules;
+pub mod rules;
 
 use std::{path::PathBuf, time::Duration};
 

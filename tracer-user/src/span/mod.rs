@@ -8,6 +8,7 @@ mod clock;
 mod exchange;
 mod id;
 mod message;
+mod nat;
 
 use std::borrow::Cow;
 

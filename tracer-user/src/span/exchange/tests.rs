@@ -6,7 +6,7 @@ use tracer_common::{hook::Hook, message::Message};
 
 use super::*;
 use crate::{
-    decode::{ClockSample, Stamp, Tuple},
+    decode::{ClockSample, Conntrack, Journey, Stamp, Tuple},
     http::{Answered, head::RequestHead},
     span::Value,
 };
