@@ -21,6 +21,8 @@ fuzz_target!(|raw: &[u8]| {
         Record::Snapshot(Snapshot::Clock(sample)) => {
             assert!(raw.starts_with(&Snapshot::Clock(sample).encode()));
         }
-        Record::Snapshot(Snapshot::Rules(_)) | Record::Read(_) | Record::Device(_) => {}
+        Record::Snapshot(Snapshot::Rules(_) | Snapshot::RuleFacts(_))
+        | Record::Read(_)
+        | Record::Device(_) => {}
     }
 });

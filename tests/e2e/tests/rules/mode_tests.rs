@@ -148,6 +148,32 @@ fn nftables_mode() {
     });
 }
 
+/// What older versions write, and what the dump does not have: a jump that marks, a chain for each
+/// endpoint, addresses of node ports, a load balancer's firewall, portals whose packets are dropped.
+#[test]
+fn nftables_mode_of_kubernetes_1_30() {
+    if hopspan_lab::skip_without("nftables_mode_of_kubernetes_1_30", &[NFT]) {
+        return;
+    }
+    namespace::within(|| {
+        let text = fs::read_to_string(fixture::path("nftables-1.30.txt")).unwrap();
+        namespace::run("nft", &["-f", "-"], &text).unwrap();
+        recording::nf_tables("nftables-1.30.messages");
+        let (rules, modes) = read();
+        assert_eq!(modes, [Mode::Nftables]);
+        assert_eq!((rules.len(), rules.refusal_count()), (4, 4));
+        let outside = translation("172.16.0.1", "10.96.0.1:80", "10.1.0.1:80");
+        let decision = rules.decision(&outside).unwrap();
+        assert_eq!(&*decision.service, "a/sticky:p80");
+        assert!(decision.session_affinity);
+        let reason = marked(decision, &outside);
+        assert!(matches!(reason, Some(Source::Outside(_))), "{reason:?}");
+        let firewall = rules.refusal(address("10.250.0.9:80"), Protocol::Tcp);
+        let firewall = firewall.map(|refusal| (refusal.answer, refusal.reason));
+        assert_eq!(firewall, Some((Answer::Drop, Reason::SourceNotAllowed)));
+    });
+}
+
 fn assert_nftables_decisions(rules: &Rules) {
     let pod = "10.201.1.99";
     let endpoint = "10.201.1.11:8080";

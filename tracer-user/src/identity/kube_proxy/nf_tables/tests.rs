@@ -7,6 +7,7 @@ use super::*;
 
 const NFTABLES: &[u8] = include_bytes!("../../../../tests/fixtures/kube-proxy/nftables.messages");
 const BOTH: &[u8] = include_bytes!("../../../../tests/fixtures/kube-proxy/nftables-both.messages");
+const OLDER: &[u8] = include_bytes!("../../../../tests/fixtures/kube-proxy/nftables-1.30.messages");
 const IPTABLES: &[u8] =
     include_bytes!("../../../../tests/fixtures/kube-proxy/iptables-nft.messages");
 
@@ -44,6 +45,11 @@ fn every_path_of_the_nftables_mode() {
 #[test]
 fn every_path_of_both_families() {
     check_paths(&read_recording(BOTH), "nftables-both.paths");
+}
+
+#[test]
+fn every_path_of_kubernetes_1_30() {
+    check_paths(&read_recording(OLDER), "nftables-1.30.paths");
 }
 
 /// iptables-save prints what iptables-nft wrote: both say the same.
@@ -110,7 +116,7 @@ fn other_messages_say_nothing() {
 /// A message that is cut anywhere costs itself and is told, or is whole in what counts.
 #[test]
 fn every_prefix_of_every_message() {
-    for recording in [NFTABLES, IPTABLES] {
+    for recording in [NFTABLES, OLDER, IPTABLES] {
         let all = messages(recording);
         let whole = read(&all).0;
         for (index, (kind, payload)) in all.iter().enumerate().step_by(5) {
@@ -129,7 +135,7 @@ proptest! {
 
     #[test]
     fn changed_messages_never_panic(
-        recording in prop::sample::select(vec![NFTABLES, BOTH, IPTABLES]),
+        recording in prop::sample::select(vec![NFTABLES, BOTH, OLDER, IPTABLES]),
         changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..40),
     ) {
         let all = messages(recording);
