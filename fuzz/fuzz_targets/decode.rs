@@ -22,6 +22,8 @@ fuzz_target!(|raw: &[u8]| {
             assert!(raw.starts_with(&Snapshot::Clock(sample).encode()));
         }
         Record::Close(close) => assert_ne!(close.error, Some(0)),
-        Record::Snapshot(Snapshot::Rules(_)) | Record::Read(_) | Record::Device(_) => {}
+        Record::Snapshot(Snapshot::Rules(_) | Snapshot::RuleFacts(_))
+        | Record::Read(_)
+        | Record::Device(_) => {}
     }
 });

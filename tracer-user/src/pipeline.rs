@@ -145,10 +145,25 @@ impl Pipeline {
                 for finding in findings.kept() {
                     tracing::debug!(%finding, "iptables-save");
                 }
-                tracing::info!("kube-proxy's rules name {} ways to a pod", rules.len());
-                self.rules = rules;
+                self.rules(rules);
             }
+            Record::Snapshot(Snapshot::RuleFacts(facts)) => match Rules::from_facts(&facts) {
+                Ok(rules) => self.rules(rules),
+                Err(error) => {
+                    self.counts.records_refused += 1;
+                    tracing::trace!(%error, "rules refused");
+                }
+            },
         }
+    }
+
+    fn rules(&mut self, rules: Rules) {
+        tracing::info!(
+            "kube-proxy's rules name {} ways to a pod and close {} portals",
+            rules.len(),
+            rules.refusal_count()
+        );
+        self.rules = rules;
     }
 
     fn events(&mut self, events: impl IntoIterator<Item = flow::Event>, out: &mut Vec<Span>) {

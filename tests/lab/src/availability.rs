@@ -136,19 +136,36 @@ pub fn can_proxy(mode: ProxyMode) -> Result<(), Unavailable> {
 ///
 /// It writes to standard output past the test harness's capture, so that a run can count what it skipped.
 pub fn skip(test: &str) -> bool {
-    say_skipped(test, can_run())
+    say_unavailable(test, can_run())
 }
 
 /// The same, for a test that needs kube-proxy in this mode.
 pub fn skip_mode(test: &str, mode: ProxyMode) -> bool {
-    say_skipped(test, can_proxy(mode))
+    say_unavailable(test, can_proxy(mode))
 }
 
-fn say_skipped(test: &str, here: Result<(), Unavailable>) -> bool {
+/// The same for a test that needs further programs: each with the package of Debian and Ubuntu that has it.
+pub fn skip_without(test: &str, programs: &[(&'static str, &'static str)]) -> bool {
+    let missing = programs
+        .iter()
+        .find(|(program, _)| find_program(program).is_none());
+    let available = can_run().and(match missing {
+        Some(&(program, package)) => Err(Unavailable::NoProgram { program, package }),
+        None => Ok(()),
+    });
+    say_unavailable(test, available)
+}
+
+fn say_unavailable(test: &str, here: Result<(), Unavailable>) -> bool {
     let Err(reason) = here else { return false };
+    say_skipped(test, &reason.to_string());
+    true
+}
+
+/// For tests that find only under way that they cannot go on here: prints that line, and no more.
+pub fn say_skipped(test: &str, reason: &str) {
     // The harness may be in the middle of a line. A closed standard output is no reason to fail the test.
     let _ = writeln!(io::stdout(), "\nSKIP {test}: {reason}");
-    true
 }
 
 /// Finds a program on PATH, or where administrators' programs are when PATH is an ordinary user's.

@@ -66,7 +66,9 @@ mod spawner;
 mod sweep;
 mod wiring;
 
-pub use availability::{Unavailable, can_proxy, can_run, skip, skip_mode};
+pub use availability::{
+    Unavailable, can_proxy, can_run, say_skipped, skip, skip_mode, skip_without,
+};
 pub use command::{Command, Output};
 pub use host::Host;
 pub use lab::Lab;

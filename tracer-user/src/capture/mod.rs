@@ -1,17 +1,23 @@
 //! Everything that reads the kernel while the agent runs.
 //!
-//! In: the maps of the attached programs, the clocks. Out: raw records, in one stream, as bytes;
-//! and the programs' counters. Decodes nothing.
+//! In: the maps of the attached programs, the clocks, netfilter's rules. Out: raw records, in one
+//! stream, as bytes; the programs' counters; rules as the kernel has them. Decodes nothing.
 
 mod clock;
 mod counters;
+mod legacy_iptables;
+mod nfnetlink;
 pub mod recording;
 mod ring;
+mod rule_changes;
 mod sweep;
 
 pub use clock::sample as clock_sample;
 pub use counters::{Counters, Totals};
+pub use legacy_iptables::{LegacyError, LegacyIptables, TableInfo};
+pub use nfnetlink::{Nfnetlink, NfnetlinkError};
 pub use ring::Ring;
+pub use rule_changes::RuleChanges;
 pub use sweep::{Occupancy, Sweep};
 
 /// A map that the programs share with user space cannot be used.

@@ -5,6 +5,7 @@ use super::DecodeError;
 
 const CLOCK: u32 = 0x100;
 const RULES: u32 = 0x101;
+const RULE_FACTS: u32 = 0x102;
 const CLOCK_BYTES: usize = 24;
 
 /// Both clocks at one moment.
@@ -25,6 +26,9 @@ pub enum Snapshot {
     Clock(ClockSample),
     /// kube-proxy's rules, as `iptables-save` writes them.
     Rules(String),
+    /// What kube-proxy's rules amount to, in the agent's own form. The agent makes these; the other
+    /// form is in older recordings.
+    RuleFacts(String),
 }
 
 impl Snapshot {
@@ -39,6 +43,7 @@ impl Snapshot {
                 bytes
             }
             Self::Rules(text) => [&RULES.to_ne_bytes(), text.as_bytes()].concat(),
+            Self::RuleFacts(text) => [&RULE_FACTS.to_ne_bytes(), text.as_bytes()].concat(),
         }
     }
 }
@@ -50,12 +55,16 @@ pub(super) fn decode(kind: u32, bytes: &[u8]) -> Option<Result<Snapshot, DecodeE
             kind,
             bytes: bytes.len(),
         })),
-        RULES => {
-            let text = String::from_utf8_lossy(&bytes[size_of_val(&kind)..]).into_owned();
-            Some(Ok(Snapshot::Rules(text)))
-        }
+        RULES => Some(Ok(Snapshot::Rules(text(bytes)))),
+        RULE_FACTS => Some(Ok(Snapshot::RuleFacts(text(bytes)))),
         _ => None,
     }
+}
+
+/// What follows the record's kind.
+fn text(bytes: &[u8]) -> String {
+    let text = bytes.get(size_of::<u32>()..).unwrap_or_default();
+    String::from_utf8_lossy(text).into_owned()
 }
 
 fn decode_clock(bytes: &[u8]) -> Option<Snapshot> {

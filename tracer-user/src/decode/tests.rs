@@ -85,7 +85,11 @@ fn snapshots_survive_a_recording() {
         realtime_ns: u64::MAX,
         uncertainty_ns: 9,
     });
-    for snapshot in [clock, Snapshot::Rules("*nat\nCOMMIT\n".into())] {
+    let texts = [
+        Snapshot::Rules("*nat\nCOMMIT\n".into()),
+        Snapshot::RuleFacts("{}".into()),
+    ];
+    for snapshot in [clock].into_iter().chain(texts) {
         match decode(&snapshot.encode()) {
             Ok(Record::Snapshot(decoded)) => assert_eq!(decoded, snapshot),
             other => panic!("{other:?}"),

@@ -1,26 +1,40 @@
 //! How kube-proxy's rules can be read here, and whether changes are told.
 
-use crate::identity::{iptables, rule_changes::RuleChanges};
+use crate::{
+    capture::RuleChanges,
+    run::rules::{Anyway, Mode, Reader},
+};
 
 use super::check::Check;
 
 const LOST: &str =
     "which chains of kube-proxy chose a pod; addresses before and after are seen all the same";
 
-/// Whether there is a way to read them that works.
+/// Whether they can be read, by reading them.
 pub(super) fn reading() -> Check {
     const NAME: &str = "rules";
-    match iptables::nat_rules() {
-        Some(rules) => Check::good(
+    let mut reader = Reader::default();
+    if let Err(error) = reader.read(Anyway {
+        nf_tables: true,
+        legacy: true,
+    }) {
+        return Check::missing(
             NAME,
-            format!("iptables-save: {} rules of nat", count(&rules)),
-        ),
-        None => Check::missing(
-            NAME,
-            "iptables-save cannot be run",
+            error.text(),
             LOST,
-            "install iptables, and run in the node's network namespace with CAP_NET_ADMIN",
-        ),
+            "run in the node's network namespace with CAP_NET_ADMIN; load nf_tables",
+        );
+    }
+    let (rules, findings) = reader.rules();
+    let modes: Vec<&str> = reader.modes().into_iter().map(Mode::name).collect();
+    let found = if modes.is_empty() {
+        "none of kube-proxy's here".to_owned()
+    } else {
+        format!("{}: {} ways to a pod", modes.join(", "), rules.len())
+    };
+    match findings.total() {
+        0 => Check::good(NAME, found),
+        unread => Check::good(NAME, format!("{found}; {unread} rules not understood")),
     }
 }
 
@@ -36,9 +50,4 @@ pub(super) fn changes() -> Check {
             "give the process CAP_NET_ADMIN; load nfnetlink",
         ),
     }
-}
-
-/// Lines that append a rule.
-fn count(rules: &str) -> usize {
-    rules.lines().filter(|line| line.starts_with("-A ")).count()
 }

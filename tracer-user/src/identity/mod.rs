@@ -1,8 +1,5 @@
 //! Who is behind an address: services and the rules that chose a pod.
 //!
-//! In: addresses as conntrack knows them. Out: names. `iptables` and `rule_changes` are the edge that
-//! does I/O; the rest is pure.
+//! In: addresses as conntrack knows them, rules as `capture` reads them. Out: names. Pure.
 
-pub mod iptables;
 pub mod kube_proxy;
-pub mod rule_changes;

@@ -1,16 +1,9 @@
 //! The agent's loop.
 
-use std::{
-    path::Path,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use tokio::{
-    sync::mpsc,
-    time::{Interval, MissedTickBehavior, timeout},
-};
+use tokio::time::{Interval, MissedTickBehavior, timeout};
 
 use crate::{
     attach::Attached,
@@ -44,7 +37,7 @@ pub(super) struct Agent {
     counters: Counters,
     exporter: Exporter,
     stream: Stream,
-    rules: mpsc::Receiver<String>,
+    rules: rules::Watch,
     status: Arc<Status>,
 }
 
@@ -82,8 +75,8 @@ impl Agent {
 
     /// Waits for the rules as they are now, where there are any to read.
     pub(super) async fn first_rules(&mut self) {
-        if let Ok(Some(text)) = timeout(FIRST_RULES, self.rules.recv()).await {
-            self.rules_changed(text);
+        if let Ok(Some(facts)) = timeout(FIRST_RULES, self.rules.facts.recv()).await {
+            self.stream.push(&Snapshot::RuleFacts(facts).encode());
         }
     }
 
@@ -95,7 +88,9 @@ impl Agent {
             tokio::select! {
                 _ = look.tick() => self.drain().await,
                 _ = housekeeping.tick() => self.housekeeping(),
-                Some(text) = self.rules.recv() => self.rules_changed(text),
+                Some(facts) = self.rules.facts.recv() => {
+                    self.stream.push(&Snapshot::RuleFacts(facts).encode());
+                }
             }
             self.status.turned();
         }
@@ -124,6 +119,7 @@ impl Agent {
             expired: self.sweep.expired(),
             under_way_at_end: under_way,
             pipeline: self.stream.pipeline.counts(),
+            rules: self.rules.state.borrow().clone(),
             export: self.exporter.finish(flush).await,
         })
     }
@@ -141,15 +137,6 @@ impl Agent {
         self.attached.flush_log();
     }
 
-    fn rules_changed(&mut self, text: String) {
-        self.stream.push(&Snapshot::Rules(text).encode());
-        self.status.with_rules(|rules| {
-            rules.modes.insert("iptables");
-            rules.reads += 1;
-            rules.last_read = Some(SystemTime::now());
-        });
-    }
-
     fn housekeeping(&mut self) {
         let Some(sample) = clock_sample() else { return };
         let stream = &mut self.stream;
@@ -163,6 +150,7 @@ impl Agent {
     /// Tells what was counted. The counters are read after the sweep: then every journey that it
     /// has ended is among those begun.
     fn publish(&self) {
+        self.status.set_rules(self.rules.state.borrow().clone());
         self.status.publish(Numbers {
             expired: self.sweep.expired(),
             journeys: self.sweep.occupancy(),

@@ -95,7 +95,7 @@ mod tests {
     use axum::{body::Body, http::Request};
     use tower::ServiceExt as _;
 
-    use super::super::status::Watch;
+    use super::super::{rules::RulesState, status::Watch};
     use super::*;
 
     async fn check(status: &Arc<Status>, path: &str, expected: u16, text: &str) {
@@ -127,7 +127,10 @@ mod tests {
             "ok\nwithout packet_drop: too old\n",
         )
         .await;
-        status.with_rules(|rules| rules.last_error = Some("no permission".to_owned()));
+        status.set_rules(RulesState {
+            last_error: Some("no permission".to_owned()),
+            ..RulesState::default()
+        });
         status.with_kubernetes(|watches| {
             watches.insert("pods", Watch::default());
         });

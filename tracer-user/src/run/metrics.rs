@@ -14,7 +14,10 @@ use prometheus_client::{
 use serde_json::Value;
 use tracer_common::{counter::Counter, hook::Hook};
 
-use super::status::{Kubernetes, Numbers, Readiness, Rules, Status, Watch};
+use super::{
+    rules::RulesState,
+    status::{Kubernetes, Numbers, Readiness, Status, Watch},
+};
 
 /// The media type of what [`render`] writes.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -201,19 +204,31 @@ fn export(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
     )
 }
 
-fn rules(page: &mut Page<'_>, rules: &Rules) -> fmt::Result {
+fn rules(page: &mut Page<'_>, rules: &RulesState) -> fmt::Result {
     page.gauges(
         "hopspan_rules_mode",
         "1 for each form in which kube-proxy's rules were found",
         "mode",
-        rules.modes.iter().map(|mode| (*mode, 1)),
+        rules.modes.iter().map(|mode| (mode.name(), 1)),
     )?;
-    if let Some(decisions) = rules.decisions {
-        page.gauge(
+    for (name, help, count) in [
+        (
             "hopspan_rules_decisions",
             "Pairs of service address and endpoint that the rules have",
-            signed(decisions),
-        )?;
+            rules.decisions,
+        ),
+        (
+            "hopspan_rules_refusals",
+            "Service addresses that the rules close",
+            rules.refusals,
+        ),
+        (
+            "hopspan_rules_findings",
+            "Rules that could not be understood, in the last reading",
+            rules.findings,
+        ),
+    ] {
+        page.gauge(name, help, i64::try_from(count).unwrap_or(i64::MAX))?;
     }
     page.counter(
         "hopspan_rules_reads",

@@ -9,7 +9,7 @@ mod endpoint;
 mod listen;
 mod metrics;
 mod report;
-mod rules;
+pub mod rules;
 mod status;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};

@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, fs::File, io, path::Path};
 
 use crate::{capture, export, pipeline};
 
+use super::rules::RulesState;
+
 /// Everything counted from start to end.
 #[derive(Debug, serde::Serialize)]
 pub(super) struct Report {
@@ -17,6 +19,8 @@ pub(super) struct Report {
     pub(super) under_way_at_end: u64,
     /// What the pipeline counted.
     pub(super) pipeline: pipeline::Counts,
+    /// How the reading of kube-proxy's rules went.
+    pub(super) rules: RulesState,
     /// What became of the spans.
     pub(super) export: export::Totals,
 }

@@ -1,58 +1,185 @@
 //! A thread that reads kube-proxy's rules: at once, when they change, and now and then.
+//!
+//! It listens to nf_tables' notifications. The legacy back end of iptables has none and is polled. How
+//! often it reads at most is [`pace`]'s word, what it reads [`Reader`]'s.
 
-use std::{io, thread, time::Duration};
+mod pace;
+mod reader;
+mod state;
 
-use tokio::sync::mpsc;
+use std::{
+    io, thread,
+    time::{Duration, Instant, SystemTime},
+};
 
-use crate::identity::{iptables, rule_changes::RuleChanges};
+use tokio::sync::{mpsc, watch};
 
-/// How often the rules are read though nobody said that they changed.
-const PERIOD: Duration = Duration::from_secs(30);
+use crate::{
+    capture::NfnetlinkError,
+    identity::kube_proxy::{Findings, Rules},
+};
 
-/// Starts the thread; each text that differs from the last comes out of the channel. It holds one:
-/// until that is taken, nothing is read. The thread ends with the process.
+use pace::Pace;
+
+pub use reader::{Anyway, ReadError, Reader, dump};
+pub use state::{Mode, RulesState};
+
+/// What the thread tells.
+#[derive(Debug)]
+pub(super) struct Watch {
+    /// What the rules amount to ([`Rules::to_facts`]), whenever that changes. Holds one: until it is
+    /// taken, nothing is read.
+    pub(super) facts: mpsc::Receiver<String>,
+    /// How the reading goes.
+    pub(super) state: watch::Receiver<RulesState>,
+}
+
+/// Starts the thread. It ends with the process.
 ///
 /// # Errors
 ///
 /// When there can be no more threads.
-pub(super) fn watch() -> io::Result<mpsc::Receiver<String>> {
-    let (sender, texts) = mpsc::channel(1);
+pub(super) fn watch() -> io::Result<Watch> {
+    let (facts_sender, facts) = mpsc::channel(1);
+    let (state_sender, state) = watch::channel(RulesState::default());
+    let watcher = Watcher {
+        reader: Reader::default(),
+        facts: facts_sender,
+        state: state_sender,
+        told: None,
+    };
     thread::Builder::new()
         .name("rules".into())
-        .spawn(move || read(&sender))?;
-    Ok(texts)
+        .spawn(move || watcher.run())?;
+    Ok(Watch { facts, state })
 }
 
-fn read(sender: &mpsc::Sender<String>) {
-    let mut changes = listen();
-    let mut last = None;
-    loop {
-        let text = iptables::nat_rules();
-        if let Some(text) = text
-            && last.as_ref() != Some(&text)
-        {
-            last = Some(text.clone());
-            if sender.blocking_send(text).is_err() {
+/// How a reading went.
+enum Read {
+    /// Well, or so that no other at once would go better.
+    Done,
+    /// The rules changed all the time.
+    Overtaken,
+}
+
+struct Watcher {
+    reader: Reader,
+    facts: mpsc::Sender<String>,
+    state: watch::Sender<RulesState>,
+    /// The rules that were told last.
+    told: Option<Rules>,
+}
+
+impl Watcher {
+    fn run(mut self) {
+        match Reader::listening() {
+            Ok(reader) => self.reader = reader,
+            Err(error) => late(&error),
+        }
+        let mut pace = Pace::new(Instant::now());
+        let mut notified = false;
+        loop {
+            let legacy = pace.is_legacy_due(Instant::now());
+            let anyway = Anyway {
+                // Where nobody tells when a change is complete, what was read may be half of it.
+                nf_tables: notified || (legacy && !self.reader.is_listening()),
+                legacy,
+            };
+            let read = self.read(anyway, &mut pace);
+            if self.facts.is_closed() {
                 return;
             }
+            notified = match read {
+                Read::Done => self.wait(&pace),
+                Read::Overtaken => {
+                    sleep_until(pace.due_after_change(Instant::now()));
+                    true
+                }
+            };
         }
-        match &changes {
-            Some(listening) => {
-                if let Err(error) = listening.wait(PERIOD) {
-                    late(&error);
-                    changes = None;
+    }
+
+    /// Until the rules are to be read again; true when the kernel has told of a change.
+    fn wait(&mut self, pace: &Pace) -> bool {
+        let notified = self.reader.wait(pace.poll_at()).unwrap_or_else(|error| {
+            late(&error);
+            false
+        });
+        if notified {
+            // What else changes until then is read with it, and not looked at one by one.
+            sleep_until(pace.due_after_change(Instant::now()));
+        }
+        notified
+    }
+
+    fn read(&mut self, anyway: Anyway, pace: &mut Pace) -> Read {
+        let started = Instant::now();
+        let result = self.reader.read(anyway);
+        let took = started.elapsed();
+        pace.took(anyway.legacy, Instant::now(), took);
+        let (rules, findings) = match &result {
+            Ok(false) if self.told.is_some() => (None, None),
+            _ => {
+                let (rules, findings) = self.reader.rules();
+                (Some(rules), Some(findings))
+            }
+        };
+        let read = match &result {
+            Err(ReadError::NfTables(NfnetlinkError::Changed)) => Read::Overtaken,
+            _ => Read::Done,
+        };
+        self.note(result.err(), rules.as_ref(), findings.as_ref(), took);
+        if let Some(rules) = rules
+            && self.told.as_ref() != Some(&rules)
+        {
+            // When nobody takes it, the agent is at its end.
+            let _ = self.facts.blocking_send(rules.to_facts());
+            self.told = Some(rules);
+        }
+        read
+    }
+
+    /// Brings the state up to date, and logs an error once.
+    fn note(
+        &self,
+        error: Option<ReadError>,
+        rules: Option<&Rules>,
+        findings: Option<&Findings>,
+        took: Duration,
+    ) {
+        let error = error.map(ReadError::text);
+        self.state.send_modify(|state| {
+            if let Some(error) = &error {
+                state.failures += 1;
+                if state.last_error.as_ref() != Some(error) {
+                    tracing::warn!("kube-proxy's rules are not up to date: {error}");
+                }
+            } else {
+                state.last_read = Some(SystemTime::now());
+            }
+            state.last_error = error;
+            if let Some(rules) = rules {
+                state.reads += u64::from(state.last_error.is_none());
+                state.read_time = took;
+                state.decisions = rules.len();
+                state.refusals = rules.refusal_count();
+                state.modes = self.reader.modes();
+            }
+            if let Some(findings) = findings {
+                state.findings = findings.total();
+                for finding in findings.kept() {
+                    tracing::debug!(%finding, "kube-proxy's rules");
                 }
             }
-            None => thread::sleep(PERIOD),
-        }
+        });
     }
 }
 
-fn listen() -> Option<RuleChanges> {
-    RuleChanges::listen().inspect_err(late).ok()
+fn sleep_until(due: Instant) {
+    thread::sleep(due.saturating_duration_since(Instant::now()));
 }
 
 fn late(error: &io::Error) {
-    let seconds = PERIOD.as_secs();
+    let seconds = pace::POLL.as_secs();
     tracing::warn!("changes of rules are seen up to {seconds} s late: {error}");
 }

@@ -4,15 +4,17 @@
 //! for a reader: each lock is held for as long as it takes to move a pointer or a few words.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use crate::{capture, export, pipeline};
+
+use super::rules::RulesState;
 
 /// Everything that can be asked of a running agent.
 #[derive(Debug)]
@@ -24,7 +26,7 @@ pub(crate) struct Status {
     ending: AtomicBool,
     missing: Mutex<BTreeMap<&'static str, String>>,
     numbers: Mutex<Arc<Numbers>>,
-    rules: Mutex<Rules>,
+    rules: Mutex<RulesState>,
     kubernetes: Mutex<Kubernetes>,
 }
 
@@ -44,23 +46,6 @@ pub(crate) struct Numbers {
     pub(crate) export: export::Totals,
     /// The spans that wait to be sent.
     pub(crate) queue: export::Queue,
-}
-
-/// How kube-proxy's rules were read.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Rules {
-    /// In which forms there are any: `iptables-nft`, `iptables-legacy`, `nftables`.
-    pub(crate) modes: BTreeSet<&'static str>,
-    /// Pairs of service address and endpoint that the rules have, where they are counted.
-    pub(crate) decisions: Option<u64>,
-    /// Readings of rules that were new or had changed.
-    pub(crate) reads: u64,
-    /// Attempts that failed.
-    pub(crate) failures: u64,
-    /// When the rules were last known to be up to date.
-    pub(crate) last_read: Option<SystemTime>,
-    /// Why they are not up to date, when they are not.
-    pub(crate) last_error: Option<String>,
 }
 
 /// The watches of the Kubernetes API, by what they watch: `pods`, `services`, `endpointslices`.
@@ -174,13 +159,13 @@ impl Status {
         Arc::clone(&lock(&self.numbers))
     }
 
-    /// Changes what is known of the reading of rules.
-    pub(crate) fn with_rules(&self, change: impl FnOnce(&mut Rules)) {
-        change(&mut lock(&self.rules));
+    /// How the reading of rules goes now.
+    pub(crate) fn set_rules(&self, rules: RulesState) {
+        *lock(&self.rules) = rules;
     }
 
-    /// What is known of the reading of rules.
-    pub(crate) fn rules(&self) -> Rules {
+    /// How the reading of rules goes.
+    pub(crate) fn rules(&self) -> RulesState {
         lock(&self.rules).clone()
     }
 

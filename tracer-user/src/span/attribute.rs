@@ -18,6 +18,14 @@ pub(super) mod key {
     pub(crate) const KUBE_PROXY_RULE: &str = "hopspan.kube_proxy.rule";
     /// The service those chains belong to, `namespace/name:port`.
     pub(crate) const KUBE_PROXY_SERVICE: &str = "hopspan.kube_proxy.service";
+    /// How the service was reached: `ClusterIP`, `NodePort`, `LoadBalancer`, `ExternalIP`.
+    pub(crate) const KUBE_PROXY_PORTAL: &str = "hopspan.kube_proxy.portal";
+    /// Why the connection was marked for masquerade, or `no`.
+    pub(crate) const KUBE_PROXY_MASQUERADE: &str = "hopspan.kube_proxy.masquerade";
+    /// `ClientIP` where a client returns to the endpoint that it had.
+    pub(crate) const KUBE_PROXY_SESSION_AFFINITY: &str = "hopspan.kube_proxy.session_affinity";
+    /// `Local` where only this node's endpoints were to choose from.
+    pub(crate) const KUBE_PROXY_TRAFFIC_POLICY: &str = "hopspan.kube_proxy.traffic_policy";
     /// Packets of this message that were sent in vain.
     pub(crate) const TCP_RETRANSMITS: &str = "hopspan.tcp.retransmits";
     /// The kernel's `enum skb_drop_reason`.

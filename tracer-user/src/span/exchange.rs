@@ -1,18 +1,17 @@
 //! The spans of one exchange.
 
-use std::{borrow::Cow, net::SocketAddr, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
 use opentelemetry_semantic_conventions::attribute as semconv;
 use tracer_common::{journey::End, message::Message};
 
 use crate::{
-    decode::{Conntrack, Journey},
     http::{
         Connect, Exchange, Leg,
         head::Method,
         trace_context::{SpanId, TraceContext},
     },
-    identity::kube_proxy::{Decision, Protocol, Rules},
+    identity::kube_proxy::{Decision, Rules},
     path::{Devices, Hop, HopName, Path, path},
 };
 
@@ -22,6 +21,7 @@ use super::{
     clock::Clock,
     id::derive,
     message,
+    nat::Nat,
 };
 
 /// What the spans need to know besides the exchange.
@@ -50,68 +50,6 @@ pub fn spans(exchange: &Exchange, trace: TraceContext, context: &Context<'_>) ->
     };
     maker.exchange(exchange);
     maker.spans
-}
-
-/// What netfilter did to the addresses.
-struct Nat<'r> {
-    original: SocketAddr,
-    translated: SocketAddr,
-    masquerade: Option<SocketAddr>,
-    decision: Option<&'r Decision>,
-}
-
-impl<'r> Nat<'r> {
-    /// `None` where no address was changed.
-    fn of(journey: &Journey, rules: &'r Rules) -> Option<Self> {
-        // Where no netfilter program saw the connection, its two ends still tell what was done to it
-        // on the way between them.
-        let Conntrack { original, reply } = match journey.conntrack {
-            Some(conntrack) => conntrack,
-            None => Conntrack {
-                original: journey.sent,
-                reply: journey.received?.reversed(),
-            },
-        };
-        let masqueraded = reply.destination != original.source;
-        if reply == original.reversed() {
-            return None;
-        }
-        Some(Self {
-            original: original.destination,
-            translated: reply.source,
-            masquerade: masqueraded.then_some(reply.destination),
-            decision: rules.decision(original.destination, Protocol::Tcp, reply.source),
-        })
-    }
-
-    fn destination_attributes(&self) -> Vec<Attribute> {
-        let mut attributes = Vec::new();
-        if self.original != self.translated {
-            attributes.push(Attribute::text(
-                key::NAT_ORIGINAL,
-                self.original.to_string(),
-            ));
-            attributes.push(Attribute::text(
-                key::NAT_TRANSLATED,
-                self.translated.to_string(),
-            ));
-        }
-        if let Some(decision) = self.decision {
-            attributes.push(Attribute::text(
-                key::KUBE_PROXY_SERVICE,
-                decision.service.to_string(),
-            ));
-            attributes.push(Attribute::text(key::KUBE_PROXY_RULE, decision.chain_path()));
-        }
-        attributes
-    }
-
-    fn source_attributes(&self) -> Vec<Attribute> {
-        self.masquerade
-            .map(|source| Attribute::text(key::NAT_MASQUERADE, source.to_string()))
-            .into_iter()
-            .collect()
-    }
 }
 
 struct Maker<'a> {
@@ -251,7 +189,7 @@ impl Maker<'_> {
             .method
             .as_ref()
             .map_or("HTTP", Method::as_str);
-        match self.nat.and_then(|nat| nat.decision).map(short_service) {
+        match self.nat.and_then(Nat::decision).map(short_service) {
             Some(service) => format!("{method} {service}").into(),
             None => method.into(),
         }

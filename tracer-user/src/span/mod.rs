@@ -8,6 +8,7 @@ mod clock;
 mod exchange;
 mod id;
 mod message;
+mod nat;
 mod untraced;
 
 use std::{borrow::Cow, sync::Arc};

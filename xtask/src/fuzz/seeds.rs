@@ -58,6 +58,22 @@ impl Fixtures {
                 seeds.push(text);
                 Ok(seeds)
             }
+            Target::NfTables => ["nftables", "nftables-both", "iptables-nft"]
+                .iter()
+                .map(|name| self.read(&format!("fixtures/kube-proxy/{name}.messages")))
+                .collect(),
+            // The first byte says which table and family, as the target reads it.
+            Target::IpTables => [
+                (0, "iptables-legacy-nat"),
+                (1, "iptables-legacy-filter"),
+                (2, "ip6tables-legacy-nat"),
+            ]
+            .iter()
+            .map(|(which, name)| {
+                let entries = self.read(&format!("fixtures/kube-proxy/{name}.entries"))?;
+                Ok([&[*which], &entries[..]].concat())
+            })
+            .collect(),
             Target::Decode => {
                 let recording = self.recording()?;
                 records(&recording)?

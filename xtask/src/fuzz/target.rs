@@ -19,6 +19,10 @@ pub(crate) enum Target {
     Http2Connection,
     /// The output of iptables-save
     IptablesSave,
+    /// Messages of nf_tables' dumps
+    NfTables,
+    /// Entries of iptables' legacy tables
+    IpTables,
     /// Raw records
     Decode,
     /// A recording, through all pure stages
@@ -40,6 +44,8 @@ impl Target {
             Self::Http2Hpack => "http2_hpack",
             Self::Http2Connection => "http2_connection",
             Self::IptablesSave => "iptables_save",
+            Self::NfTables => "nf_tables",
+            Self::IpTables => "ip_tables",
             Self::Decode => "decode",
             Self::Pipeline => "pipeline",
         }
@@ -56,6 +62,8 @@ impl Target {
             Self::Http2Frame => 17 << 10,
             Self::Http2Hpack | Self::Http2Connection | Self::Decode => 8 << 10,
             Self::IptablesSave => 16 << 10,
+            // A real dump, whole: a rule alone leads nowhere.
+            Self::NfTables | Self::IpTables => 64 << 10,
             // Some exchanges, each record with a head of half a KiB.
             Self::Pipeline => 24 << 10,
         }

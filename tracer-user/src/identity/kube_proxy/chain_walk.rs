@@ -1,21 +1,19 @@
-//! Follows the jumps of a nat table from `KUBE-SERVICES` to the endpoints. In: chains of rules.
-//! Out: a path for each portal and endpoint, in [`Rules`]. Follows rules as a packet would, so it
-//! needs no knowledge of which chains a version of kube-proxy uses.
+//! Follows the jumps of a table from where the hooks enter it to the endpoints, or to where a packet
+//! is refused. In: chains of rules. Out: the paths for each portal and endpoint, in [`Rules`]. Follows
+//! rules as a packet would, so it needs no knowledge of which chains a version of kube-proxy uses.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use super::decision::{Answer, Decision, Refusal};
 use super::finding::{Findings, Problem};
-use super::iptables_save::NatTable;
-use super::nat_rule::{NatRule, SourceCondition, Target};
-use super::{Decision, Masquerade, Portal, Protocol, Rules};
-
-/// Where kube-proxy hangs its rules: PREROUTING and OUTPUT jump here.
-const FIRST_CHAIN: &str = "KUBE-SERVICES";
-
-/// Marks a packet for SNAT in POSTROUTING and returns.
-const MASQUERADE_CHAIN: &str = "KUBE-MARK-MASQ";
+use super::mention::Remark;
+use super::portal::{Portal, is_local, kind, reason};
+use super::rule::{Rule, Target};
+use super::source::Source;
+use super::table::Table;
+use super::{Protocol, Rules, endpoint};
 
 /// Most chains on one path. The longest of kube-proxy is SERVICES, NODEPORTS, EXT, SVC, SEP; older
 /// versions had XLB and FW besides.
@@ -26,20 +24,8 @@ const MAX_DEPTH: usize = 8;
 /// double the work at each.
 const MAX_STEPS: usize = 4_000_000;
 
-/// Most paths kept, which bounds memory at about 100 MB for the worst text.
-const MAX_PATHS: usize = 400_000;
-
 /// Adds every path through the table to the rules.
-pub(super) fn walk(table: &NatTable<'_>, rules: &mut Rules, findings: &mut Findings) {
-    let first = Traffic {
-        scope: Scope::default(),
-        to_node: false,
-        only_from_node: false,
-        session_affinity: false,
-        service: None,
-        masquerade: Vec::new(),
-        chains: vec![Arc::from(FIRST_CHAIN)],
-    };
+pub(super) fn walk(table: &Table<'_>, rules: &mut Rules, findings: &mut Findings) {
     let mut walk = Walk {
         table,
         rules,
@@ -47,18 +33,25 @@ pub(super) fn walk(table: &NatTable<'_>, rules: &mut Rules, findings: &mut Findi
         steps_left: MAX_STEPS,
         names: HashMap::new(),
     };
-    walk.visit(FIRST_CHAIN, &first);
+    for first in table.kind.first_chains() {
+        let traffic = Traffic {
+            chains: vec![Arc::from(*first)],
+            ..Traffic::default()
+        };
+        walk.visit(first, &traffic);
+    }
 }
 
 /// The packets that get to a place in the rules, and what happened to them on the way.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Traffic {
     scope: Scope,
     to_node: bool,
-    only_from_node: bool,
+    from: Vec<Source>,
     session_affinity: bool,
     service: Option<Arc<str>>,
-    masquerade: Vec<Masquerade>,
+    remark: Option<Remark>,
+    masquerade: Vec<Source>,
     chains: Vec<Arc<str>>,
 }
 
@@ -74,7 +67,7 @@ impl Scope {
     /// The part of it that meets the rule's conditions, or `None` when nothing does. A network of
     /// many addresses does not narrow it: no portal of kube-proxy is one, except the node's own
     /// addresses.
-    fn narrow(self, rule: &NatRule<'_>) -> Option<Self> {
+    fn narrow(self, rule: &Rule<'_>) -> Option<Self> {
         let mut ip = self.ip;
         if let Some(destination) = rule.destination {
             match (ip, destination.network.host()) {
@@ -103,17 +96,20 @@ fn both<T: PartialEq>(a: Option<T>, b: Option<T>) -> Option<Option<T>> {
 
 impl Traffic {
     /// What meets the rule's conditions, before it goes where the rule sends it.
-    fn meeting(&self, rule: &NatRule<'_>, scope: Scope, marks: &Marks) -> Self {
+    fn meeting(&self, rule: &Rule<'_>, scope: Scope, marks: &Marks) -> Self {
         let mut traffic = self.clone();
         traffic.scope = scope;
         traffic.to_node |= rule.to_node;
-        traffic.only_from_node |= rule.source == SourceCondition::Node;
+        if rule.source != Source::Any && !traffic.from.contains(&rule.source) {
+            traffic.from.push(rule.source);
+        }
         traffic.session_affinity |= rule.returning_client;
         if let Some(service) = &rule.service
             && self.service.as_deref() != Some(&**service)
         {
             traffic.service = Some(Arc::from(&**service));
         }
+        traffic.remark = rule.remark.or(traffic.remark);
         for reason in marks.of(self.scope, scope) {
             if !traffic.masquerade.contains(&reason) {
                 traffic.masquerade.push(reason);
@@ -133,47 +129,44 @@ impl Traffic {
 
 /// The reasons for which a chain's rules so far have marked packets, by the packets' destinations.
 #[derive(Default)]
-struct Marks(HashMap<Scope, Vec<Masquerade>>);
+struct Marks(HashMap<Scope, Vec<Source>>);
 
 impl Marks {
     /// Each reason once: a text may repeat a rule as often as it likes.
-    fn add(&mut self, scope: Scope, rule: &NatRule<'_>) {
-        let reason = match rule.source {
-            SourceCondition::Any => Masquerade::EveryConnection,
-            SourceCondition::NotPod => Masquerade::FromOutsidePodNetwork,
-            SourceCondition::Node => Masquerade::FromNode,
-            SourceCondition::Host(_) => Masquerade::Hairpin,
-            SourceCondition::Network => Masquerade::FromNamedNetwork,
-        };
+    fn add(&mut self, scope: Scope, rule: &Rule<'_>) {
         let reasons = self.0.entry(scope).or_default();
-        if !reasons.contains(&reason) {
-            reasons.push(reason);
+        if !reasons.contains(&rule.source) {
+            reasons.push(rule.source);
         }
     }
 
     /// Packets from the node that a rule of their own led away do not meet the rules after it.
-    fn jumped(&mut self, scope: Scope, rule: &NatRule<'_>) {
-        if rule.source == SourceCondition::Node
+    fn jumped(&mut self, scope: Scope, rule: &Rule<'_>) {
+        if rule.source == Source::Node
             && let Some(reasons) = self.0.get_mut(&scope)
         {
-            reasons.retain(|reason| *reason != Masquerade::FromNode);
+            reasons.retain(|reason| *reason != Source::Node);
         }
     }
 
     /// The reasons for packets of `scope`, in a chain that packets of `chain_scope` got to: a mark
-    /// is either for all that the chain sees or for the same destination as the rule it belongs
-    /// to.
-    fn of(&self, chain_scope: Scope, scope: Scope) -> impl Iterator<Item = Masquerade> {
-        let for_all = (chain_scope != scope)
-            .then(|| self.0.get(&chain_scope))
-            .flatten();
-        let reasons = [for_all, self.0.get(&scope)];
-        reasons.into_iter().flatten().flatten().copied()
+    /// is for all that the chain sees, for the destination's address (the set of cluster IPs in
+    /// nftables mode), or for the same destination as the rule it belongs to.
+    fn of(&self, chain_scope: Scope, scope: Scope) -> impl Iterator<Item = Source> {
+        let address = Scope {
+            ip: scope.ip,
+            ..chain_scope
+        };
+        let wider = (address != chain_scope).then_some(address);
+        let own = (scope != chain_scope && scope != address).then_some(scope);
+        let scopes = [Some(chain_scope), wider, own];
+        let reasons = scopes.into_iter().flatten().filter_map(|s| self.0.get(&s));
+        reasons.flatten().copied()
     }
 }
 
 struct Walk<'w, 't> {
-    table: &'w NatTable<'t>,
+    table: &'w Table<'t>,
     rules: &'w mut Rules,
     findings: &'w mut Findings,
     steps_left: usize,
@@ -191,13 +184,13 @@ impl<'w> Walk<'w, '_> {
             }
             self.steps_left -= 1;
             if self.steps_left == 0 {
-                self.findings.add(rule.line, Problem::TooLarge);
+                self.findings.add(rule.place, Problem::TooLarge);
             }
             let Some(scope) = traffic.scope.narrow(rule) else {
                 continue;
             };
             match &rule.target {
-                Target::Chain(target) if target == MASQUERADE_CHAIN => marks.add(scope, rule),
+                Target::Mark => marks.add(scope, rule),
                 Target::Chain(target) => {
                     self.jump(rule, target, traffic.meeting(rule, scope, &marks));
                     marks.jumped(scope, rule);
@@ -205,12 +198,15 @@ impl<'w> Walk<'w, '_> {
                 Target::Dnat(endpoint) => {
                     self.translate(rule, *endpoint, traffic.meeting(rule, scope, &marks));
                 }
+                Target::Refuse(answer) => {
+                    self.refuse(*answer, traffic.meeting(rule, scope, &marks));
+                }
                 Target::Other => {}
             }
         }
     }
 
-    fn jump(&mut self, rule: &NatRule<'_>, target: &'w str, mut traffic: Traffic) {
+    fn jump(&mut self, rule: &Rule<'_>, target: &'w str, mut traffic: Traffic) {
         let problem = if !self.table.chains.contains_key(target) {
             Problem::MissingChain
         } else if traffic.chains.iter().any(|chain| **chain == *target) {
@@ -226,26 +222,57 @@ impl<'w> Walk<'w, '_> {
             self.visit(target, &traffic);
             return;
         };
-        self.findings.add(rule.line, problem);
+        self.findings.add(rule.place, problem);
     }
 
-    fn translate(&mut self, rule: &NatRule<'_>, endpoint: SocketAddr, traffic: Traffic) {
+    fn translate(&mut self, rule: &Rule<'_>, chosen: SocketAddr, traffic: Traffic) {
         let (Some(portal), Some(service)) = (traffic.portal(), traffic.service) else {
-            self.findings.add(rule.line, Problem::NoService);
+            self.findings.add(rule.place, Problem::NoService);
             return;
         };
-        if self.rules.len() == MAX_PATHS {
-            self.steps_left = 0;
-            self.findings.add(rule.line, Problem::TooLarge);
-            return;
+        let mut masquerade: Vec<Source> = traffic
+            .masquerade
+            .into_iter()
+            .map(|source| to_endpoint(source, chosen.ip()))
+            .collect();
+        let hairpin = |protocol| self.table.hairpins.contains(&(endpoint(chosen), protocol));
+        if hairpin(portal.protocol()) && !masquerade.contains(&Source::Endpoint) {
+            masquerade.push(Source::Endpoint);
         }
         let decision = Decision {
             service,
+            portal: kind(portal, &traffic.chains, traffic.remark),
+            local_endpoints_only: traffic.chains.iter().any(|chain| is_local(chain)),
             chains: traffic.chains,
             session_affinity: traffic.session_affinity,
-            masquerade: traffic.masquerade,
-            only_from_node: traffic.only_from_node,
+            from: traffic.from,
+            masquerade,
         };
-        self.rules.insert(portal, endpoint, decision);
+        if !self.rules.insert(portal, chosen, decision) {
+            self.steps_left = 0;
+            self.findings.add(rule.place, Problem::TooLarge);
+        }
+    }
+
+    /// What is refused without a service and port, such as packets to addresses of no service, is
+    /// of no interest.
+    fn refuse(&mut self, answer: Answer, traffic: Traffic) {
+        if let (Some(portal), Some(service)) = (traffic.portal(), traffic.service) {
+            let refusal = Refusal {
+                service,
+                chains: traffic.chains,
+                answer,
+                reason: reason(traffic.remark),
+            };
+            self.rules.refusals.entry(portal).or_insert(refusal);
+        }
+    }
+}
+
+/// A rule for one address that is the endpoint's own is for its connections to itself.
+fn to_endpoint(source: Source, chosen: IpAddr) -> Source {
+    match source {
+        Source::Inside(network) if network.host() == Some(chosen) => Source::Endpoint,
+        source => source,
     }
 }

@@ -8,7 +8,7 @@ use thiserror::Error;
 /// Most findings that are kept. The first ones tell what is wrong; the rest are counted.
 const MAX_KEPT: usize = 32;
 
-/// Why a line was left out.
+/// Why a line or a rule was left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Problem {
     /// The line ends within quotes.
@@ -40,23 +40,44 @@ pub enum Problem {
     /// left out.
     #[error("rules are too many, the rest is ignored")]
     TooLarge,
+    /// Bytes that the kernel does not write: a length beyond the end, a name without one.
+    #[error("rule is not well formed")]
+    Malformed,
     /// The text ends before the table's COMMIT; what came whole is used.
     #[error("table has no end, the text may be cut")]
     Cut,
 }
 
+/// Where in the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Line of the text, from 1.
+    Line(usize),
+    /// Number of the rule in its table, in the order in which the kernel told them, from 1.
+    Rule(usize),
+}
+
 /// A problem and its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Line of the text, from 1.
-    pub line: usize,
+    /// Where.
+    pub place: Place,
     /// What is wrong with it.
     pub problem: Problem,
 }
 
+impl Default for Place {
+    fn default() -> Self {
+        Self::Line(0)
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}", self.line, self.problem)
+        match self.place {
+            Place::Line(number) => write!(f, "line {number}: {}", self.problem),
+            Place::Rule(number) => write!(f, "rule {number}: {}", self.problem),
+        }
     }
 }
 
@@ -80,10 +101,17 @@ impl Findings {
         self.total
     }
 
-    pub(super) fn add(&mut self, line: usize, problem: Problem) {
+    /// Adds those of another reader.
+    pub fn extend(&mut self, other: &Self) {
+        self.total += other.total;
+        let room = MAX_KEPT - self.kept.len();
+        self.kept.extend(other.kept.iter().take(room));
+    }
+
+    pub(super) fn add(&mut self, place: Place, problem: Problem) {
         self.total += 1;
         if self.kept.len() < MAX_KEPT {
-            self.kept.push(Finding { line, problem });
+            self.kept.push(Finding { place, problem });
         }
     }
 }

@@ -1,57 +1,49 @@
-//! Reads the text of `iptables-save`. In: text, of any number of tables. Out: each nat table as
-//! chains of rules, kube-proxy's only.
+//! Reads the text of `iptables-save`. In: text, of any number of tables. Out: each nat and filter
+//! table as chains of rules, kube-proxy's only.
 //!
 //! A table is lines between `*name` and `COMMIT`: `:CHAIN policy [counters]` declares a chain, `-A
 //! CHAIN ...` adds a rule, `#` starts a comment, and `[packets:bytes]` may stand before a rule.
 //! Source: iptables-save(8), and what iptables 1.8 writes.
 
-use std::collections::HashMap;
+mod rule_text;
+mod words;
 
-use super::finding::{Findings, Problem};
-use super::nat_rule::NatRule;
-use super::words::Words;
+use std::borrow::Cow;
 
-/// Most rules of one table that are read. kube-proxy has about three per service and three per
-/// endpoint.
-pub(super) const MAX_RULES: usize = 400_000;
+use super::finding::{Findings, Place, Problem};
+use super::table::{Table, TableKind};
+use words::Words;
 
-/// Most nat tables of one text: IPv4 and IPv6, each from both back ends of iptables. Following one
-/// is bounded, so all are.
-const MAX_TABLES: usize = 4;
+/// Most tables of one text: nat and filter of IPv4 and IPv6, each from both back ends of iptables.
+/// Following one is bounded, so all are.
+const MAX_TABLES: usize = 8;
 
 /// Longest name a chain can have in the kernel: XT_EXTENSION_MAXNAMELEN less its NUL.
 const CHAIN_NAME_MAX_BYTES: usize = 28;
 
-/// kube-proxy's chains of a nat table.
-#[derive(Debug, Default)]
-pub(super) struct NatTable<'t> {
-    /// Rules by chain, in order. A declared chain without rules is there and empty.
-    pub(super) chains: HashMap<&'t str, Vec<NatRule<'t>>>,
-    rules: usize,
-}
-
-/// All nat tables in the text. More than one when the output for IPv4 and IPv6 comes in one piece;
+/// All tables in the text. More than one when the output for IPv4 and IPv6 comes in one piece;
 /// they must not be merged, because the chains of a service have the same names in both.
-pub(super) fn nat_tables<'t>(text: &'t str, findings: &mut Findings) -> Vec<NatTable<'t>> {
+pub(super) fn tables<'t>(text: &'t str, findings: &mut Findings) -> Vec<Table<'t>> {
     let mut tables = Vec::new();
-    let mut open: Option<NatTable<'t>> = None;
+    let mut open: Option<Table<'t>> = None;
     let mut last_line = 0;
     for (at, ended_line) in text.split_inclusive('\n').enumerate() {
         last_line = at + 1;
         let line = ended_line.trim_ascii();
         if line.starts_with('*') || line == "COMMIT" {
             tables.extend(open.take());
-            open = (line == "*nat").then(NatTable::default);
+            let kind = line.strip_prefix('*').and_then(TableKind::of_iptables);
+            open = kind.map(Table::new);
             if open.is_some() && tables.len() == MAX_TABLES {
-                findings.add(last_line, Problem::TooLarge);
+                findings.add(Place::Line(last_line), Problem::TooLarge);
                 return tables;
             }
         } else if let Some(table) = &mut open
             && ended_line.ends_with('\n')
         {
             // A line without an end is a cut line, and a cut port would still be a port.
-            if let Err(problem) = table.read_line(last_line, line) {
-                findings.add(last_line, problem);
+            if let Err(problem) = read_line(table, last_line, line) {
+                findings.add(Place::Line(last_line), problem);
                 if problem == Problem::TooLarge {
                     tables.extend(open.take());
                 }
@@ -59,33 +51,27 @@ pub(super) fn nat_tables<'t>(text: &'t str, findings: &mut Findings) -> Vec<NatT
         }
     }
     if let Some(cut) = open {
-        findings.add(last_line, Problem::Cut);
+        findings.add(Place::Line(last_line), Problem::Cut);
         tables.push(cut);
     }
     tables
 }
 
-impl<'t> NatTable<'t> {
-    fn read_line(&mut self, number: usize, line: &'t str) -> Result<(), Problem> {
-        let line = after_counters(line);
-        if let Some(declaration) = line.strip_prefix(':') {
-            if let Some(chain) = kube_chain(declaration)? {
-                self.chains.entry(chain).or_default();
-            }
-        } else if let Some(rule) = line.strip_prefix("-A ")
-            && let Some(chain) = kube_chain(rule)?
-        {
-            if self.rules == MAX_RULES {
-                return Err(Problem::TooLarge);
-            }
-            let words = &rule.trim_ascii_start()[chain.len()..];
-            if let Some(rule) = NatRule::read(number, &mut Words::new(words))? {
-                self.rules += 1;
-                self.chains.entry(chain).or_default().push(rule);
-            }
+fn read_line<'t>(table: &mut Table<'t>, number: usize, line: &'t str) -> Result<(), Problem> {
+    let line = after_counters(line);
+    if let Some(declaration) = line.strip_prefix(':') {
+        if let Some(chain) = kube_chain(declaration)? {
+            table.declare(Cow::Borrowed(chain));
         }
-        Ok(())
+    } else if let Some(rule) = line.strip_prefix("-A ")
+        && let Some(chain) = kube_chain(rule)?
+    {
+        let words = &rule.trim_ascii_start()[chain.len()..];
+        if let Some(rule) = rule_text::read(number, &mut Words::new(words))? {
+            table.push(Cow::Borrowed(chain), rule)?;
+        }
     }
+    Ok(())
 }
 
 /// The rule after the `[packets:bytes]` that `iptables-save -c` writes before it.
@@ -119,7 +105,7 @@ mod tests {
     /// `expected`: for each table its chains and how many rules each has, then the findings.
     fn check(text: &str, expected: &[&str]) {
         let mut findings = Findings::default();
-        let tables = nat_tables(text, &mut findings);
+        let tables = tables(text, &mut findings);
         let mut seen: Vec<String> = tables
             .iter()
             .map(|table| {
@@ -137,11 +123,15 @@ mod tests {
     }
 
     #[test]
-    fn only_chains_of_kube_proxy_in_the_nat_table() {
+    fn only_chains_of_kube_proxy_in_nat_and_filter() {
         check("", &[]);
         check(
-            "*filter\n:KUBE-A - [0:0]\n-A KUBE-A -j ACCEPT\nCOMMIT\n",
+            "*mangle\n:KUBE-A - [0:0]\n-A KUBE-A -j ACCEPT\nCOMMIT\n",
             &[],
+        );
+        check(
+            "*filter\n:KUBE-A - [0:0]\n-A KUBE-A -j ACCEPT\nCOMMIT\n",
+            &["KUBE-A=1"],
         );
         check(
             "# x\n*nat\n:INPUT ACCEPT [0:0]\n-A INPUT -j KUBE-A\nCOMMIT\n",
@@ -183,7 +173,7 @@ mod tests {
 
     #[test]
     fn tables_are_bounded() {
-        let many = "*nat\nCOMMIT\n".repeat(6);
+        let many = "*nat\nCOMMIT\n".repeat(10);
         check(
             &many,
             &[
@@ -191,7 +181,11 @@ mod tests {
                 "",
                 "",
                 "",
-                "line 9: rules are too many, the rest is ignored",
+                "",
+                "",
+                "",
+                "",
+                "line 17: rules are too many, the rest is ignored",
             ],
         );
     }
@@ -208,7 +202,7 @@ mod tests {
     #[test]
     fn a_table_without_end_ends_at_the_next() {
         check(
-            "*nat\n-A KUBE-A -j B\n*filter\n-A KUBE-A -j B\nCOMMIT\n",
+            "*nat\n-A KUBE-A -j B\n*mangle\n-A KUBE-A -j B\nCOMMIT\n",
             &["KUBE-A=1"],
         );
     }

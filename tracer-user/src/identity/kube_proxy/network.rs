@@ -1,12 +1,17 @@
-//! Addresses as rules name them. In: `address` or `address/bits`. Out: a [`Network`].
+//! Addresses as rules name them. In: `address` or `address/bits`, or address and mask as the kernel
+//! keeps them. Out: a [`Network`].
 
+use std::fmt;
 use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
 
 use super::finding::Problem;
 
 /// An address and how many of its leading bits count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Network {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Network {
     ip: IpAddr,
     prefix_bits: u8,
 }
@@ -29,6 +34,15 @@ impl Network {
         Ok(Self { ip, prefix_bits })
     }
 
+    /// The first `prefix_bits` of an address.
+    pub(super) fn new(ip: IpAddr, prefix_bits: u32) -> Result<Self, Problem> {
+        let prefix_bits = u8::try_from(prefix_bits).map_err(|_| Problem::Address)?;
+        if prefix_bits > address_bits(ip) {
+            return Err(Problem::Address);
+        }
+        Ok(Self { ip, prefix_bits })
+    }
+
     /// The address, when all of its bits count.
     pub(super) fn host(&self) -> Option<IpAddr> {
         (self.prefix_bits == address_bits(self.ip)).then_some(self.ip)
@@ -41,6 +55,26 @@ impl Network {
             _ => return false,
         };
         difference.leading_zeros() >= u32::from(self.prefix_bits)
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.ip, self.prefix_bits)
+    }
+}
+
+impl From<Network> for String {
+    fn from(network: Network) -> Self {
+        network.to_string()
+    }
+}
+
+impl TryFrom<String> for Network {
+    type Error = Problem;
+
+    fn try_from(text: String) -> Result<Self, Problem> {
+        Self::parse(&text)
     }
 }
 

@@ -1,11 +1,15 @@
 //! Rules from a real dump and from small tables to the decisions they allow.
 
+pub(super) mod listing;
+mod outcomes;
+
 use proptest::prelude::*;
 
 use super::*;
+use listing::{check_paths, listing};
 
 /// What kube-proxy wrote on a real kernel.
-const DUMP: &str = include_str!("../../../tests/fixtures/kube-proxy/iptables-save.txt");
+pub(super) const DUMP: &str = include_str!("../../../tests/fixtures/kube-proxy/iptables-save.txt");
 
 /// Rules of one service in a table of their own.
 fn table(rules: &str) -> String {
@@ -14,58 +18,6 @@ fn table(rules: &str) -> String {
         .map(|chain| format!(":KUBE-{chain} - [0:0]\n"))
         .collect();
     format!("*nat\n{declared}{rules}\nCOMMIT\n")
-}
-
-fn protocol_name(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Tcp => "tcp",
-        Protocol::Udp => "udp",
-        Protocol::Sctp => "sctp",
-    }
-}
-
-/// A decision as `portal -> endpoint service | chains without KUBE- | when it masquerades |
-/// affinity, node only`.
-fn line(portal: Portal, chosen: Endpoint, decision: &Decision) -> String {
-    let portal = match portal {
-        Portal::Address(ip, port, protocol) => {
-            format!("{}/{}", SocketAddr::new(ip, port), protocol_name(protocol))
-        }
-        Portal::NodePort(port, protocol) => format!("*:{port}/{}", protocol_name(protocol)),
-    };
-    let chains = decision.chain_path().replace("KUBE-", "");
-    let reasons: Vec<String> = decision
-        .masquerade
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    let masquerade = if reasons.is_empty() {
-        "never".to_owned()
-    } else {
-        reasons.join(", ")
-    };
-    let affinity = if decision.session_affinity {
-        " | affinity"
-    } else {
-        ""
-    };
-    let node = if decision.only_from_node {
-        " | node only"
-    } else {
-        ""
-    };
-    let (chosen, service) = (SocketAddr::from(chosen), &decision.service);
-    format!("{portal} -> {chosen} {service} | {chains} | {masquerade}{affinity}{node}")
-}
-
-/// Every decision, sorted.
-fn listing(rules: &Rules) -> Vec<String> {
-    let decisions = rules.decisions.iter();
-    let mut lines: Vec<String> = decisions
-        .map(|((portal, chosen), decision)| line(*portal, *chosen, decision))
-        .collect();
-    lines.sort();
-    lines
 }
 
 fn check(text: &str, expected: &str) {
@@ -84,7 +36,11 @@ fn check_findings(text: &str, expected: &[(usize, Problem)]) -> Rules {
     let seen: Vec<_> = findings
         .kept()
         .iter()
-        .map(|finding| (finding.line, finding.problem))
+        .map(|finding| (finding.place, finding.problem))
+        .collect();
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|(line, problem)| (Place::Line(*line), *problem))
         .collect();
     assert_eq!(seen, expected);
     rules
@@ -94,28 +50,24 @@ fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address")
 }
 
+/// A connection of a pod.
+fn translation(destination: &str, protocol: Protocol, endpoint: &str) -> Translation {
+    Translation {
+        client: Client {
+            ip: "10.201.1.99".parse().expect("an address"),
+            on_node: None,
+        },
+        destination: address(destination),
+        protocol,
+        endpoint: address(endpoint),
+    }
+}
+
 #[test]
 fn every_path_of_a_real_dump() {
-    check(DUMP, "
-        *:30080/tcp -> 10.201.1.11:8080 default/web-sel:http | SERVICES > NODEPORTS > EXT-PGBSEZ6TLPMXJXN3 > SVC-PGBSEZ6TLPMXJXN3 > SEP-5SZM253QPLXT73AM | every connection, source is the endpoint
-        *:30080/tcp -> 10.201.1.12:8080 default/web-sel:http | SERVICES > NODEPORTS > EXT-PGBSEZ6TLPMXJXN3 > SVC-PGBSEZ6TLPMXJXN3 > SEP-RQS4AVZY7CS6VAPE | every connection, source is the endpoint
-        *:30081/tcp -> 10.201.1.11:8080 default/web-lb | SERVICES > NODEPORTS > EXT-4IMNOQDYJPWQZHPS > SVC-4IMNOQDYJPWQZHPS > SEP-EX3C2JLKGP5YJ3BD | source is the endpoint
-        *:30081/tcp -> 10.201.1.12:8080 default/web-lb | SERVICES > NODEPORTS > EXT-4IMNOQDYJPWQZHPS > SVC-4IMNOQDYJPWQZHPS > SEP-XLNNXTPFMS6WTSSG | source is the endpoint
-        10.250.0.1:80/tcp -> 10.201.1.11:8080 default/web-lb | SERVICES > EXT-4IMNOQDYJPWQZHPS > SVC-4IMNOQDYJPWQZHPS > SEP-EX3C2JLKGP5YJ3BD | source is the endpoint
-        10.250.0.1:80/tcp -> 10.201.1.12:8080 default/web-lb | SERVICES > EXT-4IMNOQDYJPWQZHPS > SVC-4IMNOQDYJPWQZHPS > SEP-XLNNXTPFMS6WTSSG | source is the endpoint
-        10.250.0.2:80/tcp -> 10.201.1.11:8080 default/web-lb | SERVICES > EXT-4IMNOQDYJPWQZHPS > SVC-4IMNOQDYJPWQZHPS > SEP-EX3C2JLKGP5YJ3BD | source is the endpoint
-        10.250.0.2:80/tcp -> 10.201.1.12:8080 default/web-lb | SERVICES > EXT-4IMNOQDYJPWQZHPS > SVC-4IMNOQDYJPWQZHPS > SEP-XLNNXTPFMS6WTSSG | source is the endpoint
-        10.97.10.10:53/udp -> 10.201.1.11:5353 default/web-manual:udp | SERVICES > SVC-ASIIUDSGEOXPEGYM > SEP-YIOZEG35NXOTX6HR | source outside the pod network, source is the endpoint
-        10.97.10.10:53/udp -> 10.201.1.12:5353 default/web-manual:udp | SERVICES > SVC-ASIIUDSGEOXPEGYM > SEP-KVPWU4R6TKJMTY76 | source outside the pod network, source is the endpoint
-        10.97.10.10:80/tcp -> 10.201.1.11:8080 default/web-manual:http | SERVICES > SVC-YWXZ7KE6FIWC4EK7 > SEP-2C2MYH6B4N5KYGEB | source outside the pod network, source is the endpoint
-        10.97.10.10:80/tcp -> 10.201.1.12:8080 default/web-manual:http | SERVICES > SVC-YWXZ7KE6FIWC4EK7 > SEP-RZIJE7Q57YXZHDMC | source outside the pod network, source is the endpoint
-        10.97.10.20:80/tcp -> 10.201.1.11:8080 default/web-sel:http | SERVICES > SVC-PGBSEZ6TLPMXJXN3 > SEP-5SZM253QPLXT73AM | source outside the pod network, source is the endpoint
-        10.97.10.20:80/tcp -> 10.201.1.12:8080 default/web-sel:http | SERVICES > SVC-PGBSEZ6TLPMXJXN3 > SEP-RQS4AVZY7CS6VAPE | source outside the pod network, source is the endpoint
-        10.97.10.30:80/tcp -> 10.201.1.11:8080 default/web-sticky | SERVICES > SVC-ZRW2IZUANS4E5N2L > SEP-ERXSZWGAS4TIOOZR | source outside the pod network, source is the endpoint | affinity
-        10.97.10.30:80/tcp -> 10.201.1.12:8080 default/web-sticky | SERVICES > SVC-ZRW2IZUANS4E5N2L > SEP-4M3EXKNHNVK4OCHF | source outside the pod network, source is the endpoint | affinity
-        10.97.10.50:80/tcp -> 10.201.1.11:8080 default/web-lb | SERVICES > SVC-4IMNOQDYJPWQZHPS > SEP-EX3C2JLKGP5YJ3BD | source outside the pod network, source is the endpoint
-        10.97.10.50:80/tcp -> 10.201.1.12:8080 default/web-lb | SERVICES > SVC-4IMNOQDYJPWQZHPS > SEP-XLNNXTPFMS6WTSSG | source outside the pod network, source is the endpoint
-    ");
+    let (rules, findings) = Rules::from_iptables_save(DUMP);
+    assert_eq!(findings, Findings::default());
+    check_paths(&rules, "iptables.paths");
 }
 
 #[test]
@@ -124,7 +76,7 @@ fn a_decision_is_found_by_what_conntrack_shows() {
     assert!(!rules.is_empty());
     assert_eq!(rules.len(), 18);
     let find =
-        |original, protocol, chosen| rules.decision(address(original), protocol, address(chosen));
+        |original, protocol, chosen| rules.decision(&translation(original, protocol, chosen));
     let decision = find("10.97.10.10:80", Protocol::Tcp, "10.201.1.11:8080").expect("a decision");
     assert_eq!(&*decision.service, "default/web-manual:http");
     assert_eq!(
@@ -173,7 +125,7 @@ fn no_rules_are_empty() {
     for text in [
         "",
         "*nat\nCOMMIT\n",
-        "*filter\n-A KUBE-SERVICES -j KUBE-SVC-A\nCOMMIT\n",
+        "*mangle\n-A KUBE-SERVICES -j KUBE-SVC-A\nCOMMIT\n",
         &table(""),
     ] {
         let (rules, findings) = Rules::from_iptables_save(text);
@@ -200,8 +152,9 @@ fn local_policy_without_a_pod_network() {
         -A KUBE-SEP-A -p tcp -j DNAT --to-destination 10.1.0.1:80\n\
         -A KUBE-SEP-B -p tcp -j DNAT --to-destination 10.1.0.2:80"),
         "
-        10.250.0.1:80/tcp -> 10.1.0.1:80 a/b | SERVICES > EXT-A > SVL-A > SEP-A | never
-        10.250.0.1:80/tcp -> 10.1.0.2:80 a/b | SERVICES > EXT-A > SVC-A > SEP-B | source is the node | node only
+        10.250.0.1:80/tcp -> 10.1.0.1:80 a/b ExternalIP | SERVICES > EXT-A > SVC-A > SEP-A | source is the node | if source is the node
+        10.250.0.1:80/tcp -> 10.1.0.1:80 a/b ExternalIP | SERVICES > EXT-A > SVL-A > SEP-A | never | local
+        10.250.0.1:80/tcp -> 10.1.0.2:80 a/b ExternalIP | SERVICES > EXT-A > SVC-A > SEP-B | source is the node | if source is the node
         ",
     );
 }
@@ -220,8 +173,8 @@ fn marks_belong_to_their_destination() {
         -A KUBE-SEP-B -s 10.1.0.2 -j KUBE-MARK-MASQ\n\
         -A KUBE-SEP-B -p tcp -j DNAT --to-destination 10.1.0.2:80"),
         "
-        10.0.0.1:80/tcp -> 10.1.0.1:80 a/b | SERVICES > SVC-A > SEP-A | source outside the pod network
-        10.0.0.2:80/tcp -> 10.1.0.2:80 c/d | SERVICES > SVL-A > SEP-B | every connection, source is the endpoint
+        10.0.0.1:80/tcp -> 10.1.0.1:80 a/b ClusterIP | SERVICES > SVC-A > SEP-A | source outside the pod network
+        10.0.0.2:80/tcp -> 10.1.0.2:80 c/d ClusterIP | SERVICES > SVL-A > SEP-B | every connection, source is the endpoint | local
         ",
     );
 }
@@ -238,8 +191,8 @@ fn ipv6() {
     check(
         &table(IPV6),
         "
-        *:30000/sctp -> [fd00::7]:8080 a/b:s | SERVICES > NODEPORTS > SVC-A > SEP-A | never
-        [fd00:10:96::1]:80/sctp -> [fd00::7]:8080 a/b:s | SERVICES > SVC-A > SEP-A | never
+        [fd00:10:96::1]:80/sctp -> [fd00::7]:8080 a/b:s ClusterIP | SERVICES > SVC-A > SEP-A | never
+        *:30000/sctp -> [fd00::7]:8080 a/b:s NodePort | SERVICES > NODEPORTS > SVC-A > SEP-A | never
         ",
     );
 }
@@ -315,8 +268,12 @@ fn prefixes_of_a_real_dump() {
     let (whole, _) = Rules::from_iptables_save(DUMP);
     for end in (0..DUMP.len()).step_by(7) {
         let (cut, findings) = Rules::from_iptables_save(&DUMP[..end]);
-        for (key, decision) in &cut.decisions {
-            assert_eq!(whole.decisions.get(key), Some(decision), "up to byte {end}");
+        for (key, paths) in &cut.paths {
+            let all = whole.paths.get(key).expect("a pair of the whole dump");
+            assert!(
+                paths.iter().all(|path| all.contains(path)),
+                "up to byte {end}"
+            );
         }
         assert!(cut.len() == whole.len() || end < DUMP.len() - 100);
         assert!(
@@ -348,7 +305,7 @@ proptest! {
         }
         let text = String::from_utf8_lossy(&bytes);
         let (rules, _) = Rules::from_iptables_save(&text);
-        for decision in rules.decisions.values() {
+        for decision in rules.paths.values().flatten() {
             prop_assert!(decision.chains.len() >= 2 && &*decision.chains[0] == "KUBE-SERVICES");
         }
     }

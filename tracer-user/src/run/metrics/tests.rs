@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{capture, export, pipeline};
 
-use super::*;
+use super::{super::rules::Mode, *};
 
 fn numbers() -> Numbers {
     let mut kernel = capture::Totals::default();
@@ -48,11 +48,12 @@ fn every_number_has_its_line() {
     let status = Arc::new(Status::new());
     status.set_missing([("packet_drop", "too old".to_owned())].into());
     status.publish(numbers());
-    status.with_rules(|rules| {
-        rules.modes.insert("nftables");
-        rules.decisions = Some(12);
-        rules.reads = 2;
-        rules.last_read = Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_500));
+    status.set_rules(RulesState {
+        modes: vec![Mode::Nftables],
+        decisions: 12,
+        reads: 2,
+        last_read: Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_500)),
+        ..RulesState::default()
     });
     let text = render(&status);
     for line in [

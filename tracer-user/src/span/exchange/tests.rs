@@ -6,7 +6,7 @@ use tracer_common::{hook::Hook, message::Message};
 
 use super::*;
 use crate::{
-    decode::{ClockSample, Stamp, Tuple},
+    decode::{ClockSample, Conntrack, Journey, Stamp, Tuple},
     flow::{Cause, Ending, Side},
     http::{Answered, head::RequestHead},
     span::Value,
@@ -170,6 +170,76 @@ fn one_exchange() {
             "{span:?}"
         );
     }
+}
+
+/// The exchange, with another client, service and endpoint; `hook` is the first it passed.
+fn translated(client: &str, service: &str, endpoint: &str, hook: Hook) -> Exchange {
+    let mut exchange = exchange(TRACE);
+    let journey = &mut exchange.request.journey;
+    journey.sent = Tuple {
+        source: address(client),
+        destination: address(service),
+    };
+    let received = Tuple {
+        destination: address(endpoint),
+        ..journey.sent
+    };
+    journey.received = Some(received);
+    journey.conntrack = Some(Conntrack {
+        original: journey.sent,
+        reply: received.reversed(),
+    });
+    journey.stamps[1].hook = hook;
+    exchange
+}
+
+#[test]
+fn what_kube_proxy_decided_is_told() {
+    let keys = ["portal", "masquerade", "session_affinity", "traffic_policy"];
+    let check = |client: &str, service: &str, hook: Hook, expected: [&str; 4]| {
+        let exchange = translated(client, service, "10.201.1.11:8080", hook);
+        let spans = make(&exchange);
+        let seen = keys.map(|key| attribute(&spans[0], &format!("hopspan.kube_proxy.{key}")));
+        assert_eq!(seen, expected, "{client} {service}");
+    };
+    let (pod, node) = (Hook::PreroutingEnter, Hook::OutputEnter);
+    check(
+        "10.201.1.99:4000",
+        "10.97.10.10:80",
+        pod,
+        ["ClusterIP", "no", "", ""],
+    );
+    check(
+        "192.168.7.1:4000",
+        "10.97.10.10:80",
+        node,
+        ["ClusterIP", "source outside the pod network", "", ""],
+    );
+    check(
+        "10.201.1.11:4000",
+        "10.97.10.30:80",
+        pod,
+        ["ClusterIP", "source is the endpoint", "ClientIP", ""],
+    );
+    check(
+        "203.0.113.5:4000",
+        "192.168.7.1:30080",
+        pod,
+        ["NodePort", "every connection", "", ""],
+    );
+    check(
+        "203.0.113.5:4000",
+        "10.250.0.2:80",
+        pod,
+        ["LoadBalancer", "no", "", "Local"],
+    );
+    check(
+        "192.168.7.1:4000",
+        "10.250.0.2:80",
+        node,
+        ["LoadBalancer", "source is the node", "", ""],
+    );
+    check("10.201.1.99:4000", "10.97.10.99:80", pod, [""; 4]);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::finding::Problem;
+use super::super::finding::Problem;
 
 /// The rest of a line.
 #[derive(Debug)]

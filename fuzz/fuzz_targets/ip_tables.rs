@@ -1,0 +1,22 @@
+//! Any bytes as the entries of a legacy table: the first says which table and family, the rest are the
+//! entries. What is read is the same when it is read from a recording.
+
+#![no_main]
+
+use hopspan_fuzz::identity::kube_proxy::{Family, Rules};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((which, entries)) = bytes.split_first() else {
+        return;
+    };
+    let table = if which & 1 == 0 { "nat" } else { "filter" };
+    let family = if which & 2 == 0 {
+        Family::V4
+    } else {
+        Family::V6
+    };
+    let (rules, findings) = Rules::from_ip_tables(table, family, entries);
+    assert!(findings.kept().len() <= findings.total());
+    assert!(Rules::from_facts(&rules.to_facts()).is_ok_and(|read| read == rules));
+});

@@ -1,0 +1,25 @@
+//! Any bytes as messages of nf_tables' dumps: length (u32), kind (u16), payload. What is read is the same
+//! when it is read from a recording, and what is wanted are sets of kube-proxy's own table.
+
+#![no_main]
+
+use hopspan_fuzz::identity::kube_proxy::{KUBE_PROXY_TABLE, NfTables, Rules};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut tables = NfTables::default();
+    let mut rest = bytes;
+    while let Some((header, after)) = rest.split_first_chunk::<6>() {
+        let [a, b, c, d, kind @ ..] = *header;
+        let length = u32::from_le_bytes([a, b, c, d]) as usize;
+        let (payload, after) = after.split_at(length.min(after.len()));
+        tables.message(u16::from_le_bytes(kind), payload);
+        rest = after;
+    }
+    for set in tables.wanted_sets() {
+        assert_eq!(set.table, KUBE_PROXY_TABLE);
+    }
+    let (rules, findings) = tables.into_rules();
+    assert!(findings.kept().len() <= findings.total());
+    assert!(Rules::from_facts(&rules.to_facts()).is_ok_and(|read| read == rules));
+});
