@@ -10,7 +10,10 @@ use crate::{
     flow::{self, EventKind, Flow},
     http::{self, Exchange, Handshakes},
     http2,
-    identity::kube_proxy::Rules,
+    identity::{
+        kube_proxy::Rules,
+        who::{Known, Who},
+    },
     path::Devices,
     span::{Clock, Context, Span, spans},
 };
@@ -28,6 +31,8 @@ pub struct Counts {
     pub exchanges_traced: u64,
     /// Spans made.
     pub spans: u64,
+    /// Pods and services that are known now.
+    pub known: Known,
     /// What `flow` could not place.
     pub flow: flow::Losses,
     /// What `http` could not pair.
@@ -46,6 +51,7 @@ pub struct Pipeline {
     clock: Clock,
     devices: Devices,
     rules: Rules,
+    who: Who,
     counts: Counts,
 }
 
@@ -61,6 +67,7 @@ impl Pipeline {
             clock: Clock::default(),
             devices: Devices::default(),
             rules: Rules::default(),
+            who: Who::default(),
             counts: Counts::default(),
         }
     }
@@ -68,6 +75,7 @@ impl Pipeline {
     /// What came through so far.
     pub fn counts(&self) -> Counts {
         Counts {
+            known: self.who.known(),
             flow: self.flow.losses(),
             http: self.http.losses(),
             http2: self.http2.losses(),
@@ -114,6 +122,7 @@ impl Pipeline {
             Record::Device(device) => self.devices.insert(device),
             Record::Snapshot(Snapshot::Clock(sample)) => {
                 self.clock.sample(sample);
+                self.who.forget(sample.monotonic_ns);
                 let events = self.flow.expire(sample.monotonic_ns);
                 self.events(events, out);
                 let mut done = Vec::new();
@@ -121,6 +130,9 @@ impl Pipeline {
                 self.http.expire(sample.monotonic_ns, &mut take);
                 self.http2.expire(sample.monotonic_ns, &mut take);
                 self.make(&done, out);
+            }
+            Record::Snapshot(Snapshot::Facts(facts)) => {
+                facts.into_iter().for_each(|fact| self.who.learn(fact));
             }
             Record::Snapshot(Snapshot::Rules(text)) => {
                 let (rules, findings) = Rules::from_iptables_save(&text);
@@ -168,6 +180,7 @@ impl Pipeline {
             clock: &self.clock,
             devices: &self.devices,
             rules: &self.rules,
+            who: &self.who,
             node: &self.node,
         };
         for exchange in exchanges {

@@ -6,6 +6,7 @@
 
 mod conntrack;
 mod device;
+pub mod fact;
 mod fragment;
 mod head;
 mod journey;
@@ -16,6 +17,7 @@ mod tuple;
 
 pub use conntrack::Conntrack;
 pub use device::{Device, DeviceId};
+pub use fact::Fact;
 pub use fragment::Fragment;
 pub use head::Head;
 pub use journey::{Journey, Stamp};
@@ -38,7 +40,7 @@ pub enum Record {
     Read(Read),
     /// A network device exists.
     Device(Device),
-    /// What the agent itself saw: the clocks, the rules.
+    /// What the agent itself saw: the clocks, the rules, who is who.
     Snapshot(Snapshot),
 }
 
@@ -56,6 +58,12 @@ pub enum DecodeError {
     /// Not from this version's programs.
     #[error("record kind {0} is unknown")]
     Kind(u32),
+    /// Not what user space writes.
+    #[error("record of kind {kind} is malformed")]
+    Malformed {
+        /// As it says.
+        kind: u32,
+    },
     /// An enumeration is out of range.
     #[error("{field} {value} is unknown")]
     Value {

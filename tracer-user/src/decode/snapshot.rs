@@ -1,10 +1,11 @@
 //! What the agent itself saw, in the same stream as the kernel's records, so that a recording
 //! replays to the same spans.
 
-use super::DecodeError;
+use super::{DecodeError, Fact};
 
 const CLOCK: u32 = 0x100;
 const RULES: u32 = 0x101;
+const FACTS: u32 = 0x110;
 const CLOCK_BYTES: usize = 24;
 
 /// Both clocks at one moment.
@@ -25,6 +26,8 @@ pub enum Snapshot {
     Clock(ClockSample),
     /// kube-proxy's rules, as `iptables-save` writes them.
     Rules(String),
+    /// Who is who, in the order in which it was learnt.
+    Facts(Vec<Fact>),
 }
 
 impl Snapshot {
@@ -39,6 +42,11 @@ impl Snapshot {
                 bytes
             }
             Self::Rules(text) => [&RULES.to_ne_bytes(), text.as_bytes()].concat(),
+            Self::Facts(facts) => {
+                // Strings, numbers and addresses: there is always a JSON for them.
+                let json = serde_json::to_vec(facts).unwrap_or_default();
+                [&FACTS.to_ne_bytes(), json.as_slice()].concat()
+            }
         }
     }
 }
@@ -53,6 +61,14 @@ pub(super) fn decode(kind: u32, bytes: &[u8]) -> Option<Result<Snapshot, DecodeE
         RULES => {
             let text = String::from_utf8_lossy(&bytes[size_of_val(&kind)..]).into_owned();
             Some(Ok(Snapshot::Rules(text)))
+        }
+        FACTS => {
+            let facts = serde_json::from_slice(&bytes[size_of_val(&kind)..]);
+            Some(
+                facts
+                    .map(Snapshot::Facts)
+                    .map_err(|_| DecodeError::Malformed { kind }),
+            )
         }
         _ => None,
     }

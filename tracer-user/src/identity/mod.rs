@@ -1,8 +1,12 @@
 //! Who is behind an address: services and the rules that chose a pod.
 //!
-//! In: addresses as conntrack knows them. Out: names. `iptables` and `rule_changes` are the edge that
-//! does I/O; the rest is pure.
+//! In: addresses as conntrack knows them, cgroups and namespaces. Out: names. `iptables` and
+//! `rule_changes`, `containers` and `kubernetes` are the edges that do I/O; the rest is pure.
 
+pub mod cgroup;
+pub mod containers;
 pub mod iptables;
 pub mod kube_proxy;
 pub mod rule_changes;
+pub mod who;
+pub mod workload;

@@ -12,7 +12,10 @@ use crate::{
         head::Method,
         trace_context::{SpanId, TraceContext},
     },
-    identity::kube_proxy::{Decision, Protocol, Rules},
+    identity::{
+        kube_proxy::{Decision, Protocol, Rules},
+        who::{Side, Who},
+    },
     path::{Devices, Hop, HopName, Path, path},
 };
 
@@ -22,6 +25,7 @@ use super::{
     clock::Clock,
     id::derive,
     message,
+    party::{self, Parties},
 };
 
 /// What the spans need to know besides the exchange.
@@ -33,6 +37,8 @@ pub struct Context<'a> {
     pub devices: &'a Devices,
     /// Names of services.
     pub rules: &'a Rules,
+    /// Names of pods.
+    pub who: &'a Who,
     /// Tells this node's hops from another's.
     pub node: &'a str,
 }
@@ -43,15 +49,32 @@ pub fn spans(exchange: &Exchange, context: &Context<'_>) -> Vec<Span> {
         return Vec::new();
     };
     let nat = Nat::of(&exchange.request.journey, context.rules);
+    let journey = &exchange.request.journey;
+    let asked = nat
+        .as_ref()
+        .map_or(journey.sent.destination, |nat| nat.original);
+    let parties = Parties::of(&sides(exchange), asked, context.who);
     let mut maker = Maker {
         trace,
         seq: exchange.request_seq,
         context,
         nat: nat.as_ref(),
+        parties,
         spans: Vec::new(),
     };
     maker.exchange(exchange);
     maker.spans
+}
+
+/// Client and server of an exchange.
+pub fn sides(exchange: &Exchange) -> [Side; 2] {
+    let journey = &exchange.request.journey;
+    let destination = match (journey.received, journey.conntrack) {
+        (Some(received), _) => received.destination,
+        (None, Some(conntrack)) => conntrack.reply.source,
+        (None, None) => journey.sent.destination,
+    };
+    party::sides(journey, destination)
 }
 
 /// What netfilter did to the addresses.
@@ -121,6 +144,7 @@ struct Maker<'a> {
     seq: u32,
     context: &'a Context<'a>,
     nat: Option<&'a Nat<'a>>,
+    parties: Parties<'a>,
     spans: Vec<Span>,
 }
 
@@ -174,6 +198,9 @@ impl Maker<'_> {
         let mut attributes = leg_attributes(leg, path);
         if let ("connect", Some(nat)) = (role, self.nat) {
             attributes.extend(nat.destination_attributes());
+        }
+        if role == "connect" {
+            self.party_attributes(&mut attributes);
         }
         let draft = Draft {
             part: role.into(),
@@ -255,7 +282,8 @@ impl Maker<'_> {
             .method
             .as_ref()
             .map_or("HTTP", Method::as_str);
-        match self.nat.and_then(|nat| nat.decision).map(short_service) {
+        let decided = self.nat.and_then(|nat| nat.decision).map(short_service);
+        match decided.or(self.parties.service_name()) {
             Some(service) => format!("{method} {service}").into(),
             None => method.into(),
         }
@@ -283,6 +311,7 @@ impl Maker<'_> {
             attributes.extend(nat.destination_attributes());
             attributes.extend(nat.source_attributes());
         }
+        self.party_attributes(&mut attributes);
         if let Some(error) = message::error_type(exchange) {
             attributes.push(Attribute::text(semconv::ERROR_TYPE, error));
         }
@@ -295,6 +324,12 @@ impl Maker<'_> {
         };
         attributes.extend(missing.map(|what| Attribute::text(key::INCOMPLETE, what)));
         attributes
+    }
+
+    fn party_attributes(&self, attributes: &mut Vec<Attribute>) {
+        let decision = self.nat.and_then(|nat| nat.decision);
+        let decided = decision.map(|decision| &*decision.service);
+        self.parties.attributes(decided, attributes);
     }
 
     fn leg_path(&self, leg: &Leg) -> Path {

@@ -8,6 +8,7 @@ mod clock;
 mod exchange;
 mod id;
 mod message;
+mod party;
 
 use std::borrow::Cow;
 
@@ -15,7 +16,7 @@ use crate::http::trace_context::{SpanId, TraceId};
 
 pub use attribute::{Attribute, Value};
 pub use clock::Clock;
-pub use exchange::{Context, spans};
+pub use exchange::{Context, sides, spans};
 
 /// A finished span. Its kind is INTERNAL.
 #[derive(Clone, Debug, PartialEq)]
