@@ -14,7 +14,7 @@ use std::{
     collections::{HashMap, HashSet},
     io,
     net::IpAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     thread,
     time::Duration,
 };
@@ -299,6 +299,8 @@ fn now_ns() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::{os::unix::fs::MetadataExt as _, path::Path};
+
     use super::*;
 
     const UID: &str = "2d48a1cf-9f8d-4b0e-8a6e-5b1c7e2a9d31";
@@ -331,7 +333,7 @@ mod tests {
         assert!(cgroups.iter().all(|cgroup| cgroup.pod_uid == UID));
         let with_id = |cgroup: &&&CgroupFact| cgroup.container_id.as_deref() == Some(&*id);
         let told = cgroups.iter().find(with_id).unwrap();
-        assert_eq!(Some(told.id), tree::inode(&container));
+        assert_eq!(told.id, std::fs::metadata(&container).unwrap().ino());
         assert!(parents.contains(&pod));
 
         // It has no process yet.

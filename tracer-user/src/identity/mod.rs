@@ -7,6 +7,7 @@ pub mod cgroup;
 pub mod containers;
 pub mod iptables;
 pub mod kube_proxy;
+pub mod kubernetes;
 pub mod rule_changes;
 pub mod who;
 pub mod workload;

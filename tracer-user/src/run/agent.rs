@@ -17,7 +17,7 @@ use crate::{
     span::Span,
 };
 
-use super::{report::Report, rules};
+use super::{names::Names, report::Report, rules};
 
 /// How often the ring buffer is looked at. It holds a good part of a second of a busy node.
 const LOOK: Duration = Duration::from_millis(20);
@@ -36,6 +36,7 @@ pub(super) struct Agent {
     counters: Counters,
     exporter: Exporter,
     stream: Stream,
+    names: Names,
     rules: mpsc::Receiver<String>,
 }
 
@@ -43,6 +44,7 @@ impl Agent {
     pub(super) fn new(
         mut attached: Attached,
         exporter: Exporter,
+        names: Names,
         node: &str,
         record: Option<&Path>,
     ) -> anyhow::Result<Self> {
@@ -63,10 +65,19 @@ impl Agent {
                 recorder,
                 spans: Vec::new(),
             },
+            names,
             rules: rules::watch().context("start the thread that reads rules")?,
         };
         agent.housekeeping();
         Ok(agent)
+    }
+
+    /// Waits for the names that are known at the start.
+    pub(super) async fn first_names(&mut self) {
+        let stream = &mut self.stream;
+        self.names
+            .first(|facts| stream.push(&Snapshot::Facts(facts).encode()))
+            .await;
     }
 
     /// Waits for the rules as they are now, where there are any to read.
@@ -84,6 +95,9 @@ impl Agent {
             tokio::select! {
                 _ = look.tick() => self.drain().await,
                 _ = housekeeping.tick() => self.housekeeping(),
+                facts = self.names.next() => {
+                    self.stream.push(&Snapshot::Facts(facts).encode());
+                }
                 Some(text) = self.rules.recv() => {
                     self.stream.push(&Snapshot::Rules(text).encode());
                 }
@@ -111,6 +125,7 @@ impl Agent {
                 .map(|missing| (missing.hook.name(), missing.reason))
                 .collect(),
             kernel: self.counters.read(),
+            kubernetes: self.names.api_state().map(|state| state.snapshot()),
             expired: self.sweep.expired(),
             under_way_at_end: under_way,
             pipeline: self.stream.pipeline.counts(),

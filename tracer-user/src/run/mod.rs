@@ -5,6 +5,7 @@
 //! is left in the kernel, flush, report.
 
 mod agent;
+mod names;
 mod report;
 mod rules;
 
@@ -18,7 +19,10 @@ use crate::{
     export::{Exporter, node_name},
 };
 
+pub use names::NamesArgs;
+
 use agent::Agent;
+use names::Names;
 
 /// How long the last spans may take to leave: less than the 30 s after which Kubernetes kills.
 const FLUSH: Duration = Duration::from_secs(25);
@@ -29,7 +33,7 @@ const FLUSH: Duration = Duration::from_secs(25);
 /// is set by the standard variables: OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL
 /// (http/protobuf by default, or grpc), OTEL_EXPORTER_OTLP_HEADERS, OTEL_SERVICE_NAME,
 /// OTEL_RESOURCE_ATTRIBUTES, OTEL_BSP_SCHEDULE_DELAY, OTEL_BSP_MAX_EXPORT_BATCH_SIZE,
-/// OTEL_BSP_MAX_QUEUE_SIZE. NODE_NAME names the node.
+/// OTEL_BSP_MAX_QUEUE_SIZE. NODE_NAME names the node: `spec.nodeName` of its pods.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// Follow the sockets below this cgroup only [default: the root of the cgroup v2 file system]
@@ -42,6 +46,10 @@ pub struct Args {
     /// capture.
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
+
+    /// Where names come from.
+    #[command(flatten)]
+    pub names: NamesArgs,
 
     /// Write the agent's counters to FILE at the end, as JSON
     #[arg(long, value_name = "FILE")]
@@ -80,7 +88,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             missing.reason
         );
     }
-    let mut agent = Agent::new(attached, exporter, &node_name(), args.record.as_deref())?;
+    let node = node_name();
+    let names = Names::start(&args.names, &options.cgroup, &node).await?;
+    let mut agent = Agent::new(attached, exporter, names, &node, args.record.as_deref())?;
+    agent.first_names().await;
     agent.first_rules().await;
     // Whoever started the agent may wait for this line.
     eprintln!("hopspan: attached");

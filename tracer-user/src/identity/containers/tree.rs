@@ -5,7 +5,7 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{DirEntryExt as _, MetadataExt as _},
+    os::unix::fs::DirEntryExt as _,
     path::{Path, PathBuf},
 };
 
@@ -92,13 +92,10 @@ pub(super) fn walk(root: &Path) -> io::Result<Tree> {
     Ok(tree)
 }
 
-/// The inode number of a directory, if it is there.
-pub(super) fn inode(path: &Path) -> Option<u64> {
-    fs::metadata(path).ok().map(|metadata| metadata.ino())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
     use super::*;
 
     const UID: &str = "2d48a1cf-9f8d-4b0e-8a6e-5b1c7e2a9d31";
@@ -116,7 +113,7 @@ mod tests {
             .iter()
             .map(|found| {
                 assert_eq!(found.cgroup.pod_uid, UID);
-                assert_eq!(Some(found.inode), inode(&found.path));
+                assert_eq!(found.inode, fs::metadata(&found.path).unwrap().ino());
                 let name = found.path.file_name().unwrap().to_str().unwrap().to_owned();
                 (name, found.cgroup.container_id.is_some(), found.is_pods_own)
             })
