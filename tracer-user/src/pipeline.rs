@@ -12,10 +12,11 @@ use crate::{
     http2,
     identity::{
         kube_proxy::Rules,
+        waiting::Waiting,
         who::{Known, Who},
     },
     path::Devices,
-    span::{Clock, Context, Span, spans},
+    span::{Clock, Context, Span, sides, spans},
 };
 
 /// Records, exchanges and spans so far, and what was lost on the way.
@@ -29,6 +30,8 @@ pub struct Counts {
     pub exchanges: u64,
     /// Exchanges whose request carried a sampled trace context.
     pub exchanges_traced: u64,
+    /// Of those, the ones whose pods had no names yet when it was time for their spans.
+    pub exchanges_unnamed: u64,
     /// Spans made.
     pub spans: u64,
     /// Pods and services that are known now.
@@ -52,6 +55,7 @@ pub struct Pipeline {
     devices: Devices,
     rules: Rules,
     who: Who,
+    waiting: Waiting,
     counts: Counts,
 }
 
@@ -68,6 +72,7 @@ impl Pipeline {
             devices: Devices::default(),
             rules: Rules::default(),
             who: Who::default(),
+            waiting: Waiting::default(),
             counts: Counts::default(),
         }
     }
@@ -99,6 +104,8 @@ impl Pipeline {
     pub fn finish(&mut self, out: &mut Vec<Span>) {
         let events = self.flow.finish();
         self.events(events, out);
+        let waiting = self.waiting.finish();
+        self.make(waiting, out);
     }
 
     fn record(&mut self, record: Record, out: &mut Vec<Span>) {
@@ -129,10 +136,13 @@ impl Pipeline {
                 let mut take = |exchange| done.push(exchange);
                 self.http.expire(sample.monotonic_ns, &mut take);
                 self.http2.expire(sample.monotonic_ns, &mut take);
-                self.make(&done, out);
+                self.named(done, out);
+                self.waiting.set_now(sample.monotonic_ns);
+                self.waited(out);
             }
             Record::Snapshot(Snapshot::Facts(facts)) => {
                 facts.into_iter().for_each(|fact| self.who.learn(fact));
+                self.waited(out);
             }
             Record::Snapshot(Snapshot::Rules(text)) => {
                 let (rules, findings) = Rules::from_iptables_save(&text);
@@ -150,7 +160,39 @@ impl Pipeline {
         for event in events {
             self.event(event, &mut |exchange| done.push(exchange));
         }
-        self.make(&done, out);
+        self.named(done, out);
+    }
+
+    /// Makes the spans of those whose names are known; the others wait.
+    fn named(&mut self, exchanges: Vec<Exchange>, out: &mut Vec<Span>) {
+        let (settled, new): (Vec<_>, Vec<_>) = exchanges.into_iter().partition(|exchange| {
+            let is_traced = exchange.asked.trace.sampled().is_some();
+            !is_traced || sides(exchange).iter().all(|side| self.who.is_settled(side))
+        });
+        self.make(settled, out);
+        let too_many = new.into_iter().filter_map(|new| self.waiting.push(new));
+        let too_many: Vec<Exchange> = too_many.collect();
+        self.counts.exchanges_unnamed += too_many.len() as u64;
+        self.make(too_many, out);
+    }
+
+    /// Makes the spans of those that have waited for names.
+    fn waited(&mut self, out: &mut Vec<Span>) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let who = &self.who;
+        let is_known =
+            |exchange: &Exchange| sides(exchange).iter().all(|side| who.is_settled(side));
+        let taken = self.waiting.take(is_known);
+        for (exchange, _) in taken.iter().filter(|(_, in_vain)| *in_vain) {
+            self.counts.exchanges_unnamed += 1;
+            sides(exchange)
+                .iter()
+                .for_each(|side| self.who.give_up(side));
+        }
+        let taken = taken.into_iter().map(|(exchange, _)| exchange).collect();
+        self.make(taken, out);
     }
 
     /// Each event to the stage that it concerns.
@@ -175,7 +217,7 @@ impl Pipeline {
         }
     }
 
-    fn make(&mut self, exchanges: &[Exchange], out: &mut Vec<Span>) {
+    fn make(&mut self, exchanges: Vec<Exchange>, out: &mut Vec<Span>) {
         let context = Context {
             clock: &self.clock,
             devices: &self.devices,
@@ -183,7 +225,7 @@ impl Pipeline {
             who: &self.who,
             node: &self.node,
         };
-        for exchange in exchanges {
+        for exchange in &exchanges {
             let made = spans(exchange, &context);
             self.counts.exchanges += 1;
             self.counts.exchanges_traced += u64::from(!made.is_empty());

@@ -9,5 +9,6 @@ pub mod iptables;
 pub mod kube_proxy;
 pub mod kubernetes;
 pub mod rule_changes;
+pub mod waiting;
 pub mod who;
 pub mod workload;

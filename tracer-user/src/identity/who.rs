@@ -11,7 +11,7 @@ mod services;
 mod timeline;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     net::{IpAddr, SocketAddr},
     sync::Arc,
 };
@@ -33,6 +33,8 @@ use timeline::Timeline;
 const HISTORY_NS: u64 = 600_000_000_000;
 /// How often what is older is forgotten.
 const FORGET_EVERY_NS: u64 = 10_000_000_000;
+/// Cgroups and pods whose names are not waited for any more.
+const MAX_STRANGERS: usize = 4096;
 /// Addresses of nodes remembered; Kubernetes supports 5,000 nodes.
 const MAX_NODE_ADDRESSES: usize = 65_536;
 
@@ -86,6 +88,10 @@ pub struct Who {
     /// Host-network pods by what they say they listen on.
     host_ports: Timeline<SocketAddr, Arc<str>>,
     forgot_ns: u64,
+    /// The API has told all pods of this node.
+    has_pods: bool,
+    /// Cgroups that turned out to be no pod's, or whose pod has no name.
+    strangers: HashSet<u64>,
 }
 
 impl Who {
@@ -126,7 +132,10 @@ impl Who {
             Fact::Listing(Kind::Endpoints) => self.endpoints.listing(),
             Fact::Listing(Kind::Service) => self.services.listing(),
             Fact::Listed { kind, at_ns } => match kind {
-                Kind::Pod => self.pods.listed(at_ns),
+                Kind::Pod => {
+                    self.has_pods = true;
+                    self.pods.listed(at_ns);
+                }
                 Kind::Endpoints => self.endpoints.listed(at_ns, &mut self.pods),
                 Kind::Service => self.services.listed(at_ns),
             },
@@ -157,6 +166,27 @@ impl Who {
                 + self.services.refused()
                 + self.host_ports.refused(),
         }
+    }
+
+    /// Whether all is known of a side that will be in a moment: the cgroup of a new container is
+    /// noticed, and the name of a new pod told, a little after its first packets.
+    pub fn is_settled(&self, side: &Side) -> bool {
+        if side.cgroup == 0 || self.own_node.is_none() || self.strangers.contains(&side.cgroup) {
+            return true;
+        }
+        let pod = self.pods.by_cgroup(side.cgroup);
+        pod.is_some_and(|(pod, _)| pod.name.is_some() || !self.has_pods)
+    }
+
+    /// Nothing more was told of a side, though it was waited for; the next time it will not be.
+    pub fn give_up(&mut self, side: &Side) {
+        if self.is_settled(side) {
+            return;
+        }
+        if self.strangers.len() >= MAX_STRANGERS {
+            self.strangers.clear();
+        }
+        self.strangers.insert(side.cgroup);
     }
 
     /// Who a side was.

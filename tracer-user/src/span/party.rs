@@ -30,8 +30,12 @@ pub(super) fn sides(journey: &Journey, destination: SocketAddr) -> [Side; 2] {
     let netns = |device: Option<crate::decode::DeviceId>| device.map_or(0, |device| device.netns);
     let first = journey.stamps.iter().find_map(|stamp| stamp.device);
     let last = journey.stamps.iter().rev().find_map(|stamp| stamp.device);
+    // What the node itself sends is masqueraded before its journey opens: conntrack knows who sent it.
+    let client = journey
+        .conntrack
+        .map_or(journey.sent.source, |conntrack| conntrack.original.source);
     let source = Side {
-        socket: journey.sent.source,
+        socket: client,
         cgroup: journey.sender_cgroup,
         netns: netns(first),
         listens: false,

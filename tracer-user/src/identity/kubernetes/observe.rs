@@ -2,13 +2,15 @@
 //! network, and tells the state.
 //!
 //! `kube`'s watcher shows objects and errors; that a watch was begun again, or a page asked for, is
-//! seen here only.
+//! seen here only. It begins a watch again at once when the connection was cut, which is right once;
+//! here it is held to one a second.
 
 use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http::{Request, Response, Uri};
@@ -17,6 +19,9 @@ use tower::{Layer, Service};
 use crate::decode::fact::Kind;
 
 use super::state::ApiState;
+
+/// From one watch of a kind to the next.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
 
 /// Wraps the client's service.
 #[derive(Clone, Debug)]
@@ -57,12 +62,16 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let asked = asked_for(request.uri());
-        if let Some((kind, is_watch)) = asked {
-            self.state.asked(kind, is_watch);
-        }
+        // Nothing is sent before it is polled.
         let answer = self.inner.call(request);
         let state = Arc::clone(&self.state);
         Box::pin(async move {
+            if let Some((kind, true)) = asked {
+                tokio::time::sleep(state.pace(kind, WATCH_EVERY)).await;
+            }
+            if let Some((kind, is_watch)) = asked {
+                state.asked(kind, is_watch);
+            }
             let answer = answer.await?;
             if let Some((kind, _)) = asked
                 && answer.status().is_success()

@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use serde::Serialize;
@@ -18,6 +18,7 @@ use crate::decode::fact::Kind;
 #[derive(Debug, Default)]
 pub struct ApiState {
     watches: Mutex<BTreeMap<Kind, WatchState>>,
+    last_watches: Mutex<BTreeMap<Kind, Instant>>,
     changed: Notify,
 }
 
@@ -89,7 +90,7 @@ impl ApiState {
         let watches = kinds.iter().map(|kind| (*kind, WatchState::default()));
         Self {
             watches: Mutex::new(watches.collect()),
-            changed: Notify::new(),
+            ..Self::default()
         }
     }
 
@@ -114,6 +115,20 @@ impl ApiState {
         };
         // That it took too long is in the state.
         let _ = tokio::time::timeout(patience, settled).await;
+    }
+
+    /// How long to wait before the next watch, for them to be so far apart; takes the next place.
+    pub(super) fn pace(&self, kind: Kind, every: Duration) -> Duration {
+        let mut last_watches = self
+            .last_watches
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let place = last_watches
+            .get(&kind)
+            .map_or(now, |last| (*last + every).max(now));
+        last_watches.insert(kind, place);
+        place - now
     }
 
     pub(super) fn asked(&self, kind: Kind, is_watch: bool) {

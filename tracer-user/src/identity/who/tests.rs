@@ -207,6 +207,34 @@ fn the_cgroup_of_a_socket_tells_pods_on_one_address_apart() {
 }
 
 #[test]
+fn names_that_will_come_are_waited_for() {
+    let side = Side {
+        cgroup: 77,
+        ..at("10.244.1.2:8080", 5)
+    };
+    // Nothing tells of cgroups: there is nothing to wait for.
+    assert!(Who::default().is_settled(&side));
+    let mut who = who([]);
+    assert!(who.is_settled(&Side { cgroup: 0, ..side }));
+    assert!(!who.is_settled(&side));
+    who.learn(cgroup(77, "a"));
+    // No API: the uid is all there will be.
+    assert!(who.is_settled(&side));
+    who.learn(Fact::Listed {
+        kind: Kind::Pod,
+        at_ns: 0,
+    });
+    assert!(!who.is_settled(&side));
+    who.learn(Fact::Pod(pod("a", "10.244.1.2", 1)));
+    assert!(who.is_settled(&side));
+    // A process of the node's own.
+    let stranger = Side { cgroup: 78, ..side };
+    assert!(!who.is_settled(&stranger));
+    who.give_up(&stranger);
+    assert!(who.is_settled(&stranger));
+}
+
+#[test]
 fn without_the_api_cgroups_and_namespaces_tell_uid_and_container() {
     let who = who([
         cgroup(77, "a"),
