@@ -116,9 +116,14 @@ fn watch_config(node: &str) -> watcher::Config {
     let mut hasher = DefaultHasher::new();
     node.hash(&mut hasher);
     let spread = u32::try_from(hasher.finish() % u64::from(WATCH_SPREAD_SECONDS)).unwrap_or(0);
-    watcher::Config::default()
+    let config = watcher::Config::default()
         .any_semantic()
-        .timeout(WATCH_SECONDS + spread)
+        .timeout(WATCH_SECONDS + spread);
+    watcher::Config {
+        // Pages are read from etcd: with a limit, `kube` asks for no version, which means the latest.
+        page_size: None,
+        ..config
+    }
 }
 
 /// A DNS subdomain (RFC 1123), as the API wants of a Node's name. So it is no more than a name in a
