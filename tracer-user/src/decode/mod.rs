@@ -28,6 +28,10 @@ pub use tuple::Tuple;
 use tracer_common::RecordKind;
 
 /// What happened, as the stages after this one know it.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "most records are journeys: a box would cost each an allocation"
+)]
 #[derive(Clone, Debug)]
 pub enum Record {
     /// The first bytes of a request or response.

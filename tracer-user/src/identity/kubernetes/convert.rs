@@ -35,7 +35,7 @@ impl Learnt {
     }
 
     /// Since when what was learnt holds, for kinds that do not say it themselves.
-    fn from_ns(self) -> u64 {
+    fn since_ns(self) -> u64 {
         if self.first_list { 0 } else { self.at_ns() }
     }
 
@@ -122,7 +122,7 @@ impl ToFact for EndpointSlice {
             service: self.metadata.labels.service_name.clone(),
             ports: ports(&self.ports, |port| port.port),
             endpoints: endpoints.collect(),
-            from_ns: learnt.from_ns(),
+            from_ns: learnt.since_ns(),
         })
     }
 
@@ -147,7 +147,7 @@ impl ToFact for Service {
             addresses: addresses(texts),
             ports: ports(&spec.ports, |port| port.port),
             node_ports: ports(&spec.ports, |port| port.node_port),
-            from_ns: learnt.from_ns(),
+            from_ns: learnt.since_ns(),
         })
     }
 
@@ -175,7 +175,7 @@ fn from_ns(pod: &Pod, learnt: Learnt, has_address: bool) -> u64 {
         let created = pod.status.start_time.as_deref();
         created
             .and_then(|time| learnt.monotonic_ns(time))
-            .unwrap_or_else(|| learnt.from_ns())
+            .unwrap_or_else(|| learnt.since_ns())
     })
 }
 

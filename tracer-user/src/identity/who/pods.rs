@@ -298,7 +298,7 @@ impl Pods {
         let Some(entry) = self.entries.get(uid) else {
             return;
         };
-        let (from_ns, until_ns) = (entry.from_ns(), entry.until_ns());
+        let (from_ns, until_ns) = (entry.since_ns(), entry.until_ns());
         let held = entry.held();
         for address in &held {
             self.addresses
@@ -330,7 +330,7 @@ impl Entry {
     }
 
     /// Its first process tells better than the API does.
-    fn from_ns(&self) -> u64 {
+    fn since_ns(&self) -> u64 {
         let api_ns = self.api.as_ref().map_or(0, |api| api.from_ns);
         let sandbox = self.sandbox.as_ref().filter(|known| known.from_ns != 0);
         sandbox.map_or(api_ns, |sandbox| sandbox.from_ns)
