@@ -14,7 +14,7 @@ use crate::{
     },
     identity::{
         kube_proxy::{Decision, Protocol, Rules},
-        who::{Side, Who},
+        who::Who,
     },
     path::{Devices, Hop, HopName, Path, path},
 };
@@ -25,7 +25,7 @@ use super::{
     clock::Clock,
     id::derive,
     message,
-    party::{self, Parties},
+    party::{Parties, sides},
 };
 
 /// What the spans need to know besides the exchange.
@@ -64,17 +64,6 @@ pub fn spans(exchange: &Exchange, context: &Context<'_>) -> Vec<Span> {
     };
     maker.exchange(exchange);
     maker.spans
-}
-
-/// Client and server of an exchange.
-pub fn sides(exchange: &Exchange) -> [Side; 2] {
-    let journey = &exchange.request.journey;
-    let destination = match (journey.received, journey.conntrack) {
-        (Some(received), _) => received.destination,
-        (None, Some(conntrack)) => conntrack.reply.source,
-        (None, None) => journey.sent.destination,
-    };
-    party::sides(journey, destination)
 }
 
 /// What netfilter did to the addresses.

@@ -16,7 +16,8 @@ use crate::http::trace_context::{SpanId, TraceId};
 
 pub use attribute::{Attribute, Value};
 pub use clock::Clock;
-pub use exchange::{Context, sides, spans};
+pub use exchange::{Context, spans};
+pub use party::sides;
 
 /// A finished span. Its kind is INTERNAL.
 #[derive(Clone, Debug, PartialEq)]

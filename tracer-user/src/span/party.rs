@@ -10,7 +10,8 @@ use opentelemetry_semantic_conventions::attribute as semconv;
 use tracer_common::journey::End;
 
 use crate::{
-    decode::{Journey, fact::WorkloadKind},
+    decode::{DeviceId, fact::WorkloadKind},
+    http::Exchange,
     identity::who::{Party, Service, Side, Who},
 };
 
@@ -24,16 +25,21 @@ pub(super) struct Parties<'w> {
     service: Option<&'w Arc<Service>>,
 }
 
-/// The sides of an exchange whose request made this journey: who sent it, and who listened at
-/// `destination`.
-pub(super) fn sides(journey: &Journey, destination: SocketAddr) -> [Side; 2] {
-    let netns = |device: Option<crate::decode::DeviceId>| device.map_or(0, |device| device.netns);
-    let first = journey.stamps.iter().find_map(|stamp| stamp.device);
-    let last = journey.stamps.iter().rev().find_map(|stamp| stamp.device);
+/// Client and server of an exchange, as its request shows them.
+pub fn sides(exchange: &Exchange) -> [Side; 2] {
+    let journey = &exchange.request.journey;
     // What the node itself sends is masqueraded before its journey opens: conntrack knows who sent it.
     let client = journey
         .conntrack
         .map_or(journey.sent.source, |conntrack| conntrack.original.source);
+    let server = match (journey.received, journey.conntrack) {
+        (Some(received), _) => received.destination,
+        (None, Some(conntrack)) => conntrack.reply.source,
+        (None, None) => journey.sent.destination,
+    };
+    let netns = |device: Option<DeviceId>| device.map_or(0, |device| device.netns);
+    let first = journey.stamps.iter().find_map(|stamp| stamp.device);
+    let last = journey.stamps.iter().rev().find_map(|stamp| stamp.device);
     let source = Side {
         socket: client,
         cgroup: journey.sender_cgroup,
@@ -42,7 +48,7 @@ pub(super) fn sides(journey: &Journey, destination: SocketAddr) -> [Side; 2] {
         at_ns: journey.start_ns,
     };
     let destination = Side {
-        socket: destination,
+        socket: server,
         cgroup: journey.receiver_cgroup,
         netns: netns(last.filter(|_| journey.end == End::Socket)),
         listens: true,
@@ -162,4 +168,102 @@ fn side(party: &Party<'_>, keys: &Keys, out: &mut Vec<Attribute>) {
         }
     }
     add(keys.node, party.node);
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        decode::{
+            Fact,
+            fact::{ObjectName, PodFact, ServiceFact, Workload},
+        },
+        span::Value,
+    };
+
+    use super::*;
+
+    fn pod(name: &str, ip: &str, kind: WorkloadKind) -> Fact {
+        Fact::Pod(PodFact {
+            uid: format!("uid-{name}"),
+            pod: object(name),
+            node: Some("node-1".into()),
+            workload: Some(Workload {
+                kind,
+                name: "web".into(),
+            }),
+            addresses: vec![ip.parse().unwrap()],
+            ..PodFact::default()
+        })
+    }
+
+    fn object(name: &str) -> ObjectName {
+        ObjectName {
+            namespace: "shop".into(),
+            name: name.into(),
+        }
+    }
+
+    /// `key=value` of every attribute, in the order of the keys.
+    fn attributes(who: &Who, decided: Option<&str>) -> Vec<String> {
+        let side = |socket: &str, listens| Side {
+            socket: socket.parse().unwrap(),
+            cgroup: 0,
+            netns: 0,
+            listens,
+            at_ns: 5,
+        };
+        let sides = [side("10.244.1.2:40000", false), side("10.244.1.3:80", true)];
+        let asked = "10.96.0.10:80".parse().unwrap();
+        let mut attributes = Vec::new();
+        Parties::of(&sides, asked, who).attributes(decided, &mut attributes);
+        let mut lines: Vec<String> = attributes
+            .iter()
+            .map(|attribute| match &attribute.value {
+                Value::Text(text) => format!("{}={text}", attribute.key),
+                Value::Shared(text) => format!("{}={text}", attribute.key),
+                Value::Bool(value) => format!("{}={value}", attribute.key),
+                Value::Int(number) => format!("{}={number}", attribute.key),
+            })
+            .collect();
+        lines.sort();
+        lines
+    }
+
+    #[test]
+    fn both_sides_and_the_service_are_named() {
+        let mut who = Who::default();
+        who.learn(pod("client", "10.244.1.2", WorkloadKind::CronJob));
+        who.learn(pod("server", "10.244.1.3", WorkloadKind::StatefulSet));
+        who.learn(Fact::Service(ServiceFact {
+            service: object("web"),
+            addresses: vec!["10.96.0.10".parse().unwrap()],
+            ports: vec![80],
+            ..ServiceFact::default()
+        }));
+        let expected = [
+            "hopspan.destination.k8s.namespace.name=shop",
+            "hopspan.destination.k8s.node.name=node-1",
+            "hopspan.destination.k8s.pod.name=server",
+            "hopspan.destination.k8s.pod.uid=uid-server",
+            "hopspan.destination.k8s.statefulset.name=web",
+            "hopspan.source.k8s.cronjob.name=web",
+            "hopspan.source.k8s.namespace.name=shop",
+            "hopspan.source.k8s.node.name=node-1",
+            "hopspan.source.k8s.pod.name=client",
+            "hopspan.source.k8s.pod.uid=uid-client",
+            "k8s.service.name=web",
+        ];
+        assert_eq!(attributes(&who, Some("other/rule:http")), expected);
+    }
+
+    #[test]
+    fn without_the_api_the_rules_name_the_service() {
+        let expected = [
+            "hopspan.destination.k8s.namespace.name=shop",
+            "k8s.service.name=web",
+        ];
+        let who = Who::default();
+        assert_eq!(attributes(&who, Some("shop/web:http")), expected);
+        assert!(attributes(&who, None).is_empty());
+    }
 }
