@@ -49,7 +49,11 @@ pub(super) fn walk(root: &Path) -> io::Result<Tree> {
         ..Tree::default()
     };
     let mut looked_at = 0;
-    let mut open = vec![(root.to_owned(), 0, false)];
+    // The root may itself be kubepods, or below it.
+    let in_kubepods = root
+        .iter()
+        .any(|part| part.to_str().is_some_and(leads_to_pods));
+    let mut open = vec![(root.to_owned(), 0, in_kubepods)];
     while let Some((directory, depth, in_kubepods)) = open.pop() {
         let entries = match fs::read_dir(&directory) {
             Ok(entries) => entries,
@@ -68,12 +72,10 @@ pub(super) fn walk(root: &Path) -> io::Result<Tree> {
             let path = entry.path();
             let name = entry.file_name();
             let in_kubepods = in_kubepods || name.to_str().is_some_and(leads_to_pods);
-            let relative = path.strip_prefix(root).unwrap_or(&path).to_str();
-            let cgroup = relative.and_then(PodCgroup::parse);
+            let cgroup = path.to_str().and_then(PodCgroup::parse);
             if let Some(cgroup) = cgroup {
                 // The container's directory is where its name appears first.
-                let above = directory.strip_prefix(root).ok().and_then(Path::to_str);
-                let is_pods_own = above.and_then(PodCgroup::parse).is_none();
+                let is_pods_own = directory.to_str().and_then(PodCgroup::parse).is_none();
                 if is_pods_own {
                     tree.parents.push(path.clone());
                 }
@@ -128,6 +130,12 @@ mod tests {
         // The root, kubepods, burstable and the pod; not the container, not the system's.
         assert_eq!(tree.parents.len(), 4, "{:?}", tree.parents);
         assert!(!tree.is_cut);
+        // The same from kubepods on, and from the pod on.
+        for (start, expected) in [(root.path().join("kubepods"), 3), (pod, 2)] {
+            let tree = walk(&start).unwrap();
+            assert_eq!(tree.found.len(), expected, "{}", start.display());
+            assert!(tree.found.iter().all(|found| found.cgroup.pod_uid == UID));
+        }
     }
 
     #[test]
