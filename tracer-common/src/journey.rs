@@ -57,6 +57,12 @@ pub struct Journey {
     pub sender_cookie: u64,
     /// Cookie of the receiving socket (the listener's for a SYN); 0 when no socket took it.
     pub receiver_cookie: u64,
+    /// The cgroup v2 id of the sending socket (the listener's for a SYN-ACK): the inode number of
+    /// its directory. 0 when not known.
+    pub sender_cgroup: u64,
+    /// The cgroup v2 id of the receiving socket (the listener's for a SYN); 0 when no socket took
+    /// it.
+    pub receiver_cgroup: u64,
     /// TCP sequence number of the segment's first byte.
     pub seq: u32,
     /// TCP acknowledgment number of the segment.
@@ -78,7 +84,7 @@ pub struct Journey {
 /// Bytes before the first stamp.
 pub const HEADER_BYTES: usize = core::mem::offset_of!(Journey, stamps);
 
-const _: () = assert!(HEADER_BYTES == 216);
+const _: () = assert!(HEADER_BYTES == 232);
 const _: () = assert!(size_of::<Journey>() == HEADER_BYTES + MAX_STAMPS * size_of::<Stamp>());
 
 impl Journey {
@@ -92,6 +98,8 @@ impl Journey {
         start_ns: 0,
         sender_cookie: 0,
         receiver_cookie: 0,
+        sender_cgroup: 0,
+        receiver_cgroup: 0,
         seq: 0,
         ack: 0,
         payload_bytes: 0,

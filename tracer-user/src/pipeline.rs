@@ -10,9 +10,13 @@ use crate::{
     flow::{self, EventKind, Flow},
     http::{self, Exchange, Handshakes},
     http2,
-    identity::kube_proxy::Rules,
+    identity::{
+        kube_proxy::Rules,
+        waiting::Waiting,
+        who::{Known, Who},
+    },
     path::Devices,
-    span::{Clock, Context, Span, Untraced, spans},
+    span::{Clock, Context, Span, Untraced, sides, spans},
 };
 
 /// Records, exchanges and spans so far, and what was lost on the way.
@@ -28,8 +32,12 @@ pub struct Counts {
     pub exchanges_traced: u64,
     /// Exchanges without a context that were given no trace because there were more than allowed.
     pub untraced_left_out: u64,
+    /// Of those, the ones whose pods had no names yet when it was time for their spans.
+    pub exchanges_unnamed: u64,
     /// Spans made.
     pub spans: u64,
+    /// Pods and services that are known now.
+    pub known: Known,
     /// What `flow` could not place.
     pub flow: flow::Losses,
     /// What `http` could not pair.
@@ -49,6 +57,8 @@ pub struct Pipeline {
     devices: Devices,
     rules: Rules,
     untraced: Untraced,
+    who: Who,
+    waiting: Waiting,
     counts: Counts,
 }
 
@@ -65,6 +75,8 @@ impl Pipeline {
             devices: Devices::default(),
             rules: Rules::default(),
             untraced: Untraced::default(),
+            who: Who::default(),
+            waiting: Waiting::default(),
             counts: Counts::default(),
         }
     }
@@ -83,6 +95,7 @@ impl Pipeline {
     /// What came through so far.
     pub fn counts(&self) -> Counts {
         Counts {
+            known: self.who.known(),
             flow: self.flow.losses(),
             http: self.http.losses(),
             http2: self.http2.losses(),
@@ -107,6 +120,8 @@ impl Pipeline {
     pub fn finish(&mut self, out: &mut Vec<Span>) {
         let events = self.flow.finish();
         self.events(events, out);
+        let waiting = self.waiting.finish();
+        self.make(waiting, out);
     }
 
     fn record(&mut self, record: Record, out: &mut Vec<Span>) {
@@ -131,6 +146,7 @@ impl Pipeline {
             Record::Device(device) => self.devices.insert(device),
             Record::Snapshot(Snapshot::Clock(sample)) => {
                 self.clock.sample(sample);
+                self.who.forget(sample.monotonic_ns);
                 let events = self.flow.expire(sample.monotonic_ns);
                 self.events(events, out);
                 self.handshakes.expire(sample.monotonic_ns);
@@ -138,7 +154,13 @@ impl Pipeline {
                 let mut take = |exchange| done.push(exchange);
                 self.http.expire(sample.monotonic_ns, &mut take);
                 self.http2.expire(sample.monotonic_ns, &mut take);
-                self.make(&done, out);
+                self.named(done, out);
+                self.waiting.set_now(sample.monotonic_ns);
+                self.waited(out);
+            }
+            Record::Snapshot(Snapshot::Facts(facts)) => {
+                facts.into_iter().for_each(|fact| self.who.learn(fact));
+                self.waited(out);
             }
             Record::Snapshot(Snapshot::Rules(text)) => {
                 let (rules, findings) = Rules::from_iptables_save(&text);
@@ -171,7 +193,39 @@ impl Pipeline {
         for event in events {
             self.event(event, &mut |exchange| done.push(exchange));
         }
-        self.make(&done, out);
+        self.named(done, out);
+    }
+
+    /// Makes the spans of those whose names are known; the others wait.
+    fn named(&mut self, exchanges: Vec<Exchange>, out: &mut Vec<Span>) {
+        let (settled, new): (Vec<_>, Vec<_>) = exchanges.into_iter().partition(|exchange| {
+            let is_traced = exchange.asked.trace.sampled().is_some();
+            !is_traced || sides(exchange).iter().all(|side| self.who.is_settled(side))
+        });
+        self.make(settled, out);
+        let too_many = new.into_iter().filter_map(|new| self.waiting.push(new));
+        let too_many: Vec<Exchange> = too_many.collect();
+        self.counts.exchanges_unnamed += too_many.len() as u64;
+        self.make(too_many, out);
+    }
+
+    /// Makes the spans of those that have waited for names.
+    fn waited(&mut self, out: &mut Vec<Span>) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let who = &self.who;
+        let is_known =
+            |exchange: &Exchange| sides(exchange).iter().all(|side| who.is_settled(side));
+        let taken = self.waiting.take(is_known);
+        for (exchange, _) in taken.iter().filter(|(_, in_vain)| *in_vain) {
+            self.counts.exchanges_unnamed += 1;
+            sides(exchange)
+                .iter()
+                .for_each(|side| self.who.give_up(side));
+        }
+        let taken = taken.into_iter().map(|(exchange, _)| exchange).collect();
+        self.make(taken, out);
     }
 
     /// Each event to the stage that it concerns.
@@ -204,14 +258,15 @@ impl Pipeline {
         }
     }
 
-    fn make(&mut self, exchanges: &[Exchange], out: &mut Vec<Span>) {
+    fn make(&mut self, exchanges: Vec<Exchange>, out: &mut Vec<Span>) {
         let context = Context {
             clock: &self.clock,
             devices: &self.devices,
             rules: &self.rules,
+            who: &self.who,
             node: &self.node,
         };
-        for exchange in exchanges {
+        for exchange in &exchanges {
             let named = exchange.asked.trace.sampled();
             let trace = named.or_else(|| self.untraced.begin(exchange));
             let made = trace.map_or_else(Vec::new, |trace| spans(exchange, trace, &context));

@@ -40,6 +40,8 @@ fn line(span: &Span) -> String {
     for attribute in &span.attributes {
         match &attribute.value {
             Value::Text(text) => line += &format!(" {}={text}", attribute.key),
+            Value::Shared(text) => line += &format!(" {}={text}", attribute.key),
+            Value::Bool(value) => line += &format!(" {}={value}", attribute.key),
             Value::Int(number) => line += &format!(" {}={number}", attribute.key),
         }
     }

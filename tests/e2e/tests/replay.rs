@@ -35,6 +35,8 @@ fn replayed(span: &span::Span) -> String {
         .iter()
         .map(|attribute| match &attribute.value {
             span::Value::Text(text) => (attribute.key, text.to_string()),
+            span::Value::Shared(text) => (attribute.key, text.to_string()),
+            span::Value::Bool(truth) => (attribute.key, truth.to_string()),
             span::Value::Int(number) => (attribute.key, number.to_string()),
         })
         .collect();

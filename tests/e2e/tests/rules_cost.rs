@@ -67,15 +67,13 @@ fn measure(proxy_mode: ProxyMode) -> Cost {
     }
 }
 
-/// Applies services, and waits until the agent has read them where it does: it needs a processor for it.
+/// Applies services, and waits until the agent has read them: it needs a processor for it.
 fn apply(scene: &mut Scene, services: &[Service]) {
     scene.node.apply_services(services).unwrap();
     let crowd = (services.len() - 1) * CROWD_ENDPOINTS;
-    if scene.node.options().proxy_mode == ProxyMode::Iptables {
-        scene
-            .wait_logged(&format!("rules name {} ways", crowd + 1))
-            .unwrap();
-    }
+    scene
+        .wait_logged(&format!("rules name {} ways", crowd + 1))
+        .unwrap();
 }
 
 /// Opens connections one after the other, each with one request.

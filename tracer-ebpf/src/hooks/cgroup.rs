@@ -9,7 +9,10 @@
 
 use aya_ebpf::{
     EbpfContext as _,
-    helpers::{bpf_ktime_get_ns, generated::bpf_get_socket_cookie},
+    helpers::{
+        bpf_ktime_get_ns,
+        generated::{bpf_get_socket_cookie, bpf_skb_cgroup_id},
+    },
     macros::cgroup_skb,
     programs::SkBuffContext,
 };
@@ -81,6 +84,7 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
         has_output_stamps: output_ns != 0,
     };
     let journey = journey::open(skb, &packet, opening)?;
+    journey.sender_cgroup = cgroup_id(ctx);
     journey::stamp(journey, place(ctx, Hook::CgroupEgress));
     let captured = match message {
         Message::Request => head::capture(&sent, Piece::Request),
@@ -134,6 +138,7 @@ fn receive(ctx: &SkBuffContext) -> Option<()> {
         return Some(());
     }
     journey.receiver_cookie = cookie(ctx);
+    journey.receiver_cgroup = cgroup_id(ctx);
     if journey.message >= Message::Request as u8 {
         unread::arrived(journey.receiver_cookie, packet.seq);
     }
@@ -167,6 +172,15 @@ fn is_listener(ctx: &SkBuffContext) -> bool {
 fn cookie(ctx: &SkBuffContext) -> u64 {
     // SAFETY: the context of a cgroup_skb program is what the helper wants.
     unsafe { bpf_get_socket_cookie(ctx.as_ptr()) }
+}
+
+/// Whose socket it is: which pod, also where many share an address, and whoever has it later.
+///
+/// kernel: bpf_skb_cgroup_id reads `sk_cgrp_data` of the full socket; for cgroup_skb from 4.18.
+#[inline(always)]
+fn cgroup_id(ctx: &SkBuffContext) -> u64 {
+    // SAFETY: the context of a cgroup_skb program is what the helper wants.
+    unsafe { bpf_skb_cgroup_id(ctx.skb.skb) }
 }
 
 // Never inlined: a log record is built on the stack. No addresses: the verifier lets nobody take a

@@ -33,6 +33,10 @@ pub struct Journey {
     pub sender_cookie: u64,
     /// Cookie of the receiving socket (the listener's for a SYN); 0 when no socket took it.
     pub receiver_cookie: u64,
+    /// The sending socket's cgroup v2 id (the listener's for a SYN-ACK); 0 when not known.
+    pub sender_cgroup: u64,
+    /// The receiving socket's cgroup v2 id (the listener's for a SYN); 0 when not known.
+    pub receiver_cgroup: u64,
     /// TCP sequence number of the packet's first byte.
     pub seq: u32,
     /// TCP acknowledgment number.
@@ -72,6 +76,8 @@ pub(super) fn decode(bytes: &[u8], short: DecodeError) -> Result<Journey, Decode
         start_ns: raw.start_ns,
         sender_cookie: raw.sender_cookie,
         receiver_cookie: raw.receiver_cookie,
+        sender_cgroup: raw.sender_cgroup,
+        receiver_cgroup: raw.receiver_cgroup,
         seq: raw.seq,
         ack: raw.ack,
         payload_bytes: raw.payload_bytes,

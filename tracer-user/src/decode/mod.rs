@@ -7,6 +7,7 @@
 mod close;
 mod conntrack;
 mod device;
+pub mod fact;
 mod fragment;
 mod head;
 mod journey;
@@ -18,6 +19,7 @@ mod tuple;
 pub use close::{Close, CloseKind};
 pub use conntrack::Conntrack;
 pub use device::{Device, DeviceId};
+pub use fact::Fact;
 pub use fragment::Fragment;
 pub use head::Head;
 pub use journey::{Journey, Stamp};
@@ -28,6 +30,10 @@ pub use tuple::Tuple;
 use tracer_common::RecordKind;
 
 /// What happened, as the stages after this one know it.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "most records are journeys: a box would cost each an allocation"
+)]
 #[derive(Clone, Debug)]
 pub enum Record {
     /// The first bytes of a request or response.
@@ -42,7 +48,7 @@ pub enum Record {
     Close(Close),
     /// A network device exists.
     Device(Device),
-    /// What the agent itself saw: the clocks, the rules.
+    /// What the agent itself saw: the clocks, the rules, who is who.
     Snapshot(Snapshot),
 }
 
@@ -60,6 +66,12 @@ pub enum DecodeError {
     /// Not from this version's programs.
     #[error("record kind {0} is unknown")]
     Kind(u32),
+    /// Not what user space writes.
+    #[error("record of kind {kind} is malformed")]
+    Malformed {
+        /// As it says.
+        kind: u32,
+    },
     /// An enumeration is out of range.
     #[error("{field} {value} is unknown")]
     Value {

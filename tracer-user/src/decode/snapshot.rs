@@ -1,11 +1,12 @@
 //! What the agent itself saw, in the same stream as the kernel's records, so that a recording
 //! replays to the same spans.
 
-use super::DecodeError;
+use super::{DecodeError, Fact};
 
 const CLOCK: u32 = 0x100;
 const RULES: u32 = 0x101;
 const RULE_FACTS: u32 = 0x102;
+const FACTS: u32 = 0x110;
 const CLOCK_BYTES: usize = 24;
 
 /// Both clocks at one moment.
@@ -29,6 +30,8 @@ pub enum Snapshot {
     /// What kube-proxy's rules amount to, in the agent's own form. The agent makes these; the other
     /// form is in older recordings.
     RuleFacts(String),
+    /// Who is who, in the order in which it was learnt.
+    Facts(Vec<Fact>),
 }
 
 impl Snapshot {
@@ -44,6 +47,11 @@ impl Snapshot {
             }
             Self::Rules(text) => [&RULES.to_ne_bytes(), text.as_bytes()].concat(),
             Self::RuleFacts(text) => [&RULE_FACTS.to_ne_bytes(), text.as_bytes()].concat(),
+            Self::Facts(facts) => {
+                // Strings, numbers and addresses: there is always a JSON for them.
+                let json = serde_json::to_vec(facts).unwrap_or_default();
+                [&FACTS.to_ne_bytes(), json.as_slice()].concat()
+            }
         }
     }
 }
@@ -57,6 +65,14 @@ pub(super) fn decode(kind: u32, bytes: &[u8]) -> Option<Result<Snapshot, DecodeE
         })),
         RULES => Some(Ok(Snapshot::Rules(text(bytes)))),
         RULE_FACTS => Some(Ok(Snapshot::RuleFacts(text(bytes)))),
+        FACTS => {
+            let facts = serde_json::from_slice(&bytes[size_of_val(&kind)..]);
+            Some(
+                facts
+                    .map(Snapshot::Facts)
+                    .map_err(|_| DecodeError::Malformed { kind }),
+            )
+        }
         _ => None,
     }
 }

@@ -10,7 +10,10 @@ use tracer_common::{
     tuple::{self, mapped},
 };
 
-use super::{ClockSample, DecodeError, Record, Snapshot, decode};
+use super::{
+    ClockSample, DecodeError, Fact, Record, Snapshot, decode,
+    fact::{Kind, PodFact},
+};
 
 /// The bytes of a `repr(C)` record without implicit padding.
 fn bytes_of<T: Copy>(record: &T) -> Vec<u8> {
@@ -85,15 +88,38 @@ fn snapshots_survive_a_recording() {
         realtime_ns: u64::MAX,
         uncertainty_ns: 9,
     });
+    let facts = Snapshot::Facts(vec![
+        Fact::Pod(PodFact {
+            uid: "a".into(),
+            addresses: vec!["10.244.1.2".parse().unwrap(), "fd00::2".parse().unwrap()],
+            until_ns: Some(u64::MAX),
+            ..PodFact::default()
+        }),
+        Fact::Listed {
+            kind: Kind::Pod,
+            at_ns: 7,
+        },
+    ]);
     let texts = [
         Snapshot::Rules("*nat\nCOMMIT\n".into()),
         Snapshot::RuleFacts("{}".into()),
     ];
-    for snapshot in [clock].into_iter().chain(texts) {
+    for snapshot in [clock, facts].into_iter().chain(texts) {
         match decode(&snapshot.encode()) {
             Ok(Record::Snapshot(decoded)) => assert_eq!(decoded, snapshot),
             other => panic!("{other:?}"),
         }
+    }
+}
+
+#[test]
+fn facts_that_are_cut_are_refused() {
+    let whole = Snapshot::Facts(vec![Fact::Listing(Kind::Service)]).encode();
+    for end in 4..whole.len() {
+        assert_eq!(
+            decode(&whole[..end]).err(),
+            Some(DecodeError::Malformed { kind: 0x110 })
+        );
     }
 }
 

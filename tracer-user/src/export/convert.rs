@@ -1,7 +1,7 @@
 //! A span to OpenTelemetry's own type.
 
 use std::{
-    sync::LazyLock,
+    sync::{Arc, LazyLock},
     time::{Duration, SystemTime},
 };
 
@@ -62,6 +62,8 @@ fn time(unix_ns: u64) -> SystemTime {
 fn key_value(attribute: &Attribute) -> KeyValue {
     match &attribute.value {
         Value::Text(text) => KeyValue::new(attribute.key, text.clone()),
+        Value::Shared(text) => KeyValue::new(attribute.key, Arc::clone(text)),
+        Value::Bool(value) => KeyValue::new(attribute.key, *value),
         Value::Int(number) => KeyValue::new(attribute.key, *number),
     }
 }

@@ -18,6 +18,10 @@ pub struct Event {
 }
 
 /// What happened.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "most events are journeys: a box would cost each an allocation"
+)]
 #[derive(Debug)]
 pub enum EventKind {
     /// A packet with a message has crossed this node, or ended on it.

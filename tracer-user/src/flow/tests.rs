@@ -27,6 +27,8 @@ fn journey(message: Message, end: End, seq: u32) -> Journey {
         start_ns: 1_000 + u64::from(seq),
         sender_cookie: sender,
         receiver_cookie: if end == End::Socket { receiver } else { 0 },
+        sender_cgroup: 0,
+        receiver_cgroup: 0,
         seq,
         ack: 0,
         payload_bytes: 100,

@@ -99,6 +99,8 @@ mod tests {
             start_ns,
             sender_cookie: CLIENT,
             receiver_cookie: 9,
+            sender_cgroup: 0,
+            receiver_cgroup: 0,
             seq: 0,
             ack: 0,
             payload_bytes: 0,

@@ -95,6 +95,8 @@ fn journey(stamps: Vec<Stamp>) -> Journey {
         start_ns: stamps[0].at_ns,
         sender_cookie: 1,
         receiver_cookie: 2,
+        sender_cgroup: 0,
+        receiver_cgroup: 0,
         seq: 0,
         ack: 0,
         payload_bytes: 0,

@@ -15,6 +15,7 @@ use crate::{
 };
 
 use super::{
+    names::Names,
     report::Report,
     rules,
     status::{Numbers, Status},
@@ -37,6 +38,7 @@ pub(super) struct Agent {
     counters: Counters,
     exporter: Exporter,
     stream: Stream,
+    names: Names,
     rules: rules::Watch,
     status: Arc<Status>,
 }
@@ -46,6 +48,7 @@ impl Agent {
         mut attached: Attached,
         exporter: Exporter,
         pipeline: Pipeline,
+        names: Names,
         record: Option<&Path>,
         status: Arc<Status>,
     ) -> anyhow::Result<Self> {
@@ -66,11 +69,20 @@ impl Agent {
                 recorder,
                 spans: Vec::new(),
             },
+            names,
             rules: rules::watch().context("start the thread that reads rules")?,
             status,
         };
         agent.housekeeping();
         Ok(agent)
+    }
+
+    /// Waits for the names that are known at the start.
+    pub(super) async fn first_names(&mut self) {
+        let stream = &mut self.stream;
+        self.names
+            .first(|facts| stream.push(&Snapshot::Facts(facts).encode()))
+            .await;
     }
 
     /// Waits for the rules as they are now, where there are any to read.
@@ -88,6 +100,9 @@ impl Agent {
             tokio::select! {
                 _ = look.tick() => self.drain().await,
                 _ = housekeeping.tick() => self.housekeeping(),
+                facts = self.names.next() => {
+                    self.stream.push(&Snapshot::Facts(facts).encode());
+                }
                 Some(facts) = self.rules.facts.recv() => {
                     self.stream.push(&Snapshot::RuleFacts(facts).encode());
                 }
@@ -116,6 +131,7 @@ impl Agent {
                 .map(|missing| (missing.hook.name(), missing.reason))
                 .collect(),
             kernel: self.counters.read(),
+            kubernetes: self.names.api_state().map(|state| state.snapshot()),
             expired: self.sweep.expired(),
             under_way_at_end: under_way,
             pipeline: self.stream.pipeline.counts(),
@@ -151,6 +167,9 @@ impl Agent {
     /// has ended is among those begun.
     fn publish(&self) {
         self.status.set_rules(self.rules.state.borrow().clone());
+        if let Some(api) = self.names.api_state() {
+            self.status.set_kubernetes(api.snapshot().watches);
+        }
         self.status.publish(Numbers {
             expired: self.sweep.expired(),
             journeys: self.sweep.occupancy(),

@@ -77,6 +77,7 @@ fn ready(status: &Status) -> String {
     for (kind, watch) in status.kubernetes() {
         if !watch.connected {
             let error = watch.last_error.as_deref().unwrap_or("no answer yet");
+            let kind = kind.resource();
             text += &format!("the Kubernetes API does not tell {kind}: {error}\n");
         }
     }
@@ -95,8 +96,9 @@ mod tests {
     use axum::{body::Body, http::Request};
     use tower::ServiceExt as _;
 
-    use super::super::{rules::RulesState, status::Watch};
+    use super::super::rules::RulesState;
     use super::*;
+    use crate::{decode::fact::Kind, identity::kubernetes::WatchState};
 
     async fn check(status: &Arc<Status>, path: &str, expected: u16, text: &str) {
         let request = Request::get(path).body(Body::empty()).unwrap();
@@ -131,9 +133,7 @@ mod tests {
             last_error: Some("no permission".to_owned()),
             ..RulesState::default()
         });
-        status.with_kubernetes(|watches| {
-            watches.insert("pods", Watch::default());
-        });
+        status.set_kubernetes([(Kind::Pod, WatchState::default())].into());
         check(&status, "/readyz", 200, "read: no permission\n").await;
         check(&status, "/readyz", 200, "not tell pods: no answer yet\n").await;
         status.set_ending();

@@ -14,9 +14,11 @@ use prometheus_client::{
 use serde_json::Value;
 use tracer_common::{counter::Counter, hook::Hook};
 
+use crate::identity::kubernetes::WatchState;
+
 use super::{
     rules::RulesState,
-    status::{Kubernetes, Numbers, Readiness, Status, Watch},
+    status::{Kubernetes, Numbers, Readiness, Status},
 };
 
 /// The media type of what [`render`] writes.
@@ -261,22 +263,24 @@ fn kubernetes(page: &mut Page<'_>, watches: &Kubernetes) -> fmt::Result {
         (
             "hopspan_kubernetes_connected",
             "1 while the API's last answer to a watch was a good one",
-            (|watch| i64::from(watch.connected)) as fn(&Watch) -> i64,
+            (|watch| i64::from(watch.connected)) as fn(&WatchState) -> i64,
         ),
         (
             "hopspan_kubernetes_objects",
             "Objects known from the Kubernetes API",
-            |watch| signed(watch.objects),
+            |watch| i64::try_from(watch.objects).unwrap_or(i64::MAX),
         ),
     ] {
-        let values = watches.iter().map(|(kind, watch)| (*kind, of(watch)));
+        let values = watches
+            .iter()
+            .map(|(kind, watch)| (kind.resource(), of(watch)));
         page.gauges(name, help, "kind", values)?;
     }
     for (name, help, of) in [
         (
             "hopspan_kubernetes_lists",
             "List requests to the Kubernetes API, each page counted",
-            (|watch| watch.lists) as fn(&Watch) -> u64,
+            (|watch| watch.lists) as fn(&WatchState) -> u64,
         ),
         (
             "hopspan_kubernetes_watches",
@@ -289,7 +293,9 @@ fn kubernetes(page: &mut Page<'_>, watches: &Kubernetes) -> fmt::Result {
             |watch| watch.errors,
         ),
     ] {
-        let values = watches.iter().map(|(kind, watch)| (*kind, of(watch)));
+        let values = watches
+            .iter()
+            .map(|(kind, watch)| (kind.resource(), of(watch)));
         page.counters(name, help, "kind", values)?;
     }
     Ok(())

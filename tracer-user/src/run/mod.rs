@@ -8,6 +8,7 @@ mod agent;
 mod endpoint;
 mod listen;
 mod metrics;
+mod names;
 mod report;
 pub mod rules;
 mod status;
@@ -23,7 +24,10 @@ use crate::{
     pipeline::Pipeline,
 };
 
+pub use names::NamesArgs;
+
 use agent::Agent;
+use names::Names;
 use status::Status;
 
 pub use listen::{Listen, NotAPlace};
@@ -37,7 +41,7 @@ const FLUSH: Duration = Duration::from_secs(25);
 /// is set by the standard variables: OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL
 /// (http/protobuf by default, or grpc), OTEL_EXPORTER_OTLP_HEADERS, OTEL_SERVICE_NAME,
 /// OTEL_RESOURCE_ATTRIBUTES, OTEL_BSP_SCHEDULE_DELAY, OTEL_BSP_MAX_EXPORT_BATCH_SIZE,
-/// OTEL_BSP_MAX_QUEUE_SIZE. NODE_NAME names the node.
+/// OTEL_BSP_MAX_QUEUE_SIZE. NODE_NAME names the node: `spec.nodeName` of its pods.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// Follow the sockets below this cgroup only [default: the root of the cgroup v2 file system]
@@ -60,6 +64,10 @@ pub struct Args {
     /// capture.
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
+
+    /// Where names come from.
+    #[command(flatten)]
+    pub names: NamesArgs,
 
     /// Write the agent's counters to FILE at the end, as JSON
     #[arg(long, value_name = "FILE")]
@@ -104,7 +112,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             None => tracing::info!("{hook} is served by {}: {reason}", fallback.function),
         }
     }
-    let mut pipeline = Pipeline::new(node_name());
+    let node = node_name();
+    let learnt = Names::start(&args.names, &options.cgroup, &node).await?;
+    let mut pipeline = Pipeline::new(node);
     pipeline.trace_untraced(args.untraced);
     pipeline.wait_for_response(u64::from(args.response_timeout) * 1_000_000_000);
     status.set_missing(names(&attached.missing));
@@ -112,9 +122,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         attached,
         exporter,
         pipeline,
+        learnt,
         args.record.as_deref(),
         Arc::clone(&status),
     )?;
+    agent.first_names().await;
     agent.first_rules().await;
     status.turned();
     status.set_ready();

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs::File, io, path::Path};
 
-use crate::{capture, export, pipeline};
+use crate::{capture, export, identity::kubernetes::ApiSnapshot, pipeline};
 
 use super::rules::RulesState;
 
@@ -11,6 +11,8 @@ use super::rules::RulesState;
 pub(super) struct Report {
     /// Hooks that were not attached, and why.
     pub(super) missing: BTreeMap<&'static str, String>,
+    /// How the Kubernetes API was at the end, where one was asked.
+    pub(super) kubernetes: Option<ApiSnapshot>,
     /// What the kernel programs counted.
     pub(super) kernel: capture::Totals,
     /// Journeys that never ended.

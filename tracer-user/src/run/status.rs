@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{capture, export, pipeline};
+use crate::{capture, decode::fact::Kind, export, identity::kubernetes::WatchState, pipeline};
 
 use super::rules::RulesState;
 
@@ -48,25 +48,8 @@ pub(crate) struct Numbers {
     pub(crate) queue: export::Queue,
 }
 
-/// The watches of the Kubernetes API, by what they watch: `pods`, `services`, `endpointslices`.
-pub(crate) type Kubernetes = BTreeMap<&'static str, Watch>;
-
-/// One watch.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Watch {
-    /// Whether the API's last answer was a good one.
-    pub(crate) connected: bool,
-    /// Objects known.
-    pub(crate) objects: u64,
-    /// List requests, pages counted each.
-    pub(crate) lists: u64,
-    /// Watch requests.
-    pub(crate) watches: u64,
-    /// Errors of either.
-    pub(crate) errors: u64,
-    /// Why the API is away, or was the last time.
-    pub(crate) last_error: Option<String>,
-}
+/// The watches of the Kubernetes API, by what they watch.
+pub(crate) type Kubernetes = BTreeMap<Kind, WatchState>;
 
 /// Whether the agent does its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,14 +152,10 @@ impl Status {
         lock(&self.rules).clone()
     }
 
-    /// Changes what is known of the watches of the Kubernetes API. Where there is none, nobody calls
-    /// this, and there are no metrics of it.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the watches of the Kubernetes API")
-    )]
-    pub(crate) fn with_kubernetes(&self, change: impl FnOnce(&mut Kubernetes)) {
-        change(&mut lock(&self.kubernetes));
+    /// How the watches of the Kubernetes API are now. Where there is none, nobody calls this, and there
+    /// are no metrics of it.
+    pub(crate) fn set_kubernetes(&self, watches: Kubernetes) {
+        *lock(&self.kubernetes) = watches;
     }
 
     /// The watches of the Kubernetes API, where there is one.

@@ -1,6 +1,6 @@
 //! Attribute names and values.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 /// The names that are hopspan's own; the others are OpenTelemetry's semantic conventions.
 pub(super) mod key {
@@ -26,6 +26,8 @@ pub(super) mod key {
     pub(crate) const KUBE_PROXY_SESSION_AFFINITY: &str = "hopspan.kube_proxy.session_affinity";
     /// `Local` where only this node's endpoints were to choose from.
     pub(crate) const KUBE_PROXY_TRAFFIC_POLICY: &str = "hopspan.kube_proxy.traffic_policy";
+    /// The service has no address of its own: its clients ask DNS for pods.
+    pub(crate) const SERVICE_HEADLESS: &str = "hopspan.service.headless";
     /// Packets of this message that were sent in vain.
     pub(crate) const TCP_RETRANSMITS: &str = "hopspan.tcp.retransmits";
     /// The kernel's `enum skb_drop_reason`.
@@ -43,8 +45,12 @@ pub(super) mod key {
 pub enum Value {
     /// A string.
     Text(Cow<'static, str>),
+    /// A string that many spans have.
+    Shared(Arc<str>),
     /// A number.
     Int(i64),
+    /// Yes or no.
+    Bool(bool),
 }
 
 /// A name and its value.
@@ -62,6 +68,22 @@ impl Attribute {
         Self {
             key,
             value: Value::Text(value.into()),
+        }
+    }
+
+    /// A string that many spans have.
+    pub fn shared(key: &'static str, value: &Arc<str>) -> Self {
+        Self {
+            key,
+            value: Value::Shared(Arc::clone(value)),
+        }
+    }
+
+    /// Yes or no.
+    pub fn bool(key: &'static str, value: bool) -> Self {
+        Self {
+            key,
+            value: Value::Bool(value),
         }
     }
 

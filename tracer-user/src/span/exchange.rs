@@ -11,7 +11,10 @@ use crate::{
         head::Method,
         trace_context::{SpanId, TraceContext},
     },
-    identity::kube_proxy::{Decision, Rules},
+    identity::{
+        kube_proxy::{Decision, Rules},
+        who::Who,
+    },
     path::{Devices, Hop, HopName, Path, path},
 };
 
@@ -22,6 +25,7 @@ use super::{
     id::derive,
     message,
     nat::Nat,
+    party::{Parties, sides},
 };
 
 /// What the spans need to know besides the exchange.
@@ -33,6 +37,8 @@ pub struct Context<'a> {
     pub devices: &'a Devices,
     /// Names of services.
     pub rules: &'a Rules,
+    /// Names of pods.
+    pub who: &'a Who,
     /// Tells this node's hops from another's.
     pub node: &'a str,
 }
@@ -40,12 +46,16 @@ pub struct Context<'a> {
 /// The spans of an exchange in its trace, parents first.
 pub fn spans(exchange: &Exchange, trace: TraceContext, context: &Context<'_>) -> Vec<Span> {
     let nat = Nat::of(&exchange.request.journey, context.rules);
+    let journey = &exchange.request.journey;
+    let asked = nat.as_ref().map_or(journey.sent.destination, Nat::original);
+    let parties = Parties::of(&sides(exchange), asked, context.who);
     let mut maker = Maker {
         trace,
         trace_state: exchange.asked.tracestate.as_ref(),
         seq: exchange.request_seq,
         context,
         nat: nat.as_ref(),
+        parties,
         spans: Vec::new(),
     };
     maker.exchange(exchange);
@@ -58,6 +68,7 @@ struct Maker<'a> {
     seq: u32,
     context: &'a Context<'a>,
     nat: Option<&'a Nat<'a>>,
+    parties: Parties<'a>,
     spans: Vec<Span>,
 }
 
@@ -113,6 +124,9 @@ impl Maker<'_> {
         let mut attributes = self.leg_attributes(leg);
         if let ("connect", Some(nat)) = (role, self.nat) {
             attributes.extend(nat.destination_attributes());
+        }
+        if role == "connect" {
+            self.party_attributes(&mut attributes);
         }
         let draft = Draft {
             part: role.into(),
@@ -189,7 +203,8 @@ impl Maker<'_> {
             .method
             .as_ref()
             .map_or("HTTP", Method::as_str);
-        match self.nat.and_then(Nat::decision).map(short_service) {
+        let decided = self.nat.and_then(Nat::decision).map(short_service);
+        match decided.or(self.parties.service_name()) {
             Some(service) => format!("{method} {service}").into(),
             None => method.into(),
         }
@@ -219,6 +234,7 @@ impl Maker<'_> {
             attributes.extend(nat.destination_attributes());
             attributes.extend(nat.source_attributes());
         }
+        self.party_attributes(&mut attributes);
         if let Some(error) = message::error_type(exchange) {
             attributes.push(Attribute::text(semconv::ERROR_TYPE, error));
         }
@@ -256,6 +272,12 @@ impl Maker<'_> {
         };
         attributes.extend(missing.map(|what| Attribute::text(key::INCOMPLETE, what)));
         attributes
+    }
+
+    fn party_attributes(&self, attributes: &mut Vec<Attribute>) {
+        let decision = self.nat.and_then(Nat::decision);
+        let decided = decision.map(|decision| &*decision.service);
+        self.parties.attributes(decided, attributes);
     }
 
     fn leg_path(&self, leg: &Leg) -> Path {

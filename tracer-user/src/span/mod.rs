@@ -9,6 +9,7 @@ mod exchange;
 mod id;
 mod message;
 mod nat;
+mod party;
 mod untraced;
 
 use std::{borrow::Cow, sync::Arc};
@@ -18,6 +19,7 @@ use crate::http::trace_context::{SpanId, TraceId};
 pub use attribute::{Attribute, Value};
 pub use clock::Clock;
 pub use exchange::{Context, spans};
+pub use party::sides;
 pub use untraced::Untraced;
 
 /// A finished span. Its kind is INTERNAL.

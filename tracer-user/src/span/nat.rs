@@ -59,6 +59,11 @@ impl<'r> Nat<'r> {
         })
     }
 
+    /// Where the client sent to.
+    pub(super) fn original(&self) -> SocketAddr {
+        self.original
+    }
+
     /// kube-proxy's decision, where the rules have one.
     pub(super) fn decision(&self) -> Option<&'r Decision> {
         self.decision

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use anyhow::Result;
 use hopspan_lab::hotrod::HotRod;
-use hopspan_lab::kube_proxy::ProxyMode;
 use hopspan_lab::{Lab, Node, teardown_on_signal};
 
 use super::LabArgs;
@@ -46,11 +45,9 @@ fn within(lab: &Lab, args: &LabArgs) -> Result<()> {
     let hotrod = progress::during("starting HotROD", || hotrod::start(&node, args));
     let hotrod = hotrod.map_err(|failure| parts::explain(&mut parts, failure))?;
     // The rules that the agent reads.
-    if args.run.proxy_mode == ProxyMode::Iptables {
-        let ways = hotrod::ways(&hotrod, args);
-        let [agent, _] = &mut parts;
-        progress::during("reading the rules", || agent.wait_for_rules(ways))?;
-    }
+    let ways = hotrod::ways(&hotrod, args);
+    let [agent, _] = &mut parts;
+    progress::during("reading the rules", || agent.wait_for_rules(ways))?;
     hotrod::dispatch(&hotrod, args).map_err(|failure| parts::explain(&mut parts, failure))?;
     if args.run.keep {
         keep(lab, &node, &hotrod, args, &mut parts)?;

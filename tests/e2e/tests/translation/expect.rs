@@ -11,16 +11,6 @@ use hopspan_lab::{
 use crate::case::Case;
 use crate::hops::hops_of;
 
-/// Whether the agent tells these chains. It reads iptables' rules, and where two paths lead to an endpoint takes the one of
-/// pods.
-fn is_told(way: &Way<'_>, mode: ProxyMode) -> bool {
-    let as_a_pod = Way {
-        origin: Origin::Pod,
-        ..*way
-    };
-    mode == ProxyMode::Iptables && way.chains(mode) == as_a_pod.chains(mode)
-}
-
 /// Checks the one exchange of each request, and that the first on each connection has the connect.
 pub(crate) fn translations(traces: &Traces, case: &Case, answers: &[Answer], options: NodeOptions) {
     let mut connections = HashSet::new();
@@ -116,11 +106,9 @@ fn attributes(case: &Case, answer: &Answer, mode: ProxyMode) -> Vec<(&'static st
         origin: case.client.origin(),
         endpoint: *server,
     };
-    if is_told(&way, mode) {
-        let chains = way.chains(mode).join(" > ");
-        expected.push(("hopspan.kube_proxy.service", service.service_port_name()));
-        expected.push(("hopspan.kube_proxy.rule", chains));
-    }
+    let chains = way.chains(mode).join(" > ");
+    expected.push(("hopspan.kube_proxy.service", service.service_port_name()));
+    expected.push(("hopspan.kube_proxy.rule", chains));
     expected
 }
 

@@ -121,6 +121,8 @@ fn journey(side: Side, seq: u32, start_ns: u64, end: End) -> Journey {
         start_ns,
         sender_cookie: cookie(side),
         receiver_cookie: 0,
+        sender_cgroup: 0,
+        receiver_cgroup: 0,
         seq,
         ack: 1,
         payload_bytes: 50,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{capture, export, pipeline};
+use crate::{capture, decode::fact::Kind, export, pipeline};
 
 use super::{super::rules::Mode, *};
 
@@ -99,16 +99,14 @@ fn every_number_has_its_line() {
 fn kubernetes_is_there_once_there_is_a_cluster() {
     let status = Arc::new(Status::new());
     assert!(!render(&status).contains("hopspan_kubernetes"));
-    status.with_kubernetes(|watches| {
-        let pods = Watch {
-            connected: true,
-            objects: 3,
-            errors: 1,
-            ..Watch::default()
-        };
-        watches.insert("pods", pods);
-        watches.insert("services", Watch::default());
-    });
+    let pods = WatchState {
+        connected: true,
+        objects: 3,
+        errors: 1,
+        ..WatchState::default()
+    };
+    let services = (Kind::Service, WatchState::default());
+    status.set_kubernetes([(Kind::Pod, pods), services].into());
     let text = render(&status);
     check(&text, "hopspan_kubernetes_connected{kind=\"pods\"} 1");
     check(&text, "hopspan_kubernetes_connected{kind=\"services\"} 0");

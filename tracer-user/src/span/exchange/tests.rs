@@ -44,6 +44,8 @@ fn journey(message: Message, start_ns: u64, end: End) -> Journey {
         start_ns,
         sender_cookie: 1,
         receiver_cookie: 2,
+        sender_cgroup: 0,
+        receiver_cgroup: 0,
         seq: 100,
         ack: 1,
         payload_bytes: 80,
@@ -105,6 +107,7 @@ fn make(exchange: &Exchange) -> Vec<Span> {
         clock: &clock,
         devices: &Devices::default(),
         rules: &rules,
+        who: &Who::default(),
         node: "node",
     };
     let trace = exchange.asked.trace.sampled();
@@ -132,6 +135,8 @@ fn attribute(span: &Span, key: &str) -> String {
         .find(|attribute| attribute.key == key);
     match found.map(|attribute| &attribute.value) {
         Some(Value::Text(text)) => text.to_string(),
+        Some(Value::Shared(text)) => text.to_string(),
+        Some(Value::Bool(value)) => value.to_string(),
         Some(Value::Int(number)) => number.to_string(),
         None => String::new(),
     }

@@ -139,6 +139,8 @@ impl Story {
             end,
             start_ns: self.now_ns,
             sender_cookie,
+            sender_cgroup: 0,
+            receiver_cgroup: 0,
             receiver_cookie: if end == End::Socket {
                 receiver_cookie
             } else {

@@ -1,0 +1,199 @@
+//! The protocol itself, asked by hand.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where it fails, helper functions too"
+)]
+
+use std::{
+    io::{BufRead as _, BufReader},
+    net::TcpListener,
+    sync::Arc,
+    time::Duration,
+};
+
+use hopspan_apiserver::{Faults, Gone, Resource, Server, Store, object};
+use reqwest::blocking::Response;
+use serde_json::Value;
+
+struct Api {
+    store: Arc<Store>,
+    server: Server,
+}
+
+impl Api {
+    fn with_services(count: u16) -> Self {
+        let store = Store::shared();
+        for number in 0..count {
+            store.apply(service(number));
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Server::start(listener, Arc::clone(&store)).unwrap();
+        Self { store, server }
+    }
+
+    fn ask(&self, query: &str) -> Response {
+        let (address, path) = (self.server.address(), Resource::Services.path());
+        reqwest::blocking::get(format!("http://{address}{path}?{query}")).unwrap()
+    }
+
+    fn json(&self, query: &str) -> Value {
+        let text = self.ask(query).text().unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+
+    fn watch(&self, query: &str) -> impl Iterator<Item = Value> {
+        let answer = self.ask(&format!("watch=true&timeoutSeconds=20&{query}"));
+        assert_eq!(answer.status(), 200);
+        let lines = BufReader::new(answer).lines();
+        lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+    }
+}
+
+fn service(number: u16) -> Value {
+    let ip = format!("10.96.{}.{}", number / 256, number % 256);
+    object::service("shop", &format!("service-{number:03}"), &ip, &[80])
+}
+
+fn names(list: &Value) -> Vec<&str> {
+    let items = list["items"].as_array().unwrap().iter();
+    items
+        .map(|item| item["metadata"]["name"].as_str().unwrap())
+        .collect()
+}
+
+#[test]
+fn a_list_comes_in_pages_of_one_state() {
+    let api = Api::with_services(5);
+    let first = api.json("limit=2");
+    assert_eq!(first["kind"], "ServiceList");
+    assert_eq!(names(&first), ["service-000", "service-001"]);
+    assert_eq!(first["metadata"]["remainingItemCount"], 3);
+    // A change in between is not in this list.
+    api.store.apply(service(9));
+    let token = first["metadata"]["continue"].as_str().unwrap();
+    let second = api.json(&format!("limit=2&continue={token}"));
+    assert_eq!(names(&second), ["service-002", "service-003"]);
+    let token = second["metadata"]["continue"].as_str().unwrap();
+    let third = api.json(&format!("limit=2&continue={token}"));
+    assert_eq!(names(&third), ["service-004"]);
+    assert_eq!(third["metadata"]["continue"], Value::Null);
+    for page in [&first, &second, &third] {
+        assert_eq!(page["metadata"]["resourceVersion"], "6");
+    }
+    // The history is cut off: the pages are gone.
+    api.store.expire();
+    let gone = api.ask(&format!("limit=2&continue={token}"));
+    assert_eq!(gone.status(), 410);
+    // From the cache it comes whole.
+    assert_eq!(names(&api.json("limit=2&resourceVersion=0")).len(), 6);
+}
+
+#[test]
+fn a_watch_tells_what_came_after_its_version() {
+    let api = Api::with_services(1);
+    let mut events = api.watch("resourceVersion=2");
+    api.store.apply(service(1));
+    api.store.apply(service(1));
+    api.store.delete(Resource::Services, "shop", "service-001");
+    for (kind, version) in [("ADDED", "3"), ("MODIFIED", "4"), ("DELETED", "5")] {
+        let event = events.next().unwrap();
+        assert_eq!(event["type"], kind);
+        let metadata = &event["object"]["metadata"];
+        assert_eq!(metadata["name"], "service-001");
+        assert_eq!(metadata["resourceVersion"], version);
+    }
+    // From the beginning: the state, as it is.
+    let event = api.watch("resourceVersion=0").next().unwrap();
+    assert_eq!(event["type"], "ADDED");
+    assert_eq!(event["object"]["metadata"]["name"], "service-000");
+}
+
+#[test]
+fn what_a_selector_no_longer_selects_is_deleted() {
+    let api = Api::with_services(2);
+    let mut events = api.watch("resourceVersion=3&fieldSelector=metadata.name=service-001");
+    api.store.apply(service(0));
+    api.store.apply(service(1));
+    let event = events.next().unwrap();
+    assert_eq!(event["object"]["metadata"]["name"], "service-001");
+    assert_eq!(api.ask("fieldSelector=spec.type=x").status(), 400);
+}
+
+#[test]
+fn bookmarks_carry_the_version_of_all_kinds() {
+    let api = Api::with_services(1);
+    api.store.set_faults(Faults {
+        bookmark_every: Duration::from_millis(10),
+        ..Faults::default()
+    });
+    let mut events = api.watch("resourceVersion=2&allowWatchBookmarks=true");
+    assert_eq!(
+        events.next().unwrap()["object"]["metadata"]["resourceVersion"],
+        "2"
+    );
+    api.store
+        .apply(object::endpoint_slice("shop", "web", 80, &[]));
+    let mut bookmarks = events.map(|event| {
+        assert_eq!(event["type"], "BOOKMARK");
+        event["object"]["metadata"]["resourceVersion"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    });
+    assert!(bookmarks.by_ref().take(100).any(|version| version == "3"));
+}
+
+#[test]
+fn an_old_version_is_gone_by_event_or_by_status() {
+    let api = Api::with_services(3);
+    api.store.expire();
+    let event = api.watch("resourceVersion=2").next().unwrap();
+    assert_eq!(event["type"], "ERROR");
+    assert_eq!(event["object"]["code"], 410);
+    assert_eq!(event["object"]["reason"], "Expired");
+    api.store.set_faults(Faults {
+        gone: Gone::Status,
+        ..Faults::default()
+    });
+    assert_eq!(api.ask("watch=true&resourceVersion=2").status(), 410);
+    assert_eq!(api.store.requests().gone, 2);
+}
+
+#[test]
+fn a_cut_ends_the_connection_in_the_middle() {
+    let api = Api::with_services(1);
+    let answer = api.ask("watch=true&resourceVersion=0&timeoutSeconds=20");
+    let mut lines = BufReader::new(answer).lines();
+    assert!(lines.next().unwrap().is_ok());
+    api.store.cut();
+    assert!(lines.next().unwrap().is_err());
+}
+
+#[test]
+fn a_watch_ends_when_its_time_is_over() {
+    let api = Api::with_services(1);
+    let answer = api.ask("watch=true&resourceVersion=2&timeoutSeconds=1");
+    assert_eq!(BufReader::new(answer).lines().count(), 0);
+}
+
+#[test]
+fn a_process_is_told_by_control() {
+    let api = Api::with_services(0);
+    let base = format!("http://{}/control", api.server.address());
+    let client = reqwest::blocking::Client::new();
+    let post = |path: &str, body: String| {
+        let request = client.post(format!("{base}/{path}")).body(body);
+        let request = request.header("content-type", "application/json");
+        request.send().unwrap().status().as_u16()
+    };
+    assert_eq!(post("apply", format!("[{}]", service(1))), 200);
+    assert_eq!(post("apply", "{}".to_owned()), 422);
+    assert_eq!(names(&api.json("")), ["service-001"]);
+    assert_eq!(post("delete", service(1).to_string()), 200);
+    assert_eq!(post("delete", service(1).to_string()), 404);
+    assert!(names(&api.json("")).is_empty());
+    let requests = client.get(format!("{base}/requests")).send().unwrap();
+    let requests: Value = serde_json::from_str(&requests.text().unwrap()).unwrap();
+    assert_eq!(requests["lists"]["services"], 2);
+}

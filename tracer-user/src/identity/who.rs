@@ -1,0 +1,276 @@
+//! Who is who: the pod, container, node and service behind an address, a cgroup or a network
+//! namespace, as of a moment.
+//!
+//! In: facts, in the order in which they were learnt, each with the time at which it holds. Out:
+//! names for one side of an exchange. Guesses nothing: where two pods could be meant, none is named.
+//! Asks nobody and has no clock, so that a recording replays to the same names.
+
+mod endpoints;
+mod pods;
+mod services;
+mod timeline;
+
+use std::{
+    collections::{HashMap, HashSet},
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use crate::decode::{
+    Fact,
+    fact::{Kind, ObjectName},
+};
+
+pub use pods::{Container, Pod};
+pub use services::Service;
+
+use endpoints::Endpoints;
+use pods::Pods;
+use services::Services;
+use timeline::Timeline;
+
+/// How long what has ended is remembered: longer than an exchange takes that anyone looks at.
+const HISTORY_NS: u64 = 600_000_000_000;
+/// How often what is older is forgotten.
+const FORGET_EVERY_NS: u64 = 10_000_000_000;
+/// Cgroups and pods whose names are not waited for any more.
+const MAX_STRANGERS: usize = 4096;
+/// Addresses of nodes remembered; Kubernetes supports 5,000 nodes.
+const MAX_NODE_ADDRESSES: usize = 65_536;
+
+/// One end of an exchange, as the kernel saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Side {
+    /// Its address, and the port it used.
+    pub socket: SocketAddr,
+    /// The cgroup v2 id of its socket; 0 where no socket of this node was seen.
+    pub cgroup: u64,
+    /// The network namespace of its first or last device; 0 where not known.
+    pub netns: u32,
+    /// It was connected to, so that its port says who it is.
+    pub listens: bool,
+    /// When.
+    pub at_ns: u64,
+}
+
+/// Who that was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Party<'w> {
+    /// `None` for what is no pod, and for what cannot be told apart.
+    pub pod: Option<&'w Pod>,
+    /// Known where the socket was seen on this node.
+    pub container: Option<&'w Container>,
+    /// The node it is on.
+    pub node: Option<&'w Arc<str>>,
+}
+
+/// What is known, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Known {
+    /// Pods, also those that ended a short while ago.
+    pub pods: usize,
+    /// EndpointSlices.
+    pub endpoint_slices: usize,
+    /// Services.
+    pub services: usize,
+    /// What was not remembered, for want of room.
+    pub refused: u64,
+}
+
+/// Everything learnt.
+#[derive(Debug, Default)]
+pub struct Who {
+    pods: Pods,
+    endpoints: Endpoints,
+    services: Services,
+    own_node: Option<Arc<str>>,
+    nodes: HashMap<IpAddr, Arc<str>>,
+    /// Host-network pods by what they say they listen on.
+    host_ports: Timeline<SocketAddr, Arc<str>>,
+    forgot_ns: u64,
+    /// The API has told all pods of this node.
+    has_pods: bool,
+    /// Cgroups that turned out to be no pod's, or whose pod has no name.
+    strangers: HashSet<u64>,
+}
+
+impl Who {
+    /// Learns.
+    pub fn learn(&mut self, fact: Fact) {
+        match fact {
+            Fact::Node(node) => {
+                let name: Arc<str> = node.name.into();
+                self.node_addresses(&node.addresses, &name);
+                self.own_node = Some(name);
+            }
+            Fact::Pod(pod) => {
+                if let Some(node) = &pod.node {
+                    self.node_addresses(&pod.node_addresses, &node.as_str().into());
+                }
+                let uid: Arc<str> = pod.uid.as_str().into();
+                for address in pod.addresses.iter().filter(|_| pod.host_network) {
+                    for port in &pod.host_ports {
+                        let socket = SocketAddr::new(*address, *port);
+                        self.host_ports
+                            .set(socket, Arc::clone(&uid), pod.from_ns, pod.until_ns);
+                    }
+                }
+                self.pods.pod(pod);
+            }
+            Fact::PodGone { uid, at_ns } => self.pods.pod_gone(&uid, at_ns),
+            Fact::Cgroup(cgroup) => self.pods.cgroup(cgroup),
+            Fact::CgroupGone { id, at_ns } => self.pods.cgroup_gone(id, at_ns),
+            Fact::Sandbox(sandbox) => self.pods.sandbox(sandbox, self.own_node.as_ref()),
+            Fact::SandboxGone { pod_uid, at_ns } => self.pods.sandbox_gone(&pod_uid, at_ns),
+            Fact::Endpoints(slice) => self.endpoints.slice(slice, &mut self.pods),
+            Fact::EndpointsGone { slice, at_ns } => {
+                self.endpoints.slice_gone(&slice, at_ns, &mut self.pods);
+            }
+            Fact::Service(service) => self.services.service(service),
+            Fact::ServiceGone { service, at_ns } => self.services.service_gone(&service, at_ns),
+            Fact::Listing(Kind::Pod) => self.pods.listing(),
+            Fact::Listing(Kind::Endpoints) => self.endpoints.listing(),
+            Fact::Listing(Kind::Service) => self.services.listing(),
+            Fact::Listed { kind, at_ns } => match kind {
+                Kind::Pod => {
+                    self.has_pods = true;
+                    self.pods.listed(at_ns);
+                }
+                Kind::Endpoints => self.endpoints.listed(at_ns, &mut self.pods),
+                Kind::Service => self.services.listed(at_ns),
+            },
+        }
+    }
+
+    /// Forgets what ended long before `now_ns`.
+    pub fn forget(&mut self, now_ns: u64) {
+        if now_ns < self.forgot_ns.saturating_add(FORGET_EVERY_NS) {
+            return;
+        }
+        self.forgot_ns = now_ns;
+        let before_ns = now_ns.saturating_sub(HISTORY_NS);
+        self.pods.forget_before(before_ns);
+        self.endpoints.forget_before(before_ns);
+        self.services.forget_before(before_ns);
+        self.host_ports.forget_before(before_ns);
+    }
+
+    /// How much is known.
+    pub fn known(&self) -> Known {
+        Known {
+            pods: self.pods.len(),
+            endpoint_slices: self.endpoints.len(),
+            services: self.services.len(),
+            refused: self.pods.refused()
+                + self.endpoints.refused()
+                + self.services.refused()
+                + self.host_ports.refused(),
+        }
+    }
+
+    /// Whether all is known of a side that will be in a moment: the cgroup of a new container is
+    /// noticed, and the name of a new pod told, a little after its first packets.
+    pub fn is_settled(&self, side: &Side) -> bool {
+        if side.cgroup == 0 || self.own_node.is_none() || self.strangers.contains(&side.cgroup) {
+            return true;
+        }
+        let pod = self.pods.by_cgroup(side.cgroup);
+        pod.is_some_and(|(pod, _)| pod.name.is_some() || !self.has_pods)
+    }
+
+    /// Nothing more was told of a side, though it was waited for; the next time it will not be.
+    pub fn give_up(&mut self, side: &Side) {
+        if self.is_settled(side) {
+            return;
+        }
+        if self.strangers.len() >= MAX_STRANGERS {
+            self.strangers.clear();
+        }
+        self.strangers.insert(side.cgroup);
+    }
+
+    /// Who a side was.
+    ///
+    /// The socket's cgroup tells best: it is one container's, also where many share an address, and
+    /// never another's later. Then the network namespace, then the port where it listened, then the
+    /// address, if it is not a node's: what is left of those is the node.
+    pub fn party(&self, side: &Side) -> Party<'_> {
+        if let Some((pod, container)) = self.pods.by_cgroup(side.cgroup) {
+            return Party {
+                pod: Some(pod),
+                container,
+                node: pod.node.as_ref().or(self.own_node.as_ref()),
+            };
+        }
+        let address = side.socket.ip().to_canonical();
+        let node = self.nodes.get(&address);
+        let pod = self
+            .pods
+            .by_namespace(side.netns, side.at_ns)
+            .or_else(|| self.by_port(side))
+            .or_else(|| match node {
+                Some(_) => None,
+                None => self.by_address(address, side.at_ns),
+            });
+        Party {
+            pod,
+            container: None,
+            node: pod.and_then(|pod| pod.node.as_ref()).or(node),
+        }
+    }
+
+    /// The service that a client asked for at `asked`. Where it asked for a pod, the headless service
+    /// of the pod, if there is one and no other.
+    pub fn service(&self, asked: SocketAddr, at_ns: u64) -> Option<&Arc<Service>> {
+        let asked = SocketAddr::new(asked.ip().to_canonical(), asked.port());
+        if let Some(service) = self.services.at(asked, at_ns) {
+            return Some(service);
+        }
+        if self.nodes.contains_key(&asked.ip()) {
+            return self.services.at_node_port(asked.port(), at_ns);
+        }
+        let services = self.endpoints.services_of(asked, at_ns);
+        let mut headless = services
+            .into_iter()
+            .filter_map(|name: &Arc<ObjectName>| self.services.get(name))
+            .filter(|service| service.headless);
+        let only = headless.next()?;
+        headless.all(|other| other == only).then_some(only)
+    }
+
+    fn by_port(&self, side: &Side) -> Option<&Pod> {
+        let socket = SocketAddr::new(side.socket.ip().to_canonical(), side.socket.port());
+        let uid = side
+            .listens
+            .then(|| {
+                let endpoint = self.endpoints.pod_at(socket, side.at_ns);
+                endpoint.or_else(|| self.host_ports.at(socket, side.at_ns).first().copied())
+            })
+            .flatten()?;
+        self.not_ended(uid, side.at_ns)
+    }
+
+    fn by_address(&self, address: IpAddr, at_ns: u64) -> Option<&Pod> {
+        self.pods.by_address(address, at_ns).or_else(|| {
+            let uid = self.endpoints.pod_of(address, at_ns)?;
+            self.not_ended(uid, at_ns)
+        })
+    }
+
+    /// An EndpointSlice may name a pod a while after its end.
+    fn not_ended(&self, uid: &str, at_ns: u64) -> Option<&Pod> {
+        let ended = self.pods.has_ended(uid, at_ns);
+        self.pods.get(uid).filter(|_| !ended)
+    }
+
+    fn node_addresses(&mut self, addresses: &[IpAddr], name: &Arc<str>) {
+        for address in addresses {
+            if self.nodes.len() < MAX_NODE_ADDRESSES || self.nodes.contains_key(address) {
+                self.nodes.insert(*address, Arc::clone(name));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

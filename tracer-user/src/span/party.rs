@@ -1,0 +1,269 @@
+//! Who took part in an exchange: pods, containers, nodes and the service, as attributes.
+//!
+//! In: the request's journey, who is who. Out: attributes for both sides. OpenTelemetry's `k8s.*`
+//! names have one side only, so source and destination have names of their own; the service is
+//! one, and has OpenTelemetry's. The strings are shared, not copied, however many spans name them.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use opentelemetry_semantic_conventions::attribute as semconv;
+use tracer_common::journey::End;
+
+use crate::{
+    decode::{DeviceId, fact::WorkloadKind},
+    http::Exchange,
+    identity::who::{Party, Service, Side, Who},
+};
+
+use super::attribute::{Attribute, key};
+
+/// Both sides of an exchange, and what was asked for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Parties<'w> {
+    source: Party<'w>,
+    destination: Party<'w>,
+    service: Option<&'w Arc<Service>>,
+}
+
+/// Client and server of an exchange, as its request shows them.
+pub fn sides(exchange: &Exchange) -> [Side; 2] {
+    let journey = &exchange.request.journey;
+    // What the node itself sends is masqueraded before its journey opens: conntrack knows who sent it.
+    let client = journey
+        .conntrack
+        .map_or(journey.sent.source, |conntrack| conntrack.original.source);
+    let server = match (journey.received, journey.conntrack) {
+        (Some(received), _) => received.destination,
+        (None, Some(conntrack)) => conntrack.reply.source,
+        (None, None) => journey.sent.destination,
+    };
+    let netns = |device: Option<DeviceId>| device.map_or(0, |device| device.netns);
+    let first = journey.stamps.iter().find_map(|stamp| stamp.device);
+    let last = journey.stamps.iter().rev().find_map(|stamp| stamp.device);
+    let source = Side {
+        socket: client,
+        cgroup: journey.sender_cgroup,
+        netns: netns(first),
+        listens: false,
+        at_ns: journey.start_ns,
+    };
+    let destination = Side {
+        socket: server,
+        cgroup: journey.receiver_cgroup,
+        netns: netns(last.filter(|_| journey.end == End::Socket)),
+        listens: true,
+        at_ns: journey.start_ns,
+    };
+    [source, destination]
+}
+
+impl<'w> Parties<'w> {
+    /// Looks up who that was, for a client that asked for `asked`.
+    pub(super) fn of([source, destination]: &[Side; 2], asked: SocketAddr, who: &'w Who) -> Self {
+        Self {
+            source: who.party(source),
+            destination: who.party(destination),
+            service: who.service(asked, source.at_ns),
+        }
+    }
+
+    /// The service's name, where the API has told it.
+    pub(super) fn service_name(&self) -> Option<&str> {
+        self.service.map(|service| &*service.name)
+    }
+
+    /// Adds what is known; `decided` is the service by kube-proxy's rules, `namespace/name:port`.
+    pub(super) fn attributes(&self, decided: Option<&str>, out: &mut Vec<Attribute>) {
+        side(&self.source, &SOURCE, out);
+        side(&self.destination, &DESTINATION, out);
+        if let Some(service) = self.service {
+            out.push(Attribute::shared(semconv::K8S_SERVICE_NAME, &service.name));
+            if service.headless {
+                out.push(Attribute::bool(key::SERVICE_HEADLESS, true));
+            }
+            if self.destination.pod.is_none() {
+                out.push(Attribute::shared(DESTINATION.namespace, &service.namespace));
+            }
+        } else if let Some((namespace, name)) = decided.and_then(|decided| decided.split_once('/'))
+        {
+            let name = name.split_once(':').map_or(name, |(name, _)| name);
+            out.push(Attribute::text(semconv::K8S_SERVICE_NAME, name.to_owned()));
+            // A service has no endpoints in other namespaces than its own.
+            let pod_namespace = self.destination.pod.and_then(|pod| pod.namespace.as_ref());
+            if pod_namespace.is_none() {
+                out.push(Attribute::text(DESTINATION.namespace, namespace.to_owned()));
+            }
+        }
+    }
+}
+
+/// The names of one side's attributes.
+struct Keys {
+    node: &'static str,
+    namespace: &'static str,
+    pod: &'static str,
+    uid: &'static str,
+    container: &'static str,
+    container_id: &'static str,
+    deployment: &'static str,
+    replica_set: &'static str,
+    stateful_set: &'static str,
+    daemon_set: &'static str,
+    job: &'static str,
+    cron_job: &'static str,
+}
+
+macro_rules! keys {
+    ($prefix:literal) => {
+        Keys {
+            node: concat!($prefix, "k8s.node.name"),
+            namespace: concat!($prefix, "k8s.namespace.name"),
+            pod: concat!($prefix, "k8s.pod.name"),
+            uid: concat!($prefix, "k8s.pod.uid"),
+            container: concat!($prefix, "k8s.container.name"),
+            container_id: concat!($prefix, "container.id"),
+            deployment: concat!($prefix, "k8s.deployment.name"),
+            replica_set: concat!($prefix, "k8s.replicaset.name"),
+            stateful_set: concat!($prefix, "k8s.statefulset.name"),
+            daemon_set: concat!($prefix, "k8s.daemonset.name"),
+            job: concat!($prefix, "k8s.job.name"),
+            cron_job: concat!($prefix, "k8s.cronjob.name"),
+        }
+    };
+}
+
+const SOURCE: Keys = keys!("hopspan.source.");
+const DESTINATION: Keys = keys!("hopspan.destination.");
+
+impl Keys {
+    fn workload(&self, kind: WorkloadKind) -> &'static str {
+        match kind {
+            WorkloadKind::Deployment => self.deployment,
+            WorkloadKind::ReplicaSet => self.replica_set,
+            WorkloadKind::StatefulSet => self.stateful_set,
+            WorkloadKind::DaemonSet => self.daemon_set,
+            WorkloadKind::Job => self.job,
+            WorkloadKind::CronJob => self.cron_job,
+        }
+    }
+}
+
+fn side(party: &Party<'_>, keys: &Keys, out: &mut Vec<Attribute>) {
+    let mut add = |key, value: Option<&Arc<str>>| {
+        out.extend(value.map(|value| Attribute::shared(key, value)));
+    };
+    if let Some(pod) = party.pod {
+        add(keys.namespace, pod.namespace.as_ref());
+        add(keys.pod, pod.name.as_ref());
+        add(keys.uid, Some(&pod.uid));
+        if let Some((kind, name)) = &pod.workload {
+            add(keys.workload(*kind), Some(name));
+        }
+    }
+    if let Some(container) = party.container {
+        match &container.name {
+            Some(name) => add(keys.container, Some(name)),
+            // Without the API it is all there is.
+            None => add(keys.container_id, Some(&container.id)),
+        }
+    }
+    add(keys.node, party.node);
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        decode::{
+            Fact,
+            fact::{ObjectName, PodFact, ServiceFact, Workload},
+        },
+        span::Value,
+    };
+
+    use super::*;
+
+    fn pod(name: &str, ip: &str, kind: WorkloadKind) -> Fact {
+        Fact::Pod(PodFact {
+            uid: format!("uid-{name}"),
+            pod: object(name),
+            node: Some("node-1".into()),
+            workload: Some(Workload {
+                kind,
+                name: "web".into(),
+            }),
+            addresses: vec![ip.parse().unwrap()],
+            ..PodFact::default()
+        })
+    }
+
+    fn object(name: &str) -> ObjectName {
+        ObjectName {
+            namespace: "shop".into(),
+            name: name.into(),
+        }
+    }
+
+    /// `key=value` of every attribute, in the order of the keys.
+    fn attributes(who: &Who, decided: Option<&str>) -> Vec<String> {
+        let side = |socket: &str, listens| Side {
+            socket: socket.parse().unwrap(),
+            cgroup: 0,
+            netns: 0,
+            listens,
+            at_ns: 5,
+        };
+        let sides = [side("10.244.1.2:40000", false), side("10.244.1.3:80", true)];
+        let asked = "10.96.0.10:80".parse().unwrap();
+        let mut attributes = Vec::new();
+        Parties::of(&sides, asked, who).attributes(decided, &mut attributes);
+        let mut lines: Vec<String> = attributes
+            .iter()
+            .map(|attribute| match &attribute.value {
+                Value::Text(text) => format!("{}={text}", attribute.key),
+                Value::Shared(text) => format!("{}={text}", attribute.key),
+                Value::Bool(value) => format!("{}={value}", attribute.key),
+                Value::Int(number) => format!("{}={number}", attribute.key),
+            })
+            .collect();
+        lines.sort();
+        lines
+    }
+
+    #[test]
+    fn both_sides_and_the_service_are_named() {
+        let mut who = Who::default();
+        who.learn(pod("client", "10.244.1.2", WorkloadKind::CronJob));
+        who.learn(pod("server", "10.244.1.3", WorkloadKind::StatefulSet));
+        who.learn(Fact::Service(ServiceFact {
+            service: object("web"),
+            addresses: vec!["10.96.0.10".parse().unwrap()],
+            ports: vec![80],
+            ..ServiceFact::default()
+        }));
+        let expected = [
+            "hopspan.destination.k8s.namespace.name=shop",
+            "hopspan.destination.k8s.node.name=node-1",
+            "hopspan.destination.k8s.pod.name=server",
+            "hopspan.destination.k8s.pod.uid=uid-server",
+            "hopspan.destination.k8s.statefulset.name=web",
+            "hopspan.source.k8s.cronjob.name=web",
+            "hopspan.source.k8s.namespace.name=shop",
+            "hopspan.source.k8s.node.name=node-1",
+            "hopspan.source.k8s.pod.name=client",
+            "hopspan.source.k8s.pod.uid=uid-client",
+            "k8s.service.name=web",
+        ];
+        assert_eq!(attributes(&who, Some("other/rule:http")), expected);
+    }
+
+    #[test]
+    fn without_the_api_the_rules_name_the_service() {
+        let expected = [
+            "hopspan.destination.k8s.namespace.name=shop",
+            "k8s.service.name=web",
+        ];
+        let who = Who::default();
+        assert_eq!(attributes(&who, Some("shop/web:http")), expected);
+        assert!(attributes(&who, None).is_empty());
+    }
+}
