@@ -19,7 +19,11 @@ pub mod http2;
 /// What of it is pure.
 #[path = "../../tracer-user/src/identity"]
 pub mod identity {
+    pub mod cgroup;
     pub mod kube_proxy;
+    pub mod waiting;
+    pub mod who;
+    pub mod workload;
 }
 #[path = "../../tracer-user/src/path/mod.rs"]
 pub mod path;

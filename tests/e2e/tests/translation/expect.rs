@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use hopspan_e2e::{Answer, Kernel, Span, Trace, Traces, assert_partition, hop_names};
 use hopspan_lab::{
     NodeOptions, Wiring,
-    kube_proxy::{Origin, ProxyMode, Way},
+    kube_proxy::{ProxyMode, Way},
 };
 
 use crate::case::Case;
