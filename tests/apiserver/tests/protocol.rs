@@ -13,12 +13,20 @@ use std::{
 };
 
 use hopspan_apiserver::{Faults, Gone, Resource, Server, Store, object};
-use reqwest::blocking::Response;
+use reqwest::blocking::{Client, Response};
 use serde_json::Value;
 
 struct Api {
     store: Arc<Store>,
     server: Server,
+}
+
+/// Built in one go with the agent, reqwest has the agent's TLS, and wants to know whose cryptography to
+/// use though none is asked of it.
+fn client() -> Client {
+    // Fails when it is set already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::new()
 }
 
 impl Api {
@@ -34,7 +42,8 @@ impl Api {
 
     fn ask(&self, query: &str) -> Response {
         let (address, path) = (self.server.address(), Resource::Services.path());
-        reqwest::blocking::get(format!("http://{address}{path}?{query}")).unwrap()
+        let request = client().get(format!("http://{address}{path}?{query}"));
+        request.send().unwrap()
     }
 
     fn json(&self, query: &str) -> Value {
@@ -181,7 +190,7 @@ fn a_watch_ends_when_its_time_is_over() {
 fn a_process_is_told_by_control() {
     let api = Api::with_services(0);
     let base = format!("http://{}/control", api.server.address());
-    let client = reqwest::blocking::Client::new();
+    let client = client();
     let post = |path: &str, body: String| {
         let request = client.post(format!("{base}/{path}")).body(body);
         let request = request.header("content-type", "application/json");

@@ -119,13 +119,21 @@ fn exporter(runtime: &Handle) -> anyhow::Result<SpanExporter> {
         Some((_, "http/protobuf")) => SpanExporter::builder()
             .with_http()
             .with_protocol(Protocol::HttpBinary)
-            .with_http_client(reqwest::blocking::Client::new())
+            .with_http_client(http_client())
             .build(),
         Some((name, value)) => {
             bail!("{name} is `{value}`; this program speaks `grpc` and `http/protobuf`")
         }
     }
     .context("build the OTLP exporter")
+}
+
+/// A client for plain endpoints. Built in one go with the agent, reqwest has the agent's TLS, and
+/// wants to know whose cryptography to use though none is asked of it.
+fn http_client() -> reqwest::blocking::Client {
+    // Fails when it is set already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::blocking::Client::new()
 }
 
 /// POD_NAME as the downward API sets it, else what the resource says, else the host name, which

@@ -134,11 +134,11 @@ fn receive(ctx: &SkBuffContext) -> Option<()> {
     }
     journey::stamp(journey, place(ctx, Hook::CgroupIngress));
     journey.received = packet.tuple;
+    journey.receiver_cgroup = cgroup_id(ctx);
     if journey.message >= Message::Request as u8 && is_listener(ctx) && deferred::wait(skb) {
         return Some(());
     }
     journey.receiver_cookie = cookie(ctx);
-    journey.receiver_cgroup = cgroup_id(ctx);
     if journey.message >= Message::Request as u8 {
         unread::arrived(journey.receiver_cookie, packet.seq);
     }

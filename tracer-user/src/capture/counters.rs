@@ -76,6 +76,7 @@ impl Totals {
             Counter::FragmentLost,
             Counter::ReadLost,
             Counter::DeviceLost,
+            Counter::CloseLost,
             Counter::HeadUnreadable,
         ]
         .into_iter()

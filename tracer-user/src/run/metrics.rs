@@ -3,12 +3,13 @@
 //! In: a `Status`. Out: text. The numbers are counted elsewhere and only written here, so a counter
 //! begins with the process and never goes back, however often it is read.
 
+mod page;
+
 use std::{collections::BTreeMap, fmt, sync::Arc, time::SystemTime};
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric as _, NoLabelSet, text},
-    metrics::{MetricType, info::Info},
+    encoding::{DescriptorEncoder, text},
     registry::Registry,
 };
 use serde_json::Value;
@@ -20,6 +21,7 @@ use super::{
     rules::RulesState,
     status::{Kubernetes, Numbers, Readiness, Status},
 };
+use page::Page;
 
 /// The media type of what [`render`] writes.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -45,7 +47,7 @@ struct Metrics(Arc<Status>);
 impl Collector for Metrics {
     fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
         let status = &*self.0;
-        let mut page = Page(encoder);
+        let mut page = Page::new(encoder);
         agent(&mut page, status)?;
         let numbers = status.numbers();
         journeys(&mut page, &numbers)?;
@@ -142,13 +144,14 @@ fn journeys(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
 }
 
 /// What the programs lose, and the reason as a label.
-const LOST: [(&str, Counter); 7] = [
+const LOST: [(&str, Counter); 8] = [
     ("journey_map_full", Counter::OpenFailed),
     ("journey_ring_full", Counter::JourneyLost),
     ("head_ring_full", Counter::HeadLost),
     ("fragment_ring_full", Counter::FragmentLost),
     ("read_ring_full", Counter::ReadLost),
     ("device_ring_full", Counter::DeviceLost),
+    ("close_ring_full", Counter::CloseLost),
     ("head_unreadable", Counter::HeadUnreadable),
 ];
 
@@ -321,87 +324,6 @@ fn process(page: &mut Page<'_>) -> fmt::Result {
 
 fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-/// The text that is being written, a family of metrics at a time.
-struct Page<'a>(DescriptorEncoder<'a>);
-
-impl Page<'_> {
-    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
-        self.0
-            .encode_descriptor(name, help, None, MetricType::Counter)?
-            .encode_counter::<NoLabelSet, _, u64>(&value, None)
-    }
-
-    fn counter_seconds(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
-        self.0
-            .encode_descriptor(name, help, None, MetricType::Counter)?
-            .encode_counter::<NoLabelSet, _, u64>(&value, None)
-    }
-
-    fn counters<'v>(
-        &mut self,
-        name: &str,
-        help: &str,
-        label: &str,
-        values: impl IntoIterator<Item = (&'v str, u64)>,
-    ) -> fmt::Result {
-        let values = values.into_iter();
-        self.counters_labelled(name, help, values.map(|(of, count)| ([(label, of)], count)))
-    }
-
-    fn counters_labelled<'v, const N: usize>(
-        &mut self,
-        name: &str,
-        help: &str,
-        values: impl IntoIterator<Item = ([(&'v str, &'v str); N], u64)>,
-    ) -> fmt::Result {
-        let mut family = self
-            .0
-            .encode_descriptor(name, help, None, MetricType::Counter)?;
-        for (labels, value) in values {
-            family
-                .encode_family(&labels)?
-                .encode_counter::<NoLabelSet, _, u64>(&value, None)?;
-        }
-        Ok(())
-    }
-
-    fn gauge(&mut self, name: &str, help: &str, value: i64) -> fmt::Result {
-        self.0
-            .encode_descriptor(name, help, None, MetricType::Gauge)?
-            .encode_gauge(&value)
-    }
-
-    fn seconds(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
-        self.0
-            .encode_descriptor(name, help, None, MetricType::Gauge)?
-            .encode_gauge(&value)
-    }
-
-    fn gauges<'v>(
-        &mut self,
-        name: &str,
-        help: &str,
-        label: &str,
-        values: impl IntoIterator<Item = (&'v str, i64)>,
-    ) -> fmt::Result {
-        let mut family = self
-            .0
-            .encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for (of, value) in values {
-            family.encode_family(&[(label, of)])?.encode_gauge(&value)?;
-        }
-        Ok(())
-    }
-
-    fn info(&mut self, name: &str, help: &str, label: &str, value: &str) -> fmt::Result {
-        let info = Info::new([(label, value)]);
-        let encoder = self
-            .0
-            .encode_descriptor(name, help, None, MetricType::Info)?;
-        info.encode(encoder)
-    }
 }
 
 #[cfg(test)]

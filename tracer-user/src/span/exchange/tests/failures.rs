@@ -1,0 +1,150 @@
+//! Exchanges that failed, or that were not seen whole.
+
+use super::*;
+
+#[test]
+fn a_dropped_request() {
+    let exchange = Exchange {
+        connect: None,
+        request: Leg::new(journey(Message::Request, 1_200, End::Dropped)),
+        response: None,
+        answered: None,
+        ..exchange(TRACE)
+    };
+    let spans = make(&exchange);
+    let request = &spans[1];
+    assert_eq!(request.error.as_deref(), Some("packet dropped"));
+    assert_eq!(attribute(request, "hopspan.drop.reason"), "8");
+    assert_eq!(
+        attribute(request, "hopspan.drop.hop"),
+        "netfilter.prerouting"
+    );
+}
+
+#[test]
+fn a_retransmission_is_time_in_the_sender_s_stack() {
+    let mut exchange = exchange(TRACE);
+    exchange.request.earlier = vec![journey(Message::Request, 1_150, End::Dropped)];
+    check(
+        &exchange,
+        &[
+            "GET web-manual 1000..1330",
+            "connect 1000..1130",
+            "request 1150..1230",
+            "response 1300..1330",
+        ],
+    );
+    let spans = make(&exchange);
+    let index = spans
+        .iter()
+        .position(|span| span.name == "request")
+        .unwrap();
+    assert_eq!(attribute(&spans[index], "hopspan.tcp.retransmits"), "1");
+    // The first packet is gone; the event is the second, which arrived.
+    assert_eq!(attribute(&spans[index], "hopspan.drop.reason"), "8");
+    assert_eq!(
+        attribute(&spans[index], "hopspan.drop.hop"),
+        "netfilter.prerouting"
+    );
+    assert_eq!(spans[index].error, None);
+    let [event] = &spans[index].events[..] else {
+        panic!("{:?}", spans[index].events);
+    };
+    assert_eq!(event.at_unix_ns, 1_001_200);
+    assert_eq!(spans[index + 1].name, "client.stack");
+    assert_eq!(spans[index + 1].start_unix_ns, 1_001_150);
+    assert_eq!(spans[index + 1].end_unix_ns, 1_001_210);
+}
+
+#[test]
+fn a_leg_says_what_of_it_was_not_seen() {
+    let mut exchange = exchange(TRACE);
+    exchange.request.read_ns = None;
+    exchange.response = exchange.response.map(|response| Leg {
+        journey: Journey {
+            stamps_cut: true,
+            ..response.journey
+        },
+        ..response
+    });
+    let told: Vec<String> = make(&exchange)
+        .iter()
+        .map(|span| attribute(span, "hopspan.incomplete"))
+        .filter(|what| !what.is_empty())
+        .collect();
+    assert_eq!(told, ["socket.queue", "last hops"]);
+}
+
+#[test]
+fn a_connection_that_ends_before_the_answer_is_an_error() {
+    let mut exchange = exchange(TRACE);
+    exchange.response = None;
+    exchange.answered = None;
+    for (cause, by, error_type, closed_by) in [
+        (
+            Cause::Closed,
+            Some(Side::Server),
+            "connection_closed",
+            "server",
+        ),
+        (
+            Cause::Reset,
+            Some(Side::Client),
+            "connection_reset",
+            "client",
+        ),
+        (Cause::TimedOut, None, "timeout", ""),
+        (Cause::Unreachable, None, "host_unreachable", ""),
+    ] {
+        let at_ns = 9_000;
+        exchange.ending = Some(Ending { cause, by, at_ns });
+        let spans = make(&exchange);
+        assert_eq!(spans[0].error.as_deref(), Some(error_type));
+        assert_eq!(spans[0].end_unix_ns, 1_000_000 + at_ns);
+        assert_eq!(attribute(&spans[0], "error.type"), error_type);
+        assert_eq!(attribute(&spans[0], "hopspan.closed_by"), closed_by);
+        assert_eq!(attribute(&spans[0], "hopspan.incomplete"), "");
+    }
+}
+
+#[test]
+fn an_exchange_says_what_of_its_heads_was_not_seen() {
+    let check = |change: fn(&mut Exchange), expected: &str| {
+        let mut exchange = exchange(TRACE);
+        change(&mut exchange);
+        let spans = make(&exchange);
+        assert_eq!(attribute(&spans[0], "hopspan.incomplete"), expected);
+    };
+    check(|_| {}, "");
+    check(|exchange| exchange.response = None, "response");
+    check(|exchange| exchange.answered = None, "response head");
+    check(
+        |exchange| exchange.asked.is_incomplete = true,
+        "request head",
+    );
+    check(
+        |exchange| {
+            exchange.asked.is_incomplete = true;
+            exchange.answered = Some(Answered::default());
+        },
+        "request head, response head",
+    );
+}
+
+#[test]
+fn a_reused_connection_and_a_missing_response() {
+    let exchange = Exchange {
+        connect: None,
+        response: None,
+        answered: None,
+        ..exchange(TRACE)
+    };
+    check(
+        &exchange,
+        &["GET web-manual 1200..1230", "request 1200..1230"],
+    );
+    assert_eq!(
+        attribute(&make(&exchange)[0], "hopspan.incomplete"),
+        "response"
+    );
+}
