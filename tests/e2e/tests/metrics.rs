@@ -22,6 +22,7 @@ use std::{
 
 use hopspan_e2e::{Kernel, Scene};
 use hopspan_lab::{Node, Signal};
+use tracer_common::hook::Hook;
 
 const PORT: u16 = 9464;
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -256,7 +257,12 @@ fn the_books_balance_at_every_scrape() {
     assert!(last.get("hopspan_loop_age_seconds{}") < 5.0);
     let lacks = Kernel::running().lacks();
     let attached = last.sum("hopspan_hook_attached");
-    assert_eq!(attached, (16 - lacks.len()) as f64, "{:#?}", last.0);
+    assert_eq!(
+        attached,
+        (Hook::ALL.len() - lacks.len()) as f64,
+        "{:#?}",
+        last.0
+    );
 
     hotrod.stop().unwrap();
     let outcome = scene.finish().unwrap();
