@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use hopspan_e2e::{Answer, Kernel, Span, Trace, Traces, assert_partition, hop_names};
+use hopspan_e2e::{Answer, Kernel, Span, Trace, Traces, assert_legs, hop_names};
 use hopspan_lab::{
     NodeOptions, Wiring,
     kube_proxy::{ProxyMode, Way},
@@ -49,7 +49,7 @@ fn translation(traces: &Traces, case: &Case, answer: &Answer, options: NodeOptio
             "{key} of {what}: {exchange:#?}"
         );
     }
-    legs(trace, exchange, is_new);
+    assert_legs(trace, exchange, is_new);
     if Kernel::running().has_netfilter_links() {
         assert_hops(trace, exchange, case, options.wiring);
     }
@@ -110,26 +110,6 @@ fn attributes(case: &Case, answer: &Answer, mode: ProxyMode) -> Vec<(&'static st
     expected.push(("hopspan.kube_proxy.service", service.service_port_name()));
     expected.push(("hopspan.kube_proxy.rule", chains));
     expected
-}
-
-/// One request and one response, and a connect where there was one; all complete, all within.
-fn legs(trace: &Trace, exchange: &Span, is_new: bool) {
-    for (role, count) in [
-        ("connect", usize::from(is_new)),
-        ("request", 1),
-        ("response", 1),
-    ] {
-        let legs = trace.children_of_role(exchange, role);
-        assert_eq!(legs.len(), count, "{role} spans under {exchange:#?}");
-        for leg in legs {
-            assert_eq!(leg.attribute("hopspan.incomplete"), "", "{leg:#?}");
-            assert!(
-                leg.is_within(exchange),
-                "{leg:#?} is not within {exchange:#?}"
-            );
-            assert_partition(trace, leg);
-        }
-    }
 }
 
 /// The way of connect and request, and that the hops in which each translation was made say so.
