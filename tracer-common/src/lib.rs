@@ -1,4 +1,5 @@
-//! The records that cross the kernel boundary, one file per record.
+//! The records that cross the kernel boundary, one file per record, and what both sides must
+//! understand alike.
 //!
 //! Written by `tracer-ebpf`, read by `tracer-user`'s `decode` stage; both sides compile these
 //! same types, so a field cannot mean two things. All of them are `repr(C)`, integers and arrays
@@ -19,6 +20,7 @@ pub mod journey;
 pub mod message;
 pub mod offset;
 pub mod read;
+pub mod seq;
 pub mod stamp;
 pub mod tuple;
 

@@ -9,6 +9,7 @@ use tracer_common::{
     counter::Counter,
     hook::Hook,
     read::{Read, Unread},
+    seq::after,
 };
 
 use crate::{count::hit, emit};
@@ -67,10 +68,4 @@ pub(crate) fn read(cookie: u64, read_seq: impl FnOnce() -> Option<u32>) {
     emit::send::<Read>(&record, Counter::ReadLost);
     // SAFETY: as above; only this hook writes the field, under the socket's lock.
     unsafe { (*unread).reported_seq = read_seq };
-}
-
-/// Whether `a` comes after `b` in TCP's sequence space (RFC 9293 section 3.4).
-#[inline(always)]
-fn after(a: u32, b: u32) -> bool {
-    (b.wrapping_sub(a) as i32) < 0
 }

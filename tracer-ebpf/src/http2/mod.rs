@@ -12,6 +12,7 @@ mod upgrade;
 use core::ffi::c_void;
 
 use aya_ebpf::{helpers::bpf_loop, macros::map, maps::LruHashMap};
+use tracer_common::seq::after;
 
 use crate::sent::Sent;
 pub(crate) use upgrade::switches;
@@ -103,7 +104,7 @@ pub(crate) fn follow(sent: &Sent<'_>) -> bool {
     // SAFETY: checked for null; the packets of one socket leave one after the other.
     let place = unsafe { &mut *place };
     let end_seq = sent.packet.seq.wrapping_add(sent.packet.payload_bytes);
-    if !is_after(end_seq, place.seen_seq) {
+    if !after(end_seq, place.seen_seq) {
         // Sent again: its frames are known, and user space knows whether HEADERS are among them.
         return true;
     }
@@ -122,7 +123,7 @@ pub(crate) fn follow(sent: &Sent<'_>) -> bool {
 fn begin(sent: &Sent<'_>, place: &mut Place) -> Option<u32> {
     let packet = sent.packet;
     let end_seq = packet.seq.wrapping_add(packet.payload_bytes);
-    if is_after(packet.seq, place.seen_seq) {
+    if after(packet.seq, place.seen_seq) {
         place.flags |= ADRIFT | LOST;
     }
     if place.flags & ADRIFT != 0 {
@@ -145,7 +146,7 @@ fn begin(sent: &Sent<'_>, place: &mut Place) -> Option<u32> {
 fn rest_of_frame(sent: &Sent<'_>, place: &mut Place, begin: u32) -> Option<u32> {
     let packet = sent.packet;
     let begin_seq = packet.seq.wrapping_add(begin);
-    if place.header_bytes != 0 || !is_after(place.next_seq, begin_seq) {
+    if place.header_bytes != 0 || !after(place.next_seq, begin_seq) {
         return Some(begin);
     }
     let rest = place.next_seq.wrapping_sub(begin_seq);
@@ -334,10 +335,4 @@ fn keep_partial_header(sent: &Sent<'_>, place: &mut Place, offset: u32) {
             place.header_bytes = index as u8 + 1;
         }
     }
-}
-
-/// Whether `a` comes after `b` in TCP's sequence space (RFC 9293 section 3.4).
-#[inline(always)]
-fn is_after(a: u32, b: u32) -> bool {
-    (b.wrapping_sub(a) as i32) < 0
 }

@@ -8,7 +8,6 @@
 
 mod ending;
 mod event;
-mod seq;
 mod waiting;
 
 use std::collections::{HashMap, VecDeque};
@@ -19,7 +18,7 @@ use crate::decode::{Close, CloseKind, Fragment, Journey, Read, Tuple};
 
 pub use ending::{Cause, Ending};
 pub use event::{ConnectionId, Event, EventKind, PacketId, Side};
-pub use seq::{after, before};
+pub use tracer_common::seq::{after, before};
 
 use waiting::Waiting;
 

@@ -1,12 +1,14 @@
-//! TCP sequence numbers compare modulo 2^32 (RFC 9293 section 3.4).
+//! The order of TCP's sequence numbers, which compare modulo 2^32 (RFC 9293 section 3.4).
 
 /// Whether `a` comes before `b`.
-pub fn before(a: u32, b: u32) -> bool {
+#[inline(always)]
+pub const fn before(a: u32, b: u32) -> bool {
     a.wrapping_sub(b).cast_signed() < 0
 }
 
 /// Whether `a` comes after `b`.
-pub fn after(a: u32, b: u32) -> bool {
+#[inline(always)]
+pub const fn after(a: u32, b: u32) -> bool {
     before(b, a)
 }
 
