@@ -1,5 +1,7 @@
 //! The stamps of one message on this node.
 
+use std::net::SocketAddr;
+
 use tracer_common::{
     hook::Hook,
     journey::{self as raw, End, HAS_CONNTRACK, HEAD_LOST, HEADER_BYTES, STAMPS_CUT},
@@ -57,6 +59,26 @@ pub struct Journey {
     pub stamps_cut: bool,
     /// The head record of this message was lost.
     pub head_lost: bool,
+}
+
+impl Journey {
+    /// What was done to the addresses, by conntrack; where no netfilter program saw the packet, by its
+    /// two ends. `None` where neither is known.
+    pub fn translation(&self) -> Option<Conntrack> {
+        self.conntrack.or_else(|| {
+            Some(Conntrack {
+                original: self.sent,
+                reply: self.received?.reversed(),
+            })
+        })
+    }
+
+    /// The client, of a message that it has sent. What the node itself sends is translated and
+    /// masqueraded before its journey opens: only conntrack knows then what the client wrote.
+    pub fn client(&self) -> SocketAddr {
+        self.translation()
+            .map_or(self.sent.source, |known| known.original.source)
+    }
 }
 
 pub(super) fn decode(bytes: &[u8], short: DecodeError) -> Result<Journey, DecodeError> {

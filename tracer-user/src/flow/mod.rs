@@ -138,8 +138,7 @@ impl Flow {
         connection.last_ns = journey.start_ns;
         let to_server = side == Side::Client;
         if to_server && connection.from_server.is_none() {
-            let seen = journey.conntrack.map(|conntrack| conntrack.reply);
-            connection.from_server = seen.or(journey.received.map(Tuple::reversed));
+            connection.from_server = journey.translation().map(|known| known.reply);
             if let Some(tuple) = connection.from_server {
                 self.client_of_tuple.insert(tuple, client_cookie);
             }

@@ -213,11 +213,7 @@ impl Maker<'_> {
     fn exchange_attributes(&self, exchange: &Exchange) -> Vec<Attribute> {
         let journey = &exchange.request.journey;
         let destination = journey.received.unwrap_or(journey.sent).destination;
-        // What the node itself sends is translated and masqueraded before its journey opens: only conntrack knows then what
-        // the client wrote.
-        let source = journey
-            .conntrack
-            .map_or(journey.sent.source, |conntrack| conntrack.original.source);
+        let source = journey.client();
         let mut attributes = vec![
             Attribute::text(semconv::NETWORK_TRANSPORT, "tcp"),
             Attribute::text(semconv::NETWORK_PROTOCOL_NAME, "http"),

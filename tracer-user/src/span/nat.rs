@@ -24,15 +24,7 @@ pub(super) struct Nat<'r> {
 impl<'r> Nat<'r> {
     /// `None` where no address was changed.
     pub(super) fn of(journey: &Journey, rules: &'r Rules) -> Option<Self> {
-        // Where no netfilter program saw the connection, its two ends still tell what was done to it
-        // on the way between them.
-        let Conntrack { original, reply } = match journey.conntrack {
-            Some(conntrack) => conntrack,
-            None => Conntrack {
-                original: journey.sent,
-                reply: journey.received?.reversed(),
-            },
-        };
+        let Conntrack { original, reply } = journey.translation()?;
         if reply == original.reversed() {
             return None;
         }

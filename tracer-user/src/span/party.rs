@@ -28,10 +28,6 @@ pub(super) struct Parties<'w> {
 /// Client and server of an exchange, as its request shows them.
 pub fn sides(exchange: &Exchange) -> [Side; 2] {
     let journey = &exchange.request.journey;
-    // What the node itself sends is masqueraded before its journey opens: conntrack knows who sent it.
-    let client = journey
-        .conntrack
-        .map_or(journey.sent.source, |conntrack| conntrack.original.source);
     let server = match (journey.received, journey.conntrack) {
         (Some(received), _) => received.destination,
         (None, Some(conntrack)) => conntrack.reply.source,
@@ -41,7 +37,7 @@ pub fn sides(exchange: &Exchange) -> [Side; 2] {
     let first = journey.stamps.iter().find_map(|stamp| stamp.device);
     let last = journey.stamps.iter().rev().find_map(|stamp| stamp.device);
     let source = Side {
-        socket: client,
+        socket: journey.client(),
         cgroup: journey.sender_cgroup,
         netns: netns(first),
         listens: false,

@@ -88,11 +88,11 @@ fn trace_id(exchange: &Exchange) -> TraceId {
 
 /// Client and server after all translations.
 fn ends(journey: &Journey) -> (SocketAddr, SocketAddr) {
-    match (journey.conntrack, journey.received) {
-        (Some(conntrack), _) => (conntrack.reply.destination, conntrack.reply.source),
-        (None, Some(received)) => (received.source, received.destination),
-        (None, None) => (journey.sent.source, journey.sent.destination),
-    }
+    journey
+        .translation()
+        .map_or((journey.sent.source, journey.sent.destination), |known| {
+            (known.reply.destination, known.reply.source)
+        })
 }
 
 fn address_bytes(address: SocketAddr) -> [u8; 18] {
