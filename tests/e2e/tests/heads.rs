@@ -114,8 +114,9 @@ fn three_requests_in_one_write() {
             traceparent(span)
         )
     };
+    // The shell's own printf writes line by line.
     let script = format!(
-        "printf '{}{}{}' >&3",
+        "printf '{}{}{}' | dd bs=64K iflag=fullblock status=none >&3",
         request(3, "/customer?customer=123", ""),
         request(4, "/nowhere", ""),
         request(5, "/customer?customer=392", r"Connection: close\r\n"),
