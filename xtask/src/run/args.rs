@@ -75,6 +75,7 @@ impl RunArgs {
         NodeOptions {
             wiring: self.wiring,
             proxy_mode: self.proxy_mode,
+            ..NodeOptions::default()
         }
     }
 }
