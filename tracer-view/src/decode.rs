@@ -11,7 +11,9 @@ use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
-use crate::span::{DataPlane, Facts, Kind, Layer, Resource, Role, Span, SpanId, TraceId};
+use crate::span::{
+    DataPlane, Facts, Half, Kind, Layer, Resource, Role, Sender, Span, SpanId, TraceId,
+};
 use crate::text::Text;
 
 /// The instrumentation scope that marks a data-plane span.
@@ -70,6 +72,11 @@ fn resource(attributes: &[KeyValue]) -> Resource {
     Resource {
         service: text("service.name").unwrap_or_else(|| Text::clean("unknown_service")),
         pod: text("k8s.pod.name"),
+        sender: Sender {
+            node: text("k8s.node.name"),
+            host: text("host.name"),
+            instance: text("service.instance.id"),
+        },
     }
 }
 
@@ -138,6 +145,12 @@ fn data_plane<'a>(attributes: &'a [KeyValue], names: &mut Names<'a>) -> DataPlan
         },
         hop: string(attributes, "hopspan.hop").map(|name| names.get(name)),
         interface: string(attributes, "network.interface.name").map(|name| names.get(name)),
+        half: match string(attributes, "hopspan.half") {
+            Some("client") => Some(Half::Client),
+            Some("server") => Some(Half::Server),
+            _ => None,
+        },
+        peer: None,
         facts: (facts != Facts::default()).then(|| Box::new(facts)),
     }
 }
@@ -156,6 +169,7 @@ fn facts(attributes: &[KeyValue]) -> Facts {
         service: text("k8s.service.name"),
         pod: text("k8s.pod.name"),
         destination: destination(attributes),
+        skew: None,
     }
 }
 
