@@ -56,7 +56,7 @@ pub fn decode(request: &ExportTraceServiceRequest) -> Decoded {
 
 /// Shares one allocation between equal texts of a batch: hop and interface names repeat on most spans.
 #[derive(Default)]
-struct Names<'a>(HashMap<&'a str, Text>);
+pub(crate) struct Names<'a>(HashMap<&'a str, Text>);
 
 impl<'a> Names<'a> {
     fn get(&mut self, raw: &'a str) -> Text {
@@ -67,7 +67,7 @@ impl<'a> Names<'a> {
     }
 }
 
-fn resource(attributes: &[KeyValue]) -> Resource {
+pub(crate) fn resource(attributes: &[KeyValue]) -> Resource {
     let text = |key| string(attributes, key).map(Text::clean);
     Resource {
         service: text("service.name").unwrap_or_else(|| Text::clean("unknown_service")),
@@ -80,7 +80,7 @@ fn resource(attributes: &[KeyValue]) -> Resource {
     }
 }
 
-fn span<'a>(
+pub(crate) fn span<'a>(
     otlp: &'a OtlpSpan,
     resource: &Arc<Resource>,
     by_hopspan: bool,

@@ -8,6 +8,7 @@
 
 mod family;
 mod join;
+mod requests;
 mod skew;
 
 use std::borrow::Cow;
@@ -16,6 +17,7 @@ use std::collections::HashMap;
 use crate::span::{DataPlane, Half, Layer, Span, SpanId};
 use family::Family;
 
+pub use requests::{SKEW, SKEW_BOUND, merge_requests};
 pub use skew::Skew;
 
 /// Joins what several agents sent of one exchange. Spans that no other agent has a copy of are the same before and after, but
@@ -26,21 +28,45 @@ pub fn merge(spans: &[Span]) -> Cow<'_, [Span]> {
     if is_of_one_node(spans) {
         return Cow::Borrowed(spans);
     }
-    let mut spans = spans.to_vec();
-    let index = Index::of(&spans);
-    for exchange in index.exchanges(&spans) {
-        let family = Family::of(exchange, &index, &spans);
-        let Some(skew) = family.skew(&index, &spans) else {
-            continue;
+    let Aligned { spans, .. } = Aligned::of(spans);
+    let groups = join::groups(&spans);
+    let whole = groups
+        .iter()
+        .filter_map(|copies| join::one_of(&spans, copies));
+    Cow::Owned(whole.collect())
+}
+
+/// The spans of a trace on one clock, and by how much each was moved for it.
+struct Aligned {
+    spans: Vec<Span>,
+    moved_ns: Vec<i128>,
+}
+
+impl Aligned {
+    fn of(spans: &[Span]) -> Self {
+        let mut aligned = Self {
+            spans: spans.to_vec(),
+            moved_ns: vec![0; spans.len()],
         };
+        let index = Index::of(spans);
+        for exchange in index.exchanges(spans) {
+            let family = Family::of(exchange, &index, spans);
+            if let Some(skew) = family.skew(&index, spans) {
+                aligned.take_out(&family, skew);
+            }
+        }
+        aligned
+    }
+
+    fn take_out(&mut self, family: &Family, skew: Skew) {
         for &member in &family.of_server {
-            spans[member].shift(-skew.taken_ns);
+            self.spans[member].shift(-skew.taken_ns);
+            self.moved_ns[member] -= skew.taken_ns;
         }
         if let (Some(client), Some(_)) = (family.client, family.server) {
-            note(&mut spans[client], skew);
+            note(&mut self.spans[client], skew);
         }
     }
-    Cow::Owned(join::join(spans))
 }
 
 fn is_of_one_node(spans: &[Span]) -> bool {

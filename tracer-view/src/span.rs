@@ -86,13 +86,8 @@ impl Span {
 
     /// Moves it in time; at both ends of time it stays there.
     pub(crate) fn shift(&mut self, by_ns: i128) {
-        for at_ns in [&mut self.start_ns, &mut self.end_ns] {
-            // 0 is no time at all.
-            if *at_ns > 0 {
-                let shifted = i128::from(*at_ns).saturating_add(by_ns).max(1);
-                *at_ns = u64::try_from(shifted).unwrap_or(u64::MAX);
-            }
-        }
+        self.start_ns = shifted(self.start_ns, by_ns);
+        self.end_ns = shifted(self.end_ns, by_ns);
     }
 
     /// What hopspan measured, or `None` for an application's span.
@@ -107,6 +102,15 @@ impl Span {
     pub fn role(&self) -> Option<Role> {
         self.data_plane().map(|d| d.role)
     }
+}
+
+/// A moment, moved; 0 is none.
+pub(crate) fn shifted(at_ns: u64, by_ns: i128) -> u64 {
+    if at_ns == 0 || by_ns == 0 {
+        return at_ns;
+    }
+    let shifted = i128::from(at_ns).saturating_add(by_ns).max(1);
+    u64::try_from(shifted).unwrap_or(u64::MAX)
 }
 
 /// OpenTelemetry span kind, as far as the viewer distinguishes.

@@ -1,5 +1,5 @@
-//! Copies of one span to one. In: spans in any order, on one clock. Out: each id of the data plane once, at the place of its
-//! first copy.
+//! Copies of one span to one. In: spans in any order, on one clock. Out: which are copies of one span, and that span. The
+//! application's spans have none.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,26 +8,31 @@ use super::half;
 use crate::span::{DataPlane, Facts, Half, Layer, Role, Sender, Span, SpanId};
 use crate::text::Text;
 
-pub(super) fn join(spans: Vec<Span>) -> Vec<Span> {
+/// Where the copies of each span are, those of one span together, in an order that does not depend on who came first: the
+/// client's half before the server's; a wire's by when it was left.
+pub(super) fn groups(spans: &[Span]) -> Vec<Vec<usize>> {
     let mut places: HashMap<(SpanId, Role), usize> = HashMap::new();
-    let mut copies: Vec<Vec<Span>> = Vec::with_capacity(spans.len());
-    for span in spans {
+    let mut copies: Vec<Vec<usize>> = Vec::with_capacity(spans.len());
+    for (at, span) in spans.iter().enumerate() {
         // Two roles under one id are no halves of anything.
         let place = span
             .role()
             .map(|role| *places.entry((span.id, role)).or_insert(copies.len()));
         match place.and_then(|place| copies.get_mut(place)) {
-            Some(known) => known.push(span),
-            None => copies.push(vec![span]),
+            Some(known) => known.push(at),
+            None => copies.push(vec![at]),
         }
     }
-    copies.into_iter().filter_map(one_of).collect()
+    for group in &mut copies {
+        group.sort_by(|&a, &b| order(&spans[a]).cmp(&order(&spans[b])));
+    }
+    copies
 }
 
-/// In an order that does not depend on who came first: the client's half before the server's; a wire's by when it was left.
-fn one_of(mut copies: Vec<Span>) -> Option<Span> {
-    copies.sort_by(|a, b| order(a).cmp(&order(b)));
-    copies.into_iter().reduce(join_two)
+/// The copies as one span.
+pub(super) fn one_of(spans: &[Span], copies: &[usize]) -> Option<Span> {
+    let copies = copies.iter().filter_map(|&at| spans.get(at).cloned());
+    copies.reduce(join_two)
 }
 
 fn order(span: &Span) -> (u8, u64, u64, &Sender) {
