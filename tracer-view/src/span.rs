@@ -98,6 +98,18 @@ impl Span {
         }
     }
 
+    /// What tells a copy from others of its id: who sent it, and which end of an exchange it is. An agent sends both halves
+    /// itself where packets take a way over another node; of a wire hop these differ in time alone. What is sent again is
+    /// equal in all of it, and every span of an application to the first of its id.
+    pub(crate) fn copy(&self) -> Option<Copied> {
+        let data_plane = self.data_plane()?;
+        Some(Copied {
+            sender: self.resource.sender.clone(),
+            half: data_plane.half,
+            on_wire_ns: data_plane.is_wire().then_some(self.start_ns),
+        })
+    }
+
     /// The role of a data-plane span.
     pub fn role(&self) -> Option<Role> {
         self.data_plane().map(|d| d.role)
@@ -180,12 +192,27 @@ pub struct DataPlane {
 }
 
 /// What one node saw of an exchange with another node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Half {
     /// The client's node.
     Client,
     /// The server's node.
     Server,
+}
+
+impl DataPlane {
+    /// Whether it is the hop between two nodes.
+    pub(crate) fn is_wire(&self) -> bool {
+        self.role == Role::Hop && self.hop.as_ref().is_some_and(|hop| hop.as_str() == "wire")
+    }
+}
+
+/// See [`Span::copy`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Copied {
+    sender: Sender,
+    half: Option<Half>,
+    on_wire_ns: Option<u64>,
 }
 
 /// `hopspan.role` of a data-plane span.

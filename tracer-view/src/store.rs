@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use crate::span::{Sender, Span, SpanId, TraceId};
+use crate::span::{Copied, Span, SpanId, TraceId};
 
 /// How much is kept. Beyond it the oldest trace goes first.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +23,7 @@ pub struct Limits {
 pub struct Counts {
     /// Spans offered.
     pub offered: u64,
-    /// Spans whose id their trace had already, from the same sender: re-sent batches.
+    /// Spans that their trace had already: re-sent batches.
     pub duplicates: u64,
     /// Traces dropped to make room.
     pub evicted_traces: u64,
@@ -38,14 +38,14 @@ pub struct Counts {
 pub struct Trace {
     /// Its id.
     pub id: TraceId,
-    /// Its spans in the order they came, each id once from an application, and once from each agent that sent it.
+    /// Its spans in the order they came, each once; of an exchange between nodes each half for itself.
     pub spans: Vec<Span>,
     /// Spans that came when it was full already.
     pub refused: u64,
     /// The place of each id's first span.
     ids: HashMap<SpanId, usize>,
-    /// Who else sent which, of exchanges between nodes.
-    halves: HashSet<(SpanId, Sender)>,
+    /// The other copies of ids that have several, of exchanges between nodes.
+    copies: HashSet<(SpanId, Copied)>,
     last_arrival: Instant,
     shown_spans: usize,
 }
@@ -61,19 +61,16 @@ impl Trace {
         let Some(first) = self.ids.get(&span.id).and_then(|&at| self.spans.get(at)) else {
             return false;
         };
-        let both_measured = first.data_plane().is_some() && span.data_plane().is_some();
-        let sender = &span.resource.sender;
-        !both_measured
-            || first.resource.sender == *sender
-            || self.halves.contains(&(span.id, sender.clone()))
+        match (first.copy(), span.copy()) {
+            (Some(first), Some(copy)) => first == copy || self.copies.contains(&(span.id, copy)),
+            _ => true,
+        }
     }
 
     fn add(&mut self, span: Span) {
         match self.ids.entry(span.id) {
             Entry::Vacant(vacant) => _ = vacant.insert(self.spans.len()),
-            Entry::Occupied(_) => {
-                _ = self.halves.insert((span.id, span.resource.sender.clone()));
-            }
+            Entry::Occupied(_) => self.copies.extend(span.copy().map(|copy| (span.id, copy))),
         }
         self.spans.push(span);
     }
@@ -128,7 +125,7 @@ impl Store {
                 spans: Vec::new(),
                 refused: 0,
                 ids: HashMap::new(),
-                halves: HashSet::new(),
+                copies: HashSet::new(),
                 last_arrival: now,
                 shown_spans: 0,
             }

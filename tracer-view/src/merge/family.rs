@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::skew::{Interval, Skew};
 use super::{Index, half};
-use crate::span::{Half, Role, Span, SpanId};
+use crate::span::{DataPlane, Half, Role, Span, SpanId};
 
 /// The spans of one exchange, by their place in the trace.
 pub(super) struct Family {
@@ -52,10 +52,11 @@ impl Family {
     }
 
     /// What is known of the server's clock: by packets that crossed the wire, or, without the client's agent, by the client's
-    /// own span, which the request was sent and the response received in.
+    /// own span, which the request was sent and the response received in. One agent has one clock.
     pub(super) fn skew(&self, index: &Index, spans: &[Span]) -> Option<Skew> {
         let server = self.server?;
         match self.client {
+            Some(client) if spans[client].resource.sender == spans[server].resource.sender => None,
             Some(client) => self.skew_by_wire(index, spans, [client, server]),
             None => self.skew_by_client_span(index, spans, server),
         }
@@ -143,10 +144,7 @@ fn way(role: Role, number: usize) -> Way {
 }
 
 fn is_wire(span: &Span) -> bool {
-    let hop = span
-        .data_plane()
-        .and_then(|data_plane| data_plane.hop.as_ref());
-    span.role() == Some(Role::Hop) && hop.is_some_and(|hop| hop.as_str() == "wire")
+    span.data_plane().is_some_and(DataPlane::is_wire)
 }
 
 /// A span and what is below it, as far as its own agent sent it.

@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
 use super::{Aligned, half, join};
 use crate::decode::{DATA_PLANE_SCOPE, Names, resource, span};
-use crate::span::{Sender, Span, SpanId, TraceId};
+use crate::span::{Copied, Span, SpanId, TraceId};
 
 /// The offset that was taken out, on a merged exchange: nanoseconds by which the server's clock was ahead.
 pub const SKEW: &str = "hopspan.clock.skew_ns";
@@ -60,7 +60,7 @@ pub fn merge_requests(requests: &[ExportTraceServiceRequest]) -> Vec<ExportTrace
 /// The traces, and the places of spans that were sent again.
 fn read(requests: &[ExportTraceServiceRequest]) -> (HashMap<TraceId, Trace>, Vec<Place>) {
     let (mut traces, mut again) = (HashMap::<TraceId, Trace>::new(), Vec::new());
-    let mut known: HashSet<(TraceId, SpanId, Option<Sender>)> = HashSet::new();
+    let mut known: HashSet<(TraceId, SpanId, Option<Copied>)> = HashSet::new();
     let mut names = Names::default();
     for (place, of_resource, scope, otlp) in places(requests) {
         let of_resource = of_resource.resource.as_ref();
@@ -69,8 +69,7 @@ fn read(requests: &[ExportTraceServiceRequest]) -> (HashMap<TraceId, Trace>, Vec
         let Some((id, span)) = span(otlp, &of_resource, by_hopspan, &mut names) else {
             continue;
         };
-        let sender = by_hopspan.then(|| of_resource.sender.clone());
-        if !known.insert((id, span.id, sender)) {
+        if !known.insert((id, span.id, span.copy())) {
             again.push(place);
             continue;
         }

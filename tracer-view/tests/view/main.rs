@@ -7,6 +7,7 @@ mod copies;
 mod decode;
 mod fixture;
 mod halves;
+mod halves_otlp;
 mod hostile;
 mod receive;
 mod running;
