@@ -1,0 +1,45 @@
+//! What is said of two nodes' clocks. In: the traces, and how far the clocks are apart. Out: a failed test where that is not what
+//! was found.
+
+use std::ops::RangeInclusive;
+
+use crate::ground::Ground;
+
+/// More than any packet of these exchanges was on its way, on a machine that may be compiling.
+const MAX_BOUND_NS: i64 = 20_000_000;
+
+/// Checks what was taken out of each exchange; it is never said to be surer than it is.
+pub(crate) fn assert_skews(ground: &Ground, expected: RangeInclusive<i64>) {
+    for (trace, call) in ground.calls() {
+        for exchange in trace.children_of_role(call, "exchange") {
+            let number = |key: &str| -> i64 { exchange.attribute(key).parse().unwrap() };
+            let skew_ns = number("hopspan.clock.skew_ns");
+            let bound_ns = number("hopspan.clock.skew_bound_ns");
+            assert!((0..MAX_BOUND_NS).contains(&bound_ns), "{exchange:#?}");
+            let apart_ns = match () {
+                () if skew_ns < *expected.start() => expected.start() - skew_ns,
+                () if skew_ns > *expected.end() => skew_ns - expected.end(),
+                () => 0,
+            };
+            assert!(
+                apart_ns <= bound_ns,
+                "{skew_ns}, not {expected:?}: {exchange:#?}"
+            );
+        }
+    }
+}
+
+/// Checks that the page says whose clock it was.
+pub(crate) fn assert_page(ground: &Ground, ahead_ms: i64) {
+    let which = if ahead_ms > 0 { "ahead of" } else { "behind" };
+    let said = format!("clock of node-2 {which} node-1's by ");
+    let page = &ground.outcome.page;
+    let at = page
+        .find(&said)
+        .unwrap_or_else(|| panic!("no {said:?}:\n{page}"));
+    let by = &page[at + said.len()..];
+    let (ms, rest) = by.split_once(' ').unwrap();
+    assert!(rest.starts_with("ms ± "), "{by}");
+    let ms: f64 = ms.parse().unwrap();
+    assert!((ms - ahead_ms.unsigned_abs() as f64).abs() < 5.0, "{ms} ms");
+}

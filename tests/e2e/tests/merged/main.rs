@@ -1,0 +1,136 @@
+//! One tree from two agents: dispatches of the application over two nodes, with the halves merged as the viewer does it. What is
+//! right is what the application says: every call has its one exchange, within it, whole, on one clock.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where it fails, helper functions too"
+)]
+
+mod clocks;
+mod ground;
+mod part;
+mod whole;
+
+use std::time::Duration;
+
+use hopspan_e2e::NodeAgent;
+use hopspan_lab::{ClockShift, NodeOptions, Overlay, Wiring};
+
+use ground::Ground;
+
+const BOTH: [NodeAgent; 2] = [NodeAgent::Right; 2];
+const OFF: Duration = Duration::from_millis(50);
+
+fn options(wiring: Wiring, overlay: Overlay) -> NodeOptions {
+    NodeOptions {
+        wiring,
+        overlay,
+        ..NodeOptions::default()
+    }
+}
+
+fn check_whole(test: &str, options: NodeOptions) {
+    let Some(ground) = Ground::lay(test, options, BOTH) else {
+        return;
+    };
+    whole::assert_whole(&ground, true);
+    // Nothing is off by more than the agents' own reading of the clocks.
+    clocks::assert_skews(&ground, 0..=0);
+}
+
+#[test]
+fn bridges_on_a_wire() {
+    check_whole("bridges_on_a_wire", options(Wiring::Bridge, Overlay::None));
+}
+
+#[test]
+fn bridges_over_vxlan() {
+    check_whole(
+        "bridges_over_vxlan",
+        options(Wiring::Bridge, Overlay::Vxlan),
+    );
+}
+
+#[test]
+fn routed_pods_on_a_wire() {
+    check_whole(
+        "routed_pods_on_a_wire",
+        options(Wiring::Routed, Overlay::None),
+    );
+}
+
+#[test]
+fn routed_pods_over_vxlan() {
+    check_whole(
+        "routed_pods_over_vxlan",
+        options(Wiring::Routed, Overlay::Vxlan),
+    );
+}
+
+#[test]
+fn masqueraded_on_the_way() {
+    let options = NodeOptions {
+        masquerade_all: true,
+        ..options(Wiring::Bridge, Overlay::Vxlan)
+    };
+    check_whole("masqueraded_on_the_way", options);
+}
+
+fn check_off(test: &str, agents: [NodeAgent; 2], ahead_ms: i64) {
+    let Some(ground) = Ground::lay(test, NodeOptions::default(), agents) else {
+        return;
+    };
+    // Agent and applications of a node have one clock; in the lab only the agent's is off, so that where it is the client's,
+    // its spans are beside the client's own.
+    whole::assert_whole(&ground, agents[0] == NodeAgent::Right);
+    let around = Duration::from_millis(5).as_nanos() as i64;
+    let ahead_ns = ahead_ms * 1_000_000;
+    clocks::assert_skews(&ground, ahead_ns - around..=ahead_ns + around);
+    clocks::assert_page(&ground, ahead_ms);
+}
+
+#[test]
+fn the_servers_clock_is_ahead() {
+    let agents = [NodeAgent::Right, NodeAgent::Off(ClockShift::Ahead(OFF))];
+    check_off("the_servers_clock_is_ahead", agents, 50);
+}
+
+#[test]
+fn the_servers_clock_is_behind() {
+    let agents = [NodeAgent::Right, NodeAgent::Off(ClockShift::Behind(OFF))];
+    check_off("the_servers_clock_is_behind", agents, -50);
+}
+
+#[test]
+fn the_clients_clock_is_ahead() {
+    let agents = [NodeAgent::Off(ClockShift::Ahead(OFF)), NodeAgent::Right];
+    check_off("the_clients_clock_is_ahead", agents, -50);
+}
+
+#[test]
+fn the_servers_agent_is_missing() {
+    let test = "the_servers_agent_is_missing";
+    let agents = [NodeAgent::Right, NodeAgent::Missing];
+    let overlay = options(Wiring::Routed, Overlay::Vxlan);
+    if let Some(ground) = Ground::lay(test, overlay, agents) {
+        part::assert_part(&ground, "client");
+    }
+}
+
+#[test]
+fn the_clients_agent_is_missing() {
+    let test = "the_clients_agent_is_missing";
+    let agents = [NodeAgent::Missing, NodeAgent::Right];
+    if let Some(ground) = Ground::lay(test, NodeOptions::default(), agents) {
+        part::assert_part(&ground, "server");
+    }
+}
+
+#[test]
+fn the_clients_agent_is_missing_and_the_servers_clock_ahead() {
+    let test = "the_clients_agent_is_missing_and_the_servers_clock_ahead";
+    let agents = [NodeAgent::Missing, NodeAgent::Off(ClockShift::Ahead(OFF))];
+    if let Some(ground) = Ground::lay(test, NodeOptions::default(), agents) {
+        part::assert_part(&ground, "server");
+    }
+}

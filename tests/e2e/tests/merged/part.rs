@@ -1,0 +1,54 @@
+//! Exchanges of which only one agent could send its half. In: the traces. Out: a failed test where that half is not in its place.
+
+use hopspan_e2e::{Span, Trace};
+
+use crate::ground::Ground;
+
+/// Checks the half of every call between the nodes: it is within the client's span, whatever the agent's clock, and says what
+/// it is.
+pub(crate) fn assert_part(ground: &Ground, half: &str) {
+    for (trace, call) in ground.calls() {
+        let exchanges = trace.children_of_role(call, "exchange");
+        let [exchange] = exchanges[..] else {
+            panic!("{} exchanges under {call:?}", exchanges.len());
+        };
+        assert_eq!(exchange.attribute("hopspan.half"), half, "{exchange:?}");
+        assert_eq!(
+            exchange.attribute("hopspan.clock.skew_ns"),
+            "",
+            "{exchange:?}"
+        );
+        assert!(
+            exchange.is_within(call),
+            "{exchange:?} is not within {call:?}"
+        );
+        assert_legs_within(trace, exchange);
+    }
+    let said = format!("only the {half}'s node, ");
+    assert!(
+        ground.outcome.page.contains(&said),
+        "{}",
+        ground.outcome.page
+    );
+}
+
+fn assert_legs_within(trace: &Trace, exchange: &Span) {
+    for role in ["request", "response"] {
+        let legs = trace.children_of_role(exchange, role);
+        let [leg] = legs[..] else {
+            panic!("{} {role} spans under {exchange:?}", legs.len());
+        };
+        assert!(
+            leg.is_within(exchange),
+            "{leg:?} is not within {exchange:?}"
+        );
+        let hops = trace.children(leg);
+        assert!(hops.iter().all(|hop| hop.is_within(leg)), "{hops:#?}");
+        let wires = hops
+            .iter()
+            .filter(|hop| hop.attribute("hopspan.hop") == "wire");
+        // The one end of it that was seen.
+        let lengths: Vec<u64> = wires.map(|wire| wire.duration_ns()).collect();
+        assert_eq!(lengths, [0], "wires of {leg:?}");
+    }
+}

@@ -1,0 +1,93 @@
+//! Exchanges of which both agents sent their half. In: the traces. Out: a failed test where the two are no whole.
+
+use hopspan_e2e::{Span, Trace, assert_legs};
+use hopspan_lab::Overlay;
+
+use crate::ground::Ground;
+
+/// Checks the exchange of every call between the nodes; `within` its client's own span, where that is on the same clock.
+pub(crate) fn assert_whole(ground: &Ground, within: bool) {
+    let mut connects = 0;
+    for (trace, call) in ground.calls() {
+        let exchanges = trace.children_of_role(call, "exchange");
+        let [exchange] = exchanges[..] else {
+            panic!("{} exchanges under {call:?}", exchanges.len());
+        };
+        for key in ["hopspan.half", "hopspan.incomplete", "error.type"] {
+            assert_eq!(exchange.attribute(key), "", "{key} of {exchange:#?}");
+        }
+        assert_eq!(exchange.resource["k8s.node.name"], "node-1", "the client's");
+        assert_copies(ground, exchange);
+        assert!(
+            !within || exchange.is_within(call),
+            "{exchange:?} is not within {call:?}"
+        );
+        let connected = trace.children_of_role(exchange, "connect").len();
+        connects += connected;
+        // Every leg is within, and its hops are all of it.
+        assert_legs(trace, exchange, connected > 0);
+        for role in ["connect", "request", "response"] {
+            for leg in trace.children_of_role(exchange, role) {
+                assert_eq!(leg.attribute("hopspan.half"), "", "{leg:?}");
+                assert_crossings(ground, trace, leg);
+            }
+        }
+    }
+    // A connection to each of customer and driver, and to route as many as there were calls at a time.
+    assert!(connects >= 3, "{connects} connects between nodes");
+    assert!(
+        ground.outcome.page.contains("node-1 → node-2"),
+        "{}",
+        ground.outcome.page
+    );
+}
+
+/// Both agents had sent it.
+fn assert_copies(ground: &Ground, exchange: &Span) {
+    let sent = &ground.outcome.sent.0[&exchange.trace_id].spans;
+    let copies = sent.iter().filter(|span| span.span_id == exchange.span_id);
+    let mut halves: Vec<[&str; 2]> = copies
+        .map(|span| {
+            [
+                span.attribute("hopspan.half"),
+                span.resource["k8s.node.name"].as_str(),
+            ]
+        })
+        .collect();
+    halves.sort_unstable();
+    assert_eq!(
+        halves,
+        [["client", "node-1"], ["server", "node-2"]],
+        "{exchange:?}"
+    );
+}
+
+/// The way from one node to the other is there once for each packet, between what the nodes do with it.
+fn assert_crossings(ground: &Ground, trace: &Trace, leg: &Span) {
+    let packets = if leg.role() == "connect" { 2 } else { 1 };
+    let hops = trace.children(leg);
+    let names: Vec<&str> = hops
+        .iter()
+        .map(|hop| hop.attribute("hopspan.hop"))
+        .collect();
+    let count = |name: &str| names.iter().filter(|hop| **hop == name).count();
+    assert_eq!(count("wire"), packets, "{names:?}");
+    let overlays = match ground.options.overlay {
+        Overlay::None => 0,
+        Overlay::Vxlan => 2 * packets,
+    };
+    assert_eq!(count("overlay"), overlays, "{names:?}");
+    if overlays > 0 {
+        let tunnels = names
+            .windows(3)
+            .filter(|hops| *hops == ["overlay", "wire", "overlay"]);
+        assert_eq!(tunnels.count(), packets, "{names:?}");
+    }
+    assert_eq!(names.first(), Some(&"client.stack"));
+    for wire in hops
+        .iter()
+        .filter(|hop| hop.attribute("hopspan.hop") == "wire")
+    {
+        assert!(wire.duration_ns() > 0, "{wire:?}");
+    }
+}
