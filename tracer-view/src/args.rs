@@ -29,7 +29,8 @@ pub struct Args {
 
     /// Append each request to FILE as OTLP/JSON
     ///
-    /// One ExportTraceServiceRequest a line, in the OTLP/JSON encoding, as received: re-sent batches come twice.
+    /// One ExportTraceServiceRequest a line, in the OTLP/JSON encoding, as received: re-sent batches come twice, and
+    /// of an exchange between nodes each agent's half stands for itself. The same goes for --forward.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 

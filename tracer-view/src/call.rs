@@ -149,6 +149,7 @@ fn times(tree: &Tree<'_>, client: &Span, exchanges: &[NodeId], servers: &[NodeId
         exchanges
             .iter()
             .flat_map(|&exchange| tree.children_with(exchange, role))
+            .filter(|&path| is_whole(tree.nodes[path].span))
             .collect()
     };
     let requests = path(Role::Request);
@@ -165,6 +166,11 @@ fn times(tree: &Tree<'_>, client: &Span, exchanges: &[NodeId], servers: &[NodeId
         server_span_ns: total(tree, servers),
         response_ns: total(tree, &path(Role::Response)),
     }
+}
+
+/// What one node saw of a path to another is a part of it.
+fn is_whole(span: &Span) -> bool {
+    span.data_plane().is_some_and(|path| path.half.is_none())
 }
 
 fn is_socket_queue(span: &Span) -> bool {

@@ -25,7 +25,7 @@ pub struct EdgeTimes {
     pub connected: usize,
     /// Calls hopspan saw no exchange of.
     pub unseen: usize,
-    /// Calls with an exchange of which a path is missing; they are in no data-plane number.
+    /// Calls with an exchange of which a path, or its part on another node, is missing; they are in no data-plane number.
     pub incomplete: usize,
     /// Client span, nanoseconds.
     pub client_span: Option<Spread>,

@@ -11,7 +11,9 @@ use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
-use crate::span::{DataPlane, Facts, Kind, Layer, Resource, Role, Span, SpanId, TraceId};
+use crate::span::{
+    DataPlane, Facts, Half, Kind, Layer, Resource, Role, Sender, Span, SpanId, TraceId,
+};
 use crate::text::Text;
 
 /// The instrumentation scope that marks a data-plane span.
@@ -54,7 +56,7 @@ pub fn decode(request: &ExportTraceServiceRequest) -> Decoded {
 
 /// Shares one allocation between equal texts of a batch: hop and interface names repeat on most spans.
 #[derive(Default)]
-struct Names<'a>(HashMap<&'a str, Text>);
+pub(crate) struct Names<'a>(HashMap<&'a str, Text>);
 
 impl<'a> Names<'a> {
     fn get(&mut self, raw: &'a str) -> Text {
@@ -65,15 +67,20 @@ impl<'a> Names<'a> {
     }
 }
 
-fn resource(attributes: &[KeyValue]) -> Resource {
+pub(crate) fn resource(attributes: &[KeyValue]) -> Resource {
     let text = |key| string(attributes, key).map(Text::clean);
     Resource {
         service: text("service.name").unwrap_or_else(|| Text::clean("unknown_service")),
         pod: text("k8s.pod.name"),
+        sender: Sender {
+            node: text("k8s.node.name"),
+            host: text("host.name"),
+            instance: text("service.instance.id"),
+        },
     }
 }
 
-fn span<'a>(
+pub(crate) fn span<'a>(
     otlp: &'a OtlpSpan,
     resource: &Arc<Resource>,
     by_hopspan: bool,
@@ -138,6 +145,12 @@ fn data_plane<'a>(attributes: &'a [KeyValue], names: &mut Names<'a>) -> DataPlan
         },
         hop: string(attributes, "hopspan.hop").map(|name| names.get(name)),
         interface: string(attributes, "network.interface.name").map(|name| names.get(name)),
+        half: match string(attributes, "hopspan.half") {
+            Some("client") => Some(Half::Client),
+            Some("server") => Some(Half::Server),
+            _ => None,
+        },
+        peer: None,
         facts: (facts != Facts::default()).then(|| Box::new(facts)),
     }
 }
@@ -156,6 +169,7 @@ fn facts(attributes: &[KeyValue]) -> Facts {
         service: text("k8s.service.name"),
         pod: text("k8s.pod.name"),
         destination: destination(attributes),
+        skew: None,
     }
 }
 

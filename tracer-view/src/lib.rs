@@ -10,6 +10,7 @@
 //! |---|---|---|
 //! | [`receive`] | sockets to requests, and requests to [`decode`]d spans | yes |
 //! | [`store`] | spans to traces, in bounded memory | no |
+//! | [`merge`] | what several agents sent of one exchange to one, on one clock | no |
 //! | [`tree`] | a trace to a tree | no |
 //! | [`call`] | a tree to calls between services | no |
 //! | [`compare`] | calls to a comparison per service edge | no |
@@ -23,6 +24,7 @@ pub mod call;
 pub mod choose;
 pub mod compare;
 pub mod decode;
+pub mod merge;
 mod page;
 pub mod receive;
 pub mod render;

@@ -8,6 +8,7 @@ use crate::args::{CharsetChoice, ColorChoice};
 use crate::call::Call;
 use crate::choose::choose;
 use crate::compare::Calls;
+use crate::merge::merge;
 use crate::render::{Charset, Line, Losses, Style, losses, table, waterfall};
 use crate::store::{Store, Trace};
 use crate::tree::Tree;
@@ -47,8 +48,8 @@ impl<W: Write> Page<W> {
             false => String::new(),
         };
         let caption = with_refused(caption, trace);
-        let tree = Tree::new(&trace.spans);
-        let lines = waterfall(trace.id, &tree, &caption, self.style);
+        let spans = merge(&trace.spans);
+        let lines = waterfall(trace.id, &Tree::new(&spans), &caption, self.style);
         self.print(&lines)
     }
 
@@ -58,7 +59,8 @@ impl<W: Write> Page<W> {
         let mut calls = Calls::default();
         let mut unseen = Vec::new();
         for trace in store.traces() {
-            let tree = Tree::new(&trace.spans);
+            let spans = merge(&trace.spans);
+            let tree = Tree::new(&spans);
             calls.add(&Call::all(&tree));
             if trace.new_spans() > 0 {
                 unseen.push((trace.id, tree.duration_ns()));
@@ -74,7 +76,8 @@ impl<W: Write> Page<W> {
                 String::new()
             };
             let caption = with_refused(caption, trace);
-            let lines = waterfall(trace.id, &Tree::new(&trace.spans), &caption, self.style);
+            let spans = merge(&trace.spans);
+            let lines = waterfall(trace.id, &Tree::new(&spans), &caption, self.style);
             if !self.print(&lines)? {
                 return Ok(());
             }

@@ -2,6 +2,7 @@
 //! Pure; knows no terminal: width, character set and colour are given.
 
 mod bar;
+mod clocks;
 mod columns;
 mod date;
 mod duration;

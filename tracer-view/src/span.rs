@@ -4,6 +4,7 @@ use std::fmt;
 use std::num::{NonZeroU64, NonZeroU128};
 use std::sync::Arc;
 
+use crate::merge::Skew;
 use crate::text::Text;
 
 /// W3C trace id: 16 bytes, not all zero (W3C Trace Context, section 3.2.2.3).
@@ -83,6 +84,12 @@ impl Span {
         self.end_ns.saturating_sub(self.start_ns)
     }
 
+    /// Moves it in time; at both ends of time it stays there.
+    pub(crate) fn shift(&mut self, by_ns: i128) {
+        self.start_ns = shifted(self.start_ns, by_ns);
+        self.end_ns = shifted(self.end_ns, by_ns);
+    }
+
     /// What hopspan measured, or `None` for an application's span.
     pub fn data_plane(&self) -> Option<&DataPlane> {
         match &self.layer {
@@ -95,6 +102,15 @@ impl Span {
     pub fn role(&self) -> Option<Role> {
         self.data_plane().map(|d| d.role)
     }
+}
+
+/// A moment, moved; 0 is none.
+pub(crate) fn shifted(at_ns: u64, by_ns: i128) -> u64 {
+    if at_ns == 0 || by_ns == 0 {
+        return at_ns;
+    }
+    let shifted = i128::from(at_ns).saturating_add(by_ns).max(1);
+    u64::try_from(shifted).unwrap_or(u64::MAX)
 }
 
 /// OpenTelemetry span kind, as far as the viewer distinguishes.
@@ -115,6 +131,26 @@ pub struct Resource {
     pub service: Text,
     /// `k8s.pod.name`.
     pub pod: Option<Text>,
+    /// What tells agents apart.
+    pub sender: Sender,
+}
+
+impl Resource {
+    /// The node it is on, as far as it says.
+    pub fn node(&self) -> Option<&Text> {
+        self.sender.node.as_ref().or(self.sender.host.as_ref())
+    }
+}
+
+/// Where a sender is, and which it is there: two that differ in any of these are two.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sender {
+    /// `k8s.node.name`.
+    pub node: Option<Text>,
+    /// `host.name`.
+    pub host: Option<Text>,
+    /// `service.instance.id`.
+    pub instance: Option<Text>,
 }
 
 /// Who measured a span.
@@ -135,12 +171,25 @@ pub struct DataPlane {
     pub hop: Option<Text>,
     /// `network.interface.name`.
     pub interface: Option<Text>,
+    /// `hopspan.half`: which side of an exchange between nodes this is; `None` when it is whole.
+    pub half: Option<Half>,
+    /// Who sent the other copy, where two were merged: the server's agent; of a wire hop the receiver's.
+    pub peer: Option<Arc<Resource>>,
     /// The attributes that few spans have; boxed because most spans are plain hops.
     pub facts: Option<Box<Facts>>,
 }
 
-/// `hopspan.role` of a data-plane span.
+/// What one node saw of an exchange with another node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Half {
+    /// The client's node.
+    Client,
+    /// The server's node.
+    Server,
+}
+
+/// `hopspan.role` of a data-plane span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
     /// A request and its response.
     Exchange,
@@ -188,4 +237,6 @@ pub struct Facts {
     pub pod: Option<Text>,
     /// `destination.address` with `destination.port`.
     pub destination: Option<Text>,
+    /// On a merged exchange: what was found of the server's clock. `hopspan.clock.skew_ns`, `hopspan.clock.skew_bound_ns`.
+    pub skew: Option<Skew>,
 }

@@ -1,10 +1,11 @@
 //! The last traces, in bounded memory. In: decoded spans and the time they came. Out: traces. Pure: the clock is the
 //! caller's. Knows no parents and no names.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use crate::span::{Span, SpanId, TraceId};
+use crate::span::{Sender, Span, SpanId, TraceId};
 
 /// How much is kept. Beyond it the oldest trace goes first.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +23,7 @@ pub struct Limits {
 pub struct Counts {
     /// Spans offered.
     pub offered: u64,
-    /// Spans whose id their trace had already: re-sent batches.
+    /// Spans whose id their trace had already, from the same sender: re-sent batches.
     pub duplicates: u64,
     /// Traces dropped to make room.
     pub evicted_traces: u64,
@@ -37,11 +38,14 @@ pub struct Counts {
 pub struct Trace {
     /// Its id.
     pub id: TraceId,
-    /// Its spans in the order they came, each id once.
+    /// Its spans in the order they came, each id once from an application, and once from each agent that sent it.
     pub spans: Vec<Span>,
     /// Spans that came when it was full already.
     pub refused: u64,
-    ids: HashSet<SpanId>,
+    /// The place of each id's first span.
+    ids: HashMap<SpanId, usize>,
+    /// Who else sent which, of exchanges between nodes.
+    halves: HashSet<(SpanId, Sender)>,
     last_arrival: Instant,
     shown_spans: usize,
 }
@@ -50,6 +54,28 @@ impl Trace {
     /// Spans that came after the trace was last shown; all of them when it never was.
     pub fn new_spans(&self) -> usize {
         self.spans.len() - self.shown_spans
+    }
+
+    /// Whether the span is one it has. An agent's copy of what another agent sent is none: each saw its own node.
+    fn has(&self, span: &Span) -> bool {
+        let Some(first) = self.ids.get(&span.id).and_then(|&at| self.spans.get(at)) else {
+            return false;
+        };
+        let both_measured = first.data_plane().is_some() && span.data_plane().is_some();
+        let sender = &span.resource.sender;
+        !both_measured
+            || first.resource.sender == *sender
+            || self.halves.contains(&(span.id, sender.clone()))
+    }
+
+    fn add(&mut self, span: Span) {
+        match self.ids.entry(span.id) {
+            Entry::Vacant(vacant) => _ = vacant.insert(self.spans.len()),
+            Entry::Occupied(_) => {
+                _ = self.halves.insert((span.id, span.resource.sender.clone()));
+            }
+        }
+        self.spans.push(span);
     }
 
     /// Whether the trace has been shown before.
@@ -101,20 +127,20 @@ impl Store {
                 id,
                 spans: Vec::new(),
                 refused: 0,
-                ids: HashSet::new(),
+                ids: HashMap::new(),
+                halves: HashSet::new(),
                 last_arrival: now,
                 shown_spans: 0,
             }
         });
         trace.last_arrival = now;
-        if trace.ids.contains(&span.id) {
+        if trace.has(&span) {
             self.counts.duplicates += 1;
         } else if trace.spans.len() >= self.limits.spans_per_trace {
             trace.refused += 1;
             self.counts.over_trace_limit += 1;
         } else {
-            trace.ids.insert(span.id);
-            trace.spans.push(span);
+            trace.add(span);
             self.spans += 1;
         }
         while self.traces.len() > self.limits.traces || self.spans > self.limits.spans {

@@ -2,13 +2,14 @@
 
 use std::{
     fs,
+    net::{IpAddr, Ipv4Addr},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
 use hopspan_lab::{
-    Lab, Node, NodeOptions, Process, Signal,
+    ClockShift, Lab, Node, NodeOptions, Process, Signal,
     hotrod::{self, HotRod, HotRodOptions},
 };
 
@@ -59,17 +60,7 @@ impl Prelude {
     pub fn start(label: &str, options: NodeOptions) -> Result<Self> {
         let lab = Lab::new(label)?;
         let node = lab.node_with("node", options)?;
-        let page = fs::File::create(lab.work_dir().join("page"))?;
-        let mut viewer = node
-            .command(binary("hopspan")?)
-            .arg("view")
-            .args(["--grpc", "0.0.0.0:4317", "--http", "0.0.0.0:4318"])
-            .args(["--at-end", "--width", "120", "--charset", "utf-8", "--json"])
-            .arg(lab.work_dir().join("spans.jsonl"))
-            .stdout(page)
-            .spawn()?;
-        viewer.wait_listening(4317, ATTACH)?;
-        viewer.wait_listening(4318, ATTACH)?;
+        let viewer = start_viewer(&lab, &node)?;
         Ok(Self { lab, node, viewer })
     }
 
@@ -134,13 +125,7 @@ impl Scene {
     /// # Errors
     /// When an instance does not start.
     pub fn hotrod(&mut self) -> Result<HotRod> {
-        let options = HotRodOptions {
-            binary: binary("hotrod")?,
-            otlp_endpoint: None,
-            env: Vec::new(),
-            before: Vec::new(),
-        };
-        let hotrod = hotrod::deploy(&self.node, &options)?;
+        let hotrod = hotrod::deploy(&self.node, &hotrod_options()?)?;
         let ways: usize = hotrod
             .services()
             .iter()
@@ -166,6 +151,93 @@ impl Scene {
     }
 }
 
+/// Starts a viewer that every pod and node can reach. It writes what it receives to `spans.jsonl`, and prints to `page`.
+pub(crate) fn start_viewer(lab: &Lab, node: &Node) -> Result<Process> {
+    let page = fs::File::create(lab.work_dir().join("page"))?;
+    let mut viewer = node
+        .command(binary("hopspan")?)
+        .arg("view")
+        .args(["--grpc", "0.0.0.0:4317", "--http", "0.0.0.0:4318"])
+        .args(["--at-end", "--width", "120", "--charset", "utf-8", "--json"])
+        .arg(lab.work_dir().join("spans.jsonl"))
+        .stdout(page)
+        .spawn()?;
+    viewer.wait_listening(4317, ATTACH)?;
+    viewer.wait_listening(4318, ATTACH)?;
+    Ok(viewer)
+}
+
+/// The application as the tests run it: it exports to the first node's viewer.
+pub(crate) fn hotrod_options() -> Result<HotRodOptions> {
+    Ok(HotRodOptions {
+        binary: binary("hotrod")?,
+        otlp_endpoint: None,
+        env: Vec::new(),
+        before: Vec::new(),
+    })
+}
+
+/// An agent to be started.
+pub(crate) struct Agent<'a> {
+    pub(crate) node: &'a Node,
+    /// Whose sockets it follows.
+    pub(crate) cgroup: &'a Path,
+    /// More arguments.
+    pub(crate) arguments: &'a [&'a str],
+    /// Where the viewer is.
+    pub(crate) receiver: IpAddr,
+    /// How far its wall time is off.
+    pub(crate) wall_clock: Option<ClockShift>,
+    /// Where its report goes.
+    pub(crate) report: PathBuf,
+}
+
+impl<'a> Agent<'a> {
+    /// One that follows its whole node and exports to a viewer there; its report goes to `report.json`.
+    pub(crate) fn of(lab: &Lab, node: &'a Node) -> Self {
+        Self {
+            node,
+            cgroup: node.cgroup_root(),
+            arguments: &[],
+            receiver: Ipv4Addr::LOCALHOST.into(),
+            wall_clock: None,
+            report: lab.work_dir().join("report.json"),
+        }
+    }
+
+    /// Starts it, and waits until it is attached.
+    pub(crate) fn start(&self) -> Result<Process> {
+        let mut command = self
+            .node
+            .command(binary("hopspan")?)
+            .arg("run")
+            .arg("--cgroup")
+            .arg(self.cgroup)
+            .arg("--report")
+            .arg(&self.report)
+            .args(self.arguments)
+            .env(
+                "OTEL_EXPORTER_OTLP_ENDPOINT",
+                format!("http://{}:4318", self.receiver),
+            )
+            // These tests are about what is seen, not about how fast a dev build exports a burst of it.
+            .env("OTEL_BSP_MAX_QUEUE_SIZE", "500000")
+            .env("NODE_NAME", self.node.name());
+        // It reckons wall time from the kernel's times by its own two clocks: where its monotonic one is behind, the
+        // distance is too long, and what it exports is too late.
+        let reversed = self.wall_clock.map(|shift| match shift {
+            ClockShift::Ahead(by) => ClockShift::Behind(by),
+            ClockShift::Behind(by) => ClockShift::Ahead(by),
+        });
+        if let Some(shift) = reversed {
+            command = command.clock(shift);
+        }
+        let mut agent = command.spawn()?;
+        wait_logged(&mut agent, "hopspan: attached")?;
+        Ok(agent)
+    }
+}
+
 /// Starts an agent that follows a cgroup of a node, and waits until it is attached. Its report goes
 /// to `report.json`.
 pub(crate) fn start_agent(
@@ -174,21 +246,12 @@ pub(crate) fn start_agent(
     cgroup: &Path,
     arguments: &[&str],
 ) -> Result<Process> {
-    let mut agent = node
-        .command(binary("hopspan")?)
-        .arg("run")
-        .arg("--cgroup")
-        .arg(cgroup)
-        .arg("--report")
-        .arg(lab.work_dir().join("report.json"))
-        .args(arguments)
-        .env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
-        // These tests are about what is seen, not about how fast a dev build exports a burst of it.
-        .env("OTEL_BSP_MAX_QUEUE_SIZE", "500000")
-        .env("NODE_NAME", "node")
-        .spawn()?;
-    wait_logged(&mut agent, "hopspan: attached")?;
-    Ok(agent)
+    let agent = Agent {
+        cgroup,
+        arguments,
+        ..Agent::of(lab, node)
+    };
+    agent.start()
 }
 
 pub(crate) fn end(process: &mut Process) -> Result<()> {

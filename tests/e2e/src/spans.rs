@@ -11,6 +11,7 @@ use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
     common::v1::{AnyValue, KeyValue, any_value},
 };
+use tracer_view::merge::merge_requests;
 
 /// One span, with what it inherits from its scope and resource.
 #[derive(Clone, Debug)]
@@ -111,14 +112,21 @@ impl Traces {
     /// # Errors
     /// When the file is not there, or a line is no such request.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+        Ok(Self::of(read_requests(path)?))
+    }
+
+    /// The same, with the halves of exchanges between nodes merged as the viewer does it.
+    ///
+    /// # Errors
+    /// As [`Traces::read`].
+    pub fn read_merged(path: &Path) -> Result<Self> {
+        Ok(Self::of(merge_requests(&read_requests(path)?)))
+    }
+
+    fn of(requests: Vec<ExportTraceServiceRequest>) -> Self {
         let mut traces = Self::default();
-        for line in text.lines() {
-            let request: ExportTraceServiceRequest = serde_json::from_str(line)
-                .with_context(|| format!("{} is not OTLP/JSON", path.display()))?;
-            traces.add(request);
-        }
-        Ok(traces)
+        requests.into_iter().for_each(|request| traces.add(request));
+        traces
     }
 
     /// The number of spans in all traces.
@@ -153,6 +161,13 @@ impl Traces {
             }
         }
     }
+}
+
+fn read_requests(path: &Path) -> Result<Vec<ExportTraceServiceRequest>> {
+    let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    let requests = text.lines().map(serde_json::from_str);
+    let requests = requests.collect::<Result<_, _>>();
+    requests.with_context(|| format!("{} is not OTLP/JSON", path.display()))
 }
 
 fn texts(attributes: &[KeyValue]) -> BTreeMap<String, String> {

@@ -34,6 +34,7 @@ fn measure(proxy_mode: ProxyMode) -> Cost {
     let options = NodeOptions {
         wiring: Wiring::Routed,
         proxy_mode,
+        ..NodeOptions::default()
     };
     let prelude = Prelude::start(&format!("rules-cost-{proxy_mode}"), options).unwrap();
     let [client, server] = ["client", "server"].map(|name| prelude.node.pod("cost", name).unwrap());

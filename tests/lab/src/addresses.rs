@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use anyhow::Result;
 
-use crate::kube_proxy::{Family, Network, Networks};
+use crate::kube_proxy::{Family, Networks};
 
 /// Networks of external and load balancer addresses, which hosts route to their node.
 pub(crate) const EXTERNAL: [&str; 2] = ["10.250.0.0/24", "fd00:10:250::/112"];
@@ -59,17 +59,33 @@ impl Addresses {
     }
 }
 
+/// The pod network of a node, address/bits.
+pub(crate) fn pod_network(node: u8, family: Family) -> String {
+    let bits = match family {
+        Family::V4 => 24,
+        Family::V6 => 64,
+    };
+    format!("{}/{bits}", Addresses::in_pods(node, 0).of(family))
+}
+
+/// The hardware address of a node's own device with this address: 0a:58 and the address is what CNI plugins use.
+pub(crate) fn hardware_address(v4: Ipv4Addr) -> String {
+    let [a, b, c, d] = v4.octets();
+    format!("0a:58:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
+}
+
 /// What kube-proxy on this node is told.
 pub(crate) fn networks(node: u8, family: Family) -> Result<Networks> {
-    let (pods, node_bits, services) = match family {
-        Family::V4 => ("10.244.0.0/16", 24, "10.96.0.0/16"),
-        Family::V6 => ("fd00:10:244::/48", 64, "fd00:10:96::/112"),
+    let (pods, services) = match family {
+        Family::V4 => ("10.244.0.0/16", "10.96.0.0/16"),
+        Family::V6 => ("fd00:10:244::/48", "fd00:10:96::/112"),
     };
     Ok(Networks {
         pods: pods.parse()?,
-        node_pods: Network::new(Addresses::in_pods(node, 0).of(family), node_bits)?,
+        node_pods: pod_network(node, family).parse()?,
         node: Addresses::of_node(node).of(family),
         services: services.parse()?,
+        masquerade_all: false,
     })
 }
 

@@ -65,8 +65,9 @@ pub enum Unavailable {
 }
 
 /// What lays out nodes, in each proxy mode but iptables' legacy one, which a test asks for by itself.
-const PROGRAMS: [(&str, &str); 4] = [
+const PROGRAMS: [(&str, &str); 5] = [
     ("ip", "iproute2"),
+    ("bridge", "iproute2"),
     ("iptables-restore", "iptables"),
     ("ip6tables-restore", "iptables"),
     ("nft", "nftables"),

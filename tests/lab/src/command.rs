@@ -22,6 +22,7 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::unistd::{getppid, write};
 
+use crate::clock::{self, ClockShift};
 use crate::process::Process;
 use crate::resources::Resources;
 
@@ -44,6 +45,7 @@ pub struct Command {
     inner: StdCommand,
     stdout_is_set: bool,
     stderr_is_set: bool,
+    clock: Option<ClockShift>,
 }
 
 /// What a command that ended has written.
@@ -67,6 +69,7 @@ impl Command {
             inner,
             stdout_is_set: false,
             stderr_is_set: false,
+            clock: None,
         }
     }
 
@@ -94,6 +97,14 @@ impl Command {
         pairs: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>,
     ) -> Self {
         self.inner.envs(pairs);
+        self
+    }
+
+    /// Gives it a CLOCK_MONOTONIC of its own, in a time namespace. Wall time, and all times that the kernel itself takes (as
+    /// bpf_ktime_get_ns does), stay the machine's: a program that reckons wall time from the kernel's times by its own two
+    /// clocks is as far off as this, the other way round. It is a stand-in for a machine whose wall clock is off.
+    pub fn clock(mut self, shift: ClockShift) -> Self {
+        self.clock = Some(shift);
         self
     }
 
@@ -227,6 +238,7 @@ impl Command {
             netns.map(|path| File::open(path).with_context(|| format!("open {}", path.display())));
         let netns = netns.transpose()?;
         let owner = std::process::id();
+        let clock = self.clock.map(ClockShift::offsets);
         let enter = move || {
             set_pdeathsig(Signal::SIGKILL)?;
             // The owner may have died before the line above: then nobody would send the signal.
@@ -237,6 +249,9 @@ impl Command {
             write(&procs, b"0")?;
             if let Some(netns) = &netns {
                 setns(netns, CloneFlags::CLONE_NEWNET)?;
+            }
+            if let Some(offsets) = &clock {
+                clock::enter(offsets)?;
             }
             Ok(())
         };

@@ -1,4 +1,5 @@
-//! The HotROD-shaped application on a node: one pod and process per instance, one service per role, and a client.
+//! The HotROD-shaped application on a node, or spread over several: one pod and process per instance, one service per role,
+//! and a client.
 //!
 //! In: the application's binary and where it exports to. Out: dispatches, with the trace id of each.
 //! It knows the application by its command line only.
@@ -27,7 +28,7 @@ const STOP_DEADLINE: Duration = Duration::from_secs(30);
 pub struct HotRodOptions {
     /// The `hotrod` binary.
     pub binary: PathBuf,
-    /// OTEL_EXPORTER_OTLP_ENDPOINT of every instance. None: port 4317 of the node.
+    /// OTEL_EXPORTER_OTLP_ENDPOINT of every instance. None: port 4317 of the node, the first of several.
     pub otlp_endpoint: Option<String>,
     /// More environment variables for every instance and the client, for example a sampler.
     pub env: Vec<(String, String)>,
@@ -39,7 +40,8 @@ pub struct HotRodOptions {
 #[derive(Debug)]
 pub struct HotRod {
     options: HotRodOptions,
-    otlp_endpoint: String,
+    /// The node whose port 4317 takes spans.
+    receiver: Node,
     services: Vec<Service>,
     instances: Vec<(Pod, Process)>,
     client: Pod,
@@ -79,19 +81,31 @@ const ROLES: [Role; 4] = [CUSTOMER, DRIVER, ROUTE, FRONTEND];
 /// # Errors
 /// When a pod cannot be made, or an instance ends or does not listen in time; with the tail of its log.
 pub fn deploy(node: &Node, options: &HotRodOptions) -> Result<HotRod> {
+    deploy_over(std::slice::from_ref(node), options)
+}
+
+/// The same over several nodes: client and frontend on the first, the others in turn on the rest, so that whatever the
+/// frontend calls is on another node. Every node has the services.
+///
+/// # Errors
+/// As [`deploy`], and without a node.
+pub fn deploy_over(nodes: &[Node], options: &HotRodOptions) -> Result<HotRod> {
+    let (first, rest) = nodes.split_first().context("hotrod needs a node")?;
+    let mut others = if rest.is_empty() { nodes } else { rest }.iter().cycle();
     let mut hotrod = HotRod {
-        otlp_endpoint: match &options.otlp_endpoint {
-            Some(url) => url.clone(),
-            None => format!("http://{}:4317", node.gateway_ip()),
-        },
+        receiver: first.clone(),
         options: options.clone(),
         services: Vec::new(),
         instances: Vec::new(),
-        client: node.pod(NAMESPACE, "client-0")?,
+        client: first.pod(NAMESPACE, "client-0")?,
     };
     for role in &ROLES {
         let mut service = role.service();
         for replica in 0..role.replicas {
+            let node = match role.name == FRONTEND.name {
+                true => first,
+                false => others.next().context("hotrod needs a node")?,
+            };
             let pod = node.pod(NAMESPACE, &format!("{}-{replica}", role.name))?;
             service
                 .endpoints
@@ -102,7 +116,10 @@ pub fn deploy(node: &Node, options: &HotRodOptions) -> Result<HotRod> {
         hotrod.services.push(service);
     }
     // Before the instances listen: whoever reads the rules has them when the first request is sent.
-    node.apply_services(&[&*options.before, &*hotrod.services].concat())?;
+    let services = [&*options.before, &*hotrod.services].concat();
+    nodes
+        .iter()
+        .try_for_each(|node| node.apply_services(&services))?;
     for (service, instance) in hotrod.ports().into_iter().zip(&mut hotrod.instances) {
         instance.1.wait_listening(service, START_DEADLINE)?;
     }
@@ -217,6 +234,19 @@ impl HotRod {
         command
     }
 
+    /// The address of the receiving node that a pod's own has a route to: a node's pods know its gateway address, those of
+    /// others its address on the wire.
+    fn otlp_endpoint(&self, pod: &Pod) -> String {
+        let receiver = &self.receiver;
+        match &self.options.otlp_endpoint {
+            Some(url) => url.clone(),
+            None if receiver.pod_by_ip(pod.ip()).is_some() => {
+                format!("http://{}:4317", receiver.gateway_ip())
+            }
+            None => format!("http://{}:4317", receiver.ip()),
+        }
+    }
+
     /// The binary in a pod, configured as the OpenTelemetry operator and the downward API would.
     fn command(&self, pod: &Pod, subcommand: &str) -> Command {
         let resource = format!(
@@ -230,7 +260,7 @@ impl HotRod {
             .env("OTEL_SERVICE_NAME", subcommand)
             .env("OTEL_RESOURCE_ATTRIBUTES", resource)
             .env("POD_NAME", pod.name())
-            .env("OTEL_EXPORTER_OTLP_ENDPOINT", &self.otlp_endpoint)
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", self.otlp_endpoint(pod))
             .envs(self.options.env.iter().map(|(key, value)| (key, value)))
     }
 }

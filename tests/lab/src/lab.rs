@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use crate::addresses::Addresses;
 use crate::availability::can_run;
 use crate::host::Host;
+use crate::kube_proxy::Service;
 use crate::names::check_dns_label;
 use crate::netns;
 use crate::node::{Node, NodeOptions};
@@ -82,10 +83,11 @@ impl Lab {
         self.node_with(name, NodeOptions::default())
     }
 
-    /// The same, with another wiring of its pods, or another mode of kube-proxy.
+    /// The same, with another wiring of its pods, another mode of kube-proxy, or an overlay. Pods of all nodes reach each
+    /// other.
     ///
     /// # Errors
-    /// As [`Lab::node`], and when the tool for the mode is missing.
+    /// As [`Lab::node`], when the tool for the mode is missing, and when the overlay is not that of the nodes there are.
     pub fn node_with(&self, name: &str, options: NodeOptions) -> Result<Node> {
         check_dns_label("node", name)?;
         self.check_free(name)?;
@@ -96,6 +98,10 @@ impl Lab {
             .with_context(|| format!("a lab has at most {MAX_NODES} nodes"))?;
         let node = Node::create(&self.resources, &self.wire()?, name, number, options);
         let node = node.with_context(|| format!("make node {name}"))?;
+        for other in &*nodes {
+            node.learn(other)?;
+            other.learn(&node)?;
+        }
         nodes.push(node.clone());
         Ok(node)
     }
@@ -103,6 +109,16 @@ impl Lab {
     /// The nodes made so far.
     pub fn nodes(&self) -> Vec<Node> {
         lock(&self.nodes).clone()
+    }
+
+    /// Writes the rules for these services on every node, as each node's kube-proxy does, see [`Node::apply_services`].
+    ///
+    /// # Errors
+    /// As that.
+    pub fn apply_services(&self, services: &[Service]) -> Result<()> {
+        self.nodes()
+            .iter()
+            .try_for_each(|node| node.apply_services(services))
     }
 
     /// Makes a machine outside of the cluster, on the same wire. External and load balancer addresses of services

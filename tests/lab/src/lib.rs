@@ -39,7 +39,8 @@
 //! ```
 //!
 //! A node's pods hang on its bridge, or each on a route of its own ([`Wiring`]); its kube-proxy is in iptables or nftables
-//! mode ([`kube_proxy::ProxyMode`]): see [`Lab::node_with`].
+//! mode ([`kube_proxy::ProxyMode`]); what its pods send to those of other nodes crosses the wire as it is, or within VXLAN
+//! ([`Overlay`]): see [`Lab::node_with`].
 //!
 //! Two things differ from a real pod: there is no mount namespace, so a process sees the machine's files, and `/sys/class/net`
 //! shows the machine's devices because that /sys was mounted there (`/proc/net` shows the pod's).
@@ -47,6 +48,7 @@
 mod addresses;
 mod availability;
 mod cgroup;
+mod clock;
 mod command;
 mod host;
 pub mod hotrod;
@@ -57,6 +59,7 @@ mod lock;
 mod names;
 mod netns;
 mod node;
+mod overlay;
 mod pod;
 mod process;
 mod remains;
@@ -69,11 +72,13 @@ mod wiring;
 pub use availability::{
     Unavailable, can_proxy, can_run, say_skipped, skip, skip_mode, skip_without,
 };
+pub use clock::ClockShift;
 pub use command::{Command, Output};
 pub use host::Host;
 pub use lab::Lab;
 pub use nix::sys::signal::Signal;
 pub use node::{Node, NodeOptions};
+pub use overlay::Overlay;
 pub use pod::Pod;
 pub use process::Process;
 pub use remains::Removed;

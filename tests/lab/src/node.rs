@@ -7,14 +7,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
-use crate::addresses::{Addresses, networks};
+use crate::addresses::{Addresses, hardware_address, networks};
 use crate::command::{Command, Place};
-use crate::kube_proxy::{self, Family, ProxyMode, Service};
+use crate::kube_proxy::{self, Family, Networks, ProxyMode, Service};
 use crate::lab::{accept_ipv6, lock, write_sysctl};
 use crate::names::check_dns_label;
 use crate::netns;
+use crate::overlay::{Lines, Overlay};
 use crate::pod::{Attachment, Pod};
 use crate::resources::Resources;
 use crate::wiring::{BRIDGE, Wiring};
@@ -26,6 +27,10 @@ pub struct NodeOptions {
     pub wiring: Wiring,
     /// How its kube-proxy writes rules.
     pub proxy_mode: ProxyMode,
+    /// Whether its kube-proxy masquerades what pods send to ClusterIPs, too (`--masquerade-all`).
+    pub masquerade_all: bool,
+    /// How its pods reach those of other nodes; the same on all nodes of a lab.
+    pub overlay: Overlay,
 }
 
 /// A handle on a node. Clones are the same node.
@@ -145,6 +150,7 @@ impl Node {
             node_netns: &self.inner.netns,
             node_cgroup: &self.inner.cgroup,
             wiring: self.inner.options.wiring,
+            overlay: self.inner.options.overlay,
             gateway: self.gateway(),
             ip: Addresses::in_pods(self.inner.number, host),
         };
@@ -189,7 +195,10 @@ impl Node {
     /// # Errors
     /// As [`Node::apply_services`].
     pub fn rules(&self, services: &[Service], family: Family) -> Result<String> {
-        let networks = networks(self.inner.number, family)?;
+        let networks = Networks {
+            masquerade_all: self.inner.options.masquerade_all,
+            ..networks(self.inner.number, family)?
+        };
         match self.inner.options.proxy_mode {
             ProxyMode::Iptables | ProxyMode::IptablesLegacy => {
                 kube_proxy::iptables(services, family, &networks)
@@ -214,6 +223,26 @@ impl Node {
     /// When the namespace is gone because the lab was torn down.
     pub fn within<T: Send>(&self, f: impl FnOnce() -> T + Send) -> Result<T> {
         netns::within(&self.inner.netns, f)
+    }
+
+    /// Tells it of another node, whose pods it then reaches.
+    pub(crate) fn learn(&self, other: &Self) -> Result<()> {
+        let (own, others) = (self.inner.options.overlay, other.inner.options.overlay);
+        ensure!(
+            own == others,
+            "its overlay is {own}, and {others} that of node {}: give all nodes of a lab the same",
+            other.name()
+        );
+        let learnt = self.apply(&own.of(other.inner.number));
+        learnt.with_context(|| format!("tell node {} of node {}", self.name(), other.name()))
+    }
+
+    fn apply(&self, lines: &Lines) -> Result<()> {
+        let Inner {
+            resources, netns, ..
+        } = &*self.inner;
+        resources.ip(netns, &lines.ip)?;
+        resources.bridge(netns, &lines.bridge)
     }
 
     fn on_wire(&self) -> Addresses {
@@ -248,17 +277,17 @@ impl Node {
             write_sysctl("net/bridge/bridge-nf-call-ip6tables", "1")
         })??;
         resources.plug(wire, netns, &format!("node{number}"), self.on_wire())?;
+        self.apply(&options.overlay.own(*number))?;
         if options.wiring == Wiring::Routed {
             return Ok(());
         }
         let Addresses { v4, v6 } = self.gateway();
         // A bridge without an address of its own takes its lowest port's, so it would change under the pods' ARP caches.
-        // 0a:58 and the IPv4 address is what CNI plugins use.
-        let [a, b, c, d] = v4.octets();
+        let mac = hardware_address(v4);
         resources.ip(
             netns,
             &format!(
-                "link add name {BRIDGE} address 0a:58:{a:02x}:{b:02x}:{c:02x}:{d:02x} type bridge\n\
+                "link add name {BRIDGE} address {mac} type bridge\n\
                  addr add {v4}/24 dev {BRIDGE}\n\
                  addr add {v6}/64 dev {BRIDGE} nodad\n\
                  link set {BRIDGE} up\n"

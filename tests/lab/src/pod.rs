@@ -13,9 +13,11 @@ use sha2::{Digest, Sha256};
 
 use crate::addresses::Addresses;
 use crate::command::{Command, Place};
+use crate::kube_proxy::Family;
 use crate::lab::{accept_ipv6, write_sysctl};
 use crate::names;
 use crate::netns;
+use crate::overlay::Overlay;
 use crate::resources::Resources;
 use crate::wiring::{BRIDGE, ROUTED_GATEWAY, ROUTED_GATEWAY_V6, ROUTED_MAC, Wiring};
 
@@ -44,6 +46,7 @@ pub(crate) struct Attachment<'a> {
     pub(crate) node_netns: &'a Path,
     pub(crate) node_cgroup: &'a Path,
     pub(crate) wiring: Wiring,
+    pub(crate) overlay: Overlay,
     pub(crate) gateway: Addresses,
     pub(crate) ip: Addresses,
 }
@@ -167,11 +170,12 @@ impl Inner {
     fn bridge(&self, to: &Attachment<'_>) -> Result<()> {
         let (port, peer) = (&self.node_interface, self.netns_name()?);
         let (Addresses { v4, v6 }, gateway) = (self.ip, to.gateway);
+        let (mtu, v6_mtu) = (to.overlay.mtu(Family::V4), to.overlay.mtu(Family::V6));
         // The pair is made between the two namespaces: the machine's own sees neither end.
         self.resources.ip(
             to.node_netns,
             &format!(
-                "link add name {port} type veth peer name eth0 netns {peer}\n\
+                "link add name {port} mtu {mtu} type veth peer name eth0 mtu {mtu} netns {peer}\n\
                  link set {port} master {BRIDGE}\n\
                  link set {port} type bridge_slave hairpin on\n\
                  link set {port} up\n"
@@ -185,7 +189,7 @@ impl Inner {
                  addr add {v6}/64 dev eth0 nodad\n\
                  link set eth0 up\n\
                  route add default via {}\n\
-                 route add default via {}\n",
+                 route add default via {} mtu {v6_mtu}\n",
                 gateway.v4, gateway.v6
             ),
         )
@@ -195,10 +199,11 @@ impl Inner {
     fn route(&self, to: &Attachment<'_>) -> Result<()> {
         let (port, peer) = (&self.node_interface, self.netns_name()?);
         let Addresses { v4, v6 } = self.ip;
+        let (mtu, v6_mtu) = (to.overlay.mtu(Family::V4), to.overlay.mtu(Family::V6));
         self.resources.ip(
             to.node_netns,
             &format!(
-                "link add name {port} address {ROUTED_MAC} type veth peer name eth0 netns {peer}\n\
+                "link add name {port} address {ROUTED_MAC} mtu {mtu} type veth peer name eth0 mtu {mtu} netns {peer}\n\
                  link set {port} up\n\
                  route add {v4}/32 dev {port} scope link\n\
                  route add {v6}/128 dev {port}\n"
@@ -220,7 +225,7 @@ impl Inner {
                  link set eth0 up\n\
                  route add {ROUTED_GATEWAY} dev eth0 scope link\n\
                  route add default via {ROUTED_GATEWAY} dev eth0\n\
-                 route add default via {ROUTED_GATEWAY_V6} dev eth0\n"
+                 route add default via {ROUTED_GATEWAY_V6} dev eth0 mtu {v6_mtu}\n"
             ),
         )
     }

@@ -131,7 +131,22 @@ impl Resources {
 
     /// Runs lines of `ip -batch` in a namespace.
     pub(crate) fn ip(self: &Arc<Self>, netns: &Path, lines: &str) -> Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
         self.tool("ip", Some(netns))?
+            .args(["-batch", "-"])
+            .stdin_text(lines)?
+            .run(TOOL_DEADLINE)?;
+        Ok(())
+    }
+
+    /// Runs lines of `bridge -batch` in a namespace.
+    pub(crate) fn bridge(self: &Arc<Self>, netns: &Path, lines: &str) -> Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.tool("bridge", Some(netns))?
             .args(["-batch", "-"])
             .stdin_text(lines)?
             .run(TOOL_DEADLINE)?;

@@ -36,6 +36,7 @@ fn ipv6_differs_in_words_only() {
         node_pods: "fd00:10:244:1::/64".parse().unwrap(),
         node: "fd00:172:18::2".parse().unwrap(),
         services: "fd00:10:96::/112".parse().unwrap(),
+        masquerade_all: false,
     };
     let ours = nftables(&services(), Family::V6, &networks).unwrap();
     let dumped = table(DUMP, "ip6 kube-proxy");

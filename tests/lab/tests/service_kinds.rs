@@ -283,7 +283,11 @@ fn check(test: &str, wiring: Wiring, proxy_mode: ProxyMode) {
         return;
     }
     let lab = Lab::new(test).unwrap();
-    let options = NodeOptions { wiring, proxy_mode };
+    let options = NodeOptions {
+        wiring,
+        proxy_mode,
+        ..NodeOptions::default()
+    };
     let node = lab.node_with("node", options).unwrap();
     let pods = ["a", "b"].map(|name| node.pod("default", name).unwrap());
     let second = lab.node_with("second", options).unwrap();

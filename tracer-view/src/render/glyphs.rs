@@ -45,6 +45,7 @@ impl Charset {
                 '→' => shown.push_str("->"),
                 '…' => shown.push_str(".."),
                 '·' => shown.push('|'),
+                '±' => shown.push_str("+-"),
                 c if c.is_ascii() => shown.push(c),
                 _ => shown.push('?'),
             }

@@ -1,4 +1,5 @@
-//! What a row is called. In: a span. Out: the pieces of its name, each with its ink.
+//! What a row is called. In: a span. Out: the pieces of its name, each with its ink. Where a path crosses nodes, the exchange
+//! says which, and each wire hop which is next.
 
 use super::line::Ink;
 use crate::span::{Role, Span};
@@ -11,7 +12,10 @@ pub(super) fn name(span: &Span) -> Vec<(Ink, String)> {
             (Ink::Strong, span.resource.service.to_string()),
             (Ink::Plain, format!(" {}", span.name)),
         ],
-        Some(Role::Exchange) => vec![(Ink::Plain, format!("net {}", span.name))],
+        Some(Role::Exchange) => vec![
+            (Ink::Plain, format!("net {}", span.name)),
+            (Ink::Faint, between_nodes(span)),
+        ],
         Some(Role::Connect | Role::Request | Role::Response) => {
             vec![(Ink::Plain, path_name(span).to_owned())]
         }
@@ -21,10 +25,28 @@ pub(super) fn name(span: &Span) -> Vec<(Ink, String)> {
             vec![
                 (Ink::Plain, hop_name(span).to_string()),
                 (Ink::Faint, interface),
+                (Ink::Faint, to_node(span)),
             ]
         }
         Some(Role::Unknown) => vec![(Ink::Plain, span.name.to_string())],
     }
+}
+
+/// ` node-1 → node-2`, from the client's to the server's.
+fn between_nodes(span: &Span) -> String {
+    match (span.resource.node(), peer_node(span)) {
+        (Some(client), Some(server)) => format!("  {client} → {server}"),
+        _ => String::new(),
+    }
+}
+
+/// ` → node-2`, where a wire leads to.
+fn to_node(span: &Span) -> String {
+    peer_node(span).map_or_else(String::new, |node| format!(" → {node}"))
+}
+
+fn peer_node(span: &Span) -> Option<&Text> {
+    span.data_plane()?.peer.as_ref()?.node()
 }
 
 /// `connect`, `request` or `response`.

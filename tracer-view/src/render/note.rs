@@ -3,7 +3,7 @@
 
 use super::duration::duration;
 use super::line::Ink;
-use crate::span::{Facts, Role, Span};
+use crate::span::{Facts, Half, Role, Span};
 use crate::text::Text;
 use crate::tree::{Detached, Node};
 
@@ -62,6 +62,26 @@ pub(super) fn problems(node: &Node<'_>) -> Vec<Note> {
         .flatten()
         .map(|text| Note::plain(Ink::Problem, format!("! {text}")))
         .collect()
+}
+
+/// Of an exchange with another node that no agent has told of: whose half it is.
+pub(super) fn half(span: &Span) -> Option<Note> {
+    let half = span.data_plane()?.half?;
+    if span.role() != Some(Role::Exchange) {
+        return None;
+    }
+    let (side, other) = match half {
+        Half::Client => ("client", "server"),
+        Half::Server => ("server", "client"),
+    };
+    let of_node = span
+        .resource
+        .node()
+        .map_or_else(String::new, |node| format!(", {node}"));
+    Some(Note::plain(
+        Ink::Faint,
+        format!("only the {side}'s node{of_node}: nothing came from an agent on the {other}'s"),
+    ))
 }
 
 /// Whether the hops of an exchange deserve to be read whatever it lasted.

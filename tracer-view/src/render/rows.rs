@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::bar::Extent;
 use super::glyphs::Mark;
 use super::name::hop_name;
-use super::note::{Note, is_trouble, problems, translates_otherwise, translation};
+use super::note::{Note, half, is_trouble, problems, translates_otherwise, translation};
 use crate::call::Call;
 use crate::span::{Role, Span};
 use crate::text::Text;
@@ -133,6 +133,7 @@ impl Plan {
     ) -> Row<'a> {
         let node = &tree.nodes[at.id];
         let mut notes: Vec<Note> = self.translation(tree, at).into_iter().collect();
+        notes.extend(half(node.span));
         notes.extend(problems(node));
         let kind = match summary {
             Some(hops) => RowKind::Summary { hops },

@@ -278,7 +278,9 @@ fn notes(comparison: &Comparison, charset: Charset) -> Vec<Line> {
         }
         if edge.incomplete > 0 {
             let incomplete = count(edge.incomplete as u64);
-            let text = format!("! {name}: a path is missing in {incomplete} of {calls} calls");
+            let text = format!(
+                "! {name}: a path is missing or not whole in {incomplete} of {calls} calls"
+            );
             lines.push(Line::of(Ink::Problem, text));
         }
     }

@@ -3,6 +3,7 @@
 
 use super::Style;
 use super::bar::{Extent, draw};
+use super::clocks;
 use super::columns::Columns;
 use super::date::date;
 use super::duration::{PART_DIGITS, count, duration};
@@ -70,6 +71,8 @@ fn heading(id: TraceId, tree: &Tree<'_>, caption: &str, columns: &Columns) -> Ve
     );
     let mut lines = vec![first, Line::of(Ink::Faint, counts)];
     lines.extend(longest_hop(tree).map(|text| Line::of(Ink::Faint, charset.text(&text))));
+    let clocks = clocks::lines(tree).into_iter();
+    lines.extend(clocks.map(|text| Line::of(Ink::Faint, charset.text(&text))));
     lines.push(legend(columns));
     lines.push(columns.heading());
     lines

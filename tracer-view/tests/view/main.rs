@@ -6,6 +6,7 @@ mod compare;
 mod copies;
 mod decode;
 mod fixture;
+mod halves;
 mod hostile;
 mod receive;
 mod running;

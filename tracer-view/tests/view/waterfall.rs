@@ -5,6 +5,7 @@ use std::time::Instant;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use tracer_view::decode::decode;
+use tracer_view::merge::merge;
 use tracer_view::render::{Charset, Line, Style, waterfall};
 use tracer_view::store::{Limits, Store};
 use tracer_view::tree::Tree;
@@ -39,9 +40,10 @@ pub(crate) fn lines(requests: &[ExportTraceServiceRequest], style: Style) -> Vec
     for request in requests {
         store.insert(decode(request).spans, Instant::now());
     }
-    let lines = store
-        .traces()
-        .flat_map(|trace| waterfall(trace.id, &Tree::new(&trace.spans), "", style));
+    let lines = store.traces().flat_map(|trace| {
+        let spans = merge(&trace.spans);
+        waterfall(trace.id, &Tree::new(&spans), "", style)
+    });
     let lines: Vec<Line> = lines.collect();
     for line in &lines {
         assert!(

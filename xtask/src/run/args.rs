@@ -7,10 +7,13 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use hopspan_lab::kube_proxy::ProxyMode;
-use hopspan_lab::{NodeOptions, Wiring};
+use hopspan_lab::{NodeOptions, Overlay, Wiring};
 
 /// What the lab has addresses for.
 const MAX_SERVICES: u64 = 32_768;
+
+/// Each has an agent of its own; more only make the page longer.
+const MAX_NODES: u64 = 5;
 
 /// Set everything up, send HotROD requests through a lab, and print their traces
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
@@ -22,6 +25,14 @@ pub(crate) struct RunArgs {
     /// How many dispatches at a time
     #[arg(long, value_name = "C", default_value_t = 1, value_parser = RangedU64ValueParser::<u32>::new().range(1..))]
     pub(crate) concurrency: u32,
+
+    /// How many nodes, each with an agent: HotROD's frontend is on the first, what it calls on the others
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<u8>::new().range(1..=MAX_NODES))]
+    pub(crate) nodes: u8,
+
+    /// How packets cross the wire between nodes: as they are (kindnet, flannel's host-gw), or within VXLAN (flannel)
+    #[arg(long, value_name = "OVERLAY", default_value = Overlay::default().name(), value_parser = overlay())]
+    pub(crate) overlay: Overlay,
 
     /// How pods hang on the node: all on one bridge (flannel, kubenet), or each by a route over its own veth (kindnet, Calico,
     /// clouds)
@@ -70,17 +81,23 @@ pub(crate) struct RunArgs {
 }
 
 impl RunArgs {
-    /// The node that they ask for.
+    /// The nodes that they ask for.
     pub(crate) fn node_options(&self) -> NodeOptions {
         NodeOptions {
             wiring: self.wiring,
             proxy_mode: self.proxy_mode,
+            overlay: self.overlay,
+            ..NodeOptions::default()
         }
     }
 }
 
 fn wiring() -> impl TypedValueParser<Value = Wiring> {
     PossibleValuesParser::new(Wiring::ALL.map(Wiring::name)).try_map(|name| name.parse())
+}
+
+fn overlay() -> impl TypedValueParser<Value = Overlay> {
+    PossibleValuesParser::new(Overlay::ALL.map(Overlay::name)).try_map(|name| name.parse())
 }
 
 fn proxy_mode() -> impl TypedValueParser<Value = ProxyMode> {
@@ -117,6 +134,8 @@ impl LabArgs {
         option("--hotrod", hotrod.into());
         option("--requests", run.requests.to_string().into());
         option("--concurrency", run.concurrency.to_string().into());
+        option("--nodes", run.nodes.to_string().into());
+        option("--overlay", run.overlay.name().into());
         option("--wiring", run.wiring.name().into());
         option("--proxy-mode", run.proxy_mode.name().into());
         option("--services", run.services.to_string().into());
@@ -162,8 +181,9 @@ mod tests {
 
     #[test]
     fn the_root_half_gets_what_the_user_said() {
-        let cases: [&[&str]; 4] = [
+        let cases: [&[&str]; 5] = [
             &[],
+            &["--nodes", "3", "--overlay", "vxlan"],
             &[
                 "--wiring",
                 "routed",
@@ -211,6 +231,9 @@ mod tests {
         let binaries = ["xtask", "--hopspan", "/t/hopspan", "--hotrod", "/t/hotrod"];
         for bad in [
             ["--requests", "0"],
+            ["--nodes", "0"],
+            ["--nodes", "6"],
+            ["--overlay", "geneve"],
             ["--services", "32769"],
             ["--wiring", "tokenring"],
             ["--proxy-mode", "ipvs"],

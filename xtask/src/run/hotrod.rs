@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 use hopspan_lab::Node;
-use hopspan_lab::hotrod::{Dispatch, HotRod, HotRodOptions, deploy};
+use hopspan_lab::hotrod::{Dispatch, HotRod, HotRodOptions, deploy_over};
 use hopspan_lab::kube_proxy::{CROWD_ENDPOINTS, crowd};
 
 use super::LabArgs;
@@ -15,11 +15,11 @@ use crate::progress;
 /// variables, in milliseconds): the default of 5 s would cut traces in two on the viewer's screen.
 pub(super) const BATCH_DELAY: (&str, &str) = ("OTEL_BSP_SCHEDULE_DELAY", "200");
 
-/// Deploys the application on the node.
+/// Deploys the application over the nodes.
 ///
 /// # Errors
 /// When an instance does not start; the message has its log's tail.
-pub(super) fn start(node: &Node, args: &LabArgs) -> Result<HotRod> {
+pub(super) fn start(nodes: &[Node], args: &LabArgs) -> Result<HotRod> {
     let env = args
         .run
         .keep
@@ -30,7 +30,7 @@ pub(super) fn start(node: &Node, args: &LabArgs) -> Result<HotRod> {
         env: env.into_iter().collect(),
         before: crowd(args.run.services)?,
     };
-    deploy(node, &options)
+    deploy_over(nodes, &options)
 }
 
 /// How many ways to a pod the rules have: one for each endpoint of each service.

@@ -1,13 +1,14 @@
-//! The root half of `run`: a lab with the viewer, the agent and the application in it. In: the
+//! The root half of `run`: a lab with the viewer, an agent on each node, and the application in it. In: the
 //! command line with absolute paths. Out: what the viewer prints. Whatever happens, nothing is left
 //! of it on the machine.
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use hopspan_lab::hotrod::HotRod;
 use hopspan_lab::{Lab, Node, teardown_on_signal};
 
@@ -35,38 +36,73 @@ pub(crate) fn run(args: &LabArgs) -> Result<()> {
 }
 
 fn within(lab: &Lab, args: &LabArgs) -> Result<()> {
-    let node = progress::during("bringing up the lab", || {
-        lab.node_with("node", args.run.node_options())
-    })?;
-    let viewer = progress::during("starting the viewer", || Part::viewer(&node, args))?;
-    let agent = progress::during("starting the agent", || Part::agent(&node, args))?;
-    // Stopped in this order: the agent's last spans go to the viewer.
-    let mut parts = [agent, viewer];
-    let hotrod = progress::during("starting HotROD", || hotrod::start(&node, args));
+    let nodes = progress::during("bringing up the lab", || make_nodes(lab, args))?;
+    let first = nodes.first().context("a lab without nodes")?;
+    let viewer = progress::during("starting the viewer", || Part::viewer(first, args))?;
+    let (what, count) = match nodes.len() {
+        1 => ("starting the agent".to_owned(), 1),
+        count => (format!("starting {count} agents"), count),
+    };
+    // Stopped in this order: the agents' last spans go to the viewer.
+    let mut parts = progress::during(what, || start_agents(&nodes, args))?;
+    parts.push(viewer);
+    let hotrod = progress::during("starting HotROD", || hotrod::start(&nodes, args));
     let hotrod = hotrod.map_err(|failure| parts::explain(&mut parts, failure))?;
-    // The rules that the agent reads.
+    // The rules that the agents read.
     let ways = hotrod::ways(&hotrod, args);
-    let [agent, _] = &mut parts;
-    progress::during("reading the rules", || agent.wait_for_rules(ways))?;
+    progress::during("reading the rules", || {
+        let mut agents = parts.iter_mut().take(count);
+        agents.try_for_each(|agent| agent.wait_for_rules(ways))
+    })?;
     hotrod::dispatch(&hotrod, args).map_err(|failure| parts::explain(&mut parts, failure))?;
     if args.run.keep {
-        keep(lab, &node, &hotrod, args, &mut parts)?;
+        keep(lab, &nodes, &hotrod, args, &mut parts)?;
     }
-    let [agent, viewer] = &mut parts;
+    let mut viewer = parts.pop().context("no viewer")?;
     progress::during("flushing", || {
         hotrod.stop()?;
-        agent.stop()
+        parts.iter_mut().try_for_each(Part::stop)
     })?;
-    for complaint in agent.complaints() {
-        note(&format!("the agent: {complaint}"));
+    for agent in &parts {
+        for complaint in agent.complaints() {
+            note(&format!("{}: {complaint}", agent.name()));
+        }
     }
     viewer.stop()
 }
 
+/// `node`, or `node-1`, `node-2` and so on.
+fn make_nodes(lab: &Lab, args: &LabArgs) -> Result<Vec<Node>> {
+    let name = |number| match args.run.nodes {
+        1 => "node".to_owned(),
+        _ => format!("node-{number}"),
+    };
+    let numbers = 1..=args.run.nodes;
+    numbers
+        .map(|number| lab.node_with(&name(number), args.run.node_options()))
+        .collect()
+}
+
+/// One on each node. The viewer is on the first, to which the others send over the wire.
+fn start_agents(nodes: &[Node], args: &LabArgs) -> Result<Vec<Part>> {
+    let viewer = nodes.first().map_or(Ipv4Addr::LOCALHOST, Node::ip);
+    let receivers = std::iter::once(Ipv4Addr::LOCALHOST).chain(std::iter::repeat(viewer));
+    let agents = nodes.iter().zip(receivers);
+    agents
+        .map(|(node, receiver)| Part::agent(node, receiver, args))
+        .collect()
+}
+
 /// Says how the lab is used, and then sends more dispatches whenever Enter is pressed. Ctrl-C ends
 /// the process; this returns only when a part has died.
-fn keep(lab: &Lab, node: &Node, hotrod: &HotRod, args: &LabArgs, parts: &mut [Part]) -> Result<()> {
-    note(&usage(lab, node, hotrod));
+fn keep(
+    lab: &Lab,
+    nodes: &[Node],
+    hotrod: &HotRod,
+    args: &LabArgs,
+    parts: &mut [Part],
+) -> Result<()> {
+    note(&usage(lab, nodes, hotrod));
     // Reading blocks, and the parts have to be watched meanwhile.
     let (enter, entered) = mpsc::channel();
     thread::spawn(move || {
@@ -89,21 +125,27 @@ fn keep(lab: &Lab, node: &Node, hotrod: &HotRod, args: &LabArgs, parts: &mut [Pa
 }
 
 /// How the lab is used from other terminals.
-fn usage(lab: &Lab, node: &Node, hotrod: &HotRod) -> String {
+fn usage(lab: &Lab, nodes: &[Node], hotrod: &HotRod) -> String {
     let client = hotrod.client();
-    let mut lines = vec![
-        "the lab stays up until Ctrl-C; Enter sends another dispatch".to_owned(),
-        format!(
-            "  OTLP      gRPC {0}:4317, HTTP {0}:4318, for pods and the node",
-            node.gateway_ip()
-        ),
-        format!("  logs      {}", lab.work_dir().display()),
-        format!(
-            "  node      {:<26} nsenter --net={}",
-            node.ip().to_string(),
+    let mut lines = vec!["the lab stays up until Ctrl-C; Enter sends another dispatch".to_owned()];
+    lines.extend(nodes.first().map(|first| {
+        let ip = match nodes.len() {
+            1 => first.gateway_ip(),
+            _ => first.ip(),
+        };
+        format!("  OTLP      gRPC {ip}:4317, HTTP {ip}:4318, for pods and nodes")
+    }));
+    lines.push(format!("  logs      {}", lab.work_dir().display()));
+    for node in nodes {
+        let place = match nodes.len() {
+            1 => node.ip().to_string(),
+            _ => format!("{} {}", node.name(), node.ip()),
+        };
+        lines.push(format!(
+            "  node      {place:<26} nsenter --net={}",
             node.netns_path().display()
-        ),
-    ];
+        ));
+    }
     for pod in hotrod.pods() {
         let place = format!("{} {}", pod.name(), pod.ip());
         lines.push(format!(

@@ -35,7 +35,7 @@ const STOP_DEADLINE: Duration = Duration::from_secs(60);
 /// A process of ours in the lab.
 #[derive(Debug)]
 pub(super) struct Part {
-    name: &'static str,
+    name: String,
     process: Process,
 }
 
@@ -80,28 +80,29 @@ impl Part {
                 .map(|(flag, _)| flag),
         );
         let mut viewer = Self {
-            name: "the viewer",
+            name: "the viewer".to_owned(),
             process: command.stdout(Stdio::inherit()).spawn()?,
         };
         viewer.wait_until("listen", |_| node.within(accepts_otlp).unwrap_or(false))?;
         Ok(viewer)
     }
 
-    /// Starts the agent as a DaemonSet's pod with hostNetwork would run: in the node's namespace,
-    /// for the node's cgroups.
+    /// Starts a node's agent as a DaemonSet's pod with hostNetwork would run: in the node's namespace,
+    /// for the node's cgroups. It exports to the viewer at `receiver`.
     ///
     /// # Errors
     /// When it cannot be started, or has not attached its programs in time.
-    pub(super) fn agent(node: &Node, args: &LabArgs) -> Result<Self> {
+    pub(super) fn agent(node: &Node, receiver: Ipv4Addr, args: &LabArgs) -> Result<Self> {
         let mut command = node
             .command(&args.hopspan)
             .args(["run", "--cgroup"])
             .arg(node.cgroup_root())
             .env("NO_COLOR", "1")
+            .env("NODE_NAME", node.name())
             .env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
             .env(
                 "OTEL_EXPORTER_OTLP_ENDPOINT",
-                format!("http://127.0.0.1:{}", OTLP_PORTS[0]),
+                format!("http://{receiver}:{}", OTLP_PORTS[0]),
             );
         if args.run.keep {
             command = command.env(super::hotrod::BATCH_DELAY.0, super::hotrod::BATCH_DELAY.1);
@@ -110,7 +111,10 @@ impl Part {
             command = command.arg("--debug");
         }
         let mut agent = Self {
-            name: "the agent",
+            name: match args.run.nodes {
+                1 => "the agent".to_owned(),
+                _ => format!("the agent of {}", node.name()),
+            },
             process: command.spawn()?,
         };
         agent.wait_until("attach", |process| {
@@ -157,6 +161,11 @@ impl Part {
             );
         }
         Ok(())
+    }
+
+    /// What messages call it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// The warnings and errors it has logged: what it could not see, what it lost.

@@ -19,7 +19,7 @@ const INIT: &str = include_str!("init.sh");
 /// The modules that the guest may load: its file system, and what the lab and kube-proxy's rules
 /// use. The kernel asks for them by itself. Not every kernel has each of them. After a change here,
 /// remove target/vm.
-const MODULES: [&str; 16] = [
+const MODULES: [&str; 17] = [
     "net/9p",
     "net/802",
     "net/llc",
@@ -29,6 +29,7 @@ const MODULES: [&str; 16] = [
     "net/ipv6",
     "drivers/net/veth.ko",
     "drivers/net/veth.ko.xz",
+    "drivers/net/vxlan",
     "drivers/virtio",
     "fs/9p",
     "fs/netfs",

@@ -28,7 +28,11 @@ fn check(test: &str, wiring: Wiring, proxy_mode: ProxyMode) {
     if skip_mode(test, proxy_mode) {
         return;
     }
-    let options = NodeOptions { wiring, proxy_mode };
+    let options = NodeOptions {
+        wiring,
+        proxy_mode,
+        ..NodeOptions::default()
+    };
     let prelude = Prelude::start(test, options).unwrap();
     let ground = Ground::lay(&prelude);
     let mut cases = cases(&ground);

@@ -15,7 +15,7 @@ pub struct Network {
     prefix_bits: u8,
 }
 
-/// The networks of one family that decide who is masqueraded, and which endpoints are on this node.
+/// What decides in one family who is masqueraded, and which endpoints are on this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Networks {
     /// kube-proxy's `--cluster-cidr`: all pods of the cluster.
@@ -26,6 +26,8 @@ pub struct Networks {
     pub node: IpAddr,
     /// The ServiceCIDR, from which ClusterIPs are taken.
     pub services: Network,
+    /// kube-proxy's `--masquerade-all`: pods, too, reach ClusterIPs under the node's address.
+    pub masquerade_all: bool,
 }
 
 impl Networks {

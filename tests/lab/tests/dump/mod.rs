@@ -15,6 +15,7 @@ pub(crate) fn networks() -> Networks {
         node_pods: network("10.201.1.0/24"),
         node: "172.18.0.2".parse().unwrap(),
         services: network("10.97.0.0/16"),
+        masquerade_all: false,
     }
 }
 

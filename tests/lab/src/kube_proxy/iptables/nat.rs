@@ -105,10 +105,12 @@ impl Nat {
         if let Some(chain) = chain_of(endpoints.internal, service) {
             let portal = Portal::address(service.cluster_ip, service);
             let comment = format!("{} cluster IP", service.service_port_name());
-            let (pods, portal) = (networks.pods, portal.with_comment(&comment));
-            self.rule(format_args!(
-                "{chain} ! -s {pods} {portal} -j KUBE-MARK-MASQ"
-            ));
+            let portal = portal.with_comment(&comment);
+            let source = match networks.masquerade_all {
+                true => String::new(),
+                false => format!("! -s {} ", networks.pods),
+            };
+            self.rule(format_args!("{chain} {source}{portal} -j KUBE-MARK-MASQ"));
         }
     }
 

@@ -87,10 +87,7 @@ pub(super) fn push_chains(text: &mut String, family: Family, networks: &Networks
         text,
         "services",
         [
-            format!(
-                "{ip} daddr @cluster-ips {ip} saddr != {} meta mark set meta mark | 0x00004000 comment \"masquerade clusterIP traffic from outside cluster\"",
-                networks.pods
-            ),
+            masquerade_to_cluster_ips(ip, networks),
             format!("{portal} vmap @service-ips"),
             format!(
                 "fib daddr type local {ip} daddr != {loopback} meta l4proto . th dport vmap @service-nodeports"
@@ -120,6 +117,23 @@ pub(super) fn push_chains(text: &mut String, family: Family, networks: &Networks
             ),
         ],
     );
+    push_reject_chain(text);
+}
+
+fn masquerade_to_cluster_ips(ip: &str, networks: &Networks) -> String {
+    let (source, who) = match networks.masquerade_all {
+        true => (String::new(), "all clusterIP traffic"),
+        false => (
+            format!("{ip} saddr != {} ", networks.pods),
+            "clusterIP traffic from outside cluster",
+        ),
+    };
+    format!(
+        "{ip} daddr @cluster-ips {source}meta mark set meta mark | 0x00004000 comment \"masquerade {who}\""
+    )
+}
+
+fn push_reject_chain(text: &mut String) {
     push(text, format_args!("\tchain reject-chain {{"));
     push(
         text,

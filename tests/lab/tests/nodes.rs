@@ -1,0 +1,274 @@
+//! Several nodes: pods reach those of other nodes, directly and through services, under the address that Kubernetes says, in
+//! both families, with and without an overlay.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+#[allow(dead_code)] // Each test binary uses a part of it.
+mod echo;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+
+use echo::{ask, ip_of, serve, service_of};
+use hopspan_lab::hotrod::{HotRodOptions, deploy_over};
+use hopspan_lab::kube_proxy::{Family, ProxyMode};
+use hopspan_lab::{Lab, Node, NodeOptions, Overlay, Pod, Wiring, skip};
+
+/// Three nodes, and a pod on each; the third node is made when the others have theirs.
+struct Ground {
+    lab: Lab,
+    nodes: [Node; 3],
+    pods: [Pod; 3],
+}
+
+impl Ground {
+    fn lay(label: &str, options: NodeOptions) -> Self {
+        let lab = Lab::new(label).unwrap();
+        let nodes = ["one", "two", "three"].map(|name| {
+            let node = lab.node_with(name, options).unwrap();
+            let pod = node.pod("default", &format!("on-{name}")).unwrap();
+            (node, pod)
+        });
+        let pods = nodes.clone().map(|(_, pod)| pod);
+        Self {
+            lab,
+            nodes: nodes.map(|(node, _)| node),
+            pods,
+        }
+    }
+}
+
+fn check(test: &str, options: NodeOptions) {
+    if skip(test) {
+        return;
+    }
+    let Ground { lab, nodes, pods } = Ground::lay(test, options);
+    let _echoes = pods.each_ref().map(|pod| serve(pod, 8080));
+    // The one endpoint of each service is on another node than the client, and on another than the one before.
+    let services: Vec<_> = Family::ALL
+        .into_iter()
+        .flat_map(|family| {
+            [&pods[1], &pods[2]]
+                .into_iter()
+                .zip([10, 11])
+                .map(move |(pod, host)| service_of(family, pod.name(), host, &[pod]))
+        })
+        .collect();
+    lab.apply_services(&services).unwrap();
+    let client = &pods[0];
+    for family in Family::ALL {
+        let own = ip_of(family, client).to_string();
+        for pod in &pods {
+            let address = SocketAddr::new(ip_of(family, pod), 8080);
+            let answer = client.within(|| ask(address)).unwrap().unwrap();
+            assert_eq!(answer, (pod.name().to_owned(), own.clone()));
+            // And back.
+            let back = SocketAddr::new(ip_of(family, client), 8080);
+            let answer = pod.within(|| ask(back)).unwrap().unwrap();
+            assert_eq!(answer.1, ip_of(family, pod).to_string());
+        }
+        let masquerade = masquerade_address(&nodes[0], client, family);
+        for service in services.iter().filter(|service| service.family() == family) {
+            let (name, address) = (service.name.clone(), service.address());
+            let answer = client.within(|| ask(address)).unwrap().unwrap();
+            let seen = match options.masquerade_all {
+                true => masquerade.clone(),
+                false => own.clone(),
+            };
+            assert_eq!(answer, (name.clone(), seen));
+            // The node is no pod: it is masqueraded always.
+            let answer = nodes[0].within(|| ask(address)).unwrap().unwrap();
+            assert_eq!(answer, (name, masquerade.clone()));
+        }
+        carry_much(client, &pods[1], family);
+    }
+}
+
+/// The address of the device by which packets leave for another node's pods: eth0's, or of the overlay's, which has the first
+/// of the node's pod network.
+fn masquerade_address(node: &Node, pod: &Pod, family: Family) -> String {
+    match (node.options().overlay, family) {
+        (Overlay::None, Family::V4) => node.ip().to_string(),
+        (Overlay::None, Family::V6) => node.ip6().to_string(),
+        (Overlay::Vxlan, Family::V4) => {
+            let [a, b, c, _] = pod.ip().octets();
+            format!("{a}.{b}.{c}.0")
+        }
+        (Overlay::Vxlan, Family::V6) => {
+            let mut groups = pod.ip6().segments();
+            groups[7] = 0;
+            std::net::Ipv6Addr::from(groups).to_string()
+        }
+    }
+}
+
+/// Many packets as long as they may be, each way.
+fn carry_much(client: &Pod, server: &Pod, family: Family) {
+    const BYTES: usize = 1 << 20;
+    let address = SocketAddr::new(ip_of(family, server), 9090);
+    let listener = server
+        .within(|| TcpListener::bind(address))
+        .unwrap()
+        .unwrap();
+    let echoing = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut received = vec![0; BYTES];
+        stream.read_exact(&mut received).unwrap();
+        stream.write_all(&received).unwrap();
+    });
+    let mut stream = client
+        .within(|| TcpStream::connect(address))
+        .unwrap()
+        .unwrap();
+    stream.set_read_timeout(Some(echo::TIMEOUT)).unwrap();
+    let sent: Vec<u8> = (0..BYTES).map(|byte| (byte % 251) as u8).collect();
+    stream.write_all(&sent).unwrap();
+    let mut received = vec![0; BYTES];
+    stream.read_exact(&mut received).unwrap();
+    assert!(received == sent, "what came back is not what was sent");
+    echoing.join().unwrap();
+}
+
+fn options(wiring: Wiring, overlay: Overlay) -> NodeOptions {
+    NodeOptions {
+        wiring,
+        overlay,
+        ..NodeOptions::default()
+    }
+}
+
+#[test]
+fn bridges_on_a_wire() {
+    check("bridges_on_a_wire", options(Wiring::Bridge, Overlay::None));
+}
+
+#[test]
+fn bridges_over_vxlan() {
+    check(
+        "bridges_over_vxlan",
+        options(Wiring::Bridge, Overlay::Vxlan),
+    );
+}
+
+#[test]
+fn routed_pods_on_a_wire() {
+    check(
+        "routed_pods_on_a_wire",
+        options(Wiring::Routed, Overlay::None),
+    );
+}
+
+#[test]
+fn routed_pods_over_vxlan() {
+    check(
+        "routed_pods_over_vxlan",
+        options(Wiring::Routed, Overlay::Vxlan),
+    );
+}
+
+#[test]
+fn pods_are_masqueraded_where_kube_proxy_is_told_so() {
+    let of = |proxy_mode, overlay| NodeOptions {
+        proxy_mode,
+        overlay,
+        masquerade_all: true,
+        ..NodeOptions::default()
+    };
+    let test = "pods_are_masqueraded_where_kube_proxy_is_told_so";
+    check(test, of(ProxyMode::Iptables, Overlay::Vxlan));
+    check(test, of(ProxyMode::Nftables, Overlay::None));
+}
+
+#[test]
+fn what_is_for_another_node_crosses_the_wire_within_udp_or_as_it_is() {
+    let test = "what_is_for_another_node_crosses_the_wire_within_udp_or_as_it_is";
+    if skip(test) {
+        return;
+    }
+    for overlay in Overlay::ALL {
+        let Ground {
+            lab: _lab,
+            nodes,
+            pods,
+        } = Ground::lay(test, options(Wiring::Bridge, overlay));
+        let _echo = serve(&pods[1], 8080);
+        for family in Family::ALL {
+            let address = SocketAddr::new(ip_of(family, &pods[1]), 8080);
+            pods[0].within(|| ask(address)).unwrap().unwrap();
+        }
+        for device in ["flannel.1", "flannel-v6.1"] {
+            let command = nodes[1].command("ip").args(["-s", "link", "show", device]);
+            let output = command.output(echo::TIMEOUT).unwrap();
+            assert_eq!(output.status.success(), overlay == Overlay::Vxlan);
+            let received = output
+                .stdout
+                .lines()
+                .skip_while(|line| !line.contains("RX:"));
+            let packets = received
+                .skip(1)
+                .find_map(|line| line.split_whitespace().nth(1));
+            if overlay == Overlay::Vxlan {
+                let packets: u64 = packets.unwrap().parse().unwrap();
+                assert!(packets >= 5, "{device}: {}", output.stdout);
+            }
+        }
+    }
+}
+
+#[test]
+fn nodes_of_one_lab_have_one_overlay() {
+    if skip("nodes_of_one_lab_have_one_overlay") {
+        return;
+    }
+    let lab = Lab::new("nodes_of_one_lab_have_one_overlay").unwrap();
+    lab.node("one").unwrap();
+    let error = lab
+        .node_with("two", options(Wiring::Bridge, Overlay::Vxlan))
+        .unwrap_err();
+    let error = format!("{error:#}");
+    assert!(
+        error.contains("give all nodes of a lab the same"),
+        "{error}"
+    );
+}
+
+#[test]
+fn hotrod_is_spread_over_nodes() {
+    if skip("hotrod_is_spread_over_nodes") {
+        return;
+    }
+    let Ground {
+        lab: _lab, nodes, ..
+    } = Ground::lay(
+        "hotrod_is_spread_over_nodes",
+        options(Wiring::Routed, Overlay::Vxlan),
+    );
+    let stand_in = HotRodOptions {
+        binary: PathBuf::from(env!("CARGO_BIN_EXE_hotrod-stand-in")),
+        otlp_endpoint: None,
+        env: Vec::new(),
+        before: Vec::new(),
+    };
+    let mut hotrod = deploy_over(&nodes, &stand_in).unwrap();
+    let on = |node: &Node| -> Vec<String> {
+        let pods = node.pods().into_iter();
+        let of_hotrod = pods.filter(|pod| pod.namespace() == "hotrod");
+        of_hotrod.map(|pod| pod.name().to_owned()).collect()
+    };
+    assert_eq!(on(&nodes[0]), ["client-0", "frontend-0"]);
+    assert_eq!(on(&nodes[1]), ["customer-0", "driver-0", "route-1"]);
+    assert_eq!(on(&nodes[2]), ["customer-1", "route-0"]);
+    // Each exports to an address that its node has a route to.
+    for (pod, process) in hotrod.instances() {
+        let receiver = match pod.name() {
+            "frontend-0" => nodes[0].gateway_ip(),
+            _ => nodes[0].ip(),
+        };
+        let line = format!("OTEL_EXPORTER_OTLP_ENDPOINT=http://{receiver}:4317");
+        assert!(process.log().contains(&line), "{line} for {}", pod.name());
+    }
+    let dispatches = hotrod.dispatch(4, 2).unwrap();
+    assert!(dispatches.iter().all(|dispatch| dispatch.status == 200));
+    hotrod.stop().unwrap();
+}

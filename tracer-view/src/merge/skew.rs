@@ -1,0 +1,111 @@
+//! How far two nodes' clocks are apart, as far as packets between them say. In: when packets left by the one clock and
+//! arrived by the other. Out: the offset that must be taken out so that none arrives before it left.
+
+/// What is said of the offset of the server's clock from the client's, in nanoseconds: positive where the server's is ahead.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Interval {
+    least_ns: Option<i128>,
+    most_ns: Option<i128>,
+}
+
+/// The offset of the server's clock that was taken out of what its agent sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Skew {
+    /// Nanoseconds by which the server's clock is ahead; 0 where nothing contradicts that the clocks agree.
+    pub taken_ns: i128,
+    /// The true offset is at most as many nanoseconds from that; `None` where packets of one direction only were seen. A
+    /// clock can be found to be off by no better than the time that the exchange's packets were on their way.
+    pub bound_ns: Option<u64>,
+}
+
+impl Interval {
+    /// A packet left the client at the one time and arrived at the server at the other.
+    pub(super) fn left_client(&mut self, sent_ns: u64, arrived_ns: u64) {
+        let most_ns = i128::from(arrived_ns) - i128::from(sent_ns);
+        self.most_ns = Some(self.most_ns.map_or(most_ns, |known| known.min(most_ns)));
+    }
+
+    /// A packet left the server at the one time and arrived at the client at the other.
+    pub(super) fn left_server(&mut self, sent_ns: u64, arrived_ns: u64) {
+        let least_ns = i128::from(sent_ns) - i128::from(arrived_ns);
+        self.least_ns = Some(self.least_ns.map_or(least_ns, |known| known.max(least_ns)));
+    }
+
+    /// Nothing, when 0 is possible; else the middle of what is possible. `None` when nothing is known, or when no offset
+    /// explains what was seen.
+    pub(super) fn skew(self) -> Option<Skew> {
+        let (taken_ns, bound_ns) = match (self.least_ns, self.most_ns) {
+            (Some(least), Some(most)) if least > most => return None,
+            (Some(least), Some(most)) => {
+                let taken = match (least..=most).contains(&0) {
+                    true => 0,
+                    false => least + (most - least) / 2,
+                };
+                (taken, Some((most - taken).max(taken - least)))
+            }
+            (Some(least), None) => (least.max(0), None),
+            (None, Some(most)) => (most.min(0), None),
+            (None, None) => return None,
+        };
+        Some(Skew {
+            taken_ns,
+            bound_ns: bound_ns.map(|bound| u64::try_from(bound).unwrap_or(u64::MAX)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Packets as (sent, arrived) each way.
+    fn check(
+        to_server: &[(u64, u64)],
+        to_client: &[(u64, u64)],
+        expected: Option<(i128, Option<u64>)>,
+    ) {
+        let mut interval = Interval::default();
+        for &(sent, arrived) in to_server {
+            interval.left_client(sent, arrived);
+        }
+        for &(sent, arrived) in to_client {
+            interval.left_server(sent, arrived);
+        }
+        let skew = interval.skew().map(|skew| (skew.taken_ns, skew.bound_ns));
+        assert_eq!(skew, expected, "{to_server:?} {to_client:?}");
+    }
+
+    #[test]
+    fn what_does_not_contradict_the_clocks_is_left_alone() {
+        check(&[(100, 130)], &[(500, 520)], Some((0, Some(30))));
+        check(&[(100, 100)], &[(500, 500)], Some((0, Some(0))));
+        check(&[(100, 130)], &[], Some((0, None)));
+        check(&[], &[(500, 520)], Some((0, None)));
+        check(&[], &[], None);
+    }
+
+    #[test]
+    fn the_middle_is_taken_out() {
+        // The server's clock is 1,000 ahead, then 80 behind; each packet took 30.
+        check(&[(100, 1_130)], &[(1_500, 530)], Some((1_000, Some(30))));
+        check(&[(100, 50)], &[(420, 530)], Some((-80, Some(30))));
+        // The handshake was quicker: it says more.
+        check(
+            &[(100, 1_130), (10, 1_015)],
+            &[(1_500, 530), (1_020, 25)],
+            Some((1_000, Some(5))),
+        );
+        check(&[(100, 40)], &[], Some((-60, None)));
+        check(&[], &[(500, 440)], Some((60, None)));
+    }
+
+    #[test]
+    fn nothing_explains_packets_that_take_less_than_no_time() {
+        check(&[(100, 90)], &[(500, 490)], None);
+        check(
+            &[(0, u64::MAX)],
+            &[(u64::MAX, 0)],
+            Some((u64::MAX.into(), Some(0))),
+        );
+    }
+}
