@@ -139,7 +139,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     status.turned();
     status.set_ready();
     // Whoever started the agent may wait for this line.
-    eprintln!("hopspan: attached");
+    match &*first.names() {
+        "" => eprintln!("hopspan: attached, no uplinks"),
+        names => eprintln!("hopspan: attached, uplinks: {names}"),
+    }
     tokio::select! {
         () = signals.next() => {}
         () = agent.follow(changes) => {}
