@@ -32,11 +32,15 @@ pub enum Counter {
     FragmentLost = 11,
     /// Close records that did not fit.
     CloseLost = 12,
+    /// Journeys that an uplink ended: the packet went on to another node.
+    Left = 13,
+    /// Journeys of packets that came by an uplink and left by one; not sent.
+    Forwarded = 14,
 }
 
 impl Counter {
     /// Every counter, in the order of their numbers.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Opened,
         Self::Closed,
         Self::Dropped,
@@ -50,6 +54,8 @@ impl Counter {
         Self::HeadUnreadable,
         Self::FragmentLost,
         Self::CloseLost,
+        Self::Left,
+        Self::Forwarded,
     ];
 
     /// The name in reports.
@@ -68,6 +74,8 @@ impl Counter {
             Self::HeadUnreadable => "head_unreadable",
             Self::FragmentLost => "fragment_lost",
             Self::CloseLost => "close_lost",
+            Self::Left => "left",
+            Self::Forwarded => "forwarded",
         }
     }
 

@@ -38,11 +38,13 @@ pub enum Hook {
     PacketDrop = 15,
     /// tp_btf inet_sock_set_state: a socket has closed.
     SocketClose = 16,
+    /// Socket filter on an uplink: a packet arrives from another node; opens journeys.
+    UplinkReceive = 17,
 }
 
 impl Hook {
     /// Every hook, in the order of their numbers.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::CgroupEgress,
         Self::DeviceTransmit,
         Self::DeviceReceive,
@@ -60,6 +62,7 @@ impl Hook {
         Self::SocketRead,
         Self::PacketDrop,
         Self::SocketClose,
+        Self::UplinkReceive,
     ];
 
     /// The name in reports and errors.
@@ -82,6 +85,7 @@ impl Hook {
             Self::SocketRead => "socket_read",
             Self::PacketDrop => "packet_drop",
             Self::SocketClose => "socket_close",
+            Self::UplinkReceive => "uplink_receive",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{conntrack::ConntrackTuples, stamp::Stamp, tuple::Tuple};
 
-/// Stamps a journey can hold. Two pods on a bridge make 14, an overlay adds 8.
+/// Stamps a journey can hold. Two pods on a bridge make 14; a node that encapsulates adds 5.
 pub const MAX_STAMPS: usize = 32;
 
 /// Flag: more stamps came than fit; the last ones are missing.
@@ -22,6 +22,8 @@ pub enum End {
     Socket = 1,
     /// The kernel dropped it; `drop_reason` says why.
     Dropped = 2,
+    /// It left the node by an uplink.
+    Left = 3,
 }
 
 impl TryFrom<u8> for End {
@@ -32,6 +34,7 @@ impl TryFrom<u8> for End {
             0 => Ok(Self::Expired),
             1 => Ok(Self::Socket),
             2 => Ok(Self::Dropped),
+            3 => Ok(Self::Left),
             unknown => Err(unknown),
         }
     }
@@ -51,9 +54,10 @@ pub struct Journey {
     pub stamp_count: u8,
     /// [`STAMPS_CUT`], [`HAS_CONNTRACK`], [`HEAD_LOST`].
     pub flags: u8,
-    /// When the packet was opened at the sending socket.
+    /// When the packet was opened: at the sending socket, or where it arrived from another node.
     pub start_ns: u64,
-    /// Cookie of the sending socket (the listener's for a SYN-ACK).
+    /// Cookie of the sending socket (the listener's for a SYN-ACK), or the stand-in of
+    /// [`crate::remote`] for a socket on another node.
     pub sender_cookie: u64,
     /// Cookie of the receiving socket (the listener's for a SYN); 0 when no socket took it.
     pub receiver_cookie: u64,
@@ -71,7 +75,7 @@ pub struct Journey {
     pub payload_bytes: u32,
     /// The kernel's `enum skb_drop_reason`, where `end` is [`End::Dropped`].
     pub drop_reason: u32,
-    /// As the sender wrote the packet.
+    /// As the sender wrote the packet, or as it arrived from another node.
     pub sent: Tuple,
     /// As the receiver got it; zero when no socket took it.
     pub received: Tuple,

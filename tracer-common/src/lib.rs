@@ -20,9 +20,11 @@ pub mod journey;
 pub mod message;
 pub mod offset;
 pub mod read;
+pub mod remote;
 pub mod seq;
 pub mod stamp;
 pub mod tuple;
+pub mod uplink;
 
 /// What a record is, in its first four bytes.
 #[repr(u32)]

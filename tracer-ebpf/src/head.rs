@@ -68,7 +68,7 @@ fn capture_sized<const N: usize>(sent: &Sent<'_>, piece: Piece) -> bool {
         header.payload_bytes = packet.payload_bytes;
         header.message = message as u8;
         header.continues = matches!(piece, Piece::Continued) as u8;
-        header.sent = packet.tuple;
+        packet.tuple.copy_to(&mut header.sent);
         bpf_skb_load_bytes(
             sent.ctx.as_ptr(),
             packet.payload_offset,

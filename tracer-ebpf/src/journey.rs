@@ -1,4 +1,5 @@
-//! Journeys: opened at the sending socket, stamped on the way, sent to user space once at the end.
+//! Journeys: opened at the sending socket or where the packet arrives from another node, stamped on
+//! the way, sent to user space once at the end.
 //!
 //! The key is the address of the sk_buff, which a packet keeps across veth, bridge and netfilter.
 //! An address is used again after a free; the end of a journey therefore compares the sequence
@@ -18,6 +19,7 @@ use crate::{
     count::{count, hit},
     emit, output,
     packet::Packet,
+    uplink,
 };
 
 /// Packets of interest under way on this machine at one time. A full map opens no new journey, and
@@ -56,7 +58,7 @@ pub(crate) fn find(skb: u64) -> Option<&'static mut Journey> {
 pub(crate) struct Opening {
     pub(crate) message: Message,
     pub(crate) sender_cookie: u64,
-    /// When the packet left its socket.
+    /// When the packet left its socket, or arrived.
     pub(crate) start_ns: u64,
     /// The node sent the packet itself, and its first stamps wait.
     pub(crate) has_output_stamps: bool,
@@ -85,7 +87,7 @@ pub(crate) fn open(skb: u64, packet: &Packet, opening: Opening) -> Option<&'stat
     journey.seq = packet.seq;
     journey.ack = packet.ack;
     journey.payload_bytes = packet.payload_bytes;
-    journey.sent = packet.tuple;
+    packet.tuple.copy_to(&mut journey.sent);
     journey.start_ns = opening.start_ns;
     if opening.has_output_stamps {
         output::adopt(journey);
@@ -136,7 +138,8 @@ pub(crate) fn end(skb: u64, journey: &mut Journey, end: End) {
     journey.end = end as u8;
     count(match end {
         End::Dropped => Counter::Dropped,
-        _ => Counter::Closed,
+        End::Left => Counter::Left,
+        End::Socket | End::Expired => Counter::Closed,
     });
     let stamps = usize::from(journey.stamp_count);
     if stamps <= MAX_STAMPS {
@@ -146,6 +149,18 @@ pub(crate) fn end(skb: u64, journey: &mut Journey, end: End) {
             unsafe { core::slice::from_raw_parts((&raw const *journey).cast::<u8>(), bytes) };
         emit::send::<[u8]>(used, Counter::JourneyLost);
     }
+    forget(skb);
+}
+
+/// The packet goes on to another node. One that came from another is none of this node's.
+#[inline(always)]
+pub(crate) fn leave(skb: u64, journey: &mut Journey) {
+    if journey.stamps[0].hook != Hook::UplinkReceive as u8 {
+        end(skb, journey, End::Left);
+        return;
+    }
+    count(Counter::Forwarded);
+    uplink::forwards(journey.sender_cookie);
     forget(skb);
 }
 

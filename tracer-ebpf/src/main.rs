@@ -7,6 +7,7 @@
 #![no_std]
 #![no_main]
 
+mod carried;
 mod classify;
 mod count;
 mod deferred;
@@ -22,6 +23,8 @@ mod packet;
 mod partial;
 mod sent;
 mod unread;
+mod uplink;
+mod vxlan;
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {

@@ -1,12 +1,13 @@
-//! The IP and TCP headers of a packet at a cgroup hook.
+//! The IP and TCP headers of a packet.
 //!
-//! In: an skb whose data starts at the network header. Out: `Packet`. Knows no IPv4 fragments
+//! In: an skb, and where in it the network header is. Out: `Packet`. Knows no IPv4 fragments
 //! but the first, and no IPv6 extension headers: such packets are not TCP here.
 
 use aya_ebpf::programs::SkBuffContext;
 use tracer_common::tuple::{Tuple, mapped};
 
 const IPPROTO_TCP: u8 = 6;
+const IPPROTO_UDP: u8 = 17;
 const IPV6_HEADER_BYTES: usize = 40;
 
 /// RFC 791 section 3.1. Fields of more than a byte are in network byte order.
@@ -15,7 +16,7 @@ const IPV6_HEADER_BYTES: usize = 40;
 struct Ipv4Header {
     version_and_words: u8,
     tos: u8,
-    length: u16,
+    length_be: u16,
     id: u16,
     fragment_be: u16,
     ttl: u8,
@@ -60,51 +61,106 @@ impl Packet {
     }
 }
 
-/// The headers of a TCP packet, `None` for any other.
+/// The headers of a TCP packet whose data starts at the network header, `None` for any other.
 #[inline(always)]
 pub(crate) fn parse(ctx: &SkBuffContext) -> Option<Packet> {
+    parse_at(ctx, 0)
+}
+
+/// The headers of a TCP packet whose network header is at `base`, `None` for any other.
+#[inline(always)]
+pub(crate) fn parse_at(ctx: &SkBuffContext, base: usize) -> Option<Packet> {
     let mut tuple = Tuple::ZERO;
-    let version: u8 = ctx.load(0).ok()?;
-    let ip_header_bytes = match version >> 4 {
-        4 => ipv4(ctx, &mut tuple)?,
-        6 => ipv6(ctx, &mut tuple)?,
+    let version: u8 = ctx.load(base).ok()?;
+    let ip = match version >> 4 {
+        4 => ipv4(ctx, base, &mut tuple)?,
+        6 => ipv6(ctx, base, &mut tuple)?,
         _ => return None,
     };
-    let tcp: TcpHeader = ctx.load(ip_header_bytes).ok()?;
+    let tcp: TcpHeader = ctx.load(ip.header_end).ok()?;
     tuple.source_port_be = tcp.source_port_be;
     tuple.destination_port_be = tcp.destination_port_be;
-    let payload_offset = (ip_header_bytes + usize::from(tcp.words >> 4) * 4) as u32;
+    let payload_offset = (ip.header_end + usize::from(tcp.words >> 4) * 4) as u32;
+    // What Ethernet has filled up follows the packet's end. Packets of more than 64 KiB do not say
+    // where they end (kernel: iph_set_totlen).
+    let here = ctx.len();
+    let end = if ip.end == base as u32 || ip.end > here {
+        here
+    } else {
+        ip.end
+    };
     Some(Packet {
         tuple,
         seq: u32::from_be(tcp.seq_be),
         ack: u32::from_be(tcp.ack_be),
         flags: tcp.flags,
         payload_offset,
-        payload_bytes: ctx.len().saturating_sub(payload_offset),
+        payload_bytes: end.saturating_sub(payload_offset),
     })
 }
 
-/// Length of the header.
+/// Where the UDP header is of a packet whose data starts at the network header; 0 where it has none.
 #[inline(always)]
-fn ipv4(ctx: &SkBuffContext, tuple: &mut Tuple) -> Option<usize> {
-    let ip: Ipv4Header = ctx.load(0).ok()?;
-    let fragment_offset = u16::from_be(ip.fragment_be) & 0x1fff;
-    if ip.protocol != IPPROTO_TCP || fragment_offset != 0 {
+pub(crate) fn udp_offset(ctx: &SkBuffContext) -> usize {
+    let version: u8 = ctx.load(0).unwrap_or(0);
+    match version >> 4 {
+        4 => match ctx.load::<Ipv4Header>(0) {
+            Ok(ip) if ip.protocol == IPPROTO_UDP && !ip.is_later_fragment() => ip.header_bytes(),
+            _ => 0,
+        },
+        6 if ctx.load::<u8>(6).unwrap_or(0) == IPPROTO_UDP => IPV6_HEADER_BYTES,
+        _ => 0,
+    }
+}
+
+/// Offsets in the packet.
+struct Ip {
+    header_end: usize,
+    /// Where the header starts, if it does not say where the packet ends.
+    end: u32,
+}
+
+impl Ipv4Header {
+    #[inline(always)]
+    fn header_bytes(&self) -> usize {
+        usize::from(self.version_and_words & 0x0f) * 4
+    }
+
+    #[inline(always)]
+    fn is_later_fragment(&self) -> bool {
+        u16::from_be(self.fragment_be) & 0x1fff != 0
+    }
+}
+
+#[inline(always)]
+fn ipv4(ctx: &SkBuffContext, base: usize, tuple: &mut Tuple) -> Option<Ip> {
+    let ip: Ipv4Header = ctx.load(base).ok()?;
+    if ip.protocol != IPPROTO_TCP || ip.is_later_fragment() {
         return None;
     }
     tuple.source_be = mapped(ip.source_be);
     tuple.destination_be = mapped(ip.destination_be);
-    Some(usize::from(ip.version_and_words & 0x0f) * 4)
+    Some(Ip {
+        header_end: base + ip.header_bytes(),
+        end: base as u32 + u32::from(u16::from_be(ip.length_be)),
+    })
 }
 
-/// Length of the header.
 #[inline(always)]
-fn ipv6(ctx: &SkBuffContext, tuple: &mut Tuple) -> Option<usize> {
-    let next_header: u8 = ctx.load(6).ok()?;
+fn ipv6(ctx: &SkBuffContext, base: usize, tuple: &mut Tuple) -> Option<Ip> {
+    let next_header: u8 = ctx.load(base + 6).ok()?;
     if next_header != IPPROTO_TCP {
         return None;
     }
-    tuple.source_be = ctx.load(8).ok()?;
-    tuple.destination_be = ctx.load(24).ok()?;
-    Some(IPV6_HEADER_BYTES)
+    let payload_be: u16 = ctx.load(base + 4).ok()?;
+    tuple.source_be = ctx.load(base + 8).ok()?;
+    tuple.destination_be = ctx.load(base + 24).ok()?;
+    let end = match u16::from_be(payload_be) {
+        0 => base as u32,
+        bytes => base as u32 + IPV6_HEADER_BYTES as u32 + u32::from(bytes),
+    };
+    Some(Ip {
+        header_end: base + IPV6_HEADER_BYTES,
+        end,
+    })
 }

@@ -67,6 +67,12 @@ pub(crate) fn go_on(sent: &Sent<'_>) -> bool {
     true
 }
 
+/// The socket begins anew.
+#[inline(always)]
+pub(crate) fn forget(sender_cookie: u64) {
+    let _ = PARTIAL.remove(sender_cookie);
+}
+
 #[inline(always)]
 fn ends_with_blank_line(sent: &Sent<'_>) -> bool {
     let packet = sent.packet;

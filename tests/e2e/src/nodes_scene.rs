@@ -5,14 +5,15 @@ use std::{
     collections::BTreeMap,
     fs,
     net::{IpAddr, Ipv4Addr},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use hopspan_lab::{
     ClockShift, Lab, Node, NodeOptions, Process,
     hotrod::{self, HotRod},
 };
+use tracer_user::capture::recording::Reader;
 
 use crate::{
     Report, Traces,
@@ -51,6 +52,8 @@ pub struct NodesOutcome {
     pub sent: Traces,
     /// What the agents counted, by the names of their nodes.
     pub reports: BTreeMap<String, Report>,
+    /// The raw records of each agent, where they were recorded.
+    pub recordings: BTreeMap<String, Vec<Vec<u8>>>,
     /// What the viewer printed.
     pub page: String,
 }
@@ -61,6 +64,27 @@ impl NodesScene {
     /// # Errors
     /// When any of them cannot start.
     pub fn start(label: &str, options: NodeOptions, agents: &[NodeAgent]) -> Result<Self> {
+        Self::start_with(label, options, agents, false)
+    }
+
+    /// The same; the agents record what they see.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_recording(
+        label: &str,
+        options: NodeOptions,
+        agents: &[NodeAgent],
+    ) -> Result<Self> {
+        Self::start_with(label, options, agents, true)
+    }
+
+    fn start_with(
+        label: &str,
+        options: NodeOptions,
+        agents: &[NodeAgent],
+        records: bool,
+    ) -> Result<Self> {
         let lab = Lab::new(label)?;
         let nodes = (1..=agents.len())
             .map(|number| lab.node_with(&format!("node-{number}"), options))
@@ -82,7 +106,10 @@ impl NodesScene {
                 true => Ipv4Addr::LOCALHOST,
                 false => scene.nodes[0].ip(),
             };
+            let recording = scene.recording(node.name()).display().to_string();
+            let record = ["--record", recording.as_str()];
             let agent = Agent {
+                arguments: if records { &record } else { &[] },
                 receiver: IpAddr::V4(receiver),
                 wall_clock: clock,
                 report: scene.report(node.name()),
@@ -130,7 +157,12 @@ impl NodesScene {
         let spans = self.lab.work_dir().join("spans.jsonl");
         let reports = self.agents.keys();
         let reports = reports.map(|node| Ok((node.clone(), Report::read(&self.report(node))?)));
+        let recordings = self.agents.keys().filter_map(|node| {
+            let path = self.recording(node);
+            path.exists().then(|| Ok((node.clone(), records(&path)?)))
+        });
         Ok(NodesOutcome {
+            recordings: recordings.collect::<Result<_>>()?,
             reports: reports.collect::<Result<_>>()?,
             traces: Traces::read_merged(&spans)?,
             sent: Traces::read(&spans)?,
@@ -138,7 +170,17 @@ impl NodesScene {
         })
     }
 
+    fn recording(&self, node: &str) -> PathBuf {
+        self.lab.work_dir().join(format!("recording-{node}"))
+    }
+
     fn report(&self, node: &str) -> PathBuf {
         self.lab.work_dir().join(format!("report-{node}.json"))
     }
+}
+
+/// The raw records of a recording.
+fn records(path: &Path) -> Result<Vec<Vec<u8>>> {
+    let records = Reader::open(path).with_context(|| format!("open {}", path.display()))?;
+    Ok(records.collect::<std::io::Result<_>>()?)
 }

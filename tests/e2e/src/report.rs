@@ -82,6 +82,8 @@ impl Report {
         assert_eq!(
             journeys("opened"),
             journeys("closed")
+                + journeys("left")
+                + journeys("forwarded")
                 + journeys("dropped")
                 + journeys("replaced")
                 + journeys("mismatched")

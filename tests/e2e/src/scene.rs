@@ -115,6 +115,11 @@ impl Scene {
         wait_logged(&mut self.agent, what)
     }
 
+    /// The lab.
+    pub fn lab(&self) -> &Lab {
+        &self.lab
+    }
+
     /// Files of this scene are here.
     pub fn work_dir(&self) -> &Path {
         self.lab.work_dir()

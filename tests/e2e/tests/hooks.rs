@@ -37,6 +37,16 @@ fn from_the_node(node: &Node, hotrod: &HotRod) {
         .unwrap();
 }
 
+/// A connection from another machine, to the viewer that listens on the node.
+fn from_outside(scene: &Scene) {
+    let host = scene.lab().host("outside", &scene.node).unwrap();
+    let node = scene.node.ip();
+    host.command("timeout")
+        .args(["5", "bash", "-c", &format!("echo >/dev/tcp/{node}/4317")])
+        .run(DEADLINE)
+        .unwrap();
+}
+
 /// A connect that a rule of the node drops.
 fn dropped(node: &Node, hotrod: &HotRod) {
     let rule = "*filter\n-I FORWARD -p tcp --dport 9999 -j DROP\nCOMMIT\n";
@@ -65,6 +75,7 @@ fn every_hook_is_hit() {
     let hotrod = scene.hotrod().unwrap();
     hotrod.dispatch(1, 1).unwrap();
     from_the_node(&scene.node, &hotrod);
+    from_outside(&scene);
     dropped(&scene.node, &hotrod);
     hotrod.stop().unwrap();
     let outcome = scene.finish().unwrap();

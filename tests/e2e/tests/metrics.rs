@@ -149,6 +149,8 @@ impl Scrape {
     /// Journeys that have ended in whatever way.
     fn ended(&self) -> f64 {
         self.get("hopspan_journeys_closed_total{}")
+            + self.get("hopspan_journeys_left_total{}")
+            + self.get("hopspan_journeys_forwarded_total{}")
             + self.get("hopspan_journeys_dropped_total{}")
             + self.sum("hopspan_journeys_out_of_sight_total")
     }

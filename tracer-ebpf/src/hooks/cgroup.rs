@@ -17,21 +17,14 @@ use aya_ebpf::{
     programs::SkBuffContext,
 };
 use aya_log_ebpf::debug;
-use tracer_common::{
-    counter::Counter,
-    hook::Hook,
-    journey::{End, HEAD_LOST},
-    message::Message,
-};
+use tracer_common::{counter::Counter, hook::Hook, journey::End, message::Message};
 
 use crate::{
-    classify,
+    carried,
     count::count,
     deferred,
-    head::{self, Piece},
-    http2,
     journey::{self, Opening, Place},
-    output, packet, partial,
+    output, packet,
     sent::Sent,
     unread,
 };
@@ -76,7 +69,7 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
         },
         sender_cookie: cookie(ctx),
     };
-    let message = message::<HTTP2>(&sent)?;
+    let message = carried::message::<HTTP2>(&sent)?;
     let opening = Opening {
         message,
         sender_cookie: sent.sender_cookie,
@@ -86,40 +79,9 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
     let journey = journey::open(skb, &packet, opening)?;
     journey.sender_cgroup = cgroup_id(ctx);
     journey::stamp(journey, place(ctx, Hook::CgroupEgress));
-    let captured = match message {
-        Message::Request => head::capture(&sent, Piece::Request),
-        Message::Response => head::capture(&sent, Piece::Response),
-        _ => true,
-    };
-    if !captured {
-        journey.flags |= HEAD_LOST;
-    }
+    journey.flags |= carried::copy_head(&sent, message);
     log_open(ctx, message as u8, packet.seq);
     Some(())
-}
-
-/// What the packet carries. A connection that is known to be HTTP/2 is asked first: its bodies may
-/// look like anything.
-#[inline(always)]
-fn message<const HTTP2: bool>(sent: &Sent<'_>) -> Option<Message> {
-    if let Some(handshake) = classify::handshake(sent.packet) {
-        return Some(handshake);
-    }
-    if !(HTTP2 && http2::is_known(sent.sender_cookie)) {
-        if let Some(head) = classify::http1(sent.ctx, sent.packet) {
-            if head as u8 == Message::Request as u8 {
-                partial::begin(sent);
-            } else if HTTP2 && http2::switches(sent) && http2::follow(sent) {
-                // The answer follows in the packet that announces it.
-                return Some(Message::Headers);
-            }
-            return Some(head);
-        }
-        if partial::go_on(sent) || !HTTP2 || !http2::recognise(sent) {
-            return None;
-        }
-    }
-    http2::follow(sent).then_some(Message::Headers)
 }
 
 #[inline(always)]
@@ -133,7 +95,7 @@ fn receive(ctx: &SkBuffContext) -> Option<()> {
         return None;
     }
     journey::stamp(journey, place(ctx, Hook::CgroupIngress));
-    journey.received = packet.tuple;
+    packet.tuple.copy_to(&mut journey.received);
     journey.receiver_cgroup = cgroup_id(ctx);
     if journey.message >= Message::Request as u8 && is_listener(ctx) && deferred::wait(skb) {
         return Some(());

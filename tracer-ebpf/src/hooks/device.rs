@@ -14,6 +14,7 @@ use tracer_common::hook::Hook;
 use crate::{
     device, journey,
     kernel::{device::NetDevice, skb::Skb},
+    uplink,
 };
 
 #[btf_tracepoint(function = "net_dev_start_xmit")]
@@ -21,7 +22,11 @@ fn device_transmit(ctx: BtfTracePointContext) -> i32 {
     let skb = Skb::new(ctx.arg::<*const c_void>(0));
     if let Some(journey) = journey::find(skb.address()) {
         let device = NetDevice::new(ctx.arg::<*const c_void>(1));
-        journey::stamp(journey, device::place(Hook::DeviceTransmit, device));
+        let place = device::place(Hook::DeviceTransmit, device);
+        journey::stamp(journey, place);
+        if uplink::is_uplink(place.netns, place.ifindex) {
+            journey::leave(skb.address(), journey);
+        }
     }
     0
 }

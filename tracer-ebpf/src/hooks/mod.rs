@@ -7,3 +7,4 @@ mod device;
 mod drop;
 mod netfilter;
 mod socket;
+mod uplink;

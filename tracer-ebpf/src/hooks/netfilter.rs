@@ -78,6 +78,7 @@ fn leave(skb: Skb, hook: Hook) {
     stamp(journey, hook);
     if wants_conntrack(journey)
         && let Some(connection) = skb.conntrack()
+        && connection.is_tcp()
         && connection.copy_tuples(&mut journey.conntrack)
     {
         journey.flags |= HAS_CONNTRACK;

@@ -85,7 +85,7 @@ fn send_sized<const N: usize>(sent: &Sent<'_>, cut: &Cut, place: &Place, flags: 
         } else {
             0
         };
-        header.sent = sent.packet.tuple;
+        sent.packet.tuple.copy_to(&mut header.sent);
         header.prefix = [0; 16];
         header.prefix[16 - FRAME_HEADER_BYTES..].copy_from_slice(&place.header);
         if captured_bytes == 0 {

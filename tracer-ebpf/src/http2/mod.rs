@@ -62,6 +62,12 @@ pub(crate) fn is_known(sender_cookie: u64) -> bool {
     HTTP2.get_ptr(sender_cookie).is_some()
 }
 
+/// This side begins anew, with another connection.
+#[inline(always)]
+pub(crate) fn forget(sender_cookie: u64) {
+    let _ = HTTP2.remove(sender_cookie);
+}
+
 /// Begins to follow a connection whose packet starts with the preface, or looks like frames.
 #[inline(always)]
 pub(crate) fn recognise(sent: &Sent<'_>) -> bool {

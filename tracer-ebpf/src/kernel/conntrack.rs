@@ -1,13 +1,17 @@
 //! `struct nf_conn`: what conntrack and NAT know of a connection.
 
-use core::ffi::c_void;
+use core::{ffi::c_void, mem::offset_of};
 
-use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
-use tracer_common::conntrack::ConntrackTuples;
+use aya_ebpf::helpers::{
+    bpf_probe_read_kernel as bpf_probe_read_kernel_value, generated::bpf_probe_read_kernel,
+};
+use tracer_common::conntrack::{ConntrackTuple, ConntrackTuples};
 
 use super::offsets;
 
 offsets!(NF_CONN_TUPLEHASH, TUPLEHASH_TUPLE);
+
+const IPPROTO_TCP: u8 = 6;
 
 /// A pointer found in `skb->_nfct`.
 #[derive(Clone, Copy)]
@@ -22,6 +26,16 @@ impl NfConn {
     /// The connection at an address.
     pub(crate) const fn at(address: u64) -> Self {
         Self(address as *const c_void)
+    }
+
+    /// Whether it is one of TCP. A packet that is carried in another has that one's connection.
+    #[inline(always)]
+    pub(crate) fn is_tcp(self) -> bool {
+        let offset = NF_CONN_TUPLEHASH.load() as usize + TUPLEHASH_TUPLE.load() as usize;
+        let protocol = offset + offset_of!(ConntrackTuple, protocol);
+        // SAFETY: the helper checks the address.
+        unsafe { bpf_probe_read_kernel_value(self.0.byte_add(protocol).cast::<u8>()) }
+            .is_ok_and(|protocol| protocol == IPPROTO_TCP)
     }
 
     /// Copies both tuples to where they stay; false when they cannot be read.

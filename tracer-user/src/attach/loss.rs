@@ -27,11 +27,15 @@ pub fn without(hook: Hook) -> &'static str {
         Hook::SocketClose => {
             "how connections end: an exchange that fails with its connection is given up by the clock"
         }
+        Hook::UplinkReceive => {
+            "messages from other nodes: their requests are not seen here, nor their answers to this node's"
+        }
         Hook::PacketDrop => "drops: where a packet was dropped, and the kernel's reason",
     }
 }
 
 /// What is lost while the program for old kernels serves the hook; nothing, where it only costs more.
 pub fn with_fallback(hook: Hook) -> Option<&'static str> {
-    (hook == Hook::CgroupEgress).then_some("HTTP/2 and gRPC: only HTTP/1 is followed")
+    matches!(hook, Hook::CgroupEgress | Hook::UplinkReceive)
+        .then_some("HTTP/2 and gRPC: only HTTP/1 is followed")
 }

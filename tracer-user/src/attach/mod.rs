@@ -8,26 +8,41 @@ pub mod cgroup2;
 pub mod loss;
 mod netfilter;
 mod offsets;
+mod taps;
+pub mod uplinks;
 
 use std::{
     collections::HashMap,
-    fs::File,
-    os::fd::{AsFd as _, BorrowedFd},
+    fs::{self, File},
+    hash::{BuildHasher as _, RandomState},
+    os::{
+        fd::{AsFd as _, BorrowedFd},
+        unix::fs::MetadataExt as _,
+    },
     path::PathBuf,
 };
 
 use aya::{
     Btf, Ebpf, EbpfLoader,
     maps::Map,
-    programs::{BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, ProgramError},
+    programs::{
+        BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, ProgramError, SocketFilter,
+    },
 };
 use aya_log::EbpfLogger;
 use tracer_common::hook::Hook;
 
 pub use offsets::{NoBtf, unknown_fields};
+pub use taps::TapError;
+
+use taps::Taps;
+use uplinks::Uplinks;
 
 /// The object that build.rs made.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracer-ebpf"));
+
+/// The network namespace of this process.
+const NETNS: &str = "/proc/self/ns/net";
 
 /// What to attach to.
 #[derive(Clone, Debug)]
@@ -64,6 +79,9 @@ pub enum AttachError {
         #[source]
         source: std::io::Error,
     },
+    /// The network namespace that the agent is in cannot be told.
+    #[error("read {NETNS}: /proc must be mounted")]
+    Netns(#[source] std::io::Error),
     /// The programs' log cannot be read.
     #[error("read the log of the kernel programs")]
     Log(#[from] aya_log::Error),
@@ -102,6 +120,11 @@ pub struct Fallback {
 pub struct Attached {
     ebpf: Ebpf,
     _netfilter: Option<netfilter::Links>,
+    taps: Option<Taps>,
+    /// Inode number of the network namespace that the agent is in.
+    pub netns: u32,
+    /// The function that is the filter of uplinks; `None` where none was accepted.
+    filter: Option<&'static str>,
     log: Option<EbpfLogger<&'static dyn log::Log>>,
     /// Hooks that this kernel or these privileges do not allow.
     pub missing: Vec<Missing>,
@@ -114,6 +137,18 @@ impl Attached {
     /// Hands over one of the maps that the programs share with user space.
     pub fn take_map(&mut self, name: &str) -> Option<Map> {
         self.ebpf.take_map(name)
+    }
+
+    /// Follows these uplinks and no others. What was refused is left out, and said.
+    pub fn follow_uplinks(&mut self, uplinks: &Uplinks) -> Vec<TapError> {
+        let Some(taps) = &mut self.taps else {
+            return Vec::new();
+        };
+        let filter = self
+            .filter
+            .and_then(|name| self.ebpf.program(name))
+            .and_then(|program| <&SocketFilter>::try_from(program).ok());
+        taps.follow(uplinks, filter)
     }
 
     /// Passes on what the programs have logged, where they were told to log.
@@ -143,7 +178,8 @@ pub fn attach(options: &Options) -> Result<Attached, AttachError> {
 ///
 /// When the programs cannot be loaded.
 pub fn attach_what_can(options: &Options) -> Result<Attached, AttachError> {
-    let offsets = globals(options)?;
+    let netns = netns()?;
+    let offsets = globals(options, netns)?;
     let globals: HashMap<&str, (&[u8], bool)> = offsets
         .iter()
         .map(|(name, value)| (*name, (value.as_slice(), true)))
@@ -155,6 +191,9 @@ pub fn attach_what_can(options: &Options) -> Result<Attached, AttachError> {
     let mut attached = Attached {
         ebpf: loader.load(OBJECT)?,
         _netfilter: None,
+        taps: None,
+        netns,
+        filter: None,
         log: None,
         missing: Vec::new(),
         fallbacks: Vec::new(),
@@ -171,6 +210,9 @@ pub fn attach_what_can(options: &Options) -> Result<Attached, AttachError> {
                 reason: error.to_string(),
             })),
     }
+    load_filter(&mut attached, options);
+    let maps = Taps::MAPS.map(|name| attached.take_map(name));
+    attached.taps = Taps::new(netns, maps);
     if options.debug {
         attached.log = Some(EbpfLogger::init(&mut attached.ebpf)?);
     }
@@ -178,7 +220,7 @@ pub fn attach_what_can(options: &Options) -> Result<Attached, AttachError> {
 }
 
 /// The read-only globals of the programs, by name.
-fn globals(options: &Options) -> Result<Vec<(&'static str, Vec<u8>)>, AttachError> {
+fn globals(options: &Options, netns: u32) -> Result<Vec<(&'static str, Vec<u8>)>, AttachError> {
     let mut globals = Vec::new();
     for (field, offset) in offsets::resolve()? {
         // Where conntrack is not loaded its fields stay zero, and the programs leave it alone.
@@ -188,9 +230,49 @@ fn globals(options: &Options) -> Result<Vec<(&'static str, Vec<u8>)>, AttachErro
         }
         globals.push((field.global, offset.unwrap_or(0).to_ne_bytes().to_vec()));
     }
+    globals.push(("NODE_NETNS", netns.to_ne_bytes().to_vec()));
+    let seed: u64 = RandomState::new().hash_one("remote");
+    globals.push(("REMOTE_SEED", seed.to_ne_bytes().to_vec()));
     let level = if options.debug { u8::MAX } else { 0 };
     globals.push((aya_log::LEVEL, vec![level]));
     Ok(globals)
+}
+
+/// Inode number of the network namespace of this process.
+fn netns() -> Result<u32, AttachError> {
+    let inode = fs::metadata(NETNS).map_err(AttachError::Netns)?.ino();
+    // kernel: ns_common.inum is an unsigned int.
+    Ok(inode as u32)
+}
+
+/// The functions that can be the filter of uplinks, the best first.
+const FILTERS: &[&str] = &["uplink_receive", "uplink_receive_fallback"];
+
+/// Loads the filter of uplinks. It is attached when they are known.
+fn load_filter(attached: &mut Attached, options: &Options) {
+    const HOOK: Hook = Hook::UplinkReceive;
+    let mut refused = Vec::new();
+    let served = usable(FILTERS, options).iter().find(|function| {
+        program::<SocketFilter>(&mut attached.ebpf, function)
+            .and_then(|filter| filter.load().map(|()| filter))
+            .map_err(|error| refused.push(chain(&error)))
+            .is_ok_and(|filter| {
+                // Without a device it hears nothing, and shows whether it is allowed.
+                let tried = taps::tap("no device", filter, 0);
+                tried.map_err(|error| refused.push(chain(&error))).is_ok()
+            })
+    });
+    attached.filter = served.copied();
+    let reason = refused.join("; ");
+    match served {
+        Some(function) if !reason.is_empty() => attached.fallbacks.push(Fallback {
+            hook: HOOK,
+            function,
+            reason,
+        }),
+        Some(_) => {}
+        None => attached.missing.push(Missing { hook: HOOK, reason }),
+    }
 }
 
 fn attach_cgroup(attached: &mut Attached, options: &Options) -> Result<(), AttachError> {

@@ -84,8 +84,8 @@ impl Totals {
         .sum()
     }
 
-    /// Journeys whose packet left the programs' sight: to a socket outside the cgroup, or off the
-    /// node. Its address came back with another packet.
+    /// Journeys whose packet left the programs' sight: to a socket outside the cgroup, say. Its
+    /// address came back with another packet.
     pub fn out_of_sight(&self) -> u64 {
         self.get(Counter::Replaced) + self.get(Counter::Mismatched)
     }

@@ -5,18 +5,22 @@
 
 mod clock;
 mod counters;
+mod device_record;
 mod legacy_iptables;
 mod nfnetlink;
 pub mod recording;
 mod ring;
+mod rtnetlink;
 mod rule_changes;
 mod sweep;
 
 pub use clock::sample as clock_sample;
 pub use counters::{Counters, Totals};
+pub use device_record::device_record;
 pub use legacy_iptables::{LegacyError, LegacyIptables, TableInfo};
 pub use nfnetlink::{Nfnetlink, NfnetlinkError};
 pub use ring::Ring;
+pub use rtnetlink::{Rtnetlink, RtnetlinkError};
 pub use rule_changes::RuleChanges;
 pub use sweep::{Occupancy, Sweep};
 

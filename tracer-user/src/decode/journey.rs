@@ -6,6 +6,7 @@ use tracer_common::{
     hook::Hook,
     journey::{self as raw, End, HAS_CONNTRACK, HEAD_LOST, HEADER_BYTES, STAMPS_CUT},
     message::Message,
+    remote::is_remote,
     stamp,
 };
 
@@ -29,9 +30,11 @@ pub struct Journey {
     pub message: Message,
     /// How the journey ended.
     pub end: End,
-    /// When the packet left the sending socket, nanoseconds of `CLOCK_MONOTONIC`.
+    /// When the packet left the sending socket, or arrived from another node, nanoseconds of
+    /// `CLOCK_MONOTONIC`.
     pub start_ns: u64,
-    /// Cookie of the sending socket (the listener's for a SYN-ACK).
+    /// Cookie of the sending socket (the listener's for a SYN-ACK), or what stands in for it where
+    /// that is on another node.
     pub sender_cookie: u64,
     /// Cookie of the receiving socket (the listener's for a SYN); 0 when no socket took it.
     pub receiver_cookie: u64,
@@ -47,7 +50,7 @@ pub struct Journey {
     pub payload_bytes: u32,
     /// The kernel's drop reason, where `end` is a drop.
     pub drop_reason: Option<u32>,
-    /// As the sender wrote the packet.
+    /// As the sender wrote the packet, or as it arrived from another node.
     pub sent: Tuple,
     /// As the receiver got it.
     pub received: Option<Tuple>,
@@ -62,6 +65,16 @@ pub struct Journey {
 }
 
 impl Journey {
+    /// Whether it came from another node: the journey begins at an uplink.
+    pub fn has_arrived(&self) -> bool {
+        is_remote(self.sender_cookie)
+    }
+
+    /// Whether it went on to another node: the journey ends at an uplink.
+    pub fn has_left(&self) -> bool {
+        self.end == End::Left
+    }
+
     /// What was done to the addresses, by conntrack; where no netfilter program saw the packet, by its
     /// two ends. `None` where neither is known.
     pub fn translation(&self) -> Option<Conntrack> {

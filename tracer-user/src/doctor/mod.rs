@@ -90,7 +90,7 @@ fn diagnose(args: &Args) -> Diagnosis {
         Err(error) => hooks::none(&error),
     };
     checks.push(network::netfilter_links(&hooks));
-    checks.extend([network::conntrack(), network::bridges()]);
+    checks.extend([network::conntrack(), network::bridges(), network::uplinks()]);
     checks.extend([rules::reading(), rules::changes()]);
     Diagnosis {
         complete: is_complete(&checks, &hooks),

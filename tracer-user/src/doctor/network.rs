@@ -4,7 +4,13 @@ use std::{fs, path::PathBuf};
 
 use tracer_common::hook::Hook;
 
-use crate::attach::{cgroup2, unknown_fields};
+use crate::{
+    attach::{
+        cgroup2, chain, unknown_fields,
+        uplinks::{Uplinks, choose},
+    },
+    capture::{Rtnetlink, RtnetlinkError},
+};
 
 use super::{
     check::{Check, State},
@@ -16,6 +22,30 @@ const BRIDGE_CALL: [&str; 2] = [
     "/proc/sys/net/bridge/bridge-nf-call-ip6tables",
 ];
 const CONNECTIONS: &str = "/proc/sys/net/netfilter/nf_conntrack_count";
+
+/// By which devices the node reaches others.
+pub(super) fn uplinks() -> Check {
+    let network = Rtnetlink::open().and_then(|mut rtnetlink| rtnetlink.network());
+    judge_uplinks(network.map(|network| choose(&network, &[])))
+}
+
+fn judge_uplinks(found: Result<Uplinks, RtnetlinkError>) -> Check {
+    const NAME: &str = "uplinks";
+    match found {
+        Ok(uplinks) if !uplinks.devices.is_empty() => Check::good(NAME, uplinks.names()),
+        Ok(_) => Check::note(
+            NAME,
+            "none: no hardware and no default route in this network namespace",
+            "where there are other nodes: run in the node's namespace, or name the device with --uplink",
+        ),
+        Err(error) => Check::missing(
+            NAME,
+            chain(&error),
+            "where messages leave for other nodes, and those that come from them",
+            "name the devices with --uplink",
+        ),
+    }
+}
 
 /// Whether there is a cgroup to follow, and whose sockets are below it.
 pub(super) fn cgroup(found: &Result<PathBuf, cgroup2::NoCgroup2>) -> Check {
@@ -126,6 +156,7 @@ fn judge_bridges(v4: Option<bool>, v6: Option<bool>) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attach::uplinks::{Link, Network};
 
     #[test]
     fn conntrack_without_types_loses_translations() {
@@ -136,6 +167,22 @@ mod tests {
         check(&unknown, Some("3"), State::Missing);
         check(&[], Some("3"), State::Good);
         check(&[], None, State::Note);
+    }
+
+    #[test]
+    fn a_node_without_uplinks_is_told_and_no_failure() {
+        let check = |found, expected: State| assert_eq!(judge_uplinks(found).state, expected);
+        check(Ok(Uplinks::default()), State::Note);
+        check(Err(RtnetlinkError::Malformed), State::Missing);
+        let network = Network {
+            links: vec![Link {
+                ifindex: 2,
+                name: "eth0".to_owned(),
+                ..Link::default()
+            }],
+            default_routes: [2].into(),
+        };
+        check(Ok(choose(&network, &[])), State::Good);
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! known. Knows sockets, sequence numbers and time; knows no HTTP.
 //!
 //! A connection is known by the cookie of its client's socket: unique for the life of the machine,
-//! and untouched by NAT and port re-use.
+//! and untouched by NAT and port re-use. Of a client on another node only packets are seen: what stands
+//! in for its cookie comes again when its port does, and a SYN then begins a new connection.
 
 mod ending;
 mod event;
@@ -12,7 +13,7 @@ mod waiting;
 
 use std::collections::{HashMap, VecDeque};
 
-use tracer_common::{journey::End, message::Message};
+use tracer_common::{journey::End, message::Message, remote::is_remote};
 
 use crate::decode::{Close, CloseKind, Fragment, Journey, Read, Tuple};
 
@@ -32,6 +33,9 @@ const MAX_UNREAD: usize = 1024;
 const IDLE_NS: u64 = 3_600_000_000_000;
 /// The same where there is little room for more.
 const CROWDED_IDLE_NS: u64 = 120_000_000_000;
+/// The same of a connection from another node that has carried nothing: the socket that would tell of
+/// its end is not known before the first request.
+const UNUSED_NS: u64 = 10_000_000_000;
 /// What was under way when a socket closed has arrived after this time.
 const ENDING_NS: u64 = 500_000_000;
 
@@ -57,7 +61,12 @@ struct Connection {
     last_ns: u64,
     ending: Option<Ending>,
     is_ending_told: bool,
+    /// Or, of a client on another node, the server is.
     is_client_closed: bool,
+    /// The sequence number of the client's SYN.
+    syn_seq: Option<u32>,
+    /// More than a handshake.
+    has_carried: bool,
 }
 
 impl Connection {
@@ -98,6 +107,11 @@ impl Flow {
             self.losses.journeys_unplaced += 1;
             return;
         };
+        if self.is_another(&journey, client_cookie) {
+            self.forget_one(client_cookie)
+                .into_iter()
+                .for_each(&mut *each);
+        }
         if self.by_client.len() >= MAX_CONNECTIONS && !self.by_client.contains_key(&client_cookie) {
             self.losses.connections_refused += 1;
             return;
@@ -108,6 +122,14 @@ impl Flow {
             each(id.event(EventKind::Fragment { side, fragment }));
         }
         each(id.event(EventKind::Journey { side, journey }));
+    }
+
+    /// Whether a journey begins another connection than the one that is known by this cookie.
+    fn is_another(&self, journey: &Journey, client_cookie: u64) -> bool {
+        let known = self.by_client.get(&client_cookie);
+        journey.message == Message::Syn
+            && is_remote(client_cookie)
+            && known.is_some_and(|known| known.syn_seq != Some(journey.seq))
     }
 
     /// Places a fragment on its connection.
@@ -136,9 +158,24 @@ impl Flow {
     fn learn(&mut self, journey: &Journey, side: Side, client_cookie: u64) {
         let connection = self.by_client.entry(client_cookie).or_default();
         connection.last_ns = journey.start_ns;
+        match journey.message {
+            Message::Syn => connection.syn_seq = Some(journey.seq),
+            Message::SynAck => {}
+            Message::Request | Message::Response | Message::Headers => {
+                connection.has_carried = true;
+            }
+        }
         let to_server = side == Side::Client;
+        if !to_server && journey.has_arrived() {
+            connection.server_cookie = Some(journey.sender_cookie);
+            self.client_of_server
+                .insert(journey.sender_cookie, client_cookie);
+        }
         if to_server && connection.from_server.is_none() {
-            connection.from_server = journey.translation().map(|known| known.reply);
+            // Where nothing tells of a translation on this node, there was none.
+            let untranslated = journey.has_left().then(|| journey.sent.reversed());
+            let known = journey.translation().map(|known| known.reply);
+            connection.from_server = known.or(untranslated);
             if let Some(tuple) = connection.from_server {
                 self.client_of_tuple.insert(tuple, client_cookie);
             }
@@ -193,7 +230,8 @@ impl Flow {
         let Some(connection) = self.by_client.get_mut(&client_cookie) else {
             return;
         };
-        connection.is_client_closed |= side == Side::Client && close.what == CloseKind::Closed;
+        let tells = side == Side::Client || is_remote(client_cookie);
+        connection.is_client_closed |= tells && close.what == CloseKind::Closed;
         if let Some(ending) = Ending::of(close, side) {
             let ending = connection.ending.map_or(ending, |known| known.then(ending));
             connection.ending = Some(ending);
@@ -209,9 +247,11 @@ impl Flow {
         } else {
             IDLE_NS
         };
-        events.extend(self.forget_if(|connection| {
+        events.extend(self.forget_if(|client_cookie, connection| {
             let is_over = connection.is_client_closed && connection.ended(now_ns).is_some();
-            is_over || now_ns.saturating_sub(connection.last_ns) > idle_ns
+            let silent_ns = now_ns.saturating_sub(connection.last_ns);
+            let is_unused = is_remote(client_cookie) && !connection.has_carried;
+            is_over || silent_ns > idle_ns || (is_unused && silent_ns > UNUSED_NS)
         }));
         events
     }
@@ -237,34 +277,34 @@ impl Flow {
     /// Forgets everything: no record will come any more.
     pub fn finish(&mut self) -> Vec<Event> {
         let mut events = self.endings(u64::MAX);
-        events.extend(self.forget_if(|_| true));
+        events.extend(self.forget_if(|_, _| true));
         events
     }
 
-    fn forget_if(&mut self, over: impl Fn(&Connection) -> bool) -> Vec<Event> {
-        let mut forgotten: Vec<u64> = Vec::new();
-        self.by_client.retain(|client_cookie, connection| {
-            let over = over(connection);
-            if over {
-                forgotten.push(*client_cookie);
-                if let Some(server_cookie) = connection.server_cookie {
-                    self.client_of_server.remove(&server_cookie);
-                }
-                if let Some(tuple) = connection.from_server {
-                    self.client_of_tuple.remove(&tuple);
-                }
-            }
-            !over
-        });
+    fn forget_if(&mut self, over: impl Fn(u64, &Connection) -> bool) -> Vec<Event> {
+        let mut forgotten: Vec<u64> = self
+            .by_client
+            .iter()
+            .filter(|(client_cookie, connection)| over(**client_cookie, connection))
+            .map(|(client_cookie, _)| *client_cookie)
+            .collect();
         // The order of a hash map is not for others to depend on.
         forgotten.sort_unstable();
+        let forgotten = forgotten.into_iter();
         forgotten
-            .into_iter()
-            .map(|client_cookie| Event {
-                connection: ConnectionId(client_cookie),
-                kind: EventKind::Forgotten,
-            })
+            .filter_map(|client_cookie| self.forget_one(client_cookie))
             .collect()
+    }
+
+    fn forget_one(&mut self, client_cookie: u64) -> Option<Event> {
+        let connection = self.by_client.remove(&client_cookie)?;
+        if let Some(server_cookie) = connection.server_cookie {
+            self.client_of_server.remove(&server_cookie);
+        }
+        if let Some(tuple) = connection.from_server {
+            self.client_of_tuple.remove(&tuple);
+        }
+        Some(ConnectionId(client_cookie).event(EventKind::Forgotten))
     }
 
     /// Who has sent a packet, and the cookie of the connection's client.
@@ -281,6 +321,9 @@ impl Flow {
                 Some((Side::Client, cookie))
             }
             Message::Headers => self.server_s(cookie, &journey.sent).or_else(|| {
+                if let Some(client) = receiver.filter(|taker| self.by_client.contains_key(taker)) {
+                    return Some((Side::Server, client));
+                }
                 // Never seen before: conntrack knows who has opened the connection.
                 let conntrack = journey.conntrack?;
                 if conntrack.original.source == journey.sent.source {

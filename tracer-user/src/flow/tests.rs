@@ -1,6 +1,6 @@
 //! Journeys find their connection, reads find their messages, and what is idle is forgotten.
 
-use tracer_common::{journey::End, message::Message};
+use tracer_common::{journey::End, message::Message, remote::REMOTE};
 
 use super::*;
 use crate::decode::Tuple;
@@ -202,4 +202,101 @@ fn sockets_of_no_connection_close_unheard() {
     place(&mut flow, journey(Message::Request, End::Socket, 100));
     flow.close(&close(77, CloseKind::Closed, 2_000));
     assert!(told(&mut flow, 2_000 + ENDING_NS).is_empty());
+}
+
+const REMOTE_CLIENT: u64 = REMOTE | 7;
+
+/// A message of a client on another node, to a server on this one.
+fn arrived(message: Message, seq: u32) -> Journey {
+    Journey {
+        sender_cookie: REMOTE_CLIENT,
+        ..journey(message, End::Socket, seq)
+    }
+}
+
+/// What is told when a journey is placed, in words.
+fn placed(flow: &mut Flow, journey: Journey) -> Vec<String> {
+    let mut events = Vec::new();
+    flow.journey(journey, &mut |event| {
+        events.push(match event.kind {
+            EventKind::Journey { side, .. } => format!("{side:?}"),
+            EventKind::Forgotten => "forgotten".to_owned(),
+            kind => panic!("{kind:?}"),
+        });
+    });
+    events
+}
+
+#[test]
+fn what_leaves_finds_the_client_on_another_node() {
+    let mut flow = Flow::default();
+    assert_eq!(placed(&mut flow, arrived(Message::Syn, 1)), ["Client"]);
+    // The listener answers, whom nobody else knows: the addresses tell.
+    let mut syn_ack = journey(Message::SynAck, End::Left, 1);
+    syn_ack.sender_cookie = 1000;
+    flow.client_of_tuple.insert(syn_ack.sent, REMOTE_CLIENT);
+    assert_eq!(placed(&mut flow, syn_ack), ["Server"]);
+    assert_eq!(placed(&mut flow, arrived(Message::Request, 2)), ["Client"]);
+    let response = journey(Message::Response, End::Left, 2);
+    assert_eq!(placed(&mut flow, response), ["Server"]);
+    assert_eq!(flow.connections(), 1);
+}
+
+/// There is no socket of the client's to tell the end.
+#[test]
+fn a_connection_from_another_node_ends_with_its_server() {
+    let mut flow = Flow::default();
+    place(&mut flow, arrived(Message::Request, 100));
+    flow.close(&close(SERVER, CloseKind::Closed, 2_000));
+    let later = 2_000 + ENDING_NS;
+    assert_eq!(told(&mut flow, later), ["ended Some(Server)", "forgotten"]);
+    assert_eq!(flow.connections(), 0);
+}
+
+#[test]
+fn a_port_of_another_node_that_is_used_again_is_another_connection() {
+    let mut flow = Flow::default();
+    assert_eq!(placed(&mut flow, arrived(Message::Syn, 1)), ["Client"]);
+    assert_eq!(
+        placed(&mut flow, arrived(Message::Syn, 1)),
+        ["Client"],
+        "sent again"
+    );
+    assert_eq!(placed(&mut flow, arrived(Message::Request, 2)), ["Client"]);
+    let again = placed(&mut flow, arrived(Message::Syn, 9_000));
+    assert_eq!(again, ["forgotten", "Client"]);
+    assert_eq!(flow.connections(), 1);
+    assert!(flow.client_of_server.is_empty());
+}
+
+/// A port scan must not fill the table.
+#[test]
+fn a_handshake_from_another_node_that_nothing_follows_is_forgotten_soon() {
+    let mut flow = Flow::default();
+    place(&mut flow, arrived(Message::Syn, 1));
+    assert!(told(&mut flow, UNUSED_NS).is_empty());
+    assert_eq!(told(&mut flow, UNUSED_NS + 2_000), ["forgotten"]);
+    place(&mut flow, arrived(Message::Request, 1));
+    assert!(told(&mut flow, UNUSED_NS * 2).is_empty());
+    place(&mut flow, journey(Message::Syn, End::Socket, 1));
+    assert!(
+        told(&mut flow, UNUSED_NS * 2).is_empty(),
+        "a socket of this node will tell"
+    );
+}
+
+#[test]
+fn frames_of_a_server_on_another_node_find_their_connection() {
+    let mut flow = Flow::default();
+    place(&mut flow, journey(Message::Syn, End::Left, 1));
+    let remote = REMOTE | 9;
+    let mut syn_ack = journey(Message::SynAck, End::Socket, 1);
+    syn_ack.sender_cookie = remote;
+    assert_eq!(placed(&mut flow, syn_ack), ["Server"]);
+    let mut headers = journey(Message::Headers, End::Socket, 2);
+    headers.sender_cookie = remote;
+    assert_eq!(placed(&mut flow, headers), ["Server"]);
+    flow.close(&close(CLIENT, CloseKind::Closed, 5));
+    flow.expire(5 + ENDING_NS);
+    assert!(flow.client_of_server.is_empty() && flow.client_of_tuple.is_empty());
 }

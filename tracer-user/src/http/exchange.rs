@@ -43,7 +43,13 @@ impl Leg {
         if self.earlier.len() >= MAX_ATTEMPTS {
             return;
         }
-        if self.journey.end == End::Socket {
+        let is_worse = match self.journey.end {
+            End::Socket => true,
+            // Of those that left, the last is most likely the one that arrived.
+            End::Left => !matches!(again.end, End::Left | End::Socket),
+            End::Dropped | End::Expired => false,
+        };
+        if is_worse {
             self.earlier.push(again);
         } else {
             self.earlier
@@ -73,6 +79,12 @@ impl Leg {
         packets
             .filter(|journey| journey.end == End::Dropped)
             .max_by_key(|journey| journey.start_ns)
+    }
+
+    /// Whether nothing more will be seen of the message on this node: the application has read it, or
+    /// it went on to another node.
+    pub fn is_over(&self) -> bool {
+        self.read_ns.is_some() || self.journey.has_left()
     }
 
     /// When the message was last seen: read, taken by a socket, or lost.

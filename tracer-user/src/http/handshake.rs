@@ -59,7 +59,7 @@ impl Handshakes {
     /// SYN or SYN-ACK is sent again and again, stays until its connection is forgotten.
     pub fn expire(&mut self, now_ns: u64) {
         self.0.retain(|_, connect| {
-            let arrived = |leg: &Leg| leg.journey.end == End::Socket;
+            let arrived = |leg: &Leg| matches!(leg.journey.end, End::Socket | End::Left);
             let is_over = connect.syn_ack.as_ref().is_some_and(arrived);
             !is_over || now_ns.saturating_sub(connect.end_ns()) < KEEP_NS
         });

@@ -1,11 +1,12 @@
 //! Stamps to a timeline of hops.
 //!
 //! In: a journey, the moment it was read, the devices. Out: a `Path`, whose hops follow each other
-//! without gap or overlap from its first nanosecond to its last. Knows Linux networking; knows
-//! nothing of HTTP or of spans.
+//! without gap or overlap from its first nanosecond to its last. Of the wire to another node only one
+//! end is seen here: that hop has no length. Knows Linux networking; knows nothing of HTTP or of spans.
 
 mod devices;
 mod name;
+mod overlay;
 
 use tracer_common::{hook::Hook, journey::End};
 
@@ -32,17 +33,22 @@ pub struct Hop {
 pub struct Path {
     /// In order; each starts where the one before it ends.
     pub hops: Vec<Hop>,
-    /// When the packet left the sending socket.
+    /// When the packet left the sending socket, or arrived from another node.
     pub start_ns: u64,
     /// When the application had read it, or the packet was last seen.
     pub end_ns: u64,
+    /// It came from another node.
+    pub has_arrived: bool,
+    /// It went on to another node.
+    pub has_left: bool,
 }
 
 impl Path {
     /// Moves the start back to where the message was first sent. Until TCP sent it again it was in
     /// the sender's stack, so the first hop is longer.
     pub fn start_at(&mut self, first_ns: u64) {
-        if first_ns >= self.start_ns {
+        if first_ns >= self.start_ns || self.has_arrived {
+            // On another node that time was in its sender's stack; here it was not seen.
             return;
         }
         match self.hops.first_mut() {
@@ -55,9 +61,15 @@ impl Path {
     }
 
     /// This path and then `next`, of the answer; between them the packet was in the stack that
-    /// answers.
+    /// answers. Where that is another node's, what was there is not seen here.
     #[must_use]
     pub fn then(mut self, next: Self) -> Self {
+        if self.has_left || next.has_arrived {
+            self.hops.extend(next.hops);
+            self.end_ns = next.end_ns.max(self.end_ns);
+            self.has_left = next.has_left;
+            return self;
+        }
         let gap = stack(
             HopName::ServerStack,
             self.end_ns,
@@ -68,6 +80,7 @@ impl Path {
             push(&mut self.hops, hop);
         }
         self.end_ns = next.end_ns.max(self.end_ns);
+        self.has_left = next.has_left;
         self
     }
 }
@@ -84,9 +97,16 @@ fn stack(name: HopName, start_ns: u64, end_ns: u64) -> Hop {
 /// Partitions the time from the first stamp to the read (or, without one, to the last stamp).
 pub fn path(journey: &Journey, read_ns: Option<u64>, devices: &Devices) -> Path {
     let mut hops: Vec<Hop> = Vec::with_capacity(journey.stamps.len());
-    for pair in journey.stamps.windows(2) {
+    if journey.has_arrived() {
+        hops.extend(journey.stamps.first().map(|stamp| wire(stamp, devices)));
+    }
+    let tunnels = overlay::tunnels(&journey.stamps, devices);
+    for (pair, tunnel) in journey.stamps.windows(2).zip(tunnels) {
         let [from, to] = pair else { continue };
-        let hop = hop(from, to, devices);
+        let hop = match tunnel {
+            Some(device) => inside(device, from, to),
+            None => hop(from, to, devices),
+        };
         match hops.last_mut() {
             // What the stack does with a packet that has come through a veth belongs to that veth, whichever of its two ends
             // gave the hop its name.
@@ -109,10 +129,35 @@ pub fn path(journey: &Journey, read_ns: Option<u64>, devices: &Devices) -> Path 
         }
         _ => last_ns,
     };
+    if journey.has_left() {
+        hops.extend(journey.stamps.last().map(|stamp| wire(stamp, devices)));
+    }
     Path {
         hops,
         start_ns,
         end_ns,
+        has_arrived: journey.has_arrived(),
+        has_left: journey.has_left(),
+    }
+}
+
+/// This node's end of the wire to another, at an uplink.
+fn wire(stamp: &Stamp, devices: &Devices) -> Hop {
+    Hop {
+        name: HopName::Wire,
+        start_ns: stamp.at_ns,
+        end_ns: stamp.at_ns,
+        interface: devices.get(stamp.device).map(|device| device.name.clone()),
+    }
+}
+
+/// A stretch that a packet passes inside another.
+fn inside(device: &Device, from: &Stamp, to: &Stamp) -> Hop {
+    Hop {
+        name: HopName::Overlay,
+        start_ns: from.at_ns,
+        end_ns: to.at_ns,
+        interface: Some(device.name.clone()),
     }
 }
 

@@ -69,6 +69,7 @@ pub(super) fn name(from: Point<'_>, to: Point<'_>) -> HopName {
         Hook::PostroutingEnter => HopName::Postrouting,
         Hook::DeviceTransmit => after_transmit(from.1, to),
         Hook::DeviceReceive => after_receive(from.1, to),
+        Hook::UplinkReceive => after_arrival(from.1, to),
         Hook::CgroupIngress | Hook::SocketRead => HopName::SocketQueue,
         _ => after_netfilter(to),
     }
@@ -102,6 +103,15 @@ fn after_receive(device: Option<&Device>, to: Point<'_>) -> HopName {
     }
 }
 
+/// The stack has the packet from an uplink, whatever made that.
+fn after_arrival(device: Option<&Device>, to: Point<'_>) -> HopName {
+    match to.0 {
+        Hook::CgroupIngress => HopName::ServerStack,
+        _ if device.is_some_and(|device| device.is_bridge_port) => HopName::Bridge,
+        _ => HopName::Route,
+    }
+}
+
 /// Netfilter is done with the packet.
 fn after_netfilter(to: Point<'_>) -> HopName {
     match to {
@@ -116,7 +126,7 @@ fn after_netfilter(to: Point<'_>) -> HopName {
     }
 }
 
-fn is_overlay(device: &Device) -> bool {
+pub(super) fn is_overlay(device: &Device) -> bool {
     matches!(
         device.link_kind.as_str(),
         "vxlan" | "geneve" | "ipip" | "sit" | "gre" | "ip6tnl" | "wireguard"

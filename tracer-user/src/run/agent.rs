@@ -3,11 +3,14 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use tokio::time::{Interval, MissedTickBehavior, timeout};
+use tokio::{
+    sync::mpsc,
+    time::{Interval, MissedTickBehavior, timeout},
+};
 
 use crate::{
-    attach::Attached,
-    capture::{Counters, Ring, Sweep, clock_sample, recording},
+    attach::{Attached, chain, uplinks::Uplinks},
+    capture::{Counters, Ring, Sweep, clock_sample, device_record, recording},
     decode::Snapshot,
     export::Exporter,
     pipeline::Pipeline,
@@ -93,7 +96,9 @@ impl Agent {
     }
 
     /// Follows packets until the task is dropped.
-    pub(super) async fn follow(&mut self) {
+    ///
+    /// `uplinks` tells when they change.
+    pub(super) async fn follow(&mut self, mut uplinks: mpsc::Receiver<Uplinks>) {
         let mut look = every(LOOK);
         let mut housekeeping = every(HOUSEKEEPING);
         loop {
@@ -106,9 +111,32 @@ impl Agent {
                 Some(facts) = self.rules.facts.recv() => {
                     self.stream.push(&Snapshot::RuleFacts(facts).encode());
                 }
+                Some(uplinks) = uplinks.recv() => self.follow_uplinks(&uplinks),
             }
             self.status.turned();
         }
+    }
+
+    /// Follows what leaves and arrives by these devices.
+    pub(super) fn follow_uplinks(&mut self, uplinks: &Uplinks) {
+        for uplink in &uplinks.devices {
+            let record = device_record(self.attached.netns, uplink);
+            self.stream.push(&record);
+        }
+        for error in self.attached.follow_uplinks(uplinks) {
+            tracing::warn!("packets from other nodes are not seen: {}", chain(&error));
+        }
+        for name in &uplinks.absent {
+            tracing::warn!("there is no device {name}: --uplink waits for it");
+        }
+        if uplinks.devices.is_empty() {
+            tracing::warn!(
+                "no uplink found: what this node sends to others and gets from them is not told apart; name one with --uplink"
+            );
+        } else {
+            tracing::info!("uplinks: {}", uplinks.names());
+        }
+        self.status.set_uplinks(uplinks);
     }
 
     /// Detaches, takes what is left, flushes, and reports.

@@ -83,10 +83,17 @@ fn agent(page: &mut Page<'_>, status: &Status) -> fmt::Result {
         "1 for a hook that is attached, 0 for one that this kernel or these privileges refuse",
         "hook",
         Hook::ALL.map(|hook| (hook.name(), i64::from(!missing.contains_key(hook.name())))),
+    )?;
+    let uplinks = status.uplinks();
+    page.gauges(
+        "hopspan_uplink",
+        "1 for each device by which the node reaches others",
+        "device",
+        uplinks.iter().map(|name| (name.as_str(), 1)),
     )
 }
 
-/// The books: opened = closed + dropped + out of sight + under way.
+/// The books: opened = closed + left + forwarded + dropped + out of sight + under way.
 fn journeys(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
     let kernel = &numbers.kernel;
     page.counters(
@@ -110,6 +117,16 @@ fn journeys(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
             "hopspan_journeys_dropped",
             "Journeys that ended because the kernel dropped the packet",
             Counter::Dropped,
+        ),
+        (
+            "hopspan_journeys_left",
+            "Journeys that ended because the packet left the node by an uplink",
+            Counter::Left,
+        ),
+        (
+            "hopspan_journeys_forwarded",
+            "Packets that came by an uplink and left by one: none of this node's",
+            Counter::Forwarded,
         ),
     ] {
         page.counter(name, help, kernel.get(counter))?;

@@ -12,6 +12,7 @@ mod names;
 mod report;
 pub mod rules;
 mod status;
+mod uplinks;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
@@ -47,6 +48,11 @@ pub struct Args {
     /// Follow the sockets below this cgroup only [default: the root of the cgroup v2 file system]
     #[arg(long, value_name = "PATH")]
     pub cgroup: Option<PathBuf>,
+
+    /// A device by which the node reaches others; may be given several times [default: hardware, and
+    /// the devices of default routes]
+    #[arg(long, value_name = "NAME")]
+    pub uplink: Vec<String>,
 
     /// Make traces for requests that carry no context: at most RATE a second
     #[arg(long, value_name = "RATE", default_value_t = 0)]
@@ -112,6 +118,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             None => tracing::info!("{hook} is served by {}: {reason}", fallback.function),
         }
     }
+    let (first, changes) = uplinks::watch(args.uplink).context("find the node's uplinks")?;
     let node = node_name();
     let learnt = Names::start(&args.names, &options.cgroup, &node).await?;
     let mut pipeline = Pipeline::new(node);
@@ -126,15 +133,19 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         args.record.as_deref(),
         Arc::clone(&status),
     )?;
+    agent.follow_uplinks(&first);
     agent.first_names().await;
     agent.first_rules().await;
     status.turned();
     status.set_ready();
     // Whoever started the agent may wait for this line.
-    eprintln!("hopspan: attached");
+    match &*first.names() {
+        "" => eprintln!("hopspan: attached, no uplinks"),
+        names => eprintln!("hopspan: attached, uplinks: {names}"),
+    }
     tokio::select! {
         () = signals.next() => {}
-        () = agent.follow() => {}
+        () = agent.follow(changes) => {}
     }
     status.set_ending();
     let report = agent.finish(FLUSH).await?;

@@ -12,7 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{capture, decode::fact::Kind, export, identity::kubernetes::WatchState, pipeline};
+use crate::{
+    attach::uplinks::Uplinks, capture, decode::fact::Kind, export,
+    identity::kubernetes::WatchState, pipeline,
+};
 
 use super::rules::RulesState;
 
@@ -26,6 +29,7 @@ pub(crate) struct Status {
     ending: AtomicBool,
     missing: Mutex<BTreeMap<&'static str, String>>,
     numbers: Mutex<Arc<Numbers>>,
+    uplinks: Mutex<Vec<String>>,
     rules: Mutex<RulesState>,
     kubernetes: Mutex<Kubernetes>,
 }
@@ -72,6 +76,7 @@ impl Status {
             ending: AtomicBool::new(false),
             missing: Mutex::default(),
             numbers: Mutex::default(),
+            uplinks: Mutex::default(),
             rules: Mutex::default(),
             kubernetes: Mutex::default(),
         }
@@ -127,6 +132,17 @@ impl Status {
     /// Hooks that are not attached, and why.
     pub(crate) fn missing(&self) -> BTreeMap<&'static str, String> {
         lock(&self.missing).clone()
+    }
+
+    /// The devices by which the node reaches others.
+    pub(crate) fn set_uplinks(&self, uplinks: &Uplinks) {
+        let names = uplinks.devices.iter().map(|device| device.name.clone());
+        *lock(&self.uplinks) = names.collect();
+    }
+
+    /// The names of the devices by which the node reaches others.
+    pub(crate) fn uplinks(&self) -> Vec<String> {
+        lock(&self.uplinks).clone()
     }
 
     /// New numbers in place of the old.

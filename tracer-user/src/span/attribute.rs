@@ -36,6 +36,8 @@ pub(super) mod key {
     pub(crate) const DROP_HOP: &str = "hopspan.drop.hop";
     /// Who ended the connection while an answer was expected: `client`, `server`.
     pub(crate) const CLOSED_BY: &str = "hopspan.closed_by";
+    /// Which side of the exchange was on this node, where the other was not: `client`, `server`.
+    pub(crate) const HALF: &str = "hopspan.half";
     /// What of this span was not seen.
     pub(crate) const INCOMPLETE: &str = "hopspan.incomplete";
 }

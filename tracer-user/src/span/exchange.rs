@@ -6,6 +6,7 @@ use opentelemetry_semantic_conventions::attribute as semconv;
 use tracer_common::{journey::End, message::Message};
 
 use crate::{
+    flow::Side,
     http::{
         Connect, Exchange, Leg,
         head::Method,
@@ -22,6 +23,7 @@ use super::{
     Event, Span,
     attribute::{Attribute, key},
     clock::Clock,
+    half,
     id::derive,
     message,
     nat::Nat,
@@ -47,7 +49,9 @@ pub struct Context<'a> {
 pub fn spans(exchange: &Exchange, trace: TraceContext, context: &Context<'_>) -> Vec<Span> {
     let nat = Nat::of(&exchange.request.journey, context.rules);
     let journey = &exchange.request.journey;
-    let asked = nat.as_ref().map_or(journey.sent.destination, Nat::original);
+    // What was translated on another node came here for its pod: nobody tells for which service.
+    let sent = (!journey.has_arrived()).then_some(journey.sent.destination);
+    let asked = nat.as_ref().map(Nat::original).or(sent);
     let parties = Parties::of(&sides(exchange), asked, context.who);
     let mut maker = Maker {
         trace,
@@ -56,6 +60,7 @@ pub fn spans(exchange: &Exchange, trace: TraceContext, context: &Context<'_>) ->
         context,
         nat: nat.as_ref(),
         parties,
+        half: half::of(exchange),
         spans: Vec::new(),
     };
     maker.exchange(exchange);
@@ -69,6 +74,7 @@ struct Maker<'a> {
     context: &'a Context<'a>,
     nat: Option<&'a Nat<'a>>,
     parties: Parties<'a>,
+    half: Option<Side>,
     spans: Vec<Span>,
 }
 
@@ -154,6 +160,7 @@ impl Maker<'_> {
         let first = |name| path.hops.iter().position(|hop| hop.name == name);
         let decides = first(HopName::Output).or_else(|| first(HopName::Prerouting));
         let masquerades = first(HopName::Postrouting);
+        let mut wires = 0;
         for (index, hop) in path.hops.iter().enumerate() {
             let mut attributes = hop_attributes(hop);
             if let (Some(nat), true) = (self.nat, role != "response") {
@@ -164,8 +171,14 @@ impl Maker<'_> {
                     attributes.extend(nat.source_attributes());
                 }
             }
+            let part = if hop.name == HopName::Wire {
+                wires += 1;
+                half::wire_part(role, wires)
+            } else {
+                half::hop_part(role, self.context.node, self.half, index)
+            };
             let draft = Draft {
-                part: format!("{role} {} {index}", self.context.node).into(),
+                part: part.into(),
                 role: "hop",
                 name: hop.name.as_str().into(),
                 start_ns: hop.start_ns,
@@ -177,6 +190,9 @@ impl Maker<'_> {
 
     fn push(&mut self, parent_id: SpanId, draft: Draft, mut attributes: Vec<Attribute>) -> SpanId {
         attributes.insert(0, Attribute::text(key::ROLE, draft.role));
+        if let (Some(half), true) = (self.half, draft.role != "hop") {
+            attributes.insert(1, Attribute::text(key::HALF, message::side(half)));
+        }
         let span_id = derive(&self.trace, self.seq, &draft.part);
         self.spans.push(Span {
             trace_id: self.trace.trace_id,
@@ -212,7 +228,8 @@ impl Maker<'_> {
 
     fn exchange_attributes(&self, exchange: &Exchange) -> Vec<Attribute> {
         let journey = &exchange.request.journey;
-        let destination = journey.received.unwrap_or(journey.sent).destination;
+        let [_, server] = sides(exchange);
+        let destination = server.socket;
         let source = journey.client();
         let mut attributes = vec![
             Attribute::text(semconv::NETWORK_TRANSPORT, "tcp"),

@@ -6,6 +6,7 @@
 mod attribute;
 mod clock;
 mod exchange;
+mod half;
 mod id;
 mod message;
 mod nat;

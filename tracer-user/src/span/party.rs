@@ -17,7 +17,7 @@ use crate::{
 
 use super::attribute::{Attribute, key};
 
-/// Both sides of an exchange, and what was asked for.
+/// Both sides of an exchange, and what was asked for, where that is known.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Parties<'w> {
     source: Party<'w>,
@@ -39,7 +39,7 @@ pub fn sides(exchange: &Exchange) -> [Side; 2] {
     let source = Side {
         socket: journey.client(),
         cgroup: journey.sender_cgroup,
-        netns: netns(first),
+        netns: netns(first.filter(|_| !journey.has_arrived())),
         listens: false,
         at_ns: journey.start_ns,
     };
@@ -55,11 +55,15 @@ pub fn sides(exchange: &Exchange) -> [Side; 2] {
 
 impl<'w> Parties<'w> {
     /// Looks up who that was, for a client that asked for `asked`.
-    pub(super) fn of([source, destination]: &[Side; 2], asked: SocketAddr, who: &'w Who) -> Self {
+    pub(super) fn of(
+        [source, destination]: &[Side; 2],
+        asked: Option<SocketAddr>,
+        who: &'w Who,
+    ) -> Self {
         Self {
             source: who.party(source),
             destination: who.party(destination),
-            service: who.service(asked, source.at_ns),
+            service: asked.and_then(|asked| who.service(asked, source.at_ns)),
         }
     }
 
@@ -211,7 +215,7 @@ mod tests {
         let sides = [side("10.244.1.2:40000", false), side("10.244.1.3:80", true)];
         let asked = "10.96.0.10:80".parse().unwrap();
         let mut attributes = Vec::new();
-        Parties::of(&sides, asked, who).attributes(decided, &mut attributes);
+        Parties::of(&sides, Some(asked), who).attributes(decided, &mut attributes);
         let mut lines: Vec<String> = attributes
             .iter()
             .map(|attribute| match &attribute.value {

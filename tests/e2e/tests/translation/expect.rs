@@ -8,7 +8,7 @@ use hopspan_lab::{
     kube_proxy::{ProxyMode, Way},
 };
 
-use crate::case::Case;
+use crate::case::{Case, Client};
 use crate::hops::hops_of;
 
 /// Checks the one exchange of each request, and that the first on each connection has the connect.
@@ -75,6 +75,13 @@ fn attributes(case: &Case, answer: &Answer, mode: ProxyMode) -> Vec<(&'static st
     } = answer;
     let mut expected = vec![
         ("hopspan.incomplete", String::new()),
+        (
+            "hopspan.half",
+            match case.client {
+                Client::Outside => "server".to_owned(),
+                Client::Pod | Client::Server | Client::Node => String::new(),
+            },
+        ),
         ("url.path", format!("/id/{}", answer.number)),
         ("source.address", client.ip().to_string()),
         ("source.port", client.port().to_string()),

@@ -44,21 +44,18 @@ pub(crate) fn hops_of(case: &Case, wiring: Wiring) -> Vec<&'static str> {
             "client.stack route",
             "netfilter.prerouting route netfilter.input",
         ],
-        // Across the wire, which is a bridge elsewhere.
+        // From the wire on.
         (Origin::Outside, false, Wiring::Bridge) => &[
-            "client.stack veth bridge veth",
+            "wire route",
             "netfilter.prerouting route netfilter.forward route netfilter.postrouting",
             "route bridge veth",
         ],
         (Origin::Outside, false, Wiring::Routed) => &[
-            "client.stack veth bridge veth",
+            "wire route",
             "netfilter.prerouting route netfilter.forward route netfilter.postrouting",
             "route veth",
         ],
-        (Origin::Outside, true, _) => &[
-            "client.stack veth bridge veth",
-            "netfilter.prerouting route netfilter.input",
-        ],
+        (Origin::Outside, true, _) => &["wire route", "netfilter.prerouting route netfilter.input"],
     };
     let stretches = way.iter().chain(&["server.stack socket.queue"]);
     stretches.flat_map(|hops| hops.split(' ')).collect()

@@ -24,10 +24,10 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Attaches the agent. The host is another machine; here the agent sees its sockets too, so that each path begins at its
-    /// client.
+    /// Attaches the agent, which follows its own node. The host is another machine: of its exchanges the node has the
+    /// server's half.
     pub(crate) fn attach(prelude: Prelude, ground: Ground) -> Self {
-        let cgroup = prelude.lab.cgroup_root().to_owned();
+        let cgroup = prelude.node.cgroup_root().to_owned();
         let mut scene = prelude.attach(&cgroup, &[]).unwrap();
         scene.wait_logged("kube-proxy's rules name").unwrap();
         Self {

@@ -13,6 +13,9 @@ use crate::{
 pub(super) const MAX_PENDING: usize = 256;
 /// An exchange whose response has arrived waits this long for the application to read it.
 const READ_WAIT_NS: u64 = 30_000_000_000;
+/// One whose response has left the node waits this long for TCP to send it again, which it does after
+/// 200 ms at least (kernel: TCP_RTO_MIN).
+const LEFT_WAIT_NS: u64 = 1_000_000_000;
 
 /// One connection, for as long as it carries HTTP/1.
 #[derive(Default)]
@@ -51,10 +54,12 @@ impl Connection {
         !is_copy && !self.is_left_alone
     }
 
-    /// Adds a new request; the exchanges that it shows to be over, though no response was seen.
+    /// Adds a new request; the exchanges that it shows to be over, though no response was seen, or none
+    /// was seen to be read.
     pub(super) fn open(&mut self, exchange: Exchange) -> Vec<Exchange> {
         self.newest_request_seq = Some(exchange.request_seq);
-        let over = self.overtaken_by(&exchange.request.journey);
+        let mut over = self.received_before(&exchange.request.journey);
+        over.extend(self.overtaken_by(&exchange.request.journey));
         self.exchanges.push_back(exchange);
         over
     }
@@ -72,6 +77,9 @@ impl Connection {
     pub(super) fn expire(&mut self, now_ns: u64, response_wait_ns: u64) -> Vec<Exchange> {
         let waited_ns = |leg_end_ns: u64| now_ns.saturating_sub(leg_end_ns);
         let mut over = self.take(|exchange| match &exchange.response {
+            Some(response) if response.journey.has_left() => {
+                waited_ns(response.end_ns()) > LEFT_WAIT_NS
+            }
             Some(response) => waited_ns(response.end_ns()) > READ_WAIT_NS,
             None => waited_ns(exchange.request.end_ns()) > response_wait_ns,
         });
@@ -85,6 +93,16 @@ impl Connection {
             }
         }
         over
+    }
+
+    /// Those whose responses have left the node, and were received: the new request acknowledges them.
+    fn received_before(&mut self, request: &Journey) -> Vec<Exchange> {
+        self.take(|exchange| {
+            exchange.response.as_ref().is_some_and(|response| {
+                let journey = &response.journey;
+                journey.has_left() && after(request.ack, journey.seq)
+            })
+        })
     }
 
     /// A client that does not pipeline has its answer before it asks again: the new request then

@@ -1,6 +1,7 @@
 //! Connections told as text, and the exchanges that must come out.
 
 mod endings;
+mod halves;
 mod story;
 
 use bytes::Bytes;

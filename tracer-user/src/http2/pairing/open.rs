@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     decode::{Fragment, Journey},
     flow::{Cause, Ending, PacketId},
-    http::{Answered, Asked, Connect, Exchange},
+    http::{Answered, Asked, Connect, Exchange, Leg},
     http2::{
         fragments::Direction,
         headers::RequestHeaders,
@@ -304,15 +304,15 @@ impl Open {
         self.finish(over, done);
     }
 
-    /// Whether every packet of a stream has arrived and been read.
+    /// Whether every packet of a stream has arrived and been read, or has left the node.
     fn is_seen(&self, stream: &Stream) -> bool {
         let leg = |id: PacketId| self.packets.leg(id);
-        let is_read = |id| leg(id).is_some_and(|leg| leg.read_ns.is_some());
+        let is_over = |id| leg(id).is_some_and(Leg::is_over);
         let last = [stream.response, stream.trailers];
         // A stream that was reset may have no response; its request has arrived, read or not.
         match stream.reset {
             Some(_) => leg(stream.request).is_some(),
-            None => is_read(stream.request) && last.into_iter().flatten().all(is_read),
+            None => is_over(stream.request) && last.into_iter().flatten().all(is_over),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Exchanges and the spans they make.
 
 mod failures;
+mod halves;
 mod translation;
 
 use std::net::SocketAddr;

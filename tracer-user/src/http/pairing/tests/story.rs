@@ -2,7 +2,7 @@
 //!
 //! A line is one record: `> SEQ ACK PATH...` requests in one packet, `< SEQ ACK STATUS...` responses, each with its
 //! head and its journey; `>d`/`<d` the same, dropped on its way; `>j`/`<j` the journey alone, its
-//! head lost; `r> SEQ`/`r< SEQ` the application reads it; `s SEQ` and `a SEQ` SYN and SYN-ACK;
+//! head lost; `<l` a response that leaves the node; `r> SEQ`/`r< SEQ` the application reads it; `s SEQ` and `a SEQ` SYN and SYN-ACK;
 //! `at NS` sets the clock; `expire NS` lets time pass; `forget` ends the connection. `c> ERRNO` the client's socket
 //! closes, with 0 or an error, `c< ERRNO` the server's; `f<` the client learns that the server has sent its last byte.
 //! `>u SEQ ACK PATH` offers HTTP/2, `<u SEQ ACK` accepts that; `>c` is a CONNECT.
@@ -98,10 +98,10 @@ impl Story {
                     let heads: String = words[3..].iter().map(|word| head(kind, word)).collect();
                     self.head(message, number(1), number(2), heads);
                 }
-                let end = if kind.ends_with('d') {
-                    End::Dropped
-                } else {
-                    End::Socket
+                let end = match kind.as_bytes() {
+                    [.., b'd'] => End::Dropped,
+                    [.., b'l'] => End::Left,
+                    _ => End::Socket,
                 };
                 self.journey(message, end, number(1), number(2));
             }

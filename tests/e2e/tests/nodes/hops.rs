@@ -1,0 +1,80 @@
+//! The hops that each half has. In: wiring and overlay of the nodes. Out: a failed test where they are others.
+
+use hopspan_e2e::Kernel;
+use hopspan_lab::{NodeOptions, Overlay, Wiring};
+
+/// What the halves of a scene must be like.
+pub(crate) struct Expected {
+    pub(crate) options: NodeOptions,
+    /// Whether `node-1` and `node-2` have an agent.
+    pub(crate) agents: [bool; 2],
+    pub(crate) kernel: Kernel,
+}
+
+impl Expected {
+    /// Whether a node has an agent.
+    pub(crate) fn sees(&self, node: &str) -> bool {
+        match node {
+            "node-1" => self.agents[0],
+            "node-2" => self.agents[1],
+            other => panic!("{other}"),
+        }
+    }
+
+    /// Holds the hops of a leg against those that its half must have.
+    pub(crate) fn assert_hops(&self, names: &[&str], role: &str, half: &str) {
+        if !self.kernel.has_netfilter_links() {
+            // Which stretches are one hop then is not what this is about.
+            let wire = match leaves(role, half) {
+                true => names.last(),
+                false => names.first(),
+            };
+            assert_eq!(wire, Some(&"wire"), "{role} of the {half}: {names:?}");
+            return;
+        }
+        let expected = match leaves(role, half) {
+            true => self.of_leaving(),
+            false => self.of_arriving(),
+        };
+        assert_eq!(names, expected, "{role} of the {half}");
+    }
+
+    /// From a pod's socket to the uplink.
+    fn of_leaving(&self) -> Vec<&'static str> {
+        let to_netfilter: &[_] = match self.options.wiring {
+            Wiring::Bridge => &["client.stack veth bridge netfilter.prerouting bridge"],
+            Wiring::Routed => &["client.stack veth netfilter.prerouting route"],
+        };
+        let forwarded = "netfilter.forward route netfilter.postrouting route";
+        let wire = match self.options.overlay {
+            Overlay::None => "wire",
+            Overlay::Vxlan => "overlay wire",
+        };
+        words(to_netfilter.iter().chain(&[forwarded, wire]))
+    }
+
+    /// From the uplink until a pod has read.
+    fn of_arriving(&self) -> Vec<&'static str> {
+        let wire = match self.options.overlay {
+            Overlay::None => "wire route",
+            Overlay::Vxlan => "wire overlay",
+        };
+        let forwarded =
+            "netfilter.prerouting route netfilter.forward route netfilter.postrouting route";
+        let to_pod = match self.options.wiring {
+            Wiring::Bridge => "bridge veth",
+            Wiring::Routed => "veth",
+        };
+        words(&[wire, forwarded, to_pod, "server.stack socket.queue"])
+    }
+}
+
+/// Requests leave the client's node, responses the server's.
+fn leaves(role: &str, half: &str) -> bool {
+    (role == "request") == (half == "client")
+}
+
+fn words<'a>(lines: impl IntoIterator<Item = &'a &'static str>) -> Vec<&'static str> {
+    let lines = lines.into_iter();
+    lines.flat_map(|line| line.split(' ')).collect()
+}

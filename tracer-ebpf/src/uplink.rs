@@ -1,0 +1,108 @@
+//! The node's ends of the wire: which devices are uplinks, and what stands in for who is behind them.
+//!
+//! In: what the agent found out about devices. A journey ends where its packet leaves by an uplink, so
+//! that nothing is stamped that happens on another node, also where both share a kernel.
+
+use aya_ebpf::{
+    Global,
+    macros::map,
+    maps::{HashMap, LruHashMap},
+};
+use tracer_common::{remote, tuple::Tuple, uplink};
+
+/// Far more than a node has.
+pub(crate) const MAX_UPLINKS: u32 = 64;
+const MAX_VXLAN_PORTS: u32 = 16;
+/// Connections that pass this node from uplink to uplink. The least recently used goes when there are
+/// more, and is found out again by its next message.
+const MAX_FORWARDED: u32 = 16_384;
+
+/// Uplinks by [`uplink::key`], with flags.
+#[map]
+static UPLINKS: HashMap<u64, u32> = HashMap::with_max_entries(MAX_UPLINKS, 0);
+
+/// UDP ports of the node's VXLAN devices, host byte order.
+#[map]
+static VXLAN_PORTS: HashMap<u32, u32> = HashMap::with_max_entries(MAX_VXLAN_PORTS, 0);
+
+/// Remote ends whose packets only pass this node.
+#[map]
+static FORWARDED: LruHashMap<u64, u8> = LruHashMap::with_max_entries(MAX_FORWARDED, 0);
+
+/// Inode number of the agent's network namespace: the one that uplinks are in.
+#[unsafe(no_mangle)]
+static NODE_NETNS: Global<u32> = Global::new(0);
+
+/// Makes stand-ins unlike those of any other agent, so that nobody on the wire can choose addresses
+/// that stand for somebody else's.
+#[unsafe(no_mangle)]
+static REMOTE_SEED: Global<u64> = Global::new(0);
+
+/// The namespace that uplinks are in.
+#[inline(always)]
+pub(crate) fn node_netns() -> u32 {
+    NODE_NETNS.load()
+}
+
+/// Whether packets leave the node by this device.
+#[inline(always)]
+pub(crate) fn is_uplink(netns: u32, ifindex: u32) -> bool {
+    UPLINKS.get_ptr(uplink::key(netns, ifindex)).is_some()
+}
+
+/// Whether a bridge takes this uplink's packets, for whomever they are.
+#[inline(always)]
+pub(crate) fn is_bridged(ifindex: u32) -> bool {
+    let Some(flags) = UPLINKS.get_ptr(uplink::key(node_netns(), ifindex)) else {
+        return false;
+    };
+    // SAFETY: checked for null.
+    unsafe { *flags & uplink::BRIDGED != 0 }
+}
+
+/// Whether a VXLAN device of the node listens on this UDP port.
+#[inline(always)]
+pub(crate) fn is_vxlan_port(port_be: u16) -> bool {
+    VXLAN_PORTS
+        .get_ptr(u32::from(u16::from_be(port_be)))
+        .is_some()
+}
+
+/// What stands in for the cookie of the socket that has sent a packet which arrives like this.
+#[inline(always)]
+pub(crate) fn stand_in(tuple: &Tuple) -> u64 {
+    let ports = u32::from(tuple.source_port_be) << 16 | u32::from(tuple.destination_port_be);
+    let mut hash = REMOTE_SEED.load();
+    let mut index = 0;
+    while index < 4 {
+        hash = mix(hash, tuple.source_be[index]);
+        hash = mix(hash, tuple.destination_be[index]);
+        index += 1;
+    }
+    remote::stand_in(mix(hash, ports))
+}
+
+/// One step of a multiplicative hash; the factor is 2^64 divided by the golden ratio.
+#[inline(always)]
+const fn mix(hash: u64, word: u32) -> u64 {
+    let hash = (hash ^ word as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    hash ^ hash >> 29
+}
+
+/// The packets of a remote end go on to another node: they are none of this node's.
+#[inline(always)]
+pub(crate) fn forwards(cookie: u64) {
+    let _ = FORWARDED.insert(cookie, 1, 0);
+}
+
+/// Whether the packets of a remote end are known to go on to another node.
+#[inline(always)]
+pub(crate) fn is_forwarded(cookie: u64) -> bool {
+    FORWARDED.get_ptr(cookie).is_some()
+}
+
+/// A remote end begins a connection; it may be another than the one before.
+#[inline(always)]
+pub(crate) fn begins(cookie: u64) {
+    let _ = FORWARDED.remove(cookie);
+}

@@ -1,0 +1,44 @@
+//! Which side of an exchange a node has seen, where it has not seen both.
+//!
+//! Each agent sends what its own node saw, and derives the ids of what both saw alike: exchange,
+//! connect, request, response, and the wire between them, of which the one knows when the packet left
+//! and the other when it arrived. Whoever joins spans of one id has the whole.
+
+use crate::{
+    flow::Side,
+    http::{Connect, Exchange, Leg},
+};
+
+use super::message;
+
+/// The side that was on this node; `None` where both were.
+pub(super) fn of(exchange: &Exchange) -> Option<Side> {
+    if exchange.request.journey.has_arrived() {
+        return Some(Side::Server);
+    }
+    let connect = exchange.connect.iter().flat_map(legs);
+    let others = [&exchange.response, &exchange.trailers]
+        .into_iter()
+        .flatten();
+    let mut legs = others.chain([&exchange.request]).chain(connect);
+    let crosses = |leg: &Leg| leg.journey.has_left() || leg.journey.has_arrived();
+    legs.any(crosses).then_some(Side::Client)
+}
+
+fn legs(connect: &Connect) -> impl Iterator<Item = &Leg> {
+    [&connect.syn].into_iter().chain(&connect.syn_ack)
+}
+
+/// What tells a hop of this node from others of its path. A node may see both halves of an exchange,
+/// each for itself, where a packet takes the way over another node.
+pub(super) fn hop_part(role: &str, node: &str, half: Option<Side>, index: usize) -> String {
+    match half {
+        None => format!("{role} {node} {index}"),
+        Some(half) => format!("{role} {node} {} {index}", message::side(half)),
+    }
+}
+
+/// What tells a wire from others, alike on both nodes: of a connect the SYN's is the first.
+pub(super) fn wire_part(role: &str, number: usize) -> String {
+    format!("{role} wire {number}")
+}
