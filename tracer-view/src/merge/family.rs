@@ -116,17 +116,22 @@ impl Family {
         if client.start_ns == 0 || client.end_ns < client.start_ns {
             return None;
         }
-        // The handshake may be older than the client's span: a pool opens connections ahead.
         let requests = self.paths(index, spans, Role::Request);
         let of_server = |&at: &usize| spans[at].resource.sender == exchange.resource.sender;
-        let arrived_ns = requests
-            .filter(of_server)
-            .map(|at| spans[at].start_ns)
-            .min();
-        let mut interval = Interval::default();
-        interval.left_client(client.start_ns, arrived_ns.unwrap_or(exchange.start_ns));
-        interval.left_server(exchange.end_ns, client.end_ns);
-        interval.skew()
+        let requests = requests.filter(of_server).map(|at| spans[at].start_ns);
+        let within = |start_ns: u64| {
+            let mut interval = Interval::default();
+            interval.left_client(client.start_ns, start_ns);
+            interval.left_server(exchange.end_ns, client.end_ns);
+            interval.skew()
+        };
+        // The handshake may be older than the client's span, where a pool opened the connection ahead: it says nothing of
+        // clocks that nothing else contradicts.
+        let request = within(requests.min().unwrap_or(exchange.start_ns));
+        match request {
+            Some(skew) if skew.taken_ns != 0 => within(exchange.start_ns).or(request),
+            _ => request,
+        }
     }
 
     fn paths(&self, index: &Index, spans: &[Span], role: Role) -> impl Iterator<Item = usize> {

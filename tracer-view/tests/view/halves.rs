@@ -155,6 +155,17 @@ fn one_half_is_shown_as_such() {
         assert!(exchange.start_ns <= merged[&id].start_ns && merged[&id].end_ns <= exchange.end_ns);
     }
 
+    // A connection that was opened ahead is no reason to move anything.
+    let [mut client_later, server_span, _, right] = Between::default().requests();
+    let span = &mut client_later.resource_spans[0].scope_spans[0].spans[0];
+    span.start_time_unix_nano += 300_000;
+    let sent = spans(&[client_later, server_span, right]);
+    let request = &by_id(&sent)[&REQUEST];
+    assert!(
+        request.start_ns > sent[0].start_ns && by_id(&sent)[&CONNECT].start_ns < sent[0].start_ns
+    );
+    assert_eq!(merge(&sent), sent);
+
     // The client's is where it is.
     let sent = spans(&[client.clone(), server, of_1]);
     assert_eq!(merge(&sent), sent);
