@@ -57,13 +57,20 @@ pub(crate) fn wait(skb: Skb, hook: Hook) {
     // SAFETY: the helper has no preconditions.
     waiting.at_ns[index] = unsafe { bpf_ktime_get_ns() };
     waiting.conntrack = skb.conntrack().map_or(0, NfConn::address);
+    if hook as u8 == Hook::OutputLeave as u8
+        && waiting.conntrack != 0
+        && !NfConn::at(waiting.conntrack).is_tcp()
+    {
+        waiting.skb = 0;
+    }
 }
 
 /// When the packet at this address entered NF_INET_LOCAL_OUT, if its stamps wait; they wait no longer.
 /// 0 if they do not: the payload of an `Option` that is none is a register that the verifier
 /// refuses to see saved.
 ///
-/// To be asked for every packet that leaves or is dropped: the address will be another packet's.
+/// To be asked for every packet that leaves or is dropped: the address will be another packet's. What
+/// a tunnel sends does not pass cgroup egress, and is asked for where a device transmits it.
 #[inline(always)]
 pub(crate) fn take(skb: u64) -> u64 {
     let Some(waiting) = OUTPUT.get_ptr_mut(0) else {

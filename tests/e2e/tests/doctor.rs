@@ -104,28 +104,32 @@ fn the_capabilities_of_the_manifest_are_enough_and_each_is_needed() {
     let lab = Lab::new("capabilities").unwrap();
     let node = lab.node("node").unwrap();
     let lacks = Kernel::running().lacks();
-    let check = |capabilities: &str, checks: &[&str], all_hooks: bool| {
+    let mut without_uplinks = lacks.clone();
+    without_uplinks.insert("uplink_receive".to_owned());
+    let check = |capabilities: &str, checks: &[&str], lacks: Option<&BTreeSet<String>>| {
         let diagnosis = json(&doctor(&node, Some(capabilities), &["--json"]));
         let found = missing(&diagnosis, "checks", "name");
         for check in checks {
             assert!(found.contains(*check), "{capabilities}: {diagnosis:#}");
         }
         let hooks = missing(&diagnosis, "hooks", "hook");
-        if all_hooks {
-            assert_eq!(hooks, lacks, "{capabilities}: {diagnosis:#}");
-        } else {
+        match lacks {
+            Some(lacks) => assert_eq!(hooks, *lacks, "{capabilities}: {diagnosis:#}"),
             // Without any of them sockets cannot be followed at all.
-            assert!(
+            None => assert!(
                 hooks.contains("cgroup_egress"),
                 "{capabilities}: {diagnosis:#}"
-            );
+            ),
         }
     };
     // As in deploy/base/daemon-set.yaml.
-    check(",+bpf,+perfmon,+net_admin,+sys_ptrace", &[], true);
-    check(",+bpf,+perfmon,+net_admin", &["CAP_SYS_PTRACE"], true);
-    check(",+perfmon,+net_admin", &["CAP_BPF"], false);
-    check(",+bpf,+net_admin", &["CAP_PERFMON"], false);
-    check(",+bpf,+perfmon", &["CAP_NET_ADMIN"], false);
-    check("", &["CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN"], false);
+    let all = ",+bpf,+perfmon,+net_admin,+net_raw,+sys_ptrace";
+    check(all, &[], Some(&lacks));
+    let named = |missing: &str| all.replace(&format!(",+{missing}"), "");
+    check(&named("sys_ptrace"), &["CAP_SYS_PTRACE"], Some(&lacks));
+    check(&named("net_raw"), &["CAP_NET_RAW"], Some(&without_uplinks));
+    check(&named("bpf"), &["CAP_BPF"], None);
+    check(&named("perfmon"), &["CAP_PERFMON"], None);
+    check(&named("net_admin"), &["CAP_NET_ADMIN"], None);
+    check("", &["CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN"], None);
 }

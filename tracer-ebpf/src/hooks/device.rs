@@ -14,7 +14,7 @@ use tracer_common::hook::Hook;
 use crate::{
     device, journey,
     kernel::{device::NetDevice, skb::Skb},
-    uplink,
+    output, uplink,
 };
 
 #[btf_tracepoint(function = "net_dev_start_xmit")]
@@ -27,6 +27,8 @@ fn device_transmit(ctx: BtfTracePointContext) -> i32 {
         if uplink::is_uplink(place.netns, place.ifindex) {
             journey::leave(skb.address(), journey);
         }
+    } else {
+        let _ = output::take(skb.address());
     }
     0
 }

@@ -15,7 +15,7 @@ struct Needed {
 }
 
 const SYS_ADMIN: u8 = 21;
-const NEEDED: [Needed; 4] = [
+const NEEDED: [Needed; 5] = [
     Needed {
         name: "CAP_BPF",
         bit: 39,
@@ -30,6 +30,11 @@ const NEEDED: [Needed; 4] = [
         name: "CAP_NET_ADMIN",
         bit: 12,
         lost: "everything: programs cannot be attached to a cgroup or to netfilter, and rules cannot be read",
+    },
+    Needed {
+        name: "CAP_NET_RAW",
+        bit: 13,
+        lost: "messages from other nodes: there can be no packet socket on an uplink",
     },
     Needed {
         name: "CAP_SYS_PTRACE",
