@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use hopspan_e2e::{Kernel, NodeAgent, NodesOutcome, NodesScene, Span, Trace};
-use hopspan_lab::{NodeOptions, hotrod::HotRod, skip};
+use hopspan_lab::{NodeOptions, Overlay, hotrod::HotRod, skip};
 
+/// How many, one after the other, where nothing else is said.
 const DISPATCHES: u32 = 3;
 /// Client spans of a dispatch, and those of them that go from the frontend to another pod.
 const CALLS: usize = 13;
@@ -17,19 +18,32 @@ pub(crate) struct Ground {
     trace_ids: Vec<String>,
     /// The node of each pod, by its name and by its address.
     nodes: BTreeMap<String, String>,
+    /// Under which address the first node's pods are seen on the other, where they are masqueraded.
+    pub(crate) masquerade: String,
 }
 
 impl Ground {
     /// `None` where no lab can be.
     pub(crate) fn lay(test: &str, options: NodeOptions, agents: [NodeAgent; 2]) -> Option<Self> {
+        Self::lay_under(test, options, agents, [DISPATCHES, 1])
+    }
+
+    /// The same, with as many dispatches, so many at a time.
+    pub(crate) fn lay_under(
+        test: &str,
+        options: NodeOptions,
+        agents: [NodeAgent; 2],
+        [dispatches, at_a_time]: [u32; 2],
+    ) -> Option<Self> {
         if skip(test) {
             return None;
         }
         let mut scene = NodesScene::start(test, options, &agents).unwrap();
         let hotrod = scene.hotrod().unwrap();
-        let dispatches = hotrod.dispatch(DISPATCHES, 1).unwrap();
+        let dispatches = hotrod.dispatch(dispatches, at_a_time).unwrap();
         assert!(dispatches.iter().all(|dispatch| dispatch.status == 200));
         let nodes = nodes_of_pods(&scene, &hotrod);
+        let masquerade = masquerade_address(&scene);
         hotrod.stop().unwrap();
         let outcome = scene.finish().unwrap();
         let present = agents.iter().filter(|agent| **agent != NodeAgent::Missing);
@@ -43,6 +57,7 @@ impl Ground {
             outcome,
             trace_ids: dispatches.into_iter().map(|of| of.trace_id).collect(),
             nodes,
+            masquerade,
         })
     }
 
@@ -69,7 +84,7 @@ impl Ground {
             let between = trace.calls().filter(|call| self.is_between(call));
             calls.extend(between.map(|call| (trace, call)));
         }
-        assert_eq!(calls.len(), BETWEEN * DISPATCHES as usize);
+        assert_eq!(calls.len(), BETWEEN * self.trace_ids.len());
         calls
     }
 
@@ -77,6 +92,18 @@ impl Ground {
         let client = &self.nodes[call.attribute("network.local.address")];
         let server = &self.nodes[call.attribute("hotrod.answered_by")];
         client != server
+    }
+}
+
+/// That of the device by which packets leave for the other node.
+fn masquerade_address(scene: &NodesScene) -> String {
+    let node = &scene.nodes[0];
+    let options = node.options();
+    let [a, b, c, _] = node.pods()[0].ip().octets();
+    match (options.masquerade_all, options.overlay) {
+        (false, _) => String::new(),
+        (true, Overlay::None) => node.ip().to_string(),
+        (true, Overlay::Vxlan) => format!("{a}.{b}.{c}.0"),
     }
 }
 

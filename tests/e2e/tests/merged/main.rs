@@ -14,7 +14,7 @@ mod whole;
 use std::time::Duration;
 
 use hopspan_e2e::NodeAgent;
-use hopspan_lab::{ClockShift, NodeOptions, Overlay, Wiring};
+use hopspan_lab::{ClockShift, NodeOptions, Overlay, Wiring, kube_proxy::ProxyMode};
 
 use ground::Ground;
 
@@ -68,12 +68,33 @@ fn routed_pods_over_vxlan() {
 }
 
 #[test]
-fn masqueraded_on_the_way() {
+fn masqueraded_by_iptables() {
     let options = NodeOptions {
         masquerade_all: true,
         ..options(Wiring::Bridge, Overlay::Vxlan)
     };
-    check_whole("masqueraded_on_the_way", options);
+    check_whole("masqueraded_by_iptables", options);
+}
+
+#[test]
+fn masqueraded_by_nftables() {
+    let options = NodeOptions {
+        masquerade_all: true,
+        proxy_mode: ProxyMode::Nftables,
+        ..options(Wiring::Routed, Overlay::None)
+    };
+    check_whole("masqueraded_by_nftables", options);
+}
+
+#[test]
+fn a_hundred_dispatches_eight_at_a_time() {
+    let test = "a_hundred_dispatches_eight_at_a_time";
+    let agents = [NodeAgent::Right, NodeAgent::Off(ClockShift::Behind(OFF))];
+    let overlay = options(Wiring::Bridge, Overlay::Vxlan);
+    if let Some(ground) = Ground::lay_under(test, overlay, agents, [100, 8]) {
+        whole::assert_whole(&ground, true);
+        clocks::assert_skews(&ground, -55_000_000..=-45_000_000);
+    }
 }
 
 fn check_off(test: &str, agents: [NodeAgent; 2], ahead_ms: i64) {

@@ -1,6 +1,6 @@
 //! Exchanges of which both agents sent their half. In: the traces. Out: a failed test where the two are no whole.
 
-use hopspan_e2e::{Span, Trace, assert_legs};
+use hopspan_e2e::{Kernel, Span, Trace, assert_legs};
 use hopspan_lab::Overlay;
 
 use crate::ground::Ground;
@@ -17,6 +17,11 @@ pub(crate) fn assert_whole(ground: &Ground, within: bool) {
             assert_eq!(exchange.attribute(key), "", "{key} of {exchange:#?}");
         }
         assert_eq!(exchange.resource["k8s.node.name"], "node-1", "the client's");
+        if Kernel::running().has_netfilter_links() {
+            let masquerade = exchange.attribute("hopspan.nat.masquerade");
+            let address = masquerade.rsplit_once(':').map_or(masquerade, |(ip, _)| ip);
+            assert_eq!(address, ground.masquerade, "{exchange:#?}");
+        }
         assert_copies(ground, exchange);
         assert!(
             !within || exchange.is_within(call),
