@@ -7,6 +7,7 @@
 mod close;
 mod conntrack;
 mod device;
+mod drop_reasons;
 pub mod fact;
 mod fragment;
 mod head;
@@ -19,6 +20,7 @@ mod tuple;
 pub use close::{Close, CloseKind};
 pub use conntrack::Conntrack;
 pub use device::{Device, DeviceId};
+pub use drop_reasons::DropReasons;
 pub use fact::Fact;
 pub use fragment::Fragment;
 pub use head::Head;
