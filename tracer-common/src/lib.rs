@@ -23,6 +23,7 @@ pub mod read;
 pub mod seq;
 pub mod stamp;
 pub mod tuple;
+pub mod window;
 
 /// What a record is, in its first four bytes.
 #[repr(u32)]
@@ -40,6 +41,8 @@ pub enum RecordKind {
     Fragment = 5,
     /// [`close::Close`].
     Close = 6,
+    /// [`window::Window`].
+    Window = 8,
 }
 
 impl TryFrom<u32> for RecordKind {
@@ -53,6 +56,7 @@ impl TryFrom<u32> for RecordKind {
             4 => Ok(Self::Device),
             5 => Ok(Self::Fragment),
             6 => Ok(Self::Close),
+            8 => Ok(Self::Window),
             unknown => Err(unknown),
         }
     }

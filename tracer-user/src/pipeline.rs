@@ -16,7 +16,7 @@ use crate::{
         who::{Known, Who},
     },
     path::Devices,
-    span::{Clock, Context, Span, Untraced, sides, spans},
+    span::{Clock, Context, Failure, Failures, Span, Untraced, sides, spans},
 };
 
 /// Records, exchanges and spans so far, and what was lost on the way.
@@ -60,6 +60,7 @@ pub struct Pipeline {
     untraced: Untraced,
     who: Who,
     waiting: Waiting,
+    failures: Failures,
     counts: Counts,
 }
 
@@ -79,6 +80,7 @@ impl Pipeline {
             untraced: Untraced::default(),
             who: Who::default(),
             waiting: Waiting::default(),
+            failures: Failures::default(),
             counts: Counts::default(),
         }
     }
@@ -106,6 +108,11 @@ impl Pipeline {
         }
     }
 
+    /// What failed so far, by reason, service and hop.
+    pub fn failures(&self) -> impl Iterator<Item = (&Failure, u64)> {
+        self.failures.counts()
+    }
+
     /// Takes one raw record; adds the spans of the exchanges that it completes to `out`.
     pub fn push(&mut self, raw: &[u8], out: &mut Vec<Span>) {
         self.counts.records += 1;
@@ -130,6 +137,7 @@ impl Pipeline {
         match record {
             Record::Head(head) => self.http.head(&head),
             Record::Journey(journey) => {
+                self.count(|failures, context| failures.journey(&journey, context));
                 let mut events = Vec::new();
                 self.flow.journey(journey, &mut |event| events.push(event));
                 self.events(events, out);
@@ -143,6 +151,10 @@ impl Pipeline {
             Record::Read(read) => {
                 let events = self.flow.read(read);
                 self.events(events, out);
+            }
+            Record::Window(window) => {
+                let event = self.flow.window(&window);
+                self.events(event, out);
             }
             Record::Close(close) => self.flow.close(&close),
             Record::Device(device) => self.devices.insert(device),
@@ -261,23 +273,42 @@ impl Pipeline {
         }
     }
 
-    fn make(&mut self, exchanges: Vec<Exchange>, out: &mut Vec<Span>) {
-        let context = Context {
+    /// What the spans need to know.
+    fn context(&self) -> Context<'_> {
+        Context {
             clock: &self.clock,
             devices: &self.devices,
             rules: &self.rules,
             drop_reasons: &self.drop_reasons,
             who: &self.who,
             node: &self.node,
-        };
+        }
+    }
+
+    /// Counts failures, with what the spans know.
+    fn count(&mut self, count: impl FnOnce(&mut Failures, &Context<'_>)) {
+        let mut failures = std::mem::take(&mut self.failures);
+        count(&mut failures, &self.context());
+        self.failures = failures;
+    }
+
+    fn make(&mut self, exchanges: Vec<Exchange>, out: &mut Vec<Span>) {
+        self.count(|failures, context| {
+            let each = exchanges.iter();
+            each.for_each(|exchange| failures.exchange(exchange, context));
+        });
+        let mut untraced = std::mem::take(&mut self.untraced);
+        let mut counts = self.counts;
+        let context = self.context();
         for exchange in &exchanges {
             let named = exchange.asked.trace.sampled();
-            let trace = named.or_else(|| self.untraced.begin(exchange));
+            let trace = named.or_else(|| untraced.begin(exchange));
             let made = trace.map_or_else(Vec::new, |trace| spans(exchange, trace, &context));
-            self.counts.exchanges += 1;
-            self.counts.exchanges_traced += u64::from(!made.is_empty());
-            self.counts.spans += made.len() as u64;
+            counts.exchanges += 1;
+            counts.exchanges_traced += u64::from(!made.is_empty());
+            counts.spans += made.len() as u64;
             out.extend(made);
         }
+        (self.untraced, self.counts) = (untraced, counts);
     }
 }

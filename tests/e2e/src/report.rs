@@ -74,6 +74,7 @@ impl Report {
             "head_lost",
             "fragment_lost",
             "read_lost",
+            "window_lost",
             "device_lost",
             "head_unreadable",
         ] {

@@ -16,11 +16,12 @@ mod plain;
 mod read;
 mod snapshot;
 mod tuple;
+mod window;
 
 pub use close::{Close, CloseKind};
 pub use conntrack::Conntrack;
 pub use device::{Device, DeviceId};
-pub use drop_reasons::DropReasons;
+pub use drop_reasons::{DropLayer, DropReasons};
 pub use fact::Fact;
 pub use fragment::Fragment;
 pub use head::Head;
@@ -28,6 +29,7 @@ pub use journey::{Journey, Stamp};
 pub use read::Read;
 pub use snapshot::{ClockSample, Snapshot};
 pub use tuple::Tuple;
+pub use window::{Window, WindowKind};
 
 use tracer_common::RecordKind;
 
@@ -48,6 +50,8 @@ pub enum Record {
     Read(Read),
     /// A socket has closed.
     Close(Close),
+    /// A socket has no room, or has room again.
+    Window(Window),
     /// A network device exists.
     Device(Device),
     /// What the agent itself saw: the clocks, the rules, who is who.
@@ -106,6 +110,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
         RecordKind::Read => read::decode(bytes, short).map(Record::Read),
         RecordKind::Device => device::decode(bytes, short).map(Record::Device),
         RecordKind::Close => close::decode(bytes, short).map(Record::Close),
+        RecordKind::Window => window::decode(bytes, short).map(Record::Window),
         RecordKind::Fragment => fragment::decode(bytes, short).map(Record::Fragment),
     }
 }

@@ -52,6 +52,13 @@ pub enum EventKind {
         /// When, nanoseconds of `CLOCK_MONOTONIC`.
         at_ns: u64,
     },
+    /// The receive window of a side has closed, or has opened again.
+    Window {
+        /// Whose window it is.
+        side: Side,
+        /// When, and for how long.
+        zero: ZeroWindow,
+    },
     /// It has ended: what was not answered before will not be.
     Ended(Ending),
     /// Nothing has come for long, or never will: whatever is open on it is over.
@@ -65,12 +72,22 @@ impl Event {
         let kind = match self.kind {
             EventKind::RequestRead { seq, at_ns } => EventKind::RequestRead { seq, at_ns },
             EventKind::ResponseRead { seq, at_ns } => EventKind::ResponseRead { seq, at_ns },
+            EventKind::Window { side, zero } => EventKind::Window { side, zero },
             EventKind::Ended(ending) => EventKind::Ended(ending),
             EventKind::Forgotten => EventKind::Forgotten,
             EventKind::Journey { .. } | EventKind::Fragment { .. } => return None,
         };
         Some(self.connection.event(kind))
     }
+}
+
+/// A time in which a socket advertised that it had no room for more (RFC 9293 section 3.8.6.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ZeroWindow {
+    /// Since when, nanoseconds of `CLOCK_MONOTONIC`.
+    pub closed_ns: u64,
+    /// When it had room again; `None` while it has not.
+    pub opened_ns: Option<u64>,
 }
 
 /// Who has sent something.

@@ -5,7 +5,9 @@
 
 mod attribute;
 mod clock;
+mod event;
 mod exchange;
+mod failures;
 mod id;
 mod message;
 mod nat;
@@ -19,6 +21,7 @@ use crate::http::trace_context::{SpanId, TraceId};
 pub use attribute::{Attribute, Value};
 pub use clock::Clock;
 pub use exchange::{Context, spans};
+pub use failures::{Failure, Failures};
 pub use party::sides;
 pub use untraced::Untraced;
 
@@ -54,4 +57,6 @@ pub struct Event {
     pub name: &'static str,
     /// Nanoseconds since 1970-01-01 00:00 UTC.
     pub at_unix_ns: u64,
+    /// What is known of it.
+    pub attributes: Vec<Attribute>,
 }

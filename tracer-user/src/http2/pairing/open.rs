@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     decode::{Fragment, Journey},
-    flow::{Cause, Ending, PacketId},
+    flow::{Cause, Ending, PacketId, ZeroWindow},
     http::{Answered, Asked, Connect, Exchange},
     http2::{
         fragments::Direction,
@@ -172,6 +172,11 @@ impl Open {
         if self.packets.read(direction, seq, at_ns) {
             self.complete(done);
         }
+    }
+
+    /// The receiver of a direction has no room, or has room again: every stream waits for it.
+    pub(super) fn window(&mut self, direction: Direction, zero: ZeroWindow) {
+        self.packets.window(direction, zero);
     }
 
     /// The connection has ended; so have the streams that had not.
