@@ -32,11 +32,13 @@ pub enum Counter {
     FragmentLost = 11,
     /// Close records that did not fit.
     CloseLost = 12,
+    /// Failed connect records that did not fit.
+    FailedConnectLost = 13,
 }
 
 impl Counter {
     /// Every counter, in the order of their numbers.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Opened,
         Self::Closed,
         Self::Dropped,
@@ -50,6 +52,7 @@ impl Counter {
         Self::HeadUnreadable,
         Self::FragmentLost,
         Self::CloseLost,
+        Self::FailedConnectLost,
     ];
 
     /// The name in reports.
@@ -68,6 +71,7 @@ impl Counter {
             Self::HeadUnreadable => "head_unreadable",
             Self::FragmentLost => "fragment_lost",
             Self::CloseLost => "close_lost",
+            Self::FailedConnectLost => "failed_connect_lost",
         }
     }
 

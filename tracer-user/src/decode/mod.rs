@@ -8,6 +8,7 @@ mod close;
 mod conntrack;
 mod device;
 pub mod fact;
+mod failed_connect;
 mod fragment;
 mod head;
 mod journey;
@@ -20,6 +21,7 @@ pub use close::{Close, CloseKind};
 pub use conntrack::Conntrack;
 pub use device::{Device, DeviceId};
 pub use fact::Fact;
+pub use failed_connect::FailedConnect;
 pub use fragment::Fragment;
 pub use head::Head;
 pub use journey::{Journey, Stamp};
@@ -46,6 +48,8 @@ pub enum Record {
     Read(Read),
     /// A socket has closed.
     Close(Close),
+    /// A connection could not be opened.
+    FailedConnect(FailedConnect),
     /// A network device exists.
     Device(Device),
     /// What the agent itself saw: the clocks, the rules, who is who.
@@ -104,6 +108,9 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
         RecordKind::Read => read::decode(bytes, short).map(Record::Read),
         RecordKind::Device => device::decode(bytes, short).map(Record::Device),
         RecordKind::Close => close::decode(bytes, short).map(Record::Close),
+        RecordKind::FailedConnect => {
+            failed_connect::decode(bytes, short).map(Record::FailedConnect)
+        }
         RecordKind::Fragment => fragment::decode(bytes, short).map(Record::Fragment),
     }
 }

@@ -144,7 +144,7 @@ fn journeys(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
 }
 
 /// What the programs lose, and the reason as a label.
-const LOST: [(&str, Counter); 8] = [
+const LOST: [(&str, Counter); 9] = [
     ("journey_map_full", Counter::OpenFailed),
     ("journey_ring_full", Counter::JourneyLost),
     ("head_ring_full", Counter::HeadLost),
@@ -152,6 +152,7 @@ const LOST: [(&str, Counter); 8] = [
     ("read_ring_full", Counter::ReadLost),
     ("device_ring_full", Counter::DeviceLost),
     ("close_ring_full", Counter::CloseLost),
+    ("failed_connect_ring_full", Counter::FailedConnectLost),
     ("head_unreadable", Counter::HeadUnreadable),
 ];
 
