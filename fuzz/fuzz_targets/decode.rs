@@ -22,7 +22,12 @@ fuzz_target!(|raw: &[u8]| {
             assert!(raw.starts_with(&Snapshot::Clock(sample).encode()));
         }
         Record::Close(close) => assert_ne!(close.error, Some(0)),
-        Record::Snapshot(Snapshot::Rules(_) | Snapshot::RuleFacts(_) | Snapshot::Facts(_))
+        Record::Snapshot(
+            Snapshot::Rules(_)
+            | Snapshot::RuleFacts(_)
+            | Snapshot::DropReasons(_)
+            | Snapshot::Facts(_),
+        )
         | Record::Read(_)
         | Record::Device(_) => {}
     }

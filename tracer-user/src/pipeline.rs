@@ -6,7 +6,7 @@
 use tracer_common::message::Message;
 
 use crate::{
-    decode::{Record, Snapshot, decode},
+    decode::{DropReasons, Record, Snapshot, decode},
     flow::{self, EventKind, Flow},
     http::{self, Exchange, Handshakes},
     http2,
@@ -56,6 +56,7 @@ pub struct Pipeline {
     clock: Clock,
     devices: Devices,
     rules: Rules,
+    drop_reasons: DropReasons,
     untraced: Untraced,
     who: Who,
     waiting: Waiting,
@@ -74,6 +75,7 @@ impl Pipeline {
             clock: Clock::default(),
             devices: Devices::default(),
             rules: Rules::default(),
+            drop_reasons: DropReasons::default(),
             untraced: Untraced::default(),
             who: Who::default(),
             waiting: Waiting::default(),
@@ -158,6 +160,7 @@ impl Pipeline {
                 self.waiting.set_now(sample.monotonic_ns);
                 self.waited(out);
             }
+            Record::Snapshot(Snapshot::DropReasons(reasons)) => self.drop_reasons = reasons,
             Record::Snapshot(Snapshot::Facts(facts)) => {
                 facts.into_iter().for_each(|fact| self.who.learn(fact));
                 self.waited(out);
@@ -263,6 +266,7 @@ impl Pipeline {
             clock: &self.clock,
             devices: &self.devices,
             rules: &self.rules,
+            drop_reasons: &self.drop_reasons,
             who: &self.who,
             node: &self.node,
         };

@@ -5,6 +5,7 @@
 //! is named in `Attached::missing` and narrows what is seen; only the cgroup hooks are necessary.
 
 pub mod cgroup2;
+mod drop_reasons;
 pub mod loss;
 mod netfilter;
 mod offsets;
@@ -26,6 +27,8 @@ use aya::{
 };
 use aya_log::EbpfLogger;
 use tracer_common::hook::Hook;
+
+use crate::decode::DropReasons;
 
 pub use offsets::{NoBtf, unknown_fields};
 
@@ -113,6 +116,8 @@ pub struct Attached {
     pub missing: Vec<Missing>,
     /// Hooks that are served by programs for old kernels.
     pub fallbacks: Vec<Fallback>,
+    /// What this kernel calls its reasons to drop a packet.
+    pub drop_reasons: DropReasons,
     refused: Option<AttachError>,
 }
 
@@ -164,6 +169,7 @@ pub fn attach_what_can(options: &Options) -> Result<Attached, AttachError> {
         log: None,
         missing: Vec::new(),
         fallbacks: Vec::new(),
+        drop_reasons: drop_reasons::read()?,
         refused: None,
     };
     attach_cgroup(&mut attached, options)?;

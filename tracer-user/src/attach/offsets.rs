@@ -18,13 +18,22 @@ pub struct NoBtf(#[source] btf_rs::Error);
 /// A field and where it is; `None` where this kernel does not have it.
 pub(super) type Offset = (Field, Option<u32>);
 
+/// The types of the kernel itself.
+///
+/// # Errors
+///
+/// When the kernel carries no BTF.
+pub(super) fn vmlinux() -> Result<Btf, NoBtf> {
+    Btf::from_file(VMLINUX).map_err(NoBtf)
+}
+
 /// Looks up every field.
 ///
 /// # Errors
 ///
 /// When the kernel carries no BTF.
 pub(super) fn resolve() -> Result<Vec<Offset>, NoBtf> {
-    let vmlinux = Btf::from_file(VMLINUX).map_err(NoBtf)?;
+    let vmlinux = vmlinux()?;
     // Not loaded, or built in: then its types are in vmlinux.
     let conntrack = Btf::from_split_file(NF_CONNTRACK, &vmlinux).ok();
     Ok(FIELDS

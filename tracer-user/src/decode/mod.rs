@@ -7,6 +7,7 @@
 mod close;
 mod conntrack;
 mod device;
+mod drop_reasons;
 pub mod fact;
 mod failed_connect;
 mod fragment;
@@ -20,6 +21,7 @@ mod tuple;
 pub use close::{Close, CloseKind};
 pub use conntrack::Conntrack;
 pub use device::{Device, DeviceId};
+pub use drop_reasons::DropReasons;
 pub use fact::Fact;
 pub use failed_connect::FailedConnect;
 pub use fragment::Fragment;

@@ -13,7 +13,7 @@ use tracer_common::{
 };
 
 use super::{
-    ClockSample, DecodeError, Fact, Record, Snapshot, decode,
+    ClockSample, DecodeError, DropReasons, Fact, Record, Snapshot, decode,
     fact::{Kind, PodFact},
 };
 
@@ -145,11 +145,15 @@ fn snapshots_survive_a_recording() {
             at_ns: 7,
         },
     ]);
+    let reasons = Snapshot::DropReasons(DropReasons {
+        reasons: [(2, "NOT_SPECIFIED".into())].into(),
+        subsystems: [(1, "MAC80211_UNUSABLE".into())].into(),
+    });
     let texts = [
         Snapshot::Rules("*nat\nCOMMIT\n".into()),
         Snapshot::RuleFacts("{}".into()),
     ];
-    for snapshot in [clock, facts].into_iter().chain(texts) {
+    for snapshot in [clock, facts, reasons].into_iter().chain(texts) {
         match decode(&snapshot.encode()) {
             Ok(Record::Snapshot(decoded)) => assert_eq!(decoded, snapshot),
             other => panic!("{other:?}"),

@@ -58,6 +58,7 @@ impl Agent {
                     .with_context(|| format!("create the recording {}", path.display()))
             })
             .transpose()?;
+        let drop_reasons = std::mem::take(&mut attached.drop_reasons);
         let mut agent = Self {
             ring: Ring::new(attached.take_map(Ring::MAP))?,
             sweep: Sweep::new(attached.take_map(Sweep::MAP))?,
@@ -73,6 +74,8 @@ impl Agent {
             rules: rules::watch().context("start the thread that reads rules")?,
             status,
         };
+        let reasons = Snapshot::DropReasons(drop_reasons);
+        agent.stream.push(&reasons.encode());
         agent.housekeeping();
         Ok(agent)
     }

@@ -30,7 +30,7 @@ pub(super) mod key {
     pub(crate) const SERVICE_HEADLESS: &str = "hopspan.service.headless";
     /// Packets of this message that were sent in vain.
     pub(crate) const TCP_RETRANSMITS: &str = "hopspan.tcp.retransmits";
-    /// The kernel's `enum skb_drop_reason`.
+    /// Why the kernel dropped it: the name in `enum skb_drop_reason`, without `SKB_DROP_REASON_`.
     pub(crate) const DROP_REASON: &str = "hopspan.drop.reason";
     /// The hop in which it was dropped.
     pub(crate) const DROP_HOP: &str = "hopspan.drop.hop";

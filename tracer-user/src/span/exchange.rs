@@ -6,6 +6,7 @@ use opentelemetry_semantic_conventions::attribute as semconv;
 use tracer_common::{journey::End, message::Message};
 
 use crate::{
+    decode::DropReasons,
     http::{
         Connect, Exchange, Leg,
         head::Method,
@@ -37,6 +38,8 @@ pub struct Context<'a> {
     pub devices: &'a Devices,
     /// Names of services.
     pub rules: &'a Rules,
+    /// Names of the kernel's reasons to drop a packet.
+    pub drop_reasons: &'a DropReasons,
     /// Names of pods.
     pub who: &'a Who,
     /// Tells this node's hops from another's.
@@ -251,8 +254,10 @@ impl Maker<'_> {
         }
         // The message may have arrived with a later packet; this one says why it took so long.
         if let Some(dropped) = leg.dropped() {
-            let reason = dropped.drop_reason;
-            attributes.extend(reason.map(|reason| Attribute::int(key::DROP_REASON, reason)));
+            if let Some(reason) = dropped.drop_reason {
+                let name = self.context.drop_reasons.name(reason);
+                attributes.push(Attribute::text(key::DROP_REASON, name));
+            }
             let hops = path(dropped, None, self.context.devices).hops;
             attributes.extend(
                 hops.last()

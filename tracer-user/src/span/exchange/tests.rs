@@ -110,6 +110,10 @@ fn make(exchange: &Exchange) -> Vec<Span> {
         clock: &clock,
         devices: &Devices::default(),
         rules: &rules,
+        drop_reasons: &DropReasons {
+            reasons: [(8, "NETFILTER_DROP".into())].into(),
+            ..DropReasons::default()
+        },
         who: &Who::default(),
         node: "node",
     };
