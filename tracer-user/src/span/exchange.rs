@@ -13,7 +13,7 @@ use crate::{
         trace_context::{SpanId, TraceContext},
     },
     identity::{
-        kube_proxy::{Decision, Rules},
+        kube_proxy::{Decision, Refusal, Rules},
         who::Who,
     },
     path::{Devices, Hop, HopName, Path, path},
@@ -29,7 +29,15 @@ use super::{
     party::{Parties, sides},
 };
 
-/// What the spans need to know besides the exchange.
+/// The part of an exchange that is all of it.
+const EXCHANGE: &str = "exchange";
+
+/// The id of an exchange's span.
+pub(super) fn exchange_id(trace: &TraceContext, request_seq: u32) -> SpanId {
+    derive(trace, request_seq, EXCHANGE)
+}
+
+/// What the spans need to know besides their exchange or connect.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     /// Converts the kernel's times.
@@ -58,6 +66,7 @@ pub fn spans(exchange: &Exchange, trace: TraceContext, context: &Context<'_>) ->
         seq: exchange.request_seq,
         context,
         nat: nat.as_ref(),
+        refusal: None,
         parties,
         spans: Vec::new(),
     };
@@ -65,23 +74,28 @@ pub fn spans(exchange: &Exchange, trace: TraceContext, context: &Context<'_>) ->
     maker.spans
 }
 
-struct Maker<'a> {
-    trace: TraceContext,
-    trace_state: Option<&'a Arc<str>>,
-    seq: u32,
-    context: &'a Context<'a>,
-    nat: Option<&'a Nat<'a>>,
-    parties: Parties<'a>,
-    spans: Vec<Span>,
+/// Makes the spans of one exchange, or of one connect.
+pub(super) struct Maker<'a> {
+    /// What span ids are derived from.
+    pub(super) trace: TraceContext,
+    pub(super) trace_state: Option<&'a Arc<str>>,
+    /// The same.
+    pub(super) seq: u32,
+    pub(super) context: &'a Context<'a>,
+    pub(super) nat: Option<&'a Nat<'a>>,
+    /// Why the rules lead nowhere.
+    pub(super) refusal: Option<&'a Refusal>,
+    pub(super) parties: Parties<'a>,
+    pub(super) spans: Vec<Span>,
 }
 
 /// A span before it has its ids and times.
-struct Draft {
-    part: Cow<'static, str>,
-    role: &'static str,
-    name: Cow<'static, str>,
-    start_ns: u64,
-    end_ns: u64,
+pub(super) struct Draft {
+    pub(super) part: Cow<'static, str>,
+    pub(super) role: &'static str,
+    pub(super) name: Cow<'static, str>,
+    pub(super) start_ns: u64,
+    pub(super) end_ns: u64,
 }
 
 impl Maker<'_> {
@@ -102,7 +116,7 @@ impl Maker<'_> {
         let id = self.push(
             self.trace.parent_id,
             Draft {
-                part: "exchange".into(),
+                part: EXCHANGE.into(),
                 role: "exchange",
                 name: self.exchange_name(exchange),
                 start_ns: starts.map(|path| path.start_ns).min().unwrap_or(0),
@@ -123,7 +137,7 @@ impl Maker<'_> {
     }
 
     /// A connect, request or response, and its hops.
-    fn leg(&mut self, parent: SpanId, role: &'static str, leg: &Leg, path: &Path) {
+    pub(super) fn leg(&mut self, parent: SpanId, role: &'static str, leg: &Leg, path: &Path) {
         let mut attributes = self.leg_attributes(leg);
         if let ("connect", Some(nat)) = (role, self.nat) {
             attributes.extend(nat.destination_attributes());
@@ -178,7 +192,12 @@ impl Maker<'_> {
         }
     }
 
-    fn push(&mut self, parent_id: SpanId, draft: Draft, mut attributes: Vec<Attribute>) -> SpanId {
+    pub(super) fn push(
+        &mut self,
+        parent_id: SpanId,
+        draft: Draft,
+        mut attributes: Vec<Attribute>,
+    ) -> SpanId {
         attributes.insert(0, Attribute::text(key::ROLE, draft.role));
         let span_id = derive(&self.trace, self.seq, &draft.part);
         self.spans.push(Span {
@@ -191,6 +210,7 @@ impl Maker<'_> {
             end_unix_ns: self.context.clock.unix_ns(draft.end_ns.max(draft.start_ns)),
             attributes,
             events: Vec::new(),
+            links: Vec::new(),
             error: None,
         });
         span_id
@@ -253,17 +273,7 @@ impl Maker<'_> {
             attributes.push(Attribute::int(key::TCP_RETRANSMITS, count));
         }
         // The message may have arrived with a later packet; this one says why it took so long.
-        if let Some(dropped) = leg.dropped() {
-            if let Some(reason) = dropped.drop_reason {
-                let name = self.context.drop_reasons.name(reason);
-                attributes.push(Attribute::text(key::DROP_REASON, name));
-            }
-            let hops = path(dropped, None, self.context.devices).hops;
-            attributes.extend(
-                hops.last()
-                    .map(|hop| Attribute::text(key::DROP_HOP, hop.name.as_str())),
-            );
-        }
+        attributes.extend(self.drop_attributes(leg));
         let carries_head = !matches!(journey.message, Message::Syn | Message::SynAck);
         let missing = match journey.end {
             End::Expired => Some("end of the path"),
@@ -275,10 +285,28 @@ impl Maker<'_> {
         attributes
     }
 
-    fn party_attributes(&self, attributes: &mut Vec<Attribute>) {
+    /// Why and where the last packet of a message was dropped, if one was.
+    pub(super) fn drop_attributes(&self, leg: &Leg) -> Vec<Attribute> {
+        let mut attributes = Vec::new();
+        if let Some(dropped) = leg.dropped() {
+            if let Some(reason) = dropped.drop_reason {
+                let name = self.context.drop_reasons.name(reason);
+                attributes.push(Attribute::text(key::DROP_REASON, name));
+            }
+            let hops = path(dropped, None, self.context.devices).hops;
+            attributes.extend(
+                hops.last()
+                    .map(|hop| Attribute::text(key::DROP_HOP, hop.name.as_str())),
+            );
+        }
+        attributes
+    }
+
+    pub(super) fn party_attributes(&self, attributes: &mut Vec<Attribute>) {
         let decision = self.nat.and_then(Nat::decision);
         let decided = decision.map(|decision| &*decision.service);
-        self.parties.attributes(decided, attributes);
+        let refused = self.refusal.map(|refusal| &*refusal.service);
+        self.parties.attributes(decided.or(refused), attributes);
     }
 
     fn leg_path(&self, leg: &Leg) -> Path {
@@ -288,7 +316,7 @@ impl Maker<'_> {
     }
 
     /// The SYN there and the SYN-ACK back.
-    fn connect_path(&self, connect: &Connect) -> Path {
+    pub(super) fn connect_path(&self, connect: &Connect) -> Path {
         let there = self.leg_path(&connect.syn);
         match &connect.syn_ack {
             Some(syn_ack) => there.then(self.leg_path(syn_ack)),
