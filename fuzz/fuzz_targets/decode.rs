@@ -21,6 +21,7 @@ fuzz_target!(|raw: &[u8]| {
         Record::Snapshot(Snapshot::Clock(sample)) => {
             assert!(raw.starts_with(&Snapshot::Clock(sample).encode()));
         }
+        Record::Window(window) => assert!(window.closed_ns <= window.at_ns),
         Record::Close(close) => assert_ne!(close.error, Some(0)),
         Record::Snapshot(
             Snapshot::Rules(_)

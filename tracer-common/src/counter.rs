@@ -34,11 +34,13 @@ pub enum Counter {
     CloseLost = 12,
     /// Failed connect records that did not fit.
     FailedConnectLost = 13,
+    /// Window records that did not fit.
+    WindowLost = 14,
 }
 
 impl Counter {
     /// Every counter, in the order of their numbers.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Opened,
         Self::Closed,
         Self::Dropped,
@@ -53,6 +55,7 @@ impl Counter {
         Self::FragmentLost,
         Self::CloseLost,
         Self::FailedConnectLost,
+        Self::WindowLost,
     ];
 
     /// The name in reports.
@@ -72,6 +75,7 @@ impl Counter {
             Self::FragmentLost => "fragment_lost",
             Self::CloseLost => "close_lost",
             Self::FailedConnectLost => "failed_connect_lost",
+            Self::WindowLost => "window_lost",
         }
     }
 

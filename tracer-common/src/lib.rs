@@ -24,6 +24,7 @@ pub mod read;
 pub mod seq;
 pub mod stamp;
 pub mod tuple;
+pub mod window;
 
 /// What a record is, in its first four bytes.
 #[repr(u32)]
@@ -43,6 +44,8 @@ pub enum RecordKind {
     Close = 6,
     /// [`failed_connect::FailedConnect`].
     FailedConnect = 7,
+    /// [`window::Window`].
+    Window = 8,
 }
 
 impl TryFrom<u32> for RecordKind {
@@ -57,6 +60,7 @@ impl TryFrom<u32> for RecordKind {
             5 => Ok(Self::Fragment),
             6 => Ok(Self::Close),
             7 => Ok(Self::FailedConnect),
+            8 => Ok(Self::Window),
             unknown => Err(unknown),
         }
     }

@@ -23,6 +23,7 @@ mod packet;
 mod partial;
 mod sent;
 mod unread;
+mod window;
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {

@@ -43,6 +43,12 @@ pub(crate) fn arrived(cookie: u64, seq: u32) {
     }
 }
 
+/// Whether a head has ever gone into this socket's receive queue, as far as is remembered.
+#[inline(always)]
+pub(crate) fn is_known(cookie: u64) -> bool {
+    UNREAD.get_ptr(cookie).is_some()
+}
+
 /// The application has read everything before `read_seq` from the socket.
 #[inline(always)]
 pub(crate) fn read(cookie: u64, read_seq: impl FnOnce() -> Option<u32>) {

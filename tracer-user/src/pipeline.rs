@@ -17,7 +17,10 @@ use crate::{
         who::{Known, Who},
     },
     path::Devices,
-    span::{Allowance, Clock, Context, Item, Span, Untraced, failed_connect_spans, spans},
+    span::{
+        Allowance, Clock, Context, Failure, Failures, Item, Span, Untraced, failed_connect_spans,
+        spans,
+    },
 };
 
 /// Records, exchanges and spans so far, and what was lost on the way.
@@ -73,6 +76,7 @@ pub struct Pipeline {
     failed: Vec<FailedConnect>,
     allowance: Allowance,
     waiting: Waiting<Item>,
+    failures: Failures,
     counts: Counts,
 }
 
@@ -103,6 +107,7 @@ impl Pipeline {
             failed: Vec::new(),
             allowance: Allowance::at_most(FAILED_CONNECTS_PER_SECOND),
             waiting: Waiting::default(),
+            failures: Failures::default(),
             counts: Counts::default(),
         }
     }
@@ -138,6 +143,11 @@ impl Pipeline {
         }
     }
 
+    /// What failed so far, by reason, service and hop.
+    pub fn failures(&self) -> impl Iterator<Item = (&Failure, u64)> {
+        self.failures.counts()
+    }
+
     /// Takes one raw record; adds the spans of the exchanges that it completes to `out`.
     pub fn push(&mut self, raw: &[u8], out: &mut Vec<Span>) {
         self.counts.records += 1;
@@ -163,6 +173,7 @@ impl Pipeline {
         match record {
             Record::Head(head) => self.http.head(&head),
             Record::Journey(journey) => {
+                self.count(|failures, context| failures.journey(&journey, context));
                 let mut events = Vec::new();
                 self.flow.journey(journey, &mut |event| events.push(event));
                 self.events(events, out);
@@ -176,6 +187,10 @@ impl Pipeline {
             Record::Read(read) => {
                 let events = self.flow.read(read);
                 self.events(events, out);
+            }
+            Record::Window(window) => {
+                let event = self.flow.window(&window);
+                self.events(event, out);
             }
             Record::Close(close) => self.flow.close(&close),
             Record::FailedConnect(failed) => self.flow.connect_failed(failed),
@@ -257,6 +272,7 @@ impl Pipeline {
                 continue;
             }
             self.counts.failed_connects += 1;
+            self.count(|failures, context| failures.failed_connect(&failed, context));
             if !self.allowance.take(&failed.socket) {
                 continue;
             }
@@ -336,32 +352,54 @@ impl Pipeline {
         }
     }
 
-    fn make(&mut self, items: Vec<Item>, out: &mut Vec<Span>) {
-        let context = Context {
+    /// What the spans need to know.
+    fn context(&self) -> Context<'_> {
+        Context {
             clock: &self.clock,
             devices: &self.devices,
             rules: &self.rules,
             drop_reasons: &self.drop_reasons,
             who: &self.who,
             node: &self.node,
-        };
+        }
+    }
+
+    /// Counts failures, with what the spans know.
+    fn count(&mut self, count: impl FnOnce(&mut Failures, &Context<'_>)) {
+        let mut failures = std::mem::take(&mut self.failures);
+        count(&mut failures, &self.context());
+        self.failures = failures;
+    }
+
+    fn make(&mut self, items: Vec<Item>, out: &mut Vec<Span>) {
+        self.count(|failures, context| {
+            for item in &items {
+                if let Item::Exchange(exchange) = item {
+                    failures.exchange(exchange, context);
+                }
+            }
+        });
+        let mut untraced = std::mem::take(&mut self.untraced);
+        let mut counts = self.counts;
+        let context = self.context();
         for item in &items {
             let made = match item {
                 Item::Exchange(exchange) => {
                     let named = exchange.asked.trace.sampled();
-                    let trace = named.or_else(|| self.untraced.begin(exchange));
+                    let trace = named.or_else(|| untraced.begin(exchange));
                     let made =
                         trace.map_or_else(Vec::new, |trace| spans(exchange, trace, &context));
-                    self.counts.exchanges += 1;
-                    self.counts.exchanges_traced += u64::from(!made.is_empty());
+                    counts.exchanges += 1;
+                    counts.exchanges_traced += u64::from(!made.is_empty());
                     made
                 }
                 Item::FailedConnect(failed, correlation) => {
                     failed_connect_spans(failed, correlation, &context)
                 }
             };
-            self.counts.spans += made.len() as u64;
+            counts.spans += made.len() as u64;
             out.extend(made);
         }
+        (self.untraced, self.counts) = (untraced, counts);
     }
 }

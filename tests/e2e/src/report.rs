@@ -76,6 +76,7 @@ impl Report {
             "read_lost",
             "close_lost",
             "failed_connect_lost",
+            "window_lost",
             "device_lost",
             "head_unreadable",
         ] {

@@ -78,6 +78,7 @@ impl Totals {
             Counter::DeviceLost,
             Counter::CloseLost,
             Counter::FailedConnectLost,
+            Counter::WindowLost,
             Counter::HeadUnreadable,
         ]
         .into_iter()

@@ -21,7 +21,28 @@ pub struct DropReasons {
     pub subsystems: BTreeMap<u32, String>,
 }
 
+/// Who drops packets for a reason, where its name tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropLayer {
+    /// A function of a netfilter hook.
+    Netfilter,
+    /// The transport layer of the receiver.
+    Transport,
+}
+
 impl DropReasons {
+    /// Who drops packets for this reason; `None` where the name is not known or tells nothing.
+    pub fn layer(&self, reason: u32) -> Option<DropLayer> {
+        match self.reasons.get(&reason)?.as_str() {
+            "NETFILTER_DROP" => Some(DropLayer::Netfilter),
+            "NO_SOCKET" => Some(DropLayer::Transport),
+            name if name.starts_with("TCP_") || name.starts_with("SOCKET_") => {
+                Some(DropLayer::Transport)
+            }
+            _ => None,
+        }
+    }
+
     /// The kernel's name of a reason: `NETFILTER_DROP`; of a subsystem's own, `OPENVSWITCH:3`; the number
     /// where its name is not known.
     pub fn name(&self, reason: u32) -> String {
@@ -54,6 +75,8 @@ mod tests {
         ] {
             assert_eq!(reasons.name(reason), name);
         }
+        assert_eq!(reasons.layer(12), Some(DropLayer::Netfilter));
+        assert_eq!(reasons.layer(13), None);
         assert_eq!(DropReasons::default().name(12), "12");
     }
 }

@@ -17,11 +17,12 @@ mod plain;
 mod read;
 mod snapshot;
 mod tuple;
+mod window;
 
 pub use close::{Close, CloseKind};
 pub use conntrack::Conntrack;
 pub use device::{Device, DeviceId};
-pub use drop_reasons::DropReasons;
+pub use drop_reasons::{DropLayer, DropReasons};
 pub use fact::Fact;
 pub use failed_connect::FailedConnect;
 pub use fragment::Fragment;
@@ -30,6 +31,7 @@ pub use journey::{Journey, Stamp};
 pub use read::Read;
 pub use snapshot::{ClockSample, Snapshot};
 pub use tuple::Tuple;
+pub use window::{Window, WindowKind};
 
 use tracer_common::RecordKind;
 
@@ -52,6 +54,8 @@ pub enum Record {
     Close(Close),
     /// A connection could not be opened.
     FailedConnect(FailedConnect),
+    /// A socket has no room, or has room again.
+    Window(Window),
     /// A network device exists.
     Device(Device),
     /// What the agent itself saw: the clocks, the rules, who is who.
@@ -113,6 +117,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
         RecordKind::FailedConnect => {
             failed_connect::decode(bytes, short).map(Record::FailedConnect)
         }
+        RecordKind::Window => window::decode(bytes, short).map(Record::Window),
         RecordKind::Fragment => fragment::decode(bytes, short).map(Record::Fragment),
     }
 }

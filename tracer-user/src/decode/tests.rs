@@ -174,7 +174,7 @@ fn facts_that_are_cut_are_refused() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_decoded_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..900), kind in 0_u32..8) {
+    fn any_bytes_are_decoded_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..900), kind in 0_u32..10) {
         let _ = decode(&bytes);
         let mut typed = kind.to_ne_bytes().to_vec();
         typed.extend(bytes);

@@ -24,7 +24,10 @@ pub(super) fn span_data(span: &Span) -> SpanData {
     events.events = span
         .events
         .iter()
-        .map(|event| Event::new(event.name, time(event.at_unix_ns), Vec::new(), 0))
+        .map(|event| {
+            let attributes = event.attributes.iter().map(key_value).collect();
+            Event::new(event.name, time(event.at_unix_ns), attributes, 0)
+        })
         .collect();
     let mut links = SpanLinks::default();
     links.links = span.links.iter().map(link).collect();

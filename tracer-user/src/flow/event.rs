@@ -54,6 +54,13 @@ pub enum EventKind {
         /// When, nanoseconds of `CLOCK_MONOTONIC`.
         at_ns: u64,
     },
+    /// The receive window of a side has closed, or has opened again.
+    Window {
+        /// Whose window it is.
+        side: Side,
+        /// When, and for how long.
+        zero: ZeroWindow,
+    },
     /// It has ended: what was not answered before will not be.
     Ended(Ending),
     /// It has never begun: no request will come on it.
@@ -72,6 +79,7 @@ impl Event {
                 EventKind::RequestRead { seq, at_ns, tgid }
             }
             EventKind::ResponseRead { seq, at_ns } => EventKind::ResponseRead { seq, at_ns },
+            EventKind::Window { side, zero } => EventKind::Window { side, zero },
             EventKind::Ended(ending) => EventKind::Ended(ending),
             EventKind::Forgotten => EventKind::Forgotten,
             EventKind::Journey { .. }
@@ -80,6 +88,15 @@ impl Event {
         };
         Some(self.connection.event(kind))
     }
+}
+
+/// A time in which a socket advertised that it had no room for more (RFC 9293 section 3.8.6.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ZeroWindow {
+    /// Since when, nanoseconds of `CLOCK_MONOTONIC`.
+    pub closed_ns: u64,
+    /// When it had room again; `None` while it has not.
+    pub opened_ns: Option<u64>,
 }
 
 /// Who has sent something.

@@ -15,10 +15,12 @@ use std::collections::{HashMap, VecDeque};
 
 use tracer_common::{journey::End, message::Message};
 
-use crate::decode::{Close, CloseKind, FailedConnect, Fragment, Journey, Read, Tuple};
+use crate::decode::{
+    Close, CloseKind, FailedConnect, Fragment, Journey, Read, Tuple, Window, WindowKind,
+};
 
 pub use ending::{Cause, Ending};
-pub use event::{ConnectionId, Event, EventKind, PacketId, Side};
+pub use event::{ConnectionId, Event, EventKind, PacketId, Side, ZeroWindow};
 pub use tracer_common::seq::{after, before};
 
 use failures::Failures;
@@ -211,12 +213,29 @@ impl Flow {
         events
     }
 
+    /// A socket's receive window has closed or opened; `None` where it is of no connection known here.
+    pub fn window(&mut self, window: &Window) -> Option<Event> {
+        let (side, client_cookie) = self.side_of(window.cookie);
+        let connection = self.by_client.get_mut(&client_cookie)?;
+        connection.last_ns = window.at_ns;
+        let zero = ZeroWindow {
+            closed_ns: window.closed_ns,
+            opened_ns: (window.what == WindowKind::Opened).then_some(window.at_ns),
+        };
+        Some(ConnectionId(client_cookie).event(EventKind::Window { side, zero }))
+    }
+
+    /// Which side of which connection has a socket, if it is of one that is known.
+    fn side_of(&self, cookie: u64) -> (Side, u64) {
+        match self.client_of_server.get(&cookie) {
+            Some(client_cookie) => (Side::Server, *client_cookie),
+            None => (Side::Client, cookie),
+        }
+    }
+
     /// A socket has closed. What follows from it comes with [`Self::expire`].
     pub fn close(&mut self, close: &Close) {
-        let (side, client_cookie) = match self.client_of_server.get(&close.cookie) {
-            Some(client_cookie) => (Side::Server, *client_cookie),
-            None => (Side::Client, close.cookie),
-        };
+        let (side, client_cookie) = self.side_of(close.cookie);
         let Some(connection) = self.by_client.get_mut(&client_cookie) else {
             return;
         };

@@ -12,7 +12,7 @@ use tracer_common::message::Message;
 
 use crate::{
     decode::{Head, Journey},
-    flow::{ConnectionId, Ending, Event, EventKind, PacketId},
+    flow::{ConnectionId, Ending, Event, EventKind, PacketId, Side, ZeroWindow},
 };
 
 use super::{
@@ -139,6 +139,7 @@ impl Pairing {
                 Message::Syn | Message::SynAck | Message::Headers => {}
             },
             EventKind::Fragment { .. } | EventKind::ConnectFailed(_) => {}
+            EventKind::Window { side, zero } => self.window(id, side, zero),
             EventKind::RequestRead { seq, at_ns, tgid } => {
                 for exchange in self.exchanges(id, |exchange| is_request(exchange, seq)) {
                     exchange.request.read_ns.get_or_insert(at_ns);
@@ -308,6 +309,20 @@ impl Pairing {
         exchange.response = Some(Leg::new(journey.clone()));
         if switches {
             connection.leave_alone();
+        }
+    }
+
+    /// A side has no room for what the other sends: of the messages to it the newest is under way.
+    fn window(&mut self, id: ConnectionId, side: Side, zero: ZeroWindow) {
+        let legs = self.exchanges(id, |_| true);
+        let newest = match side {
+            Side::Server => legs.map(|exchange| &mut exchange.request).last(),
+            Side::Client => legs
+                .filter_map(|exchange| exchange.response.as_mut())
+                .last(),
+        };
+        if let Some(leg) = newest {
+            leg.window(zero);
         }
     }
 

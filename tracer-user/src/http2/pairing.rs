@@ -147,6 +147,14 @@ impl Pairing {
             EventKind::ResponseRead { seq, at_ns } => {
                 followed.open.read(Direction::ToClient, seq, at_ns, done);
             }
+            EventKind::Window { side, zero } => {
+                // What it receives, the other side has sent.
+                let direction = match side {
+                    Side::Server => Direction::ToServer,
+                    Side::Client => Direction::ToClient,
+                };
+                followed.open.window(direction, zero);
+            }
             EventKind::Ended(ending) => {
                 followed.open.ended(ending, done);
                 self.losses.streams_given_up += followed.open.take_given_up();

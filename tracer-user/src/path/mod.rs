@@ -5,13 +5,15 @@
 //! nothing of HTTP or of spans.
 
 mod devices;
+mod lost;
 mod name;
 
 use tracer_common::{hook::Hook, journey::End};
 
-use crate::decode::{Device, Journey, Stamp};
+use crate::decode::{Device, DropReasons, Journey, Stamp};
 
 pub use devices::Devices;
+pub use lost::Lost;
 pub use name::HopName;
 
 /// A stretch of a message's way.
@@ -82,11 +84,22 @@ fn stack(name: HopName, start_ns: u64, end_ns: u64) -> Hop {
 }
 
 /// Partitions the time from the first stamp to the read (or, without one, to the last stamp).
-pub fn path(journey: &Journey, read_ns: Option<u64>, devices: &Devices) -> Path {
+pub fn path(
+    journey: &Journey,
+    read_ns: Option<u64>,
+    devices: &Devices,
+    reasons: &DropReasons,
+) -> Path {
     let mut hops: Vec<Hop> = Vec::with_capacity(journey.stamps.len());
+    let layer = journey.drop_reason.and_then(|reason| reasons.layer(reason));
     for pair in journey.stamps.windows(2) {
         let [from, to] = pair else { continue };
-        let hop = hop(from, to, devices);
+        let mut hop = hop(from, to, devices);
+        if to.hook == Hook::PacketDrop
+            && let Some(name) = name::dropped(from.hook, layer)
+        {
+            hop = stack(name, hop.start_ns, hop.end_ns);
+        }
         match hops.last_mut() {
             // What the stack does with a packet that has come through a veth belongs to that veth, whichever of its two ends
             // gave the hop its name.

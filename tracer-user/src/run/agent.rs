@@ -16,7 +16,7 @@ use crate::{
 
 use super::{
     names::Names,
-    report::Report,
+    report::{Counted, Report},
     rules,
     status::{Numbers, Status},
 };
@@ -138,6 +138,15 @@ impl Agent {
             expired: self.sweep.expired(),
             under_way_at_end: under_way,
             pipeline: self.stream.pipeline.counts(),
+            failures: self
+                .stream
+                .pipeline
+                .failures()
+                .map(|(failure, count)| Counted {
+                    failure: failure.clone(),
+                    count,
+                })
+                .collect(),
             rules: self.rules.state.borrow().clone(),
             export: self.exporter.finish(flush).await,
         })
@@ -178,6 +187,12 @@ impl Agent {
             journeys: self.sweep.occupancy(),
             kernel: self.counters.read(),
             pipeline: self.stream.pipeline.counts(),
+            failures: self
+                .stream
+                .pipeline
+                .failures()
+                .map(|(failure, count)| (failure.clone(), count))
+                .collect(),
             export: self.exporter.totals(),
             queue: self.exporter.queue(),
         });

@@ -12,7 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{capture, decode::fact::Kind, export, identity::kubernetes::WatchState, pipeline};
+use crate::{
+    capture, decode::fact::Kind, export, identity::kubernetes::WatchState, pipeline, span::Failure,
+};
 
 use super::rules::RulesState;
 
@@ -42,6 +44,8 @@ pub(crate) struct Numbers {
     pub(crate) journeys: capture::Occupancy,
     /// What the pure stages counted.
     pub(crate) pipeline: pipeline::Counts,
+    /// What failed for the applications.
+    pub(crate) failures: Vec<(Failure, u64)>,
     /// What became of the spans.
     pub(crate) export: export::Totals,
     /// The spans that wait to be sent.

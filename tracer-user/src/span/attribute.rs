@@ -41,6 +41,14 @@ pub(super) mod key {
     pub(crate) const DROP_REASON: &str = "hopspan.drop.reason";
     /// The hop in which it was dropped.
     pub(crate) const DROP_HOP: &str = "hopspan.drop.hop";
+    /// Who has dropped it, where that is known and no rule: `conntrack`.
+    pub(crate) const DROP_BY: &str = "hopspan.drop.by";
+    /// What of the message was sent again: `SYN`, `SYN-ACK`, `request`, `response`, `HEADERS`.
+    pub(crate) const TCP_PACKET: &str = "hopspan.tcp.packet";
+    /// Whose receive window was zero: `client`, `server`.
+    pub(crate) const WINDOW_OF: &str = "hopspan.tcp.window_of";
+    /// For how long it was, nanoseconds.
+    pub(crate) const WINDOW_CLOSED_NS: &str = "hopspan.tcp.zero_window_ns";
     /// Who ended the connection while an answer was expected: `client`, `server`.
     pub(crate) const CLOSED_BY: &str = "hopspan.closed_by";
     /// What of this span was not seen.

@@ -6,7 +6,7 @@ use opentelemetry_semantic_conventions::attribute as semconv;
 use tracer_common::{journey::End, message::Message};
 
 use crate::{
-    decode::DropReasons,
+    decode::{DropReasons, Journey},
     http::{
         Connect, Exchange, Leg,
         head::Method,
@@ -16,13 +16,14 @@ use crate::{
         kube_proxy::{Decision, Refusal, Rules},
         who::Who,
     },
-    path::{Devices, Hop, HopName, Path, path},
+    path::{Devices, Hop, HopName, Lost, Path, path},
 };
 
 use super::{
-    Event, Span,
+    Span,
     attribute::{Attribute, key},
     clock::Clock,
+    event,
     id::derive,
     message,
     nat::Nat,
@@ -52,6 +53,13 @@ pub struct Context<'a> {
     pub who: &'a Who,
     /// Tells this node's hops from another's.
     pub node: &'a str,
+}
+
+impl Context<'_> {
+    /// Why and where a packet was dropped; `None` where it was not.
+    pub fn lost(&self, journey: &Journey) -> Option<Lost> {
+        Lost::of(journey, self.devices, self.drop_reasons)
+    }
 }
 
 /// The spans of an exchange in its trace, parents first.
@@ -126,19 +134,21 @@ impl Maker<'_> {
         );
         if let Some(span) = self.spans.last_mut() {
             span.error = message::error_type(exchange);
+            span.events = event::zero_windows(exchange, self.context.clock);
         }
         if let (Some(connect), Some(path)) = (&exchange.connect, &connect) {
-            self.leg(id, "connect", &connect.syn, path);
+            let legs: Vec<&Leg> = connect.legs().collect();
+            self.leg(id, "connect", &legs, path);
         }
-        self.leg(id, "request", &exchange.request, &request);
+        self.leg(id, "request", &[&exchange.request], &request);
         if let (Some(leg), Some(path)) = (&exchange.response, &response) {
-            self.leg(id, "response", leg, path);
+            self.leg(id, "response", &[leg], path);
         }
     }
 
-    /// A connect, request or response, and its hops.
-    pub(super) fn leg(&mut self, parent: SpanId, role: &'static str, leg: &Leg, path: &Path) {
-        let mut attributes = self.leg_attributes(leg);
+    /// A connect, which is a SYN and its SYN-ACK, or a request or a response; and its hops.
+    pub(super) fn leg(&mut self, parent: SpanId, role: &'static str, legs: &[&Leg], path: &Path) {
+        let mut attributes = self.leg_attributes(legs);
         if let ("connect", Some(nat)) = (role, self.nat) {
             attributes.extend(nat.destination_attributes());
         }
@@ -154,15 +164,11 @@ impl Maker<'_> {
         };
         let id = self.push(parent, draft, attributes);
         if let Some(span) = self.spans.last_mut() {
-            span.events = leg
-                .retransmitted_ns()
-                .into_iter()
-                .map(|at_ns| Event {
-                    name: "tcp.retransmitted",
-                    at_unix_ns: self.context.clock.unix_ns(at_ns),
-                })
-                .collect();
-            if leg.journey.end == End::Dropped {
+            let context = self.context;
+            span.events = event::retransmissions(legs, context.clock, |leg, index| {
+                context.lost(leg.packets().get(index)?)
+            });
+            if legs.iter().any(|leg| leg.journey.end == End::Dropped) {
                 span.error = Some("packet dropped".into());
             }
         }
@@ -265,40 +271,20 @@ impl Maker<'_> {
     }
 
     /// What happened to the packets of a message.
-    fn leg_attributes(&self, leg: &Leg) -> Vec<Attribute> {
-        let journey = &leg.journey;
+    fn leg_attributes(&self, legs: &[&Leg]) -> Vec<Attribute> {
         let mut attributes = Vec::new();
-        if !leg.earlier.is_empty() {
-            let count = i64::try_from(leg.earlier.len()).unwrap_or(i64::MAX);
+        let retransmits: usize = legs.iter().map(|leg| leg.earlier.len()).sum();
+        if retransmits > 0 {
+            let count = i64::try_from(retransmits).unwrap_or(i64::MAX);
             attributes.push(Attribute::int(key::TCP_RETRANSMITS, count));
         }
         // The message may have arrived with a later packet; this one says why it took so long.
-        attributes.extend(self.drop_attributes(leg));
-        let carries_head = !matches!(journey.message, Message::Syn | Message::SynAck);
-        let missing = match journey.end {
-            End::Expired => Some("end of the path"),
-            End::Socket if journey.stamps_cut => Some("last hops"),
-            End::Socket if carries_head && leg.read_ns.is_none() => Some("socket.queue"),
-            _ => None,
-        };
+        let dropped = legs.iter().filter_map(|leg| leg.dropped());
+        let dropped = dropped.max_by_key(|journey| journey.start_ns);
+        let lost = dropped.and_then(|journey| self.context.lost(journey));
+        attributes.extend(lost.into_iter().flat_map(event::drop_attributes));
+        let missing = legs.iter().find_map(|leg| missing(leg));
         attributes.extend(missing.map(|what| Attribute::text(key::INCOMPLETE, what)));
-        attributes
-    }
-
-    /// Why and where the last packet of a message was dropped, if one was.
-    pub(super) fn drop_attributes(&self, leg: &Leg) -> Vec<Attribute> {
-        let mut attributes = Vec::new();
-        if let Some(dropped) = leg.dropped() {
-            if let Some(reason) = dropped.drop_reason {
-                let name = self.context.drop_reasons.name(reason);
-                attributes.push(Attribute::text(key::DROP_REASON, name));
-            }
-            let hops = path(dropped, None, self.context.devices).hops;
-            attributes.extend(
-                hops.last()
-                    .map(|hop| Attribute::text(key::DROP_HOP, hop.name.as_str())),
-            );
-        }
         attributes
     }
 
@@ -310,7 +296,12 @@ impl Maker<'_> {
     }
 
     fn leg_path(&self, leg: &Leg) -> Path {
-        let mut path = path(&leg.journey, leg.read_ns, self.context.devices);
+        let Context {
+            devices,
+            drop_reasons,
+            ..
+        } = *self.context;
+        let mut path = path(&leg.journey, leg.read_ns, devices, drop_reasons);
         path.start_at(leg.first_start_ns());
         path
     }
@@ -322,6 +313,18 @@ impl Maker<'_> {
             Some(syn_ack) => there.then(self.leg_path(syn_ack)),
             None => there,
         }
+    }
+}
+
+/// What of the way of a message was not seen.
+fn missing(leg: &Leg) -> Option<&'static str> {
+    let journey = &leg.journey;
+    let carries_head = !matches!(journey.message, Message::Syn | Message::SynAck);
+    match journey.end {
+        End::Expired => Some("end of the path"),
+        End::Socket if journey.stamps_cut => Some("last hops"),
+        End::Socket if carries_head && leg.read_ns.is_none() => Some("socket.queue"),
+        _ => None,
     }
 }
 

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     flow,
     http::{
-        FailedConnect, Served,
+        FailedConnect, Leg, Served,
         trace_context::{SpanId, TraceContext, TraceId},
     },
     identity::{
@@ -123,7 +123,8 @@ impl Maker<'_> {
         if let Some(connect) = &failed.connect {
             let mut path = self.connect_path(connect);
             path.start_at(socket.began_ns);
-            self.leg(parent, CONNECT, &connect.syn, &path);
+            let legs: Vec<&Leg> = connect.legs().collect();
+            self.leg(parent, CONNECT, &legs, &path);
         } else {
             let mut attributes = vec![Attribute::text(key::INCOMPLETE, "path")];
             self.party_attributes(&mut attributes);
@@ -177,12 +178,6 @@ fn attributes(
             Attribute::text(key::KUBE_PROXY_REFUSAL, refusal.reason.to_string()),
         ]);
     }
-    if let Some(connect) = &failed.connect
-        && connect.syn.dropped().is_none()
-        && let Some(syn_ack) = &connect.syn_ack
-    {
-        attributes.extend(maker.drop_attributes(syn_ack));
-    }
     attributes
 }
 
@@ -195,7 +190,7 @@ fn refusal<'r>(failed: &FailedConnect, context: &Context<'r>) -> Option<&'r Refu
 }
 
 /// The value of `error.type`, in the words that exchanges have for the same.
-fn error_type(failed: &FailedConnect) -> Cow<'static, str> {
+pub(super) fn error_type(failed: &FailedConnect) -> Cow<'static, str> {
     let Some(error) = failed.socket.error else {
         // The application knows why it gave up; that it had no answer is what is known here.
         let is_silence = !failed.had_no_port();

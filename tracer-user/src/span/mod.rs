@@ -7,8 +7,10 @@
 mod allowance;
 mod attribute;
 mod clock;
+mod event;
 mod exchange;
 mod failed_connect;
+mod failures;
 mod id;
 mod item;
 mod message;
@@ -25,6 +27,7 @@ pub use attribute::{Attribute, Value};
 pub use clock::Clock;
 pub use exchange::{Context, spans};
 pub use failed_connect::spans as failed_connect_spans;
+pub use failures::{Failure, Failures};
 pub use item::Item;
 pub use untraced::Untraced;
 
@@ -73,4 +76,6 @@ pub struct Event {
     pub name: &'static str,
     /// Nanoseconds since 1970-01-01 00:00 UTC.
     pub at_unix_ns: u64,
+    /// What is known of it.
+    pub attributes: Vec<Attribute>,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     decode::{Fragment, Journey},
-    flow::{Cause, Ending, PacketId},
+    flow::{Cause, Ending, PacketId, ZeroWindow},
     http::{Answered, Asked, Connect, Exchange, Served, Serving},
     http2::{
         fragments::Direction,
@@ -191,6 +191,11 @@ impl Open {
                 ending: stream.ending,
             })
         })
+    }
+
+    /// The receiver of a direction has no room, or has room again: every stream waits for it.
+    pub(super) fn window(&mut self, direction: Direction, zero: ZeroWindow) {
+        self.packets.window(direction, zero);
     }
 
     /// The connection has ended; so have the streams that had not.

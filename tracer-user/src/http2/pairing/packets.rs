@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::{
     decode::Journey,
-    flow::{PacketId, before},
+    flow::{PacketId, ZeroWindow, before},
     http::{Connect, Leg},
     http2::{fragments::Direction, frame::HEADER_BYTES},
 };
@@ -166,6 +166,15 @@ impl Packets {
         if let Some(leg) = packet.and_then(|packet| packet.leg.as_mut()) {
             leg.reader = tgid;
         }
+    }
+
+    /// The receiver of a direction has no room for the rest of any message, or has room again.
+    pub(super) fn window(&mut self, direction: Direction, zero: ZeroWindow) {
+        let packets = self.needed.values_mut();
+        packets
+            .filter(|packet| packet.direction == direction)
+            .filter_map(|packet| packet.leg.as_mut())
+            .for_each(|leg| leg.window(zero));
     }
 
     /// The way of a packet.

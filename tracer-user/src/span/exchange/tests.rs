@@ -9,7 +9,7 @@ use tracer_common::{hook::Hook, message::Message};
 
 use super::*;
 use crate::{
-    decode::{ClockSample, Conntrack, Journey, Stamp, Tuple},
+    decode::{ClockSample, Conntrack, Stamp, Tuple},
     flow::{Cause, Ending, Side},
     http::{Answered, head::RequestHead},
     span::Value,
@@ -23,7 +23,7 @@ fn address(text: &str) -> SocketAddr {
 }
 
 /// A journey of three stamps, 10 ns apart, from a client through `web-manual`'s ClusterIP.
-fn journey(message: Message, start_ns: u64, end: End) -> Journey {
+pub(crate) fn journey(message: Message, start_ns: u64, end: End) -> Journey {
     let stamp = |after_ns, hook| Stamp {
         at_ns: start_ns + after_ns,
         hook,
