@@ -32,13 +32,15 @@ pub enum Counter {
     FragmentLost = 11,
     /// Close records that did not fit.
     CloseLost = 12,
+    /// Failed connect records that did not fit.
+    FailedConnectLost = 13,
     /// Window records that did not fit.
-    WindowLost = 13,
+    WindowLost = 14,
 }
 
 impl Counter {
     /// Every counter, in the order of their numbers.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Opened,
         Self::Closed,
         Self::Dropped,
@@ -52,6 +54,7 @@ impl Counter {
         Self::HeadUnreadable,
         Self::FragmentLost,
         Self::CloseLost,
+        Self::FailedConnectLost,
         Self::WindowLost,
     ];
 
@@ -71,6 +74,7 @@ impl Counter {
             Self::HeadUnreadable => "head_unreadable",
             Self::FragmentLost => "fragment_lost",
             Self::CloseLost => "close_lost",
+            Self::FailedConnectLost => "failed_connect_lost",
             Self::WindowLost => "window_lost",
         }
     }

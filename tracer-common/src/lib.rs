@@ -13,6 +13,7 @@ pub mod close;
 pub mod conntrack;
 pub mod counter;
 pub mod device;
+pub mod failed_connect;
 pub mod fragment;
 pub mod head;
 pub mod hook;
@@ -41,6 +42,8 @@ pub enum RecordKind {
     Fragment = 5,
     /// [`close::Close`].
     Close = 6,
+    /// [`failed_connect::FailedConnect`].
+    FailedConnect = 7,
     /// [`window::Window`].
     Window = 8,
 }
@@ -56,6 +59,7 @@ impl TryFrom<u32> for RecordKind {
             4 => Ok(Self::Device),
             5 => Ok(Self::Fragment),
             6 => Ok(Self::Close),
+            7 => Ok(Self::FailedConnect),
             8 => Ok(Self::Window),
             unknown => Err(unknown),
         }

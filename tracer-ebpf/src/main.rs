@@ -8,6 +8,7 @@
 #![no_main]
 
 mod classify;
+mod connecting;
 mod count;
 mod deferred;
 mod device;

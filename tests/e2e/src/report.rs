@@ -74,6 +74,8 @@ impl Report {
             "head_lost",
             "fragment_lost",
             "read_lost",
+            "close_lost",
+            "failed_connect_lost",
             "window_lost",
             "device_lost",
             "head_unreadable",

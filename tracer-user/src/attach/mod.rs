@@ -13,7 +13,10 @@ mod offsets;
 use std::{
     collections::HashMap,
     fs::File,
-    os::fd::{AsFd as _, BorrowedFd},
+    os::{
+        fd::{AsFd as _, BorrowedFd},
+        unix::fs::MetadataExt as _,
+    },
     path::PathBuf,
 };
 
@@ -31,6 +34,9 @@ pub use offsets::{NoBtf, unknown_fields};
 
 /// The object that build.rs made.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracer-ebpf"));
+
+/// The programs' global that holds the id of the cgroup they follow: the inode number of its directory.
+const FOLLOWED_CGROUP: &str = "FOLLOWED_CGROUP";
 
 /// What to attach to.
 #[derive(Clone, Debug)]
@@ -187,8 +193,7 @@ pub fn attach_what_can(options: &Options) -> Result<Attached, AttachError> {
 fn globals(options: &Options) -> Result<Vec<(&'static str, Vec<u8>)>, AttachError> {
     let mut globals = Vec::new();
     for (field, offset) in offsets::resolve()? {
-        // Where conntrack is not loaded its fields stay zero, and the programs leave it alone.
-        if offset.is_none() && !field.structure.starts_with("nf_conn") {
+        if offset.is_none() && !field.is_optional() {
             let name = format!("{}.{}", field.structure, field.member);
             return Err(AttachError::Field(name));
         }
@@ -196,6 +201,9 @@ fn globals(options: &Options) -> Result<Vec<(&'static str, Vec<u8>)>, AttachErro
     }
     let level = if options.debug { u8::MAX } else { 0 };
     globals.push((aya_log::LEVEL, vec![level]));
+    // A directory that cannot be looked at cannot be attached to either, which says so.
+    let followed = std::fs::metadata(&options.cgroup).map_or(0, |directory| directory.ino());
+    globals.push((FOLLOWED_CGROUP, followed.to_ne_bytes().to_vec()));
     Ok(globals)
 }
 
@@ -297,7 +305,10 @@ const TRACEPOINTS: [(Hook, &[(&str, &str)]); 5] = [
     (Hook::PacketDrop, &[("packet_drop", "kfree_skb")]),
     (
         Hook::SocketClose,
-        &[("socket_close", "inet_sock_set_state")],
+        &[
+            ("socket_close", "inet_sock_set_state"),
+            ("socket_close_fallback", "inet_sock_set_state"),
+        ],
     ),
 ];
 

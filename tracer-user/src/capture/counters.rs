@@ -77,6 +77,7 @@ impl Totals {
             Counter::ReadLost,
             Counter::DeviceLost,
             Counter::CloseLost,
+            Counter::FailedConnectLost,
             Counter::WindowLost,
             Counter::HeadUnreadable,
         ]

@@ -9,6 +9,7 @@ mod conntrack;
 mod device;
 mod drop_reasons;
 pub mod fact;
+mod failed_connect;
 mod fragment;
 mod head;
 mod journey;
@@ -23,6 +24,7 @@ pub use conntrack::Conntrack;
 pub use device::{Device, DeviceId};
 pub use drop_reasons::{DropLayer, DropReasons};
 pub use fact::Fact;
+pub use failed_connect::FailedConnect;
 pub use fragment::Fragment;
 pub use head::Head;
 pub use journey::{Journey, Stamp};
@@ -50,6 +52,8 @@ pub enum Record {
     Read(Read),
     /// A socket has closed.
     Close(Close),
+    /// A connection could not be opened.
+    FailedConnect(FailedConnect),
     /// A socket has no room, or has room again.
     Window(Window),
     /// A network device exists.
@@ -110,6 +114,9 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
         RecordKind::Read => read::decode(bytes, short).map(Record::Read),
         RecordKind::Device => device::decode(bytes, short).map(Record::Device),
         RecordKind::Close => close::decode(bytes, short).map(Record::Close),
+        RecordKind::FailedConnect => {
+            failed_connect::decode(bytes, short).map(Record::FailedConnect)
+        }
         RecordKind::Window => window::decode(bytes, short).map(Record::Window),
         RecordKind::Fragment => fragment::decode(bytes, short).map(Record::Fragment),
     }

@@ -1,6 +1,6 @@
 //! Copies a record of `tracer-common` out of bytes.
 
-use tracer_common::{close, device, fragment, head, journey, read, window};
+use tracer_common::{close, device, failed_connect, fragment, head, journey, read, window};
 
 /// A `repr(C)` structure of integers and arrays: any bytes are a valid value.
 ///
@@ -17,6 +17,8 @@ unsafe impl Plain for journey::Journey {}
 unsafe impl Plain for read::Read {}
 // SAFETY: as above.
 unsafe impl Plain for close::Close {}
+// SAFETY: as above.
+unsafe impl Plain for failed_connect::FailedConnect {}
 // SAFETY: as above.
 unsafe impl Plain for device::Device {}
 // SAFETY: as above.

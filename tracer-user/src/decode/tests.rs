@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 
 use proptest::prelude::*;
 use tracer_common::{
+    RecordKind, failed_connect,
     hook::Hook,
     journey::{self, End, HEADER_BYTES},
     message::Message,
+    read::{self, READ_MIN_BYTES},
     tuple::{self, mapped},
 };
 
@@ -54,6 +56,49 @@ fn a_journey_is_cut_after_its_last_stamp() {
     assert_eq!(decoded.stamps[1].at_ns, 1_500);
     for cut in 0..needed {
         assert!(decode(&bytes[..cut]).is_err(), "{cut} bytes are no journey");
+    }
+}
+
+/// Recordings from before reads told who reads.
+#[test]
+fn a_read_may_lack_its_process() {
+    let raw = read::Read {
+        kind: RecordKind::Read as u32,
+        cookie: 7,
+        tgid: 42,
+        ..read::Read::default()
+    };
+    let bytes = bytes_of(&raw);
+    let tgid = |bytes: &[u8]| match decode(bytes) {
+        Ok(Record::Read(read)) => Some((read.cookie, read.tgid)),
+        _ => None,
+    };
+    assert_eq!(tgid(&bytes), Some((7, Some(42))));
+    assert_eq!(tgid(&bytes[..READ_MIN_BYTES]), Some((7, None)));
+    for cut in 0..READ_MIN_BYTES {
+        assert_eq!(tgid(&bytes[..cut]), None, "{cut} bytes are no read");
+    }
+}
+
+#[test]
+fn a_failed_connect_is_whole_or_refused() {
+    let raw = failed_connect::FailedConnect {
+        kind: RecordKind::FailedConnect as u32,
+        error: 111,
+        began_ns: 5,
+        at_ns: 4,
+        tuple: journey().sent,
+        ..failed_connect::FailedConnect::default()
+    };
+    let bytes = bytes_of(&raw);
+    let Ok(Record::FailedConnect(failed)) = decode(&bytes) else {
+        panic!("no failed connect");
+    };
+    assert_eq!(failed.error, Some(111));
+    assert_eq!(failed.sent.destination.to_string(), "10.96.0.11:8081");
+    assert_eq!(failed.at_ns, 5, "the clocks of two CPUs");
+    for cut in 0..bytes.len() {
+        assert!(decode(&bytes[..cut]).is_err(), "{cut} bytes");
     }
 }
 

@@ -8,18 +8,22 @@
 
 mod ending;
 mod event;
+mod failures;
 mod waiting;
 
 use std::collections::{HashMap, VecDeque};
 
 use tracer_common::{journey::End, message::Message};
 
-use crate::decode::{Close, CloseKind, Fragment, Journey, Read, Tuple, Window, WindowKind};
+use crate::decode::{
+    Close, CloseKind, FailedConnect, Fragment, Journey, Read, Tuple, Window, WindowKind,
+};
 
 pub use ending::{Cause, Ending};
 pub use event::{ConnectionId, Event, EventKind, PacketId, Side, ZeroWindow};
 pub use tracer_common::seq::{after, before};
 
+use failures::Failures;
 use waiting::Waiting;
 
 /// Connections remembered; more are refused, and counted, until idle ones expire. Each takes below 600
@@ -45,6 +49,8 @@ pub struct Losses {
     pub journeys_unplaced: u64,
     /// Fragments of HTTP/2 of which it never became known whose they are.
     pub fragments_unplaced: u64,
+    /// Failed connects beyond the limit of those that are held back.
+    pub failed_connects_refused: u64,
 }
 
 #[derive(Debug, Default)]
@@ -78,6 +84,7 @@ pub struct Flow {
     client_of_server: HashMap<u64, u64>,
     client_of_tuple: HashMap<Tuple, u64>,
     waiting: Waiting,
+    failures: Failures,
     losses: Losses,
 }
 
@@ -102,12 +109,34 @@ impl Flow {
             self.losses.connections_refused += 1;
             return;
         }
+        if journey.message == Message::Syn {
+            self.tried_again(client_cookie, journey.start_ns, each);
+        }
         self.learn(&journey, side, client_cookie);
         let id = ConnectionId(client_cookie);
         for fragment in self.waiting.take(journey.sender_cookie) {
             each(id.event(EventKind::Fragment { side, fragment }));
         }
         each(id.event(EventKind::Journey { side, journey }));
+    }
+
+    /// A SYN. Where the socket has failed to connect before, it is a new connection under the same
+    /// cookie: the failure has to be told before anything of it.
+    fn tried_again(&mut self, cookie: u64, at_ns: u64, each: &mut impl FnMut(Event)) {
+        let failed_before =
+            |ending: Option<Ending>| ending.is_some_and(|ending| ending.at_ns <= at_ns);
+        let Some(connection) = self.by_client.get_mut(&cookie) else {
+            return;
+        };
+        if !connection.is_client_closed || !failed_before(connection.ending) {
+            return;
+        }
+        for failed in self.failures.take(cookie, at_ns) {
+            connection.ending = None;
+            connection.is_ending_told = false;
+            connection.is_client_closed = false;
+            each(ConnectionId(cookie).event(EventKind::ConnectFailed(failed)));
+        }
     }
 
     /// Places a fragment on its connection.
@@ -160,7 +189,7 @@ impl Flow {
 
     /// Which messages a read has taken out of its socket's receive queue.
     pub fn read(&mut self, read: Read) -> Vec<Event> {
-        let at_ns = read.at_ns;
+        let Read { at_ns, tgid, .. } = read;
         let client_cookie = self.client_of_server.get(&read.cookie).copied();
         let connection = ConnectionId(client_cookie.unwrap_or(read.cookie));
         let Some(known) = self.by_client.get_mut(&connection.0) else {
@@ -175,7 +204,7 @@ impl Flow {
         let mut events = Vec::new();
         while let Some(seq) = unread.pop_front_if(|seq| before(*seq, read.read_seq)) {
             let kind = if client_cookie.is_some() {
-                EventKind::RequestRead { seq, at_ns }
+                EventKind::RequestRead { seq, at_ns, tgid }
             } else {
                 EventKind::ResponseRead { seq, at_ns }
             };
@@ -217,10 +246,23 @@ impl Flow {
         }
     }
 
+    /// A connection could not be opened. What follows from it comes with [`Self::expire`], or with the
+    /// next attempt of the same socket.
+    pub fn connect_failed(&mut self, failed: FailedConnect) {
+        self.close(&Close {
+            cookie: failed.cookie,
+            what: CloseKind::Closed,
+            at_ns: failed.at_ns,
+            error: failed.error,
+        });
+        self.losses.failed_connects_refused += u64::from(!self.failures.push(failed));
+    }
+
     /// Tells what has ended, and forgets that and what has been idle for long.
     pub fn expire(&mut self, now_ns: u64) -> Vec<Event> {
         self.losses.fragments_unplaced += self.waiting.expire(now_ns);
         let mut events = self.endings(now_ns);
+        events.extend(self.failures.told(now_ns.saturating_sub(ENDING_NS)));
         let idle_ns = if self.by_client.len() > MAX_CONNECTIONS / 2 {
             CROWDED_IDLE_NS
         } else {
@@ -254,6 +296,7 @@ impl Flow {
     /// Forgets everything: no record will come any more.
     pub fn finish(&mut self) -> Vec<Event> {
         let mut events = self.endings(u64::MAX);
+        events.extend(self.failures.told(u64::MAX));
         events.extend(self.forget_if(|_| true));
         events
     }

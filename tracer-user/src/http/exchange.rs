@@ -22,6 +22,9 @@ pub struct Leg {
     pub journey: Journey,
     /// When the application read it, nanoseconds of `CLOCK_MONOTONIC`.
     pub read_ns: Option<u64>,
+    /// The process that read it, by its number in the machine's own PID namespace; known of requests
+    /// only.
+    pub reader: Option<u32>,
     /// Journeys of the same message before that one: each is a packet sent in vain.
     pub earlier: Vec<Journey>,
     /// When its receiver had no room for the rest of it.
@@ -40,6 +43,7 @@ impl Leg {
         Self {
             journey,
             read_ns: None,
+            reader: None,
             earlier: Vec::new(),
             zero_windows: Vec::new(),
         }
@@ -112,6 +116,11 @@ pub struct Connect {
 }
 
 impl Connect {
+    /// What was seen of it.
+    pub fn legs(&self) -> impl Iterator<Item = &Leg> {
+        std::iter::once(&self.syn).chain(&self.syn_ack)
+    }
+
     /// When the client may send.
     pub fn end_ns(&self) -> u64 {
         let syn_ack_ns = self.syn_ack.as_ref().map_or(0, Leg::end_ns);

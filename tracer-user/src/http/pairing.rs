@@ -21,6 +21,7 @@ use super::{
     head::{Method, ResponseHead},
     packet::{self, ParsedHead, Placed},
     partial::{Completed, Partials},
+    served::Served,
     waiting::Waiting,
 };
 
@@ -137,11 +138,12 @@ impl Pairing {
                 Message::Response => self.response(id, journey),
                 Message::Syn | Message::SynAck | Message::Headers => {}
             },
-            EventKind::Fragment { .. } => {}
+            EventKind::Fragment { .. } | EventKind::ConnectFailed(_) => {}
             EventKind::Window { side, zero } => self.window(id, side, zero),
-            EventKind::RequestRead { seq, at_ns } => {
+            EventKind::RequestRead { seq, at_ns, tgid } => {
                 for exchange in self.exchanges(id, |exchange| is_request(exchange, seq)) {
                     exchange.request.read_ns.get_or_insert(at_ns);
+                    exchange.request.reader = tgid;
                 }
             }
             EventKind::ResponseRead { seq, at_ns } => self.response_read(id, seq, at_ns, done),
@@ -161,6 +163,13 @@ impl Pairing {
                 }
             }
         }
+    }
+
+    /// The requests that are open, and have been read.
+    pub fn served(&self) -> impl Iterator<Item = Served> {
+        let connections = self.connections.values();
+        let open = connections.flat_map(Connection::open_exchanges);
+        open.filter_map(Served::of)
     }
 
     /// Gives up what waits in vain.

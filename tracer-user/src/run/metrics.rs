@@ -169,7 +169,7 @@ fn failures(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
 }
 
 /// What the programs lose, and the reason as a label.
-const LOST: [(&str, Counter); 9] = [
+const LOST: [(&str, Counter); 10] = [
     ("journey_map_full", Counter::OpenFailed),
     ("journey_ring_full", Counter::JourneyLost),
     ("head_ring_full", Counter::HeadLost),
@@ -177,6 +177,7 @@ const LOST: [(&str, Counter); 9] = [
     ("read_ring_full", Counter::ReadLost),
     ("device_ring_full", Counter::DeviceLost),
     ("close_ring_full", Counter::CloseLost),
+    ("failed_connect_ring_full", Counter::FailedConnectLost),
     ("window_ring_full", Counter::WindowLost),
     ("head_unreadable", Counter::HeadUnreadable),
 ];

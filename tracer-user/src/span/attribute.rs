@@ -26,6 +26,13 @@ pub(super) mod key {
     pub(crate) const KUBE_PROXY_SESSION_AFFINITY: &str = "hopspan.kube_proxy.session_affinity";
     /// `Local` where only this node's endpoints were to choose from.
     pub(crate) const KUBE_PROXY_TRAFFIC_POLICY: &str = "hopspan.kube_proxy.traffic_policy";
+    /// Why the rules lead nowhere: `no endpoints`, `no local endpoints`, `source not allowed`.
+    pub(crate) const KUBE_PROXY_REFUSAL: &str = "hopspan.kube_proxy.refusal";
+    /// How a connect that failed was found to belong to a request: `inferred`, or `ambiguous` where it
+    /// was not.
+    pub(crate) const CORRELATION: &str = "hopspan.correlation";
+    /// The process that connected, by its number in the machine's own PID namespace.
+    pub(crate) const SOURCE_PID: &str = "hopspan.source.process.pid";
     /// The service has no address of its own: its clients ask DNS for pods.
     pub(crate) const SERVICE_HEADLESS: &str = "hopspan.service.headless";
     /// Packets of this message that were sent in vain.

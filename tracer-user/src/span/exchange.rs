@@ -13,7 +13,7 @@ use crate::{
         trace_context::{SpanId, TraceContext},
     },
     identity::{
-        kube_proxy::{Decision, Rules},
+        kube_proxy::{Decision, Refusal, Rules},
         who::Who,
     },
     path::{Devices, Hop, HopName, Lost, Path, path},
@@ -30,7 +30,15 @@ use super::{
     party::{Parties, sides},
 };
 
-/// What the spans need to know besides the exchange.
+/// The part of an exchange that is all of it.
+const EXCHANGE: &str = "exchange";
+
+/// The id of an exchange's span.
+pub(super) fn exchange_id(trace: &TraceContext, request_seq: u32) -> SpanId {
+    derive(trace, request_seq, EXCHANGE)
+}
+
+/// What the spans need to know besides their exchange or connect.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     /// Converts the kernel's times.
@@ -66,6 +74,7 @@ pub fn spans(exchange: &Exchange, trace: TraceContext, context: &Context<'_>) ->
         seq: exchange.request_seq,
         context,
         nat: nat.as_ref(),
+        refusal: None,
         parties,
         spans: Vec::new(),
     };
@@ -73,23 +82,28 @@ pub fn spans(exchange: &Exchange, trace: TraceContext, context: &Context<'_>) ->
     maker.spans
 }
 
-struct Maker<'a> {
-    trace: TraceContext,
-    trace_state: Option<&'a Arc<str>>,
-    seq: u32,
-    context: &'a Context<'a>,
-    nat: Option<&'a Nat<'a>>,
-    parties: Parties<'a>,
-    spans: Vec<Span>,
+/// Makes the spans of one exchange, or of one connect.
+pub(super) struct Maker<'a> {
+    /// What span ids are derived from.
+    pub(super) trace: TraceContext,
+    pub(super) trace_state: Option<&'a Arc<str>>,
+    /// The same.
+    pub(super) seq: u32,
+    pub(super) context: &'a Context<'a>,
+    pub(super) nat: Option<&'a Nat<'a>>,
+    /// Why the rules lead nowhere.
+    pub(super) refusal: Option<&'a Refusal>,
+    pub(super) parties: Parties<'a>,
+    pub(super) spans: Vec<Span>,
 }
 
 /// A span before it has its ids and times.
-struct Draft {
-    part: Cow<'static, str>,
-    role: &'static str,
-    name: Cow<'static, str>,
-    start_ns: u64,
-    end_ns: u64,
+pub(super) struct Draft {
+    pub(super) part: Cow<'static, str>,
+    pub(super) role: &'static str,
+    pub(super) name: Cow<'static, str>,
+    pub(super) start_ns: u64,
+    pub(super) end_ns: u64,
 }
 
 impl Maker<'_> {
@@ -110,7 +124,7 @@ impl Maker<'_> {
         let id = self.push(
             self.trace.parent_id,
             Draft {
-                part: "exchange".into(),
+                part: EXCHANGE.into(),
                 role: "exchange",
                 name: self.exchange_name(exchange),
                 start_ns: starts.map(|path| path.start_ns).min().unwrap_or(0),
@@ -123,8 +137,7 @@ impl Maker<'_> {
             span.events = event::zero_windows(exchange, self.context.clock);
         }
         if let (Some(connect), Some(path)) = (&exchange.connect, &connect) {
-            let syn_ack = connect.syn_ack.iter();
-            let legs: Vec<&Leg> = [&connect.syn].into_iter().chain(syn_ack).collect();
+            let legs: Vec<&Leg> = connect.legs().collect();
             self.leg(id, "connect", &legs, path);
         }
         self.leg(id, "request", &[&exchange.request], &request);
@@ -134,7 +147,7 @@ impl Maker<'_> {
     }
 
     /// A connect, which is a SYN and its SYN-ACK, or a request or a response; and its hops.
-    fn leg(&mut self, parent: SpanId, role: &'static str, legs: &[&Leg], path: &Path) {
+    pub(super) fn leg(&mut self, parent: SpanId, role: &'static str, legs: &[&Leg], path: &Path) {
         let mut attributes = self.leg_attributes(legs);
         if let ("connect", Some(nat)) = (role, self.nat) {
             attributes.extend(nat.destination_attributes());
@@ -185,7 +198,12 @@ impl Maker<'_> {
         }
     }
 
-    fn push(&mut self, parent_id: SpanId, draft: Draft, mut attributes: Vec<Attribute>) -> SpanId {
+    pub(super) fn push(
+        &mut self,
+        parent_id: SpanId,
+        draft: Draft,
+        mut attributes: Vec<Attribute>,
+    ) -> SpanId {
         attributes.insert(0, Attribute::text(key::ROLE, draft.role));
         let span_id = derive(&self.trace, self.seq, &draft.part);
         self.spans.push(Span {
@@ -198,6 +216,7 @@ impl Maker<'_> {
             end_unix_ns: self.context.clock.unix_ns(draft.end_ns.max(draft.start_ns)),
             attributes,
             events: Vec::new(),
+            links: Vec::new(),
             error: None,
         });
         span_id
@@ -269,10 +288,11 @@ impl Maker<'_> {
         attributes
     }
 
-    fn party_attributes(&self, attributes: &mut Vec<Attribute>) {
+    pub(super) fn party_attributes(&self, attributes: &mut Vec<Attribute>) {
         let decision = self.nat.and_then(Nat::decision);
         let decided = decision.map(|decision| &*decision.service);
-        self.parties.attributes(decided, attributes);
+        let refused = self.refusal.map(|refusal| &*refusal.service);
+        self.parties.attributes(decided.or(refused), attributes);
     }
 
     fn leg_path(&self, leg: &Leg) -> Path {
@@ -287,7 +307,7 @@ impl Maker<'_> {
     }
 
     /// The SYN there and the SYN-ACK back.
-    fn connect_path(&self, connect: &Connect) -> Path {
+    pub(super) fn connect_path(&self, connect: &Connect) -> Path {
         let there = self.leg_path(&connect.syn);
         match &connect.syn_ack {
             Some(syn_ack) => there.then(self.leg_path(syn_ack)),

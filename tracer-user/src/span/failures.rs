@@ -3,20 +3,22 @@
 //! In: every journey, and every exchange that is over, exported or not. Out: counts. What is counted:
 //! each packet of a message that the kernel dropped, by the kernel's reason; each that TCP sent again
 //! (`retransmitted`); each time that a side had no room (`zero_window`); each exchange that its
-//! connection's end left without an answer, by the `error.type` of its span.
+//! connection's end left without an answer, and each connection that could not be opened, by the
+//! `error.type` of its span; the latter's hop is where its last packet was dropped.
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     sync::{Arc, LazyLock},
 };
 
 use crate::{
     decode::{Conntrack, Journey},
-    http::{Exchange, Leg},
+    http::{Connect, Exchange, FailedConnect, Leg},
     identity::kube_proxy::{Client, Protocol, Rules, Translation},
 };
 
-use super::{Context, message};
+use super::{Context, failed_connect, message};
 
 /// Combinations that are counted apart; of more, all are one: [`OTHER`].
 const MAX_FAILURES: usize = 512;
@@ -53,6 +55,24 @@ impl Failures {
             reason: lost.reason.unwrap_or_default(),
             service: service(journey, context.rules),
             hop: lost.hop.map_or("", |hop| hop.as_str()),
+        });
+    }
+
+    /// A connection could not be opened, told or left out.
+    pub fn failed_connect(&mut self, failed: &FailedConnect, context: &Context<'_>) {
+        let legs: Vec<&Leg> = failed.connect.iter().flat_map(Connect::legs).collect();
+        self.retransmissions(&legs, context);
+        let asked = failed.socket.sent.destination;
+        let service = match &failed.connect {
+            Some(connect) => service(&connect.syn.journey, context.rules),
+            None => refused(asked, context.rules).unwrap_or_else(no_service),
+        };
+        let dropped = legs.iter().filter_map(|leg| leg.dropped());
+        let dropped = dropped.max_by_key(|journey| journey.start_ns);
+        let hop = dropped.and_then(|journey| context.lost(journey)?.hop);
+        self.count(Failure {
+            hop: hop.map_or("", |hop| hop.as_str()),
+            ..Failure::of_no_hop(failed_connect::error_type(failed), service)
         });
     }
 
@@ -127,8 +147,8 @@ fn service(journey: &Journey, rules: &Rules) -> Arc<str> {
         Some(Conntrack { original, .. }) => original.destination,
         None => journey.sent.destination,
     };
-    if let Some(refusal) = rules.refusal(asked, Protocol::Tcp) {
-        return Arc::clone(&refusal.service);
+    if let Some(service) = refused(asked, rules) {
+        return service;
     }
     let decision = journey.translation().and_then(|known| {
         rules.decision(&Translation {
@@ -142,6 +162,12 @@ fn service(journey: &Journey, rules: &Rules) -> Arc<str> {
         })
     });
     decision.map_or_else(no_service, |decision| Arc::clone(&decision.service))
+}
+
+/// The service that is closed there.
+fn refused(asked: SocketAddr, rules: &Rules) -> Option<Arc<str>> {
+    let refusal = rules.refusal(asked, Protocol::Tcp)?;
+    Some(Arc::clone(&refusal.service))
 }
 
 fn no_service() -> Arc<str> {

@@ -1,14 +1,18 @@
-//! Exchanges to spans.
+//! Exchanges to spans, and connects that failed.
 //!
 //! In: an exchange, the paths of its messages, the clocks, the rules. Out: `Span`s under the
-//! client's own span. Knows OpenTelemetry's names; knows nothing of OTLP.
+//! client's own span. In: a connect that failed, and what it was probably for. Out: its spans there,
+//! or in a trace of their own. Knows OpenTelemetry's names; knows nothing of OTLP.
 
+mod allowance;
 mod attribute;
 mod clock;
 mod event;
 mod exchange;
+mod failed_connect;
 mod failures;
 mod id;
+mod item;
 mod message;
 mod nat;
 mod party;
@@ -18,11 +22,13 @@ use std::{borrow::Cow, sync::Arc};
 
 use crate::http::trace_context::{SpanId, TraceId};
 
+pub use allowance::Allowance;
 pub use attribute::{Attribute, Value};
 pub use clock::Clock;
 pub use exchange::{Context, spans};
+pub use failed_connect::spans as failed_connect_spans;
 pub use failures::{Failure, Failures};
-pub use party::sides;
+pub use item::Item;
 pub use untraced::Untraced;
 
 /// A finished span. Its kind is INTERNAL.
@@ -46,8 +52,21 @@ pub struct Span {
     pub attributes: Vec<Attribute>,
     /// Moments within the span.
     pub events: Vec<Event>,
+    /// Spans of other traces, or of this one, that may have to do with it.
+    pub links: Vec<Link>,
     /// Why the status is an error, where it is one.
     pub error: Option<Cow<'static, str>>,
+}
+
+/// A span that another one may have to do with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its trace.
+    pub trace_id: TraceId,
+    /// W3C's `tracestate` there.
+    pub trace_state: Option<Arc<str>>,
+    /// Itself.
+    pub span_id: SpanId,
 }
 
 /// A moment within a span.

@@ -159,6 +159,15 @@ impl Packets {
         is_needed
     }
 
+    /// The process that reads the requests in the packet that starts at `seq`.
+    pub(super) fn read_by(&mut self, seq: u32, tgid: Option<u32>) {
+        let packet = self.by_seq.get(&(Direction::ToServer, seq));
+        let packet = packet.and_then(|id| self.needed.get_mut(id));
+        if let Some(leg) = packet.and_then(|packet| packet.leg.as_mut()) {
+            leg.reader = tgid;
+        }
+    }
+
     /// The receiver of a direction has no room for the rest of any message, or has room again.
     pub(super) fn window(&mut self, direction: Direction, zero: ZeroWindow) {
         let packets = self.needed.values_mut();
