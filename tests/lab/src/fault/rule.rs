@@ -116,7 +116,7 @@ fn nft_table(table: &str, what: What, victims: Victims, node: &Node) -> String {
             node.ip()
         ),
     };
-    format!("table ip {table} {{ chain fault {{ {chain}; }} }}\n")
+    format!("table ip {table} {{\nchain fault {{\n{chain}\n}}\n}}\n")
 }
 
 fn words(line: &str) -> Vec<String> {
