@@ -69,6 +69,11 @@ pub fn hang() -> Step {
     Step("hang".to_owned())
 }
 
+/// Tries for so long to open another connection, to where nobody answers.
+pub fn knock(address: SocketAddr, patience: Duration) -> Step {
+    Step(format!("knock {address} {}", patience.as_millis()))
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes
         .iter()
@@ -77,6 +82,13 @@ fn hex(bytes: &[u8]) -> String {
             let _ = write!(text, "{byte:02x}");
             text
         })
+}
+
+impl Step {
+    /// As `echo play` takes it.
+    pub fn as_argument(&self) -> &str {
+        &self.0
+    }
 }
 
 /// A client's pod, a server's, and the agent that follows them.
