@@ -26,7 +26,7 @@ fn bytes_of<T: Copy>(record: &T) -> Vec<u8> {
 
 fn journey() -> journey::Journey {
     let mut raw = journey::Journey::ZERO;
-    raw.kind = tracer_common::RecordKind::Journey as u32;
+    raw.kind = RecordKind::Journey as u32;
     raw.message = Message::Request as u8;
     raw.end = End::Socket as u8;
     raw.stamp_count = 2;

@@ -62,21 +62,9 @@ impl Serving {
         let Some(served) = Served::of(exchange) else {
             return;
         };
-        let newest_ns = self.past.back().map_or(0, |past| past.until_ns);
         // One that is given up is not known to have been answered before.
-        let until_ns = *served.until_ns.as_ref().unwrap_or(&self.now_ns);
-        self.past.push_back(Past {
-            served: Served {
-                until_ns: Some(until_ns),
-                ..served
-            },
-            until_ns: until_ns.max(newest_ns),
-        });
-        if self.past.len() > MAX_SERVED
-            && let Some(past) = self.past.pop_front()
-        {
-            self.complete_from_ns = past.until_ns;
-        }
+        let until_ns = served.until_ns.unwrap_or(self.now_ns);
+        self.remember(served, until_ns);
     }
 
     /// What `failed` was for, when it began: what its process was serving; if that was nothing, what its
@@ -112,6 +100,20 @@ impl Serving {
             Correlation::None
         } else {
             Correlation::Ambiguous(meant)
+        }
+    }
+
+    fn remember(&mut self, mut served: Served, until_ns: u64) {
+        served.until_ns = Some(until_ns);
+        let newest_ns = self.past.back().map_or(0, |past| past.until_ns);
+        self.past.push_back(Past {
+            served,
+            until_ns: until_ns.max(newest_ns),
+        });
+        if self.past.len() > MAX_SERVED
+            && let Some(past) = self.past.pop_front()
+        {
+            self.complete_from_ns = past.until_ns;
         }
     }
 }

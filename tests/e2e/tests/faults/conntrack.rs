@@ -80,7 +80,7 @@ fn addresses_that_are_another_s() {
     check_last_hop(&outcome, connect, "netfilter.postrouting");
     let failures = |reason, hop| outcome.report.failures(reason, FAR, hop);
     assert_eq!(failures("NETFILTER_DROP", "netfilter.postrouting"), 2);
-    assert_eq!(failures("timeout", ""), 1);
+    assert_eq!(failures("timeout", "netfilter.postrouting"), 1);
 }
 
 /// How many connections conntrack has refused on the node, as the agent's metrics tell.

@@ -35,6 +35,6 @@ fn a_network_policy_drops() {
         let failures = |reason, hop| outcome.report.failures(reason, FAR, hop);
         assert_eq!(failures("NETFILTER_DROP", "netfilter.forward"), 2);
         assert_eq!(failures("retransmitted", "netfilter.forward"), 1);
-        assert_eq!(failures("timeout", ""), 1);
+        assert_eq!(failures("timeout", "netfilter.forward"), 1);
     }
 }

@@ -29,6 +29,6 @@ fn a_service_without_endpoints() {
         check_last_hop(&outcome, connect, "netfilter.forward");
         let failures = |reason, hop| outcome.report.failures(reason, FAR, hop);
         assert_eq!(failures("NETFILTER_DROP", "netfilter.forward"), 1);
-        assert_eq!(failures("connection_refused", ""), 1);
+        assert_eq!(failures("connection_refused", "netfilter.forward"), 1);
     }
 }

@@ -29,6 +29,6 @@ fn an_endpoint_where_nobody_listens() {
         check_last_hop(&outcome, connect, "server.stack");
         let failures = |reason, hop| outcome.report.failures(reason, FAR, hop);
         assert_eq!(failures("NO_SOCKET", "server.stack"), 1);
-        assert_eq!(failures("connection_refused", ""), 1);
+        assert_eq!(failures("connection_refused", "server.stack"), 1);
     }
 }

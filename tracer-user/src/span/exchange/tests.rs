@@ -99,6 +99,12 @@ pub(crate) fn exchange(headers: &str) -> Exchange {
 }
 
 fn make(exchange: &Exchange) -> Vec<Span> {
+    let trace = exchange.asked.trace.sampled();
+    with_context(|context| trace.map_or_else(Vec::new, |trace| spans(exchange, trace, context)))
+}
+
+/// With the rules of the fixture; monotonic 0 is a millisecond after 1970 began.
+pub(crate) fn with_context<T>(make: impl FnOnce(&Context<'_>) -> T) -> T {
     let mut clock = Clock::default();
     clock.sample(ClockSample {
         monotonic_ns: 0,
@@ -106,7 +112,7 @@ fn make(exchange: &Exchange) -> Vec<Span> {
         uncertainty_ns: 0,
     });
     let (rules, _) = Rules::from_iptables_save(RULES);
-    let context = Context {
+    make(&Context {
         clock: &clock,
         devices: &Devices::default(),
         rules: &rules,
@@ -116,9 +122,7 @@ fn make(exchange: &Exchange) -> Vec<Span> {
         },
         who: &Who::default(),
         node: "node",
-    };
-    let trace = exchange.asked.trace.sampled();
-    trace.map_or_else(Vec::new, |trace| spans(exchange, trace, &context))
+    })
 }
 
 /// Checks `name start..end` of each span that is no hop, indented by depth.
@@ -135,7 +139,7 @@ fn check(exchange: &Exchange, expected: &[&str]) {
     assert_eq!(lines, expected);
 }
 
-fn attribute(span: &Span, key: &str) -> String {
+pub(crate) fn attribute(span: &Span, key: &str) -> String {
     let found = span
         .attributes
         .iter()
