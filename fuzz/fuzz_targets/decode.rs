@@ -21,8 +21,14 @@ fuzz_target!(|raw: &[u8]| {
         Record::Snapshot(Snapshot::Clock(sample)) => {
             assert!(raw.starts_with(&Snapshot::Clock(sample).encode()));
         }
+        Record::Window(window) => assert!(window.closed_ns <= window.at_ns),
         Record::Close(close) => assert_ne!(close.error, Some(0)),
-        Record::Snapshot(Snapshot::Rules(_) | Snapshot::RuleFacts(_) | Snapshot::Facts(_))
+        Record::Snapshot(
+            Snapshot::Rules(_)
+            | Snapshot::RuleFacts(_)
+            | Snapshot::DropReasons(_)
+            | Snapshot::Facts(_),
+        )
         | Record::Read(_)
         | Record::Device(_) => {}
     }

@@ -21,6 +21,7 @@ pub mod http2;
 pub mod identity {
     pub mod cgroup;
     pub mod kube_proxy;
+    pub mod serving;
     pub mod waiting;
     pub mod who;
     pub mod workload;

@@ -36,11 +36,15 @@ pub enum Counter {
     Left = 13,
     /// Journeys of packets that came by an uplink and left by one; not sent.
     Forwarded = 14,
+    /// Failed connect records that did not fit.
+    FailedConnectLost = 15,
+    /// Window records that did not fit.
+    WindowLost = 16,
 }
 
 impl Counter {
     /// Every counter, in the order of their numbers.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Opened,
         Self::Closed,
         Self::Dropped,
@@ -56,6 +60,8 @@ impl Counter {
         Self::CloseLost,
         Self::Left,
         Self::Forwarded,
+        Self::FailedConnectLost,
+        Self::WindowLost,
     ];
 
     /// The name in reports.
@@ -76,6 +82,8 @@ impl Counter {
             Self::CloseLost => "close_lost",
             Self::Left => "left",
             Self::Forwarded => "forwarded",
+            Self::FailedConnectLost => "failed_connect_lost",
+            Self::WindowLost => "window_lost",
         }
     }
 

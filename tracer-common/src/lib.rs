@@ -13,6 +13,7 @@ pub mod close;
 pub mod conntrack;
 pub mod counter;
 pub mod device;
+pub mod failed_connect;
 pub mod fragment;
 pub mod head;
 pub mod hook;
@@ -25,6 +26,7 @@ pub mod seq;
 pub mod stamp;
 pub mod tuple;
 pub mod uplink;
+pub mod window;
 
 /// What a record is, in its first four bytes.
 #[repr(u32)]
@@ -42,6 +44,10 @@ pub enum RecordKind {
     Fragment = 5,
     /// [`close::Close`].
     Close = 6,
+    /// [`failed_connect::FailedConnect`].
+    FailedConnect = 7,
+    /// [`window::Window`].
+    Window = 8,
 }
 
 impl TryFrom<u32> for RecordKind {
@@ -55,6 +61,8 @@ impl TryFrom<u32> for RecordKind {
             4 => Ok(Self::Device),
             5 => Ok(Self::Fragment),
             6 => Ok(Self::Close),
+            7 => Ok(Self::FailedConnect),
+            8 => Ok(Self::Window),
             unknown => Err(unknown),
         }
     }

@@ -22,8 +22,21 @@ const fn field(structure: &'static str, member: &'static str, global: &'static s
     }
 }
 
+impl Field {
+    /// A part of the kernel that may not be there: conntrack that is not loaded, IPv6 that was not
+    /// built in. The offset is then 0, and the programs leave the field alone.
+    pub fn is_optional(&self) -> bool {
+        self.structure.starts_with("nf_conn") || self.is_of_ipv6()
+    }
+
+    /// Only kernels with IPv6 have it.
+    pub fn is_of_ipv6(&self) -> bool {
+        self.member.starts_with("__sk_common.skc_v6_")
+    }
+}
+
 /// Every field. Offsets seen on 6.1 and 6.18 differ for net_device, net and sk_buff.
-pub const FIELDS: [Field; 16] = [
+pub const FIELDS: [Field; 23] = [
     field("sk_buff", "dev", "SK_BUFF_DEV"),
     field("sk_buff", "_nfct", "SK_BUFF_NFCT"),
     field("net_device", "ifindex", "NET_DEVICE_IFINDEX"),
@@ -38,6 +51,13 @@ pub const FIELDS: [Field; 16] = [
     field("nf_conntrack_tuple_hash", "tuple", "TUPLEHASH_TUPLE"),
     field("sock", "__sk_common.skc_cookie", "SOCK_COOKIE"),
     field("sock", "__sk_common.skc_dport", "SOCK_DPORT"),
+    field("sock", "__sk_common.skc_family", "SOCK_FAMILY"),
+    field("sock", "__sk_common.skc_rcv_saddr", "SOCK_RCV_SADDR"),
+    field("sock", "__sk_common.skc_daddr", "SOCK_DADDR"),
+    field("sock", "__sk_common.skc_v6_rcv_saddr", "SOCK_V6_RCV_SADDR"),
+    field("sock", "__sk_common.skc_v6_daddr", "SOCK_V6_DADDR"),
+    field("sock", "sk_protocol", "SOCK_PROTOCOL"),
     field("sock", "sk_err", "SOCK_ERR"),
+    field("inet_sock", "inet_sport", "INET_SOCK_SPORT"),
     field("tcp_sock", "copied_seq", "TCP_SOCK_COPIED_SEQ"),
 ];

@@ -12,9 +12,18 @@ pub struct Read {
     pub at_ns: u64,
     /// Cookie of the reading socket.
     pub cookie: u64,
+    /// The process that has read (kernel: `task_struct.tgid`), by its number in the machine's own PID
+    /// namespace; 0 when not known.
+    pub tgid: u32,
+    /// Zero.
+    pub padding: u32,
 }
 
-const _: () = assert!(size_of::<Read>() == 24);
+/// Without `tgid` and what follows: so it was before there was a `tgid`, and so it is in recordings
+/// made then.
+pub const READ_MIN_BYTES: usize = core::mem::offset_of!(Read, tgid);
+
+const _: () = assert!(size_of::<Read>() == 32 && READ_MIN_BYTES == 24);
 
 /// What the kernel remembers of a socket that receives heads.
 #[repr(C)]

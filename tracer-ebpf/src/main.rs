@@ -9,6 +9,7 @@
 
 mod carried;
 mod classify;
+mod connecting;
 mod count;
 mod deferred;
 mod device;
@@ -25,6 +26,7 @@ mod sent;
 mod unread;
 mod uplink;
 mod vxlan;
+mod window;
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {

@@ -36,11 +36,12 @@ struct TcpHeader {
     ack_be: u32,
     words: u8,
     flags: u8,
-    window: u16,
+    window_be: u16,
 }
 
 /// TCP flags, RFC 9293 section 3.1.
 pub(crate) const SYN: u8 = 0x02;
+pub(crate) const RST: u8 = 0x04;
 pub(crate) const ACK: u8 = 0x10;
 
 pub(crate) struct Packet {
@@ -48,6 +49,8 @@ pub(crate) struct Packet {
     pub(crate) seq: u32,
     pub(crate) ack: u32,
     pub(crate) flags: u8,
+    /// The receive window of the sender; 0 whatever the scale, where it has no room.
+    pub(crate) window: u16,
     /// Where the TCP payload starts, from the network header.
     pub(crate) payload_offset: u32,
     pub(crate) payload_bytes: u32,
@@ -58,6 +61,12 @@ impl Packet {
     #[inline(always)]
     pub(crate) fn may_carry_message(&self) -> bool {
         self.payload_bytes != 0 || self.flags & SYN != 0
+    }
+
+    /// Whether the window is that of a connection which is open: a RST has none.
+    #[inline(always)]
+    pub(crate) fn tells_window(&self) -> bool {
+        self.flags & (SYN | RST | ACK) == ACK
     }
 }
 
@@ -94,6 +103,7 @@ pub(crate) fn parse_at(ctx: &SkBuffContext, base: usize) -> Option<Packet> {
         seq: u32::from_be(tcp.seq_be),
         ack: u32::from_be(tcp.ack_be),
         flags: tcp.flags,
+        window: u16::from_be(tcp.window_be),
         payload_offset,
         payload_bytes: end.saturating_sub(payload_offset),
     })

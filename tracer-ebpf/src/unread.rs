@@ -3,7 +3,11 @@
 //! The ingress hook notes the newest head of a socket, the read hook reports `copied_seq` for as
 //! long as that head is unread. Each writes its own field, so neither needs a lock.
 
-use aya_ebpf::{helpers::bpf_ktime_get_ns, macros::map, maps::LruHashMap};
+use aya_ebpf::{
+    helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_ns},
+    macros::map,
+    maps::LruHashMap,
+};
 use tracer_common::{
     RecordKind,
     counter::Counter,
@@ -39,6 +43,12 @@ pub(crate) fn arrived(cookie: u64, seq: u32) {
     }
 }
 
+/// Whether a head has ever gone into this socket's receive queue, as far as is remembered.
+#[inline(always)]
+pub(crate) fn is_known(cookie: u64) -> bool {
+    UNREAD.get_ptr(cookie).is_some()
+}
+
 /// The application has read everything before `read_seq` from the socket.
 #[inline(always)]
 pub(crate) fn read(cookie: u64, read_seq: impl FnOnce() -> Option<u32>) {
@@ -64,6 +74,8 @@ pub(crate) fn read(cookie: u64, read_seq: impl FnOnce() -> Option<u32>) {
         // SAFETY: the helper has no preconditions.
         at_ns: unsafe { bpf_ktime_get_ns() },
         cookie,
+        tgid: (bpf_get_current_pid_tgid() >> 32) as u32,
+        padding: 0,
     };
     emit::send::<Read>(&record, Counter::ReadLost);
     // SAFETY: as above; only this hook writes the field, under the socket's lock.

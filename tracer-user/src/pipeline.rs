@@ -6,17 +6,21 @@
 use tracer_common::message::Message;
 
 use crate::{
-    decode::{Record, Snapshot, decode},
+    decode::{DropReasons, Record, Snapshot, decode},
     flow::{self, EventKind, Flow},
-    http::{self, Exchange, Handshakes},
+    http::{self, Exchange, FailedConnect, Handshakes, Served},
     http2,
     identity::{
         kube_proxy::Rules,
+        serving::{Correlation, Serving},
         waiting::Waiting,
         who::{Known, Who},
     },
     path::Devices,
-    span::{Clock, Context, Span, Untraced, sides, spans},
+    span::{
+        Allowance, Clock, Context, Failure, Failures, Item, Span, Untraced, failed_connect_spans,
+        spans,
+    },
 };
 
 /// Records, exchanges and spans so far, and what was lost on the way.
@@ -34,6 +38,14 @@ pub struct Counts {
     pub untraced_left_out: u64,
     /// Of those, the ones whose pods had no names yet when it was time for their spans.
     pub exchanges_unnamed: u64,
+    /// Connections that could not be opened.
+    pub failed_connects: u64,
+    /// Of those, the ones that joined the trace of the request for which they probably were.
+    pub failed_connects_inferred: u64,
+    /// Of those, the ones without spans because there were more than allowed.
+    pub failed_connects_left_out: u64,
+    /// Connections whose client changed its mind before they were open.
+    pub connects_cancelled: u64,
     /// Spans made.
     pub spans: u64,
     /// Pods and services that are known now.
@@ -56,11 +68,25 @@ pub struct Pipeline {
     clock: Clock,
     devices: Devices,
     rules: Rules,
+    drop_reasons: DropReasons,
     untraced: Untraced,
     who: Who,
-    waiting: Waiting,
+    serving: Serving,
+    /// Connects that have failed since the last clock sample.
+    failed: Vec<FailedConnect>,
+    allowance: Allowance,
+    waiting: Waiting<Item>,
+    failures: Failures,
     counts: Counts,
 }
+
+/// Connects that have failed between two clock samples, up to 2 KB each. More are a loop that tries the
+/// same socket again and again, and are left out.
+const MAX_FAILED: usize = 8192;
+
+/// Connects that failed and become spans, a second, unless [`Pipeline::tell_failed_connects`] says
+/// otherwise.
+pub const FAILED_CONNECTS_PER_SECOND: u32 = 100;
 
 impl Pipeline {
     /// A pipeline that has seen nothing. `node` tells this node's hops from another's.
@@ -74,9 +100,14 @@ impl Pipeline {
             clock: Clock::default(),
             devices: Devices::default(),
             rules: Rules::default(),
+            drop_reasons: DropReasons::default(),
             untraced: Untraced::default(),
             who: Who::default(),
+            serving: Serving::default(),
+            failed: Vec::new(),
+            allowance: Allowance::at_most(FAILED_CONNECTS_PER_SECOND),
             waiting: Waiting::default(),
+            failures: Failures::default(),
             counts: Counts::default(),
         }
     }
@@ -84,6 +115,12 @@ impl Pipeline {
     /// Makes traces for requests that carry no context, at most so many a second.
     pub fn trace_untraced(&mut self, per_second: u32) {
         self.untraced = Untraced::at_most(per_second);
+    }
+
+    /// Makes spans of at most so many failed connects a second, and of a tenth as many from one
+    /// container.
+    pub fn tell_failed_connects(&mut self, per_second: u32) {
+        self.allowance = Allowance::at_most(per_second);
     }
 
     /// How long a request waits for its response, nanoseconds.
@@ -100,8 +137,15 @@ impl Pipeline {
             http: self.http.losses(),
             http2: self.http2.losses(),
             untraced_left_out: self.untraced.left_out(),
+            failed_connects_left_out: self.counts.failed_connects_left_out
+                + self.allowance.left_out(),
             ..self.counts
         }
+    }
+
+    /// What failed so far, by reason, service and hop.
+    pub fn failures(&self) -> impl Iterator<Item = (&Failure, u64)> {
+        self.failures.counts()
     }
 
     /// Takes one raw record; adds the spans of the exchanges that it completes to `out`.
@@ -120,6 +164,7 @@ impl Pipeline {
     pub fn finish(&mut self, out: &mut Vec<Span>) {
         let events = self.flow.finish();
         self.events(events, out);
+        self.failed_connects(out);
         let waiting = self.waiting.finish();
         self.make(waiting, out);
     }
@@ -128,6 +173,7 @@ impl Pipeline {
         match record {
             Record::Head(head) => self.http.head(&head),
             Record::Journey(journey) => {
+                self.count(|failures, context| failures.journey(&journey, context));
                 let mut events = Vec::new();
                 self.flow.journey(journey, &mut |event| events.push(event));
                 self.events(events, out);
@@ -142,10 +188,16 @@ impl Pipeline {
                 let events = self.flow.read(read);
                 self.events(events, out);
             }
+            Record::Window(window) => {
+                let event = self.flow.window(&window);
+                self.events(event, out);
+            }
             Record::Close(close) => self.flow.close(&close),
+            Record::FailedConnect(failed) => self.flow.connect_failed(failed),
             Record::Device(device) => self.devices.insert(device),
             Record::Snapshot(Snapshot::Clock(sample)) => {
                 self.clock.sample(sample);
+                self.serving.set_now(sample.monotonic_ns);
                 self.who.forget(sample.monotonic_ns);
                 let events = self.flow.expire(sample.monotonic_ns);
                 self.events(events, out);
@@ -154,10 +206,12 @@ impl Pipeline {
                 let mut take = |exchange| done.push(exchange);
                 self.http.expire(sample.monotonic_ns, &mut take);
                 self.http2.expire(sample.monotonic_ns, &mut take);
-                self.named(done, out);
+                self.done(done, out);
+                self.failed_connects(out);
                 self.waiting.set_now(sample.monotonic_ns);
                 self.waited(out);
             }
+            Record::Snapshot(Snapshot::DropReasons(reasons)) => self.drop_reasons = reasons,
             Record::Snapshot(Snapshot::Facts(facts)) => {
                 facts.into_iter().for_each(|fact| self.who.learn(fact));
                 self.waited(out);
@@ -193,18 +247,52 @@ impl Pipeline {
         for event in events {
             self.event(event, &mut |exchange| done.push(exchange));
         }
-        self.named(done, out);
+        self.done(done, out);
+    }
+
+    /// Exchanges that are over.
+    fn done(&mut self, exchanges: Vec<Exchange>, out: &mut Vec<Span>) {
+        for exchange in &exchanges {
+            self.serving.done(exchange);
+        }
+        self.named(exchanges.into_iter().map(Item::Exchange).collect(), out);
+    }
+
+    /// Finds out what the connects that have failed were for. All of them once a second: every open
+    /// request is looked at for it.
+    fn failed_connects(&mut self, out: &mut Vec<Span>) {
+        if self.failed.is_empty() {
+            return;
+        }
+        let open: Vec<Served> = self.http.served().chain(self.http2.served()).collect();
+        let mut items = Vec::new();
+        for failed in std::mem::take(&mut self.failed) {
+            if !failed.is_failure() {
+                self.counts.connects_cancelled += 1;
+                continue;
+            }
+            self.counts.failed_connects += 1;
+            self.count(|failures, context| failures.failed_connect(&failed, context));
+            if !self.allowance.take(&failed.socket) {
+                continue;
+            }
+            let correlation = self.serving.correlate(&failed.socket, &open, &self.who);
+            let is_inferred = matches!(correlation, Correlation::Inferred(_));
+            self.counts.failed_connects_inferred += u64::from(is_inferred);
+            items.push(Item::FailedConnect(failed, correlation));
+        }
+        self.named(items, out);
     }
 
     /// Makes the spans of those whose names are known; the others wait.
-    fn named(&mut self, exchanges: Vec<Exchange>, out: &mut Vec<Span>) {
-        let (settled, new): (Vec<_>, Vec<_>) = exchanges.into_iter().partition(|exchange| {
-            let is_traced = exchange.asked.trace.sampled().is_some();
-            !is_traced || sides(exchange).iter().all(|side| self.who.is_settled(side))
+    fn named(&mut self, items: Vec<Item>, out: &mut Vec<Span>) {
+        let who = &self.who;
+        let (settled, new): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| {
+            !item.is_traced() || item.sides().iter().all(|side| who.is_settled(side))
         });
         self.make(settled, out);
         let too_many = new.into_iter().filter_map(|new| self.waiting.push(new));
-        let too_many: Vec<Exchange> = too_many.collect();
+        let too_many: Vec<Item> = too_many.collect();
         self.counts.exchanges_unnamed += too_many.len() as u64;
         self.make(too_many, out);
     }
@@ -215,16 +303,13 @@ impl Pipeline {
             return;
         }
         let who = &self.who;
-        let is_known =
-            |exchange: &Exchange| sides(exchange).iter().all(|side| who.is_settled(side));
+        let is_known = |item: &Item| item.sides().iter().all(|side| who.is_settled(side));
         let taken = self.waiting.take(is_known);
-        for (exchange, _) in taken.iter().filter(|(_, in_vain)| *in_vain) {
+        for (item, _) in taken.iter().filter(|(_, in_vain)| *in_vain) {
             self.counts.exchanges_unnamed += 1;
-            sides(exchange)
-                .iter()
-                .for_each(|side| self.who.give_up(side));
+            item.sides().iter().for_each(|side| self.who.give_up(side));
         }
-        let taken = taken.into_iter().map(|(exchange, _)| exchange).collect();
+        let taken = taken.into_iter().map(|(item, _)| item).collect();
         self.make(taken, out);
     }
 
@@ -246,6 +331,15 @@ impl Pipeline {
                 }
                 self.http2.event(event, handshakes, done);
             }
+            EventKind::ConnectFailed(socket) => {
+                let connect = handshakes.failed(event.connection);
+                if self.failed.len() >= MAX_FAILED {
+                    self.counts.failed_connects_left_out += 1;
+                    return;
+                }
+                let socket = *socket;
+                self.failed.push(FailedConnect { socket, connect });
+            }
             _ => {
                 if let Some(event) = event.for_another() {
                     self.http2.event(event, handshakes, done);
@@ -258,22 +352,54 @@ impl Pipeline {
         }
     }
 
-    fn make(&mut self, exchanges: Vec<Exchange>, out: &mut Vec<Span>) {
-        let context = Context {
+    /// What the spans need to know.
+    fn context(&self) -> Context<'_> {
+        Context {
             clock: &self.clock,
             devices: &self.devices,
             rules: &self.rules,
+            drop_reasons: &self.drop_reasons,
             who: &self.who,
             node: &self.node,
-        };
-        for exchange in &exchanges {
-            let named = exchange.asked.trace.sampled();
-            let trace = named.or_else(|| self.untraced.begin(exchange));
-            let made = trace.map_or_else(Vec::new, |trace| spans(exchange, trace, &context));
-            self.counts.exchanges += 1;
-            self.counts.exchanges_traced += u64::from(!made.is_empty());
-            self.counts.spans += made.len() as u64;
+        }
+    }
+
+    /// Counts failures, with what the spans know.
+    fn count(&mut self, count: impl FnOnce(&mut Failures, &Context<'_>)) {
+        let mut failures = std::mem::take(&mut self.failures);
+        count(&mut failures, &self.context());
+        self.failures = failures;
+    }
+
+    fn make(&mut self, items: Vec<Item>, out: &mut Vec<Span>) {
+        self.count(|failures, context| {
+            for item in &items {
+                if let Item::Exchange(exchange) = item {
+                    failures.exchange(exchange, context);
+                }
+            }
+        });
+        let mut untraced = std::mem::take(&mut self.untraced);
+        let mut counts = self.counts;
+        let context = self.context();
+        for item in &items {
+            let made = match item {
+                Item::Exchange(exchange) => {
+                    let named = exchange.asked.trace.sampled();
+                    let trace = named.or_else(|| untraced.begin(exchange));
+                    let made =
+                        trace.map_or_else(Vec::new, |trace| spans(exchange, trace, &context));
+                    counts.exchanges += 1;
+                    counts.exchanges_traced += u64::from(!made.is_empty());
+                    made
+                }
+                Item::FailedConnect(failed, correlation) => {
+                    failed_connect_spans(failed, correlation, &context)
+                }
+            };
+            counts.spans += made.len() as u64;
             out.extend(made);
         }
+        (self.untraced, self.counts) = (untraced, counts);
     }
 }

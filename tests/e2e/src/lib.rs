@@ -24,7 +24,7 @@ pub use answer::Answer;
 pub use binaries::binary;
 pub use collector::{Collected, Collector, Exchange};
 pub use dialogue::{
-    Dialogue, Dialogues, Step, end, fill, hang, pause, reset, send, shut, take, until,
+    Dialogue, Dialogues, Step, end, fill, hang, knock, pause, reset, send, shut, take, until,
 };
 pub use dropping::{Dropping, Which};
 pub use echo_scene::{EchoOutcome, EchoScene, Judgement, Sent};

@@ -38,6 +38,10 @@ pub struct Span {
     pub scope: String,
     /// The names of its events.
     pub events: Vec<String>,
+    /// The spans that it is linked with: trace id and span id of each.
+    pub links: Vec<(String, String)>,
+    /// The attributes of each of its events, as text.
+    pub event_attributes: Vec<BTreeMap<String, String>>,
     /// OTLP's number of the status: 2 is an error.
     pub status: i32,
 }
@@ -152,7 +156,17 @@ impl Traces {
                         attributes: texts(&span.attributes),
                         resource: resource.clone(),
                         scope: scope.clone(),
+                        event_attributes: span
+                            .events
+                            .iter()
+                            .map(|event| texts(&event.attributes))
+                            .collect(),
                         events: span.events.into_iter().map(|event| event.name).collect(),
+                        links: span
+                            .links
+                            .iter()
+                            .map(|link| (hex(&link.trace_id), hex(&link.span_id)))
+                            .collect(),
                         status: span.status.map_or(0, |status| status.code),
                     };
                     let trace = self.0.entry(span.trace_id.clone()).or_default();

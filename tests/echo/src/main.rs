@@ -1,12 +1,13 @@
 //! `echo`: many requests, each of which tells everybody who looks which one it is.
 //!
-//! In: the command line. Out: a server, a load, connections that are held open, or one of which
-//! every byte is told. It exports no spans: what a tracer tells of its traffic is checked against
+//! In: the command line. Out: a server, a load, connections that are held open, one of which
+//! every byte is told, or one that nobody answers. It exports no spans: what a tracer tells of its traffic is checked against
 //! the numbers of the requests.
 
 mod client;
 mod descriptors;
 mod ends;
+mod knock;
 mod load;
 mod number;
 mod open;
@@ -28,6 +29,8 @@ enum Command {
     Open(open::Args),
     /// Does what it is told on one connection, byte by byte
     Play(play::Args),
+    /// Tries to open a connection, and fails where somebody answers
+    Knock(knock::Args),
 }
 
 // One thread: on a small machine the traced node needs the others.
@@ -40,5 +43,6 @@ async fn main() -> anyhow::Result<()> {
         Command::Load(args) => load::run(args).await,
         Command::Open(args) => open::run(args).await,
         Command::Play(args) => play::run(args),
+        Command::Knock(args) => knock::run(&args),
     }
 }

@@ -15,7 +15,7 @@ use nix::{
     sys::socket::{setsockopt, sockopt},
 };
 
-use crate::step::Step;
+use crate::{knock::knock, step::Step};
 
 /// What is written or read at a time.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -31,7 +31,7 @@ pub(crate) struct Args {
     #[arg(long)]
     listen: Option<SocketAddr>,
     /// What to do: `send HEX`, `fill N`, `until HEX`, `take N`, `pause MS`, `shut`, `end`, `reset`,
-    /// `hang`
+    /// `hang`, `knock ADDRESS MS`
     steps: Vec<Step>,
 }
 
@@ -90,6 +90,7 @@ impl Connection {
                 // What steps are left would be another connection's.
                 setsockopt(&self.stream, sockopt::Linger, &at_once)?;
             }
+            Step::Knock(address, patience) => knock(*address, *patience)?,
             Step::Hang => loop {
                 thread::park();
             },

@@ -1,7 +1,7 @@
 //! One step of a part that is played, as it is written on the command line: a word, and an argument
 //! where the word takes one. Bytes are written in hexadecimal digits.
 
-use std::{str::FromStr, time::Duration};
+use std::{net::SocketAddr, str::FromStr, time::Duration};
 
 use anyhow::{Context, bail, ensure};
 
@@ -26,6 +26,9 @@ pub(crate) enum Step {
     Reset,
     /// `hang`: does nothing until somebody kills it.
     Hang,
+    /// `knock ADDRESS N`: tries to open another connection for N milliseconds, and fails where somebody
+    /// answers.
+    Knock(SocketAddr, Duration),
 }
 
 impl FromStr for Step {
@@ -51,6 +54,9 @@ impl FromStr for Step {
             "end" => Self::End,
             "reset" => Self::Reset,
             "hang" => Self::Hang,
+            "knock" => {
+                knock(argument).with_context(|| format!("{text:?} has no address and time"))?
+            }
             _ => bail!("{text:?} is no step"),
         };
         let takes_argument = !matches!(step, Self::Shut | Self::End | Self::Reset | Self::Hang);
@@ -60,6 +66,12 @@ impl FromStr for Step {
         );
         Ok(step)
     }
+}
+
+fn knock(argument: &str) -> Option<Step> {
+    let (address, time) = argument.split_once(' ')?;
+    let time = Duration::from_millis(time.parse().ok()?);
+    Some(Step::Knock(address.parse().ok()?, time))
 }
 
 fn bytes(hex: &str) -> Option<Vec<u8>> {
@@ -88,8 +100,18 @@ mod tests {
         check("pause 20", Some(Step::Pause(Duration::from_millis(20))));
         check("shut", Some(Step::Shut));
         check("hang", Some(Step::Hang));
+        let address = "[fd00::1]:80".parse().unwrap();
+        let knock = Step::Knock(address, Duration::from_millis(20));
+        check("knock [fd00::1]:80 20", Some(knock));
         for wrong in [
-            "", "send", "send 0d0", "send 0g", "fill x", "shut 1", "wait",
+            "",
+            "send",
+            "send 0d0",
+            "send 0g",
+            "fill x",
+            "shut 1",
+            "wait",
+            "knock [fd00::1]:80",
         ] {
             check(wrong, None);
         }

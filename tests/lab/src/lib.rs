@@ -50,6 +50,7 @@ mod availability;
 mod cgroup;
 mod clock;
 mod command;
+pub mod fault;
 mod host;
 pub mod hotrod;
 pub mod kube_proxy;

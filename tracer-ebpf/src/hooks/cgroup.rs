@@ -26,7 +26,7 @@ use crate::{
     journey::{self, Opening, Place},
     output, packet,
     sent::Sent,
-    unread,
+    unread, window,
 };
 
 const PASS: i32 = 1;
@@ -55,6 +55,7 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
     let skb = ctx.as_ptr() as u64;
     let output_ns = output::take(skb);
     let packet = packet::parse(ctx)?;
+    window::advertised(&packet, || cookie(ctx));
     if !packet.may_carry_message() {
         return None;
     }

@@ -1,10 +1,14 @@
-//! tp_btf inet_sock_set_state: how connections end, and which socket a first packet made.
+//! tp_btf inet_sock_set_state: how connections end, which never begin, and which socket a first packet
+//! made.
 //!
 //! Sees: every change of a socket's TCP state, in every network namespace (kernel: inet_sock_set_state,
 //! void (const struct sock *, int old, int new), 4.16 and later). Sockets without a cookie are none of ours:
-//! the cgroup hooks ask every socket that sends a message for its own.
+//! the cgroup hooks ask every socket that sends a message for its own, and connect(2) makes one for those
+//! that are followed.
 //! Misses: sockets outside the followed cgroup that somebody else has asked for their cookie are sent
-//! for nothing. No fallback: an exchange without an answer is then given up by the clock.
+//! for nothing. The helper that makes a cookie is of 5.12; the fallback is without: it tells no failed
+//! connects, and not who takes a request that made its own socket. Without either, an exchange without
+//! an answer is given up by the clock.
 
 use core::ffi::c_void;
 
@@ -16,10 +20,11 @@ use tracer_common::{
     hook::Hook,
 };
 
-use crate::{count::hit, deferred, emit, kernel::sock::Sock};
+use crate::{connecting, count::hit, deferred, emit, kernel::sock::Sock};
 
 /// kernel: include/net/tcp_states.h.
 const TCP_ESTABLISHED: u32 = 1;
+const TCP_SYN_SENT: u32 = 2;
 const TCP_SYN_RECV: u32 = 3;
 const TCP_CLOSE: u32 = 7;
 const TCP_CLOSE_WAIT: u32 = 8;
@@ -27,18 +32,34 @@ const TCP_CLOSE_WAIT: u32 = 8;
 #[btf_tracepoint(function = "inet_sock_set_state")]
 fn socket_close(ctx: BtfTracePointContext) -> i32 {
     let sock = Sock::new(ctx.arg::<*const c_void>(0));
-    let what = match ctx.arg::<u32>(2) {
+    match (ctx.arg::<u32>(1), ctx.arg::<u32>(2)) {
+        (_, TCP_SYN_SENT) => connecting::begin(sock),
+        (TCP_SYN_SENT, TCP_CLOSE) if connecting::failed(sock) => {}
+        (TCP_SYN_SENT, TCP_ESTABLISHED) => connecting::established(sock),
+        (TCP_SYN_RECV, TCP_ESTABLISHED) => accept(sock),
+        (_, state) => tell(sock, state),
+    }
+    0
+}
+
+/// For kernels that make no cookie here.
+#[btf_tracepoint(function = "inet_sock_set_state")]
+fn socket_close_fallback(ctx: BtfTracePointContext) -> i32 {
+    let sock = Sock::new(ctx.arg::<*const c_void>(0));
+    tell(sock, ctx.arg::<u32>(2));
+    0
+}
+
+#[inline(always)]
+fn tell(sock: Sock, state: u32) {
+    let what = match state {
         TCP_CLOSE => CloseKind::Closed,
         TCP_CLOSE_WAIT => CloseKind::PeerFinished,
-        TCP_ESTABLISHED if ctx.arg::<u32>(1) == TCP_SYN_RECV => {
-            accept(sock);
-            return 0;
-        }
-        _ => return 0,
+        _ => return,
     };
     let cookie = sock.cookie();
     if cookie == 0 {
-        return 0;
+        return;
     }
     hit(Hook::SocketClose);
     let record = Close {
@@ -51,7 +72,6 @@ fn socket_close(ctx: BtfTracePointContext) -> i32 {
         padding: 0,
     };
     emit::send::<Close>(&record, Counter::CloseLost);
-    0
 }
 
 #[inline(always)]

@@ -25,7 +25,7 @@ pub fn without(hook: Hook) -> &'static str {
         }
         Hook::SocketRead => "the socket.queue hop: how long a message waited until it was read",
         Hook::SocketClose => {
-            "how connections end: an exchange that fails with its connection is given up by the clock"
+            "how connections end, and those that cannot be opened: an exchange that fails with its connection is given up by the clock"
         }
         Hook::UplinkReceive => {
             "messages from other nodes: their requests are not seen here, nor their answers to this node's"
@@ -36,6 +36,13 @@ pub fn without(hook: Hook) -> &'static str {
 
 /// What is lost while the program for old kernels serves the hook; nothing, where it only costs more.
 pub fn with_fallback(hook: Hook) -> Option<&'static str> {
-    matches!(hook, Hook::CgroupEgress | Hook::UplinkReceive)
-        .then_some("HTTP/2 and gRPC: only HTTP/1 is followed")
+    match hook {
+        Hook::CgroupEgress | Hook::UplinkReceive => {
+            Some("HTTP/2 and gRPC: only HTTP/1 is followed")
+        }
+        Hook::SocketClose => {
+            Some("connections that cannot be opened, and requests that complete a handshake")
+        }
+        _ => None,
+    }
 }

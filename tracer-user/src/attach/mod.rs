@@ -5,6 +5,7 @@
 //! is named in `Attached::missing` and narrows what is seen; only the cgroup hooks are necessary.
 
 pub mod cgroup2;
+mod drop_reasons;
 pub mod loss;
 mod netfilter;
 mod offsets;
@@ -32,6 +33,8 @@ use aya::{
 use aya_log::EbpfLogger;
 use tracer_common::hook::Hook;
 
+use crate::decode::DropReasons;
+
 pub use offsets::{NoBtf, unknown_fields};
 pub use taps::TapError;
 
@@ -43,6 +46,8 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tr
 
 /// The network namespace of this process.
 const NETNS: &str = "/proc/self/ns/net";
+/// The programs' global that holds the id of the cgroup they follow: the inode number of its directory.
+const FOLLOWED_CGROUP: &str = "FOLLOWED_CGROUP";
 
 /// What to attach to.
 #[derive(Clone, Debug)]
@@ -130,6 +135,8 @@ pub struct Attached {
     pub missing: Vec<Missing>,
     /// Hooks that are served by programs for old kernels.
     pub fallbacks: Vec<Fallback>,
+    /// What this kernel calls its reasons to drop a packet.
+    pub drop_reasons: DropReasons,
     refused: Option<AttachError>,
 }
 
@@ -197,6 +204,7 @@ pub fn attach_what_can(options: &Options) -> Result<Attached, AttachError> {
         log: None,
         missing: Vec::new(),
         fallbacks: Vec::new(),
+        drop_reasons: drop_reasons::read()?,
         refused: None,
     };
     attach_cgroup(&mut attached, options)?;
@@ -223,8 +231,7 @@ pub fn attach_what_can(options: &Options) -> Result<Attached, AttachError> {
 fn globals(options: &Options, netns: u32) -> Result<Vec<(&'static str, Vec<u8>)>, AttachError> {
     let mut globals = Vec::new();
     for (field, offset) in offsets::resolve()? {
-        // Where conntrack is not loaded its fields stay zero, and the programs leave it alone.
-        if offset.is_none() && !field.structure.starts_with("nf_conn") {
+        if offset.is_none() && !field.is_optional() {
             let name = format!("{}.{}", field.structure, field.member);
             return Err(AttachError::Field(name));
         }
@@ -235,6 +242,9 @@ fn globals(options: &Options, netns: u32) -> Result<Vec<(&'static str, Vec<u8>)>
     globals.push(("REMOTE_SEED", seed.to_ne_bytes().to_vec()));
     let level = if options.debug { u8::MAX } else { 0 };
     globals.push((aya_log::LEVEL, vec![level]));
+    // A directory that cannot be looked at cannot be attached to either, which says so.
+    let followed = fs::metadata(&options.cgroup).map_or(0, |directory| directory.ino());
+    globals.push((FOLLOWED_CGROUP, followed.to_ne_bytes().to_vec()));
     Ok(globals)
 }
 
@@ -373,7 +383,10 @@ const TRACEPOINTS: [(Hook, &[(&str, &str)]); 5] = [
     (Hook::PacketDrop, &[("packet_drop", "kfree_skb")]),
     (
         Hook::SocketClose,
-        &[("socket_close", "inet_sock_set_state")],
+        &[
+            ("socket_close", "inet_sock_set_state"),
+            ("socket_close_fallback", "inet_sock_set_state"),
+        ],
     ),
 ];
 

@@ -77,6 +77,8 @@ impl Totals {
             Counter::ReadLost,
             Counter::DeviceLost,
             Counter::CloseLost,
+            Counter::FailedConnectLost,
+            Counter::WindowLost,
             Counter::HeadUnreadable,
         ]
         .into_iter()

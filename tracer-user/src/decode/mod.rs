@@ -7,7 +7,9 @@
 mod close;
 mod conntrack;
 mod device;
+mod drop_reasons;
 pub mod fact;
+mod failed_connect;
 mod fragment;
 mod head;
 mod journey;
@@ -15,17 +17,21 @@ mod plain;
 mod read;
 mod snapshot;
 mod tuple;
+mod window;
 
 pub use close::{Close, CloseKind};
 pub use conntrack::Conntrack;
 pub use device::{Device, DeviceId};
+pub use drop_reasons::{DropLayer, DropReasons};
 pub use fact::Fact;
+pub use failed_connect::FailedConnect;
 pub use fragment::Fragment;
 pub use head::Head;
 pub use journey::{Journey, Stamp};
 pub use read::Read;
 pub use snapshot::{ClockSample, Snapshot};
 pub use tuple::Tuple;
+pub use window::{Window, WindowKind};
 
 use tracer_common::RecordKind;
 
@@ -46,6 +52,10 @@ pub enum Record {
     Read(Read),
     /// A socket has closed.
     Close(Close),
+    /// A connection could not be opened.
+    FailedConnect(FailedConnect),
+    /// A socket has no room, or has room again.
+    Window(Window),
     /// A network device exists.
     Device(Device),
     /// What the agent itself saw: the clocks, the rules, who is who.
@@ -104,6 +114,10 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
         RecordKind::Read => read::decode(bytes, short).map(Record::Read),
         RecordKind::Device => device::decode(bytes, short).map(Record::Device),
         RecordKind::Close => close::decode(bytes, short).map(Record::Close),
+        RecordKind::FailedConnect => {
+            failed_connect::decode(bytes, short).map(Record::FailedConnect)
+        }
+        RecordKind::Window => window::decode(bytes, short).map(Record::Window),
         RecordKind::Fragment => fragment::decode(bytes, short).map(Record::Fragment),
     }
 }

@@ -1,6 +1,6 @@
 //! Copies a record of `tracer-common` out of bytes.
 
-use tracer_common::{close, device, fragment, head, journey, read};
+use tracer_common::{close, device, failed_connect, fragment, head, journey, read, window};
 
 /// A `repr(C)` structure of integers and arrays: any bytes are a valid value.
 ///
@@ -18,7 +18,11 @@ unsafe impl Plain for read::Read {}
 // SAFETY: as above.
 unsafe impl Plain for close::Close {}
 // SAFETY: as above.
+unsafe impl Plain for failed_connect::FailedConnect {}
+// SAFETY: as above.
 unsafe impl Plain for device::Device {}
+// SAFETY: as above.
+unsafe impl Plain for window::Window {}
 // SAFETY: as above.
 unsafe impl Plain for fragment::Fragment {}
 

@@ -2,7 +2,7 @@
 
 use tracer_common::read as raw;
 
-use super::{DecodeError, plain::from_prefix};
+use super::{DecodeError, plain::from_cut};
 
 /// Everything before `read_seq` has left the socket's receive queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,13 +13,20 @@ pub struct Read {
     pub read_seq: u32,
     /// When the read returned, nanoseconds of `CLOCK_MONOTONIC`.
     pub at_ns: u64,
+    /// The process that has read, by its number in the machine's own PID namespace; `None` in
+    /// recordings from before it was told.
+    pub tgid: Option<u32>,
 }
 
 pub(super) fn decode(bytes: &[u8], short: DecodeError) -> Result<Read, DecodeError> {
-    let raw: raw::Read = from_prefix(bytes).ok_or(short)?;
+    if bytes.len() < raw::READ_MIN_BYTES {
+        return Err(short);
+    }
+    let raw: raw::Read = from_cut(bytes);
     Ok(Read {
         cookie: raw.cookie,
         read_seq: raw.read_seq,
         at_ns: raw.at_ns,
+        tgid: (raw.tgid != 0).then_some(raw.tgid),
     })
 }

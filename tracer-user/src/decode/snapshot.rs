@@ -1,11 +1,14 @@
 //! What the agent itself saw, in the same stream as the kernel's records, so that a recording
 //! replays to the same spans.
 
-use super::{DecodeError, Fact};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{DecodeError, DropReasons, Fact};
 
 const CLOCK: u32 = 0x100;
 const RULES: u32 = 0x101;
 const RULE_FACTS: u32 = 0x102;
+const DROP_REASONS: u32 = 0x103;
 const FACTS: u32 = 0x110;
 const CLOCK_BYTES: usize = 24;
 
@@ -30,6 +33,8 @@ pub enum Snapshot {
     /// What kube-proxy's rules amount to, in the agent's own form. The agent makes these; the other
     /// form is in older recordings.
     RuleFacts(String),
+    /// What the kernel calls its reasons to drop a packet.
+    DropReasons(DropReasons),
     /// Who is who, in the order in which it was learnt.
     Facts(Vec<Fact>),
 }
@@ -47,13 +52,16 @@ impl Snapshot {
             }
             Self::Rules(text) => [&RULES.to_ne_bytes(), text.as_bytes()].concat(),
             Self::RuleFacts(text) => [&RULE_FACTS.to_ne_bytes(), text.as_bytes()].concat(),
-            Self::Facts(facts) => {
-                // Strings, numbers and addresses: there is always a JSON for them.
-                let json = serde_json::to_vec(facts).unwrap_or_default();
-                [&FACTS.to_ne_bytes(), json.as_slice()].concat()
-            }
+            Self::DropReasons(reasons) => as_json(DROP_REASONS, reasons),
+            Self::Facts(facts) => as_json(FACTS, facts),
         }
     }
+}
+
+fn as_json(kind: u32, value: &impl Serialize) -> Vec<u8> {
+    // Strings, numbers and addresses: there is always a JSON for them.
+    let json = serde_json::to_vec(value).unwrap_or_default();
+    [&kind.to_ne_bytes(), json.as_slice()].concat()
 }
 
 /// `None` where the kind is not one of these.
@@ -65,16 +73,15 @@ pub(super) fn decode(kind: u32, bytes: &[u8]) -> Option<Result<Snapshot, DecodeE
         })),
         RULES => Some(Ok(Snapshot::Rules(text(bytes)))),
         RULE_FACTS => Some(Ok(Snapshot::RuleFacts(text(bytes)))),
-        FACTS => {
-            let facts = serde_json::from_slice(&bytes[size_of_val(&kind)..]);
-            Some(
-                facts
-                    .map(Snapshot::Facts)
-                    .map_err(|_| DecodeError::Malformed { kind }),
-            )
-        }
+        DROP_REASONS => Some(from_json(kind, bytes).map(Snapshot::DropReasons)),
+        FACTS => Some(from_json(kind, bytes).map(Snapshot::Facts)),
         _ => None,
     }
+}
+
+fn from_json<T: DeserializeOwned>(kind: u32, bytes: &[u8]) -> Result<T, DecodeError> {
+    let json = bytes.get(size_of::<u32>()..).unwrap_or_default();
+    serde_json::from_slice(json).map_err(|_| DecodeError::Malformed { kind })
 }
 
 /// What follows the record's kind.

@@ -4,14 +4,16 @@ use std::net::SocketAddr;
 
 use proptest::prelude::*;
 use tracer_common::{
+    RecordKind, failed_connect,
     hook::Hook,
     journey::{self, End, HEADER_BYTES},
     message::Message,
+    read::{self, READ_MIN_BYTES},
     tuple::{self, mapped},
 };
 
 use super::{
-    ClockSample, DecodeError, Fact, Record, Snapshot, decode,
+    ClockSample, DecodeError, DropReasons, Fact, Record, Snapshot, decode,
     fact::{Kind, PodFact},
 };
 
@@ -24,7 +26,7 @@ fn bytes_of<T: Copy>(record: &T) -> Vec<u8> {
 
 fn journey() -> journey::Journey {
     let mut raw = journey::Journey::ZERO;
-    raw.kind = tracer_common::RecordKind::Journey as u32;
+    raw.kind = RecordKind::Journey as u32;
     raw.message = Message::Request as u8;
     raw.end = End::Socket as u8;
     raw.stamp_count = 2;
@@ -54,6 +56,49 @@ fn a_journey_is_cut_after_its_last_stamp() {
     assert_eq!(decoded.stamps[1].at_ns, 1_500);
     for cut in 0..needed {
         assert!(decode(&bytes[..cut]).is_err(), "{cut} bytes are no journey");
+    }
+}
+
+/// Recordings from before reads told who reads.
+#[test]
+fn a_read_may_lack_its_process() {
+    let raw = read::Read {
+        kind: RecordKind::Read as u32,
+        cookie: 7,
+        tgid: 42,
+        ..read::Read::default()
+    };
+    let bytes = bytes_of(&raw);
+    let tgid = |bytes: &[u8]| match decode(bytes) {
+        Ok(Record::Read(read)) => Some((read.cookie, read.tgid)),
+        _ => None,
+    };
+    assert_eq!(tgid(&bytes), Some((7, Some(42))));
+    assert_eq!(tgid(&bytes[..READ_MIN_BYTES]), Some((7, None)));
+    for cut in 0..READ_MIN_BYTES {
+        assert_eq!(tgid(&bytes[..cut]), None, "{cut} bytes are no read");
+    }
+}
+
+#[test]
+fn a_failed_connect_is_whole_or_refused() {
+    let raw = failed_connect::FailedConnect {
+        kind: RecordKind::FailedConnect as u32,
+        error: 111,
+        began_ns: 5,
+        at_ns: 4,
+        tuple: journey().sent,
+        ..failed_connect::FailedConnect::default()
+    };
+    let bytes = bytes_of(&raw);
+    let Ok(Record::FailedConnect(failed)) = decode(&bytes) else {
+        panic!("no failed connect");
+    };
+    assert_eq!(failed.error, Some(111));
+    assert_eq!(failed.sent.destination.to_string(), "10.96.0.11:8081");
+    assert_eq!(failed.at_ns, 5, "the clocks of two CPUs");
+    for cut in 0..bytes.len() {
+        assert!(decode(&bytes[..cut]).is_err(), "{cut} bytes");
     }
 }
 
@@ -100,11 +145,15 @@ fn snapshots_survive_a_recording() {
             at_ns: 7,
         },
     ]);
+    let reasons = Snapshot::DropReasons(DropReasons {
+        reasons: [(2, "NOT_SPECIFIED".into())].into(),
+        subsystems: [(1, "MAC80211_UNUSABLE".into())].into(),
+    });
     let texts = [
         Snapshot::Rules("*nat\nCOMMIT\n".into()),
         Snapshot::RuleFacts("{}".into()),
     ];
-    for snapshot in [clock, facts].into_iter().chain(texts) {
+    for snapshot in [clock, facts, reasons].into_iter().chain(texts) {
         match decode(&snapshot.encode()) {
             Ok(Record::Snapshot(decoded)) => assert_eq!(decoded, snapshot),
             other => panic!("{other:?}"),
@@ -125,7 +174,7 @@ fn facts_that_are_cut_are_refused() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_decoded_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..900), kind in 0_u32..8) {
+    fn any_bytes_are_decoded_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..900), kind in 0_u32..10) {
         let _ = decode(&bytes);
         let mut typed = kind.to_ne_bytes().to_vec();
         typed.extend(bytes);

@@ -7,7 +7,7 @@ use std::{
 
 use opentelemetry::{
     InstrumentationScope, KeyValue, SpanId, TraceFlags, TraceId,
-    trace::{Event, SpanContext, SpanKind, Status, TraceState},
+    trace::{Event, Link, SpanContext, SpanKind, Status, TraceState},
 };
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
@@ -24,15 +24,20 @@ pub(super) fn span_data(span: &Span) -> SpanData {
     events.events = span
         .events
         .iter()
-        .map(|event| Event::new(event.name, time(event.at_unix_ns), Vec::new(), 0))
+        .map(|event| {
+            let attributes = event.attributes.iter().map(key_value).collect();
+            Event::new(event.name, time(event.at_unix_ns), attributes, 0)
+        })
         .collect();
+    let mut links = SpanLinks::default();
+    links.links = span.links.iter().map(link).collect();
     SpanData {
         span_context: SpanContext::new(
             TraceId::from_bytes(span.trace_id.0),
             SpanId::from_bytes(span.span_id.0),
             TraceFlags::SAMPLED,
             false,
-            trace_state(span),
+            trace_state(span.trace_state.as_deref()),
         ),
         parent_span_id: SpanId::from_bytes(span.parent_id.0),
         // The client's span is another process's; the spans below it are ours.
@@ -44,14 +49,24 @@ pub(super) fn span_data(span: &Span) -> SpanData {
         attributes: span.attributes.iter().map(key_value).collect(),
         dropped_attributes_count: 0,
         events,
-        links: SpanLinks::default(),
+        links,
         status: span.error.clone().map_or(Status::Unset, Status::error),
         instrumentation_scope: SCOPE.clone(),
     }
 }
 
-fn trace_state(span: &Span) -> TraceState {
-    let list = span.trace_state.as_deref();
+fn link(link: &crate::span::Link) -> Link {
+    let context = SpanContext::new(
+        TraceId::from_bytes(link.trace_id.0),
+        SpanId::from_bytes(link.span_id.0),
+        TraceFlags::SAMPLED,
+        false,
+        trace_state(link.trace_state.as_deref()),
+    );
+    Link::new(context, Vec::new(), 0)
+}
+
+fn trace_state(list: Option<&str>) -> TraceState {
     list.and_then(|list| list.parse().ok()).unwrap_or_default()
 }
 

@@ -1,6 +1,6 @@
 //! What happens on connections, and what names them, their sides and their packets.
 
-use crate::decode::{Fragment, Head, Journey};
+use crate::decode::{FailedConnect, Fragment, Head, Journey};
 
 use super::Ending;
 
@@ -44,6 +44,8 @@ pub enum EventKind {
         seq: u32,
         /// When, nanoseconds of `CLOCK_MONOTONIC`.
         at_ns: u64,
+        /// The process that has read it.
+        tgid: Option<u32>,
     },
     /// The client has read the message whose journey's packet starts at `seq`.
     ResponseRead {
@@ -52,25 +54,49 @@ pub enum EventKind {
         /// When, nanoseconds of `CLOCK_MONOTONIC`.
         at_ns: u64,
     },
+    /// The receive window of a side has closed, or has opened again.
+    Window {
+        /// Whose window it is.
+        side: Side,
+        /// When, and for how long.
+        zero: ZeroWindow,
+    },
     /// It has ended: what was not answered before will not be.
     Ended(Ending),
+    /// It has never begun: no request will come on it.
+    ConnectFailed(FailedConnect),
     /// Nothing has come for long, or never will: whatever is open on it is over.
     Forgotten,
 }
 
 impl Event {
     /// The same event, for another stage: reads and the end of a connection concern both HTTP/1 and
-    /// HTTP/2. `None` for what carries a message, which only one of them knows.
+    /// HTTP/2. `None` for what carries a message, which only one of them knows, and for what carries
+    /// none at all.
     pub fn for_another(&self) -> Option<Self> {
         let kind = match self.kind {
-            EventKind::RequestRead { seq, at_ns } => EventKind::RequestRead { seq, at_ns },
+            EventKind::RequestRead { seq, at_ns, tgid } => {
+                EventKind::RequestRead { seq, at_ns, tgid }
+            }
             EventKind::ResponseRead { seq, at_ns } => EventKind::ResponseRead { seq, at_ns },
+            EventKind::Window { side, zero } => EventKind::Window { side, zero },
             EventKind::Ended(ending) => EventKind::Ended(ending),
             EventKind::Forgotten => EventKind::Forgotten,
-            EventKind::Journey { .. } | EventKind::Fragment { .. } => return None,
+            EventKind::Journey { .. }
+            | EventKind::Fragment { .. }
+            | EventKind::ConnectFailed(_) => return None,
         };
         Some(self.connection.event(kind))
     }
+}
+
+/// A time in which a socket advertised that it had no room for more (RFC 9293 section 3.8.6.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ZeroWindow {
+    /// Since when, nanoseconds of `CLOCK_MONOTONIC`.
+    pub closed_ns: u64,
+    /// When it had room again; `None` while it has not.
+    pub opened_ns: Option<u64>,
 }
 
 /// Who has sent something.

@@ -9,18 +9,22 @@
 
 mod ending;
 mod event;
+mod failures;
 mod waiting;
 
 use std::collections::{HashMap, VecDeque};
 
 use tracer_common::{journey::End, message::Message, remote::is_remote};
 
-use crate::decode::{Close, CloseKind, Fragment, Journey, Read, Tuple};
+use crate::decode::{
+    Close, CloseKind, FailedConnect, Fragment, Journey, Read, Tuple, Window, WindowKind,
+};
 
 pub use ending::{Cause, Ending};
-pub use event::{ConnectionId, Event, EventKind, PacketId, Side};
+pub use event::{ConnectionId, Event, EventKind, PacketId, Side, ZeroWindow};
 pub use tracer_common::seq::{after, before};
 
+use failures::Failures;
 use waiting::Waiting;
 
 /// Connections remembered; more are refused, and counted, until idle ones expire. Each takes below 600
@@ -49,6 +53,8 @@ pub struct Losses {
     pub journeys_unplaced: u64,
     /// Fragments of HTTP/2 of which it never became known whose they are.
     pub fragments_unplaced: u64,
+    /// Failed connects beyond the limit of those that are held back.
+    pub failed_connects_refused: u64,
 }
 
 #[derive(Debug, Default)]
@@ -87,6 +93,7 @@ pub struct Flow {
     client_of_server: HashMap<u64, u64>,
     client_of_tuple: HashMap<Tuple, u64>,
     waiting: Waiting,
+    failures: Failures,
     losses: Losses,
 }
 
@@ -116,6 +123,9 @@ impl Flow {
             self.losses.connections_refused += 1;
             return;
         }
+        if journey.message == Message::Syn {
+            self.tried_again(client_cookie, journey.start_ns, each);
+        }
         self.learn(&journey, side, client_cookie);
         let id = ConnectionId(client_cookie);
         for fragment in self.waiting.take(journey.sender_cookie) {
@@ -130,6 +140,25 @@ impl Flow {
         journey.message == Message::Syn
             && is_remote(client_cookie)
             && known.is_some_and(|known| known.syn_seq != Some(journey.seq))
+    }
+
+    /// A SYN. Where the socket has failed to connect before, it is a new connection under the same
+    /// cookie: the failure has to be told before anything of it.
+    fn tried_again(&mut self, cookie: u64, at_ns: u64, each: &mut impl FnMut(Event)) {
+        let failed_before =
+            |ending: Option<Ending>| ending.is_some_and(|ending| ending.at_ns <= at_ns);
+        let Some(connection) = self.by_client.get_mut(&cookie) else {
+            return;
+        };
+        if !connection.is_client_closed || !failed_before(connection.ending) {
+            return;
+        }
+        for failed in self.failures.take(cookie, at_ns) {
+            connection.ending = None;
+            connection.is_ending_told = false;
+            connection.is_client_closed = false;
+            each(ConnectionId(cookie).event(EventKind::ConnectFailed(failed)));
+        }
     }
 
     /// Places a fragment on its connection.
@@ -197,7 +226,7 @@ impl Flow {
 
     /// Which messages a read has taken out of its socket's receive queue.
     pub fn read(&mut self, read: Read) -> Vec<Event> {
-        let at_ns = read.at_ns;
+        let Read { at_ns, tgid, .. } = read;
         let client_cookie = self.client_of_server.get(&read.cookie).copied();
         let connection = ConnectionId(client_cookie.unwrap_or(read.cookie));
         let Some(known) = self.by_client.get_mut(&connection.0) else {
@@ -212,7 +241,7 @@ impl Flow {
         let mut events = Vec::new();
         while let Some(seq) = unread.pop_front_if(|seq| before(*seq, read.read_seq)) {
             let kind = if client_cookie.is_some() {
-                EventKind::RequestRead { seq, at_ns }
+                EventKind::RequestRead { seq, at_ns, tgid }
             } else {
                 EventKind::ResponseRead { seq, at_ns }
             };
@@ -221,12 +250,29 @@ impl Flow {
         events
     }
 
+    /// A socket's receive window has closed or opened; `None` where it is of no connection known here.
+    pub fn window(&mut self, window: &Window) -> Option<Event> {
+        let (side, client_cookie) = self.side_of(window.cookie);
+        let connection = self.by_client.get_mut(&client_cookie)?;
+        connection.last_ns = window.at_ns;
+        let zero = ZeroWindow {
+            closed_ns: window.closed_ns,
+            opened_ns: (window.what == WindowKind::Opened).then_some(window.at_ns),
+        };
+        Some(ConnectionId(client_cookie).event(EventKind::Window { side, zero }))
+    }
+
+    /// Which side of which connection has a socket, if it is of one that is known.
+    fn side_of(&self, cookie: u64) -> (Side, u64) {
+        match self.client_of_server.get(&cookie) {
+            Some(client_cookie) => (Side::Server, *client_cookie),
+            None => (Side::Client, cookie),
+        }
+    }
+
     /// A socket has closed. What follows from it comes with [`Self::expire`].
     pub fn close(&mut self, close: &Close) {
-        let (side, client_cookie) = match self.client_of_server.get(&close.cookie) {
-            Some(client_cookie) => (Side::Server, *client_cookie),
-            None => (Side::Client, close.cookie),
-        };
+        let (side, client_cookie) = self.side_of(close.cookie);
         let Some(connection) = self.by_client.get_mut(&client_cookie) else {
             return;
         };
@@ -238,10 +284,23 @@ impl Flow {
         }
     }
 
+    /// A connection could not be opened. What follows from it comes with [`Self::expire`], or with the
+    /// next attempt of the same socket.
+    pub fn connect_failed(&mut self, failed: FailedConnect) {
+        self.close(&Close {
+            cookie: failed.cookie,
+            what: CloseKind::Closed,
+            at_ns: failed.at_ns,
+            error: failed.error,
+        });
+        self.losses.failed_connects_refused += u64::from(!self.failures.push(failed));
+    }
+
     /// Tells what has ended, and forgets that and what has been idle for long.
     pub fn expire(&mut self, now_ns: u64) -> Vec<Event> {
         self.losses.fragments_unplaced += self.waiting.expire(now_ns);
         let mut events = self.endings(now_ns);
+        events.extend(self.failures.told(now_ns.saturating_sub(ENDING_NS)));
         let idle_ns = if self.by_client.len() > MAX_CONNECTIONS / 2 {
             CROWDED_IDLE_NS
         } else {
@@ -277,6 +336,7 @@ impl Flow {
     /// Forgets everything: no record will come any more.
     pub fn finish(&mut self) -> Vec<Event> {
         let mut events = self.endings(u64::MAX);
+        events.extend(self.failures.told(u64::MAX));
         events.extend(self.forget_if(|_, _| true));
         events
     }

@@ -55,6 +55,7 @@ fn read(cookie: u64, read_seq: u32) -> Read {
         cookie,
         read_seq,
         at_ns: 5_000,
+        tgid: None,
     }
 }
 
@@ -171,6 +172,7 @@ fn told(flow: &mut Flow, now_ns: u64) -> Vec<String> {
     events
         .map(|event| match event.kind {
             EventKind::Ended(ending) => format!("ended {:?}", ending.by),
+            EventKind::ConnectFailed(failed) => format!("failed {:?}", failed.error),
             EventKind::Forgotten => "forgotten".to_owned(),
             kind => panic!("{kind:?}"),
         })
@@ -299,4 +301,64 @@ fn frames_of_a_server_on_another_node_find_their_connection() {
     flow.close(&close(CLIENT, CloseKind::Closed, 5));
     flow.expire(5 + ENDING_NS);
     assert!(flow.client_of_server.is_empty() && flow.client_of_tuple.is_empty());
+}
+
+fn failed(cookie: u64, at_ns: u64) -> FailedConnect {
+    FailedConnect {
+        cookie,
+        began_ns: at_ns - 10,
+        at_ns,
+        error: Some(111),
+        tgid: 1,
+        cgroup: 2,
+        sent: journey(Message::Syn, End::Socket, 1).sent,
+    }
+}
+
+#[test]
+fn a_failed_connect_is_told_when_its_packets_have_arrived() {
+    let mut flow = Flow::default();
+    place(&mut flow, journey(Message::Syn, End::Dropped, 1));
+    flow.connect_failed(failed(CLIENT, 2_000));
+    // Of one whose packets nobody saw, no connection is known.
+    flow.connect_failed(failed(77, 3_000));
+    assert!(told(&mut flow, 2_999).is_empty());
+    let expected = ["ended Some(Server)", "failed Some(111)", "forgotten"];
+    assert_eq!(told(&mut flow, 2_000 + ENDING_NS), expected);
+    assert_eq!(told(&mut flow, 3_000 + ENDING_NS), ["failed Some(111)"]);
+    assert_eq!(flow.connections(), 0);
+}
+
+/// A socket keeps its cookie; what it does next is another connection.
+#[test]
+fn a_socket_that_tries_again_tells_its_failure_first() {
+    let mut flow = Flow::default();
+    place(&mut flow, journey(Message::Syn, End::Dropped, 1));
+    flow.connect_failed(failed(CLIENT, 2_000));
+    flow.connect_failed(failed(77, 2_000));
+    let mut kinds = Vec::new();
+    let mut each = |event: Event| {
+        kinds.push(match event.kind {
+            EventKind::ConnectFailed(failed) => failed.cookie,
+            EventKind::Journey { journey, .. } => u64::from(journey.seq),
+            other => panic!("{other:?}"),
+        });
+    };
+    // A packet of the attempt that failed, told late.
+    flow.journey(journey(Message::Syn, End::Dropped, 500), &mut each);
+    flow.journey(journey(Message::Syn, End::Socket, 5_000), &mut each);
+    assert_eq!(kinds, [500, CLIENT, 5_000]);
+    assert_eq!(told(&mut flow, 2_000 + ENDING_NS), ["failed Some(111)"]);
+    assert_eq!(flow.connections(), 1, "it lives");
+}
+
+#[test]
+fn failed_connects_are_bounded() {
+    let mut flow = Flow::default();
+    for cookie in 100..10_000 {
+        flow.connect_failed(failed(cookie, 2_000));
+    }
+    let held = told(&mut flow, 2_000 + ENDING_NS).len() as u64;
+    assert_eq!(held + flow.losses().failed_connects_refused, 9_900);
+    assert!(flow.losses().failed_connects_refused > 0);
 }

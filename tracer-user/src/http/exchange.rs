@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use tracer_common::journey::End;
 
-use crate::{decode::Journey, flow::Ending, http2::headers::Rpc};
+use crate::{
+    decode::Journey,
+    flow::{Ending, ZeroWindow},
+    http2::headers::Rpc,
+};
 
 use super::{
     head::{Method, RequestHead, ResponseHead, Version},
@@ -18,13 +22,20 @@ pub struct Leg {
     pub journey: Journey,
     /// When the application read it, nanoseconds of `CLOCK_MONOTONIC`.
     pub read_ns: Option<u64>,
+    /// The process that read it, by its number in the machine's own PID namespace; known of requests
+    /// only.
+    pub reader: Option<u32>,
     /// Journeys of the same message before that one: each is a packet sent in vain.
     pub earlier: Vec<Journey>,
+    /// When its receiver had no room for the rest of it.
+    pub zero_windows: Vec<ZeroWindow>,
 }
 
 /// Packets of one message that are remembered; a peer that never answers is sent no more (Linux
 /// gives up after 15 retransmissions, tcp_retries2).
 const MAX_ATTEMPTS: usize = 16;
+/// Zero windows of one message that are remembered, the first ones.
+const MAX_ZERO_WINDOWS: usize = 16;
 
 impl Leg {
     /// A message seen for the first time.
@@ -32,7 +43,9 @@ impl Leg {
         Self {
             journey,
             read_ns: None,
+            reader: None,
             earlier: Vec::new(),
+            zero_windows: Vec::new(),
         }
     }
 
@@ -57,6 +70,18 @@ impl Leg {
         }
     }
 
+    /// Its receiver has no room, or has room again.
+    pub fn window(&mut self, zero: ZeroWindow) {
+        let is_full = self.zero_windows.len() >= MAX_ZERO_WINDOWS;
+        match self.zero_windows.last_mut() {
+            Some(last) if last.closed_ns == zero.closed_ns => {
+                last.opened_ns = zero.opened_ns.or(last.opened_ns);
+            }
+            _ if !is_full => self.zero_windows.push(zero),
+            _ => {}
+        }
+    }
+
     /// When the first packet of this message left its socket.
     pub fn first_start_ns(&self) -> u64 {
         self.earlier
@@ -65,12 +90,11 @@ impl Leg {
             .fold(self.journey.start_ns, u64::min)
     }
 
-    /// When TCP sent the message again, each time.
-    pub fn retransmitted_ns(&self) -> Vec<u64> {
-        let packets = self.earlier.iter().chain([&self.journey]);
-        let mut starts: Vec<u64> = packets.map(|journey| journey.start_ns).collect();
-        starts.sort_unstable();
-        starts.into_iter().skip(1).collect()
+    /// Every packet of the message in the order in which TCP sent them.
+    pub fn packets(&self) -> Vec<&Journey> {
+        let mut packets: Vec<&Journey> = self.earlier.iter().chain([&self.journey]).collect();
+        packets.sort_by_key(|journey| journey.start_ns);
+        packets
     }
 
     /// The last packet of this message that was dropped, if one was.
@@ -104,6 +128,11 @@ pub struct Connect {
 }
 
 impl Connect {
+    /// What was seen of it.
+    pub fn legs(&self) -> impl Iterator<Item = &Leg> {
+        std::iter::once(&self.syn).chain(&self.syn_ack)
+    }
+
     /// When the client may send.
     pub fn end_ns(&self) -> u64 {
         let syn_ack_ns = self.syn_ack.as_ref().map_or(0, Leg::end_ns);

@@ -55,6 +55,11 @@ impl Handshakes {
         (gap_ns < CONNECT_GAP_NS).then_some(connect)
     }
 
+    /// What was seen of the handshake of a connection that could not be opened.
+    pub fn failed(&mut self, id: ConnectionId) -> Option<Connect> {
+        self.0.remove(&id).map(|connect| *connect)
+    }
+
     /// Lets go of handshakes that no request can follow any more. One that is not over, because its
     /// SYN or SYN-ACK is sent again and again, stays until its connection is forgotten.
     pub fn expire(&mut self, now_ns: u64) {

@@ -4,14 +4,18 @@
 //! nothing of hops, of Kubernetes or of spans.
 
 pub mod exchange;
+pub mod failed_connect;
 pub mod handshake;
 pub mod head;
 mod packet;
 pub mod pairing;
 mod partial;
+pub mod served;
 pub mod trace_context;
 mod waiting;
 
 pub use exchange::{Answered, Asked, Connect, Exchange, Leg};
+pub use failed_connect::FailedConnect;
 pub use handshake::Handshakes;
 pub use pairing::Pairing;
+pub use served::{Served, Serving};

@@ -12,7 +12,7 @@ use tracer_common::message::Message;
 
 use crate::{
     decode::{Head, Journey},
-    flow::{ConnectionId, Ending, Event, EventKind, PacketId},
+    flow::{ConnectionId, Ending, Event, EventKind, PacketId, Side, ZeroWindow},
 };
 
 use super::{
@@ -21,6 +21,7 @@ use super::{
     head::{Method, ResponseHead},
     packet::{self, ParsedHead, Placed},
     partial::{Completed, Partials},
+    served::Served,
     waiting::Waiting,
 };
 
@@ -137,10 +138,12 @@ impl Pairing {
                 Message::Response => self.response(id, journey),
                 Message::Syn | Message::SynAck | Message::Headers => {}
             },
-            EventKind::Fragment { .. } => {}
-            EventKind::RequestRead { seq, at_ns } => {
+            EventKind::Fragment { .. } | EventKind::ConnectFailed(_) => {}
+            EventKind::Window { side, zero } => self.window(id, side, zero),
+            EventKind::RequestRead { seq, at_ns, tgid } => {
                 for exchange in self.exchanges(id, |exchange| is_request(exchange, seq)) {
                     exchange.request.read_ns.get_or_insert(at_ns);
+                    exchange.request.reader = tgid;
                 }
             }
             EventKind::ResponseRead { seq, at_ns } => self.response_read(id, seq, at_ns, done),
@@ -160,6 +163,13 @@ impl Pairing {
                 }
             }
         }
+    }
+
+    /// The requests that are open, and have been read.
+    pub fn served(&self) -> impl Iterator<Item = Served> {
+        let connections = self.connections.values();
+        let open = connections.flat_map(Connection::open_exchanges);
+        open.filter_map(Served::of)
     }
 
     /// Gives up what waits in vain.
@@ -299,6 +309,20 @@ impl Pairing {
         exchange.response = Some(Leg::new(journey.clone()));
         if switches {
             connection.leave_alone();
+        }
+    }
+
+    /// A side has no room for what the other sends: of the messages to it the newest is under way.
+    fn window(&mut self, id: ConnectionId, side: Side, zero: ZeroWindow) {
+        let legs = self.exchanges(id, |_| true);
+        let newest = match side {
+            Side::Server => legs.map(|exchange| &mut exchange.request).last(),
+            Side::Client => legs
+                .filter_map(|exchange| exchange.response.as_mut())
+                .last(),
+        };
+        if let Some(leg) = newest {
+            leg.window(zero);
         }
     }
 

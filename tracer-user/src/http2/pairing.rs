@@ -14,7 +14,7 @@ use tracer_common::message::Message;
 use crate::{
     decode::{Fragment, Journey},
     flow::{ConnectionId, Event, EventKind, Side},
-    http::{Exchange, Handshakes, pairing::RESPONSE_WAIT_NS},
+    http::{Exchange, Handshakes, Served, pairing::RESPONSE_WAIT_NS},
 };
 
 use super::{
@@ -140,11 +140,20 @@ impl Pairing {
                 let direction = Direction::of(side);
                 followed.open.journey(direction, journey, connect, done);
             }
-            EventKind::RequestRead { seq, at_ns } => {
+            EventKind::RequestRead { seq, at_ns, tgid } => {
+                followed.open.read_by(seq, tgid);
                 followed.open.read(Direction::ToServer, seq, at_ns, done);
             }
             EventKind::ResponseRead { seq, at_ns } => {
                 followed.open.read(Direction::ToClient, seq, at_ns, done);
+            }
+            EventKind::Window { side, zero } => {
+                // What it receives, the other side has sent.
+                let direction = match side {
+                    Side::Server => Direction::ToServer,
+                    Side::Client => Direction::ToClient,
+                };
+                followed.open.window(direction, zero);
             }
             EventKind::Ended(ending) => {
                 followed.open.ended(ending, done);
@@ -153,6 +162,13 @@ impl Pairing {
             _ => {}
         }
         followed.recount(&mut self.streams);
+    }
+
+    /// The requests that are open, and have been read.
+    pub fn served(&self) -> impl Iterator<Item = Served> {
+        self.connections
+            .values()
+            .flat_map(|followed| followed.open.served())
     }
 
     /// The connection goes on in HTTP/2, as this exchange has asked for.

@@ -7,6 +7,7 @@ pub mod cgroup;
 pub mod containers;
 pub mod kube_proxy;
 pub mod kubernetes;
+pub mod serving;
 pub mod waiting;
 pub mod who;
 pub mod workload;

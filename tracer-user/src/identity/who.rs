@@ -189,6 +189,13 @@ impl Who {
         self.strangers.insert(side.cgroup);
     }
 
+    /// Whether two cgroups are one container's, or those of containers in one pod.
+    pub fn is_one_pod(&self, one: u64, other: u64) -> bool {
+        let uid = |cgroup| self.pods.by_cgroup(cgroup).map(|(pod, _)| &pod.uid);
+        let both = uid(one).zip(uid(other));
+        one != 0 && (one == other || both.is_some_and(|(one, other)| one == other))
+    }
+
     /// Who a side was.
     ///
     /// The socket's cgroup tells best: it is one container's, also where many share an address, and

@@ -5,14 +5,16 @@
 //! end is seen here: that hop has no length. Knows Linux networking; knows nothing of HTTP or of spans.
 
 mod devices;
+mod lost;
 mod name;
 mod overlay;
 
 use tracer_common::{hook::Hook, journey::End};
 
-use crate::decode::{Device, Journey, Stamp};
+use crate::decode::{Device, DropReasons, Journey, Stamp};
 
 pub use devices::Devices;
+pub use lost::Lost;
 pub use name::HopName;
 
 /// A stretch of a message's way.
@@ -95,18 +97,29 @@ fn stack(name: HopName, start_ns: u64, end_ns: u64) -> Hop {
 }
 
 /// Partitions the time from the first stamp to the read (or, without one, to the last stamp).
-pub fn path(journey: &Journey, read_ns: Option<u64>, devices: &Devices) -> Path {
+pub fn path(
+    journey: &Journey,
+    read_ns: Option<u64>,
+    devices: &Devices,
+    reasons: &DropReasons,
+) -> Path {
     let mut hops: Vec<Hop> = Vec::with_capacity(journey.stamps.len());
     if journey.has_arrived() {
         hops.extend(journey.stamps.first().map(|stamp| wire(stamp, devices)));
     }
+    let layer = journey.drop_reason.and_then(|reason| reasons.layer(reason));
     let tunnels = overlay::tunnels(&journey.stamps, devices);
     for (pair, tunnel) in journey.stamps.windows(2).zip(tunnels) {
         let [from, to] = pair else { continue };
-        let hop = match tunnel {
+        let mut hop = match tunnel {
             Some(device) => inside(device, from, to),
             None => hop(from, to, devices),
         };
+        if to.hook == Hook::PacketDrop
+            && let Some(name) = name::dropped(from.hook, layer)
+        {
+            hop = stack(name, hop.start_ns, hop.end_ns);
+        }
         match hops.last_mut() {
             // What the stack does with a packet that has come through a veth belongs to that veth, whichever of its two ends
             // gave the hop its name.

@@ -2,7 +2,7 @@
 
 use tracer_common::hook::Hook;
 
-use crate::decode::Device;
+use crate::decode::{Device, DropLayer};
 
 /// The hops of the span model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,6 +72,22 @@ pub(super) fn name(from: Point<'_>, to: Point<'_>) -> HopName {
         Hook::UplinkReceive => after_arrival(from.1, to),
         Hook::CgroupIngress | Hook::SocketRead => HopName::SocketQueue,
         _ => after_netfilter(to),
+    }
+}
+
+/// Names the stretch before a drop, where who dropped the packet tells more than where it was to be
+/// seen next.
+pub(super) fn dropped(from: Hook, layer: Option<DropLayer>) -> Option<HopName> {
+    match (from, layer) {
+        // The programs come last in a hook, and conntrack after them.
+        (Hook::PreroutingLeave, Some(DropLayer::Netfilter)) => Some(HopName::Prerouting),
+        (Hook::InputLeave, Some(DropLayer::Netfilter)) => Some(HopName::Input),
+        (Hook::ForwardLeave, Some(DropLayer::Netfilter)) => Some(HopName::Forward),
+        (Hook::OutputLeave, Some(DropLayer::Netfilter)) => Some(HopName::Output),
+        (Hook::PostroutingLeave, Some(DropLayer::Netfilter)) => Some(HopName::Postrouting),
+        (Hook::DeviceReceive | Hook::PreroutingLeave, Some(DropLayer::Transport))
+        | (Hook::InputLeave, _) => Some(HopName::ServerStack),
+        _ => None,
     }
 }
 

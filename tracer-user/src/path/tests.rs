@@ -23,7 +23,7 @@ fn check_of(stamps: &str, read_ns: Option<u64>, expected: &str, change: fn(&mut 
         .collect();
     let mut journey = journey(stamps);
     change(&mut journey);
-    let path = path(&journey, read_ns, &devices);
+    let path = path(&journey, read_ns, &devices, &reasons());
     let hops: Vec<String> = path.hops.iter().map(line).collect();
     let expected: Vec<&str> = expected
         .lines()
@@ -32,6 +32,14 @@ fn check_of(stamps: &str, read_ns: Option<u64>, expected: &str, change: fn(&mut 
         .collect();
     assert_eq!(hops, expected);
     partitions(&path);
+}
+
+/// Of a kernel with two reasons.
+fn reasons() -> DropReasons {
+    DropReasons {
+        reasons: [(3, "NO_SOCKET".into()), (12, "NETFILTER_DROP".into())].into(),
+        ..DropReasons::default()
+    }
 }
 
 /// Every nanosecond of the path is in exactly one hop.
@@ -358,6 +366,51 @@ fn dropped_in_a_netfilter_hook() {
     );
 }
 
+/// Checks where a packet is said to be lost, and whether by conntrack.
+fn check_lost(stamps: &[Hook], reason: u32, hop: HopName, by_conntrack: bool) {
+    let stamp = |(index, hook): (u64, &Hook)| Stamp {
+        at_ns: index,
+        hook: *hook,
+        device: None,
+    };
+    let mut lost = journey((0..).zip(stamps).map(stamp).collect());
+    lost.drop_reason = Some(reason);
+    let lost = Lost::of(&lost, &Devices::default(), &reasons()).unwrap();
+    assert_eq!(
+        (lost.hop, lost.by_conntrack),
+        (Some(hop), by_conntrack),
+        "{stamps:?}"
+    );
+    assert_eq!(lost.reason, Some(reasons().name(reason)));
+}
+
+#[test]
+fn a_packet_is_lost_where_it_was_dropped() {
+    use Hook::{
+        CgroupEgress, DeviceReceive, DeviceTransmit, ForwardEnter, InputEnter, InputLeave,
+        PacketDrop, PostroutingLeave, PreroutingEnter, PreroutingLeave,
+    };
+    const NO_SOCKET: u32 = 3;
+    const NETFILTER_DROP: u32 = 12;
+    const NEIGH_FAILED: u32 = 77;
+    for (before, reason, hop, by_conntrack) in [
+        (PreroutingEnter, NETFILTER_DROP, HopName::Prerouting, false),
+        (ForwardEnter, NETFILTER_DROP, HopName::Forward, false),
+        (InputEnter, NETFILTER_DROP, HopName::Input, false),
+        (InputLeave, NETFILTER_DROP, HopName::Input, true),
+        (PostroutingLeave, NETFILTER_DROP, HopName::Postrouting, true),
+        (PostroutingLeave, NEIGH_FAILED, HopName::Route, false),
+        (InputLeave, NO_SOCKET, HopName::ServerStack, false),
+        (DeviceReceive, NO_SOCKET, HopName::ServerStack, false),
+        (DeviceTransmit, NEIGH_FAILED, HopName::Veth, false),
+        (PreroutingLeave, NEIGH_FAILED, HopName::Route, false),
+        (CgroupEgress, NEIGH_FAILED, HopName::ClientStack, false),
+    ] {
+        let stamps = [CgroupEgress, before, PacketDrop];
+        check_lost(&stamps, reason, hop, by_conntrack);
+    }
+}
+
 #[test]
 fn a_single_stamp_is_an_empty_path() {
     check("7 cgroup_egress", None, "");
@@ -382,7 +435,7 @@ fn devices_that_nobody_told_of() {
         stamp("9 cgroup_ingress", &mut Devices::default()),
     ];
     stamps[1].at_ns = 6;
-    let path = path(&journey(stamps), None, &Devices::default());
+    let path = path(&journey(stamps), None, &Devices::default(), &reasons());
     partitions(&path);
     assert_eq!(path.hops[1].interface, None);
 }
@@ -523,7 +576,7 @@ fn what_another_node_does_is_no_hop_of_this_one() {
             .collect();
         let mut journey = journey(stamps);
         change(&mut journey);
-        path(&journey, None, &devices)
+        path(&journey, None, &devices, &reasons())
     };
     let syn = path_of("0 cgroup_egress\n10 device_transmit ens5:", |journey| {
         journey.end = End::Left;
@@ -552,7 +605,7 @@ fn a_retransmission_that_arrives_begins_where_it_arrives() {
     let stamps = stamps.map(|line| stamp(line, &mut devices));
     let mut journey = journey(stamps.to_vec());
     journey.sender_cookie = tracer_common::remote::REMOTE | 1;
-    let mut path = path(&journey, None, &devices);
+    let mut path = path(&journey, None, &devices, &reasons());
     path.start_at(3);
     assert_eq!(path.start_ns, 50);
     partitions(&path);

@@ -19,7 +19,7 @@ use crate::{
 
 use super::{
     names::Names,
-    report::Report,
+    report::{Counted, Report},
     rules,
     status::{Numbers, Status},
 };
@@ -61,6 +61,7 @@ impl Agent {
                     .with_context(|| format!("create the recording {}", path.display()))
             })
             .transpose()?;
+        let drop_reasons = std::mem::take(&mut attached.drop_reasons);
         let mut agent = Self {
             ring: Ring::new(attached.take_map(Ring::MAP))?,
             sweep: Sweep::new(attached.take_map(Sweep::MAP))?,
@@ -76,6 +77,8 @@ impl Agent {
             rules: rules::watch().context("start the thread that reads rules")?,
             status,
         };
+        let reasons = Snapshot::DropReasons(drop_reasons);
+        agent.stream.push(&reasons.encode());
         agent.housekeeping();
         Ok(agent)
     }
@@ -163,6 +166,15 @@ impl Agent {
             expired: self.sweep.expired(),
             under_way_at_end: under_way,
             pipeline: self.stream.pipeline.counts(),
+            failures: self
+                .stream
+                .pipeline
+                .failures()
+                .map(|(failure, count)| Counted {
+                    failure: failure.clone(),
+                    count,
+                })
+                .collect(),
             rules: self.rules.state.borrow().clone(),
             export: self.exporter.finish(flush).await,
         })
@@ -203,6 +215,12 @@ impl Agent {
             journeys: self.sweep.occupancy(),
             kernel: self.counters.read(),
             pipeline: self.stream.pipeline.counts(),
+            failures: self
+                .stream
+                .pipeline
+                .failures()
+                .map(|(failure, count)| (failure.clone(), count))
+                .collect(),
             export: self.exporter.totals(),
             queue: self.exporter.queue(),
         });

@@ -3,6 +3,7 @@
 //! In: a `Status`. Out: text. The numbers are counted elsewhere and only written here, so a counter
 //! begins with the process and never goes back, however often it is read.
 
+mod conntrack;
 mod page;
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::SystemTime};
@@ -51,6 +52,7 @@ impl Collector for Metrics {
         agent(&mut page, status)?;
         let numbers = status.numbers();
         journeys(&mut page, &numbers)?;
+        failures(&mut page, &numbers)?;
         stages(&mut page, &numbers)?;
         export(&mut page, &numbers)?;
         rules(&mut page, &status.rules())?;
@@ -160,8 +162,31 @@ fn journeys(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
     )
 }
 
+/// What failed for the applications.
+fn failures(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
+    let failures = numbers.failures.iter().map(|(failure, count)| {
+        let labels = [
+            ("reason", failure.reason.as_str()),
+            ("service", &*failure.service),
+            ("hop", failure.hop),
+        ];
+        (labels, *count)
+    });
+    page.counters_labelled(
+        "hopspan_failures",
+        "Packets dropped or sent again, receive windows closed, connections that failed: by reason, by service where kube-proxy's rules name one, and by hop",
+        failures,
+    )?;
+    page.counters(
+        "hopspan_conntrack_refusals",
+        "Connections that the conntrack of the node's namespace refused or threw out, as the kernel counts them",
+        "reason",
+        conntrack::read(),
+    )
+}
+
 /// What the programs lose, and the reason as a label.
-const LOST: [(&str, Counter); 8] = [
+const LOST: [(&str, Counter); 10] = [
     ("journey_map_full", Counter::OpenFailed),
     ("journey_ring_full", Counter::JourneyLost),
     ("head_ring_full", Counter::HeadLost),
@@ -169,6 +194,8 @@ const LOST: [(&str, Counter); 8] = [
     ("read_ring_full", Counter::ReadLost),
     ("device_ring_full", Counter::DeviceLost),
     ("close_ring_full", Counter::CloseLost),
+    ("failed_connect_ring_full", Counter::FailedConnectLost),
+    ("window_ring_full", Counter::WindowLost),
     ("head_unreadable", Counter::HeadUnreadable),
 ];
 

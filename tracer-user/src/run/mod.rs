@@ -22,7 +22,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::{
     attach::{self, Missing, Options, cgroup2, loss},
     export::{Exporter, node_name},
-    pipeline::Pipeline,
+    pipeline::{FAILED_CONNECTS_PER_SECOND, Pipeline},
 };
 
 pub use names::NamesArgs;
@@ -57,6 +57,11 @@ pub struct Args {
     /// Make traces for requests that carry no context: at most RATE a second
     #[arg(long, value_name = "RATE", default_value_t = 0)]
     pub untraced: u32,
+
+    /// Make spans of connections that cannot be opened: at most RATE a second, and a tenth of that from
+    /// one container
+    #[arg(long, value_name = "RATE", default_value_t = FAILED_CONNECTS_PER_SECOND)]
+    pub failed_connects: u32,
 
     /// Give up a request that was not answered after SECONDS
     ///
@@ -123,6 +128,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let learnt = Names::start(&args.names, &options.cgroup, &node).await?;
     let mut pipeline = Pipeline::new(node);
     pipeline.trace_untraced(args.untraced);
+    pipeline.tell_failed_connects(args.failed_connects);
     pipeline.wait_for_response(u64::from(args.response_timeout) * 1_000_000_000);
     status.set_missing(names(&attached.missing));
     let mut agent = Agent::new(

@@ -2,9 +2,19 @@
 
 use std::{collections::BTreeMap, fs::File, io, path::Path};
 
-use crate::{capture, export, identity::kubernetes::ApiSnapshot, pipeline};
+use crate::{capture, export, identity::kubernetes::ApiSnapshot, pipeline, span::Failure};
 
 use super::rules::RulesState;
+
+/// How often something failed.
+#[derive(Debug, serde::Serialize)]
+pub(super) struct Counted {
+    /// What, where, and for whom.
+    #[serde(flatten)]
+    pub(super) failure: Failure,
+    /// How often.
+    pub(super) count: u64,
+}
 
 /// Everything counted from start to end.
 #[derive(Debug, serde::Serialize)]
@@ -21,6 +31,8 @@ pub(super) struct Report {
     pub(super) under_way_at_end: u64,
     /// What the pipeline counted.
     pub(super) pipeline: pipeline::Counts,
+    /// What failed for the applications.
+    pub(super) failures: Vec<Counted>,
     /// How the reading of kube-proxy's rules went.
     pub(super) rules: RulesState,
     /// What became of the spans.

@@ -14,7 +14,7 @@ use std::{
 
 use crate::{
     attach::uplinks::Uplinks, capture, decode::fact::Kind, export,
-    identity::kubernetes::WatchState, pipeline,
+    identity::kubernetes::WatchState, pipeline, span::Failure,
 };
 
 use super::rules::RulesState;
@@ -46,6 +46,8 @@ pub(crate) struct Numbers {
     pub(crate) journeys: capture::Occupancy,
     /// What the pure stages counted.
     pub(crate) pipeline: pipeline::Counts,
+    /// What failed for the applications.
+    pub(crate) failures: Vec<(Failure, u64)>,
     /// What became of the spans.
     pub(crate) export: export::Totals,
     /// The spans that wait to be sent.

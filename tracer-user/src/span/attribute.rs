@@ -26,14 +26,29 @@ pub(super) mod key {
     pub(crate) const KUBE_PROXY_SESSION_AFFINITY: &str = "hopspan.kube_proxy.session_affinity";
     /// `Local` where only this node's endpoints were to choose from.
     pub(crate) const KUBE_PROXY_TRAFFIC_POLICY: &str = "hopspan.kube_proxy.traffic_policy";
+    /// Why the rules lead nowhere: `no endpoints`, `no local endpoints`, `source not allowed`.
+    pub(crate) const KUBE_PROXY_REFUSAL: &str = "hopspan.kube_proxy.refusal";
+    /// How a connect that failed was found to belong to a request: `inferred`, or `ambiguous` where it
+    /// was not.
+    pub(crate) const CORRELATION: &str = "hopspan.correlation";
+    /// The process that connected, by its number in the machine's own PID namespace.
+    pub(crate) const SOURCE_PID: &str = "hopspan.source.process.pid";
     /// The service has no address of its own: its clients ask DNS for pods.
     pub(crate) const SERVICE_HEADLESS: &str = "hopspan.service.headless";
     /// Packets of this message that were sent in vain.
     pub(crate) const TCP_RETRANSMITS: &str = "hopspan.tcp.retransmits";
-    /// The kernel's `enum skb_drop_reason`.
+    /// Why the kernel dropped it: the name in `enum skb_drop_reason`, without `SKB_DROP_REASON_`.
     pub(crate) const DROP_REASON: &str = "hopspan.drop.reason";
     /// The hop in which it was dropped.
     pub(crate) const DROP_HOP: &str = "hopspan.drop.hop";
+    /// Who has dropped it, where that is known and no rule: `conntrack`.
+    pub(crate) const DROP_BY: &str = "hopspan.drop.by";
+    /// What of the message was sent again: `SYN`, `SYN-ACK`, `request`, `response`, `HEADERS`.
+    pub(crate) const TCP_PACKET: &str = "hopspan.tcp.packet";
+    /// Whose receive window was zero: `client`, `server`.
+    pub(crate) const WINDOW_OF: &str = "hopspan.tcp.window_of";
+    /// For how long it was, nanoseconds.
+    pub(crate) const WINDOW_CLOSED_NS: &str = "hopspan.tcp.zero_window_ns";
     /// Who ended the connection while an answer was expected: `client`, `server`.
     pub(crate) const CLOSED_BY: &str = "hopspan.closed_by";
     /// Which side of the exchange was on this node, where the other was not: `client`, `server`.

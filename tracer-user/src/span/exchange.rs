@@ -6,6 +6,7 @@ use opentelemetry_semantic_conventions::attribute as semconv;
 use tracer_common::{journey::End, message::Message};
 
 use crate::{
+    decode::{DropReasons, Journey},
     flow::Side,
     http::{
         Connect, Exchange, Leg,
@@ -13,24 +14,32 @@ use crate::{
         trace_context::{SpanId, TraceContext},
     },
     identity::{
-        kube_proxy::{Decision, Rules},
+        kube_proxy::{Decision, Refusal, Rules},
         who::Who,
     },
-    path::{Devices, Hop, HopName, Path, path},
+    path::{Devices, Hop, HopName, Lost, Path, path},
 };
 
 use super::{
-    Event, Span,
+    Span,
     attribute::{Attribute, key},
     clock::Clock,
-    half,
+    event, half,
     id::derive,
     message,
     nat::Nat,
     party::{Parties, sides},
 };
 
-/// What the spans need to know besides the exchange.
+/// The part of an exchange that is all of it.
+const EXCHANGE: &str = "exchange";
+
+/// The id of an exchange's span.
+pub(super) fn exchange_id(trace: &TraceContext, request_seq: u32) -> SpanId {
+    derive(trace, request_seq, EXCHANGE)
+}
+
+/// What the spans need to know besides their exchange or connect.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     /// Converts the kernel's times.
@@ -39,10 +48,19 @@ pub struct Context<'a> {
     pub devices: &'a Devices,
     /// Names of services.
     pub rules: &'a Rules,
+    /// Names of the kernel's reasons to drop a packet.
+    pub drop_reasons: &'a DropReasons,
     /// Names of pods.
     pub who: &'a Who,
     /// Tells this node's hops from another's.
     pub node: &'a str,
+}
+
+impl Context<'_> {
+    /// Why and where a packet was dropped; `None` where it was not.
+    pub fn lost(&self, journey: &Journey) -> Option<Lost> {
+        Lost::of(journey, self.devices, self.drop_reasons)
+    }
 }
 
 /// The spans of an exchange in its trace, parents first.
@@ -59,6 +77,7 @@ pub fn spans(exchange: &Exchange, trace: TraceContext, context: &Context<'_>) ->
         seq: exchange.request_seq,
         context,
         nat: nat.as_ref(),
+        refusal: None,
         parties,
         half: half::of(exchange),
         spans: Vec::new(),
@@ -67,24 +86,29 @@ pub fn spans(exchange: &Exchange, trace: TraceContext, context: &Context<'_>) ->
     maker.spans
 }
 
-struct Maker<'a> {
-    trace: TraceContext,
-    trace_state: Option<&'a Arc<str>>,
-    seq: u32,
-    context: &'a Context<'a>,
-    nat: Option<&'a Nat<'a>>,
-    parties: Parties<'a>,
-    half: Option<Side>,
-    spans: Vec<Span>,
+/// Makes the spans of one exchange, or of one connect.
+pub(super) struct Maker<'a> {
+    /// What span ids are derived from.
+    pub(super) trace: TraceContext,
+    pub(super) trace_state: Option<&'a Arc<str>>,
+    /// The same.
+    pub(super) seq: u32,
+    pub(super) context: &'a Context<'a>,
+    pub(super) nat: Option<&'a Nat<'a>>,
+    /// Why the rules lead nowhere.
+    pub(super) refusal: Option<&'a Refusal>,
+    pub(super) parties: Parties<'a>,
+    pub(super) half: Option<Side>,
+    pub(super) spans: Vec<Span>,
 }
 
 /// A span before it has its ids and times.
-struct Draft {
-    part: Cow<'static, str>,
-    role: &'static str,
-    name: Cow<'static, str>,
-    start_ns: u64,
-    end_ns: u64,
+pub(super) struct Draft {
+    pub(super) part: Cow<'static, str>,
+    pub(super) role: &'static str,
+    pub(super) name: Cow<'static, str>,
+    pub(super) start_ns: u64,
+    pub(super) end_ns: u64,
 }
 
 impl Maker<'_> {
@@ -105,7 +129,7 @@ impl Maker<'_> {
         let id = self.push(
             self.trace.parent_id,
             Draft {
-                part: "exchange".into(),
+                part: EXCHANGE.into(),
                 role: "exchange",
                 name: self.exchange_name(exchange),
                 start_ns: starts.map(|path| path.start_ns).min().unwrap_or(0),
@@ -115,19 +139,21 @@ impl Maker<'_> {
         );
         if let Some(span) = self.spans.last_mut() {
             span.error = message::error_type(exchange);
+            span.events = event::zero_windows(exchange, self.context.clock);
         }
         if let (Some(connect), Some(path)) = (&exchange.connect, &connect) {
-            self.leg(id, "connect", &connect.syn, path);
+            let legs: Vec<&Leg> = connect.legs().collect();
+            self.leg(id, "connect", &legs, path);
         }
-        self.leg(id, "request", &exchange.request, &request);
+        self.leg(id, "request", &[&exchange.request], &request);
         if let (Some(leg), Some(path)) = (&exchange.response, &response) {
-            self.leg(id, "response", leg, path);
+            self.leg(id, "response", &[leg], path);
         }
     }
 
-    /// A connect, request or response, and its hops.
-    fn leg(&mut self, parent: SpanId, role: &'static str, leg: &Leg, path: &Path) {
-        let mut attributes = self.leg_attributes(leg);
+    /// A connect, which is a SYN and its SYN-ACK, or a request or a response; and its hops.
+    pub(super) fn leg(&mut self, parent: SpanId, role: &'static str, legs: &[&Leg], path: &Path) {
+        let mut attributes = self.leg_attributes(legs);
         if let ("connect", Some(nat)) = (role, self.nat) {
             attributes.extend(nat.destination_attributes());
         }
@@ -143,15 +169,11 @@ impl Maker<'_> {
         };
         let id = self.push(parent, draft, attributes);
         if let Some(span) = self.spans.last_mut() {
-            span.events = leg
-                .retransmitted_ns()
-                .into_iter()
-                .map(|at_ns| Event {
-                    name: "tcp.retransmitted",
-                    at_unix_ns: self.context.clock.unix_ns(at_ns),
-                })
-                .collect();
-            if leg.journey.end == End::Dropped {
+            let context = self.context;
+            span.events = event::retransmissions(legs, context.clock, |leg, index| {
+                context.lost(leg.packets().get(index)?)
+            });
+            if legs.iter().any(|leg| leg.journey.end == End::Dropped) {
                 span.error = Some("packet dropped".into());
             }
         }
@@ -188,7 +210,12 @@ impl Maker<'_> {
         }
     }
 
-    fn push(&mut self, parent_id: SpanId, draft: Draft, mut attributes: Vec<Attribute>) -> SpanId {
+    pub(super) fn push(
+        &mut self,
+        parent_id: SpanId,
+        draft: Draft,
+        mut attributes: Vec<Attribute>,
+    ) -> SpanId {
         attributes.insert(0, Attribute::text(key::ROLE, draft.role));
         if let (Some(half), true) = (self.half, draft.role != "hop") {
             attributes.insert(1, Attribute::text(key::HALF, message::side(half)));
@@ -204,6 +231,7 @@ impl Maker<'_> {
             end_unix_ns: self.context.clock.unix_ns(draft.end_ns.max(draft.start_ns)),
             attributes,
             events: Vec::new(),
+            links: Vec::new(),
             error: None,
         });
         span_id
@@ -259,53 +287,60 @@ impl Maker<'_> {
     }
 
     /// What happened to the packets of a message.
-    fn leg_attributes(&self, leg: &Leg) -> Vec<Attribute> {
-        let journey = &leg.journey;
+    fn leg_attributes(&self, legs: &[&Leg]) -> Vec<Attribute> {
         let mut attributes = Vec::new();
-        if !leg.earlier.is_empty() {
-            let count = i64::try_from(leg.earlier.len()).unwrap_or(i64::MAX);
+        let retransmits: usize = legs.iter().map(|leg| leg.earlier.len()).sum();
+        if retransmits > 0 {
+            let count = i64::try_from(retransmits).unwrap_or(i64::MAX);
             attributes.push(Attribute::int(key::TCP_RETRANSMITS, count));
         }
         // The message may have arrived with a later packet; this one says why it took so long.
-        if let Some(dropped) = leg.dropped() {
-            let reason = dropped.drop_reason;
-            attributes.extend(reason.map(|reason| Attribute::int(key::DROP_REASON, reason)));
-            let hops = path(dropped, None, self.context.devices).hops;
-            attributes.extend(
-                hops.last()
-                    .map(|hop| Attribute::text(key::DROP_HOP, hop.name.as_str())),
-            );
-        }
-        let carries_head = !matches!(journey.message, Message::Syn | Message::SynAck);
-        let missing = match journey.end {
-            End::Expired => Some("end of the path"),
-            End::Socket if journey.stamps_cut => Some("last hops"),
-            End::Socket if carries_head && leg.read_ns.is_none() => Some("socket.queue"),
-            _ => None,
-        };
+        let dropped = legs.iter().filter_map(|leg| leg.dropped());
+        let dropped = dropped.max_by_key(|journey| journey.start_ns);
+        let lost = dropped.and_then(|journey| self.context.lost(journey));
+        attributes.extend(lost.into_iter().flat_map(event::drop_attributes));
+        let missing = legs.iter().find_map(|leg| missing(leg));
         attributes.extend(missing.map(|what| Attribute::text(key::INCOMPLETE, what)));
         attributes
     }
 
-    fn party_attributes(&self, attributes: &mut Vec<Attribute>) {
+    pub(super) fn party_attributes(&self, attributes: &mut Vec<Attribute>) {
         let decision = self.nat.and_then(Nat::decision);
         let decided = decision.map(|decision| &*decision.service);
-        self.parties.attributes(decided, attributes);
+        let refused = self.refusal.map(|refusal| &*refusal.service);
+        self.parties.attributes(decided.or(refused), attributes);
     }
 
     fn leg_path(&self, leg: &Leg) -> Path {
-        let mut path = path(&leg.journey, leg.read_ns, self.context.devices);
+        let Context {
+            devices,
+            drop_reasons,
+            ..
+        } = *self.context;
+        let mut path = path(&leg.journey, leg.read_ns, devices, drop_reasons);
         path.start_at(leg.first_start_ns());
         path
     }
 
     /// The SYN there and the SYN-ACK back.
-    fn connect_path(&self, connect: &Connect) -> Path {
+    pub(super) fn connect_path(&self, connect: &Connect) -> Path {
         let there = self.leg_path(&connect.syn);
         match &connect.syn_ack {
             Some(syn_ack) => there.then(self.leg_path(syn_ack)),
             None => there,
         }
+    }
+}
+
+/// What of the way of a message was not seen.
+fn missing(leg: &Leg) -> Option<&'static str> {
+    let journey = &leg.journey;
+    let carries_head = !matches!(journey.message, Message::Syn | Message::SynAck);
+    match journey.end {
+        End::Expired => Some("end of the path"),
+        End::Socket if journey.stamps_cut => Some("last hops"),
+        End::Socket if carries_head && leg.read_ns.is_none() => Some("socket.queue"),
+        _ => None,
     }
 }
 

@@ -16,17 +16,21 @@ pub(super) fn of(exchange: &Exchange) -> Option<Side> {
     if exchange.request.journey.has_arrived() {
         return Some(Side::Server);
     }
-    let connect = exchange.connect.iter().flat_map(legs);
     let others = [&exchange.response, &exchange.trailers]
         .into_iter()
         .flatten();
-    let mut legs = others.chain([&exchange.request]).chain(connect);
-    let crosses = |leg: &Leg| leg.journey.has_left() || leg.journey.has_arrived();
-    legs.any(crosses).then_some(Side::Client)
+    let mut legs = others.chain([&exchange.request]);
+    let client = legs.any(crosses).then_some(Side::Client);
+    client.or_else(|| exchange.connect.as_ref().and_then(of_connect))
 }
 
-fn legs(connect: &Connect) -> impl Iterator<Item = &Leg> {
-    [&connect.syn].into_iter().chain(&connect.syn_ack)
+/// The same of a connect, whose client is on this node.
+pub(super) fn of_connect(connect: &Connect) -> Option<Side> {
+    connect.legs().any(crosses).then_some(Side::Client)
+}
+
+fn crosses(leg: &Leg) -> bool {
+    leg.journey.has_left() || leg.journey.has_arrived()
 }
 
 /// What tells a hop of this node from others of its path. A node may see both halves of an exchange,

@@ -1,13 +1,19 @@
-//! Exchanges to spans.
+//! Exchanges to spans, and connects that failed.
 //!
 //! In: an exchange, the paths of its messages, the clocks, the rules. Out: `Span`s under the
-//! client's own span. Knows OpenTelemetry's names; knows nothing of OTLP.
+//! client's own span. In: a connect that failed, and what it was probably for. Out: its spans there,
+//! or in a trace of their own. Knows OpenTelemetry's names; knows nothing of OTLP.
 
+mod allowance;
 mod attribute;
 mod clock;
+mod event;
 mod exchange;
+mod failed_connect;
+mod failures;
 mod half;
 mod id;
+mod item;
 mod message;
 mod nat;
 mod party;
@@ -17,10 +23,13 @@ use std::{borrow::Cow, sync::Arc};
 
 use crate::http::trace_context::{SpanId, TraceId};
 
+pub use allowance::Allowance;
 pub use attribute::{Attribute, Value};
 pub use clock::Clock;
 pub use exchange::{Context, spans};
-pub use party::sides;
+pub use failed_connect::spans as failed_connect_spans;
+pub use failures::{Failure, Failures};
+pub use item::Item;
 pub use untraced::Untraced;
 
 /// A finished span. Its kind is INTERNAL.
@@ -44,8 +53,21 @@ pub struct Span {
     pub attributes: Vec<Attribute>,
     /// Moments within the span.
     pub events: Vec<Event>,
+    /// Spans of other traces, or of this one, that may have to do with it.
+    pub links: Vec<Link>,
     /// Why the status is an error, where it is one.
     pub error: Option<Cow<'static, str>>,
+}
+
+/// A span that another one may have to do with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its trace.
+    pub trace_id: TraceId,
+    /// W3C's `tracestate` there.
+    pub trace_state: Option<Arc<str>>,
+    /// Itself.
+    pub span_id: SpanId,
 }
 
 /// A moment within a span.
@@ -55,4 +77,6 @@ pub struct Event {
     pub name: &'static str,
     /// Nanoseconds since 1970-01-01 00:00 UTC.
     pub at_unix_ns: u64,
+    /// What is known of it.
+    pub attributes: Vec<Attribute>,
 }

@@ -10,7 +10,7 @@ use opentelemetry_semantic_conventions::attribute as semconv;
 use tracer_common::journey::End;
 
 use crate::{
-    decode::{DeviceId, fact::WorkloadKind},
+    decode::{DeviceId, Journey, fact::WorkloadKind},
     http::Exchange,
     identity::who::{Party, Service, Side, Who},
 };
@@ -26,8 +26,12 @@ pub(super) struct Parties<'w> {
 }
 
 /// Client and server of an exchange, as its request shows them.
-pub fn sides(exchange: &Exchange) -> [Side; 2] {
-    let journey = &exchange.request.journey;
+pub(super) fn sides(exchange: &Exchange) -> [Side; 2] {
+    sides_of(&exchange.request.journey)
+}
+
+/// Client and server, as a packet of the client's shows them.
+pub(super) fn sides_of(journey: &Journey) -> [Side; 2] {
     let server = match (journey.received, journey.conntrack) {
         (Some(received), _) => received.destination,
         (None, Some(conntrack)) => conntrack.reply.source,

@@ -36,6 +36,11 @@ impl Connection {
         self.exchanges.iter_mut()
     }
 
+    /// The same, to look at.
+    pub(super) fn open_exchanges(&self) -> impl Iterator<Item = &Exchange> {
+        self.exchanges.iter()
+    }
+
     /// Another protocol begins: what looks like a head from now on is none.
     pub(super) fn leave_alone(&mut self) {
         self.is_left_alone = true;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     decode::{Fragment, Journey},
-    flow::{Cause, Ending, PacketId},
-    http::{Answered, Asked, Connect, Exchange, Leg},
+    flow::{Cause, Ending, PacketId, ZeroWindow},
+    http::{Answered, Asked, Connect, Exchange, Leg, Served, Serving},
     http2::{
         fragments::Direction,
         headers::RequestHeaders,
@@ -172,6 +172,30 @@ impl Open {
         if self.packets.read(direction, seq, at_ns) {
             self.complete(done);
         }
+    }
+
+    /// Which process will have read the requests in the packet that starts at `seq`.
+    pub(super) fn read_by(&mut self, seq: u32, tgid: Option<u32>) {
+        self.packets.read_by(seq, tgid);
+    }
+
+    /// The requests that are being served now, or whose responses are on their way.
+    pub(super) fn served(&self) -> impl Iterator<Item = Served> {
+        self.streams.values().filter_map(|stream| {
+            let leg = |id: Option<PacketId>| self.packets.leg(id?);
+            Served::new(&Serving {
+                asked: &stream.asked,
+                request: leg(Some(stream.request))?,
+                request_seq: stream.request_seq,
+                last: leg(stream.trailers.or(stream.response)),
+                ending: stream.ending,
+            })
+        })
+    }
+
+    /// The receiver of a direction has no room, or has room again: every stream waits for it.
+    pub(super) fn window(&mut self, direction: Direction, zero: ZeroWindow) {
+        self.packets.window(direction, zero);
     }
 
     /// The connection has ended; so have the streams that had not.

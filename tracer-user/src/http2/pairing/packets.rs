@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::{
     decode::Journey,
-    flow::{PacketId, before},
+    flow::{PacketId, ZeroWindow, before},
     http::{Connect, Leg},
     http2::{fragments::Direction, frame::HEADER_BYTES},
 };
@@ -157,6 +157,24 @@ impl Packets {
             leg.read_ns.get_or_insert(at_ns);
         }
         is_needed
+    }
+
+    /// The process that reads the requests in the packet that starts at `seq`.
+    pub(super) fn read_by(&mut self, seq: u32, tgid: Option<u32>) {
+        let packet = self.by_seq.get(&(Direction::ToServer, seq));
+        let packet = packet.and_then(|id| self.needed.get_mut(id));
+        if let Some(leg) = packet.and_then(|packet| packet.leg.as_mut()) {
+            leg.reader = tgid;
+        }
+    }
+
+    /// The receiver of a direction has no room for the rest of any message, or has room again.
+    pub(super) fn window(&mut self, direction: Direction, zero: ZeroWindow) {
+        let packets = self.needed.values_mut();
+        packets
+            .filter(|packet| packet.direction == direction)
+            .filter_map(|packet| packet.leg.as_mut())
+            .for_each(|leg| leg.window(zero));
     }
 
     /// The way of a packet.

@@ -77,7 +77,11 @@ impl Story {
         self.now_ns += 1_000;
         let at_ns = self.now_ns;
         self.event(match side {
-            Side::Server => EventKind::RequestRead { seq, at_ns },
+            Side::Server => EventKind::RequestRead {
+                seq,
+                at_ns,
+                tgid: None,
+            },
             Side::Client => EventKind::ResponseRead { seq, at_ns },
         });
     }

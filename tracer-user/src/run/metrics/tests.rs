@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{capture, decode::fact::Kind, export, pipeline};
+use crate::{capture, decode::fact::Kind, export, pipeline, span::Failure};
 
 use super::{super::rules::Mode, *};
 
@@ -24,6 +24,14 @@ fn numbers() -> Numbers {
             spans: 60,
             ..Default::default()
         },
+        failures: vec![(
+            Failure {
+                reason: "NETFILTER_DROP".into(),
+                service: "shop/web:http".into(),
+                hop: "netfilter.forward",
+            },
+            3,
+        )],
         export: export::Totals {
             sent: 58,
             failed: 1,
@@ -57,6 +65,7 @@ fn every_number_has_its_line() {
     });
     let text = render(&status);
     for line in [
+        r#"hopspan_failures_total{reason="NETFILTER_DROP",service="shop/web:http",hop="netfilter.forward"} 3"#,
         "# TYPE hopspan_journeys_opened counter",
         "hopspan_journeys_opened_total 1",
         "hopspan_journeys_closed_total 2",

@@ -10,7 +10,7 @@ use tracer_common::{hook::Hook, message::Message};
 
 use super::*;
 use crate::{
-    decode::{ClockSample, Conntrack, Journey, Stamp, Tuple},
+    decode::{ClockSample, Conntrack, Stamp, Tuple},
     flow::{Cause, Ending, Side},
     http::{Answered, head::RequestHead},
     span::Value,
@@ -24,7 +24,7 @@ fn address(text: &str) -> SocketAddr {
 }
 
 /// A journey of three stamps, 10 ns apart, from a client through `web-manual`'s ClusterIP.
-fn journey(message: Message, start_ns: u64, end: End) -> Journey {
+pub(crate) fn journey(message: Message, start_ns: u64, end: End) -> Journey {
     let stamp = |after_ns, hook| Stamp {
         at_ns: start_ns + after_ns,
         hook,
@@ -100,6 +100,12 @@ pub(crate) fn exchange(headers: &str) -> Exchange {
 }
 
 fn make(exchange: &Exchange) -> Vec<Span> {
+    let trace = exchange.asked.trace.sampled();
+    with_context(|context| trace.map_or_else(Vec::new, |trace| spans(exchange, trace, context)))
+}
+
+/// With the rules of the fixture; monotonic 0 is a millisecond after 1970 began.
+pub(crate) fn with_context<T>(make: impl FnOnce(&Context<'_>) -> T) -> T {
     let mut clock = Clock::default();
     clock.sample(ClockSample {
         monotonic_ns: 0,
@@ -107,15 +113,17 @@ fn make(exchange: &Exchange) -> Vec<Span> {
         uncertainty_ns: 0,
     });
     let (rules, _) = Rules::from_iptables_save(RULES);
-    let context = Context {
+    make(&Context {
         clock: &clock,
         devices: &Devices::default(),
         rules: &rules,
+        drop_reasons: &DropReasons {
+            reasons: [(8, "NETFILTER_DROP".into())].into(),
+            ..DropReasons::default()
+        },
         who: &Who::default(),
         node: "node",
-    };
-    let trace = exchange.asked.trace.sampled();
-    trace.map_or_else(Vec::new, |trace| spans(exchange, trace, &context))
+    })
 }
 
 /// Checks `name start..end` of each span that is no hop, indented by depth.
@@ -132,7 +140,7 @@ fn check(exchange: &Exchange, expected: &[&str]) {
     assert_eq!(lines, expected);
 }
 
-fn attribute(span: &Span, key: &str) -> String {
+pub(crate) fn attribute(span: &Span, key: &str) -> String {
     let found = span
         .attributes
         .iter()

@@ -170,6 +170,7 @@ impl Story {
             cookie,
             read_seq: seq.wrapping_add(1),
             at_ns: self.now_ns,
+            tgid: None,
         });
         self.events(events);
     }

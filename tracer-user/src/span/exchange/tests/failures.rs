@@ -14,7 +14,7 @@ fn a_dropped_request() {
     let spans = make(&exchange);
     let request = &spans[1];
     assert_eq!(request.error.as_deref(), Some("packet dropped"));
-    assert_eq!(attribute(request, "hopspan.drop.reason"), "8");
+    assert_eq!(attribute(request, "hopspan.drop.reason"), "NETFILTER_DROP");
     assert_eq!(
         attribute(request, "hopspan.drop.hop"),
         "netfilter.prerouting"
@@ -41,7 +41,10 @@ fn a_retransmission_is_time_in_the_sender_s_stack() {
         .unwrap();
     assert_eq!(attribute(&spans[index], "hopspan.tcp.retransmits"), "1");
     // The first packet is gone; the event is the second, which arrived.
-    assert_eq!(attribute(&spans[index], "hopspan.drop.reason"), "8");
+    assert_eq!(
+        attribute(&spans[index], "hopspan.drop.reason"),
+        "NETFILTER_DROP"
+    );
     assert_eq!(
         attribute(&spans[index], "hopspan.drop.hop"),
         "netfilter.prerouting"

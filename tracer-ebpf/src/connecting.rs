@@ -1,0 +1,120 @@
+//! Connections that are being opened, and those of them that cannot be.
+//!
+//! In: changes of a client's socket. Out: a record for each that never was established. connect(2)
+//! runs in the process that wants the connection, the end of it often in nobody's: who it was is
+//! remembered from the one to the other.
+
+use aya_ebpf::{
+    Global,
+    helpers::{
+        bpf_get_current_ancestor_cgroup_id, bpf_get_current_cgroup_id, bpf_get_current_pid_tgid,
+        bpf_ktime_get_ns,
+    },
+    macros::map,
+    maps::LruHashMap,
+};
+use tracer_common::{
+    RecordKind, counter::Counter, failed_connect::FailedConnect, hook::Hook, tuple::Tuple,
+};
+
+use crate::{count::hit, emit, kernel::sock::Sock};
+
+/// Connections that are being opened at one time. The least recently used goes when there are more: its
+/// end is then told as that of any socket.
+const MAX_CONNECTING: u32 = 16_384;
+/// How deep below the root of all cgroups the followed one is looked for; Kubernetes has five levels
+/// above a container, inside a container some more.
+const MAX_LEVELS: i32 = 16;
+/// kernel: IPPROTO_TCP. Other protocols have the same states (MPTCP, SCTP), and other meanings.
+const IPPROTO_TCP: u16 = 6;
+
+/// The cgroup v2 id of the directory whose sockets are followed. The agent writes it.
+#[unsafe(no_mangle)]
+static FOLLOWED_CGROUP: Global<u64> = Global::new(0);
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Connecting {
+    began_ns: u64,
+    cgroup: u64,
+    tgid: u32,
+    padding: u32,
+}
+
+#[map]
+static CONNECTING: LruHashMap<u64, Connecting> = LruHashMap::with_max_entries(MAX_CONNECTING, 0);
+
+/// A process connects (kernel: tcp_v4_connect, tcp_v6_connect; the port may not be chosen yet).
+#[inline(always)]
+pub(crate) fn begin(sock: Sock) {
+    if sock.protocol() != IPPROTO_TCP || !is_followed() {
+        return;
+    }
+    let connecting = Connecting {
+        // SAFETY: the helper has no preconditions.
+        began_ns: unsafe { bpf_ktime_get_ns() },
+        // SAFETY: as above.
+        cgroup: unsafe { bpf_get_current_cgroup_id() },
+        tgid: (bpf_get_current_pid_tgid() >> 32) as u32,
+        padding: 0,
+    };
+    // A failure shows as a connection whose failure is not told.
+    let _ = CONNECTING.insert(sock.make_cookie(), connecting, 0);
+}
+
+/// It is a connection now.
+#[inline(always)]
+pub(crate) fn established(sock: Sock) {
+    let _ = CONNECTING.remove(sock.cookie());
+}
+
+/// It will be none. Whether that is told.
+#[inline(always)]
+pub(crate) fn failed(sock: Sock) -> bool {
+    let cookie = sock.cookie();
+    let Some(connecting) = CONNECTING.get_ptr(cookie) else {
+        return false;
+    };
+    // SAFETY: checked for null; map memory stays mapped.
+    let Connecting {
+        began_ns,
+        cgroup,
+        tgid,
+        ..
+    } = unsafe { *connecting };
+    hit(Hook::SocketClose);
+    let mut record = FailedConnect {
+        kind: RecordKind::FailedConnect as u32,
+        error: sock.error(),
+        began_ns,
+        // SAFETY: the helper has no preconditions.
+        at_ns: unsafe { bpf_ktime_get_ns() },
+        cookie,
+        cgroup,
+        tgid,
+        tuple: Tuple::ZERO,
+    };
+    sock.copy_tuple(&mut record.tuple);
+    emit::send::<FailedConnect>(&record, Counter::FailedConnectLost);
+    let _ = CONNECTING.remove(cookie);
+    true
+}
+
+/// Whether the running process is in or below the followed cgroup.
+#[inline(always)]
+fn is_followed() -> bool {
+    let followed = FOLLOWED_CGROUP.load();
+    let mut level = 0;
+    while level < MAX_LEVELS {
+        // SAFETY: the helper has no preconditions; 5.6 and later in programs of this kind.
+        let ancestor = unsafe { bpf_get_current_ancestor_cgroup_id(level) };
+        if ancestor == followed {
+            return true;
+        }
+        if ancestor == 0 {
+            return false;
+        }
+        level += 1;
+    }
+    false
+}

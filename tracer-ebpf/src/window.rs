@@ -1,0 +1,102 @@
+//! Tells user space when a socket that has received a message has no room for more, and when it has
+//! again.
+//!
+//! Only the two changes are sent, not each packet that repeats them. While no window is closed, which
+//! is nearly always, a packet costs one look into an array. An entry whose socket closes stays until
+//! it is the least recently used: cookies are never given twice.
+
+use aya_ebpf::{
+    helpers::bpf_ktime_get_ns,
+    macros::map,
+    maps::{Array, LruHashMap},
+};
+use tracer_common::{
+    RecordKind,
+    counter::Counter,
+    window::{Window, WindowKind},
+};
+
+use crate::{emit, packet::Packet, unread};
+
+/// Sockets whose window is closed at one time. The least recently used goes when there are more: when
+/// it opens is not told then.
+const MAX_CLOSED: u32 = 1024;
+/// A peer asks for room at least so often, and the socket says again that it has none: twice the time
+/// between two such probes (kernel: TCP_RTO_MAX).
+const REPEATED_NS: u64 = 240_000_000_000;
+const BPF_NOEXIST: u64 = 1;
+
+/// Since when the window of a socket is closed, by the socket's cookie.
+#[map]
+static CLOSED_WINDOWS: LruHashMap<u64, u64> = LruHashMap::with_max_entries(MAX_CLOSED, 0);
+
+/// When any socket last said that it had no room; 0 when that is long ago.
+#[map]
+static LAST_CLOSED: Array<u64> = Array::with_max_entries(1, 0);
+
+/// A socket sends a packet, and in it the size of its receive window.
+#[inline(always)]
+pub(crate) fn advertised(packet: &Packet, cookie: impl FnOnce() -> u64) {
+    if !packet.tells_window() {
+        return;
+    }
+    if packet.window == 0 {
+        closed(cookie());
+    } else if last_closed_ns() != 0 {
+        opened(cookie());
+    }
+}
+
+#[inline(never)]
+fn closed(cookie: u64) {
+    if !unread::is_known(cookie) {
+        return;
+    }
+    // SAFETY: the helper has no preconditions.
+    let now_ns = unsafe { bpf_ktime_get_ns() };
+    set_last_closed_ns(now_ns);
+    if CLOSED_WINDOWS.insert(cookie, now_ns, BPF_NOEXIST).is_ok() {
+        send(WindowKind::Closed as u32, cookie, now_ns, now_ns);
+    }
+}
+
+#[inline(never)]
+fn opened(cookie: u64) {
+    // SAFETY: the helper has no preconditions.
+    let now_ns = unsafe { bpf_ktime_get_ns() };
+    // SAFETY: the value is copied at once; map memory stays mapped.
+    match unsafe { CLOSED_WINDOWS.get(cookie).copied() } {
+        Some(closed_ns) => {
+            let _ = CLOSED_WINDOWS.remove(cookie);
+            send(WindowKind::Opened as u32, cookie, now_ns, closed_ns);
+        }
+        None if now_ns.saturating_sub(last_closed_ns()) > REPEATED_NS => set_last_closed_ns(0),
+        None => {}
+    }
+}
+
+#[inline(always)]
+fn last_closed_ns() -> u64 {
+    LAST_CLOSED.get(0).copied().unwrap_or(0)
+}
+
+/// Of two CPUs that write at once either may win: both are right.
+#[inline(always)]
+fn set_last_closed_ns(ns: u64) {
+    if let Some(last_ns) = LAST_CLOSED.get_ptr_mut(0) {
+        // SAFETY: checked for null; an aligned u64, which is written at once.
+        unsafe { last_ns.write_volatile(ns) };
+    }
+}
+
+#[inline(always)]
+fn send(what: u32, cookie: u64, at_ns: u64, closed_ns: u64) {
+    let record = Window {
+        kind: RecordKind::Window as u32,
+        what,
+        at_ns,
+        closed_ns,
+        cookie,
+    };
+    emit::send::<Window>(&record, Counter::WindowLost);
+}

@@ -1,0 +1,82 @@
+//! What this kernel calls its reasons to drop a packet.
+//!
+//! In: the enumerators of `enum skb_drop_reason`, whose numbers differ between kernels, as the agent
+//! found them. Out: the name of a number. Knows no packet.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The upper half of a reason is the subsystem that gave it, 0 for the core (kernel:
+/// SKB_DROP_REASON_SUBSYS_SHIFT, 6.4 and later).
+const SUBSYSTEM_SHIFT: u32 = 16;
+
+/// The names of reasons, without `SKB_DROP_REASON_`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DropReasons {
+    /// `enum skb_drop_reason`.
+    pub reasons: BTreeMap<u32, String>,
+    /// `enum skb_drop_reason_subsys`: who else gives reasons, by numbers of their own.
+    pub subsystems: BTreeMap<u32, String>,
+}
+
+/// Who drops packets for a reason, where its name tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropLayer {
+    /// A function of a netfilter hook.
+    Netfilter,
+    /// The transport layer of the receiver.
+    Transport,
+}
+
+impl DropReasons {
+    /// Who drops packets for this reason; `None` where the name is not known or tells nothing.
+    pub fn layer(&self, reason: u32) -> Option<DropLayer> {
+        match self.reasons.get(&reason)?.as_str() {
+            "NETFILTER_DROP" => Some(DropLayer::Netfilter),
+            "NO_SOCKET" => Some(DropLayer::Transport),
+            name if name.starts_with("TCP_") || name.starts_with("SOCKET_") => {
+                Some(DropLayer::Transport)
+            }
+            _ => None,
+        }
+    }
+
+    /// The kernel's name of a reason: `NETFILTER_DROP`; of a subsystem's own, `OPENVSWITCH:3`; the number
+    /// where its name is not known.
+    pub fn name(&self, reason: u32) -> String {
+        if let Some(name) = self.reasons.get(&reason) {
+            return name.clone();
+        }
+        let own = reason & ((1 << SUBSYSTEM_SHIFT) - 1);
+        match self.subsystems.get(&(reason >> SUBSYSTEM_SHIFT)) {
+            Some(subsystem) if reason != own => format!("{subsystem}:{own}"),
+            _ => reason.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_is_not_known_stays_one() {
+        let reasons = DropReasons {
+            reasons: BTreeMap::from([(12, "NETFILTER_DROP".into())]),
+            subsystems: BTreeMap::from([(0, "CORE".into()), (2, "OPENVSWITCH".into())]),
+        };
+        for (reason, name) in [
+            (12, "NETFILTER_DROP"),
+            (13, "13"),
+            ((2 << 16) | 3, "OPENVSWITCH:3"),
+            ((9 << 16) | 3, "589827"),
+        ] {
+            assert_eq!(reasons.name(reason), name);
+        }
+        assert_eq!(reasons.layer(12), Some(DropLayer::Netfilter));
+        assert_eq!(reasons.layer(13), None);
+        assert_eq!(DropReasons::default().name(12), "12");
+    }
+}

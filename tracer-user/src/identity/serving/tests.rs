@@ -1,0 +1,152 @@
+//! What a connect was for, as of the moment at which it began.
+
+use super::*;
+use crate::{
+    decode::{
+        Fact, Tuple,
+        fact::{CgroupFact, PodFact},
+    },
+    http::trace_context::{SpanId, TraceContext, TraceId},
+};
+
+const MS: u64 = 1_000_000;
+/// The connect's process and cgroup.
+const TGID: u32 = 7;
+const CGROUP: u64 = 70;
+
+/// A request, by its number, that is served by a process of a cgroup at these times.
+fn served(number: u8, tgid: u32, cgroup: u64, from_ns: u64, until_ns: Option<u64>) -> Served {
+    Served {
+        trace: TraceContext {
+            trace_id: TraceId([number; 16]),
+            parent_id: SpanId([number; 8]),
+            flags: 1,
+        },
+        tracestate: None,
+        request_seq: number.into(),
+        tgid: Some(tgid),
+        cgroup,
+        from_ns,
+        until_ns,
+    }
+}
+
+fn failed(began_ns: u64) -> decode::FailedConnect {
+    decode::FailedConnect {
+        cookie: 1,
+        began_ns,
+        at_ns: began_ns + 500 * MS,
+        error: None,
+        tgid: TGID,
+        cgroup: CGROUP,
+        sent: Tuple {
+            source: ([10, 0, 0, 1], 1).into(),
+            destination: ([10, 0, 0, 2], 2).into(),
+        },
+    }
+}
+
+fn past(serving: &mut Serving, number: u8, tgid: u32, from_ms: u64, until_ms: u64) {
+    let served = served(number, tgid, CGROUP, from_ms * MS, Some(until_ms * MS));
+    serving.remember(served, until_ms * MS);
+}
+
+/// `one N`, `of N, N` or `none`.
+fn found(serving: &Serving, open: &[Served], who: &Who, began_ns: u64) -> String {
+    let number = |served: &Served| served.request_seq.to_string();
+    match serving.correlate(&failed(began_ns), open, who) {
+        Correlation::None => "none".to_owned(),
+        Correlation::Inferred(served) => format!("one {}", number(&served)),
+        Correlation::Ambiguous(all) => {
+            let numbers: Vec<String> = all.iter().map(number).collect();
+            format!("of {}", numbers.join(", "))
+        }
+    }
+}
+
+fn check(open: &[Served], expected: &str) {
+    let found = found(&Serving::default(), open, &Who::default(), 100 * MS);
+    assert_eq!(found, expected, "{open:#?}");
+}
+
+#[test]
+fn one_several_or_none() {
+    let mine = |number| served(number, TGID, CGROUP, 50 * MS, None);
+    check(&[], "none");
+    check(&[mine(1)], "one 1");
+    check(&[mine(2), mine(1)], "of 1, 2");
+    check(&[served(1, 8, 80, 50 * MS, None)], "none");
+}
+
+#[test]
+fn the_process_decides_before_the_pod() {
+    let mine = served(1, TGID, CGROUP, 50 * MS, None);
+    let beside = |number| served(number, 8, CGROUP, 50 * MS, None);
+    check(&[mine.clone(), beside(2), beside(3)], "one 1");
+    check(&[beside(2)], "one 2");
+    check(&[beside(2), beside(3)], "of 2, 3");
+    // The process was not told: an old recording.
+    let unknown = Served { tgid: None, ..mine };
+    check(&[unknown], "one 1");
+}
+
+#[test]
+fn only_what_was_served_when_the_connect_began() {
+    let during = |from_ms: u64, until_ms: Option<u64>| {
+        let until_ns = until_ms.map(|until| until * MS);
+        served(1, TGID, CGROUP, from_ms * MS, until_ns)
+    };
+    check(&[during(101, None)], "none");
+    check(&[during(100, None)], "one 1");
+    check(&[during(50, Some(100))], "none");
+    check(&[during(50, Some(101))], "one 1");
+}
+
+/// A connect is told half a second after it has failed, and may take two minutes to fail.
+#[test]
+fn what_was_answered_meanwhile_counts() {
+    let mut serving = Serving::default();
+    past(&mut serving, 1, TGID, 10, 90);
+    past(&mut serving, 2, TGID, 50, 150);
+    past(&mut serving, 3, 8, 10, 140);
+    let who = Who::default();
+    assert_eq!(found(&serving, &[], &who, 100 * MS), "one 2");
+    assert_eq!(found(&serving, &[], &who, 60 * MS), "of 1, 2");
+    serving.set_now(KEEP_NS + 91 * MS);
+    assert_eq!(found(&serving, &[], &who, 100 * MS), "one 2");
+    // One that was being served then is forgotten: nobody knows any more whether it was the only one.
+    assert_eq!(found(&serving, &[], &who, 60 * MS), "of 2");
+    serving.set_now(u64::MAX);
+    assert_eq!(found(&serving, &[], &who, 60 * MS), "none");
+    assert!(serving.past.is_empty());
+}
+
+#[test]
+fn containers_of_one_pod_are_one() {
+    let mut who = Who::default();
+    let open = [served(1, 8, 71, 50 * MS, None)];
+    let serving = Serving::default();
+    assert_eq!(found(&serving, &open, &who, 100 * MS), "none");
+    for id in [CGROUP, 71] {
+        who.learn(Fact::Cgroup(CgroupFact {
+            id,
+            pod_uid: "uid".into(),
+            container_id: Some(format!("container-{id}")),
+        }));
+    }
+    who.learn(Fact::Pod(PodFact {
+        uid: "uid".into(),
+        ..PodFact::default()
+    }));
+    assert_eq!(found(&serving, &open, &who, 100 * MS), "one 1");
+}
+
+#[test]
+fn what_is_remembered_is_bounded() {
+    let mut serving = Serving::default();
+    for _ in 0..=MAX_SERVED {
+        past(&mut serving, 1, TGID, 10, 90);
+    }
+    assert_eq!(serving.past.len(), MAX_SERVED);
+    assert_eq!(serving.complete_from_ns, 90 * MS);
+}

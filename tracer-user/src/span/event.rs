@@ -1,0 +1,89 @@
+//! What happened to the packets of a message, as events of its span.
+//!
+//! In: legs. Out: `Event`s. TCP repairs what these tell of, so none of them is an error.
+
+use tracer_common::message::Message;
+
+use crate::{
+    http::{Exchange, Leg},
+    path::Lost,
+};
+
+use super::{
+    Event,
+    attribute::{Attribute, key},
+    clock::Clock,
+};
+
+/// A packet of the message was sent again; with what became of the one before it, where that is known.
+pub(super) fn retransmissions(
+    legs: &[&Leg],
+    clock: &Clock,
+    lost: impl Fn(&Leg, usize) -> Option<Lost>,
+) -> Vec<Event> {
+    let mut events: Vec<Event> = legs
+        .iter()
+        .flat_map(|leg| {
+            let again = leg.packets().into_iter().enumerate().skip(1);
+            again.map(|(index, packet)| {
+                let packet_name = message_name(packet.message);
+                let mut attributes = vec![Attribute::text(key::TCP_PACKET, packet_name)];
+                attributes.extend(lost(leg, index - 1).into_iter().flat_map(drop_attributes));
+                Event {
+                    name: "tcp.retransmitted",
+                    at_unix_ns: clock.unix_ns(packet.start_ns),
+                    attributes,
+                }
+            })
+        })
+        .collect();
+    events.sort_by_key(|event| event.at_unix_ns);
+    events
+}
+
+/// Why and where a packet was dropped.
+pub(super) fn drop_attributes(lost: Lost) -> impl Iterator<Item = Attribute> {
+    let reason = lost
+        .reason
+        .map(|reason| Attribute::text(key::DROP_REASON, reason));
+    let hop = lost
+        .hop
+        .map(|hop| Attribute::text(key::DROP_HOP, hop.as_str()));
+    let by = lost
+        .by_conntrack
+        .then(|| Attribute::text(key::DROP_BY, "conntrack"));
+    reason.into_iter().chain(hop).chain(by)
+}
+
+/// A side had no room for what the other sent; with how long, once it had room again.
+pub(super) fn zero_windows(exchange: &Exchange, clock: &Clock) -> Vec<Event> {
+    let of = |leg: Option<&Leg>, side: &'static str| -> Vec<Event> {
+        let windows = leg.into_iter().flat_map(|leg| &leg.zero_windows);
+        let event = windows.map(|zero| {
+            let duration = zero.opened_ns.map(|ns| ns.saturating_sub(zero.closed_ns));
+            let duration = duration.and_then(|ns| i64::try_from(ns).ok());
+            let side = Attribute::text(key::WINDOW_OF, side);
+            let duration = duration.map(|ns| Attribute::int(key::WINDOW_CLOSED_NS, ns));
+            Event {
+                name: "tcp.zero_window",
+                at_unix_ns: clock.unix_ns(zero.closed_ns),
+                attributes: std::iter::once(side).chain(duration).collect(),
+            }
+        });
+        event.collect()
+    };
+    let mut events = of(Some(&exchange.request), "server");
+    events.extend(of(exchange.response.as_ref(), "client"));
+    events.sort_by_key(|event| event.at_unix_ns);
+    events
+}
+
+fn message_name(message: Message) -> &'static str {
+    match message {
+        Message::Syn => "SYN",
+        Message::SynAck => "SYN-ACK",
+        Message::Request => "request",
+        Message::Response => "response",
+        Message::Headers => "HEADERS",
+    }
+}

@@ -1,0 +1,102 @@
+//! What is counted of exchanges, and what a bound does.
+
+use tracer_common::{journey::End, message::Message};
+
+use super::*;
+use crate::{
+    decode::DropReasons,
+    flow::{Cause, Ending, ZeroWindow},
+    identity::who::Who,
+    path::Devices,
+    span::{
+        Clock,
+        exchange::tests::{exchange, journey},
+    },
+};
+
+const RULES: &str = include_str!("../../../tests/fixtures/kube-proxy/iptables-save.txt");
+
+/// Counts what `count` counts; each line is `reason service hop count`.
+fn check(count: impl FnOnce(&mut Failures, &Context<'_>), expected: &[&str]) {
+    let (rules, _) = Rules::from_iptables_save(RULES);
+    let context = Context {
+        clock: &Clock::default(),
+        devices: &Devices::default(),
+        rules: &rules,
+        drop_reasons: &DropReasons {
+            reasons: [(8, "NETFILTER_DROP".into())].into(),
+            ..DropReasons::default()
+        },
+        who: &Who::default(),
+        node: "node",
+    };
+    let mut failures = Failures::default();
+    count(&mut failures, &context);
+    let lines: Vec<String> = failures
+        .counts()
+        .map(|(failure, count)| {
+            let Failure {
+                reason,
+                service,
+                hop,
+            } = failure;
+            format!("{reason} {service} {hop} {count}")
+        })
+        .collect();
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn a_drop_is_counted_with_its_journey_and_no_arrival_is() {
+    check(
+        |failures, context| {
+            for end in [End::Dropped, End::Socket, End::Dropped] {
+                failures.journey(&journey(Message::Request, 5, end), context);
+            }
+        },
+        &["NETFILTER_DROP default/web-manual:http netfilter.prerouting 2"],
+    );
+}
+
+#[test]
+fn what_went_wrong_with_an_exchange_is_counted() {
+    let mut failed = exchange("");
+    failed.request.earlier = vec![journey(Message::Request, 1_150, End::Dropped)];
+    failed.request.window(ZeroWindow {
+        closed_ns: 1_250,
+        opened_ns: None,
+    });
+    failed.response = None;
+    failed.ending = Some(Ending {
+        cause: Cause::Reset,
+        by: None,
+        at_ns: 2_000,
+    });
+    check(
+        |failures, context| failures.exchange(&failed, context),
+        &[
+            "connection_reset default/web-manual:http  1",
+            "retransmitted default/web-manual:http netfilter.prerouting 1",
+            "zero_window default/web-manual:http  1",
+        ],
+    );
+}
+
+#[test]
+fn an_exchange_without_trouble_counts_nothing() {
+    check(
+        |failures, context| failures.exchange(&exchange(""), context),
+        &[],
+    );
+}
+
+#[test]
+fn beyond_the_bound_all_are_one() {
+    let mut failures = Failures::default();
+    for number in 0..MAX_FAILURES + 9 {
+        failures.count(Failure::of_no_hop(number.to_string(), no_service()));
+    }
+    assert_eq!(failures.counts().count(), MAX_FAILURES + 1);
+    let other = Failure::of_no_hop(OTHER, no_service());
+    assert_eq!(failures.0.get(&other), Some(&9));
+}

@@ -1,0 +1,39 @@
+//! What spans are made of: something that has ended, by itself or by a failure.
+
+use crate::{
+    http::{Exchange, FailedConnect},
+    identity::{serving::Correlation, who::Side},
+};
+
+use super::{failed_connect, party};
+
+/// An exchange, or a connect that came to none.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "most are exchanges: a box would cost each an allocation"
+)]
+#[derive(Clone, Debug)]
+pub enum Item {
+    /// A request and its response.
+    Exchange(Exchange),
+    /// A connection that could not be opened, and what it was probably for.
+    FailedConnect(FailedConnect, Correlation),
+}
+
+impl Item {
+    /// Client and server.
+    pub fn sides(&self) -> [Side; 2] {
+        match self {
+            Self::Exchange(exchange) => party::sides(exchange),
+            Self::FailedConnect(failed, _) => failed_connect::sides(failed),
+        }
+    }
+
+    /// Whether there will be spans of it, as far as can be said before they are made.
+    pub fn is_traced(&self) -> bool {
+        match self {
+            Self::Exchange(exchange) => exchange.asked.trace.sampled().is_some(),
+            Self::FailedConnect(..) => true,
+        }
+    }
+}
