@@ -1,4 +1,4 @@
-//! The `hopspan` binary: the agent, its doctor, and the viewer.
+//! The `hopspan` binary: the agent, its doctor, the viewer, and the merge of what was viewed.
 
 use std::process::ExitCode;
 
@@ -19,6 +19,7 @@ enum Command {
     Doctor(tracer_user::doctor::Args),
     /// Receive OTLP and show traces in the terminal.
     View(tracer_view::Args),
+    Merge(tracer_view::MergeArgs),
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -40,6 +41,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Run(args) => tracer_user::run::run(args).await?,
         Command::Doctor(args) => return tracer_user::doctor::run(&args),
         Command::View(args) => tracer_view::run(args).await?,
+        Command::Merge(args) => tracer_view::merge_files(&args, std::io::stdout())?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -24,6 +24,7 @@ pub mod call;
 pub mod choose;
 pub mod compare;
 pub mod decode;
+mod files;
 pub mod merge;
 mod page;
 pub mod receive;
@@ -36,4 +37,5 @@ pub mod text;
 pub mod tree;
 
 pub use args::Args;
+pub use files::{MergeArgs, merge_files};
 pub use run::{Bound, run, view};

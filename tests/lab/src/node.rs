@@ -277,7 +277,10 @@ impl Node {
             write_sysctl("net/bridge/bridge-nf-call-ip6tables", "1")
         })??;
         resources.plug(wire, netns, &format!("node{number}"), self.on_wire())?;
-        self.apply(&options.overlay.own(*number))?;
+        let overlay = options.overlay;
+        self.apply(&overlay.own(*number)).with_context(|| {
+            format!("lay out overlay {overlay}: is the kernel's module of that name there?")
+        })?;
         if options.wiring == Wiring::Routed {
             return Ok(());
         }

@@ -152,7 +152,8 @@ fn is_wire(span: &Span) -> bool {
     span.data_plane().is_some_and(DataPlane::is_wire)
 }
 
-/// A span and what is below it, as far as its own agent sent it.
+/// An exchange and what is below it, as far as its own agent sent it. Another exchange has its own: however spans are nested,
+/// each is looked at for one.
 fn from_same_agent(top: usize, index: &Index, spans: &[Span]) -> Vec<usize> {
     let sender = &spans[top].resource.sender;
     let (mut found, mut open) = (vec![top], vec![spans[top].id]);
@@ -160,7 +161,8 @@ fn from_same_agent(top: usize, index: &Index, spans: &[Span]) -> Vec<usize> {
     let mut visited: HashSet<SpanId> = open.iter().copied().collect();
     while let Some(id) = open.pop() {
         for &at in index.below(id) {
-            if spans[at].resource.sender == *sender && at != top {
+            let is_own = spans[at].resource.sender == *sender;
+            if is_own && spans[at].role() != Some(Role::Exchange) {
                 found.push(at);
                 if visited.insert(spans[at].id) {
                     open.push(spans[at].id);

@@ -6,6 +6,7 @@ use opentelemetry_proto::tonic::trace::v1::span::Event;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span as OtlpSpan, Status};
 use tracer_view::merge::{SKEW, SKEW_BOUND, merge, merge_requests};
+use tracer_view::{MergeArgs, merge_files};
 
 use crate::fixture::between::{Between, EXCHANGE};
 use crate::fixture::string;
@@ -90,4 +91,26 @@ fn requests_are_merged_alike() {
         said["of.both"],
         format!("Some(StringValue(\"{first_ns}\"))")
     );
+}
+
+#[test]
+fn files_are_merged_line_by_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let requests = Between::default().requests();
+    let line = |request| serde_json::to_string(request).unwrap() + "\n";
+    let files = [&requests[..2], &requests[2..]].map(|requests| {
+        let path = directory.path().join(requests.as_ptr().addr().to_string());
+        std::fs::write(&path, requests.iter().map(line).collect::<String>()).unwrap();
+        path
+    });
+    let merge = |files: &[std::path::PathBuf]| {
+        let files = files.to_vec();
+        let mut out = Vec::new();
+        merge_files(&MergeArgs { files }, &mut out).map(|()| String::from_utf8(out).unwrap())
+    };
+    let expected: String = merge_requests(&requests).iter().map(line).collect();
+    assert_eq!(merge(&files).unwrap(), expected);
+    std::fs::write(&files[1], "\n{}\n{").unwrap();
+    let error = format!("{:#}", merge(&files).unwrap_err());
+    assert!(error.starts_with("line 3 of "), "{error}");
 }

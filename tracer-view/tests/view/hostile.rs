@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use tracer_view::decode::decode;
+use tracer_view::merge::merge;
 use tracer_view::render::{Charset, Style};
 use tracer_view::span::Span;
 use tracer_view::tree::Tree;
@@ -117,6 +118,27 @@ fn a_trace_of_100_000_spans() {
     assert_eq!(full.lines().count(), 100_000 + 4);
     assert!(
         started.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        started.elapsed()
+    );
+}
+
+/// Halves in halves in halves: each span is looked at once, not once for each exchange above it.
+#[test]
+fn exchanges_nested_a_hundred_thousand_deep() {
+    let spans = (1..=100_000u64).map(|id| {
+        let exchange = span(id, id - 1, "nested", id, 1).say("hopspan.role", "exchange");
+        exchange.say("hopspan.half", "server")
+    });
+    let spans: Vec<_> = decode(&data_plane(spans.collect()))
+        .spans
+        .into_iter()
+        .map(|(_, span)| span)
+        .collect();
+    let started = Instant::now();
+    assert_eq!(merge(&spans).len(), spans.len());
+    assert!(
+        started.elapsed() < Duration::from_secs(10),
         "{:?}",
         started.elapsed()
     );

@@ -1,0 +1,73 @@
+//! `hopspan merge`: OTLP/JSON lines in, the same with each span once out, for back ends that show every copy of an id they get,
+//! or only the last. In: files as `hopspan view --json` and collectors' file exporters write them. Out: lines on a writer.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+
+use crate::merge::merge_requests;
+
+/// Join the halves of exchanges between nodes in OTLP/JSON lines
+///
+/// Reads all of FILE, one ExportTraceServiceRequest a line as `hopspan view --json` writes them, and prints the same requests
+/// with every span once: what two agents sent of an exchange is one span in the client's clock, with the attributes and events
+/// of both, and hopspan.clock.skew_ns and hopspan.clock.skew_bound_ns say what was found of the server's clock.
+#[derive(Debug, Clone, clap::Args)]
+pub struct MergeArgs {
+    /// Files to read as if they were one; standard input where none is given
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// Reads the files, or standard input, and writes to `out`.
+///
+/// # Errors
+/// When a file cannot be read or a line of it is no OTLP/JSON, then with its number and before anything is written; when `out`
+/// cannot be written, unless its reader has gone away.
+pub fn merge_files(args: &MergeArgs, out: impl Write) -> anyhow::Result<()> {
+    let mut requests = Vec::new();
+    if args.files.is_empty() {
+        read(
+            io::stdin().lock(),
+            Path::new("standard input"),
+            &mut requests,
+        )?;
+    }
+    for path in &args.files {
+        let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
+        read(BufReader::new(file), path, &mut requests)?;
+    }
+    match write(&merge_requests(&requests), out) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("write merged spans"),
+    }
+}
+
+fn read(
+    lines: impl BufRead,
+    path: &Path,
+    requests: &mut Vec<ExportTraceServiceRequest>,
+) -> anyhow::Result<()> {
+    for (number, line) in (1..).zip(lines.lines()) {
+        let line = line.with_context(|| format!("read {}", path.display()))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let request = serde_json::from_str(&line);
+        let no_otlp = || format!("line {number} of {} is not OTLP/JSON", path.display());
+        requests.push(request.with_context(no_otlp)?);
+    }
+    Ok(())
+}
+
+fn write(requests: &[ExportTraceServiceRequest], out: impl Write) -> io::Result<()> {
+    let mut out = io::BufWriter::new(out);
+    for request in requests {
+        serde_json::to_writer(&mut out, request)?;
+        out.write_all(b"\n")?;
+    }
+    out.flush()
+}
