@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-use hopspan_lab::{Pod, Process, kube_proxy::Service};
+use hopspan_lab::{NodeOptions, Pod, Process, kube_proxy::Service};
 
 use crate::{Outcome, Scene, binary, scene::wait_logged};
 
@@ -131,6 +131,25 @@ impl Dialogue {
     }
 }
 
+impl Dialogue {
+    /// Waits until both ends have done all of their steps.
+    ///
+    /// # Errors
+    /// When one of them could not do a step.
+    pub fn finish(mut self) -> Result<()> {
+        for process in [&mut self.client, &mut self.server] {
+            let status = process.wait(DIALOGUE)?;
+            ensure!(
+                status.is_some_and(|status| status.success()),
+                "{} ended with {status:?}: {}",
+                process.name(),
+                process.log()
+            );
+        }
+        Ok(())
+    }
+}
+
 impl Dialogues {
     /// A scene without applications.
     ///
@@ -145,7 +164,15 @@ impl Dialogues {
     /// # Errors
     /// When any part of it cannot start.
     pub fn start_with(label: &str, agent_arguments: &[&str]) -> Result<Self> {
-        let mut scene = Scene::start_with(label, agent_arguments)?;
+        Self::start_on(label, NodeOptions::default(), agent_arguments)
+    }
+
+    /// The same, on a node of another kind.
+    ///
+    /// # Errors
+    /// When any part of it cannot start.
+    pub fn start_on(label: &str, options: NodeOptions, agent_arguments: &[&str]) -> Result<Self> {
+        let mut scene = Scene::start_on(label, options, agent_arguments)?;
         let server = scene.node.pod("dialogue", "server")?;
         let client = scene.node.pod("dialogue", "client")?;
         let service = Service {
@@ -160,6 +187,22 @@ impl Dialogues {
             server,
             service,
         })
+    }
+
+    /// Puts another service beside the server's, and waits until the agent has read its rules.
+    ///
+    /// # Errors
+    /// When the rules are refused, or the agent does not read them.
+    pub fn add_service(&mut self, service: &Service) -> Result<()> {
+        let services = [self.service.clone(), service.clone()];
+        let ways: usize = services.iter().map(|one| one.endpoints.len()).sum();
+        let closed = services.iter().filter(|one| one.endpoints.is_empty());
+        let wanted = format!(
+            "rules name {ways} ways to a pod and close {}",
+            closed.count()
+        );
+        self.scene.node.apply_services(&services)?;
+        wait_logged(&mut self.scene.agent, &wanted)
     }
 
     /// The address that clients connect to.
@@ -194,22 +237,8 @@ impl Dialogues {
     /// # Errors
     /// When one of them could not do a step.
     pub fn play(&self, server: &[Step], client: &[Step]) -> Result<()> {
-        let Dialogue {
-            mut client,
-            mut server,
-        } = self.begin(server, client)?;
-        for process in [&mut client, &mut server] {
-            let status = process.wait(DIALOGUE)?;
-            ensure!(
-                status.is_some_and(|status| status.success()),
-                "{} ended with {status:?}: {}",
-                process.name(),
-                process.log()
-            );
-        }
-        Ok(())
+        self.begin(server, client)?.finish()
     }
-
     /// Ends agent and viewer, and gathers what came of it.
     ///
     /// # Errors

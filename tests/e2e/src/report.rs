@@ -33,6 +33,24 @@ impl Report {
             .unwrap_or_else(|| panic!("the report has no {path:?}: {}", self.0))
     }
 
+    /// How often this has failed: what the counter says. A service or hop that was none is empty.
+    pub fn failures(&self, reason: &str, service: &str, hop: &str) -> u64 {
+        self.failures_where(&[("reason", reason), ("service", service), ("hop", hop)])
+    }
+
+    /// The same, of whatever service.
+    pub fn failures_of(&self, reason: &str, hop: &str) -> u64 {
+        self.failures_where(&[("reason", reason), ("hop", hop)])
+    }
+
+    fn failures_where(&self, labels: &[(&str, &str)]) -> u64 {
+        let failures = self.0["failures"].as_array().into_iter().flatten();
+        failures
+            .filter(|failure| labels.iter().all(|(key, value)| failure[key] == *value))
+            .filter_map(|failure| failure["count"].as_u64())
+            .sum()
+    }
+
     /// Packets of interest per hook.
     pub fn hits(&self) -> BTreeMap<String, u64> {
         self.0["kernel"]["hits"]

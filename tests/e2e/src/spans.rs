@@ -39,6 +39,8 @@ pub struct Span {
     pub events: Vec<String>,
     /// The spans that it is linked with: trace id and span id of each.
     pub links: Vec<(String, String)>,
+    /// The attributes of each of its events, as text.
+    pub event_attributes: Vec<BTreeMap<String, String>>,
     /// OTLP's number of the status: 2 is an error.
     pub status: i32,
 }
@@ -146,6 +148,11 @@ impl Traces {
                         attributes: texts(&span.attributes),
                         resource: resource.clone(),
                         scope: scope.clone(),
+                        event_attributes: span
+                            .events
+                            .iter()
+                            .map(|event| texts(&event.attributes))
+                            .collect(),
                         events: span.events.into_iter().map(|event| event.name).collect(),
                         links: span
                             .links

@@ -48,6 +48,7 @@ mod addresses;
 mod availability;
 mod cgroup;
 mod command;
+pub mod fault;
 mod host;
 pub mod hotrod;
 pub mod kube_proxy;

@@ -1,0 +1,205 @@
+//! A conntrack table that is full: the kernel's own refusal, without a rule.
+//!
+//! In: a node. Out: as many entries in the table of its namespace as the machine allows each, so that the
+//! kernel drops what would need another. The limit (nf_conntrack_max) is the machine's and is left alone;
+//! the count is the namespace's own. Entries are made through ctnetlink, of addresses that nobody has
+//! (RFC 5737), ASSURED, so that the kernel throws none of them out for a new one (kernel: early_drop).
+
+use std::fs;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket,
+};
+
+use crate::Node;
+
+/// An entry takes some 320 bytes of the kernel's memory: at most 340 MB.
+const MAX_ENTRIES: u32 = 1 << 20;
+/// Messages of one write.
+const BATCH: usize = 256;
+/// Marks the entries, so that they and no others are removed.
+const MARK: u32 = 0x686f_7073;
+/// Seconds until they would go by themselves.
+const TIMEOUT_S: u32 = 600;
+
+// kernel: include/uapi/linux/netfilter/nfnetlink_conntrack.h and nf_conntrack_common.h.
+const CT_NEW: u16 = 1 << 8;
+const CT_DELETE: u16 = (1 << 8) | 2;
+const CTA_TUPLE_ORIG: u16 = 1;
+const CTA_TUPLE_REPLY: u16 = 2;
+const CTA_STATUS: u16 = 3;
+const CTA_TIMEOUT: u16 = 7;
+const CTA_MARK: u16 = 8;
+const CTA_MARK_MASK: u16 = 21;
+const CTA_TUPLE_IP: u16 = 1;
+const CTA_TUPLE_PROTO: u16 = 2;
+const CTA_IP_V4_SRC: u16 = 1;
+const CTA_IP_V4_DST: u16 = 2;
+const CTA_PROTO_NUM: u16 = 1;
+const CTA_PROTO_SRC_PORT: u16 = 2;
+const CTA_PROTO_DST_PORT: u16 = 3;
+/// IPS_SEEN_REPLY, IPS_ASSURED, IPS_CONFIRMED.
+const STATUS: u32 = 0xe;
+const UDP: u8 = 17;
+// kernel: include/uapi/linux/netlink.h.
+const NLM_F_REQUEST: u16 = 1;
+const NLM_F_ACK: u16 = 4;
+const NLM_F_CREATE: u16 = 0x400;
+const NESTED: u16 = 0x8000;
+const AF_INET: u8 = 2;
+
+/// The table is full for as long as this lives; then its entries are removed.
+#[must_use]
+#[derive(Debug)]
+pub struct FullConntrack {
+    node: Node,
+    entries: u32,
+}
+
+impl FullConntrack {
+    /// Fills the table of the node's namespace.
+    ///
+    /// # Errors
+    /// When the machine's limit is above a million, or the kernel takes no entries.
+    pub fn of(node: &Node) -> Result<Self> {
+        let entries = node.within(fill)?.context("fill the conntrack table")?;
+        Ok(Self {
+            node: node.clone(),
+            entries,
+        })
+    }
+
+    /// How many entries the table has.
+    pub fn entries(&self) -> u32 {
+        self.entries
+    }
+}
+
+impl Drop for FullConntrack {
+    fn drop(&mut self) {
+        let emptied = self.node.within(empty).and_then(|emptied| emptied);
+        if let Err(error) = emptied {
+            eprintln!("the conntrack table stays full until the lab is gone: {error:#}");
+        }
+    }
+}
+
+/// In the namespace of the calling thread.
+fn fill() -> Result<u32> {
+    let limit = number("nf_conntrack_max")?;
+    ensure!(
+        limit <= MAX_ENTRIES,
+        "nf_conntrack_max is {limit}: the lab fills tables of at most {MAX_ENTRIES} entries"
+    );
+    let socket = open()?;
+    let mut batch = Vec::new();
+    // Some of the places are taken already: the kernel refuses as many at the end.
+    for index in 0..limit {
+        batch.extend(message(CT_NEW, NLM_F_REQUEST | NLM_F_CREATE, &entry(index)));
+        if (index as usize + 1).is_multiple_of(BATCH) || index + 1 == limit {
+            write(&socket, &batch)?;
+            batch.clear();
+        }
+    }
+    let entries = number("nf_conntrack_count")?;
+    ensure!(
+        entries >= limit,
+        "the table has {entries} entries of {limit}: the kernel needs CONFIG_NF_CT_NETLINK"
+    );
+    Ok(entries)
+}
+
+fn empty() -> Result<()> {
+    let mut attributes = attribute(CTA_MARK, &MARK.to_be_bytes());
+    attributes.extend(attribute(CTA_MARK_MASK, &u32::MAX.to_be_bytes()));
+    let socket = open()?;
+    write(
+        &socket,
+        &message(CT_DELETE, NLM_F_REQUEST | NLM_F_ACK, &attributes),
+    )?;
+    // The answer comes when all are gone.
+    let mut answer = [0; 512];
+    recv(socket.as_raw_fd(), &mut answer, MsgFlags::empty())
+        .context("wait until the kernel has removed them")?;
+    Ok(())
+}
+
+fn open() -> Result<OwnedFd> {
+    socket(
+        AddressFamily::Netlink,
+        SockType::Raw,
+        SockFlag::SOCK_CLOEXEC,
+        SockProtocol::NetlinkNetFilter,
+    )
+    .context("open a netlink socket for netfilter")
+}
+
+fn write(socket: &OwnedFd, messages: &[u8]) -> Result<()> {
+    send(socket.as_raw_fd(), messages, MsgFlags::empty()).context("write to conntrack")?;
+    Ok(())
+}
+
+fn number(sysctl: &str) -> Result<u32> {
+    let path = format!("/proc/sys/net/netfilter/{sysctl}");
+    let text = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+    let number = text.trim().parse();
+    number.with_context(|| format!("{path} holds {text:?}"))
+}
+
+/// The attributes of one entry; each index is another connection.
+fn entry(index: u32) -> Vec<u8> {
+    const PORTS: u32 = 60_000;
+    let source = [192, 0, 2, 1];
+    let destination = [198, 51, 100, u8::try_from(1 + index / PORTS).unwrap_or(255)];
+    let port = u16::try_from(1 + index % PORTS).unwrap_or(u16::MAX);
+    let mut attributes = tuple(CTA_TUPLE_ORIG, (source, port), (destination, 9));
+    attributes.extend(tuple(CTA_TUPLE_REPLY, (destination, 9), (source, port)));
+    attributes.extend(attribute(CTA_STATUS, &STATUS.to_be_bytes()));
+    attributes.extend(attribute(CTA_TIMEOUT, &TIMEOUT_S.to_be_bytes()));
+    attributes.extend(attribute(CTA_MARK, &MARK.to_be_bytes()));
+    attributes
+}
+
+type End = ([u8; 4], u16);
+
+fn tuple(kind: u16, source: End, destination: End) -> Vec<u8> {
+    let addresses = [
+        attribute(CTA_IP_V4_SRC, &source.0),
+        attribute(CTA_IP_V4_DST, &destination.0),
+    ];
+    let transport = [
+        attribute(CTA_PROTO_NUM, &[UDP]),
+        attribute(CTA_PROTO_SRC_PORT, &source.1.to_be_bytes()),
+        attribute(CTA_PROTO_DST_PORT, &destination.1.to_be_bytes()),
+    ];
+    let parts = [
+        attribute(CTA_TUPLE_IP | NESTED, &addresses.concat()),
+        attribute(CTA_TUPLE_PROTO | NESTED, &transport.concat()),
+    ];
+    attribute(kind | NESTED, &parts.concat())
+}
+
+/// A netlink attribute (kernel: struct nlattr), padded to four bytes.
+fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(4 + value.len()).unwrap_or(u16::MAX);
+    let mut bytes = length.to_ne_bytes().to_vec();
+    bytes.extend(kind.to_ne_bytes());
+    bytes.extend(value);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
+/// A message (kernel: struct nlmsghdr and struct nfgenmsg).
+fn message(kind: u16, flags: u16, attributes: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(20 + attributes.len()).unwrap_or(u32::MAX);
+    let mut bytes = length.to_ne_bytes().to_vec();
+    bytes.extend(kind.to_ne_bytes());
+    bytes.extend(flags.to_ne_bytes());
+    // No sequence number, from this process.
+    bytes.extend([0; 8]);
+    bytes.extend([AF_INET, 0, 0, 0]);
+    bytes.extend(attributes);
+    bytes
+}

@@ -1,0 +1,155 @@
+//! Each fault does to connections what it says, in each proxy mode, and is undone.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where it fails, helper functions too"
+)]
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use hopspan_lab::fault::{self, Victims};
+use hopspan_lab::kube_proxy::{ProxyMode, Service};
+use hopspan_lab::{Lab, Node, NodeOptions, Pod, Process, skip};
+
+const PORT: u16 = 8080;
+/// Less than the second after which TCP sends a SYN again.
+const SOON: Duration = Duration::from_millis(600);
+/// More than it.
+const LATER: Duration = Duration::from_secs(3);
+const LISTEN: Duration = Duration::from_secs(10);
+
+struct Scene {
+    node: Node,
+    client: Pod,
+    service: Service,
+    _server: Process,
+    _lab: Lab,
+}
+
+impl Scene {
+    fn start(mode: ProxyMode) -> Self {
+        let lab = Lab::new("faults").unwrap();
+        let options = NodeOptions {
+            proxy_mode: mode,
+            ..NodeOptions::default()
+        };
+        let node = lab.node_with("node", options).unwrap();
+        let server = node.pod("default", "server").unwrap();
+        let client = node.pod("default", "client").unwrap();
+        let listen = ["-m", "http.server", "--bind", "0.0.0.0", "8080"];
+        let mut process = server.command("python3").args(listen).spawn().unwrap();
+        process.wait_listening(PORT, LISTEN).unwrap();
+        let service = Service {
+            endpoints: vec![SocketAddr::new(server.ip().into(), PORT)],
+            ..Service::new("default", "web", ([10, 96, 0, 40], 80).into())
+        };
+        node.apply_services(std::slice::from_ref(&service)).unwrap();
+        Self {
+            node,
+            client,
+            service,
+            _server: process,
+            _lab: lab,
+        }
+    }
+
+    fn victims(&self) -> Victims {
+        Victims::of(&self.client, PORT)
+    }
+
+    /// Whether the client is connected within this time, and why it is not.
+    fn connect(&self, time: Duration) -> Result<TcpStream, ErrorKind> {
+        let address = self.service.address();
+        let connected = self
+            .client
+            .within(|| TcpStream::connect_timeout(&address, time));
+        connected.unwrap().map_err(|error| error.kind())
+    }
+}
+
+const MODES: [ProxyMode; 2] = [ProxyMode::Iptables, ProxyMode::Nftables];
+
+#[test]
+fn rules_do_what_they_say_and_go() {
+    if skip("rules_do_what_they_say_and_go") {
+        return;
+    }
+    for mode in MODES {
+        let scene = Scene::start(mode);
+        let rule = fault::drop_forwarded(&scene.node, scene.victims()).unwrap();
+        assert_eq!(
+            scene.connect(SOON).err(),
+            Some(ErrorKind::TimedOut),
+            "{mode}"
+        );
+        drop(rule);
+        assert!(scene.connect(SOON).is_ok(), "{mode}");
+
+        let rule = fault::lose_first_syn(&scene.node, scene.victims()).unwrap();
+        let began = Instant::now();
+        assert!(scene.connect(LATER).is_ok(), "{mode}");
+        assert!(began.elapsed() > SOON, "{mode}: no SYN was lost");
+        assert!(scene.connect(SOON).is_ok(), "{mode}: a second was lost");
+        drop(rule);
+
+        let rule = fault::share_source_port(&scene.node, scene.victims()).unwrap();
+        let first = scene.connect(SOON);
+        assert!(first.is_ok(), "{mode}");
+        assert_eq!(
+            scene.connect(SOON).err(),
+            Some(ErrorKind::TimedOut),
+            "{mode}"
+        );
+        drop(rule);
+        assert!(scene.connect(SOON).is_ok(), "{mode}");
+    }
+}
+
+#[test]
+fn a_service_without_endpoints_refuses() {
+    if skip("a_service_without_endpoints_refuses") {
+        return;
+    }
+    for mode in MODES {
+        let mut scene = Scene::start(mode);
+        scene.service.endpoints.clear();
+        scene
+            .node
+            .apply_services(std::slice::from_ref(&scene.service))
+            .unwrap();
+        let refused = Some(ErrorKind::ConnectionRefused);
+        assert_eq!(scene.connect(SOON).err(), refused, "{mode}");
+    }
+}
+
+#[test]
+fn conntrack_refuses_while_its_table_is_full() {
+    if skip("conntrack_refuses_while_its_table_is_full") {
+        return;
+    }
+    let scene = Scene::start(ProxyMode::default());
+    let before = drops(&scene.node);
+    let full = fault::fill_conntrack(&scene.node).unwrap();
+    println!("{} entries", full.entries());
+    assert_eq!(scene.connect(SOON).err(), Some(ErrorKind::TimedOut));
+    assert!(drops(&scene.node) > before, "conntrack dropped nothing");
+    drop(full);
+    assert!(scene.connect(SOON).is_ok());
+}
+
+/// What conntrack has dropped in the node's namespace, as the kernel counts.
+fn drops(node: &Node) -> u64 {
+    let text = node
+        .within(|| std::fs::read_to_string("/proc/thread-self/net/stat/nf_conntrack"))
+        .unwrap()
+        .unwrap();
+    let mut lines = text.lines();
+    let names = lines.next().unwrap();
+    let column = names.split_whitespace().position(|name| name == "drop");
+    lines
+        .map(|line| line.split_whitespace().nth(column.unwrap()).unwrap())
+        .map(|cell| u64::from_str_radix(cell, 16).unwrap())
+        .sum()
+}
