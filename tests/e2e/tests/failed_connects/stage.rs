@@ -114,7 +114,7 @@ pub(crate) fn failed(traces: &Traces, address: SocketAddr) -> (&Trace, &Span) {
     let all = traces.0.values().flat_map(|trace| {
         let connects = trace.of_role("connect").map(move |span| (trace, span));
         connects.filter(|(_, span)| {
-            span.attribute("error.type") != ""
+            !span.attribute("error.type").is_empty()
                 && span.attribute("destination.address") == address.ip().to_string()
                 && span.attribute("destination.port") == address.port().to_string()
         })
