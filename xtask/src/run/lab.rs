@@ -43,12 +43,23 @@ fn within(lab: &Lab, args: &LabArgs) -> Result<()> {
     // Stopped in this order: the agent's last spans go to the viewer.
     let mut parts = [agent, viewer];
     let hotrod = progress::during("starting HotROD", || hotrod::start(&node, args));
-    let hotrod = hotrod.map_err(|failure| parts::explain(&mut parts, failure))?;
+    let mut hotrod = hotrod.map_err(|failure| parts::explain(&mut parts, failure))?;
     // The rules that the agent reads.
     let ways = hotrod::ways(&hotrod, args);
     let [agent, _] = &mut parts;
     progress::during("reading the rules", || agent.wait_for_rules(ways))?;
-    hotrod::dispatch(&hotrod, args).map_err(|failure| parts::explain(&mut parts, failure))?;
+    let dispatched = match args.run.fault {
+        Some(fault) => {
+            let nodes = std::slice::from_ref(&node);
+            fault.prepare(nodes, &hotrod, args)?;
+            let left = ways - fault.lost_ways(&hotrod);
+            let [agent, _] = &mut parts;
+            agent.wait_for_rules(left)?;
+            hotrod::dispatch_during(fault, nodes, &mut hotrod, args)
+        }
+        None => hotrod::dispatch(&hotrod, args),
+    };
+    dispatched.map_err(|failure| parts::explain(&mut parts, failure))?;
     if args.run.keep {
         keep(lab, &node, &hotrod, args, &mut parts)?;
     }
