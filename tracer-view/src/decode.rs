@@ -104,7 +104,7 @@ pub(crate) fn span<'a>(
         resource: Arc::clone(resource),
         failure: failure(otlp),
         layer: if by_hopspan {
-            Layer::DataPlane(data_plane(&otlp.attributes, names))
+            Layer::DataPlane(data_plane(otlp, names))
         } else {
             Layer::Application
         },
@@ -132,8 +132,12 @@ fn failure(otlp: &OtlpSpan) -> Option<Text> {
     ))
 }
 
-fn data_plane<'a>(attributes: &'a [KeyValue], names: &mut Names<'a>) -> DataPlane {
-    let facts = facts(attributes);
+fn data_plane<'a>(otlp: &'a OtlpSpan, names: &mut Names<'a>) -> DataPlane {
+    let attributes = &otlp.attributes[..];
+    let facts = Facts {
+        zero_window_ns: zero_window_ns(otlp),
+        ..facts(attributes)
+    };
     DataPlane {
         role: match string(attributes, "hopspan.role") {
             Some("exchange") => Role::Exchange,
@@ -165,12 +169,28 @@ fn facts(attributes: &[KeyValue]) -> Facts {
         retransmits: integer(attributes, "hopspan.tcp.retransmits").map_or(0, i64::cast_unsigned),
         drop_reason: text("hopspan.drop.reason"),
         drop_hop: text("hopspan.drop.hop"),
+        drop_by: text("hopspan.drop.by"),
+        refusal: text("hopspan.kube_proxy.refusal"),
+        rules_service: text("hopspan.kube_proxy.service"),
+        correlation: text("hopspan.correlation"),
+        zero_window_ns: None,
         incomplete: incomplete(attributes),
         service: text("k8s.service.name"),
         pod: text("k8s.pod.name"),
         destination: destination(attributes),
         skew: None,
     }
+}
+
+/// A window that never opened again has no duration, and counts as none.
+fn zero_window_ns(otlp: &OtlpSpan) -> Option<u64> {
+    let events = otlp.events.iter();
+    let windows = events.filter(|event| event.name == "tcp.zero_window");
+    let times = windows.map(|event| {
+        let time = integer(&event.attributes, "hopspan.tcp.zero_window_ns");
+        time.and_then(|ns| u64::try_from(ns).ok()).unwrap_or(0)
+    });
+    times.reduce(u64::saturating_add)
 }
 
 /// `hopspan.incomplete` is `true`, or text that says what is missing.

@@ -256,6 +256,16 @@ pub struct Facts {
     pub drop_reason: Option<Text>,
     /// `hopspan.drop.hop`.
     pub drop_hop: Option<Text>,
+    /// `hopspan.drop.by`: who dropped it, where it was no rule.
+    pub drop_by: Option<Text>,
+    /// `hopspan.kube_proxy.refusal`: why the rules lead nowhere.
+    pub refusal: Option<Text>,
+    /// `hopspan.kube_proxy.service`.
+    pub rules_service: Option<Text>,
+    /// `hopspan.correlation`: how the span was found to belong where it is.
+    pub correlation: Option<Text>,
+    /// For how long receive windows were zero, in nanoseconds: the sum of `tcp.zero_window` events.
+    pub zero_window_ns: Option<u64>,
     /// `hopspan.incomplete`: what is missing; empty text when the span only says that something is.
     pub incomplete: Option<Text>,
     /// `k8s.service.name`: the service that was called.

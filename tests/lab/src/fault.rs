@@ -61,10 +61,10 @@ pub fn share_source_port(node: &Node, victims: Victims) -> Result<Rule> {
     Rule::of(node, rule::What::ShareSourcePort, victims)
 }
 
-/// Fills the conntrack table of the node's namespace.
+/// Fills the conntrack table of the node's namespace, but for so many places.
 ///
 /// # Errors
 /// As [`FullConntrack::of`].
-pub fn fill_conntrack(node: &Node) -> Result<FullConntrack> {
-    FullConntrack::of(node)
+pub fn fill_conntrack(node: &Node, spare: u32) -> Result<FullConntrack> {
+    FullConntrack::of(node, spare)
 }

@@ -131,7 +131,7 @@ fn conntrack_refuses_while_its_table_is_full() {
     }
     let scene = Scene::start(ProxyMode::default());
     let before = drops(&scene.node);
-    let full = fault::fill_conntrack(&scene.node).unwrap();
+    let full = fault::fill_conntrack(&scene.node, 0).unwrap();
     println!("{} entries", full.entries());
     assert_eq!(scene.connect(SOON).err(), Some(ErrorKind::TimedOut));
     assert!(drops(&scene.node) > before, "conntrack dropped nothing");

@@ -82,6 +82,12 @@ fn join_facts(a: Facts, b: Facts) -> Facts {
         retransmits: a.retransmits.max(b.retransmits),
         drop_reason: a.drop_reason.or(b.drop_reason),
         drop_hop: a.drop_hop.or(b.drop_hop),
+        drop_by: a.drop_by.or(b.drop_by),
+        refusal: a.refusal.or(b.refusal),
+        rules_service: a.rules_service.or(b.rules_service),
+        correlation: a.correlation.or(b.correlation),
+        // The same closing, told by one or by both.
+        zero_window_ns: a.zero_window_ns.max(b.zero_window_ns),
         incomplete: join_incomplete(a.incomplete, b.incomplete),
         service: a.service.or(b.service),
         pod: a.pod.or(b.pod),

@@ -43,7 +43,12 @@ pub(super) fn problems(node: &Node<'_>) -> Vec<Note> {
         }),
         span.failure
             .as_ref()
-            .map(|failure| format!("error: {failure}")),
+            .map(|failure| match facts.and_then(|f| f.correlation.as_ref()) {
+                // Who made the call was found by what its pod was serving.
+                Some(how) => format!("error: {failure} (belongs here: {how})"),
+                None => format!("error: {failure}"),
+            }),
+        facts.and_then(refused),
         facts.and_then(dropped),
         facts
             .filter(|f| f.retransmits > 0)
@@ -51,6 +56,10 @@ pub(super) fn problems(node: &Node<'_>) -> Vec<Note> {
                 1 => "1 TCP retransmission".to_owned(),
                 n => format!("{n} TCP retransmissions"),
             }),
+        facts.and_then(|f| f.zero_window_ns).map(|ns| match ns {
+            0 => "receive window zero".to_owned(),
+            ns => format!("receive window zero for {}", duration(ns, 4)),
+        }),
         facts
             .and_then(|f| f.incomplete.as_ref())
             .map(|what| match what.as_str() {
@@ -100,7 +109,7 @@ pub(super) fn translation(span: &Span, pod: Option<&Text>) -> Option<Note> {
     ) {
         (Some(original), Some(translated), _) => format!("{original} → {translated}"),
         (None, Some(only), _) | (Some(only), None, _) => format!("→ {only}"),
-        (None, None, Some(destination)) if span.role() == Some(Role::Exchange) => {
+        (None, None, Some(destination)) if is_whole(span) => {
             format!("→ {destination}")
         }
         _ => String::new(),
@@ -122,6 +131,15 @@ pub(super) fn translation(span: &Span, pod: Option<&Text>) -> Option<Note> {
             more,
             more_wraps: true,
         }),
+    }
+}
+
+/// Whether a span says by itself where it went: an exchange, and a connect that no exchange followed.
+fn is_whole(span: &Span) -> bool {
+    match span.role() {
+        Some(Role::Exchange) => true,
+        Some(Role::Connect) => span.failure.is_some(),
+        _ => false,
     }
 }
 
@@ -154,11 +172,24 @@ fn detached(why: Detached) -> String {
     }
 }
 
+/// What kube-proxy's rules say of a service that leads nowhere.
+fn refused(facts: &Facts) -> Option<String> {
+    let why = facts.refusal.as_ref()?;
+    Some(match &facts.rules_service {
+        Some(service) => format!("kube-proxy's rules refuse it: {service} has {why}"),
+        None => format!("kube-proxy's rules refuse it: {why}"),
+    })
+}
+
 fn dropped(facts: &Facts) -> Option<String> {
-    match (&facts.drop_reason, &facts.drop_hop) {
-        (Some(reason), Some(hop)) => Some(format!("dropped at {hop}: {reason}")),
-        (Some(reason), None) => Some(format!("dropped: {reason}")),
-        (None, Some(hop)) => Some(format!("dropped at {hop}")),
-        (None, None) => None,
-    }
+    let what = match (&facts.drop_reason, &facts.drop_hop) {
+        (Some(reason), Some(hop)) => format!("dropped at {hop}: {reason}"),
+        (Some(reason), None) => format!("dropped: {reason}"),
+        (None, Some(hop)) => format!("dropped at {hop}"),
+        (None, None) => return None,
+    };
+    Some(match &facts.drop_by {
+        Some(by) => format!("{what} by {by}"),
+        None => what,
+    })
 }

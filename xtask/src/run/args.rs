@@ -9,6 +9,8 @@ use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser
 use hopspan_lab::kube_proxy::ProxyMode;
 use hopspan_lab::{NodeOptions, Overlay, Wiring};
 
+use super::fault::Fault;
+
 /// What the lab has addresses for.
 const MAX_SERVICES: u64 = 32_768;
 
@@ -46,6 +48,11 @@ pub(crate) struct RunArgs {
     /// Put N services of two endpoints each before HotROD's in the rules: the netfilter hops of `connect` show what they cost
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = RangedU64ValueParser::<u32>::new().range(..=MAX_SERVICES))]
     pub(crate) services: u32,
+
+    /// Let the frontend's call to the customer service fail, and show where. A dispatch that fails because of it is a success of
+    /// the run
+    #[arg(long, value_name = "FAULT", value_enum, conflicts_with = "keep")]
+    pub(crate) fault: Option<Fault>,
 
     /// Also write every span received to FILE, as OTLP/JSON lines
     #[arg(long, value_name = "FILE")]
@@ -139,6 +146,9 @@ impl LabArgs {
         option("--wiring", run.wiring.name().into());
         option("--proxy-mode", run.proxy_mode.name().into());
         option("--services", run.services.to_string().into());
+        if let Some(fault) = run.fault {
+            option("--fault", fault.name().into());
+        }
         if let Some(json) = &run.json {
             option("--json", json.into());
         }
@@ -200,6 +210,7 @@ mod tests {
                 "--keep",
                 "--debug",
             ],
+            &["--fault", "conntrack-full"],
             &[
                 "--json",
                 "a b.json",
@@ -237,6 +248,7 @@ mod tests {
             ["--services", "32769"],
             ["--wiring", "tokenring"],
             ["--proxy-mode", "ipvs"],
+            ["--fault", "earthquake"],
         ] {
             let parsed = Cli::try_parse_from(binaries.iter().chain(&bad));
             assert!(parsed.is_err(), "{bad:?}");

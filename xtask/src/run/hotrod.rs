@@ -9,6 +9,7 @@ use hopspan_lab::hotrod::{Dispatch, HotRod, HotRodOptions, deploy_over};
 use hopspan_lab::kube_proxy::{CROWD_ENDPOINTS, crowd};
 
 use super::LabArgs;
+use super::fault::Fault;
 use crate::progress;
 
 /// How long the batch span processors wait while the lab stays up (OpenTelemetry SDK environment
@@ -47,13 +48,36 @@ pub(super) fn ways(hotrod: &HotRod, args: &LabArgs) -> usize {
 /// # Errors
 /// When the client fails, or a dispatch has another status than 200.
 pub(super) fn dispatch(hotrod: &HotRod, args: &LabArgs) -> Result<()> {
+    check_statuses(&send(hotrod, args)?)
+}
+
+/// The same while something goes wrong.
+///
+/// # Errors
+/// When the client fails, no dispatch suffers, or one fails that should only be slow.
+pub(super) fn dispatch_during(
+    fault: Fault,
+    nodes: &[Node],
+    hotrod: &mut HotRod,
+    args: &LabArgs,
+) -> Result<()> {
+    let dispatches = fault.during(nodes, hotrod, |hotrod| send(hotrod, args))?;
+    match check_statuses(&dispatches) {
+        Err(failed) if fault.is_fatal() => {
+            progress::note(&format!("as was asked for, {failed}"));
+            Ok(())
+        }
+        checked => checked,
+    }
+}
+
+fn send(hotrod: &HotRod, args: &LabArgs) -> Result<Vec<Dispatch>> {
     let (requests, concurrency) = (args.run.requests, args.run.concurrency);
     let what = match requests {
         1 => "sending one dispatch".to_owned(),
         _ => format!("sending {requests} dispatches, {concurrency} at a time"),
     };
-    let dispatches = progress::during(what, || hotrod.dispatch(requests, concurrency))?;
-    check_statuses(&dispatches)
+    progress::during(what, || hotrod.dispatch(requests, concurrency))
 }
 
 fn check_statuses(dispatches: &[Dispatch]) -> Result<()> {

@@ -47,14 +47,22 @@ fn within(lab: &Lab, args: &LabArgs) -> Result<()> {
     let mut parts = progress::during(what, || start_agents(&nodes, args))?;
     parts.push(viewer);
     let hotrod = progress::during("starting HotROD", || hotrod::start(&nodes, args));
-    let hotrod = hotrod.map_err(|failure| parts::explain(&mut parts, failure))?;
+    let mut hotrod = hotrod.map_err(|failure| parts::explain(&mut parts, failure))?;
     // The rules that the agents read.
     let ways = hotrod::ways(&hotrod, args);
     progress::during("reading the rules", || {
-        let mut agents = parts.iter_mut().take(count);
-        agents.try_for_each(|agent| agent.wait_for_rules(ways))
+        read_rules(&mut parts[..count], ways)
     })?;
-    hotrod::dispatch(&hotrod, args).map_err(|failure| parts::explain(&mut parts, failure))?;
+    let dispatched = match args.run.fault {
+        Some(fault) => {
+            fault.prepare(&nodes, &hotrod, args)?;
+            let left = ways - fault.lost_ways(&hotrod);
+            read_rules(&mut parts[..count], left)?;
+            hotrod::dispatch_during(fault, &nodes, &mut hotrod, args)
+        }
+        None => hotrod::dispatch(&hotrod, args),
+    };
+    dispatched.map_err(|failure| parts::explain(&mut parts, failure))?;
     if args.run.keep {
         keep(lab, &nodes, &hotrod, args, &mut parts)?;
     }
@@ -69,6 +77,12 @@ fn within(lab: &Lab, args: &LabArgs) -> Result<()> {
         }
     }
     viewer.stop()
+}
+
+fn read_rules(agents: &mut [Part], ways: usize) -> Result<()> {
+    agents
+        .iter_mut()
+        .try_for_each(|agent| agent.wait_for_rules(ways))
 }
 
 /// `node`, or `node-1`, `node-2` and so on.

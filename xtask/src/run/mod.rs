@@ -3,6 +3,7 @@
 //! writes is the user's; `lab` is the other half.
 
 mod args;
+mod fault;
 mod hotrod;
 pub(crate) mod lab;
 mod parts;

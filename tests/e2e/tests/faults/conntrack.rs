@@ -26,7 +26,7 @@ fn a_full_table() {
     let refusals = refused(&node, "drop");
     // The client's connection is there before the table is full, and the server's is not.
     let parent = ground.knock_during(PATIENCE, PREPARATION, || {
-        fault::fill_conntrack(&node).unwrap()
+        fault::fill_conntrack(&node, 0).unwrap()
     });
     std::thread::sleep(PUBLISHED);
     assert!(refused(&node, "drop") > refusals, "conntrack says nothing");

@@ -59,12 +59,14 @@ pub struct FullConntrack {
 }
 
 impl FullConntrack {
-    /// Fills the table of the node's namespace.
+    /// Fills the table of the node's namespace, but for so many places.
     ///
     /// # Errors
     /// When the machine's limit is above a million, or the kernel takes no entries.
-    pub fn of(node: &Node) -> Result<Self> {
-        let entries = node.within(fill)?.context("fill the conntrack table")?;
+    pub fn of(node: &Node, spare: u32) -> Result<Self> {
+        let entries = node
+            .within(|| fill(spare))?
+            .context("fill the conntrack table")?;
         Ok(Self {
             node: node.clone(),
             entries,
@@ -87,25 +89,24 @@ impl Drop for FullConntrack {
 }
 
 /// In the namespace of the calling thread.
-fn fill() -> Result<u32> {
+fn fill(spare: u32) -> Result<u32> {
     let limit = number("nf_conntrack_max")?;
     ensure!(
         limit <= MAX_ENTRIES,
         "nf_conntrack_max is {limit}: the lab fills tables of at most {MAX_ENTRIES} entries"
     );
+    let goal = limit.saturating_sub(spare);
+    let wanted = goal.saturating_sub(number("nf_conntrack_count")?);
     let socket = open()?;
-    let mut batch = Vec::new();
-    // Some of the places are taken already: the kernel refuses as many at the end.
-    for index in 0..limit {
-        batch.extend(message(CT_NEW, NLM_F_REQUEST | NLM_F_CREATE, &entry(index)));
-        if (index as usize + 1).is_multiple_of(BATCH) || index + 1 == limit {
-            write(&socket, &batch)?;
-            batch.clear();
-        }
+    let all: Vec<u32> = (0..wanted).collect();
+    for indexes in all.chunks(BATCH) {
+        let entries = indexes.iter().map(|index| entry(*index));
+        let new = entries.map(|entry| message(CT_NEW, NLM_F_REQUEST | NLM_F_CREATE, &entry));
+        write(&socket, &new.collect::<Vec<_>>().concat())?;
     }
     let entries = number("nf_conntrack_count")?;
     ensure!(
-        entries >= limit,
+        entries >= goal,
         "the table has {entries} entries of {limit}: the kernel needs CONFIG_NF_CT_NETLINK"
     );
     Ok(entries)
