@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn the_root_half_gets_what_the_user_said() {
-        let cases: [&[&str]; 5] = [
+        let cases: [&[&str]; 6] = [
             &[],
             &["--nodes", "3", "--overlay", "vxlan"],
             &[
