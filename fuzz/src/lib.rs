@@ -28,7 +28,7 @@ pub mod identity {
 }
 #[path = "../../tracer-user/src/path/mod.rs"]
 pub mod path;
-#[path = "../../tracer-user/src/pipeline.rs"]
+#[path = "../../tracer-user/src/pipeline/mod.rs"]
 pub mod pipeline;
 #[path = "../../tracer-user/src/span/mod.rs"]
 pub mod span;

@@ -6,6 +6,8 @@
 
 pub mod cgroup2;
 mod drop_reasons;
+mod error;
+mod globals;
 pub mod loss;
 mod netfilter;
 mod offsets;
@@ -14,12 +16,8 @@ pub mod uplinks;
 
 use std::{
     collections::HashMap,
-    fs::{self, File},
-    hash::{BuildHasher as _, RandomState},
-    os::{
-        fd::{AsFd as _, BorrowedFd},
-        unix::fs::MetadataExt as _,
-    },
+    fs::File,
+    os::fd::{AsFd as _, BorrowedFd},
     path::PathBuf,
 };
 
@@ -35,19 +33,18 @@ use tracer_common::hook::Hook;
 
 use crate::decode::DropReasons;
 
+pub use error::AttachError;
 pub use offsets::{NoBtf, unknown_fields};
 pub use taps::TapError;
 
+pub(crate) use error::chain;
+
+use globals::{globals, netns};
 use taps::Taps;
 use uplinks::Uplinks;
 
 /// The object that build.rs made.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracer-ebpf"));
-
-/// The network namespace of this process.
-const NETNS: &str = "/proc/self/ns/net";
-/// The programs' global that holds the id of the cgroup they follow: the inode number of its directory.
-const FOLLOWED_CGROUP: &str = "FOLLOWED_CGROUP";
 
 /// What to attach to.
 #[derive(Clone, Debug)]
@@ -58,47 +55,6 @@ pub struct Options {
     pub debug: bool,
     /// Use what old kernels have, though this one has better: for tests.
     pub only_fallbacks: bool,
-}
-
-/// Why nothing can be seen.
-#[derive(Debug, thiserror::Error)]
-pub enum AttachError {
-    /// No kernel BTF.
-    #[error(transparent)]
-    NoBtf(#[from] NoBtf),
-    /// A structure field that every program needs is not in this kernel.
-    #[error("kernel structure field {0} not found in BTF: this kernel is not supported")]
-    Field(String),
-    /// The object or its maps were refused.
-    #[error("load the kernel programs (needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN)")]
-    Load(#[from] aya::EbpfError),
-    /// aya cannot read the BTF.
-    #[error("read the kernel's BTF")]
-    Btf(#[from] aya::BtfError),
-    /// The cgroup cannot be opened.
-    #[error("open cgroup {path}: it must be a directory of a cgroup v2 file system")]
-    Cgroup {
-        /// As given.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The network namespace that the agent is in cannot be told.
-    #[error("read {NETNS}: /proc must be mounted")]
-    Netns(#[source] std::io::Error),
-    /// The programs' log cannot be read.
-    #[error("read the log of the kernel programs")]
-    Log(#[from] aya_log::Error),
-    /// One of the hooks without which no journey opens or ends.
-    #[error("attach {0} (needs CAP_BPF and CAP_NET_ADMIN)", hook.name())]
-    Necessary {
-        /// Which.
-        hook: Hook,
-        /// Why.
-        #[source]
-        source: ProgramError,
-    },
 }
 
 /// A hook that is not attached, and why.
@@ -227,34 +183,6 @@ pub fn attach_what_can(options: &Options) -> Result<Attached, AttachError> {
     Ok(attached)
 }
 
-/// The read-only globals of the programs, by name.
-fn globals(options: &Options, netns: u32) -> Result<Vec<(&'static str, Vec<u8>)>, AttachError> {
-    let mut globals = Vec::new();
-    for (field, offset) in offsets::resolve()? {
-        if offset.is_none() && !field.is_optional() {
-            let name = format!("{}.{}", field.structure, field.member);
-            return Err(AttachError::Field(name));
-        }
-        globals.push((field.global, offset.unwrap_or(0).to_ne_bytes().to_vec()));
-    }
-    globals.push(("NODE_NETNS", netns.to_ne_bytes().to_vec()));
-    let seed: u64 = RandomState::new().hash_one("remote");
-    globals.push(("REMOTE_SEED", seed.to_ne_bytes().to_vec()));
-    let level = if options.debug { u8::MAX } else { 0 };
-    globals.push((aya_log::LEVEL, vec![level]));
-    // A directory that cannot be looked at cannot be attached to either, which says so.
-    let followed = fs::metadata(&options.cgroup).map_or(0, |directory| directory.ino());
-    globals.push((FOLLOWED_CGROUP, followed.to_ne_bytes().to_vec()));
-    Ok(globals)
-}
-
-/// Inode number of the network namespace of this process.
-fn netns() -> Result<u32, AttachError> {
-    let inode = fs::metadata(NETNS).map_err(AttachError::Netns)?.ino();
-    // kernel: ns_common.inum is an unsigned int.
-    Ok(inode as u32)
-}
-
 /// The functions that can be the filter of uplinks, the best first.
 const FILTERS: &[&str] = &["uplink_receive", "uplink_receive_fallback"];
 
@@ -316,17 +244,6 @@ fn attach_cgroup(attached: &mut Attached, options: &Options) -> Result<(), Attac
         }
     }
     Ok(())
-}
-
-/// An error and its causes in one line: aya tells the system call, and the cause what it said.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
-    text
 }
 
 fn attach_to_cgroup(

@@ -7,12 +7,13 @@
 //! and untouched by NAT and port re-use. Of a client on another node only packets are seen: what stands
 //! in for its cookie comes again when its port does, and a SYN then begins a new connection.
 
+mod connection;
 mod ending;
 mod event;
 mod failures;
 mod waiting;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 use tracer_common::{journey::End, message::Message, remote::is_remote};
 
@@ -24,14 +25,13 @@ pub use ending::{Cause, Ending};
 pub use event::{ConnectionId, Event, EventKind, PacketId, Side, ZeroWindow};
 pub use tracer_common::seq::{after, before};
 
+use connection::{Connection, ENDING_NS, remember};
 use failures::Failures;
 use waiting::Waiting;
 
 /// Connections remembered; more are refused, and counted, until idle ones expire. Each takes below 600
 /// bytes in the three tables that find it, 36 MiB in all.
 const MAX_CONNECTIONS: usize = 65_536;
-/// Unread messages remembered per connection and direction, 4 KiB; the oldest goes first.
-const MAX_UNREAD: usize = 1024;
 /// A connection on which nothing was seen for this long is forgotten: a stream may be silent for
 /// long, and sockets that close are forgotten anyway.
 const IDLE_NS: u64 = 3_600_000_000_000;
@@ -40,9 +40,6 @@ const CROWDED_IDLE_NS: u64 = 120_000_000_000;
 /// The same of a connection from another node that has carried nothing: the socket that would tell of
 /// its end is not known before the first request.
 const UNUSED_NS: u64 = 10_000_000_000;
-/// What was under way when a socket closed has arrived after this time.
-const ENDING_NS: u64 = 500_000_000;
-
 /// What could not be placed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Losses {
@@ -55,32 +52,6 @@ pub struct Losses {
     pub fragments_unplaced: u64,
     /// Failed connects beyond the limit of those that are held back.
     pub failed_connects_refused: u64,
-}
-
-#[derive(Debug, Default)]
-struct Connection {
-    server_cookie: Option<u64>,
-    /// What the server's packets say, before any translation on their way.
-    from_server: Option<Tuple>,
-    unread_requests: VecDeque<u32>,
-    unread_responses: VecDeque<u32>,
-    last_ns: u64,
-    ending: Option<Ending>,
-    is_ending_told: bool,
-    /// Or, of a client on another node, the server is.
-    is_client_closed: bool,
-    /// The sequence number of the client's SYN.
-    syn_seq: Option<u32>,
-    /// More than a handshake.
-    has_carried: bool,
-}
-
-impl Connection {
-    /// How it has ended, once nothing is under way any more.
-    fn ended(&self, now_ns: u64) -> Option<Ending> {
-        self.ending
-            .filter(|ending| now_ns.saturating_sub(ending.at_ns) >= ENDING_NS)
-    }
 }
 
 // A table keeps room for up to as many entries again.
@@ -403,13 +374,6 @@ impl Flow {
             .or_else(|| self.client_of_tuple.get(sent))
             .map(|client_cookie| (Side::Server, *client_cookie))
     }
-}
-
-fn remember(unread: &mut VecDeque<u32>, seq: u32) {
-    if unread.len() >= MAX_UNREAD {
-        unread.pop_front();
-    }
-    unread.push_back(seq);
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use tracer_common::{journey::End, message::Message, remote::REMOTE};
 
 use super::*;
 use crate::decode::Tuple;
+use crate::flow::connection::MAX_UNREAD;
 
 const CLIENT: u64 = 7;
 const SERVER: u64 = 9;

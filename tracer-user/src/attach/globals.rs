@@ -1,0 +1,48 @@
+//! The read-only globals of the programs: what they know before their first packet.
+//!
+//! In: this kernel's types, the agent's own namespace, the cgroup that is followed. Out: bytes by name,
+//! for the loader.
+
+use std::{
+    fs,
+    hash::{BuildHasher as _, RandomState},
+    os::unix::fs::MetadataExt as _,
+};
+
+use super::{AttachError, Options, offsets};
+
+/// The network namespace of this process.
+pub(super) const NETNS: &str = "/proc/self/ns/net";
+/// The programs' global that holds the id of the cgroup they follow: the inode number of its directory.
+const FOLLOWED_CGROUP: &str = "FOLLOWED_CGROUP";
+
+/// The read-only globals of the programs, by name.
+pub(super) fn globals(
+    options: &Options,
+    netns: u32,
+) -> Result<Vec<(&'static str, Vec<u8>)>, AttachError> {
+    let mut globals = Vec::new();
+    for (field, offset) in offsets::resolve()? {
+        if offset.is_none() && !field.is_optional() {
+            let name = format!("{}.{}", field.structure, field.member);
+            return Err(AttachError::Field(name));
+        }
+        globals.push((field.global, offset.unwrap_or(0).to_ne_bytes().to_vec()));
+    }
+    globals.push(("NODE_NETNS", netns.to_ne_bytes().to_vec()));
+    let seed: u64 = RandomState::new().hash_one("remote");
+    globals.push(("REMOTE_SEED", seed.to_ne_bytes().to_vec()));
+    let level = if options.debug { u8::MAX } else { 0 };
+    globals.push((aya_log::LEVEL, vec![level]));
+    // A directory that cannot be looked at cannot be attached to either, which says so.
+    let followed = fs::metadata(&options.cgroup).map_or(0, |directory| directory.ino());
+    globals.push((FOLLOWED_CGROUP, followed.to_ne_bytes().to_vec()));
+    Ok(globals)
+}
+
+/// Inode number of the network namespace of this process.
+pub(super) fn netns() -> Result<u32, AttachError> {
+    let inode = fs::metadata(NETNS).map_err(AttachError::Netns)?.ino();
+    // kernel: ns_common.inum is an unsigned int.
+    Ok(inode as u32)
+}
