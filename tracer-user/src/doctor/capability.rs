@@ -84,7 +84,7 @@ mod tests {
     use super::super::check::State;
     use super::*;
 
-    fn check(effective: u64, expected: [State; 4]) {
+    fn check(effective: u64, expected: [State; 5]) {
         let states: Vec<State> = judge(effective).iter().map(|check| check.state).collect();
         assert_eq!(states, expected, "{effective:#x}");
     }
@@ -92,12 +92,13 @@ mod tests {
     #[test]
     fn each_is_judged_by_its_own_bit() {
         let (good, missing) = (State::Good, State::Missing);
-        check(0, [missing; 4]);
-        check(u64::MAX, [good; 4]);
-        check(1 << 39 | 1 << 38 | 1 << 19 | 1 << 12, [good; 4]);
-        check(1 << 39, [good, missing, missing, missing]);
-        check(1 << 12, [missing, missing, good, missing]);
-        check(1 << 19, [missing, missing, missing, good]);
-        check(1 << 21, [good, good, missing, missing]);
+        check(0, [missing; 5]);
+        check(u64::MAX, [good; 5]);
+        check(1 << 39 | 1 << 38 | 1 << 19 | 1 << 13 | 1 << 12, [good; 5]);
+        check(1 << 39, [good, missing, missing, missing, missing]);
+        check(1 << 12, [missing, missing, good, missing, missing]);
+        check(1 << 13, [missing, missing, missing, good, missing]);
+        check(1 << 19, [missing, missing, missing, missing, good]);
+        check(1 << 21, [good, good, missing, missing, missing]);
     }
 }

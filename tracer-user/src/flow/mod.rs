@@ -161,8 +161,9 @@ impl Flow {
         match journey.message {
             Message::Syn => connection.syn_seq = Some(journey.seq),
             Message::SynAck => {}
+            // What went to a socket that is not followed says nothing of this connection's future.
             Message::Request | Message::Response | Message::Headers => {
-                connection.has_carried = true;
+                connection.has_carried |= matches!(journey.end, End::Socket | End::Left);
             }
         }
         let to_server = side == Side::Client;

@@ -71,7 +71,9 @@ fn stamp(line: &str, devices: &mut Devices) -> Stamp {
         let kind = parts.next().unwrap();
         let id = DeviceId {
             netns: 1,
-            ifindex: name.bytes().fold(0, |sum, byte| sum * 31 + u32::from(byte)),
+            ifindex: name.bytes().fold(0, |sum: u32, byte| {
+                sum.wrapping_mul(31).wrapping_add(byte.into())
+            }),
         };
         devices.insert(Device {
             id,

@@ -7,6 +7,7 @@
 )]
 
 mod echo;
+mod forwarded;
 mod halves;
 mod hops;
 mod namespaces;
