@@ -68,8 +68,15 @@ impl Family {
         spans: &[Span],
         [client, server]: [usize; 2],
     ) -> Option<Skew> {
+        let roles = [Role::Connect, Role::Request, Role::Response];
+        let is_sure = |role: &Role| !self.was_sent_again(index, spans, *role);
+        let (sure, unsure): (Vec<Role>, Vec<Role>) = roles.into_iter().partition(is_sure);
         let mut interval = Interval::default();
-        for role in [Role::Connect, Role::Request, Role::Response] {
+        // Of a message that was sent again, the two nodes may speak of different packets.
+        for role in sure.into_iter().chain(unsure) {
+            if interval.is_bounded() && self.was_sent_again(index, spans, role) {
+                break;
+            }
             let mut crossings = self.crossings(index, spans, role, [client, server]);
             crossings.sort_unstable();
             for (number, (at_client_ns, at_server_ns)) in crossings.into_iter().enumerate() {
@@ -80,6 +87,12 @@ impl Family {
             }
         }
         interval.skew()
+    }
+
+    fn was_sent_again(&self, index: &Index, spans: &[Span], role: Role) -> bool {
+        let facts = |at: usize| spans[at].data_plane()?.facts.as_ref();
+        let mut paths = self.paths(index, spans, role).filter_map(facts);
+        paths.any(|facts| facts.retransmits > 0)
     }
 
     /// When packets of a path were on the wire, by the client's clock and by the server's.

@@ -31,6 +31,11 @@ impl Interval {
         self.least_ns = Some(self.least_ns.map_or(least_ns, |known| known.max(least_ns)));
     }
 
+    /// Whether packets of both directions are in it.
+    pub(super) fn is_bounded(self) -> bool {
+        self.least_ns.is_some() && self.most_ns.is_some()
+    }
+
     /// Nothing, when 0 is possible; else the middle of what is possible. `None` when nothing is known, or when no offset
     /// explains what was seen.
     pub(super) fn skew(self) -> Option<Skew> {

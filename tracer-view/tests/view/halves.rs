@@ -16,7 +16,7 @@ use tracer_view::tree::{NodeId, Tree};
 use crate::fixture::between::{
     Between, CLIENT_SPAN, CONNECT, EXCHANGE, REQUEST, RESPONSE, SERVER_SPAN, WIRES,
 };
-use crate::fixture::check_expected;
+use crate::fixture::{Say, check_expected};
 use crate::waterfall::{UTF8_80, UTF8_200, lines, text};
 
 pub(crate) fn spans(requests: &[ExportTraceServiceRequest]) -> Vec<Span> {
@@ -180,6 +180,33 @@ fn one_half_is_shown_as_such() {
     assert_eq!((times.connect_ns, times.data_plane_ns()), (None, None));
     let client_span = sent[0].duration_ns();
     assert_eq!(times.client_span_ns, client_span);
+}
+
+/// The client's node tells of the second packet, the server's of the first, which had arrived all the same.
+#[test]
+fn a_message_sent_again_says_nothing_of_clocks() {
+    let mut requests = Between::default().requests();
+    for span in &mut requests[2].resource_spans[0].scope_spans[0].spans {
+        if span.span_id == WIRES[2].to_be_bytes() {
+            span.start_time_unix_nano += 1_000_000;
+            span.end_time_unix_nano += 1_000_000;
+        }
+        if span.span_id == REQUEST.to_be_bytes() {
+            *span = span.clone().count("hopspan.tcp.retransmits", 1);
+        }
+    }
+    let sent = spans(&requests);
+    let merged = by_id(&merge(&sent));
+    let exchange = merged[&EXCHANGE].data_plane().unwrap();
+    let skew = exchange.facts.as_ref().unwrap().skew.unwrap();
+    assert_eq!((skew.taken_ns, skew.bound_ns), (0, Some(200_000)));
+    let hops = |spans: &[Span]| -> Vec<(u64, u64)> {
+        let of_server = spans
+            .iter()
+            .filter(|span| span.name.as_str() == "server.stack");
+        of_server.map(|span| (span.start_ns, span.end_ns)).collect()
+    };
+    assert_eq!(hops(&merge(&sent)), hops(&sent), "nothing was moved");
 }
 
 /// All orders of four things.

@@ -39,9 +39,9 @@ fn within(lab: &Lab, args: &LabArgs) -> Result<()> {
     let nodes = progress::during("bringing up the lab", || make_nodes(lab, args))?;
     let first = nodes.first().context("a lab without nodes")?;
     let viewer = progress::during("starting the viewer", || Part::viewer(first, args))?;
-    let (what, count) = match nodes.len() {
-        1 => ("starting the agent".to_owned(), 1),
-        count => (format!("starting {count} agents"), count),
+    let what = match nodes.len() {
+        1 => "starting the agent".to_owned(),
+        count => format!("starting {count} agents"),
     };
     // Stopped in this order: the agents' last spans go to the viewer.
     let mut parts = progress::during(what, || start_agents(&nodes, args))?;
@@ -51,13 +51,13 @@ fn within(lab: &Lab, args: &LabArgs) -> Result<()> {
     // The rules that the agents read.
     let ways = hotrod::ways(&hotrod, args);
     progress::during("reading the rules", || {
-        read_rules(&mut parts[..count], ways)
+        wait_for_rules(&mut parts, nodes.len(), ways)
     })?;
     let dispatched = match args.run.fault {
         Some(fault) => {
             fault.prepare(&nodes, &hotrod, args)?;
             let left = ways - fault.lost_ways(&hotrod);
-            read_rules(&mut parts[..count], left)?;
+            wait_for_rules(&mut parts, nodes.len(), left)?;
             hotrod::dispatch_during(fault, &nodes, &mut hotrod, args)
         }
         None => hotrod::dispatch(&hotrod, args),
@@ -77,12 +77,6 @@ fn within(lab: &Lab, args: &LabArgs) -> Result<()> {
         }
     }
     viewer.stop()
-}
-
-fn read_rules(agents: &mut [Part], ways: usize) -> Result<()> {
-    agents
-        .iter_mut()
-        .try_for_each(|agent| agent.wait_for_rules(ways))
 }
 
 /// `node`, or `node-1`, `node-2` and so on.
@@ -105,6 +99,12 @@ fn start_agents(nodes: &[Node], args: &LabArgs) -> Result<Vec<Part>> {
     agents
         .map(|(node, receiver)| Part::agent(node, receiver, args))
         .collect()
+}
+
+/// Waits until each of so many agents, which are the first parts, has read rules that lead so many ways to a pod.
+fn wait_for_rules(parts: &mut [Part], agents: usize, ways: usize) -> Result<()> {
+    let mut agents = parts.iter_mut().take(agents);
+    agents.try_for_each(|agent| agent.wait_for_rules(ways))
 }
 
 /// Says how the lab is used, and then sends more dispatches whenever Enter is pressed. Ctrl-C ends
