@@ -57,7 +57,8 @@ pub(super) struct Taps {
     netns: u32,
     uplinks: HashMap<MapData, u64, u32>,
     vxlan_ports: HashMap<MapData, u32, u32>,
-    open: BTreeMap<u32, (Uplink, OwnedFd)>,
+    /// By the number of the device; without a socket where that was refused.
+    open: BTreeMap<u32, (Uplink, Option<OwnedFd>)>,
 }
 
 impl Taps {
@@ -131,12 +132,13 @@ impl Taps {
                 name: uplink.name.clone(),
                 source,
             })?;
-        let Some(filter) = filter else {
-            return Ok(());
+        let socket = filter.map(|filter| tap(&uplink.name, filter, uplink.ifindex));
+        let (socket, result) = match socket.transpose() {
+            Ok(socket) => (socket, Ok(())),
+            Err(error) => (None, Err(error)),
         };
-        let socket = tap(&uplink.name, filter, uplink.ifindex)?;
         self.open.insert(uplink.ifindex, (uplink.clone(), socket));
-        Ok(())
+        result
     }
 }
 

@@ -123,7 +123,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             None => tracing::info!("{hook} is served by {}: {reason}", fallback.function),
         }
     }
-    let (first, changes) = uplinks::watch(args.uplink).context("find the node's uplinks")?;
+    let (first, changes) = uplinks::watch(args.uplink);
     let node = node_name();
     let learnt = Names::start(&args.names, &options.cgroup, &node).await?;
     let mut pipeline = Pipeline::new(node);

@@ -11,7 +11,10 @@ use std::{
 use tokio::sync::mpsc;
 
 use crate::{
-    attach::uplinks::{Uplinks, choose},
+    attach::{
+        chain,
+        uplinks::{Uplinks, choose},
+    },
     capture::{Rtnetlink, RtnetlinkError},
 };
 
@@ -22,12 +25,17 @@ const REST: u32 = 20;
 /// How often it is read where notifications fail.
 const POLL: Duration = Duration::from_secs(30);
 
-/// Reads which devices are uplinks now, and starts the thread that tells the next ones.
-///
-/// # Errors
-///
-/// When rtnetlink does not answer, or there can be no more threads.
-pub(super) fn watch(names: Vec<String>) -> Result<(Uplinks, mpsc::Receiver<Uplinks>), WatchError> {
+/// Reads which devices are uplinks now, and starts the thread that tells the next ones. Where that is
+/// refused there are none, which is said.
+pub(super) fn watch(names: Vec<String>) -> (Uplinks, mpsc::Receiver<Uplinks>) {
+    start(names).unwrap_or_else(|error| {
+        tracing::warn!("the node's uplinks are not known: {}", chain(&error));
+        let (_, nothing) = mpsc::channel(1);
+        (Uplinks::default(), nothing)
+    })
+}
+
+fn start(names: Vec<String>) -> Result<(Uplinks, mpsc::Receiver<Uplinks>), WatchError> {
     let mut rtnetlink = Rtnetlink::open()?;
     let first = choose(&rtnetlink.network()?, &names);
     // Holds one: until it is taken, nothing is read.
@@ -47,7 +55,7 @@ pub(super) fn watch(names: Vec<String>) -> Result<(Uplinks, mpsc::Receiver<Uplin
 
 /// Why uplinks are not known.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum WatchError {
+enum WatchError {
     #[error(transparent)]
     Rtnetlink(#[from] RtnetlinkError),
     #[error("start the thread that watches links and routes")]
