@@ -22,6 +22,10 @@ fuzz_target!(|raw: &[u8]| {
             assert!(raw.starts_with(&Snapshot::Clock(sample).encode()));
         }
         Record::Window(window) => assert!(window.closed_ns <= window.at_ns),
+        Record::FailedConnect(failed) => {
+            assert!(failed.began_ns <= failed.at_ns);
+            assert_ne!(failed.error, Some(0));
+        }
         Record::Close(close) => assert_ne!(close.error, Some(0)),
         Record::Snapshot(
             Snapshot::Rules(_)

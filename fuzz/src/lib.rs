@@ -8,6 +8,8 @@
 
 #![allow(missing_docs)]
 
+#[path = "../../tracer-user/src/counts.rs"]
+pub mod counts;
 #[path = "../../tracer-user/src/decode/mod.rs"]
 pub mod decode;
 #[path = "../../tracer-user/src/flow/mod.rs"]

@@ -8,7 +8,8 @@ use crate::tuple::Tuple;
 pub struct FailedConnect {
     /// [`crate::RecordKind::FailedConnect`].
     pub kind: u32,
-    /// `sock.sk_err`: the errno with which it failed; 0 where the application gave up.
+    /// The errno with which it failed: `sock.sk_err`, or what an ICMP error left on the socket; 0 where
+    /// the application gave up without one.
     pub error: u32,
     /// When connect(2) was called.
     pub began_ns: u64,

@@ -36,7 +36,7 @@ impl Field {
 }
 
 /// Every field. Offsets seen on 6.1 and 6.18 differ for net_device, net and sk_buff.
-pub const FIELDS: [Field; 23] = [
+pub const FIELDS: [Field; 27] = [
     field("sk_buff", "dev", "SK_BUFF_DEV"),
     field("sk_buff", "_nfct", "SK_BUFF_NFCT"),
     field("net_device", "ifindex", "NET_DEVICE_IFINDEX"),
@@ -58,6 +58,10 @@ pub const FIELDS: [Field; 23] = [
     field("sock", "__sk_common.skc_v6_daddr", "SOCK_V6_DADDR"),
     field("sock", "sk_protocol", "SOCK_PROTOCOL"),
     field("sock", "sk_err", "SOCK_ERR"),
+    field("sock", "sk_err_soft", "SOCK_ERR_SOFT"),
+    field("sock", "sk_error_queue", "SOCK_ERROR_QUEUE"),
+    field("sk_buff", "cb", "SK_BUFF_CB"),
+    field("sock_exterr_skb", "ee", "SOCK_EXTERR_SKB_EE"),
     field("inet_sock", "inet_sport", "INET_SOCK_SPORT"),
     field("tcp_sock", "copied_seq", "TCP_SOCK_COPIED_SEQ"),
 ];

@@ -85,7 +85,7 @@ pub(crate) fn failed(sock: Sock) -> bool {
     hit(Hook::SocketClose);
     let mut record = FailedConnect {
         kind: RecordKind::FailedConnect as u32,
-        error: sock.error(),
+        error: sock.connect_error(),
         began_ns,
         // SAFETY: the helper has no preconditions.
         at_ns: unsafe { bpf_ktime_get_ns() },

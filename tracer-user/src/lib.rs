@@ -3,6 +3,8 @@
 
 pub mod attach;
 pub mod capture;
+#[deny(unsafe_code)]
+pub mod counts;
 pub mod decode;
 #[deny(unsafe_code)]
 pub mod doctor;

@@ -21,6 +21,10 @@ offsets!(
     SOCK_V6_DADDR,
     SOCK_PROTOCOL,
     SOCK_ERR,
+    SOCK_ERR_SOFT,
+    SOCK_ERROR_QUEUE,
+    SK_BUFF_CB,
+    SOCK_EXTERR_SKB_EE,
     INET_SOCK_SPORT,
     TCP_SOCK_COPIED_SEQ,
 );
@@ -28,6 +32,21 @@ offsets!(
 /// kernel: include/linux/socket.h.
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
+
+/// kernel: include/uapi/linux/errqueue.h.
+const SO_EE_ORIGIN_LOCAL: u8 = 1;
+const SO_EE_ORIGIN_ICMP6: u8 = 3;
+
+/// The beginning of kernel: struct sock_extended_err.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct ExtendedError {
+    errno: u32,
+    origin: u8,
+    kind: u8,
+    code: u8,
+    padding: u8,
+}
 
 /// A pointer that the kernel passed as `struct sock *`.
 #[derive(Clone, Copy)]
@@ -65,6 +84,45 @@ impl Sock {
     pub(crate) fn error(self) -> u32 {
         // SAFETY: `sk_err` is an int.
         unsafe { field(self.0, &SOCK_ERR) }
+    }
+
+    /// The errno of a connect that has failed; 0 where there is none. Only for a socket known to be TCP.
+    ///
+    /// An ICMP error that comes while connect(2) holds the socket, as that of a REJECT rule on the same
+    /// machine does, does not end the connect: it is kept as a soft error, and in the error queue
+    /// (kernel: tcp_v4_err, tcp_v6_err; the queue from 5.9). A client that does not block asks for
+    /// SO_ERROR, which takes the soft error, and closes: the queue is what is left.
+    #[inline(always)]
+    pub(crate) fn connect_error(self) -> u32 {
+        let error = self.error();
+        if error != 0 {
+            return error;
+        }
+        let soft: u32 = self.probe(&SOCK_ERR_SOFT).unwrap_or(0);
+        if soft != 0 {
+            return soft;
+        }
+        self.queued_error()
+    }
+
+    /// The errno of the oldest ICMP or local error in the error queue; 0 where there is none.
+    #[inline(always)]
+    fn queued_error(self) -> u32 {
+        // kernel: struct sk_buff_head begins with the first sk_buff, or its own address.
+        let queue = self.0 as u64 + u64::from(SOCK_ERROR_QUEUE.load());
+        let first: u64 = self.probe(&SOCK_ERROR_QUEUE).unwrap_or(0);
+        if first == 0 || first == queue {
+            return 0;
+        }
+        let offset = u64::from(SK_BUFF_CB.load()) + u64::from(SOCK_EXTERR_SKB_EE.load());
+        let at = (first + offset) as *const ExtendedError;
+        // SAFETY: the helper checks the address.
+        match unsafe { bpf_probe_read_kernel(at) } {
+            Ok(error) if (SO_EE_ORIGIN_LOCAL..=SO_EE_ORIGIN_ICMP6).contains(&error.origin) => {
+                error.errno
+            }
+            _ => 0,
+        }
     }
 
     /// The transport's number in IP (kernel: u16 from 5.6).

@@ -15,18 +15,11 @@ pub struct Lost {
     pub reason: Option<String>,
     /// Where.
     pub hop: Option<HopName>,
-    /// Who dropped it, where the reason tells.
-    pub layer: Option<DropLayer>,
     /// Conntrack has refused it, and no rule.
     pub by_conntrack: bool,
 }
 
 impl Lost {
-    /// Whether a function of a netfilter hook dropped it.
-    pub fn is_netfilter_s(&self) -> bool {
-        self.layer == Some(DropLayer::Netfilter)
-    }
-
     /// `None` where the packet was not dropped.
     pub fn of(journey: &Journey, devices: &Devices, reasons: &DropReasons) -> Option<Self> {
         if journey.end != End::Dropped {
@@ -37,7 +30,6 @@ impl Lost {
         Some(Self {
             reason: journey.drop_reason.map(|reason| reasons.name(reason)),
             hop: hops.last().map(|hop| hop.name),
-            layer,
             by_conntrack: layer == Some(DropLayer::Netfilter) && was_confirming(journey),
         })
     }

@@ -13,11 +13,11 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     flow,
     http::{
-        Connect, FailedConnect, Leg, Served,
+        FailedConnect, Leg, Served,
         trace_context::{SpanId, TraceContext, TraceId},
     },
     identity::{
-        kube_proxy::{Answer, Protocol, Reason, Refusal},
+        kube_proxy::{Protocol, Reason, Refusal},
         serving::Correlation,
         who,
     },
@@ -110,7 +110,7 @@ pub fn spans(
     let mut spans = maker.spans;
     if let Some(connect) = spans.first_mut() {
         connect.attributes.extend(attributes);
-        connect.error = Some(error_type(failed, context));
+        connect.error = Some(error_type(failed));
         connect.links = links(correlation);
     }
     spans
@@ -159,10 +159,9 @@ fn attributes(
         Attribute::text(semconv::DESTINATION_ADDRESS, destination.ip().to_string()),
         Attribute::int(semconv::DESTINATION_PORT, destination.port()),
         Attribute::int(key::SOURCE_PID, failed.socket.tgid),
-        Attribute::text(semconv::ERROR_TYPE, error_type(failed, maker.context)),
+        Attribute::text(semconv::ERROR_TYPE, error_type(failed)),
     ];
-    let gave_up = failed.socket.error.is_none() && !was_rejected(failed, maker.context);
-    if gave_up && !failed.had_no_port() {
+    if failed.socket.error.is_none() && !failed.had_no_port() {
         let client = message::side(flow::Side::Client);
         attributes.push(Attribute::text(key::CLOSED_BY, client));
     }
@@ -190,24 +189,9 @@ fn refusal<'r>(failed: &FailedConnect, context: &Context<'r>) -> Option<&'r Refu
     (refusal.reason != Reason::SourceNotAllowed).then_some(refusal)
 }
 
-/// Whether the SYN was dropped where the rules reject it, which sends the client an ICMP error.
-///
-/// On one node the error comes back while connect(2) still holds the socket. The kernel then keeps it
-/// apart (kernel: tcp_v4_err, sk_err_soft), the application takes it and closes the socket, and of the
-/// socket nothing is known but that it was closed.
-fn was_rejected(failed: &FailedConnect, context: &Context<'_>) -> bool {
-    let legs = failed.connect.iter().flat_map(Connect::legs);
-    let mut lost = legs.filter_map(|leg| context.lost(leg.dropped()?));
-    let rejects = |refusal: &Refusal| refusal.answer == Answer::Reject;
-    lost.any(|lost| lost.is_netfilter_s()) && refusal(failed, context).is_some_and(rejects)
-}
-
 /// The value of `error.type`, in the words that exchanges have for the same.
-pub(super) fn error_type(failed: &FailedConnect, context: &Context<'_>) -> Cow<'static, str> {
+pub(super) fn error_type(failed: &FailedConnect) -> Cow<'static, str> {
     let Some(error) = failed.socket.error else {
-        if was_rejected(failed, context) {
-            return "connection_refused".into();
-        }
         // The application knows why it gave up; that it had no answer is what is known here.
         let is_silence = !failed.had_no_port();
         return if is_silence {

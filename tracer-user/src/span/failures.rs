@@ -72,7 +72,7 @@ impl Failures {
         let hop = dropped.and_then(|journey| context.lost(journey)?.hop);
         self.count(Failure {
             hop: hop.map_or("", |hop| hop.as_str()),
-            ..Failure::of_no_hop(failed_connect::error_type(failed, context), service)
+            ..Failure::of_no_hop(failed_connect::error_type(failed), service)
         });
     }
 

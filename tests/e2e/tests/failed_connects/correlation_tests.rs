@@ -149,7 +149,7 @@ fn the_process_decides_before_the_pod() {
     let command = stage.client.command(binary("echo").unwrap());
     knock(command, stage.nobody(7013), LONG);
     for mut process in [first, second, asks_first, asks_second] {
-        drop(process.kill().unwrap());
+        process.kill().unwrap();
     }
     let addresses = Addresses {
         server: stage.server.ip(),

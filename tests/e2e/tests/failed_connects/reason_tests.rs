@@ -32,13 +32,18 @@ fn every_failure_says_why_and_where() {
     let stage = Stage::start("connect-reasons");
     drop_forwarded(&stage.scene.node, DROPPED);
     let echo = || binary("echo").unwrap();
-    let [closed, closed6] = stage.closed;
+    let [closed, closed6, closed_too] = stage.closed;
     let [refused, dropped] = [7101, DROPPED].map(|port| stage.nobody(port));
     let refused6 = SocketAddr::new(stage.server.ip6().into(), 7102);
     for address in [refused, refused6, closed, closed6] {
         knock(stage.client.command(echo()), address, LONG);
     }
     knock(stage.client.command(echo()), dropped, IMPATIENT);
+    // A client that blocks in connect(2): the kernel lets it wait until TCP has sent the SYN again.
+    let blocks = stage.client.command(echo());
+    let address = closed_too.to_string();
+    let output = blocks.args(["play", "--connect", &address]).output(LONG);
+    assert!(!output.unwrap().status.success());
     // The node's own connection: it is refused in OUTPUT, before its packet passes any hook of pods.
     let of_node = SocketAddr::from(([10, 96, 0, 41], 81));
     let rule = "*filter\n-I OUTPUT -p tcp -d 10.96.0.41 --dport 81 -j REJECT\nCOMMIT\n";
@@ -90,6 +95,16 @@ fn every_failure_says_why_and_where() {
             assert_eq!(hop, "netfilter.forward", "{connect:#?}");
         }
     }
+    let (_, connect) = failed(traces, closed_too);
+    assert_attributes(
+        connect,
+        &[
+            ("error.type", "connection_refused"),
+            ("hopspan.kube_proxy.service", "failed/closed-too"),
+            ("hopspan.tcp.retransmits", "1"),
+            ("hopspan.closed_by", ""),
+        ],
+    );
     let (_, connect) = failed(traces, dropped);
     assert_attributes(
         connect,
@@ -115,6 +130,6 @@ fn every_failure_says_why_and_where() {
     assert_ne!(connect.attribute("source.port"), "0");
     assert_eq!(trace.children(connect).len(), 0);
     let counted = |what| outcome.report.number(&["pipeline", what]);
-    assert_eq!(counted("failed_connects"), 6);
+    assert_eq!(counted("failed_connects"), 7);
     assert_eq!(counted("failed_connects_inferred"), 0);
 }

@@ -19,8 +19,8 @@ pub(crate) struct Stage {
     pub(crate) scene: Scene,
     pub(crate) server: Pod,
     pub(crate) client: Pod,
-    /// Of either family, without endpoints.
-    pub(crate) closed: [SocketAddr; 2],
+    /// Services without endpoints: of either family, and one more.
+    pub(crate) closed: [SocketAddr; 3],
 }
 
 impl Stage {
@@ -31,10 +31,15 @@ impl Stage {
         let closed = [
             SocketAddr::from(([10, 96, 0, 40], 80)),
             "[fd00:10:96::40]:80".parse().unwrap(),
+            SocketAddr::from(([10, 96, 0, 42], 80)),
         ];
-        let services = closed.map(|address| Service::new("failed", "closed", address));
+        let names = ["closed", "closed", "closed-too"];
+        let services = names.into_iter().zip(closed);
+        let services: Vec<Service> = services
+            .map(|(name, address)| Service::new("failed", name, address))
+            .collect();
         scene.node.apply_services(&services).unwrap();
-        scene.wait_logged("close 2 portals").unwrap();
+        scene.wait_logged("close 3 portals").unwrap();
         Self {
             scene,
             server,
@@ -114,7 +119,7 @@ pub(crate) fn failed(traces: &Traces, address: SocketAddr) -> (&Trace, &Span) {
     let all = traces.0.values().flat_map(|trace| {
         let connects = trace.of_role("connect").map(move |span| (trace, span));
         connects.filter(|(_, span)| {
-            span.attribute("error.type") != ""
+            !span.attribute("error.type").is_empty()
                 && span.attribute("destination.address") == address.ip().to_string()
                 && span.attribute("destination.port") == address.port().to_string()
         })

@@ -338,3 +338,53 @@ fn open_streams_are_bounded() {
     assert_eq!(story.exchanges, ["2 unanswered Reset"]);
     assert_eq!(story.pairing.streams, MAX_STREAMS - 1);
 }
+
+/// What a connect that failed meanwhile may have been for.
+#[test]
+fn what_is_served_now_says_by_whom() {
+    // A literal header field without indexing (RFC 7541 section 6.2.2).
+    let literal = |name: &str, value: &str| {
+        let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+        [vec![0], text(name), text(value)].concat()
+    };
+    let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let get = [GET.to_vec(), literal("traceparent", traceparent)].concat();
+    let mut story = Story::default();
+    let served = |story: &Story| -> Vec<(u32, Option<u32>, u64, Option<u64>)> {
+        let served = story.pairing.served();
+        let mut served: Vec<_> = served
+            .map(|served| {
+                (
+                    served.request_seq,
+                    served.tgid,
+                    served.from_ns,
+                    served.until_ns,
+                )
+            })
+            .collect();
+        served.sort_unstable();
+        served
+    };
+    for (seq, stream) in [(100, 1), (200, 3)] {
+        let headers = wire::headers(END_BOTH, stream, &get);
+        story.packet(Side::Client, seq, &headers, End::Socket);
+    }
+    // In no trace.
+    let untraced = wire::headers(END_BOTH, 5, GET);
+    story.packet(Side::Client, 300, &untraced, End::Socket);
+    assert_eq!(served(&story), [], "nobody has read them");
+    for seq in [100, 200, 300] {
+        story.event(EventKind::RequestRead {
+            seq,
+            at_ns: 10_000,
+            tgid: Some(42),
+        });
+    }
+    let open = |seq| (seq, Some(42), 10_000, None);
+    assert_eq!(served(&story), [open(100), open(200)]);
+    story.now_ns = 20_000;
+    let ok = wire::headers(END_BOTH, 1, OK);
+    story.packet(Side::Server, 500, &ok, End::Socket);
+    let answered = (100, Some(42), 10_000, Some(21_000));
+    assert_eq!(served(&story), [answered, open(200)]);
+}
