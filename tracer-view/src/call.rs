@@ -152,6 +152,8 @@ fn times(tree: &Tree<'_>, client: &Span, exchanges: &[NodeId], servers: &[NodeId
             .filter(|&path| is_whole(tree.nodes[path].span))
             .collect()
     };
+    let mut connects = path(Role::Connect);
+    connects.retain(|&connect| !is_another_s(tree.nodes[connect].span));
     let requests = path(Role::Request);
     let queues: Vec<NodeId> = requests
         .iter()
@@ -160,7 +162,7 @@ fn times(tree: &Tree<'_>, client: &Span, exchanges: &[NodeId], servers: &[NodeId
         .collect();
     Times {
         client_span_ns: client.duration_ns(),
-        connect_ns: total(tree, &path(Role::Connect)),
+        connect_ns: total(tree, &connects),
         request_ns: total(tree, &requests),
         socket_queue_ns: total(tree, &queues),
         server_span_ns: total(tree, servers),
@@ -171,6 +173,11 @@ fn times(tree: &Tree<'_>, client: &Span, exchanges: &[NodeId], servers: &[NodeId
 /// What one node saw of a path to another is a part of it.
 fn is_whole(span: &Span) -> bool {
     span.data_plane().is_some_and(|path| path.half.is_none())
+}
+
+/// Whether a connect is below an exchange only because it failed while that was served.
+fn is_another_s(connect: &Span) -> bool {
+    facts(connect).is_some_and(|facts| facts.correlation.is_some())
 }
 
 fn is_socket_queue(span: &Span) -> bool {

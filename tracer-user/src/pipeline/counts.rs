@@ -1,4 +1,6 @@
-//! What came through the stages, and what did not.
+//! What the pure stages have counted, as the report and the metrics show it.
+//!
+//! A field more is in both without anybody's doing.
 
 use crate::{flow, http, http2, identity::who::Known};
 

@@ -181,6 +181,8 @@ fn trouble() -> Vec<ExportTraceServiceRequest> {
             .say("destination.address", "fd00::7")
             .count("destination.port", 80),
         hop(23, 98, "veth", 120_000, 3),
+        refused_while_served(),
+        overfull(),
     ];
     let mut server = span(30, 1, "GET /slow", 205_000, 0).kind(SpanKind::Server);
     server.end_time_unix_nano -= 12_000;
@@ -199,6 +201,43 @@ fn trouble() -> Vec<ExportTraceServiceRequest> {
         request("slow", "slow-1", "app", vec![server, undated, early]),
         application("farm", cycle),
     ]
+}
+
+/// A connect that failed while the exchange above it was served.
+fn refused_while_served() -> opentelemetry_proto::tonic::trace::v1::Span {
+    span(24, 20, "connect", 231_000, 400)
+        .say("hopspan.role", "connect")
+        .say("error.type", "connection_refused")
+        .say("hopspan.correlation", "inferred")
+        .say("hopspan.kube_proxy.refusal", "no endpoints")
+        .say("hopspan.kube_proxy.service", "farm/barn:http")
+        .say("hopspan.drop.reason", "NETFILTER_DROP")
+        .say("hopspan.drop.hop", "netfilter.postrouting")
+        .say("hopspan.drop.by", "conntrack")
+        .say("destination.address", "10.96.0.21")
+        .count("destination.port", 80)
+}
+
+/// An exchange whose server had no room for a while.
+fn overfull() -> opentelemetry_proto::tonic::trace::v1::Span {
+    use opentelemetry_proto::tonic::{
+        common::v1::{AnyValue, KeyValue, any_value::Value},
+        trace::v1::span::Event,
+    };
+    let closed = |ns| Event {
+        name: "tcp.zero_window".into(),
+        attributes: vec![KeyValue {
+            key: "hopspan.tcp.zero_window_ns".into(),
+            value: Some(AnyValue {
+                value: Some(Value::IntValue(ns)),
+            }),
+            ..KeyValue::default()
+        }],
+        ..Event::default()
+    };
+    let mut span = span(25, 3, "exchange", 231_500, 5_000).say("hopspan.role", "exchange");
+    span.events = vec![closed(1_200_000), closed(300_000)];
+    span
 }
 
 #[test]

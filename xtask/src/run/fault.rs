@@ -20,7 +20,8 @@ const VICTIM: &str = "customer";
 const CALLER: &str = "frontend-0";
 /// How long a customer's process may take to end.
 const END: Duration = Duration::from_secs(30);
-/// For how long conntrack's table is full: the SYN is sent after 0, 1 and 3 s in vain, after 7 s not.
+/// For how long conntrack's table is full: the SYN is sent several times in vain, and then once more (a second apart from
+/// kernel 6.5, tcp_syn_linear_timeouts; after 1, 3 and 7 s before).
 const FULL: Duration = Duration::from_secs(4);
 /// Places left in it: for the connection of the client to the frontend.
 const SPARE: u32 = 1;
