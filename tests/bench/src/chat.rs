@@ -40,8 +40,8 @@ pub(crate) struct ClientArgs {
 
 /// Answers until it is killed.
 pub(crate) fn serve(args: &ServerArgs) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(args.listen)
-        .with_context(|| format!("listen on {}", args.listen))?;
+    let listener =
+        TcpListener::bind(args.listen).with_context(|| format!("listen on {}", args.listen))?;
     eprintln!("listening on {}", args.listen);
     for stream in listener.incoming() {
         let stream = stream.context("accept a connection")?;
@@ -70,8 +70,7 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
 
 /// Sends for as long as it was told.
 pub(crate) fn talk(args: &ClientArgs) -> anyhow::Result<()> {
-    let stream =
-        TcpStream::connect(args.to).with_context(|| format!("connect to {}", args.to))?;
+    let stream = TcpStream::connect(args.to).with_context(|| format!("connect to {}", args.to))?;
     stream.set_nodelay(true).context("set TCP_NODELAY")?;
     let mut sender = stream.try_clone().context("duplicate a socket")?;
     let (begin, length) = (Instant::now(), Duration::from_millis(args.milliseconds));

@@ -10,11 +10,7 @@
 mod empty;
 mod of_agent;
 
-use std::{
-    io::Write as _,
-    os::unix::net::UnixListener,
-    path::PathBuf,
-};
+use std::{io::Write as _, os::unix::net::UnixListener, path::PathBuf};
 
 use anyhow::Context as _;
 use aya::sys::{Stats, enable_stats};

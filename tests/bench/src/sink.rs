@@ -41,8 +41,8 @@ enum Request {
 
 /// Receives until it is killed.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let listener = TcpListener::bind(args.listen)
-        .with_context(|| format!("listen on {}", args.listen))?;
+    let listener =
+        TcpListener::bind(args.listen).with_context(|| format!("listen on {}", args.listen))?;
     eprintln!("listening on {}", args.listen);
     let totals = Arc::new(Mutex::new(Totals::default()));
     for stream in listener.incoming() {

@@ -39,9 +39,8 @@ impl OfAgent {
         let programs = held(pid, "prog_id:")?;
         ensure!(!programs.is_empty(), "process {pid} holds no programs");
         let maps = held(pid, "map_id:")?;
-        let is_counters = |id: &u32| {
-            MapInfo::from_id(*id).is_ok_and(|info| info.name_as_str() == Some(COUNTERS))
-        };
+        let is_counters =
+            |id: &u32| MapInfo::from_id(*id).is_ok_and(|info| info.name_as_str() == Some(COUNTERS));
         let id = maps.into_iter().find(is_counters);
         let id = id.with_context(|| format!("process {pid} holds no map {COUNTERS}"))?;
         let map = MapData::from_id(id).context("open the agent's counters")?;
