@@ -40,6 +40,9 @@ pub(super) struct Outcome {
     pub(super) benchmark: String,
     pub(super) figures: Vec<Figure>,
     pub(super) tables: Vec<Table>,
+    /// Whether the tables show the figures, so that no other has to.
+    #[serde(default)]
+    pub(super) tabulated: bool,
     /// What one has to know to read the numbers.
     pub(super) notes: Vec<String>,
 }
@@ -77,6 +80,7 @@ impl Outcome {
             benchmark: benchmark.to_owned(),
             figures: Vec::new(),
             tables: Vec::new(),
+            tabulated: false,
             notes: Vec::new(),
         }
     }
@@ -96,10 +100,10 @@ impl Outcome {
         self.notes.push(text.into());
     }
 
-    /// The figures in a table, and the tables there are.
+    /// The figures in a table, unless they are in one, and the tables there are.
     pub(super) fn all_tables(&self) -> Vec<Table> {
         let mut tables = Vec::new();
-        if !self.figures.is_empty() {
+        if !self.figures.is_empty() && !self.tabulated {
             tables.push(figures_table(&self.benchmark, &self.figures));
         }
         tables.extend(self.tables.iter().cloned());

@@ -197,7 +197,7 @@ fn connect(bench: &Bench<'_>, client: &Pod, to: SocketAddr, first: u64) -> Resul
 /// The time of each SYN in PREROUTING, by the number of its request: of lines of OTLP/JSON.
 fn hops(path: &Path) -> Result<BTreeMap<u64, f64>> {
     let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
-    let (mut connects, mut hops) = (BTreeMap::new(), Vec::new());
+    let (mut connects, mut hops) = (BTreeMap::new(), BTreeMap::new());
     for line in text.lines() {
         let export: Value = serde_json::from_str(line).context("understand a line of spans")?;
         for span in spans(&export) {
@@ -208,11 +208,17 @@ fn hops(path: &Path) -> Result<BTreeMap<u64, f64>> {
                 }
             } else if attribute(span, "hopspan.hop") == Some("netfilter.prerouting") {
                 let parent = span["parentSpanId"].as_str().unwrap_or_default();
-                hops.extend(duration_ns(span).map(|time| (parent.to_owned(), time)));
+                let hop = times(span).with_context(|| format!("no times in {span}"))?;
+                // The SYN's comes first; the answer to it passes the hook, too.
+                let first = hops.entry(parent.to_owned()).or_insert(hop);
+                *first = hop.min(*first);
             }
         }
     }
-    let of_connect = |(parent, time)| Some((*connects.get(&parent)?, time));
+    let of_connect = |(parent, (start_ns, end_ns)): (String, (u64, u64))| {
+        let time = end_ns.checked_sub(start_ns)?;
+        Some((*connects.get(&parent)?, time as f64))
+    };
     Ok(hops.into_iter().filter_map(of_connect).collect())
 }
 
@@ -239,11 +245,10 @@ fn number(trace_id: &str) -> Option<u64> {
     u64::from_str_radix(trace_id.strip_prefix(TRACE_PREFIX)?, 16).ok()
 }
 
-/// OTLP/JSON writes 64-bit numbers as text.
-fn duration_ns(span: &Value) -> Option<f64> {
+/// Start and end, nanoseconds. OTLP/JSON writes 64-bit numbers as text.
+fn times(span: &Value) -> Option<(u64, u64)> {
     let at = |key: &str| span[key].as_str()?.parse::<u64>().ok();
-    let time = at("endTimeUnixNano")?.checked_sub(at("startTimeUnixNano")?)?;
-    Some(time as f64)
+    Some((at("startTimeUnixNano")?, at("endTimeUnixNano")?))
 }
 
 /// A row for each number of services.
@@ -294,23 +299,30 @@ mod tests {
 
     #[test]
     fn the_hop_of_a_connect_is_found_in_lines_of_spans() {
-        let span = |id: &str, parent: &str, key: &str, value: &str| {
+        let span = |id: &str, parent: &str, times: [&str; 2], (key, value): (&str, &str)| {
             serde_json::json!({
                 "traceId": "6563686f6563686f000000000000002a", "spanId": id, "parentSpanId": parent,
-                "startTimeUnixNano": "1000", "endTimeUnixNano": "3500",
+                "startTimeUnixNano": times[0], "endTimeUnixNano": times[1],
                 "attributes": [{"key": key, "value": {"stringValue": value}}],
             })
         };
-        // The hop may come before its parent, and another path has such a hop, too.
         let line = |spans: Vec<Value>| {
             serde_json::json!({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}).to_string()
         };
+        let hop = ("hopspan.hop", "netfilter.prerouting");
         let lines = [
+            // A hop may come before its parent; the SYN-ACK has one, and so has a request.
             line(vec![
-                span("0a", "0c", "hopspan.hop", "netfilter.prerouting"),
-                span("0b", "0d", "hopspan.hop", "netfilter.prerouting"),
+                span("0e", "0c", ["9000", "9500"], hop),
+                span("0a", "0c", ["1000", "3500"], hop),
+                span("0b", "0d", ["500", "501"], hop),
             ]),
-            line(vec![span("0c", "01", "hopspan.role", "connect")]),
+            line(vec![span(
+                "0c",
+                "01",
+                ["1", "9999"],
+                ("hopspan.role", "connect"),
+            )]),
         ];
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("spans.jsonl");

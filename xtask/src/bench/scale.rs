@@ -80,6 +80,7 @@ impl Axis {
 /// When something does not start, or fails.
 pub(super) fn run(bench: &Bench<'_>) -> Result<Outcome> {
     let mut outcome = Outcome::new("scale");
+    outcome.tabulated = true;
     for axis in Axis::ALL {
         let sizes = axis.sizes();
         let sizes = if bench.is_quick() {

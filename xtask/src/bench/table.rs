@@ -1,5 +1,5 @@
-//! Tables of text. In: rows of cells. Out: aligned columns for a terminal, or Markdown. The first
-//! column is text and stands left, all others are numbers and stand right.
+//! Tables of text. In: rows of cells. Out: aligned columns for a terminal, or Markdown. A column of
+//! numbers stands right, any other left.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,13 +30,13 @@ impl Table {
     /// For a terminal, the title above.
     pub(super) fn text(&self) -> String {
         let widths = self.widths();
+        let right = self.numeric();
         let mut text = format!("{}\n", self.title);
         for row in std::iter::once(&self.columns).chain(&self.rows) {
             let cells: Vec<String> = row
                 .iter()
-                .zip(&widths)
-                .enumerate()
-                .map(|(column, (cell, &width))| pad(cell, width, column > 0))
+                .zip(widths.iter().zip(&right))
+                .map(|(cell, (&width, &right))| pad(cell, width, right))
                 .collect();
             text += &format!("  {}\n", cells.join("  ").trim_end());
         }
@@ -49,13 +49,29 @@ impl Table {
             let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
             format!("| {} |\n", cells.join(" | "))
         };
-        let rule: Vec<&str> = (0..self.columns.len())
-            .map(|column| if column == 0 { "---" } else { "---:" })
+        let rule: Vec<&str> = self
+            .numeric()
+            .into_iter()
+            .map(|right| if right { "---:" } else { "---" })
             .collect();
         let mut text = line(&self.columns);
         text += &format!("|{}|\n", rule.join("|"));
         text += &self.rows.iter().map(|row| line(row)).collect::<String>();
         text
+    }
+
+    /// Which columns consist of numbers; `-` stands for one that is not there.
+    fn numeric(&self) -> Vec<bool> {
+        let is_number =
+            |cell: &String| cell.is_empty() || cell == "-" || cell.parse::<f64>().is_ok();
+        (0..self.columns.len())
+            .map(|column| {
+                self.rows
+                    .iter()
+                    .filter_map(|row| row.get(column))
+                    .all(is_number)
+            })
+            .collect()
     }
 
     fn widths(&self) -> Vec<usize> {
@@ -91,13 +107,14 @@ mod tests {
 
     #[test]
     fn columns_are_aligned() {
-        let expected = "title\n          median  unit\n  a | b     12.5    µs\n  longer    1234\n";
+        let expected = "title\n          median  unit\n  a | b     12.5  µs\n  longer    1234\n";
         assert_eq!(table().text(), expected);
     }
 
     #[test]
     fn markdown_has_a_cell_for_each_column() {
-        let expected = "|  | median | unit |\n|---|---:|---:|\n| a \\| b | 12.5 | µs |\n| longer | 1234 |  |\n";
+        let expected =
+            "|  | median | unit |\n|---|---:|---|\n| a \\| b | 12.5 | µs |\n| longer | 1234 |  |\n";
         assert_eq!(table().markdown(), expected);
     }
 }

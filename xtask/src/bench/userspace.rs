@@ -41,8 +41,7 @@ impl Loaded {
         let agent: Agent = ground.base.agent(bench, Follows::Pods)?;
         let before = (ground.base.totals()?, agent.cpu()?);
         let load = ground.paced(traceparent, per_second, bench.length(seconds))?;
-        // The last batch is exported after the load: its share is that of the first, which was not
-        // there yet.
+        // A batch that is full is exported at once: what is left for later is less than one.
         let cpu = agent.cpu()? - before.1;
         let peak_rss_bytes = agent.peak_rss_bytes()?;
         let report = agent.finish()?;

@@ -173,10 +173,10 @@ fn paced(said: &str) -> Result<Paced> {
 
 /// `10.00s`, `950.20ms` and `80us`, as h2load writes durations.
 fn seconds(text: &str) -> Option<f64> {
-    let scales = [("us", 1e-6), ("ms", 1e-3), ("s", 1.0)];
-    scales.into_iter().find_map(|(unit, scale)| {
+    let units = [("us", 1e6), ("ms", 1e3), ("s", 1.0)];
+    units.into_iter().find_map(|(unit, of_second)| {
         let number: f64 = text.trim().strip_suffix(unit)?.parse().ok()?;
-        Some(number * scale)
+        Some(number / of_second)
     })
 }
 

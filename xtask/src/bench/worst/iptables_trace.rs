@@ -17,19 +17,12 @@ const TOOL: Duration = Duration::from_secs(30);
 const JOIN: Duration = Duration::from_millis(500);
 
 /// Both directions of the service: requests come for its ClusterIP, answers from its pod.
-fn rules(ground: &Ground) -> [Vec<String>; 2] {
-    let address = ground.address();
+fn rules(ground: &Ground) -> [String; 2] {
+    let (ip, port) = (ground.address().ip(), ground.address().port());
+    let pod = ground.server.ip();
     [
-        vec![
-            format!("--destination={}", address.ip()),
-            "--protocol=tcp".to_owned(),
-            format!("--dport={}", address.port()),
-        ],
-        vec![
-            format!("--source={}", ground.server.ip()),
-            "--protocol=tcp".to_owned(),
-            format!("--sport={PORT}"),
-        ],
+        format!("--protocol tcp --destination {ip} --dport {port}"),
+        format!("--protocol tcp --source {pod} --sport {PORT}"),
     ]
 }
 
@@ -77,12 +70,12 @@ pub(super) fn watch(ground: &Ground, load: impl FnOnce() -> Result<f64>) -> Resu
     })
 }
 
-fn iptables(ground: &Ground, action: &str, rule: &[String]) -> Command {
+fn iptables(ground: &Ground, action: &str, rule: &str) -> Command {
     ground
         .base
         .node
         .command("iptables")
         .args(["--wait", "--table", "raw", action, "PREROUTING"])
-        .args(rule)
+        .args(rule.split(' '))
         .args(["--jump", "TRACE"])
 }
