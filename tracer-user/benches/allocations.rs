@@ -24,13 +24,13 @@ fn main() -> anyhow::Result<()> {
     let mut pipeline = Pipeline::new("node");
     let mut spans = Vec::new();
     replay(&records, &mut pipeline, &mut spans);
-    let (before, counted) = (dhat::HeapStats::get(), pipeline.counts().exchanges);
+    let (before, counted) = (dhat::HeapStats::get(), pipeline.counts().exchanges_traced);
     spans.clear();
     replay(&records, &mut pipeline, &mut spans);
     let after = dhat::HeapStats::get();
     println!(
         "{{\"exchanges\":{},\"spans\":{},\"allocations\":{},\"allocated_bytes\":{}}}",
-        pipeline.counts().exchanges - counted,
+        pipeline.counts().exchanges_traced - counted,
         spans.len(),
         after.total_blocks - before.total_blocks,
         after.total_bytes - before.total_bytes

@@ -122,12 +122,12 @@ fn add_allocations(outcome: &mut Outcome, said: &str) -> Result<()> {
     for (key, what, unit) in [
         (
             "allocations",
-            "allocations per exchange, all stages",
+            "allocations per exported exchange, all stages",
             Unit::Count,
         ),
         (
             "allocated_bytes",
-            "bytes allocated per exchange",
+            "bytes allocated per exported exchange",
             Unit::Bytes,
         ),
     ] {

@@ -147,7 +147,7 @@ fn told(pairs: &[Vec<Pair>; VARIANTS.len()], seen: &[Vec<String>; VARIANTS.len()
     }
     outcome.tables.push(table);
     outcome.note(
-        "hopspan's receiver runs on the same processors and only counts: what it takes counts against hopspan. tcpdump writes two files of 100 MB in turn. TRACE is set for the packets of the service, and xtables-monitor reads what it says.",
+        "hopspan's receiver runs on the same processors and only counts: what it takes counts against hopspan. tcpdump writes two files of 100 MB in turn. TRACE is set for the packets of the service, and `nft monitor trace` reads what it says; lines that it lost are not told.",
     );
     outcome
 }

@@ -34,12 +34,11 @@ const PROGRAMS: [TestProgram; 6] = [
 ];
 
 /// What the benchmarks load, load with, and are compared with.
-const BENCH_PROGRAMS: [TestProgram; 5] = [
+const BENCH_PROGRAMS: [TestProgram; 4] = [
     TestProgram::new("nginx", "nginx-light", Some("nginx")),
     TestProgram::new("wrk", "wrk", None),
     TestProgram::new("h2load", "nghttp2-client", None),
     TestProgram::new("tcpdump", "tcpdump", None),
-    TestProgram::new("xtables-monitor", "iptables", None),
 ];
 
 /// The Python packages of the tests.

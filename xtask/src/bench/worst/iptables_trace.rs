@@ -1,8 +1,9 @@
 //! iptables TRACE on the service's packets. In: a load. Out: its rate, and how many lines were told.
 //!
-//! With iptables-nft the kernel tells each rule that a packet meets over netlink, to whoever listens:
-//! xtables-monitor(8). Its lines go to a pipe whose other end only counts them, as they would go to a
-//! terminal or through grep.
+//! With iptables-nft the kernel tells each rule that a packet meets over netlink, to whoever listens.
+//! xtables-monitor(8) ends at the first message that the kernel could not deliver (ENOBUFS), and from
+//! then on nothing is traced: `nft monitor trace` listens to the same messages and goes on. Its lines
+//! go to a pipe whose other end only counts them, as they would go through grep.
 
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ pub(super) fn watch(ground: &Ground, load: impl FnOnce() -> Result<f64>) -> Resu
         .arg(
             "trap 'kill $monitor' TERM; \
               mkfifo \"$1.pipe\"; awk 'END { print NR }' < \"$1.pipe\" > \"$1\" & \
-              xtables-monitor --trace -4 > \"$1.pipe\" & monitor=$!; \
+              nft monitor trace > \"$1.pipe\" & monitor=$!; \
               wait $monitor; wait; rm \"$1.pipe\"",
         )
         .arg("sh")
