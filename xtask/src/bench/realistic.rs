@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::ground::{Follows, OTLP_PORT, Receiving};
 use super::outcome::{Outcome, Unit};
 use super::root::Bench;
-use super::statistics::{Pair, ratios};
+use super::statistics::{Pair, halves, ratios};
 use super::table::Table;
 
 /// Dispatches a second; each makes 13 requests between services.
@@ -55,9 +55,11 @@ pub(super) fn run(bench: &Bench<'_>) -> Result<Outcome> {
     );
     for round in 0..bench.rounds() {
         bench.round(round, "HotROD with and without hopspan");
+        bench.settle();
         let without = dispatch(&hotrod, dispatches)?;
         let before = ground.totals()?;
         let agent = ground.agent(bench, Follows::Node)?;
+        bench.settle();
         let with = dispatch(&hotrod, dispatches)?;
         let report = agent.finish()?;
         let came = ground.totals()?.since(before);
@@ -107,14 +109,12 @@ fn told(pairs: &[Vec<Pair>; QUANTILES.len()], seen: Table) -> Outcome {
         outcome.figure(&format!("{key}.ratio"), &what, Unit::Ratio, ratios(pairs));
     }
     for ((key, _), pairs) in QUANTILES.iter().zip(pairs) {
-        let halves: [(&str, fn(&Pair) -> f64); 2] =
-            [("without", |pair| pair.without), ("with", |pair| pair.with)];
-        for (half, value) in halves {
+        for (half, values) in halves(pairs) {
             outcome.figure(
                 &format!("{key}.{half}"),
                 &format!("{key} latency, {half}"),
                 Unit::Milliseconds,
-                pairs.iter().map(value).collect(),
+                values,
             );
         }
     }

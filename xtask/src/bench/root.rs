@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -19,6 +20,10 @@ use super::results::{Results, Run};
 use super::{BenchLabArgs, hooks, loss, read_stages, realistic, rules, scale, start};
 use super::{userspace, worst};
 use crate::progress::{self, note};
+
+/// How long the kernel gets to finish what the last measurement has left: programs and sockets are
+/// freed later than they are closed.
+const SETTLE: Duration = Duration::from_millis(500);
 
 /// What every benchmark is told.
 #[derive(Debug)]
@@ -39,6 +44,11 @@ impl Bench<'_> {
         } else {
             Duration::from_secs(seconds)
         }
+    }
+
+    /// Waits until the measurement before is over for the kernel, too.
+    pub(super) fn settle(&self) {
+        thread::sleep(SETTLE);
     }
 
     /// Whether only the working is to be shown.

@@ -30,6 +30,9 @@ struct Point {
     lost: f64,
 }
 
+/// One number of a point.
+type Quantity = (&'static str, Unit, fn(&Point) -> f64);
+
 /// What grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Axis {
@@ -142,7 +145,7 @@ fn point(bench: &Bench<'_>, size: Size) -> Result<Point> {
 }
 
 fn add(outcome: &mut Outcome, table: &mut Table, (axis, size): (Axis, u32), points: &[Point]) {
-    let quantities: [(&str, Unit, fn(&Point) -> f64); 5] = [
+    let quantities: [Quantity; 5] = [
         ("cpu", Unit::Microseconds, |point| point.cpu_us),
         ("idle_rss", Unit::Mebibytes, |point| point.idle_mib),
         ("peak_rss", Unit::Mebibytes, |point| point.peak_mib),

@@ -49,6 +49,14 @@ pub(super) fn ratios(pairs: &[Pair]) -> Vec<f64> {
     pairs.iter().map(|pair| pair.with / pair.without).collect()
 }
 
+/// All measurements of one kind, with its name.
+pub(super) fn halves(pairs: &[Pair]) -> [(&'static str, Vec<f64>); 2] {
+    [
+        ("without", pairs.iter().map(|pair| pair.without).collect()),
+        ("with", pairs.iter().map(|pair| pair.with).collect()),
+    ]
+}
+
 /// One measurement without what is measured, and the next with it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Pair {
@@ -96,5 +104,8 @@ mod tests {
         let pair = |without, with| Pair { without, with };
         assert_eq!(ratios(&[pair(100.0, 90.0), pair(50.0, 55.0)]), [0.9, 1.1]);
         assert_eq!(Spread::of(&ratios(&[pair(0.0, 1.0)])), None);
+        let [without, with] = halves(&[pair(100.0, 90.0), pair(50.0, 55.0)]);
+        assert_eq!(without, ("without", vec![100.0, 50.0]));
+        assert_eq!(with, ("with", vec![90.0, 55.0]));
     }
 }

@@ -107,35 +107,37 @@ fn told(exported: &[Loaded], unexported: &[Loaded]) -> Outcome {
             each(of, &|loaded| loaded.peak_rss_bytes as f64 / MEBIBYTE),
         );
     }
-    let spans = |loaded: &Loaded| loaded.came.hopspan_spans as f64;
-    let figures: [(&str, &str, Unit, &dyn Fn(&Loaded) -> f64); 4] = [
-        ("spans.rate", "spans received", Unit::PerSecond, &|loaded| {
-            spans(loaded) / loaded.load.seconds
-        }),
-        (
-            "spans.per_exchange",
-            "spans of an exchange",
-            Unit::Count,
-            &|loaded| spans(loaded) / loaded.came.exchanges as f64,
-        ),
-        (
-            "spans.bytes",
-            "bytes of a span on the wire",
-            Unit::Bytes,
-            &|loaded| loaded.came.hopspan_bytes as f64 / spans(loaded),
-        ),
-        (
-            "spans.batch",
-            "spans of a request",
-            Unit::Count,
-            &|loaded| spans(loaded) / loaded.came.hopspan_requests as f64,
-        ),
-    ];
-    for (key, what, unit, value) in figures {
-        outcome.figure(key, what, unit, each(exported, value));
-    }
+    add_spans(&mut outcome, exported);
     outcome.note(
         "Processor time in user space and in system calls, of all the agent's threads. Its programs in the kernel run in the time of whoever sends or receives, and are in `hooks`. Allocations per exchange are in `stages`.",
     );
     outcome
+}
+
+fn add_spans(outcome: &mut Outcome, exported: &[Loaded]) {
+    let per = |value: fn(&Loaded) -> f64| -> Vec<f64> {
+        let spans = |loaded: &Loaded| loaded.came.hopspan_spans as f64;
+        let of = exported.iter();
+        of.map(|loaded| spans(loaded) / value(loaded)).collect()
+    };
+    let rate = per(|loaded| loaded.load.seconds);
+    let of_exchange = per(|loaded| loaded.came.exchanges as f64);
+    let of_request = per(|loaded| loaded.came.hopspan_requests as f64);
+    let of_byte = per(|loaded| loaded.came.hopspan_bytes as f64);
+    let bytes = of_byte.into_iter().map(|spans| 1.0 / spans).collect();
+    let mut figure = |key, what, unit, values| outcome.figure(key, what, unit, values);
+    figure("spans.rate", "spans received", Unit::PerSecond, rate);
+    figure(
+        "spans.per_exchange",
+        "spans of an exchange",
+        Unit::Count,
+        of_exchange,
+    );
+    figure(
+        "spans.bytes",
+        "bytes of a span on the wire",
+        Unit::Bytes,
+        bytes,
+    );
+    figure("spans.batch", "spans of a request", Unit::Count, of_request);
 }

@@ -12,7 +12,7 @@ use anyhow::Result;
 use super::ground::{Ground, Traceparent};
 use super::outcome::{Outcome, Unit};
 use super::root::Bench;
-use super::statistics::{Pair, ratios};
+use super::statistics::{Pair, halves, ratios};
 use super::table::Table;
 use watching::Watching;
 
@@ -96,8 +96,10 @@ pub(super) fn run(bench: &Bench<'_>) -> Result<Outcome> {
     for round in 0..bench.rounds() {
         for (index, variant) in VARIANTS.iter().enumerate() {
             bench.round(round, variant.what);
+            bench.settle();
             let without = ground.wrk(variant.traceparent, bench.length(SECONDS))?;
             let watched = variant.watching.watch(bench, &ground, || {
+                bench.settle();
                 ground.wrk(variant.traceparent, bench.length(SECONDS))
             })?;
             pairs[index].push(Pair {
@@ -128,14 +130,12 @@ fn told(pairs: &[Vec<Pair>; VARIANTS.len()], seen: &[Vec<String>; VARIANTS.len()
         );
     }
     for (variant, pairs) in VARIANTS.iter().zip(pairs) {
-        let halves: [(&str, fn(&Pair) -> f64); 2] =
-            [("without", |pair| pair.without), ("with", |pair| pair.with)];
-        for (half, value) in halves {
+        for (half, values) in halves(pairs) {
             outcome.figure(
                 &format!("{}.{half}", variant.key),
                 &format!("{}, {half}", variant.what),
                 Unit::PerSecond,
-                pairs.iter().map(value).collect(),
+                values,
             );
         }
     }
