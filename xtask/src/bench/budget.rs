@@ -135,7 +135,7 @@ const BUDGETS: [Budget; 18] = [
         "rate at which that was measured, exchanges/s",
         "loss.exported.rate",
         Of::Worst,
-        Bound::AtLeast(4950.0),
+        Bound::AtLeast(5000.0),
     ),
     budget(
         "exchanges lost at 30,000 unexported exchanges/s",
@@ -147,7 +147,7 @@ const BUDGETS: [Budget; 18] = [
         "rate at which that was measured, exchanges/s",
         "loss.unexported.rate",
         Of::Worst,
-        Bound::AtLeast(29_700.0),
+        Bound::AtLeast(30_000.0),
     ),
     budget(
         "agent's RSS at that load (peak), MiB",

@@ -10,8 +10,10 @@ use super::root::Bench;
 use super::start::MEBIBYTE;
 use super::userspace::Loaded;
 
-const EXPORTED_RATE: u32 = 5_000;
-const UNEXPORTED_RATE: u32 = 30_000;
+/// A little above the budget's 5,000 and 30,000: the first requests of a load are late, and the rate
+/// that counts is the mean.
+const EXPORTED_RATE: u32 = 5_100;
+const UNEXPORTED_RATE: u32 = 30_600;
 /// Seconds of one load: many times what every buffer between the programs and the receiver holds.
 const SECONDS: u64 = 20;
 
