@@ -42,11 +42,12 @@ pub(super) struct Receiving {
 
 /// The same with nginx and who loads it.
 pub(super) struct Ground {
-    pub(super) base: Receiving,
+    _nginx: Process,
     pub(super) server: Pod,
     pub(super) client: Pod,
     service: Service,
-    _nginx: Process,
+    // Last, so that it is taken down after the processes.
+    pub(super) base: Receiving,
 }
 
 impl Receiving {

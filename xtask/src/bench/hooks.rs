@@ -17,6 +17,7 @@ use hopspan_lab::Process;
 use super::ground::{Follows, Ground, LISTEN};
 use super::outcome::{Outcome, Unit};
 use super::root::Bench;
+use super::said;
 use super::statistics::Spread;
 use super::table::Table;
 use cost::Costs;
@@ -70,16 +71,7 @@ fn programs(bench: &Bench<'_>, ground: &Ground, agent: u32) -> Result<Process> {
         .arg("--socket")
         .arg(&socket)
         .spawn()?;
-    let end = std::time::Instant::now() + LISTEN;
-    while !process.log().contains("listening on") {
-        let ended = process.exit_status()?;
-        anyhow::ensure!(
-            ended.is_none() && std::time::Instant::now() < end,
-            "the kernel does not measure programs: {}",
-            process.log()
-        );
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
+    said::wait(&mut process, "listening on", 0, LISTEN)?;
     Ok(process)
 }
 

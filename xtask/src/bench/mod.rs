@@ -16,6 +16,7 @@ mod realistic;
 mod results;
 pub(crate) mod root;
 mod rules;
+mod said;
 mod scale;
 mod stages;
 mod start;

@@ -16,6 +16,7 @@ use super::ground::{LISTEN, PORT};
 use super::outcome::{Outcome, Unit};
 use super::plot::{Axes, Line};
 use super::root::Bench;
+use super::said;
 use super::statistics::Spread;
 use super::table::Table;
 
@@ -149,7 +150,7 @@ fn watch(bench: &Bench<'_>, lab: &Lab, node: &Node) -> Result<(Process, Process)
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
         .env("NO_COLOR", "1")
         .spawn()?;
-    wait_logged(&mut agent, "hopspan: attached", 0)?;
+    said::wait(&mut agent, "hopspan: attached", 0, DEADLINE)?;
     Ok((viewer, agent))
 }
 
@@ -161,25 +162,7 @@ fn apply(node: &Node, agent: &mut Process, services: u32, service: &Service) -> 
     let from = agent.log().len();
     node.apply_services(&all)?;
     let ways = services as usize * CROWD_ENDPOINTS + 1;
-    wait_logged(agent, &format!("rules name {ways} ways"), from)
-}
-
-fn wait_logged(agent: &mut Process, what: &str, from: usize) -> Result<()> {
-    let end = std::time::Instant::now() + DEADLINE;
-    while !agent
-        .log()
-        .get(from..)
-        .is_some_and(|log| log.contains(what))
-    {
-        let ended = agent.exit_status()?;
-        ensure!(
-            ended.is_none() && std::time::Instant::now() < end,
-            "the agent does not say {what:?}: {}",
-            agent.log()
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Ok(())
+    said::wait(agent, &format!("rules name {ways} ways"), from, DEADLINE)
 }
 
 /// Opens connections one after the other, each with one request.

@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -11,6 +10,7 @@ use hopspan_lab::{Node, Process};
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::super::root::Bench;
+use super::super::said;
 use super::{OTLP_PORT, Report};
 
 /// The line with which it says that all is attached.
@@ -20,8 +20,6 @@ const START_DEADLINE: Duration = Duration::from_secs(60);
 const STOP_DEADLINE: Duration = Duration::from_secs(60);
 /// Thousands of services take it a second or two.
 const RULES_DEADLINE: Duration = Duration::from_secs(60);
-/// How often its log is looked at while it starts: what is measured then is not much shorter.
-const POLL: Duration = Duration::from_millis(1);
 
 /// Whose sockets it follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +69,7 @@ impl Agent {
             report,
             attached_after: Duration::ZERO,
         };
-        agent.wait_logged(ATTACHED, START_DEADLINE)?;
+        said::wait(&mut agent.process, ATTACHED, 0, START_DEADLINE)?;
         agent.attached_after = begin.elapsed();
         Ok(agent)
     }
@@ -81,21 +79,8 @@ impl Agent {
     /// # Errors
     /// When it ends, or does not.
     pub(in super::super) fn wait_for_rules(&mut self, ways: usize) -> Result<()> {
-        self.wait_logged(&format!("rules name {ways} ways"), RULES_DEADLINE)
-    }
-
-    fn wait_logged(&mut self, what: &str, deadline: Duration) -> Result<()> {
-        let end = Instant::now() + deadline;
-        while !self.process.log().contains(what) {
-            if let Some(status) = self.process.exit_status()? {
-                bail!("the agent ended, {status}:\n{}", self.process.log());
-            }
-            if Instant::now() > end {
-                bail!("the agent does not say {what:?}:\n{}", self.process.log());
-            }
-            thread::sleep(POLL);
-        }
-        Ok(())
+        let what = format!("rules name {ways} ways");
+        said::wait(&mut self.process, &what, 0, RULES_DEADLINE)
     }
 
     /// Its process id.

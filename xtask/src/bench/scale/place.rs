@@ -3,15 +3,16 @@
 
 use std::net::SocketAddr;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use hopspan_lab::kube_proxy::{CROWD_ENDPOINTS, Service, crowd};
 use hopspan_lab::{NodeOptions, Pod, Process};
 use serde_json::Value;
 
 use super::super::ground::{Agent, Follows, LISTEN, PORT, Receiving, Totals};
 use super::super::root::Bench;
+use super::super::said;
 
 /// Exchanges a second.
 pub(super) const RATE: u32 = 1_000;
@@ -51,12 +52,13 @@ impl Default for Size {
 
 /// The node, without an agent.
 pub(super) struct Place {
-    ground: Receiving,
+    _servers: Vec<Process>,
     size: Size,
     clients: Vec<Pod>,
     load: Pod,
     service: Service,
-    _servers: Vec<Process>,
+    // Last, so that it is taken down after the processes.
+    ground: Receiving,
 }
 
 impl Place {
@@ -131,16 +133,7 @@ impl Place {
             // Not the numbers of the load.
             .args(["--first", "1000000000", "--url", &self.url()])
             .spawn()?;
-        let end = Instant::now() + OPENED;
-        while !process.log().contains("opened ") {
-            let ended = process.exit_status()?;
-            ensure!(
-                ended.is_none() && Instant::now() < end,
-                "{connections} connections cannot be opened: {}",
-                process.log()
-            );
-            thread::sleep(Duration::from_millis(50));
-        }
+        said::wait(&mut process, "opened ", 0, OPENED)?;
         // Their exchanges are exported before the load's are counted.
         thread::sleep(Duration::from_secs(6));
         Ok(process)

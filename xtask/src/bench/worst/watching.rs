@@ -2,14 +2,13 @@
 
 use std::fs;
 use std::path::Path;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use hopspan_lab::Process;
 
 use super::super::ground::{Follows, Ground};
 use super::super::root::Bench;
+use super::super::said;
 use super::iptables_trace;
 
 /// How long something has to begin.
@@ -104,7 +103,7 @@ fn tcpdump(ground: &Ground, load: impl FnOnce() -> Result<f64>) -> Result<Watche
         .args(["-i", "any", "-C", "100", "-W", "2", "-Z", "root", "-w"])
         .arg(directory.join("packets"))
         .spawn()?;
-    wait_logged(&mut tcpdump, "listening on")?;
+    said::wait(&mut tcpdump, "listening on", 0, BEGIN)?;
     let rate = load()?;
     let status = tcpdump.terminate(END)?;
     if !status.success() {
@@ -122,19 +121,4 @@ fn tcpdump(ground: &Ground, load: impl FnOnce() -> Result<f64>) -> Result<Watche
 
 fn remove(directory: &Path) -> Result<()> {
     fs::remove_dir_all(directory).with_context(|| format!("remove {}", directory.display()))
-}
-
-/// Waits until a process says that it has begun.
-fn wait_logged(process: &mut Process, what: &str) -> Result<()> {
-    let polls = 200;
-    for _ in 0..polls {
-        if process.log().contains(what) {
-            return Ok(());
-        }
-        if let Some(status) = process.exit_status()? {
-            bail!("{} ended, {status}: {}", process.name(), process.log());
-        }
-        thread::sleep(BEGIN / polls);
-    }
-    bail!("{} does not begin: {}", process.name(), process.log())
 }
