@@ -1,6 +1,7 @@
 //! `cargo xtask`: what cargo cannot do. In: a subcommand. Out: its exit status, and on failure one
 //! error that names the remedy. Everything a subcommand knows is in its own module.
 
+mod bench;
 mod fuzz;
 mod image;
 mod progress;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use bench::{BenchArgs, BenchLabArgs};
 use fuzz::FuzzArgs;
 use image::ImageArgs;
 use run::{LabArgs, RunArgs};
@@ -41,9 +43,12 @@ enum Command {
     Test(TestArgs),
     Vm(VmArgs),
     Fuzz(FuzzArgs),
+    Bench(BenchArgs),
     Image(ImageArgs),
     #[command(name = run::LAB_SUBCOMMAND, hide = true)]
     LabRun(LabArgs),
+    #[command(name = bench::ROOT_SUBCOMMAND, hide = true)]
+    BenchRun(BenchLabArgs),
 }
 
 fn main() -> ExitCode {
@@ -54,7 +59,9 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&workspace, &args),
         Command::Vm(args) => vm::run(&workspace, &args),
         Command::Fuzz(args) => fuzz::run(&workspace, &args),
+        Command::Bench(args) => bench::run(&workspace, args).map(|()| ExitCode::SUCCESS),
         Command::Image(args) => image::run(&workspace, &args).map(|()| ExitCode::SUCCESS),
+        Command::BenchRun(args) => bench::root::run(&args).map(|()| ExitCode::SUCCESS),
         Command::LabRun(args) => run::lab::run(&args).map(|()| ExitCode::SUCCESS),
     });
     result.unwrap_or_else(|error| {

@@ -1,9 +1,11 @@
-//! The client that starts every trace. In: how many dispatches, how many at a time. Out: requests
-//! to the frontend, and one line of JSON on stdout for each answer.
+//! The client that starts every trace. In: how many dispatches, how many at a time, and when. Out:
+//! requests to the frontend, and one line of JSON on stdout for each answer, or one for all.
+
+mod schedule;
+mod summary;
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
@@ -20,6 +22,9 @@ use crate::call::{self, CallError, Target, append};
 use crate::pool::{Lease, Pool};
 use crate::upstream::Upstream;
 
+use schedule::Schedule;
+use summary::Summary;
+
 /// What to send and how.
 #[derive(Debug, Args)]
 pub(crate) struct ClientArgs {
@@ -33,6 +38,13 @@ pub(crate) struct ClientArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1024))]
     concurrency: u32,
+    /// Dispatches a second, each at a time that was fixed before the first; its latency counts from
+    /// then, also when it had to wait for one of the CONCURRENCY [default: as fast as answers come]
+    #[arg(long, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// Print one line about all dispatches, with percentiles of their latencies, at the end
+    #[arg(long)]
+    summary: bool,
     /// The customer to send a car to: 123, 392, 567 or 731
     #[arg(long, value_name = "ID", default_value = "123")]
     customer_id: String,
@@ -54,7 +66,7 @@ struct Line {
     trace_id: String,
     /// The HTTP status; 0 when there was no answer.
     status: u16,
-    /// From before connecting until the body was read.
+    /// From before connecting, or from when it was due, until the body was read.
     duration_ms: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
@@ -67,8 +79,8 @@ struct Plan {
     target: Target,
     headers: HeaderMap,
     traced: bool,
-    /// Dispatches not begun yet.
-    remaining: AtomicU64,
+    schedule: Schedule,
+    summary: Option<Summary>,
 }
 
 /// Sends all dispatches, or as many as are begun when `shutdown` completes.
@@ -97,6 +109,9 @@ pub(crate) async fn run(
         finished = finished => finished?,
         () = shutdown => return Ok(()),
     }
+    if let Some(summary) = &plan.summary {
+        print(&summary.told()).context("write to stdout")?;
+    }
     if unanswered > 0 {
         bail!("{unanswered} of {requests} dispatches got no answer; see `error` in the output");
     }
@@ -118,17 +133,9 @@ impl Plan {
             target: Target::new("/dispatch", &[("customer", &args.customer_id)]),
             headers,
             traced,
-            remaining: AtomicU64::new(args.requests),
+            schedule: Schedule::new(args.requests, args.rate),
+            summary: args.summary.then(Summary::new),
         }
-    }
-
-    /// True when there is another dispatch to send, which is then the caller's.
-    fn take_one(&self) -> bool {
-        self.remaining
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                left.checked_sub(1)
-            })
-            .is_ok()
     }
 }
 
@@ -136,16 +143,18 @@ impl Plan {
 async fn work(plan: Arc<Plan>) -> anyhow::Result<u64> {
     let mut unanswered = 0;
     let mut lease = plan.frontend.lease();
-    while plan.take_one() {
-        let line = dispatch(&plan, &mut lease).await;
+    while let Some(due) = plan.schedule.next().await {
+        let line = dispatch(&plan, &mut lease, due).await;
         unanswered += u64::from(line.error.is_some());
-        print(&line).context("write to stdout")?;
+        match &plan.summary {
+            Some(summary) => summary.add(due.elapsed(), line.status),
+            None => print(&line).context("write to stdout")?,
+        }
     }
     Ok(unanswered)
 }
 
-async fn dispatch(plan: &Plan, lease: &mut Lease) -> Line {
-    let started = Instant::now();
+async fn dispatch(plan: &Plan, lease: &mut Lease, due: Instant) -> Line {
     let (trace_id, result) = if plan.traced {
         let cx = call::start_span(lease.upstream(), &plan.target, &Context::new());
         let trace_id = cx.span().span_context().trace_id().to_string();
@@ -156,7 +165,7 @@ async fn dispatch(plan: &Plan, lease: &mut Lease) -> Line {
     } else {
         (String::new(), untraced_get(plan, lease).await)
     };
-    let duration = started.elapsed();
+    let duration = due.elapsed();
     let (status, error) = match result {
         Ok(response) => (response.status().as_u16(), None),
         Err(error) => (0, Some(format!("{:#}", anyhow::Error::new(error)))),
@@ -181,7 +190,7 @@ fn milliseconds(duration: Duration) -> f64 {
 }
 
 /// A whole line at once, so that workers do not interleave.
-fn print(line: &Line) -> anyhow::Result<()> {
+fn print(line: &impl Serialize) -> anyhow::Result<()> {
     let mut text = serde_json::to_string(line)?;
     text.push('\n');
     let mut stdout = io::stdout().lock();
@@ -217,20 +226,5 @@ mod tests {
                 "{text:?} was taken for a header"
             );
         }
-    }
-
-    #[test]
-    fn a_plan_hands_out_each_dispatch_once() {
-        let plan = Plan {
-            frontend: Pool::new("http://127.0.0.1:1".parse().unwrap()),
-            target: Target::new("/dispatch", &[]),
-            headers: HeaderMap::new(),
-            traced: false,
-            remaining: AtomicU64::new(2),
-        };
-        assert_eq!(
-            [plan.take_one(), plan.take_one(), plan.take_one()],
-            [true, true, false]
-        );
     }
 }

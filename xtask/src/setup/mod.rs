@@ -104,6 +104,14 @@ impl<'a> Setup<'a> {
         programs::load_bridge_netfilter(self)
     }
 
+    /// Makes the benchmarks able to run: the programs that they load, and load with.
+    ///
+    /// # Errors
+    /// What could not be installed, with what to do by hand.
+    pub(crate) fn prepare_bench(&self) -> Result<()> {
+        test_programs::install_for_bench(self)
+    }
+
     fn apt(&self) -> Apt<'_> {
         Apt {
             workspace: self.workspace,

@@ -1,7 +1,8 @@
-//! Other people's programs, which the lab's tests run as clients, proxies and servers. In: PATH, and
-//! the list of Python packages beside the tests. Out: Debian's packages installed with none of their
-//! services started or enabled, and a Python environment below target/tools. The lab itself needs
-//! none of it: a test whose program is missing skips itself.
+//! Other people's programs, which the lab's tests and the benchmarks run as clients, proxies and
+//! servers. In: PATH, and the list of Python packages beside the tests. Out: Debian's packages
+//! installed with none of their services started or enabled, and a Python environment below
+//! target/tools. The lab itself needs none of it: a test whose program is missing skips itself; a
+//! benchmark does not run without.
 
 use std::fs;
 
@@ -30,6 +31,14 @@ const PROGRAMS: [TestProgram; 6] = [
     TestProgram::new("apache2", "apache2-bin", None),
     TestProgram::new("h2load", "nghttp2-client", None),
     TestProgram::new("nghttp", "nghttp2-client", None),
+];
+
+/// What the benchmarks load, load with, and are compared with.
+const BENCH_PROGRAMS: [TestProgram; 4] = [
+    TestProgram::new("nginx", "nginx-light", Some("nginx")),
+    TestProgram::new("wrk", "wrk", None),
+    TestProgram::new("h2load", "nghttp2-client", None),
+    TestProgram::new("tcpdump", "tcpdump", None),
 ];
 
 /// The Python packages of the tests.
@@ -64,7 +73,8 @@ done
 
 /// Installs what is not there. What cannot be installed is said, and is no failure.
 pub(super) fn install_missing(setup: &Setup<'_>) {
-    for result in [install_packages(setup), install_python(setup)] {
+    let packages = install_packages(setup, &PROGRAMS, "the lab's tests");
+    for result in [packages, install_python(setup)] {
         if let Err(error) = result {
             note(&format!(
                 "set-up: {error:#}\n  the tests that need it are skipped"
@@ -73,8 +83,20 @@ pub(super) fn install_missing(setup: &Setup<'_>) {
     }
 }
 
-fn install_packages(setup: &Setup<'_>) -> Result<()> {
-    let missing: Vec<&TestProgram> = missing(has_program);
+/// Installs what the benchmarks need.
+///
+/// # Errors
+/// What cannot be installed: they do not run without.
+pub(super) fn install_for_bench(setup: &Setup<'_>) -> Result<()> {
+    install_packages(setup, &BENCH_PROGRAMS, "the benchmarks")
+}
+
+fn install_packages(
+    setup: &Setup<'_>,
+    programs: &'static [TestProgram],
+    purpose: &str,
+) -> Result<()> {
+    let missing = missing(programs, has_program);
     if missing.is_empty() {
         return Ok(());
     }
@@ -82,13 +104,13 @@ fn install_packages(setup: &Setup<'_>) -> Result<()> {
     let names = packages.join(" ");
     if !setup.distribution.is_debian_like() {
         bail!(
-            "tests run the programs of {names} (Debian's names), and set-up knows no package manager of {}",
+            "{purpose} run the programs of {names} (Debian's names), and set-up knows no package manager of {}",
             setup.distribution.name,
         );
     }
     setup.apt().update()?;
     note(&format!(
-        "set-up: installing programs for the lab's tests with apt, their services switched off: {names}"
+        "set-up: installing programs for {purpose} with apt, their services switched off: {names}"
     ));
     let services: Vec<&str> = missing
         .iter()
@@ -99,7 +121,7 @@ fn install_packages(setup: &Setup<'_>) -> Result<()> {
         .args(["-c", INSTALL, "sh", &services.join(" ")])
         .args(&packages);
     progress::run(
-        "installing programs for the lab's tests",
+        &format!("installing programs for {purpose}"),
         &setup.workspace.log("apt-install-test-programs"),
         LIMIT,
         &mut command,
@@ -176,8 +198,11 @@ impl TestProgram {
 }
 
 /// The programs that `is_there` denies.
-fn missing(is_there: impl Fn(&str) -> bool) -> Vec<&'static TestProgram> {
-    PROGRAMS
+fn missing(
+    programs: &'static [TestProgram],
+    is_there: impl Fn(&str) -> bool,
+) -> Vec<&'static TestProgram> {
+    programs
         .iter()
         .filter(|program| !is_there(program.name))
         .collect()
@@ -207,8 +232,8 @@ mod tests {
 
     #[test]
     fn only_what_is_missing_is_installed() {
-        assert!(missing(|_| true).is_empty());
-        let nothing_there = missing(|_| false);
+        assert!(missing(&PROGRAMS, |_| true).is_empty());
+        let nothing_there = missing(&PROGRAMS, |_| false);
         assert_eq!(
             packages(&nothing_there),
             [
@@ -219,8 +244,10 @@ mod tests {
                 "nghttp2-client"
             ]
         );
-        let no_nginx = missing(|program| program != "nginx");
+        let no_nginx = missing(&PROGRAMS, |program| program != "nginx");
         assert_eq!(packages(&no_nginx), ["nginx-light"]);
+        let bench = missing(&BENCH_PROGRAMS, |program| program != "wrk");
+        assert_eq!(packages(&bench), ["wrk"]);
     }
 
     #[test]

@@ -1,0 +1,61 @@
+//! What an agent's programs cost the kernel.
+//!
+//! In: the agent's process id, and its cgroup. Out: for whoever connects to a Unix socket, one JSON
+//! object: how often each program has run and how long, the same of the empty programs beside them,
+//! and what the agent's programs have counted. The kernel measures from the start on
+//! (BPF_ENABLE_STATS, kernel 5.8), and ends with this process: no sysctl is touched.
+//!
+//! A run's time includes what measuring it takes, which is what an empty program's run consists of.
+
+mod empty;
+mod of_agent;
+
+use std::{io::Write as _, os::unix::net::UnixListener, path::PathBuf};
+
+use anyhow::Context as _;
+use aya::sys::{Stats, enable_stats};
+
+use empty::Empty;
+use of_agent::OfAgent;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The agent
+    #[arg(long, value_name = "PID")]
+    agent: u32,
+    /// The cgroup below which it follows sockets
+    #[arg(long)]
+    cgroup: PathBuf,
+    /// Where to listen
+    #[arg(long)]
+    socket: PathBuf,
+}
+
+/// Runs of one program, as the kernel has added them up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+struct Runs {
+    runs: u64,
+    run_ns: u64,
+}
+
+/// Answers until it is killed.
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let of_agent = OfAgent::find(args.agent)?;
+    let _measuring =
+        enable_stats(Stats::RunTime).context("let the kernel measure programs (needs CAP_BPF)")?;
+    let empty = Empty::attach(&args.cgroup)?;
+    let listener = UnixListener::bind(&args.socket)
+        .with_context(|| format!("listen on {}", args.socket.display()))?;
+    eprintln!("listening on {}", args.socket.display());
+    for stream in listener.incoming() {
+        let mut stream = stream.context("accept a connection")?;
+        let told = serde_json::json!({
+            "programs": of_agent.runs()?,
+            "empty": empty.runs()?,
+            "counters": of_agent.counters()?,
+        });
+        // Whoever has gone did not want the answer.
+        let _ = stream.write_all(told.to_string().as_bytes());
+    }
+    Ok(())
+}

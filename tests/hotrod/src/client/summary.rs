@@ -1,0 +1,94 @@
+//! What all dispatches took together. In: the latency and status of each. Out: percentiles.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+/// Latencies are kept with three significant digits, microseconds.
+const DIGITS: u8 = 3;
+/// Longer ones count as this long: a dispatch is given up before.
+const LONGEST_US: u64 = 120_000_000;
+
+/// Latencies so far.
+#[derive(Debug)]
+pub(super) struct Summary(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    latencies: Histogram<u64>,
+    failed: u64,
+}
+
+/// One line for all dispatches. Latencies of failed ones are among the others.
+#[derive(Debug, PartialEq, Serialize)]
+pub(super) struct Told {
+    dispatches: u64,
+    /// Those with no answer, or with another status than 200.
+    failed: u64,
+    p50_ms: f64,
+    p99_ms: f64,
+    p999_ms: f64,
+    max_ms: f64,
+}
+
+impl Summary {
+    pub(super) fn new() -> Self {
+        let latencies = Histogram::new_with_bounds(1, LONGEST_US, DIGITS);
+        Self(Mutex::new(State {
+            latencies: latencies.expect("the bounds are what the histogram wants"),
+            failed: 0,
+        }))
+    }
+
+    pub(super) fn add(&self, latency: Duration, status: u16) {
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(LONGEST_US);
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.latencies.saturating_record(micros.max(1));
+        state.failed += u64::from(status != 200);
+    }
+
+    pub(super) fn told(&self) -> Told {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let ms = |micros: u64| micros as f64 / 1000.0;
+        let at = |quantile| ms(state.latencies.value_at_quantile(quantile));
+        Told {
+            dispatches: state.latencies.len(),
+            failed: state.failed,
+            p50_ms: at(0.5),
+            p99_ms: at(0.99),
+            p999_ms: at(0.999),
+            max_ms: ms(state.latencies.max()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_of_what_was_added() {
+        let summary = Summary::new();
+        for milliseconds in 1..=1000 {
+            summary.add(Duration::from_millis(milliseconds), 200);
+        }
+        summary.add(Duration::from_millis(1), 503);
+        let told = summary.told();
+        assert_eq!((told.dispatches, told.failed), (1001, 1));
+        let is_near = |value: f64, expected: f64| (value - expected).abs() < expected / 500.0;
+        assert!(is_near(told.p50_ms, 500.0), "{told:?}");
+        assert!(is_near(told.p99_ms, 990.0), "{told:?}");
+        assert!(is_near(told.p999_ms, 999.0), "{told:?}");
+        assert!(is_near(told.max_ms, 1000.0), "{told:?}");
+    }
+
+    #[test]
+    fn what_is_out_of_bounds_counts_as_the_bound() {
+        let summary = Summary::new();
+        summary.add(Duration::ZERO, 200);
+        summary.add(Duration::from_secs(100_000), 0);
+        assert_eq!(summary.told().dispatches, 2);
+    }
+}

@@ -1,0 +1,126 @@
+//! How long each pure stage takes, on what a real dispatch of HotROD gives it, and all of them in a
+//! row. In: the recording in the repository. Out: criterion's report; `cargo xtask bench --only stages`
+//! reads its samples. One run is the whole recording, so that a stage's cost is what it costs there.
+
+mod recorded;
+
+use std::hint::black_box;
+
+use anyhow::Context as _;
+use criterion::{BatchSize, BenchmarkGroup, Criterion, measurement::WallTime};
+use tracer_user::{
+    decode::decode,
+    http::{
+        head::{RequestHead, ResponseHead},
+        trace_context::TraceContext,
+    },
+    http2::{headers, hpack::Decoder},
+    path::path,
+    pipeline::Pipeline,
+    span::{Context, spans},
+};
+
+use recorded::{Recorded, events, exchanges};
+
+fn main() -> anyhow::Result<()> {
+    let recorded = Recorded::read().context("read what the stages are fed with")?;
+    let mut criterion = Criterion::default().configure_from_args();
+    let mut group = criterion.benchmark_group("stages");
+    to_events(&mut group, &recorded);
+    to_exchanges(&mut group, &recorded);
+    to_spans(&mut group, &recorded);
+    whole_pipeline(&mut group, &recorded);
+    group.finish();
+    criterion.final_summary();
+    Ok(())
+}
+
+fn to_events(group: &mut BenchmarkGroup<'_, WallTime>, recorded: &Recorded) {
+    group.bench_function("decode", |bencher| {
+        bencher.iter(|| {
+            for record in &recorded.raw {
+                let _ = black_box(decode(black_box(record)));
+            }
+        });
+    });
+    group.bench_function("flow", |bencher| {
+        bencher.iter(|| {
+            events(black_box(&recorded.records), |event| {
+                black_box(event);
+            });
+        });
+    });
+}
+
+fn to_exchanges(group: &mut BenchmarkGroup<'_, WallTime>, recorded: &Recorded) {
+    group.bench_function("http_heads", |bencher| {
+        bencher.iter(|| {
+            for head in &recorded.requests {
+                let _ = black_box(RequestHead::parse(black_box(head)));
+            }
+            for head in &recorded.responses {
+                let _ = black_box(ResponseHead::parse(black_box(head)));
+            }
+        });
+    });
+    group.bench_function("flow_and_http", |bencher| {
+        bencher.iter(|| exchanges(black_box(&recorded.records)));
+    });
+    group.bench_function("hpack", |bencher| {
+        bencher.iter_batched(
+            || Decoder::new(headers::kept),
+            |mut decoder| {
+                for block in &recorded.header_blocks {
+                    let _ = decoder.decode(black_box(block), |field| {
+                        black_box(field);
+                    });
+                }
+            },
+            BatchSize::SmallInput,
+        );
+    });
+}
+
+fn to_spans(group: &mut BenchmarkGroup<'_, WallTime>, recorded: &Recorded) {
+    group.bench_function("path", |bencher| {
+        bencher.iter(|| {
+            for journey in &recorded.journeys {
+                black_box(path(black_box(journey), None, &recorded.devices));
+            }
+        });
+    });
+    let context = Context {
+        clock: &recorded.clock,
+        devices: &recorded.devices,
+        rules: &recorded.rules,
+        who: &recorded.who,
+        node: "node",
+    };
+    let traced: Vec<(_, TraceContext)> = recorded
+        .exchanges
+        .iter()
+        .filter_map(|exchange| Some((exchange, exchange.asked.trace.sampled()?)))
+        .collect();
+    group.bench_function("spans", |bencher| {
+        bencher.iter(|| {
+            for (exchange, trace) in &traced {
+                black_box(spans(black_box(exchange), *trace, &context));
+            }
+        });
+    });
+}
+
+fn whole_pipeline(group: &mut BenchmarkGroup<'_, WallTime>, recorded: &Recorded) {
+    group.bench_function("pipeline", |bencher| {
+        bencher.iter_batched_ref(
+            || (Pipeline::new("node"), Vec::new()),
+            |(pipeline, out)| {
+                for record in &recorded.raw {
+                    pipeline.push(black_box(record), out);
+                }
+                pipeline.finish(out);
+            },
+            BatchSize::SmallInput,
+        );
+    });
+}

@@ -1,0 +1,333 @@
+//! What rules cost a new connection. In: kube-proxy's rules for more and more services. Out: the time
+//! in netfilter of the packet that opens a connection to the last of them, in both modes, and a plot.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use hopspan_lab::kube_proxy::{CROWD_ENDPOINTS, ProxyMode, Service, crowd};
+use hopspan_lab::{Lab, Node, NodeOptions, Pod, Process, Wiring};
+use serde_json::Value;
+
+use super::ground::{LISTEN, PORT};
+use super::outcome::{Outcome, Unit};
+use super::plot::{Axes, Line};
+use super::root::Bench;
+use super::said;
+use super::statistics::Spread;
+use super::table::Table;
+
+/// Services before the one that is called.
+const SIZES: [u32; 4] = [10, 100, 1_000, 5_000];
+const MODES: [ProxyMode; 2] = [ProxyMode::Iptables, ProxyMode::Nftables];
+/// Connections for each number of services and round.
+const CONNECTS: u64 = 100;
+/// The first half of the trace ids of `echo load`; the second is the request's number.
+const TRACE_PREFIX: &str = "6563686f6563686f";
+const DEADLINE: Duration = Duration::from_secs(120);
+/// The plot's file.
+pub(super) const PLOT: &str = "connect-cost.svg";
+/// What the plot says.
+pub(super) const AXES: Axes<'_> = Axes {
+    title: "What kube-proxy's rules cost a new connection",
+    x: "services",
+    y: "netfilter hop of the SYN, µs",
+};
+
+/// A measurement: the mode, the number of services, and the numbers of its requests.
+struct Asked {
+    mode: ProxyMode,
+    services: u32,
+    first: u64,
+}
+
+/// Measures.
+///
+/// # Errors
+/// When something does not start, or a connection's span is missing.
+pub(super) fn run(bench: &Bench<'_>) -> Result<Outcome> {
+    let mut medians: BTreeMap<(&str, u32), Vec<f64>> = BTreeMap::new();
+    for mode in MODES {
+        let (asked, spans) = measure(bench, mode)?;
+        for asked in asked {
+            let mut hops: Vec<f64> = (asked.first..asked.first + CONNECTS)
+                .filter_map(|number| spans.get(&number).copied())
+                .collect();
+            ensure!(
+                hops.len() as u64 >= CONNECTS * 9 / 10,
+                "only {} of {CONNECTS} connections were seen with {} services in {} mode",
+                hops.len(),
+                asked.services,
+                asked.mode
+            );
+            hops.sort_by(f64::total_cmp);
+            let median = Spread::of(&hops).context("no connection was seen")?.median;
+            let of = medians.entry((mode.name(), asked.services)).or_default();
+            of.push(median / 1000.0);
+        }
+    }
+    let mut outcome = Outcome::new("rules");
+    for ((mode, services), values) in medians {
+        let what = format!("{mode}, {services} services");
+        let key = format!("{mode}.{services}");
+        outcome.figure(&key, &what, Unit::Microseconds, values);
+    }
+    let table = by_size(&outcome);
+    outcome.tables.push(table);
+    outcome.note(format!(
+        "Each measurement is the median of {CONNECTS} connections of a pod to a service behind all others in the rules, routed wiring: the hop netfilter.prerouting of the SYN. The kernel compares a packet with iptables' rules one after the other, and looks it up in nftables' map.",
+    ));
+    Ok(outcome)
+}
+
+/// All sizes in one mode; what was asked, and the hop of each request, nanoseconds.
+fn measure(bench: &Bench<'_>, proxy_mode: ProxyMode) -> Result<(Vec<Asked>, BTreeMap<u64, f64>)> {
+    let lab = Lab::new(&format!("cargo xtask bench, rules, {proxy_mode}"))?;
+    let options = NodeOptions {
+        wiring: Wiring::Routed,
+        proxy_mode,
+    };
+    let node = lab.node_with("node", options)?;
+    let (client, server) = (node.pod("bench", "client")?, node.pod("bench", "server")?);
+    let mut served = server
+        .command(bench.program("echo"))
+        .args(["server", "--listen", &format!("0.0.0.0:{PORT}")])
+        .spawn()?;
+    served.wait_listening(PORT, LISTEN)?;
+    let service = Service {
+        endpoints: vec![SocketAddr::new(server.ip().into(), PORT)],
+        ..Service::new("bench", "server", ([10, 96, 0, 20], 80).into())
+    };
+    let (mut viewer, mut agent) = watch(bench, &lab, &node)?;
+    let mut asked = Vec::new();
+    for round in 0..bench.rounds() {
+        for services in SIZES {
+            bench.round(round, &format!("{services} services in {proxy_mode} mode"));
+            apply(&node, &mut agent, services, &service)?;
+            let first = 1 + CONNECTS * asked.len() as u64;
+            connect(bench, &client, service.address(), first)?;
+            asked.push(Asked {
+                mode: proxy_mode,
+                services,
+                first,
+            });
+        }
+    }
+    for process in [&mut agent, &mut viewer] {
+        let status = process.terminate(DEADLINE)?;
+        ensure!(
+            status.success(),
+            "{} ended, {status}: {}",
+            process.name(),
+            process.log()
+        );
+    }
+    Ok((asked, hops(&lab.work_dir().join("spans.jsonl"))?))
+}
+
+/// The viewer, which writes spans to a file, and the agent.
+fn watch(bench: &Bench<'_>, lab: &Lab, node: &Node) -> Result<(Process, Process)> {
+    let mut viewer = node
+        .command(bench.program("hopspan"))
+        .args([
+            "view",
+            "--grpc",
+            "127.0.0.1:4317",
+            "--http",
+            "127.0.0.1:4318",
+        ])
+        .args(["--at-end", "--waterfalls", "0", "--json"])
+        .arg(lab.work_dir().join("spans.jsonl"))
+        .spawn()?;
+    viewer.wait_listening(4318, LISTEN)?;
+    let mut agent = node
+        .command(bench.program("hopspan"))
+        .args(["run", "--cgroup"])
+        .arg(node.cgroup_root().join("kubepods"))
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
+        .env("NO_COLOR", "1")
+        .spawn()?;
+    said::wait(&mut agent, "hopspan: attached", 0, DEADLINE)?;
+    Ok((viewer, agent))
+}
+
+/// Puts so many services before the one, and waits until the agent has read them: it needs a
+/// processor for it.
+fn apply(node: &Node, agent: &mut Process, services: u32, service: &Service) -> Result<()> {
+    let mut all = crowd(services)?;
+    all.push(service.clone());
+    let from = agent.log().len();
+    node.apply_services(&all)?;
+    let ways = services as usize * CROWD_ENDPOINTS + 1;
+    said::wait(agent, &format!("rules name {ways} ways"), from, DEADLINE)
+}
+
+/// Opens connections one after the other, each with one request.
+fn connect(bench: &Bench<'_>, client: &Pod, to: SocketAddr, first: u64) -> Result<()> {
+    let connects = CONNECTS.to_string();
+    client
+        .command(bench.program("echo"))
+        .args(["load", "--protocol", "h1", "--connections", &connects])
+        .args(["--requests", &connects, "--first", &first.to_string()])
+        .args(["--url", &format!("http://{to}")])
+        .run(DEADLINE)?;
+    Ok(())
+}
+
+/// The time of each SYN in PREROUTING, by the number of its request: of lines of OTLP/JSON.
+fn hops(path: &Path) -> Result<BTreeMap<u64, f64>> {
+    let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    let (mut connects, mut hops) = (BTreeMap::new(), BTreeMap::new());
+    for line in text.lines() {
+        let export: Value = serde_json::from_str(line).context("understand a line of spans")?;
+        for span in spans(&export) {
+            if attribute(span, "hopspan.role") == Some("connect") {
+                let ids = (span["traceId"].as_str(), span["spanId"].as_str());
+                if let (Some(number), Some(id)) = (ids.0.and_then(number), ids.1) {
+                    connects.insert(id.to_owned(), number);
+                }
+            } else if attribute(span, "hopspan.hop") == Some("netfilter.prerouting") {
+                let parent = span["parentSpanId"].as_str().unwrap_or_default();
+                let hop = times(span).with_context(|| format!("no times in {span}"))?;
+                // The SYN's comes first; the answer to it passes the hook, too.
+                let first = hops.entry(parent.to_owned()).or_insert(hop);
+                *first = hop.min(*first);
+            }
+        }
+    }
+    let of_connect = |(parent, (start_ns, end_ns)): (String, (u64, u64))| {
+        let time = end_ns.checked_sub(start_ns)?;
+        Some((*connects.get(&parent)?, time as f64))
+    };
+    Ok(hops.into_iter().filter_map(of_connect).collect())
+}
+
+fn spans(export: &Value) -> impl Iterator<Item = &Value> {
+    elements(&export["resourceSpans"])
+        .flat_map(|resource| elements(&resource["scopeSpans"]))
+        .flat_map(|scope| elements(&scope["spans"]))
+}
+
+/// Those of an array; none of anything else.
+fn elements(of: &Value) -> impl Iterator<Item = &Value> {
+    of.as_array().into_iter().flatten()
+}
+
+/// A text among a span's attributes.
+fn attribute<'a>(span: &'a Value, key: &str) -> Option<&'a str> {
+    let attributes = span["attributes"].as_array()?;
+    let attribute = attributes.iter().find(|of| of["key"] == key)?;
+    attribute["value"]["stringValue"].as_str()
+}
+
+/// The number of a request in the id of its trace.
+fn number(trace_id: &str) -> Option<u64> {
+    u64::from_str_radix(trace_id.strip_prefix(TRACE_PREFIX)?, 16).ok()
+}
+
+/// Start and end, nanoseconds. OTLP/JSON writes 64-bit numbers as text.
+fn times(span: &Value) -> Option<(u64, u64)> {
+    let at = |key: &str| span[key].as_str()?.parse::<u64>().ok();
+    Some((at("startTimeUnixNano")?, at("endTimeUnixNano")?))
+}
+
+/// A row for each number of services.
+fn by_size(outcome: &Outcome) -> Table {
+    let columns: Vec<String> = MODES.iter().map(|mode| format!("{mode}, µs")).collect();
+    let columns: Vec<&str> = std::iter::once("services")
+        .chain(columns.iter().map(String::as_str))
+        .collect();
+    let mut table = Table::new(
+        "rules: netfilter hop of a SYN, median of the rounds",
+        &columns,
+    );
+    for services in SIZES {
+        let mut row = vec![services.to_string()];
+        row.extend(MODES.map(|mode| {
+            let median = median(outcome, mode, services);
+            median.map_or("-".to_owned(), |median| Unit::Microseconds.write(median))
+        }));
+        table.row(row);
+    }
+    table
+}
+
+fn median(outcome: &Outcome, mode: ProxyMode, services: u32) -> Option<f64> {
+    let key = format!("rules.{}.{services}", mode.name());
+    let figure = outcome.figures.iter().find(|figure| figure.key == key)?;
+    Some(Spread::of(&figure.values)?.median)
+}
+
+/// What is plotted, where this outcome has it.
+pub(super) fn lines(outcome: &Outcome) -> Option<Vec<Line>> {
+    let line = |mode: ProxyMode| {
+        let points: Option<Vec<(f64, f64)>> = SIZES
+            .iter()
+            .map(|services| Some((f64::from(*services), median(outcome, mode, *services)?)))
+            .collect();
+        Some(Line {
+            name: mode.name().to_owned(),
+            points: points?,
+        })
+    };
+    MODES.into_iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hop_of_a_connect_is_found_in_lines_of_spans() {
+        let span = |id: &str, parent: &str, times: [&str; 2], (key, value): (&str, &str)| {
+            serde_json::json!({
+                "traceId": "6563686f6563686f000000000000002a", "spanId": id, "parentSpanId": parent,
+                "startTimeUnixNano": times[0], "endTimeUnixNano": times[1],
+                "attributes": [{"key": key, "value": {"stringValue": value}}],
+            })
+        };
+        let line = |spans: Vec<Value>| {
+            serde_json::json!({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}).to_string()
+        };
+        let hop = ("hopspan.hop", "netfilter.prerouting");
+        let lines = [
+            // A hop may come before its parent; the SYN-ACK has one, and so has a request.
+            line(vec![
+                span("0e", "0c", ["9000", "9500"], hop),
+                span("0a", "0c", ["1000", "3500"], hop),
+                span("0b", "0d", ["500", "501"], hop),
+            ]),
+            line(vec![span(
+                "0c",
+                "01",
+                ["1", "9999"],
+                ("hopspan.role", "connect"),
+            )]),
+        ];
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("spans.jsonl");
+        fs::write(&path, lines.join("\n")).unwrap();
+        assert_eq!(hops(&path).unwrap(), BTreeMap::from([(42, 2500.0)]));
+    }
+
+    #[test]
+    fn lines_are_drawn_when_every_point_is_there() {
+        let mut outcome = Outcome::new("rules");
+        for mode in MODES {
+            for services in SIZES {
+                let key = format!("{}.{services}", mode.name());
+                let time = f64::from(services);
+                outcome.figure(&key, "", Unit::Microseconds, vec![time; 3]);
+            }
+        }
+        let lines = lines(&outcome).unwrap();
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[0].points.last(), Some(&(5000.0, 5000.0)));
+        assert!(by_size(&outcome).text().contains("5000"));
+        outcome.figures.pop();
+        assert_eq!(super::lines(&outcome), None);
+    }
+}
