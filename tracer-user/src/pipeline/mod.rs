@@ -25,11 +25,7 @@ use crate::{
     },
 };
 
-<<<<<<< HEAD:tracer-user/src/pipeline/mod.rs
 pub use counts::Counts;
-=======
-pub use crate::counts::Counts;
->>>>>>> h/faults:tracer-user/src/pipeline.rs
 
 /// The state of the pure stages.
 pub struct Pipeline {
