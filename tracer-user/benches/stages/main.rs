@@ -85,7 +85,12 @@ fn to_spans(group: &mut BenchmarkGroup<'_, WallTime>, recorded: &Recorded) {
     group.bench_function("path", |bencher| {
         bencher.iter(|| {
             for journey in &recorded.journeys {
-                black_box(path(black_box(journey), None, &recorded.devices));
+                black_box(path(
+                    black_box(journey),
+                    None,
+                    &recorded.devices,
+                    &recorded.drop_reasons,
+                ));
             }
         });
     });
@@ -93,6 +98,7 @@ fn to_spans(group: &mut BenchmarkGroup<'_, WallTime>, recorded: &Recorded) {
         clock: &recorded.clock,
         devices: &recorded.devices,
         rules: &recorded.rules,
+        drop_reasons: &recorded.drop_reasons,
         who: &recorded.who,
         node: "node",
     };

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use tracer_common::message::Message;
 use tracer_user::{
     capture::recording::Reader,
-    decode::{Journey, Record, Snapshot, decode},
+    decode::{DropReasons, Journey, Record, Snapshot, decode},
     flow::{Event, EventKind, Flow},
     http::{self, exchange::Exchange, handshake::Handshakes},
     http2::frame::{FrameHeader, HEADER_BYTES, field_block_part},
@@ -36,6 +36,8 @@ pub(crate) struct Recorded {
     pub(crate) clock: Clock,
     /// Rules by then.
     pub(crate) rules: Rules,
+    /// The kernel's names of them.
+    pub(crate) drop_reasons: DropReasons,
     /// Names by then.
     pub(crate) who: Who,
     /// Captured heads of requests.
@@ -61,6 +63,7 @@ impl Recorded {
             devices: Devices::default(),
             clock: Clock::default(),
             rules: Rules::default(),
+            drop_reasons: DropReasons::default(),
             who: Who::default(),
             requests: heads("heads/hotrod-requests.txt")?,
             responses: heads("heads/hotrod-responses.txt")?,
@@ -90,6 +93,7 @@ impl Recorded {
             Record::Snapshot(Snapshot::Facts(facts)) => {
                 facts.iter().cloned().for_each(|fact| self.who.learn(fact));
             }
+            Record::Snapshot(Snapshot::DropReasons(reasons)) => self.drop_reasons = reasons.clone(),
             Record::Snapshot(Snapshot::Rules(text)) => {
                 self.rules = Rules::from_iptables_save(text).0;
             }

@@ -89,6 +89,7 @@ fn measure(bench: &Bench<'_>, proxy_mode: ProxyMode) -> Result<(Vec<Asked>, BTre
     let options = NodeOptions {
         wiring: Wiring::Routed,
         proxy_mode,
+        ..NodeOptions::default()
     };
     let node = lab.node_with("node", options)?;
     let (client, server) = (node.pod("bench", "client")?, node.pod("bench", "server")?);
