@@ -7,7 +7,7 @@ use crate::manifest::{Manifests, list, text, title};
 const VERBS: [&str; 3] = ["get", "list", "watch"];
 const RESOURCES: [&str; 3] = ["pods", "services", "endpointslices"];
 /// deploy/README.md tells what each is for.
-const CAPABILITIES: [&str; 4] = ["BPF", "NET_ADMIN", "PERFMON", "SYS_PTRACE"];
+const CAPABILITIES: [&str; 5] = ["BPF", "NET_ADMIN", "NET_RAW", "PERFMON", "SYS_PTRACE"];
 
 pub(crate) fn problems(manifests: &Manifests, privileged: bool) -> Vec<String> {
     let mut problems: Vec<String> = manifests
