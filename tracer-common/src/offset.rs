@@ -36,9 +36,11 @@ impl Field {
 }
 
 /// Every field. Offsets seen on 6.1 and 6.18 differ for net_device, net and sk_buff.
-pub const FIELDS: [Field; 27] = [
+pub const FIELDS: [Field; 29] = [
     field("sk_buff", "dev", "SK_BUFF_DEV"),
     field("sk_buff", "_nfct", "SK_BUFF_NFCT"),
+    field("sk_buff", "head", "SK_BUFF_HEAD"),
+    field("sk_buff", "network_header", "SK_BUFF_NETWORK_HEADER"),
     field("net_device", "ifindex", "NET_DEVICE_IFINDEX"),
     field("net_device", "name", "NET_DEVICE_NAME"),
     field("net_device", "nd_net", "NET_DEVICE_ND_NET"),

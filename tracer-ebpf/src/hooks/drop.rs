@@ -9,9 +9,10 @@ use core::ffi::c_void;
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use aya_log_ebpf::debug;
-use tracer_common::{hook::Hook, journey::End};
+use tracer_common::{counter::Counter, hook::Hook, journey::End};
 
 use crate::{
+    count::count,
     journey::{self, Place},
     kernel::skb::Skb,
     output,
@@ -19,9 +20,16 @@ use crate::{
 
 #[btf_tracepoint(function = "kfree_skb")]
 fn packet_drop(ctx: BtfTracePointContext) -> i32 {
-    let skb = Skb::new(ctx.arg::<*const c_void>(0)).address();
+    let packet = Skb::new(ctx.arg::<*const c_void>(0));
+    let skb = packet.address();
     let _ = output::take(skb);
     if let Some(journey) = journey::find(skb) {
+        if packet.tcp_seq().is_some_and(|seq| seq != journey.seq) {
+            // The journey's own has vanished, and its address is another's now.
+            count(Counter::Mismatched);
+            journey::forget(skb);
+            return 0;
+        }
         journey.drop_reason = ctx.arg::<u32>(2);
         journey::stamp(
             journey,

@@ -2,12 +2,23 @@
 
 use core::ffi::c_void;
 
+use aya_ebpf::helpers::bpf_probe_read_kernel;
+
 use super::{conntrack::NfConn, device::NetDevice, field, offsets};
 
-offsets!(SK_BUFF_DEV, SK_BUFF_NFCT);
+offsets!(SK_BUFF_DEV, SK_BUFF_NFCT, SK_BUFF_HEAD, SK_BUFF_NETWORK_HEADER);
 
 /// The low bits of `_nfct` are `enum ip_conntrack_info` (kernel: NFCT_INFOMASK, 5.x to 6.18).
 const NFCT_PTRMASK: u64 = !7;
+
+/// Where the headers of IP name what follows them, and how long that of IPv6 is (RFC 791 section 3.1,
+/// RFC 8200 section 3).
+const IPV4_PROTOCOL: u64 = 9;
+const IPV6_NEXT_HEADER: u64 = 6;
+const IPV6_HEADER_BYTES: u64 = 40;
+const IPPROTO_TCP: u8 = 6;
+/// Where a TCP header has its sequence number (RFC 9293 section 3.1).
+const TCP_SEQ: u64 = 4;
 
 /// A pointer that the kernel passed as `struct sk_buff *`.
 #[derive(Clone, Copy)]
@@ -38,4 +49,30 @@ impl Skb {
         let address = nfct & NFCT_PTRMASK;
         (address != 0).then(|| NfConn::at(address))
     }
+
+    /// The sequence number of a TCP packet; `None` of any other (a tunnel's outer packet is none), or
+    /// where it cannot be read. For what is asked rarely: it takes several reads.
+    #[inline(always)]
+    pub(crate) fn tcp_seq(self) -> Option<u32> {
+        // SAFETY: `head` is an `unsigned char *`.
+        let head: u64 = unsafe { field(self.0, &SK_BUFF_HEAD) };
+        // SAFETY: `network_header` is a __u16, an offset from `head`.
+        let offset: u16 = unsafe { field(self.0, &SK_BUFF_NETWORK_HEADER) };
+        let ip = head + u64::from(offset);
+        let version: u8 = at(ip)?;
+        let (protocol, tcp) = match version >> 4 {
+            4 => (at(ip + IPV4_PROTOCOL)?, ip + u64::from(version & 0x0f) * 4),
+            6 => (at(ip + IPV6_NEXT_HEADER)?, ip + IPV6_HEADER_BYTES),
+            _ => return None,
+        };
+        let seq_be: u32 = (protocol == IPPROTO_TCP).then(|| at(tcp + TCP_SEQ))??;
+        Some(u32::from_be(seq_be))
+    }
+}
+
+/// What lies at an address within the packet.
+#[inline(always)]
+fn at<T>(address: u64) -> Option<T> {
+    // SAFETY: the helper checks the address.
+    unsafe { bpf_probe_read_kernel(address as *const T) }.ok()
 }
