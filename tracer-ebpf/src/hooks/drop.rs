@@ -24,7 +24,7 @@ fn packet_drop(ctx: BtfTracePointContext) -> i32 {
     let skb = packet.address();
     let _ = output::take(skb);
     if let Some(journey) = journey::find(skb) {
-        if packet.tcp_seq().is_some_and(|seq| seq != journey.seq) {
+        if !packet.may_be(journey.seq) {
             // The journey's own has vanished, and its address is another's now.
             count(Counter::Mismatched);
             journey::forget(skb);

@@ -6,7 +6,12 @@ use aya_ebpf::helpers::bpf_probe_read_kernel;
 
 use super::{conntrack::NfConn, device::NetDevice, field, offsets};
 
-offsets!(SK_BUFF_DEV, SK_BUFF_NFCT, SK_BUFF_HEAD, SK_BUFF_NETWORK_HEADER);
+offsets!(
+    SK_BUFF_DEV,
+    SK_BUFF_NFCT,
+    SK_BUFF_HEAD,
+    SK_BUFF_NETWORK_HEADER
+);
 
 /// The low bits of `_nfct` are `enum ip_conntrack_info` (kernel: NFCT_INFOMASK, 5.x to 6.18).
 const NFCT_PTRMASK: u64 = !7;
@@ -16,7 +21,13 @@ const NFCT_PTRMASK: u64 = !7;
 const IPV4_PROTOCOL: u64 = 9;
 const IPV6_NEXT_HEADER: u64 = 6;
 const IPV6_HEADER_BYTES: u64 = 40;
+/// kernel: include/uapi/linux/in.h. All but TCP can be a tunnel.
+const IPPROTO_IPIP: u8 = 4;
 const IPPROTO_TCP: u8 = 6;
+const IPPROTO_UDP: u8 = 17;
+const IPPROTO_IPV6: u8 = 41;
+const IPPROTO_GRE: u8 = 47;
+const IPPROTO_ESP: u8 = 50;
 /// Where a TCP header has its sequence number (RFC 9293 section 3.1).
 const TCP_SEQ: u64 = 4;
 
@@ -50,23 +61,33 @@ impl Skb {
         (address != 0).then(|| NfConn::at(address))
     }
 
-    /// The sequence number of a TCP packet; `None` of any other (a tunnel's outer packet is none), or
-    /// where it cannot be read. For what is asked rarely: it takes several reads.
+    /// Whether this may be the packet whose TCP header has this sequence number. Of what a tunnel has
+    /// wrapped nobody knows. For what is asked rarely: it takes several reads.
     #[inline(always)]
-    pub(crate) fn tcp_seq(self) -> Option<u32> {
+    pub(crate) fn may_be(self, seq: u32) -> bool {
         // SAFETY: `head` is an `unsigned char *`.
         let head: u64 = unsafe { field(self.0, &SK_BUFF_HEAD) };
         // SAFETY: `network_header` is a __u16, an offset from `head`.
         let offset: u16 = unsafe { field(self.0, &SK_BUFF_NETWORK_HEADER) };
         let ip = head + u64::from(offset);
-        let version: u8 = at(ip)?;
+        let version: u8 = at(ip).unwrap_or(0);
         let (protocol, tcp) = match version >> 4 {
-            4 => (at(ip + IPV4_PROTOCOL)?, ip + u64::from(version & 0x0f) * 4),
-            6 => (at(ip + IPV6_NEXT_HEADER)?, ip + IPV6_HEADER_BYTES),
-            _ => return None,
+            4 => (
+                at(ip + IPV4_PROTOCOL).unwrap_or(0),
+                ip + u64::from(version & 0x0f) * 4,
+            ),
+            6 => (
+                at(ip + IPV6_NEXT_HEADER).unwrap_or(0),
+                ip + IPV6_HEADER_BYTES,
+            ),
+            // Not IP: sk_buffs carry netlink's messages as well.
+            _ => return false,
         };
-        let seq_be: u32 = (protocol == IPPROTO_TCP).then(|| at(tcp + TCP_SEQ))??;
-        Some(u32::from_be(seq_be))
+        match protocol {
+            IPPROTO_TCP => at::<u32>(tcp + TCP_SEQ).is_none_or(|is_be| u32::from_be(is_be) == seq),
+            IPPROTO_IPIP | IPPROTO_UDP | IPPROTO_IPV6 | IPPROTO_GRE | IPPROTO_ESP => true,
+            _ => false,
+        }
     }
 }
 

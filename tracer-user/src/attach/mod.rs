@@ -114,6 +114,18 @@ impl Attached {
         taps.follow(uplinks, filter)
     }
 
+    /// Lets no journey begin any more; those under way still end.
+    pub fn begin_no_more(&mut self) {
+        self.taps = None;
+        let [(_, _, openers), _] = CGROUP_HOOKS;
+        for function in openers {
+            if let Ok(opener) = program::<CgroupSkb>(&mut self.ebpf, function) {
+                // One that is not loaded begins none.
+                let _ = opener.unload();
+            }
+        }
+    }
+
     /// Passes on what the programs have logged, where they were told to log.
     pub fn flush_log(&mut self) {
         if let Some(log) = &mut self.log {

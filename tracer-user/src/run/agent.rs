@@ -25,6 +25,8 @@ use super::{
 };
 
 /// How often the ring buffer is looked at. It holds a good part of a second of a busy node.
+/// Packets that are on their way at the end have arrived after this time.
+const UNDER_WAY: Duration = Duration::from_millis(20);
 const LOOK: Duration = Duration::from_millis(20);
 /// Records taken before other tasks get their turn.
 const BURST: usize = 4096;
@@ -144,6 +146,9 @@ impl Agent {
 
     /// Detaches, takes what is left, flushes, and reports.
     pub(super) async fn finish(mut self, flush: Duration) -> anyhow::Result<Report> {
+        // Detached one by one, the others would see half of what begins meanwhile.
+        self.attached.begin_no_more();
+        tokio::time::sleep(UNDER_WAY).await;
         self.attached.flush_log();
         let missing = std::mem::take(&mut self.attached.missing);
         drop(self.attached);

@@ -3,7 +3,7 @@
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use hopspan_lab::{Node, fault, kube_proxy::ProxyMode};
@@ -59,8 +59,18 @@ fn addresses_that_are_another_s() {
     let refusals = refused(&node, "insert_failed");
     let rule = fault::share_source_port(&node, ground.server_s()).unwrap();
     let far = ground.far();
-    let first = ground.dialogues.server.within(|| TcpStream::connect(far));
-    let first = first.unwrap().unwrap();
+    let script = format!(
+        "exec 3<>/dev/tcp/{}/{} && echo open && sleep 60",
+        far.ip(),
+        far.port()
+    );
+    let first = ground.dialogues.server.command("bash");
+    let first = first.args(["-c", &script]).spawn().unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while !first.log().contains("open") {
+        assert!(Instant::now() < deadline, "{}", first.log());
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let parent = ground.knock(PATIENCE);
     drop((first, rule));
     std::thread::sleep(PUBLISHED);
