@@ -10,7 +10,6 @@ mod conntrack;
 mod ground;
 mod lost_syn;
 mod network_policy;
-mod no_endpoints;
 mod refused;
 mod reset;
 mod zero_window;
