@@ -7,6 +7,7 @@ mod clock;
 mod counters;
 mod device_record;
 mod legacy_iptables;
+mod netlink;
 mod nfnetlink;
 pub mod recording;
 mod ring;

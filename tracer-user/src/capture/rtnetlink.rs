@@ -7,27 +7,19 @@
 use std::{
     collections::BTreeSet,
     io,
-    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
+    os::fd::{AsRawFd as _, OwnedFd},
     time::Duration,
 };
 
-use netlink_packet_core::{
-    NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NetlinkBuffer,
-    NlasIterator,
-};
+use netlink_packet_core::{NLM_F_DUMP, NlasIterator};
 use nix::{
     errno::Errno,
-    poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::{
-        socket::{
-            AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv,
-            send, setsockopt, socket, sockopt,
-        },
-        time::{TimeVal, TimeValLike as _},
-    },
+    sys::socket::{MsgFlags, SockProtocol, recv},
 };
 
 use crate::attach::uplinks::{Link, Network};
+
+use super::netlink::{self, Netlink};
 
 const GET_LINK: u16 = 18;
 const NEW_LINK: u16 = 16;
@@ -35,7 +27,6 @@ const GET_ROUTE: u16 = 26;
 const NEW_ROUTE: u16 = 24;
 /// RTMGRP_LINK, RTMGRP_IPV4_ROUTE, RTMGRP_IPV6_ROUTE.
 const GROUPS: u32 = 0x1 | 0x40 | 0x400;
-const HEADER_BYTES: usize = 16;
 /// struct ifinfomsg, the longer of the two bodies of a question.
 const BODY_BYTES: usize = 16;
 /// struct rtmsg.
@@ -54,11 +45,8 @@ const RTA_OIF: u16 = 4;
 const RTA_MULTIPATH: u16 = 9;
 /// struct rtnexthop.
 const NEXT_HOP_BYTES: usize = 8;
-const BUFFER_BYTES: usize = 64 << 10;
 /// Most that one dump may bring: 16,384 links, or half a million routes.
 const MAX_DUMP_BYTES: usize = 64 << 20;
-/// The kernel answers at once. This is for one that does not.
-const ANSWER: Duration = Duration::from_secs(5);
 /// Readings of what changes meanwhile.
 const MAX_READINGS: u32 = 5;
 
@@ -82,13 +70,24 @@ pub enum RtnetlinkError {
     TooLarge,
 }
 
+impl From<netlink::Failure> for RtnetlinkError {
+    fn from(failure: netlink::Failure) -> Self {
+        use netlink::Failure;
+        match failure {
+            Failure::Socket(error) => Self::Socket(error),
+            Failure::Refused(errno) => Self::Refused(errno),
+            Failure::Changed => Self::Changed,
+            Failure::Malformed => Self::Malformed,
+            Failure::TooLarge => Self::TooLarge,
+        }
+    }
+}
+
 /// Sockets to rtnetlink: one for questions, one that hears of changes.
 #[derive(Debug)]
 pub struct Rtnetlink {
-    questions: OwnedFd,
+    questions: Netlink,
     changes: OwnedFd,
-    sequence: u32,
-    buffer: Vec<u8>,
 }
 
 impl Rtnetlink {
@@ -98,18 +97,9 @@ impl Rtnetlink {
     ///
     /// When the kernel refuses one.
     pub fn open() -> Result<Self, RtnetlinkError> {
-        let questions = || -> nix::Result<OwnedFd> {
-            let socket = open(SockFlag::SOCK_CLOEXEC, 0)?;
-            let timeout = TimeVal::milliseconds(ANSWER.as_millis() as i64);
-            setsockopt(&socket, sockopt::ReceiveTimeout, &timeout)?;
-            Ok(socket)
-        };
-        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         Ok(Self {
-            changes: open(flags, GROUPS).map_err(socket_error)?,
-            questions: questions().map_err(socket_error)?,
-            sequence: 0,
-            buffer: vec![0; BUFFER_BYTES],
+            changes: netlink::listen(SockProtocol::NetlinkRoute, GROUPS).map_err(socket_error)?,
+            questions: Netlink::open(SockProtocol::NetlinkRoute, MAX_DUMP_BYTES)?,
         })
     }
 
@@ -120,19 +110,13 @@ impl Rtnetlink {
     ///
     /// When the socket fails.
     pub fn wait(&mut self, timeout: Duration) -> Result<bool, RtnetlinkError> {
-        let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
-        let mut sockets = [PollFd::new(self.changes.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut sockets, timeout) {
-            Ok(0) | Err(Errno::EINTR) => return Ok(false),
-            Ok(_) => {}
-            Err(error) => return Err(socket_error(error)),
+        if !netlink::wait(&self.changes, timeout).map_err(socket_error)? {
+            return Ok(false);
         }
+        // That there were some is all that counts: what is cut is no loss.
+        let mut ignored = [0; 64];
         loop {
-            match recv(
-                self.changes.as_raw_fd(),
-                &mut self.buffer,
-                MsgFlags::empty(),
-            ) {
+            match recv(self.changes.as_raw_fd(), &mut ignored, MsgFlags::empty()) {
                 // More changes than the socket's buffer holds are changes too.
                 Ok(_) | Err(Errno::ENOBUFS | Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => return Ok(true),
@@ -172,76 +156,11 @@ impl Rtnetlink {
         Ok(network)
     }
 
-    /// Asks for everything of a kind, of every family.
+    /// Asks for everything of a kind, of every family (AF_UNSPEC): a body all zero.
     fn dump(&mut self, kind: u16, each: &mut impl FnMut(u16, &[u8])) -> Result<(), RtnetlinkError> {
-        self.sequence = self.sequence.wrapping_add(1);
-        let question = question(kind, self.sequence);
-        let fd = self.questions.as_raw_fd();
-        send(fd, &question, MsgFlags::empty()).map_err(socket_error)?;
-        let mut total = 0;
-        let mut changed = false;
-        loop {
-            let bytes = match recv(fd, &mut self.buffer, MsgFlags::empty()) {
-                Ok(bytes) => bytes,
-                Err(Errno::EINTR) => continue,
-                Err(error) => return Err(socket_error(error)),
-            };
-            total += bytes;
-            if total > MAX_DUMP_BYTES {
-                return Err(RtnetlinkError::TooLarge);
-            }
-            let mut datagram = self.buffer.get(..bytes).unwrap_or_default();
-            while !datagram.is_empty() {
-                let message =
-                    NetlinkBuffer::new_checked(datagram).map_err(|_| RtnetlinkError::Malformed)?;
-                let length = usize::try_from(message.length()).unwrap_or(usize::MAX);
-                let payload = message.payload();
-                datagram = datagram
-                    .get(length.next_multiple_of(4)..)
-                    .unwrap_or_default();
-                // What is left of a question that was given up.
-                if message.sequence_number() != self.sequence {
-                    continue;
-                }
-                changed |= message.flags() & NLM_F_DUMP_INTR != 0;
-                match message.message_type() {
-                    NLMSG_ERROR | NLMSG_DONE if changed => return Err(RtnetlinkError::Changed),
-                    NLMSG_ERROR | NLMSG_DONE => return ended(payload),
-                    kind => each(kind, payload),
-                }
-            }
-        }
-    }
-}
-
-fn open(flags: SockFlag, groups: u32) -> nix::Result<OwnedFd> {
-    let family = AddressFamily::Netlink;
-    let socket = socket(family, SockType::Raw, flags, SockProtocol::NetlinkRoute)?;
-    bind(socket.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
-    Ok(socket)
-}
-
-/// A dump of every family (AF_UNSPEC), its body all zero.
-fn question(kind: u16, sequence: u32) -> [u8; HEADER_BYTES + BODY_BYTES] {
-    let mut message = [0; HEADER_BYTES + BODY_BYTES];
-    let bytes = message.len() as u32;
-    let mut header = NetlinkBuffer::new(&mut message);
-    header.set_length(bytes);
-    header.set_message_type(kind);
-    header.set_flags(NLM_F_REQUEST | NLM_F_DUMP);
-    header.set_sequence_number(sequence);
-    message
-}
-
-/// Both an error and the end of a dump begin with a negative error number or 0.
-fn ended(payload: &[u8]) -> Result<(), RtnetlinkError> {
-    let code = payload.first_chunk().ok_or(RtnetlinkError::Malformed)?;
-    match i32::from_ne_bytes(*code) {
-        0 => Ok(()),
-        code if code == -libc::EINTR => Err(RtnetlinkError::Changed),
-        code => Err(RtnetlinkError::Refused(Errno::from_raw(
-            code.checked_neg().unwrap_or(libc::EIO),
-        ))),
+        Ok(self
+            .questions
+            .ask(kind, NLM_F_DUMP, &[0; BODY_BYTES], each)?)
     }
 }
 

@@ -6,18 +6,17 @@
 
 use std::{
     io,
-    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
+    os::fd::{AsRawFd as _, OwnedFd},
     time::Duration,
 };
 
 use netlink_packet_core::{NetlinkBuffer, NlasIterator};
 use nix::{
     errno::Errno,
-    poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::socket::{
-        AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
-    },
+    sys::socket::{MsgFlags, SockProtocol, recv},
 };
+
+use super::netlink;
 
 /// kernel: enum nfnetlink_groups, NFNLGRP_NFTABLES = 7; groups up to 32 are a bit mask.
 const NFTABLES_GROUP: u32 = 1 << (7 - 1);
@@ -50,13 +49,7 @@ impl RuleChanges {
     ///
     /// When the kernel has no nfnetlink.
     pub fn listen() -> io::Result<Self> {
-        let socket = socket(
-            AddressFamily::Netlink,
-            SockType::Raw,
-            SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC,
-            SockProtocol::NetlinkNetFilter,
-        )?;
-        bind(socket.as_raw_fd(), &NetlinkAddr::new(0, NFTABLES_GROUP))?;
+        let socket = netlink::listen(SockProtocol::NetlinkNetFilter, NFTABLES_GROUP)?;
         Ok(Self {
             socket,
             completed: None,
@@ -70,12 +63,8 @@ impl RuleChanges {
     ///
     /// When the socket fails.
     pub fn wait(&mut self, timeout: Duration) -> io::Result<bool> {
-        let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
-        let mut sockets = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut sockets, timeout) {
-            Ok(0) | Err(Errno::EINTR) => return Ok(false),
-            Ok(_) => {}
-            Err(error) => return Err(error.into()),
+        if !netlink::wait(&self.socket, timeout)? {
+            return Ok(false);
         }
         self.take_all()
     }

@@ -1,8 +1,13 @@
 //! Answers as the kernel could give them, without a kernel.
 
-use netlink_packet_core::NLM_F_MULTIPART;
+use netlink_packet_core::{
+    NLM_F_DUMP_INTR, NLM_F_MULTIPART, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NetlinkBuffer,
+};
 
-use super::*;
+use super::{
+    netlink::{Answer, HEADER_BYTES},
+    *,
+};
 
 fn message(kind: u16, flags: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
     let mut message = vec![0; HEADER_BYTES];
@@ -29,7 +34,7 @@ fn dump(datagrams: &[Vec<u8>]) -> (Vec<Vec<u8>>, Result<bool, String>) {
     for datagram in datagrams {
         end = answer
             .take(datagram, &mut |_, payload| payloads.push(payload.to_vec()))
-            .map_err(|error| error.to_string());
+            .map_err(|failure| NfnetlinkError::from(failure).to_string());
         if end != Ok(false) {
             break;
         }
@@ -97,7 +102,7 @@ fn a_question_is_a_request_with_its_names() {
         flags: NLM_F_DUMP,
         names: &[(1, "nat"), (3, "KUBE-SERVICES")],
     };
-    let bytes = question.encode(9);
+    let bytes = netlink::question(question.kind, question.flags, 9, &question.body());
     let message = NetlinkBuffer::new_checked(&bytes[..]).unwrap();
     assert_eq!(message.flags(), NLM_F_REQUEST | NLM_F_DUMP);
     assert_eq!(
