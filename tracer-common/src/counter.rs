@@ -40,11 +40,13 @@ pub enum Counter {
     FailedConnectLost = 15,
     /// Window records that did not fit.
     WindowLost = 16,
+    /// Requests that are not followed: their context is not sampled, or they carry none.
+    LeftOut = 17,
 }
 
 impl Counter {
     /// Every counter, in the order of their numbers.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Opened,
         Self::Closed,
         Self::Dropped,
@@ -62,6 +64,7 @@ impl Counter {
         Self::Forwarded,
         Self::FailedConnectLost,
         Self::WindowLost,
+        Self::LeftOut,
     ];
 
     /// The name in reports.
@@ -84,6 +87,7 @@ impl Counter {
             Self::Forwarded => "forwarded",
             Self::FailedConnectLost => "failed_connect_lost",
             Self::WindowLost => "window_lost",
+            Self::LeftOut => "left_out",
         }
     }
 

@@ -2,6 +2,10 @@
 
 use crate::{conntrack::ConntrackTuples, stamp::Stamp, tuple::Tuple};
 
+/// Packets of interest under way on a machine at one time. Where there are more, new ones have no
+/// journey, and that is counted. A power of two.
+pub const MAX_JOURNEYS: usize = 8192;
+
 /// Stamps a journey can hold. Two pods on a bridge make 14; a node that encapsulates adds 5.
 pub const MAX_STAMPS: usize = 32;
 
@@ -11,6 +15,9 @@ pub const STAMPS_CUT: u8 = 1;
 pub const HAS_CONNTRACK: u8 = 2;
 /// Flag: the head record of this message could not be written.
 pub const HEAD_LOST: u8 = 4;
+
+/// Flag: a request, sent before the one before it was answered, which has no journey.
+pub const BEHIND_LEFT_OUT: u8 = 8;
 
 /// How a journey ended.
 #[repr(u8)]
@@ -52,7 +59,7 @@ pub struct Journey {
     pub end: u8,
     /// Used places of `stamps`.
     pub stamp_count: u8,
-    /// [`STAMPS_CUT`], [`HAS_CONNTRACK`], [`HEAD_LOST`].
+    /// [`STAMPS_CUT`], [`HAS_CONNTRACK`], [`HEAD_LOST`], [`BEHIND_LEFT_OUT`].
     pub flags: u8,
     /// When the packet was opened: at the sending socket, or where it arrived from another node.
     pub start_ns: u64,

@@ -24,16 +24,3 @@ pub struct Read {
 pub const READ_MIN_BYTES: usize = core::mem::offset_of!(Read, tgid);
 
 const _: () = assert!(size_of::<Read>() == 32 && READ_MIN_BYTES == 24);
-
-/// What the kernel remembers of a socket that receives heads.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Unread {
-    /// First byte of the newest head that came in. Written by the ingress hook only.
-    pub newest_seq: u32,
-    /// `copied_seq` of the last read that was reported. Written by the read hook only, but for
-    /// the first value.
-    pub reported_seq: u32,
-}
-
-const _: () = assert!(size_of::<Unread>() == 8);

@@ -1,37 +1,104 @@
 //! What a packet carries, wherever it is first seen: at the socket that sends it, or where it arrives
 //! from another node. Copies what user space needs of it.
 
-use tracer_common::{journey::HEAD_LOST, message::Message};
-
-use crate::{
-    classify,
-    head::{self, Piece},
-    http2, partial,
-    sent::Sent,
+use tracer_common::{
+    journey::{BEHIND_LEFT_OUT, HEAD_LOST},
+    message::Message,
 };
 
-/// What the packet carries. A connection that is known to be HTTP/2 is asked first: its bodies may
-/// look like anything.
-#[inline(always)]
-pub(crate) fn message<const HTTP2: bool>(sent: &Sent<'_>) -> Option<Message> {
-    if let Some(handshake) = classify::handshake(sent.packet) {
-        return Some(handshake);
+use crate::{
+    classify::{self, First},
+    head::{self, Piece},
+    http2, partial,
+    request::{self, Answer},
+    sent::Sent,
+    socket::{self, HTTP1, PARTIAL, Socket},
+};
+
+/// A message, and the flags of the journey that it makes.
+#[derive(Clone, Copy)]
+pub(crate) struct Carried {
+    pub(crate) message: Message,
+    pub(crate) flags: u8,
+}
+
+impl Carried {
+    #[inline(always)]
+    const fn plain(message: Message) -> Self {
+        Self { message, flags: 0 }
     }
-    if !(HTTP2 && http2::is_known(sent.sender_cookie)) {
-        if let Some(head) = classify::http1(sent.ctx, sent.packet) {
-            if head as u8 == Message::Request as u8 {
-                partial::begin(sent);
-            } else if HTTP2 && http2::switches(sent) && http2::follow(sent) {
-                // The answer follows in the packet that announces it.
-                return Some(Message::Headers);
-            }
-            return Some(head);
-        }
-        if partial::go_on(sent) || !HTTP2 || !http2::recognise(sent) {
+}
+
+/// What the packet carries, if that is to be followed. `known` is what is remembered of its socket. A
+/// connection that is known to be HTTP/2 is asked first: its bodies may look like anything.
+#[inline(always)]
+pub(crate) fn message<const HTTP2: bool>(
+    sent: &Sent<'_>,
+    known: Option<&'static mut Socket>,
+) -> Option<Carried> {
+    if let Some(handshake) = classify::handshake(sent.packet) {
+        return Some(Carried::plain(handshake));
+    }
+    let flags = known.as_ref().map_or(0, |socket| socket.flags);
+    if HTTP2 && flags & HTTP1 == 0 && http2::is_known(sent.sender_cookie) {
+        return headers(sent);
+    }
+    let first = First::of(sent.ctx, sent.packet);
+    let Some(head) = classify::http1(first.word) else {
+        if flags & PARTIAL != 0 && partial::go_on(sent) {
             return None;
         }
+        if !HTTP2 || (flags & HTTP1 != 0 && !first.is_preface()) {
+            return None;
+        }
+        let socket = socket::find_or_add(sent.sender_cookie)?;
+        if !http2::recognise(sent) {
+            socket.sends_other();
+            return None;
+        }
+        socket.flags &= !HTTP1;
+        return headers(sent);
+    };
+    let socket = socket::find_or_add(sent.sender_cookie)?;
+    socket.speaks_http1();
+    if head as u8 == Message::Request as u8 {
+        return match request::sent::<HTTP2>(sent, socket, first.word) {
+            Answer::LeaveOut => None,
+            answer => {
+                partial::begin(sent, socket);
+                Some(Carried {
+                    message: head,
+                    flags: answer.flags(),
+                })
+            }
+        };
     }
-    http2::follow(sent).then_some(Message::Headers)
+    if request::answer_is_left_out(socket) {
+        return None;
+    }
+    if HTTP2 && first.switches() {
+        socket.flags &= !HTTP1;
+        if http2::switches(sent) && http2::follow(sent) {
+            // The answer follows in the packet that announces it.
+            return Some(Carried::plain(Message::Headers));
+        }
+    }
+    Some(Carried::plain(head))
+}
+
+#[inline(always)]
+fn headers(sent: &Sent<'_>) -> Option<Carried> {
+    http2::follow(sent).then_some(Carried::plain(Message::Headers))
+}
+
+impl Answer {
+    #[inline(always)]
+    const fn flags(self) -> u8 {
+        match self {
+            Self::FollowBehindLeftOut => BEHIND_LEFT_OUT,
+            Self::Follow | Self::LeaveOut => 0,
+        }
+    }
 }
 
 /// Copies the head of HTTP/1 that a packet starts with; the flags of its journey.

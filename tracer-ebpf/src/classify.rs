@@ -9,7 +9,7 @@ use tracer_common::message::Message;
 use crate::packet::{ACK, Packet, SYN};
 
 /// No head is shorter: `GET / HTTP/1.0` and two line ends are 18 bytes.
-const MIN_HEAD_BYTES: u32 = 16;
+pub(crate) const MIN_HEAD_BYTES: u32 = 16;
 
 /// SYN and SYN-ACK.
 #[inline(always)]
@@ -21,20 +21,45 @@ pub(crate) fn handshake(packet: &Packet) -> Option<Message> {
     }
 }
 
-/// A head of HTTP/1 at the start of a packet.
-#[inline(always)]
-pub(crate) fn http1(ctx: &SkBuffContext, packet: &Packet) -> Option<Message> {
-    if packet.payload_bytes < MIN_HEAD_BYTES {
-        return None;
-    }
-    let first: [u8; 8] = ctx.load(packet.payload_offset as usize).ok()?;
-    first_bytes(u64::from_be_bytes(first))
+/// The first bytes of a payload, as big-endian numbers.
+#[derive(Clone, Copy)]
+pub(crate) struct First {
+    pub(crate) word: u64,
+    next: u64,
 }
 
-/// The first eight bytes of a payload, as a big-endian number, against RFC 9110's methods
-/// (section 9), PATCH (RFC 5789) and the status line of HTTP/1 (RFC 9112 section 4).
+impl First {
+    /// All zero where there are fewer than a head has.
+    #[inline(always)]
+    pub(crate) fn of(ctx: &SkBuffContext, packet: &Packet) -> Self {
+        let bytes: [u64; 2] = if packet.payload_bytes < MIN_HEAD_BYTES {
+            [0; 2]
+        } else {
+            ctx.load(packet.payload_offset as usize).unwrap_or([0; 2])
+        };
+        Self {
+            word: u64::from_be(bytes[0]),
+            next: u64::from_be(bytes[1]),
+        }
+    }
+
+    /// Whether the preface of HTTP/2 starts here (RFC 9113 section 3.4).
+    #[inline(always)]
+    pub(crate) fn is_preface(self) -> bool {
+        starts_with(self.word, b"PRI * HT")
+    }
+
+    /// Whether a response says `101 Switching Protocols`, after `HTTP/1.1 `.
+    #[inline(always)]
+    pub(crate) fn switches(self) -> bool {
+        starts_with(self.next << 8, b"101 ")
+    }
+}
+
+/// A head of HTTP/1: the first eight bytes of a payload against RFC 9110's methods (section 9), PATCH
+/// (RFC 5789) and the status line of HTTP/1 (RFC 9112 section 4).
 #[inline(always)]
-fn first_bytes(first: u64) -> Option<Message> {
+pub(crate) fn http1(first: u64) -> Option<Message> {
     if starts_with(first, b"HTTP/1.") {
         return Some(Message::Response);
     }
@@ -45,9 +70,17 @@ fn first_bytes(first: u64) -> Option<Message> {
         || starts_with(first, b"DELETE ")
         || starts_with(first, b"PATCH ")
         || starts_with(first, b"OPTIONS ")
-        || starts_with(first, b"CONNECT ")
+        || starts_with(first, CONNECT)
         || starts_with(first, b"TRACE ");
     request.then_some(Message::Request)
+}
+
+const CONNECT: &[u8; 8] = b"CONNECT ";
+
+/// Whether a request asks for a tunnel: what follows it is none of this connection's requests.
+#[inline(always)]
+pub(crate) fn is_connect(first: u64) -> bool {
+    starts_with(first, CONNECT)
 }
 
 #[inline(always)]

@@ -10,7 +10,7 @@
 use aya_ebpf::{macros::map, maps::PerCpuArray};
 use tracer_common::journey::End;
 
-use crate::{journey, unread};
+use crate::{journey, socket, unread};
 
 /// The packet that waits: the address of its sk_buff, or 0.
 #[map]
@@ -47,6 +47,8 @@ pub(crate) fn accepted(skb: u64, client_port_be: u16, cookie: u64) {
         return;
     }
     journey.receiver_cookie = cookie;
-    unread::arrived(cookie, journey.seq);
+    if let Some(socket) = socket::find_or_add(cookie) {
+        unread::arrived(socket, journey.seq);
+    }
     journey::end(skb, journey, End::Socket);
 }

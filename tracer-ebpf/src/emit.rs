@@ -1,10 +1,10 @@
 //! The ring buffer to user space.
 //!
-//! User space looks at it by a timer; a program wakes it only when much is waiting, so that a
-//! record costs no inter-processor interrupt.
+//! User space looks at it by a timer. No record wakes it: that is an interrupt each, which costs more
+//! than all else that is done for a message.
 
 use aya_ebpf::{
-    bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP},
+    bindings::BPF_RB_NO_WAKEUP,
     macros::map,
     maps::{RingBuf, ring_buf::RingBufEntry},
 };
@@ -14,8 +14,8 @@ use crate::count::count;
 
 /// 8 MiB: about 90 ms of 30,000 exchanges a second.
 const RING_BYTES: u32 = 8 << 20;
-/// Waiting bytes at which the reader is woken before its timer ends.
-const WAKE_BYTES: u64 = 1 << 20;
+/// How every record is sent.
+pub(crate) const NO_WAKEUP: u64 = BPF_RB_NO_WAKEUP as u64;
 
 #[map]
 static EVENTS: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
@@ -23,7 +23,7 @@ static EVENTS: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
 /// Sends a copy of `record`; counts `lost` and returns false when the buffer is full.
 #[inline(always)]
 pub(crate) fn send<T: ?Sized>(record: &T, lost: Counter) -> bool {
-    let sent = EVENTS.output::<T>(record, wake_flags()).is_ok();
+    let sent = EVENTS.output::<T>(record, NO_WAKEUP).is_ok();
     if !sent {
         count(lost);
     }
@@ -38,13 +38,4 @@ pub(crate) fn reserve<T: 'static>(lost: Counter) -> Option<RingBufEntry<T>> {
         count(lost);
     }
     entry
-}
-
-#[inline(always)]
-pub(crate) fn wake_flags() -> u64 {
-    if EVENTS.query(u64::from(BPF_RB_AVAIL_DATA)) >= WAKE_BYTES {
-        u64::from(BPF_RB_FORCE_WAKEUP)
-    } else {
-        u64::from(BPF_RB_NO_WAKEUP)
-    }
 }

@@ -77,11 +77,11 @@ fn capture_sized<const N: usize>(sent: &Sent<'_>, piece: Piece) -> bool {
         )
     };
     if copied != 0 {
-        entry.discard(u64::from(aya_ebpf::bindings::BPF_RB_NO_WAKEUP));
+        entry.discard(emit::NO_WAKEUP);
         count(Counter::HeadUnreadable);
         return false;
     }
-    entry.submit(emit::wake_flags());
+    entry.submit(emit::NO_WAKEUP);
     true
 }
 

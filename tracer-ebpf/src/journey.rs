@@ -5,36 +5,32 @@
 //! An address is used again after a free; the end of a journey therefore compares the sequence
 //! number, and throws away the record of another packet.
 
-use aya_ebpf::{helpers::bpf_ktime_get_ns, macros::map, maps::HashMap};
+use aya_ebpf::{bindings::BPF_F_MMAPABLE, helpers::bpf_ktime_get_ns, macros::map, maps::Array};
 use tracer_common::{
     RecordKind,
     counter::Counter,
     hook::Hook,
-    journey::{End, HEADER_BYTES, Journey, MAX_STAMPS, STAMPS_CUT},
+    journey::{End, HEADER_BYTES, Journey, MAX_JOURNEYS, MAX_STAMPS, STAMPS_CUT},
     message::Message,
     stamp::Stamp,
+    tuple::Tuple,
 };
 
 use crate::{
     count::{count, hit},
     emit, output,
     packet::Packet,
+    table::Keys,
     uplink,
 };
 
-/// Packets of interest under way on this machine at one time. A full map opens no new journey, and
-/// counts it; the agent removes what never ended.
-const MAX_JOURNEYS: u32 = 8192;
-const BPF_ANY: u64 = 0;
-const BPF_NOEXIST: u64 = 1;
-const EEXIST: i32 = -17;
+/// The addresses of the packets whose journeys are in the places of [`JOURNEYS`]. One value, which the
+/// agent maps into its memory: it removes what never ended.
+#[map]
+static JOURNEY_KEYS: Array<Keys<MAX_JOURNEYS>> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 #[map]
-static JOURNEYS: HashMap<u64, Journey> = HashMap::with_max_entries(MAX_JOURNEYS, 0);
-
-/// New journeys are copied from here: a record is larger than a program's stack, and a per-CPU
-/// scratch record could be overwritten by a program that interrupts this one.
-static EMPTY: Journey = Journey::ZERO;
+static JOURNEYS: Array<Journey> = Array::with_max_entries(MAX_JOURNEYS as u32, 0);
 
 /// Where a stamp was taken.
 #[derive(Clone, Copy)]
@@ -47,7 +43,19 @@ pub(crate) struct Place {
 /// The journey of the packet at this address, if it is of interest.
 #[inline(always)]
 pub(crate) fn find(skb: u64) -> Option<&'static mut Journey> {
-    let journey = JOURNEYS.get_ptr_mut(skb)?;
+    at(keys()?.find(skb))
+}
+
+#[inline(always)]
+fn keys() -> Option<&'static mut Keys<MAX_JOURNEYS>> {
+    let keys = JOURNEY_KEYS.get_ptr_mut(0)?;
+    // SAFETY: checked for null; all access to the keys is by whole words.
+    Some(unsafe { &mut *keys })
+}
+
+#[inline(always)]
+fn at(place: u32) -> Option<&'static mut Journey> {
+    let journey = JOURNEYS.get_ptr_mut(place)?;
     // SAFETY: one CPU at a time handles a packet, and journeys are freed by its last hook only
     // (or by the agent, long after the packet has gone; map memory stays mapped then too).
     Some(unsafe { &mut *journey })
@@ -64,35 +72,50 @@ pub(crate) struct Opening {
     pub(crate) has_output_stamps: bool,
 }
 
-/// Begins the journey of a packet.
+/// Begins the journey of a packet. Where all places of its bucket are taken it has none, and that is
+/// counted.
 #[inline(always)]
 pub(crate) fn open(skb: u64, packet: &Packet, opening: Opening) -> Option<&'static mut Journey> {
-    let empty: &Journey = &EMPTY;
-    match JOURNEYS.insert(skb, empty, BPF_NOEXIST) {
-        Ok(()) => {}
-        Err(EEXIST) => {
-            count(Counter::Replaced);
-            JOURNEYS.insert(skb, empty, BPF_ANY).ok()?;
-        }
-        Err(_) => {
-            count(Counter::OpenFailed);
-            return None;
-        }
+    let keys = keys()?;
+    let mut place = keys.find(skb);
+    if place < MAX_JOURNEYS as u32 {
+        count(Counter::Replaced);
+        keys.hide(place);
+    } else {
+        place = keys.claim(skb);
     }
-    let journey = find(skb)?;
+    let Some(journey) = at(place) else {
+        count(Counter::OpenFailed);
+        return None;
+    };
     count(Counter::Opened);
-    journey.kind = RecordKind::Journey as u32;
-    journey.message = opening.message as u8;
-    journey.sender_cookie = opening.sender_cookie;
-    journey.seq = packet.seq;
-    journey.ack = packet.ack;
-    journey.payload_bytes = packet.payload_bytes;
-    packet.tuple.copy_to(&mut journey.sent);
-    journey.start_ns = opening.start_ns;
+    begin(journey, packet, opening);
+    keys.set(place, skb);
     if opening.has_output_stamps {
         output::adopt(journey);
     }
     Some(journey)
+}
+
+/// Writes all that comes before the stamps, but for what conntrack knows: a flag says whether it does.
+#[inline(always)]
+fn begin(journey: &mut Journey, packet: &Packet, opening: Opening) {
+    journey.kind = RecordKind::Journey as u32;
+    journey.message = opening.message as u8;
+    journey.end = End::Expired as u8;
+    journey.stamp_count = 0;
+    journey.flags = 0;
+    journey.start_ns = opening.start_ns;
+    journey.sender_cookie = opening.sender_cookie;
+    journey.receiver_cookie = 0;
+    journey.sender_cgroup = 0;
+    journey.receiver_cgroup = 0;
+    journey.seq = packet.seq;
+    journey.ack = packet.ack;
+    journey.payload_bytes = packet.payload_bytes;
+    journey.drop_reason = 0;
+    packet.tuple.copy_to(&mut journey.sent);
+    Tuple::ZERO.copy_to(&mut journey.received);
 }
 
 /// Adds a stamp.
@@ -167,5 +190,10 @@ pub(crate) fn leave(skb: u64, journey: &mut Journey) {
 /// Removes a journey without sending it.
 #[inline(always)]
 pub(crate) fn forget(skb: u64) {
-    let _ = JOURNEYS.remove(skb);
+    if let Some(keys) = keys() {
+        let place = keys.find(skb);
+        if place < MAX_JOURNEYS as u32 {
+            keys.free(place);
+        }
+    }
 }

@@ -6,10 +6,12 @@
 
 #![no_std]
 #![no_main]
+#![feature(asm_experimental_arch)]
 
 mod carried;
 mod classify;
 mod connecting;
+mod context;
 mod count;
 mod deferred;
 mod device;
@@ -22,7 +24,10 @@ mod kernel;
 mod output;
 mod packet;
 mod partial;
+mod request;
 mod sent;
+mod socket;
+mod table;
 mod unread;
 mod uplink;
 mod vxlan;

@@ -8,7 +8,10 @@ use tracer_common::tuple::{Tuple, mapped};
 
 const IPPROTO_TCP: u8 = 6;
 const IPPROTO_UDP: u8 = 17;
+const IPV4_HEADER_BYTES: usize = 20;
 const IPV6_HEADER_BYTES: usize = 40;
+/// The shortest headers of IP and TCP.
+pub(crate) const MIN_HEADER_BYTES: u32 = 40;
 
 /// RFC 791 section 3.1. Fields of more than a byte are in network byte order.
 #[repr(C)]
@@ -37,6 +40,14 @@ struct TcpHeader {
     words: u8,
     flags: u8,
     window_be: u16,
+}
+
+/// What nearly all packets start with: one read for most of them.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Headers {
+    ip: Ipv4Header,
+    tcp: TcpHeader,
 }
 
 /// TCP flags, RFC 9293 section 3.1.
@@ -79,14 +90,18 @@ pub(crate) fn parse(ctx: &SkBuffContext) -> Option<Packet> {
 /// The headers of a TCP packet whose network header is at `base`, `None` for any other.
 #[inline(always)]
 pub(crate) fn parse_at(ctx: &SkBuffContext, base: usize) -> Option<Packet> {
+    let headers: Headers = ctx.load(base).ok()?;
     let mut tuple = Tuple::ZERO;
-    let version: u8 = ctx.load(base).ok()?;
-    let ip = match version >> 4 {
-        4 => ipv4(ctx, base, &mut tuple)?,
+    let ip = match headers.ip.version_and_words >> 4 {
+        4 => ipv4(&headers.ip, base, &mut tuple)?,
         6 => ipv6(ctx, base, &mut tuple)?,
         _ => return None,
     };
-    let tcp: TcpHeader = ctx.load(ip.header_end).ok()?;
+    let tcp = if ip.header_end == base + IPV4_HEADER_BYTES {
+        headers.tcp
+    } else {
+        ctx.load(ip.header_end).ok()?
+    };
     tuple.source_port_be = tcp.source_port_be;
     tuple.destination_port_be = tcp.destination_port_be;
     let payload_offset = (ip.header_end + usize::from(tcp.words >> 4) * 4) as u32;
@@ -143,8 +158,7 @@ impl Ipv4Header {
 }
 
 #[inline(always)]
-fn ipv4(ctx: &SkBuffContext, base: usize, tuple: &mut Tuple) -> Option<Ip> {
-    let ip: Ipv4Header = ctx.load(base).ok()?;
+fn ipv4(ip: &Ipv4Header, base: usize, tuple: &mut Tuple) -> Option<Ip> {
     if ip.protocol != IPPROTO_TCP || ip.is_later_fragment() {
         return None;
     }

@@ -10,6 +10,7 @@ use tracer_common::head::MAX_HEAD_BYTES;
 use crate::{
     head::{self, Piece},
     sent::Sent,
+    socket::{PARTIAL as IN_PIECES, Socket},
 };
 
 /// Sockets with such a head. The least recently used goes when there are more: its head stays cut.
@@ -30,12 +31,16 @@ static PARTIAL: LruHashMap<u64, Partial> = LruHashMap::with_max_entries(MAX_SOCK
 
 /// The head of a request has been copied. Remembers the socket if the head may go on.
 #[inline(always)]
-pub(crate) fn begin(sent: &Sent<'_>) {
+pub(crate) fn begin(sent: &Sent<'_>, socket: &mut Socket) {
     let packet = sent.packet;
     if packet.payload_bytes >= MAX_HEAD_BYTES as u32 || ends_with_blank_line(sent) {
-        let _ = PARTIAL.remove(sent.sender_cookie);
+        if socket.is(IN_PIECES) {
+            socket.flags &= !IN_PIECES;
+            let _ = PARTIAL.remove(sent.sender_cookie);
+        }
         return;
     }
+    socket.flags |= IN_PIECES;
     let partial = Partial {
         next_seq: packet.seq.wrapping_add(packet.payload_bytes),
         left_bytes: MAX_HEAD_BYTES as u32 - packet.payload_bytes,

@@ -3,64 +3,38 @@
 //! The ingress hook notes the newest head of a socket, the read hook reports `copied_seq` for as
 //! long as that head is unread. Each writes its own field, so neither needs a lock.
 
-use aya_ebpf::{
-    helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_ns},
-    macros::map,
-    maps::LruHashMap,
+use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_ns};
+use tracer_common::{RecordKind, counter::Counter, hook::Hook, read::Read, seq::after};
+
+use crate::{
+    count::hit,
+    emit,
+    socket::{self, RECEIVES, Socket},
 };
-use tracer_common::{
-    RecordKind,
-    counter::Counter,
-    hook::Hook,
-    read::{Read, Unread},
-    seq::after,
-};
-
-use crate::{count::hit, emit};
-
-/// Sockets that receive heads. The least recently used goes when there are more: a head that was
-/// waiting there has no read time then.
-const MAX_SOCKETS: u32 = 65_536;
-
-#[map]
-static UNREAD: LruHashMap<u64, Unread> = LruHashMap::with_max_entries(MAX_SOCKETS, 0);
 
 /// A head that starts at `seq` goes into the receive queue.
 #[inline(always)]
-pub(crate) fn arrived(cookie: u64, seq: u32) {
-    match UNREAD.get_ptr_mut(cookie) {
-        // SAFETY: checked for null; concurrent packets of one socket are serialised by its lock
-        // or, for the backlog, differ by a head that is later anyway.
-        Some(unread) => unsafe { (*unread).newest_seq = seq },
-        None => {
-            let unread = Unread {
-                newest_seq: seq,
-                reported_seq: seq,
-            };
-            // A failure shows as a head without a read time.
-            let _ = UNREAD.insert(cookie, unread, 0);
-        }
+pub(crate) fn arrived(socket: &mut Socket, seq: u32) {
+    if !socket.is(RECEIVES) {
+        socket.reported_seq = seq;
+        socket.flags |= RECEIVES;
     }
-}
-
-/// Whether a head has ever gone into this socket's receive queue, as far as is remembered.
-#[inline(always)]
-pub(crate) fn is_known(cookie: u64) -> bool {
-    UNREAD.get_ptr(cookie).is_some()
+    // Concurrent packets of one socket are serialised by its lock or, for the backlog, differ by a head
+    // that is later anyway.
+    socket.newest_seq = seq;
 }
 
 /// The application has read everything before `read_seq` from the socket.
 #[inline(always)]
 pub(crate) fn read(cookie: u64, read_seq: impl FnOnce() -> Option<u32>) {
-    let Some(unread) = UNREAD.get_ptr_mut(cookie) else {
+    let Some(socket) = socket::find(cookie) else {
         return;
     };
-    // SAFETY: checked for null; map memory stays mapped.
-    let Unread {
-        newest_seq,
-        reported_seq,
-    } = unsafe { *unread };
-    if after(reported_seq, newest_seq) {
+    if !socket.is(RECEIVES) {
+        return;
+    }
+    let reported_seq = socket.reported_seq;
+    if after(reported_seq, socket.newest_seq) {
         return;
     }
     let Some(read_seq) = read_seq() else { return };
@@ -78,6 +52,6 @@ pub(crate) fn read(cookie: u64, read_seq: impl FnOnce() -> Option<u32>) {
         padding: 0,
     };
     emit::send::<Read>(&record, Counter::ReadLost);
-    // SAFETY: as above; only this hook writes the field, under the socket's lock.
-    unsafe { (*unread).reported_seq = read_seq };
+    // Only this hook writes the field after the first value, under the socket's lock.
+    socket.reported_seq = read_seq;
 }

@@ -16,7 +16,11 @@ use tracer_common::{
     window::{Window, WindowKind},
 };
 
-use crate::{emit, packet::Packet, unread};
+use crate::{
+    emit,
+    packet::Packet,
+    socket::{RECEIVES, Socket},
+};
 
 /// Sockets whose window is closed at one time. The least recently used goes when there are more: when
 /// it opens is not told then.
@@ -36,22 +40,21 @@ static LAST_CLOSED: Array<u64> = Array::with_max_entries(1, 0);
 
 /// A socket sends a packet, and in it the size of its receive window.
 #[inline(always)]
-pub(crate) fn advertised(packet: &Packet, cookie: impl FnOnce() -> u64) {
+pub(crate) fn advertised(packet: &Packet, cookie: u64, socket: Option<&Socket>) {
     if !packet.tells_window() {
         return;
     }
     if packet.window == 0 {
-        closed(cookie());
+        if socket.is_some_and(|socket| socket.is(RECEIVES)) {
+            closed(cookie);
+        }
     } else if last_closed_ns() != 0 {
-        opened(cookie());
+        opened(cookie);
     }
 }
 
 #[inline(never)]
 fn closed(cookie: u64) {
-    if !unread::is_known(cookie) {
-        return;
-    }
     // SAFETY: the helper has no preconditions.
     let now_ns = unsafe { bpf_ktime_get_ns() };
     set_last_closed_ns(now_ns);

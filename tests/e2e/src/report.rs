@@ -61,6 +61,11 @@ impl Report {
             .collect()
     }
 
+    /// Requests that were seen: those of complete exchanges, and those that nobody traces.
+    pub fn requests(&self) -> u64 {
+        self.number(&["pipeline", "exchanges"]) + self.number(&["kernel", "journeys", "left_out"])
+    }
+
     /// Hooks that were not attached, each with the reason.
     pub fn missing(&self) -> BTreeMap<String, String> {
         self.0["missing"]

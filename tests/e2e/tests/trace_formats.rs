@@ -198,8 +198,8 @@ fn check(label: &str, steps: fn(&[Case]) -> Parts) {
     dialogues.play(&server, &client).unwrap();
     let outcome = dialogues.finish().unwrap();
     outcome.report.assert_nothing_lost();
-    let seen = outcome.report.number(&["pipeline", "exchanges"]);
-    assert!(seen >= cases.len() as u64, "{seen} exchanges were seen");
+    let seen = outcome.report.requests();
+    assert!(seen >= cases.len() as u64, "{seen} requests were seen");
     for (index, case) in cases.iter().enumerate() {
         let trace = outcome.traces.0.get(&case.parent.trace_id);
         let exchanges = trace.map_or(0, |trace: &Trace| trace.of_role("exchange").count());

@@ -80,8 +80,8 @@ fn outcome(label: &str, arguments: &[&str], recorded: &Parent) -> Outcome {
     let outcome = dialogues.finish().unwrap();
     outcome.report.assert_nothing_lost();
     // And those of the agent itself with the collector.
-    let seen = outcome.report.number(&["pipeline", "exchanges"]);
-    assert!(seen > answers as u64, "{seen} exchanges were seen");
+    let seen = outcome.report.requests();
+    assert!(seen > answers as u64, "{seen} requests were seen");
     outcome
 }
 

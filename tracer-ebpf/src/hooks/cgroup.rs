@@ -20,12 +20,14 @@ use aya_log_ebpf::debug;
 use tracer_common::{counter::Counter, hook::Hook, journey::End, message::Message};
 
 use crate::{
-    carried,
+    carried::{self, Carried},
+    classify::{self, First},
     count::count,
     deferred,
     journey::{self, Opening, Place},
-    output, packet,
+    output, packet, request,
     sent::Sent,
+    socket::{self, CLIENT},
     unread, window,
 };
 
@@ -54,8 +56,13 @@ fn cgroup_ingress(ctx: SkBuffContext) -> i32 {
 fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
     let skb = ctx.as_ptr() as u64;
     let output_ns = output::take(skb);
+    let sender_cookie = cookie(ctx);
+    let socket = socket::find(sender_cookie);
+    if socket.as_ref().is_some_and(|socket| socket.is_opaque()) {
+        return None;
+    }
     let packet = packet::parse(ctx)?;
-    window::advertised(&packet, || cookie(ctx));
+    window::advertised(&packet, sender_cookie, socket.as_deref());
     if !packet.may_carry_message() {
         return None;
     }
@@ -68,9 +75,9 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
         } else {
             output_ns
         },
-        sender_cookie: cookie(ctx),
+        sender_cookie,
     };
-    let message = carried::message::<HTTP2>(&sent)?;
+    let Carried { message, flags } = carried::message::<HTTP2>(&sent, socket)?;
     let opening = Opening {
         message,
         sender_cookie: sent.sender_cookie,
@@ -80,7 +87,7 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
     let journey = journey::open(skb, &packet, opening)?;
     journey.sender_cgroup = cgroup_id(ctx);
     journey::stamp(journey, place(ctx, Hook::CgroupEgress));
-    journey.flags |= carried::copy_head(&sent, message);
+    journey.flags |= flags | carried::copy_head(&sent, message);
     log_open(ctx, message as u8, packet.seq);
     Some(())
 }
@@ -88,7 +95,9 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
 #[inline(always)]
 fn receive(ctx: &SkBuffContext) -> Option<()> {
     let skb = ctx.as_ptr() as u64;
-    let journey = journey::find(skb)?;
+    let Some(journey) = journey::find(skb) else {
+        return receive_unfollowed(ctx);
+    };
     let packet = packet::parse(ctx)?;
     if !journey::is_of(journey, &packet) {
         count(Counter::Mismatched);
@@ -98,15 +107,39 @@ fn receive(ctx: &SkBuffContext) -> Option<()> {
     journey::stamp(journey, place(ctx, Hook::CgroupIngress));
     packet.tuple.copy_to(&mut journey.received);
     journey.receiver_cgroup = cgroup_id(ctx);
-    if journey.message >= Message::Request as u8 && is_listener(ctx) && deferred::wait(skb) {
+    let is_message = journey.message >= Message::Request as u8;
+    if is_message && is_listener(ctx) && deferred::wait(skb) {
         return Some(());
     }
     journey.receiver_cookie = cookie(ctx);
-    if journey.message >= Message::Request as u8 {
-        unread::arrived(journey.receiver_cookie, packet.seq);
+    if is_message && let Some(socket) = socket::find_or_add(journey.receiver_cookie) {
+        unread::arrived(socket, packet.seq);
+        if journey.message == Message::Request as u8 {
+            request::arrived(socket, &packet, true);
+        }
     }
     log_close(ctx, journey.stamp_count, packet.seq);
     journey::end(skb, journey, End::Socket);
+    Some(())
+}
+
+/// A packet without a journey: the server must know of a request that was left out, or its answer would
+/// be followed.
+#[inline(always)]
+fn receive_unfollowed(ctx: &SkBuffContext) -> Option<()> {
+    if ctx.len() < packet::MIN_HEADER_BYTES + classify::MIN_HEAD_BYTES {
+        return None;
+    }
+    let cookie = cookie(ctx);
+    let socket = socket::find(cookie);
+    if socket.is_some_and(|socket| socket.is_opaque() || socket.is(CLIENT)) {
+        return None;
+    }
+    let packet = packet::parse(ctx)?;
+    let first = First::of(ctx, &packet);
+    if classify::http1(first.word)? as u8 == Message::Request as u8 {
+        request::arrived(socket::find_or_add(cookie)?, &packet, false);
+    }
     Some(())
 }
 

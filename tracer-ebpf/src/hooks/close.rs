@@ -20,7 +20,7 @@ use tracer_common::{
     hook::Hook,
 };
 
-use crate::{connecting, count::hit, deferred, emit, kernel::sock::Sock};
+use crate::{connecting, count::hit, deferred, emit, kernel::sock::Sock, socket};
 
 /// kernel: include/net/tcp_states.h.
 const TCP_ESTABLISHED: u32 = 1;
@@ -60,6 +60,9 @@ fn tell(sock: Sock, state: u32) {
     let cookie = sock.cookie();
     if cookie == 0 {
         return;
+    }
+    if state == TCP_CLOSE {
+        socket::forget(cookie);
     }
     hit(Hook::SocketClose);
     let record = Close {

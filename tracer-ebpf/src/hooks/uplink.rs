@@ -15,12 +15,13 @@ use aya_ebpf::{
 use tracer_common::hook::Hook;
 
 use crate::{
-    carried, http2,
+    carried::{self, Carried},
+    http2,
     journey::{self, Opening, Place},
     packet::{self, Packet, SYN},
     partial,
     sent::Sent,
-    uplink, vxlan,
+    socket, uplink, vxlan,
 };
 
 /// Nothing of the packet is for the socket.
@@ -69,7 +70,8 @@ fn arrive<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
         start_ns: unsafe { bpf_ktime_get_ns() },
         sender_cookie,
     };
-    let message = carried::message::<HTTP2>(&sent)?;
+    let known = socket::find(sender_cookie);
+    let Carried { message, flags } = carried::message::<HTTP2>(&sent, known)?;
     let opening = Opening {
         message,
         sender_cookie,
@@ -83,7 +85,7 @@ fn arrive<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
         ifindex,
     };
     journey::stamp_at(journey, place, sent.start_ns);
-    journey.flags |= carried::copy_head(&sent, message);
+    journey.flags |= flags | carried::copy_head(&sent, message);
     Some(())
 }
 
@@ -96,6 +98,7 @@ fn is_of_this_node<const HTTP2: bool>(packet: &Packet, sender_cookie: u64) -> bo
     }
     uplink::begins(sender_cookie);
     partial::forget(sender_cookie);
+    socket::forget(sender_cookie);
     if HTTP2 {
         http2::forget(sender_cookie);
     }

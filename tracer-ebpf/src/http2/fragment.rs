@@ -100,10 +100,10 @@ fn send_sized<const N: usize>(sent: &Sent<'_>, cut: &Cut, place: &Place, flags: 
         }
     };
     if failed != 0 {
-        entry.discard(u64::from(aya_ebpf::bindings::BPF_RB_NO_WAKEUP));
+        entry.discard(emit::NO_WAKEUP);
         count(Counter::HeadUnreadable);
         return false;
     }
-    entry.submit(emit::wake_flags());
+    entry.submit(emit::NO_WAKEUP);
     true
 }

@@ -34,6 +34,7 @@ pub(super) fn globals(
     globals.push(("REMOTE_SEED", seed.to_ne_bytes().to_vec()));
     let level = if options.debug { u8::MAX } else { 0 };
     globals.push((aya_log::LEVEL, vec![level]));
+    globals.push(("FOLLOW", (options.follow as u32).to_ne_bytes().to_vec()));
     // A directory that cannot be looked at cannot be attached to either, which says so.
     let followed = fs::metadata(&options.cgroup).map_or(0, |directory| directory.ino());
     globals.push((FOLLOWED_CGROUP, followed.to_ne_bytes().to_vec()));

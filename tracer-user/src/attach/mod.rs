@@ -46,11 +46,25 @@ use uplinks::Uplinks;
 /// The object that build.rs made.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracer-ebpf"));
 
+/// Which requests of HTTP/1 become journeys. Those of HTTP/2 all do: their heads are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Follow {
+    /// Those with a sampled context.
+    #[default]
+    Sampled = 0,
+    /// Those without a context too.
+    Untraced = 1,
+    /// All.
+    All = 2,
+}
+
 /// What to attach to.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The cgroup v2 directory below which sockets are followed.
     pub cgroup: PathBuf,
+    /// Which requests to follow.
+    pub follow: Follow,
     /// Let the programs log what they do with each packet of interest.
     pub debug: bool,
     /// Use what old kernels have, though this one has better: for tests.

@@ -32,12 +32,11 @@ impl Counters {
     ///
     /// When it is not a per-CPU array.
     pub fn new(map: Option<Map>) -> Result<Self, MapError> {
-        let failed = |source| MapError {
-            name: Self::MAP,
-            source,
-        };
-        let counters = map.ok_or_else(|| failed(None))?.try_into();
-        counters.map(Self).map_err(|error| failed(Some(error)))
+        let map = map.ok_or_else(|| MapError::missing(Self::MAP))?;
+        let taken = map.try_into();
+        taken
+            .map(Self)
+            .map_err(|error| MapError::of(Self::MAP, error))
     }
 
     /// Adds them up. The last slots are read first, so that of journeys that end meanwhile the

@@ -33,5 +33,18 @@ pub struct MapError {
     pub name: &'static str,
     /// Why.
     #[source]
-    pub source: Option<aya::maps::MapError>,
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl MapError {
+    /// The programs have no such map.
+    fn missing(name: &'static str) -> Self {
+        Self { name, source: None }
+    }
+
+    /// It is there, but something is wrong with it.
+    fn of(name: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        let source = Some(source.into());
+        Self { name, source }
+    }
 }

@@ -17,12 +17,11 @@ impl Ring {
     ///
     /// When it is not a ring buffer.
     pub fn new(map: Option<Map>) -> Result<Self, MapError> {
-        let failed = |source| MapError {
-            name: Self::MAP,
-            source,
-        };
-        let ring = map.ok_or_else(|| failed(None))?.try_into();
-        ring.map(Self).map_err(|error| failed(Some(error)))
+        let map = map.ok_or_else(|| MapError::missing(Self::MAP))?;
+        let taken = map.try_into();
+        taken
+            .map(Self)
+            .map_err(|error| MapError::of(Self::MAP, error))
     }
 
     /// Hands at most `limit` waiting records to `take`; how many there were.

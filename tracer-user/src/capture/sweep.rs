@@ -3,12 +3,16 @@
 //! A packet can leave the kernel's sight: to a socket in another cgroup, out of the machine, into a
 //! driver. Its journey is sent on as expired, so that it is a visible loss and not a full map.
 
-use aya::maps::{HashMap, Map, MapData};
+mod keys;
+
+use aya::maps::{Array, IterableMap as _, Map, MapData};
 use tracer_common::{
     RecordKind,
-    journey::{HEADER_BYTES, Journey},
+    journey::{HEADER_BYTES, Journey, MAX_JOURNEYS},
     stamp::Stamp,
 };
+
+use keys::Keys;
 
 use super::MapError;
 
@@ -23,9 +27,10 @@ struct Stored(Journey);
 // SAFETY: `Journey` is integers and arrays; any bytes are a valid value.
 unsafe impl aya::Pod for Stored {}
 
-/// The map of journeys under way.
+/// The table of journeys under way.
 pub struct Sweep {
-    journeys: HashMap<MapData, u64, Stored>,
+    keys: Keys,
+    journeys: Array<MapData, Stored>,
     expired: u64,
     occupancy: Occupancy,
 }
@@ -40,34 +45,32 @@ pub struct Occupancy {
 }
 
 impl Sweep {
-    /// The programs' map of this name.
-    pub const MAP: &str = "JOURNEYS";
+    /// The programs' maps of these names: the keys, and what belongs to each.
+    pub const MAPS: [&str; 2] = ["JOURNEY_KEYS", "JOURNEYS"];
 
-    /// Takes the map.
+    /// Takes the maps.
     ///
     /// # Errors
     ///
-    /// When it is not the map of journeys.
-    pub fn new(map: Option<Map>) -> Result<Self, MapError> {
-        let failed = |source| MapError {
-            name: Self::MAP,
-            source,
-        };
-        let map = map.ok_or_else(|| failed(None))?;
-        let max_entries = match &map {
-            Map::HashMap(data) => data.info().map_or(0, |info| info.max_entries().into()),
-            _ => 0,
-        };
-        map.try_into()
-            .map(|journeys| Self {
-                journeys,
-                expired: 0,
-                occupancy: Occupancy {
-                    entries: 0,
-                    max_entries,
-                },
-            })
-            .map_err(|error| failed(Some(error)))
+    /// When they are not the table of journeys.
+    pub fn new([keys, journeys]: [Option<Map>; 2]) -> Result<Self, MapError> {
+        let [of_keys, of_journeys] = Self::MAPS;
+        let keys = keys.ok_or_else(|| MapError::missing(of_keys))?;
+        let keys: Array<MapData, [u64; MAX_JOURNEYS]> = keys
+            .try_into()
+            .map_err(|error| MapError::of(of_keys, error))?;
+        let journeys = journeys.ok_or_else(|| MapError::missing(of_journeys))?;
+        Ok(Self {
+            keys: Keys::map(keys.map()).map_err(|error| MapError::of(of_keys, error))?,
+            journeys: journeys
+                .try_into()
+                .map_err(|error| MapError::of(of_journeys, error))?,
+            expired: 0,
+            occupancy: Occupancy {
+                entries: 0,
+                max_entries: MAX_JOURNEYS as u64,
+            },
+        })
     }
 
     /// Journeys taken out so far.
@@ -82,7 +85,7 @@ impl Sweep {
 
     /// Journeys in the map now.
     pub fn under_way(&self) -> u64 {
-        self.journeys.keys().filter(Result::is_ok).count() as u64
+        self.keys.taken().count() as u64
     }
 
     /// Takes out what began more than five seconds before `now_ns`; hands its bytes to `take`.
@@ -97,16 +100,13 @@ impl Sweep {
 
     fn sweep_before(&mut self, before_ns: u64, mut take: impl FnMut(&[u8])) {
         let mut entries = 0;
-        let old: Vec<(u64, Stored)> = self
-            .journeys
-            .iter()
-            .filter_map(Result::ok)
-            .inspect(|_| entries += 1)
-            .filter(|(_, stored)| stored.0.start_ns < before_ns)
-            .collect();
-        for (skb, stored) in old {
+        for (place, skb) in self.keys.taken() {
+            entries += 1;
+            let Ok(stored) = self.journeys.get(&place, 0) else {
+                continue;
+            };
             // Gone meanwhile: then the kernel has ended it after all.
-            if self.journeys.remove(&skb).is_ok() {
+            if stored.0.start_ns < before_ns && self.keys.free(place, skb) {
                 self.expired += 1;
                 entries -= 1;
                 take(used_bytes(&stored.0));

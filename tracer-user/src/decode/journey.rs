@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 
 use tracer_common::{
     hook::Hook,
-    journey::{self as raw, End, HAS_CONNTRACK, HEAD_LOST, HEADER_BYTES, STAMPS_CUT},
+    journey::{
+        self as raw, BEHIND_LEFT_OUT, End, HAS_CONNTRACK, HEAD_LOST, HEADER_BYTES, STAMPS_CUT,
+    },
     message::Message,
     remote::is_remote,
     stamp,
@@ -62,6 +64,8 @@ pub struct Journey {
     pub stamps_cut: bool,
     /// The head record of this message was lost.
     pub head_lost: bool,
+    /// A request that was sent before the one before it was answered, and that one was not followed.
+    pub behind_left_out: bool,
 }
 
 impl Journey {
@@ -123,6 +127,7 @@ pub(super) fn decode(bytes: &[u8], short: DecodeError) -> Result<Journey, Decode
         stamps: decode_stamps(&raw, stamps)?,
         stamps_cut: raw.flags & STAMPS_CUT != 0,
         head_lost: raw.flags & HEAD_LOST != 0,
+        behind_left_out: raw.flags & BEHIND_LEFT_OUT != 0,
     })
 }
 

@@ -20,7 +20,7 @@ use std::{
 
 use anyhow::Context as _;
 
-use crate::attach::{Options, cgroup2};
+use crate::attach::{Follow, Options, cgroup2};
 
 use check::{Check, State};
 use hooks::HookState;
@@ -86,6 +86,7 @@ fn diagnose(args: &Args) -> Diagnosis {
             cgroup,
             debug: false,
             only_fallbacks: false,
+            follow: Follow::default(),
         }),
         Err(error) => hooks::none(&error),
     };

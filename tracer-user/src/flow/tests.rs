@@ -40,6 +40,7 @@ fn journey(message: Message, end: End, seq: u32) -> Journey {
         stamps: Vec::new(),
         stamps_cut: false,
         head_lost: false,
+        behind_left_out: false,
     }
 }
 

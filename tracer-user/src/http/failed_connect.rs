@@ -84,6 +84,7 @@ mod tests {
             }],
             stamps_cut: false,
             head_lost: false,
+            behind_left_out: false,
         }
     }
 

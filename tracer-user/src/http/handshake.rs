@@ -116,6 +116,7 @@ mod tests {
             stamps: vec![stamp],
             stamps_cut: false,
             head_lost: false,
+            behind_left_out: false,
         };
         Event {
             connection: ConnectionId::of_client(CLIENT),

@@ -38,6 +38,9 @@ pub const RESPONSE_WAIT_NS: u64 = 120_000_000_000;
 pub struct Losses {
     /// Packets with heads beyond the limit.
     pub heads_refused: u64,
+    /// Requests that were sent before the one before was answered, which was not followed: of such a
+    /// connection nobody can tell which answer is whose.
+    pub requests_behind_left_out: u64,
     /// Requests beyond the limit of open exchanges.
     pub requests_refused: u64,
     /// Packets with heads whose journey never came.
@@ -204,6 +207,11 @@ impl Pairing {
         if is_copy {
             return;
         }
+        if journey.behind_left_out {
+            self.losses.requests_behind_left_out += 1;
+            self.leave_alone(id, done);
+            return;
+        }
         let Some(heads) = heads else {
             self.losses.journeys_without_head += 1;
             return;
@@ -223,6 +231,15 @@ impl Pairing {
                 };
                 self.asked(id, exchange, handshakes, done);
             }
+        }
+    }
+
+    /// No request on this connection can be told from another any more.
+    fn leave_alone(&mut self, id: ConnectionId, done: &mut impl FnMut(Exchange)) {
+        let connection = self.connections.entry(id).or_default();
+        connection.leave_alone();
+        for exchange in connection.take(|_| true) {
+            self.finish(exchange, done);
         }
     }
 

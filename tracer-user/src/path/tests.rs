@@ -130,6 +130,7 @@ fn journey(stamps: Vec<Stamp>) -> Journey {
         stamps,
         stamps_cut: false,
         head_lost: false,
+        behind_left_out: false,
     }
 }
 

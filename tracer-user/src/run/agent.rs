@@ -66,7 +66,7 @@ impl Agent {
         let drop_reasons = std::mem::take(&mut attached.drop_reasons);
         let mut agent = Self {
             ring: Ring::new(attached.take_map(Ring::MAP))?,
-            sweep: Sweep::new(attached.take_map(Sweep::MAP))?,
+            sweep: Sweep::new(Sweep::MAPS.map(|name| attached.take_map(name)))?,
             counters: Counters::new(attached.take_map(Counters::MAP))?,
             attached,
             exporter,

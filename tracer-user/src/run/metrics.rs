@@ -133,6 +133,11 @@ fn journeys(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
     ] {
         page.counter(name, help, kernel.get(counter))?;
     }
+    page.counter(
+        "hopspan_requests_left_out",
+        "Requests that the programs did not follow: their context is not sampled, or they carry none",
+        kernel.get(Counter::LeftOut),
+    )?;
     page.counters(
         "hopspan_journeys_out_of_sight",
         "Journeys whose packet left the programs' sight",

@@ -20,7 +20,7 @@ use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
-    attach::{self, Missing, Options, cgroup2, loss},
+    attach::{self, Follow, Missing, Options, cgroup2, loss},
     export::{Exporter, node_name},
     pipeline::{FAILED_CONNECTS_PER_SECOND, Pipeline},
 };
@@ -57,6 +57,14 @@ pub struct Args {
     /// Make traces for requests that carry no context: at most RATE a second
     #[arg(long, value_name = "RATE", default_value_t = 0)]
     pub untraced: u32,
+
+    /// Follow all requests of HTTP/1, not only those whose spans are exported
+    ///
+    /// Without it, the kernel programs leave out requests whose trace context is not sampled, and those
+    /// without a context unless --untraced asks for them. What is exported is the same; with it,
+    /// failures of these requests are counted too, at the cost of following them.
+    #[arg(long)]
+    pub follow_all: bool,
 
     /// Make spans of connections that cannot be opened: at most RATE a second, and a tenth of that from
     /// one container
@@ -105,6 +113,13 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let options = Options {
         cgroup: cgroup2::find(args.cgroup.as_deref())?,
+        follow: if args.follow_all {
+            Follow::All
+        } else if args.untraced > 0 {
+            Follow::Untraced
+        } else {
+            Follow::Sampled
+        },
         debug: args.debug,
         only_fallbacks: args.only_fallbacks,
     };

@@ -137,6 +137,7 @@ fn journey(side: Side, seq: u32, start_ns: u64, end: End) -> Journey {
         stamps: Vec::new(),
         stamps_cut: false,
         head_lost: false,
+        behind_left_out: false,
     }
 }
 

@@ -67,6 +67,7 @@ pub(crate) fn journey(message: Message, start_ns: u64, end: End) -> Journey {
         ],
         stamps_cut: false,
         head_lost: false,
+        behind_left_out: false,
     }
 }
 

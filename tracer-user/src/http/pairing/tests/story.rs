@@ -160,6 +160,7 @@ impl Story {
             }],
             stamps_cut: false,
             head_lost: false,
+            behind_left_out: false,
         };
         self.flow.journey(journey, &mut |event| events.push(event));
         self.events(events);

@@ -1,0 +1,277 @@
+//! Whether a request carries a trace context by which anybody would see its spans.
+//!
+//! In: the packet that a request starts in. Out: yes, no, or, wherever it is not plain, yes: user space
+//! reads the head then and decides. Plain is: the whole head is in the packet and in its first
+//! [`MAX_BYTES`], at most one of its headers is of those that carry a context, and that is a
+//! `traceparent` of the shape that version 00 has (W3C Trace Context, section 3.2).
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    EbpfContext as _,
+    helpers::{bpf_loop, generated::bpf_skb_load_bytes},
+    macros::map,
+    maps::PerCpuArray,
+};
+
+use crate::{classify, head::bounded, sent::Sent};
+
+/// Bytes of a head that are looked at. A longer one is followed.
+const MAX_BYTES: usize = 1024;
+/// Room for a word that starts at the last byte.
+const ROOM_BYTES: usize = MAX_BYTES + 8;
+
+/// A copy of the head, and whether one is being looked at: a program that interrupts another must not
+/// write over it.
+#[repr(C)]
+struct Copied {
+    is_used: u64,
+    bytes: [u8; ROOM_BYTES],
+}
+
+#[map]
+static HEAD: PerCpuArray<Copied> = PerCpuArray::with_max_entries(1, 0);
+
+/// What was found so far.
+struct Scan {
+    copied: *mut Copied,
+    /// Bytes of the copy.
+    length: u32,
+    /// Where the head ends; 0 as long as that was not seen.
+    end: u32,
+    /// Headers of the shape that is known.
+    contexts: u32,
+    is_sampled: u32,
+    /// The caller has decided against a trace.
+    is_denied: u32,
+    /// Something that user space must look at.
+    is_unclear: u32,
+}
+
+const GO_ON: u64 = 0;
+const STOP: u64 = 1;
+const STEP_BYTES: u32 = 8;
+
+/// Whether the request is followed. `without_context`: also if it carries none.
+///
+/// Never inlined: what it keeps on the stack is added to its caller's only while it runs.
+#[inline(never)]
+pub(crate) fn is_wanted(sent: &Sent<'_>, without_context: bool) -> bool {
+    let Some(copied) = HEAD.get_ptr_mut(0) else {
+        return true;
+    };
+    // SAFETY: checked for null; this CPU's, and a program that interrupts this one leaves it as it is.
+    let is_used = unsafe { &mut (*copied).is_used };
+    if *is_used != 0 {
+        return true;
+    }
+    *is_used = 1;
+    let is_wanted = look(sent, copied, without_context);
+    *is_used = 0;
+    is_wanted
+}
+
+#[inline(always)]
+fn look(sent: &Sent<'_>, copied: *mut Copied, without_context: bool) -> bool {
+    let packet = sent.packet;
+    let length = bounded::<MAX_BYTES>(packet.payload_bytes);
+    // SAFETY: `length` is at most the size of the array.
+    let failed = unsafe {
+        bpf_skb_load_bytes(
+            sent.ctx.as_ptr(),
+            packet.payload_offset,
+            (&raw mut (*copied).bytes).cast(),
+            length,
+        )
+    };
+    if failed != 0 {
+        return true;
+    }
+    let mut scan = Scan {
+        copied,
+        length,
+        end: 0,
+        contexts: 0,
+        is_sampled: 0,
+        is_denied: 0,
+        is_unclear: 0,
+    };
+    // SAFETY: the callback has the prototype of the helper (kernel 5.17), and `scan` outlives it.
+    unsafe {
+        bpf_loop(
+            length.div_ceil(STEP_BYTES),
+            step as *mut c_void,
+            (&raw mut scan).cast::<c_void>(),
+            0,
+        )
+    };
+    if scan.end == 0 || scan.is_unclear != 0 || another_follows(&scan, packet.payload_bytes) {
+        return true;
+    }
+    match scan.contexts {
+        0 => without_context && scan.is_denied == 0,
+        1 => scan.is_sampled != 0,
+        _ => true,
+    }
+}
+
+/// Whether a request follows in the same packet, or may.
+#[inline(always)]
+fn another_follows(scan: &Scan, payload_bytes: u32) -> bool {
+    if scan.end >= payload_bytes {
+        return false;
+    }
+    let first = u64::from_be(scan.word(scan.end));
+    scan.end + 8 > scan.length || classify::http1(first).is_some()
+}
+
+/// Eight bytes: the callback of `bpf_loop`.
+extern "C" fn step(index: u32, scan: *mut c_void) -> u64 {
+    // SAFETY: `look` above passes its own `Scan`, and nobody else holds it.
+    let scan = unsafe { &mut *scan.cast::<Scan>() };
+    let at = index * STEP_BYTES;
+    let mut ends = line_feeds(scan.word(at));
+    let mut byte = 0;
+    while byte < STEP_BYTES {
+        if ends == 0 {
+            return GO_ON;
+        }
+        if ends & 0x80 != 0 && line(scan, at + byte + 1) == STOP {
+            return STOP;
+        }
+        ends >>= 8;
+        byte += 1;
+    }
+    GO_ON
+}
+
+/// The highest bit of each byte that is a line feed, and no other. The lowest byte comes first.
+#[inline(always)]
+const fn line_feeds(word: u64) -> u64 {
+    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    let other = word ^ 0x0a0a_0a0a_0a0a_0a0a;
+    !(((other & LOW) + LOW) | other | LOW)
+}
+
+/// A line that starts at `at`: a header, or the blank one.
+///
+/// Never inlined: it would be eight times in its caller.
+#[inline(never)]
+fn line(scan: &mut Scan, at: u32) -> u64 {
+    if at + 2 > scan.length {
+        return STOP;
+    }
+    let word = scan.word(at);
+    if word as u16 == u16::from_ne_bytes(*b"\r\n") || word as u8 == b'\n' {
+        scan.end = if word as u8 == b'\n' { at + 1 } else { at + 2 };
+        return STOP;
+    }
+    let name = word | 0x2020_2020_2020_2020;
+    match name as u32 {
+        TRAC if name == TRACEPAR => traceparent(scan, at),
+        X_B3 | UBER | UPGR => scan.is_unclear = 1,
+        other if other & 0x00ff_ffff == B3 => b3(scan, at),
+        _ => {}
+    }
+    GO_ON
+}
+
+const TRAC: u32 = u32::from_ne_bytes(*b"trac");
+const TRACEPAR: u64 = u64::from_ne_bytes(*b"tracepar");
+/// Of `traceparent:`; a colon has the bit that makes letters small.
+const ENT: u32 = u32::from_ne_bytes(*b"ent:");
+const X_B3: u32 = u32::from_ne_bytes(*b"x-b3");
+const UBER: u32 = u32::from_ne_bytes(*b"uber");
+/// Of `Upgrade`: the connection may go on in another protocol.
+const UPGR: u32 = u32::from_ne_bytes(*b"upgr");
+const B3: u32 = u32::from_ne_bytes(*b"b3:\0");
+
+/// Lengths in a `traceparent` of version 00: `00-`, 32 digits, `-`, 16 digits, `-`, two digits.
+const NAME_BYTES: u32 = 12;
+const B3_NAME_BYTES: u32 = 3;
+const PARENT_DASH: u32 = 35;
+const FLAGS_DASH: u32 = 52;
+const FLAGS: u32 = 53;
+const VALUE_BYTES: u32 = 55;
+
+/// A header whose name begins so. The digits of ids are not looked at: ids that are none make a context
+/// that is not valid, which is as good as one that is not sampled.
+#[inline(always)]
+fn traceparent(scan: &mut Scan, at: u32) {
+    if scan.word(at + 8) as u32 | 0x2020_2020 != ENT {
+        scan.is_unclear = 1;
+        return;
+    }
+    let value = at + NAME_BYTES;
+    let value = if scan.byte(value) == b' ' {
+        value + 1
+    } else {
+        value
+    };
+    let flags = scan.word(value + FLAGS);
+    let is_known = value + VALUE_BYTES < scan.length
+        && scan.word(value) as u32 & 0x00ff_ffff == u32::from_ne_bytes(*b"00-\0")
+        && scan.byte(value + PARENT_DASH) == b'-'
+        && scan.byte(value + FLAGS_DASH) == b'-'
+        && is_digit(flags as u8)
+        && is_digit((flags >> 8) as u8)
+        && matches!((flags >> 16) as u8, b'\r' | b'\n');
+    if !is_known {
+        scan.is_unclear = 1;
+        return;
+    }
+    scan.contexts += 1;
+    // `a` is even, and its code is not.
+    let low = (flags >> 8) as u8;
+    let is_odd = if low > b'9' {
+        low & 1 == 0
+    } else {
+        low & 1 == 1
+    };
+    scan.is_sampled |= is_odd as u32;
+}
+
+/// The single header of B3. All that is understood here is a zero, which names no trace and wants none: so
+/// the agent's own requests are marked.
+#[inline(always)]
+fn b3(scan: &mut Scan, at: u32) {
+    let value = at + B3_NAME_BYTES;
+    let value = if scan.byte(value) == b' ' {
+        value + 1
+    } else {
+        value
+    };
+    let digit = scan.word(value);
+    let is_known = value + 1 < scan.length
+        && digit as u8 == b'0'
+        && matches!((digit >> 8) as u8, b'\r' | b'\n');
+    if is_known {
+        scan.is_denied = 1;
+    } else {
+        scan.is_unclear = 1;
+    }
+}
+
+#[inline(always)]
+const fn is_digit(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
+}
+
+impl Scan {
+    /// Eight bytes of the copy; behind its end they are anything.
+    #[inline(always)]
+    fn word(&self, at: u32) -> u64 {
+        // The compiler must leave the bound where the verifier sees it.
+        let at = core::hint::black_box(at) & (MAX_BYTES as u32 - 1);
+        // SAFETY: at most `MAX_BYTES - 1`, and the room is longer by a word.
+        unsafe {
+            let bytes = (&raw const (*self.copied).bytes).cast::<u8>();
+            bytes.add(at as usize).cast::<u64>().read_unaligned()
+        }
+    }
+
+    #[inline(always)]
+    fn byte(&self, at: u32) -> u8 {
+        self.word(at) as u8
+    }
+}

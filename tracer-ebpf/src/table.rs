@@ -1,0 +1,129 @@
+//! Places of a fixed table, found by a key of 64 bits.
+//!
+//! In: addresses of packets, cookies of sockets. Out: the number of a place in an array, which holds
+//! what is known of it. A hash map of the kernel takes a call, a lock and a copy of the whole value for
+//! each of what is done here by a few loads of one line of cache. A key has the choice among the
+//! [`WAYS`] places of its bucket.
+
+use core::arch::asm;
+
+use aya_ebpf::helpers::bpf_get_prandom_u32;
+
+/// Places of a bucket; their keys are a line of cache on most processors.
+pub(crate) const WAYS: u32 = 8;
+/// No key: the place is free.
+const FREE: u64 = 0;
+/// No key either: somebody is writing what belongs to the place.
+const BUSY: u64 = u64::MAX;
+
+/// The keys of `N` places, a power of two.
+#[repr(C)]
+pub(crate) struct Keys<const N: usize>([u64; N]);
+
+impl<const N: usize> Keys<N> {
+    /// The place of a key, or `N`: an `Option` would be a register that the verifier does not know.
+    #[inline(always)]
+    pub(crate) fn find(&self, key: u64) -> u32 {
+        let first = Self::bucket(key);
+        let mut way = 0;
+        while way < WAYS {
+            if self.load(first + way) == key {
+                return first + way;
+            }
+            way += 1;
+        }
+        N as u32
+    }
+
+    /// A place of the key's bucket that was free and is nobody's until it is [published](Self::set), or `N`.
+    #[inline(always)]
+    pub(crate) fn claim(&mut self, key: u64) -> u32 {
+        let first = Self::bucket(key);
+        let mut way = 0;
+        while way < WAYS {
+            let place = first + way;
+            if self.load(place) == FREE && self.exchange(place, FREE, BUSY) {
+                return place;
+            }
+            way += 1;
+        }
+        N as u32
+    }
+
+    /// As [`Self::claim`], but of a full bucket takes any place.
+    #[inline(always)]
+    pub(crate) fn claim_any(&mut self, key: u64) -> u32 {
+        let free = self.claim(key);
+        if free < N as u32 {
+            return free;
+        }
+        // SAFETY: the helper has no preconditions.
+        let any = Self::bucket(key) + (unsafe { bpf_get_prandom_u32() } & (WAYS - 1));
+        self.hide(any);
+        any
+    }
+
+    /// The place is nobody's for as long as it is written.
+    #[inline(always)]
+    pub(crate) fn hide(&mut self, place: u32) {
+        self.set(place, BUSY);
+    }
+
+    /// The place is free.
+    #[inline(always)]
+    pub(crate) fn free(&mut self, place: u32) {
+        self.set(place, FREE);
+    }
+
+    /// What is written in the place belongs to `key`.
+    #[inline(always)]
+    pub(crate) fn set(&mut self, place: u32, key: u64) {
+        let at = &raw mut self.0[place as usize & (N - 1)];
+        // SAFETY: within the array, aligned; whoever else reads it sees the one or the other.
+        unsafe { at.write_volatile(key) };
+    }
+
+    #[inline(always)]
+    fn load(&self, place: u32) -> u64 {
+        let at = &raw const self.0[place as usize & (N - 1)];
+        // SAFETY: within the array, aligned.
+        unsafe { at.read_volatile() }
+    }
+
+    /// The first place of a key's bucket. The factor is 2^32 divided by the golden ratio.
+    #[inline(always)]
+    fn bucket(key: u64) -> u32 {
+        const { assert!(N.is_power_of_two() && N > WAYS as usize) };
+        let bits = (N / WAYS as usize).trailing_zeros();
+        (low_word(key).wrapping_mul(0x9e37_79b9) >> (32 - bits)) * WAYS
+    }
+
+    /// Puts `new` in place of `old`, unless something else is there. An instruction of 5.12, which
+    /// compiles for no older target: hence written out.
+    #[inline(always)]
+    fn exchange(&mut self, place: u32, old: u64, new: u64) -> bool {
+        let at = &raw mut self.0[place as usize & (N - 1)];
+        let found: u64;
+        // SAFETY: within the array, aligned, and map memory.
+        unsafe {
+            asm!(
+                "r0 = cmpxchg_64({at} + 0, r0, {new})",
+                at = in(reg) at,
+                new = in(reg) new,
+                inlateout("r0") old => found,
+            );
+        }
+        found == old
+    }
+}
+
+/// The low word of a key. Of what the verifier knows to be a pointer this is the only part that it lets a
+/// program calculate with (kernel: check_alu_op, "partial copy of pointer", by CAP_PERFMON), and only by
+/// an instruction that the compiler makes for no older target: hence written out.
+#[inline(always)]
+fn low_word(key: u64) -> u32 {
+    let low: u64;
+    // SAFETY: moves the low half of one register to another and clears the high half there.
+    unsafe { asm!("w0 = w1", in("r1") key, lateout("r0") low, options(pure, nomem, nostack)) };
+    low as u32
+}
