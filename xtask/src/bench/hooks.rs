@@ -44,17 +44,17 @@ pub(super) fn run(bench: &Bench<'_>) -> Result<Outcome> {
     let _programs = programs(bench, &ground, agent.pid())?;
     let mut rounds = Vec::new();
     for round in 0..bench.rounds() {
-        bench.round(round, "three mixes of traffic");
+        bench.round(round, "four mixes of traffic");
         let mut deltas = Vec::new();
         for mix in Mix::ALL {
             let before = Snapshot::take(&socket)?;
             mix.send(bench, &ground)?;
             deltas.push(Snapshot::take(&socket)?.since(&before));
         }
-        let [chat, bulk, requests] = &deltas[..] else {
+        let [chat, bulk, requests, left_out] = &deltas[..] else {
             continue;
         };
-        rounds.push(Costs::of(chat, bulk, requests)?);
+        rounds.push(Costs::of(chat, bulk, requests, left_out)?);
     }
     agent.finish()?;
     Ok(told(&rounds))
@@ -82,7 +82,7 @@ fn told(rounds: &[Costs]) -> Outcome {
     };
     let miss = |costs: &Costs| worst(&costs.miss, |hook| !NOT_OF_PACKETS.contains(&hook));
     let stamp = |costs: &Costs| worst(&costs.hit, is_stamp);
-    let figures: [(&str, &str, Vec<f64>); 7] = [
+    let figures: [(&str, &str, Vec<f64>); 8] = [
         (
             "no_journey.worst",
             "packet with no journey, the dearest hook",
@@ -113,6 +113,11 @@ fn told(rounds: &[Costs]) -> Outcome {
             "message",
             "all hooks of one message on one node",
             each(&|costs| costs.message),
+        ),
+        (
+            "left_out",
+            "all hooks of an exchange that is left out, both ways",
+            each(&|costs| costs.left_out),
         ),
     ];
     for (key, what, values) in figures {

@@ -31,6 +31,8 @@ pub(super) struct Costs {
     pub(super) message: Option<f64>,
     /// The same with the packets that carry no message between them.
     pub(super) message_and_rest: Option<f64>,
+    /// Of all hooks, for one exchange whose request is left out.
+    pub(super) left_out: Option<f64>,
 }
 
 impl Costs {
@@ -38,7 +40,12 @@ impl Costs {
     ///
     /// # Errors
     /// When an empty program did not run, or a mix is not what it should be.
-    pub(super) fn of(chat: &Snapshot, bulk: &Snapshot, requests: &Snapshot) -> Result<Self> {
+    pub(super) fn of(
+        chat: &Snapshot,
+        bulk: &Snapshot,
+        requests: &Snapshot,
+        left_out: &Snapshot,
+    ) -> Result<Self> {
         let mut costs = Self {
             miss: misses(chat)?,
             bulk: misses(bulk)?,
@@ -68,6 +75,7 @@ impl Costs {
         ensure!(opened >= FEWEST_RUNS, "only {opened} messages were seen");
         costs.message = Some(own / opened as f64);
         costs.message_and_rest = Some(all / opened as f64);
+        costs.left_out = Some(exchange_left_out(left_out)?);
         for kind in requests.empty.keys() {
             costs.empty.insert(kind.clone(), empty_ns(kind, requests)?);
         }
@@ -88,6 +96,19 @@ impl Costs {
         let of = self.hit.iter().filter(|(hook, _)| counts(hook));
         mean(of.map(|(hook, cost)| (*cost, self.counts.get(hook).map_or(0, |(_, hits)| *hits))))
     }
+}
+
+/// All runs while requests were left out, for each of them.
+fn exchange_left_out(mix: &Snapshot) -> Result<f64> {
+    let count = mix.counters.get("left_out").copied().unwrap_or(0);
+    ensure!(count >= FEWEST_RUNS, "only {count} requests were left out");
+    let mut total = 0.0;
+    for (hook, runs) in &mix.programs {
+        if runs.runs >= FEWEST_RUNS {
+            total += net_ns(hook, *runs, mix)?;
+        }
+    }
+    Ok(total / count as f64)
 }
 
 /// A run's cost by hook, where no packet has a journey.
@@ -163,6 +184,7 @@ mod tests {
             snapshot.counters.insert((*hook).to_owned(), *hits);
         }
         snapshot.counters.insert("opened".to_owned(), opened);
+        snapshot.counters.insert("left_out".to_owned(), opened);
         snapshot
     }
 
@@ -184,13 +206,15 @@ mod tests {
             ],
             1000,
         );
-        let costs = Costs::of(&chat, &chat, &requests).unwrap();
+        let costs = Costs::of(&chat, &chat, &requests, &requests).unwrap();
         assert_eq!(costs.miss["device_receive"], 20.0);
         assert_eq!(costs.miss["cgroup_egress"], 30.0);
         assert_eq!(costs.hit["device_receive"], 120.0);
         assert_eq!(costs.hit["cgroup_egress"], 500.0);
         assert_eq!(costs.message, Some(620.0));
         assert_eq!(costs.message_and_rest, Some(640.0));
+        // All its runs: no more than that is known of a packet without a journey.
+        assert_eq!(costs.left_out, Some(640.0 + 4.5));
         assert_eq!(costs.mean_miss(&[]), Some(25.0));
         assert_eq!(costs.mean_miss(&["cgroup_egress"]), Some(20.0));
         assert_eq!(costs.mean_hit(|hook| hook == "device_receive"), Some(120.0));
@@ -203,11 +227,14 @@ mod tests {
         let chat = mix(&[("device_receive", 1000, 70, 0)], 0);
         let with_hits = mix(&[("device_receive", 1000, 70, 500)], 0);
         let requests = mix(&[("device_receive", 1000, 70, 1000)], 1000);
-        assert!(Costs::of(&with_hits, &chat, &requests).is_err());
-        assert!(Costs::of(&chat, &chat, &chat).is_err(), "no messages");
+        assert!(Costs::of(&with_hits, &chat, &requests, &requests).is_err());
+        assert!(
+            Costs::of(&chat, &chat, &chat, &requests).is_err(),
+            "no messages"
+        );
         let mut unmeasured = requests.clone();
         unmeasured.empty.clear();
-        assert!(Costs::of(&chat, &chat, &unmeasured).is_err());
+        assert!(Costs::of(&chat, &chat, &unmeasured, &requests).is_err());
     }
 
     #[test]

@@ -27,13 +27,15 @@ pub(super) enum Mix {
     Chat,
     /// Large ones.
     Bulk,
-    /// Requests on connections that are kept, without trace context: nearly every packet has a journey.
+    /// Requests on connections that are kept, with a sampled context: nearly every packet has a journey.
     Requests,
+    /// The same without a context: they are left out.
+    LeftOut,
 }
 
 impl Mix {
     /// In the order in which costs are computed from them.
-    pub(super) const ALL: [Self; 3] = [Self::Chat, Self::Bulk, Self::Requests];
+    pub(super) const ALL: [Self; 4] = [Self::Chat, Self::Bulk, Self::Requests, Self::LeftOut];
 
     /// Sends it for a while, and waits until it is over.
     pub(super) fn send(self, bench: &Bench<'_>, ground: &Ground) -> Result<()> {
@@ -42,6 +44,9 @@ impl Mix {
             Self::Chat => chat(bench, ground, 64, length)?,
             Self::Bulk => chat(bench, ground, 256 << 10, length)?,
             Self::Requests => {
+                ground.wrk(Traceparent::Sampled(100), length)?;
+            }
+            Self::LeftOut => {
                 ground.wrk(Traceparent::None, length)?;
             }
         }
