@@ -42,11 +42,13 @@ pub enum Counter {
     WindowLost = 16,
     /// Requests that are not followed: their context is not sampled, or they carry none.
     LeftOut = 17,
+    /// Requests that are not followed because there are too many.
+    Shed = 18,
 }
 
 impl Counter {
     /// Every counter, in the order of their numbers.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Opened,
         Self::Closed,
         Self::Dropped,
@@ -65,6 +67,7 @@ impl Counter {
         Self::FailedConnectLost,
         Self::WindowLost,
         Self::LeftOut,
+        Self::Shed,
     ];
 
     /// The name in reports.
@@ -88,6 +91,7 @@ impl Counter {
             Self::FailedConnectLost => "failed_connect_lost",
             Self::WindowLost => "window_lost",
             Self::LeftOut => "left_out",
+            Self::Shed => "shed",
         }
     }
 

@@ -13,6 +13,7 @@ pub mod close;
 pub mod conntrack;
 pub mod counter;
 pub mod device;
+pub mod edge;
 pub mod failed_connect;
 pub mod fragment;
 pub mod head;

@@ -15,6 +15,7 @@ mod context;
 mod count;
 mod deferred;
 mod device;
+mod edge;
 mod emit;
 mod head;
 mod hooks;

@@ -12,6 +12,7 @@ use tracer_common::counter::Counter;
 use crate::{
     classify, context,
     count::count,
+    edge,
     packet::Packet,
     sent::Sent,
     socket::{ASKED, CLIENT, LEFT_OUT, PIPELINES, Socket},
@@ -40,15 +41,15 @@ pub(crate) fn sent<const HTTP2: bool>(sent: &Sent<'_>, socket: &mut Socket, firs
     let was_left_out = socket.is(LEFT_OUT);
     let is_pipelined = note(socket, sent.packet);
     let follow = FOLLOW.load();
-    if HTTP2
-        && follow != FOLLOW_ALL
-        && !socket.is(PIPELINES)
-        && !classify::is_connect(first)
-        && !context::is_wanted(sent, follow == FOLLOW_UNTRACED)
-    {
-        socket.flags |= CLIENT | LEFT_OUT;
-        count(Counter::LeftOut);
-        return Answer::LeaveOut;
+    if HTTP2 && !socket.is(PIPELINES) && !classify::is_connect(first) {
+        let is_wanted = follow == FOLLOW_ALL || context::is_wanted(sent, follow == FOLLOW_UNTRACED);
+        if !is_wanted {
+            count(Counter::LeftOut);
+        }
+        if !is_wanted || edge::sheds(sent) {
+            socket.flags |= CLIENT | LEFT_OUT;
+            return Answer::LeaveOut;
+        }
     }
     socket.flags = socket.flags & !LEFT_OUT | CLIENT;
     if is_pipelined && was_left_out {

@@ -6,7 +6,7 @@
 use aya_ebpf::{
     Global,
     macros::map,
-    maps::{HashMap, LruHashMap},
+    maps::{Array, HashMap, LruHashMap},
 };
 use tracer_common::{remote, tuple::Tuple, uplink};
 
@@ -20,6 +20,10 @@ const MAX_FORWARDED: u32 = 16_384;
 /// Uplinks by [`uplink::key`], with flags.
 #[map]
 static UPLINKS: HashMap<u64, u32> = HashMap::with_max_entries(MAX_UPLINKS, 0);
+
+/// Which devices may be among them: asked for every packet that a device transmits.
+#[map]
+static UPLINK_BITS: Array<uplink::Bits> = Array::with_max_entries(1, 0);
 
 /// UDP ports of the node's VXLAN devices, host byte order.
 #[map]
@@ -47,7 +51,9 @@ pub(crate) fn node_netns() -> u32 {
 /// Whether packets leave the node by this device.
 #[inline(always)]
 pub(crate) fn is_uplink(netns: u32, ifindex: u32) -> bool {
-    UPLINKS.get_ptr(uplink::key(netns, ifindex)).is_some()
+    let (word, bit) = uplink::bit(ifindex);
+    let may_be = UPLINK_BITS.get(0).is_some_and(|bits| bits[word] & bit != 0);
+    may_be && UPLINKS.get_ptr(uplink::key(netns, ifindex)).is_some()
 }
 
 /// Whether a bridge takes this uplink's packets, for whomever they are.
@@ -72,6 +78,12 @@ pub(crate) fn is_vxlan_port(port_be: u16) -> bool {
 #[inline(always)]
 pub(crate) fn stand_in(tuple: &Tuple) -> u64 {
     let ports = u32::from(tuple.source_port_be) << 16 | u32::from(tuple.destination_port_be);
+    remote::stand_in(hash(tuple, ports))
+}
+
+/// The addresses of a packet, and these of its ports, in one number.
+#[inline(always)]
+pub(crate) fn hash(tuple: &Tuple, ports: u32) -> u64 {
     let mut hash = REMOTE_SEED.load();
     let mut index = 0;
     while index < 4 {
@@ -79,7 +91,7 @@ pub(crate) fn stand_in(tuple: &Tuple) -> u64 {
         hash = mix(hash, tuple.destination_be[index]);
         index += 1;
     }
-    remote::stand_in(mix(hash, ports))
+    mix(hash, ports)
 }
 
 /// One step of a multiplicative hash; the factor is 2^64 divided by the golden ratio.

@@ -24,6 +24,8 @@ use crate::{
     output,
 };
 
+/// Of a packet that is carried in another, conntrack knows that one's connection.
+const IPPROTO_TCP: u8 = 6;
 /// kernel: NF_ACCEPT.
 const ACCEPT: i32 = 1;
 
@@ -78,8 +80,8 @@ fn leave(skb: Skb, hook: Hook) {
     stamp(journey, hook);
     if wants_conntrack(journey)
         && let Some(connection) = skb.conntrack()
-        && connection.is_tcp()
         && connection.copy_tuples(&mut journey.conntrack)
+        && journey.conntrack.original.protocol == IPPROTO_TCP
     {
         journey.flags |= HAS_CONNTRACK;
     }

@@ -11,11 +11,11 @@ use std::{
 };
 
 use aya::{
-    maps::{HashMap, Map, MapData, MapError},
+    maps::{Array, HashMap, Map, MapData, MapError},
     programs::{ProgramError, SocketFilter},
 };
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
-use tracer_common::uplink::{BRIDGED, key};
+use tracer_common::uplink::{BRIDGED, Bits, bit, key};
 
 use super::uplinks::{Uplink, Uplinks};
 
@@ -57,21 +57,24 @@ pub(super) struct Taps {
     netns: u32,
     uplinks: HashMap<MapData, u64, u32>,
     vxlan_ports: HashMap<MapData, u32, u32>,
+    /// Which devices may be uplinks.
+    bits: Array<MapData, Bits>,
     /// By the number of the device; without a socket where that was refused.
     open: BTreeMap<u32, (Uplink, Option<OwnedFd>)>,
 }
 
 impl Taps {
     /// The programs' maps of these names.
-    pub(super) const MAPS: [&str; 2] = ["UPLINKS", "VXLAN_PORTS"];
+    pub(super) const MAPS: [&str; 3] = ["UPLINKS", "VXLAN_PORTS", "UPLINK_BITS"];
 
     /// Takes the maps; `netns` is the namespace that uplinks are in. `None` where they are others.
-    pub(super) fn new(netns: u32, maps: [Option<Map>; 2]) -> Option<Self> {
-        let [uplinks, vxlan_ports] = maps;
+    pub(super) fn new(netns: u32, maps: [Option<Map>; 3]) -> Option<Self> {
+        let [uplinks, vxlan_ports, bits] = maps;
         Some(Self {
             netns,
             uplinks: uplinks?.try_into().ok()?,
             vxlan_ports: vxlan_ports?.try_into().ok()?,
+            bits: bits?.try_into().ok()?,
             open: BTreeMap::new(),
         })
     }
@@ -123,8 +126,22 @@ impl Taps {
             .collect()
     }
 
+    /// Adds a device to those that may be uplinks. None is ever taken out: another may have the same bit.
+    fn may_be_uplink(&mut self, uplink: &Uplink) -> Result<(), TapError> {
+        let (word, bit) = bit(uplink.ifindex);
+        let told = self.bits.get(&0, 0).and_then(|mut bits| {
+            bits[word] |= bit;
+            self.bits.set(0, bits, 0)
+        });
+        told.map_err(|source| TapError::Map {
+            name: uplink.name.clone(),
+            source,
+        })
+    }
+
     fn add(&mut self, uplink: &Uplink, filter: Option<&SocketFilter>) -> Result<(), TapError> {
         let flags = if uplink.is_bridged { BRIDGED } else { 0 };
+        self.may_be_uplink(uplink)?;
         // Told first: what leaves is not to be followed further even where nothing that arrives is.
         self.uplinks
             .insert(key(self.netns, uplink.ifindex), flags, 0)
