@@ -17,7 +17,7 @@ use tracer_user::{
     http2::{headers, hpack::Decoder},
     path::path,
     pipeline::Pipeline,
-    span::{Context, spans},
+    span::{Context, Item, spans},
 };
 
 use recorded::{Recorded, events, exchanges};
@@ -102,15 +102,18 @@ fn to_spans(group: &mut BenchmarkGroup<'_, WallTime>, recorded: &Recorded) {
         who: &recorded.who,
         node: "node",
     };
-    let traced: Vec<(_, TraceContext)> = recorded
+    let traced: Vec<(_, _, TraceContext)> = recorded
         .exchanges
         .iter()
-        .filter_map(|exchange| Some((exchange, exchange.asked.trace.sampled()?)))
+        .filter_map(|exchange| {
+            let sides = Item::Exchange(exchange.clone()).sides();
+            Some((exchange, sides, exchange.asked.trace.sampled()?))
+        })
         .collect();
     group.bench_function("spans", |bencher| {
         bencher.iter(|| {
-            for (exchange, trace) in &traced {
-                black_box(spans(black_box(exchange), *trace, &context));
+            for (exchange, sides, trace) in &traced {
+                black_box(spans(black_box(exchange), sides, *trace, &context));
             }
         });
     });

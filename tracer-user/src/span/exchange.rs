@@ -1,6 +1,6 @@
 //! The spans of one exchange.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, net::SocketAddr, sync::Arc};
 
 use opentelemetry_semantic_conventions::attribute as semconv;
 use tracer_common::{journey::End, message::Message};
@@ -15,7 +15,7 @@ use crate::{
     },
     identity::{
         kube_proxy::{Decision, Refusal, Rules},
-        who::Who,
+        who::{self, Who},
     },
     path::{Devices, Hop, HopName, Lost, Path, path},
 };
@@ -28,7 +28,7 @@ use super::{
     id::derive,
     message,
     nat::Nat,
-    party::{Parties, sides},
+    party::Parties,
 };
 
 /// The part of an exchange that is all of it.
@@ -63,14 +63,20 @@ impl Context<'_> {
     }
 }
 
-/// The spans of an exchange in its trace, parents first.
-pub fn spans(exchange: &Exchange, trace: TraceContext, context: &Context<'_>) -> Vec<Span> {
+/// The spans of an exchange in its trace, parents first; `sides` is who took part, as
+/// [`Item::sides`](super::Item::sides) says.
+pub fn spans(
+    exchange: &Exchange,
+    sides: &[who::Side; 2],
+    trace: TraceContext,
+    context: &Context<'_>,
+) -> Vec<Span> {
     let nat = Nat::of(&exchange.request.journey, context.rules);
     let journey = &exchange.request.journey;
     // What was translated on another node came here for its pod: nobody tells for which service.
     let sent = (!journey.has_arrived()).then_some(journey.sent.destination);
     let asked = nat.as_ref().map(Nat::original).or(sent);
-    let parties = Parties::of(&sides(exchange), asked, context.who);
+    let parties = Parties::of(sides, asked, context.who);
     let mut maker = Maker {
         trace,
         trace_state: exchange.asked.tracestate.as_ref(),
@@ -82,7 +88,7 @@ pub fn spans(exchange: &Exchange, trace: TraceContext, context: &Context<'_>) ->
         half: half::of(exchange),
         spans: Vec::new(),
     };
-    maker.exchange(exchange);
+    maker.exchange(exchange, sides[1].socket);
     maker.spans
 }
 
@@ -112,7 +118,7 @@ pub(super) struct Draft {
 }
 
 impl Maker<'_> {
-    fn exchange(&mut self, exchange: &Exchange) {
+    fn exchange(&mut self, exchange: &Exchange, server: SocketAddr) {
         let request = self.leg_path(&exchange.request);
         let response = exchange.response.as_ref().map(|leg| self.leg_path(leg));
         let connect = exchange
@@ -135,7 +141,7 @@ impl Maker<'_> {
                 start_ns: starts.map(|path| path.start_ns).min().unwrap_or(0),
                 end_ns: ends.max().unwrap_or(0),
             },
-            self.exchange_attributes(exchange),
+            self.exchange_attributes(exchange, server),
         );
         if let Some(span) = self.spans.last_mut() {
             span.error = message::error_type(exchange);
@@ -254,18 +260,15 @@ impl Maker<'_> {
         }
     }
 
-    fn exchange_attributes(&self, exchange: &Exchange) -> Vec<Attribute> {
-        let journey = &exchange.request.journey;
-        let [_, server] = sides(exchange);
-        let destination = server.socket;
-        let source = journey.client();
+    fn exchange_attributes(&self, exchange: &Exchange, server: SocketAddr) -> Vec<Attribute> {
+        let source = exchange.request.journey.client();
         let mut attributes = vec![
             Attribute::text(semconv::NETWORK_TRANSPORT, "tcp"),
             Attribute::text(semconv::NETWORK_PROTOCOL_NAME, "http"),
             Attribute::text(semconv::SOURCE_ADDRESS, source.ip().to_string()),
             Attribute::int(semconv::SOURCE_PORT, source.port()),
-            Attribute::text(semconv::DESTINATION_ADDRESS, destination.ip().to_string()),
-            Attribute::int(semconv::DESTINATION_PORT, destination.port()),
+            Attribute::text(semconv::DESTINATION_ADDRESS, server.ip().to_string()),
+            Attribute::int(semconv::DESTINATION_PORT, server.port()),
         ];
         attributes.extend(message::asked(&exchange.asked));
         if let Some(answered) = &exchange.answered {

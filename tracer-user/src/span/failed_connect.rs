@@ -65,10 +65,11 @@ pub(super) fn sides(failed: &FailedConnect) -> [who::Side; 2] {
     [source, destination]
 }
 
-/// The spans, the connect first.
+/// The spans, the connect first; `sides` is who took part, as [`Item::sides`](super::Item::sides) says.
 pub fn spans(
     failed: &FailedConnect,
     correlation: &Correlation,
+    sides: &[who::Side; 2],
     context: &Context<'_>,
 ) -> Vec<Span> {
     let joined = match correlation {
@@ -103,7 +104,7 @@ pub fn spans(
         context,
         nat: nat.as_ref(),
         refusal,
-        parties: Parties::of(&sides(failed), Some(asked), context.who),
+        parties: Parties::of(sides, Some(asked), context.who),
         half: failed.connect.as_ref().and_then(half::of_connect),
         spans: Vec::new(),
     };

@@ -13,7 +13,7 @@ use crate::{
     decode::{ClockSample, Conntrack, Stamp, Tuple},
     flow::{Cause, Ending, Side},
     http::{Answered, head::RequestHead},
-    span::Value,
+    span::{Value, party::sides},
 };
 
 const TRACE: &str = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n";
@@ -101,7 +101,10 @@ pub(crate) fn exchange(headers: &str) -> Exchange {
 
 fn make(exchange: &Exchange) -> Vec<Span> {
     let trace = exchange.asked.trace.sampled();
-    with_context(|context| trace.map_or_else(Vec::new, |trace| spans(exchange, trace, context)))
+    let sides = sides(exchange);
+    with_context(|context| {
+        trace.map_or_else(Vec::new, |trace| spans(exchange, &sides, trace, context))
+    })
 }
 
 /// With the rules of the fixture; monotonic 0 is a millisecond after 1970 began.

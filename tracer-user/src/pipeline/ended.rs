@@ -1,0 +1,169 @@
+//! What has ended, on its way to spans.
+//!
+//! In: exchanges and failed connects, and what is known. Out: the spans of those that are told: once the
+//! names of who took part are known, or were waited for in vain.
+
+use crate::{
+    http::{Exchange, FailedConnect, Served},
+    identity::{
+        serving::{Correlation, Serving},
+        waiting::Waiting,
+        who::Side,
+    },
+    span::{Allowance, Failures, Item, Span, Untraced, failed_connect_spans, spans},
+};
+
+use super::{Counts, known::Known};
+
+/// Something that is over, and who took part in it.
+#[derive(Debug)]
+struct Over {
+    item: Item,
+    sides: [Side; 2],
+}
+
+/// What is remembered of what has ended, and what of it waits.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) serving: Serving,
+    pub(super) untraced: Untraced,
+    pub(super) allowance: Allowance,
+    pub(super) failures: Failures,
+    waiting: Waiting<Over>,
+    counts: Counts,
+}
+
+impl Ended {
+    /// With spans of so many failed connects a second.
+    pub(super) fn new(allowance: Allowance) -> Self {
+        Self {
+            serving: Serving::default(),
+            untraced: Untraced::default(),
+            allowance,
+            failures: Failures::default(),
+            waiting: Waiting::default(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// What was counted here; the rest of it is empty.
+    pub(super) fn counts(&self) -> Counts {
+        Counts {
+            untraced_left_out: self.untraced.left_out(),
+            failed_connects_left_out: self.allowance.left_out(),
+            ..self.counts
+        }
+    }
+
+    /// Time passes.
+    pub(super) fn set_now(&mut self, now_ns: u64) {
+        self.serving.set_now(now_ns);
+        self.waiting.set_now(now_ns);
+    }
+
+    /// An exchange is over.
+    pub(super) fn exchange(&mut self, exchange: Exchange, known: &Known, out: &mut Vec<Span>) {
+        self.serving.done(&exchange);
+        let is_traced = exchange.asked.trace.sampled().is_some();
+        let over = Over::from(Item::Exchange(exchange));
+        if is_traced {
+            self.named(over, known, out);
+        } else {
+            self.make(&over, known, out);
+        }
+    }
+
+    /// Connects have failed. Finds out what they were for, among the requests that are `open`.
+    pub(super) fn failed_connects(
+        &mut self,
+        failed: Vec<FailedConnect>,
+        open: &[Served],
+        known: &Known,
+        out: &mut Vec<Span>,
+    ) {
+        for failed in failed {
+            if !failed.is_failure() {
+                self.counts.connects_cancelled += 1;
+                continue;
+            }
+            self.counts.failed_connects += 1;
+            self.failures.failed_connect(&failed, &known.context());
+            if !self.allowance.take(&failed.socket) {
+                continue;
+            }
+            let correlation = self.serving.correlate(&failed.socket, open, &known.who);
+            let is_inferred = matches!(correlation, Correlation::Inferred(_));
+            self.counts.failed_connects_inferred += u64::from(is_inferred);
+            let over = Over::from(Item::FailedConnect(failed, correlation));
+            self.named(over, known, out);
+        }
+    }
+
+    /// Makes the spans if all names are known; else they wait.
+    fn named(&mut self, over: Over, known: &Known, out: &mut Vec<Span>) {
+        if over.is_settled(known) {
+            self.make(&over, known, out);
+        } else if let Some(first) = self.waiting.push(over) {
+            self.counts.exchanges_unnamed += 1;
+            self.make(&first, known, out);
+        }
+    }
+
+    /// Makes the spans of those that have waited for names long enough.
+    pub(super) fn waited(&mut self, known: &mut Known, out: &mut Vec<Span>) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let taken = self.waiting.take(|over| over.is_settled(known));
+        for (over, _) in taken.iter().filter(|(_, in_vain)| *in_vain) {
+            self.counts.exchanges_unnamed += 1;
+            over.sides.iter().for_each(|side| known.who.give_up(side));
+        }
+        for (over, _) in &taken {
+            self.make(over, known, out);
+        }
+    }
+
+    /// Nothing more will be known: makes the spans of all that wait.
+    pub(super) fn finish(&mut self, known: &Known, out: &mut Vec<Span>) {
+        for over in self.waiting.finish() {
+            self.make(&over, known, out);
+        }
+    }
+
+    fn make(&mut self, over: &Over, known: &Known, out: &mut Vec<Span>) {
+        let context = known.context();
+        let made = match &over.item {
+            Item::Exchange(exchange) => {
+                self.counts.exchanges += 1;
+                self.failures.exchange(exchange, &context);
+                let named = exchange.asked.trace.sampled();
+                let Some(trace) = named.or_else(|| self.untraced.begin(exchange)) else {
+                    return;
+                };
+                self.counts.exchanges_traced += 1;
+                spans(exchange, &over.sides, trace, &context)
+            }
+            Item::FailedConnect(failed, correlation) => {
+                failed_connect_spans(failed, correlation, &over.sides, &context)
+            }
+        };
+        self.counts.spans += made.len() as u64;
+        out.extend(made);
+    }
+}
+
+impl Over {
+    fn is_settled(&self, known: &Known) -> bool {
+        self.sides.iter().all(|side| known.who.is_settled(side))
+    }
+}
+
+impl From<Item> for Over {
+    fn from(item: Item) -> Self {
+        Self {
+            sides: item.sides(),
+            item,
+        }
+    }
+}
