@@ -17,7 +17,7 @@ use tracer_user::{
     http2::{headers, hpack::Decoder},
     path::path,
     pipeline::Pipeline,
-    span::{Context, Item, spans},
+    span::{Context, Detail, Item, Traced},
 };
 
 use recorded::{Recorded, events, exchanges};
@@ -101,6 +101,7 @@ fn to_spans(group: &mut BenchmarkGroup<'_, WallTime>, recorded: &Recorded) {
         drop_reasons: &recorded.drop_reasons,
         who: &recorded.who,
         node: "node",
+        detail: Detail::Hop,
     };
     let traced: Vec<(_, _, TraceContext)> = recorded
         .exchanges
@@ -113,7 +114,8 @@ fn to_spans(group: &mut BenchmarkGroup<'_, WallTime>, recorded: &Recorded) {
     group.bench_function("spans", |bencher| {
         bencher.iter(|| {
             for (exchange, sides, trace) in &traced {
-                black_box(spans(black_box(exchange), sides, *trace, &context));
+                let traced = Traced::new(black_box(exchange), sides, *trace, &context);
+                black_box(traced.spans(0));
             }
         });
     });

@@ -1,10 +1,11 @@
 //! Spans to a collector, by OTLP.
 //!
-//! In: spans, through a bounded queue. Out: batches over gRPC or HTTP, as the OTEL_EXPORTER_OTLP_*
+//! In: the spans of exchanges, through a bounded queue. Out: batches over gRPC or HTTP, as the OTEL_EXPORTER_OTLP_*
 //! variables say. The only stage that knows OTLP.
 
 mod convert;
 mod limits;
+mod queue;
 mod resource;
 mod transport;
 
@@ -16,16 +17,16 @@ use std::{
     time::Duration,
 };
 
+use crate::span::Span;
 use opentelemetry_otlp::SpanExporter;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
-use tokio::sync::mpsc;
 
-use crate::span::Span;
-
+pub use queue::Queue;
 pub use resource::node_name;
 pub use transport::TransportError;
 
 use limits::Limits;
+use queue::{Entrance, Exit};
 
 /// Waits before a failed batch is sent again; after the last it is given up.
 const RETRY_WAITS: [Duration; 3] = [
@@ -49,22 +50,13 @@ pub struct Totals {
     pub sent: u64,
     /// Refused by the collector, or it could not be reached.
     pub failed: u64,
-    /// Dropped because the queue was full.
+    /// Dropped because the queue was full, though whoever made them was to ask first.
     pub dropped: u64,
-}
-
-/// The spans that wait.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Queue {
-    /// How many wait to be sent.
-    pub spans: u64,
-    /// How many can, before any is dropped.
-    pub max_spans: u64,
 }
 
 /// The way into the queue.
 pub struct Exporter {
-    queue: mpsc::Sender<Span>,
+    queue: Entrance,
     counts: Arc<Counts>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -80,8 +72,8 @@ impl Exporter {
         exporter.set_resource(&resource::resource());
         let counts = Arc::new(Counts::default());
         let limits = Limits::from_environment();
-        let (queue, spans) = mpsc::channel(limits.queue_spans);
-        let task = tokio::spawn(export(exporter, limits, spans, Arc::clone(&counts)));
+        let (queue, exit) = queue::queue(limits);
+        let task = tokio::spawn(export(exporter, limits, exit, Arc::clone(&counts)));
         Ok(Self {
             queue,
             counts,
@@ -89,16 +81,20 @@ impl Exporter {
         })
     }
 
-    /// Puts a span into the queue; a full queue drops it and counts it.
-    pub fn push(&self, span: Span) {
-        if self.queue.try_send(span).is_err()
-            && self.counts.dropped.fetch_add(1, Ordering::Relaxed) == 0
-        {
-            let waiting = self.queue.max_capacity();
-            tracing::error!(
-                "spans are dropped: {waiting} wait for the collector; is it slow or away?"
-            );
+    /// Puts the spans of an exchange into the queue. Where there was no [`room`](Self::room) before, they
+    /// are dropped and counted.
+    pub fn push(&self, spans: Vec<Span>) {
+        if let Err(spans) = self.queue.push(spans) {
+            let dropped = spans.len() as u64;
+            if self.counts.dropped.fetch_add(dropped, Ordering::Relaxed) == 0 {
+                tracing::error!("spans are dropped: the export queue is full");
+            }
         }
+    }
+
+    /// How many spans more the queue takes. The last exchange may be more than that.
+    pub fn room(&self) -> usize {
+        self.queue.room()
     }
 
     /// What became of the spans so far.
@@ -112,11 +108,7 @@ impl Exporter {
 
     /// How full the queue is.
     pub fn queue(&self) -> Queue {
-        let max_spans = self.queue.max_capacity() as u64;
-        Queue {
-            spans: max_spans - self.queue.capacity() as u64,
-            max_spans,
-        }
+        self.queue.queue()
     }
 
     /// Sends what is queued, for at most `deadline`.
@@ -138,16 +130,9 @@ impl Exporter {
     }
 }
 
-async fn export(
-    exporter: SpanExporter,
-    limits: Limits,
-    mut spans: mpsc::Receiver<Span>,
-    counts: Arc<Counts>,
-) {
+async fn export(exporter: SpanExporter, limits: Limits, mut exit: Exit, counts: Arc<Counts>) {
     let mut batch = Vec::with_capacity(limits.batch_spans);
-    while let Some(first) = spans.recv().await {
-        batch.push(first);
-        fill(&mut batch, &mut spans, limits).await;
+    while exit.batch(limits, &mut batch).await {
         let sent = batch.len() as u64;
         let counter = match send(&exporter, &batch).await {
             Ok(()) => &counts.sent,
@@ -163,20 +148,6 @@ async fn export(
         counter.fetch_add(sent, Ordering::Relaxed);
         batch.clear();
     }
-}
-
-/// Adds spans until the batch is full, its time is over, or none will come.
-async fn fill(batch: &mut Vec<Span>, spans: &mut mpsc::Receiver<Span>, limits: Limits) {
-    let full = async {
-        while batch.len() < limits.batch_spans {
-            let room = limits.batch_spans - batch.len();
-            if spans.recv_many(batch, room).await == 0 {
-                return;
-            }
-        }
-    };
-    // What was received before the time was over is in the batch.
-    let _ = tokio::time::timeout(limits.batch_wait, full).await;
 }
 
 /// Sends a batch, again if need be: span ids are derived, so a collector that has taken a batch

@@ -1,7 +1,7 @@
 //! What has ended, on its way to spans.
 //!
 //! In: exchanges and failed connects, and what is known. Out: the spans of those that are told: once the
-//! names of who took part are known, or were waited for in vain.
+//! names of who took part are known, or were waited for in vain; and not of those that are shed.
 
 use crate::{
     http::{Exchange, FailedConnect, Served},
@@ -10,10 +10,10 @@ use crate::{
         waiting::Waiting,
         who::Side,
     },
-    span::{Allowance, Failures, Item, Span, Untraced, failed_connect_spans, spans},
+    span::{Allowance, Failures, Item, Span, Traced, Untraced, failed_connect_spans},
 };
 
-use super::{Counts, known::Known};
+use super::{Counts, known::Known, shedding::Shedding};
 
 /// Something that is over, and who took part in it.
 #[derive(Debug)]
@@ -28,6 +28,7 @@ pub(super) struct Ended {
     pub(super) serving: Serving,
     pub(super) untraced: Untraced,
     pub(super) allowance: Allowance,
+    pub(super) shedding: Shedding,
     pub(super) failures: Failures,
     waiting: Waiting<Over>,
     counts: Counts,
@@ -40,6 +41,7 @@ impl Ended {
             serving: Serving::default(),
             untraced: Untraced::default(),
             allowance,
+            shedding: Shedding::default(),
             failures: Failures::default(),
             waiting: Waiting::default(),
             counts: Counts::default(),
@@ -50,7 +52,9 @@ impl Ended {
     pub(super) fn counts(&self) -> Counts {
         Counts {
             untraced_left_out: self.untraced.left_out(),
-            failed_connects_left_out: self.allowance.left_out(),
+            failed_connects_left_out: self.counts.failed_connects_left_out
+                + self.allowance.left_out(),
+            shed: self.shedding.shed(),
             ..self.counts
         }
     }
@@ -62,7 +66,7 @@ impl Ended {
     }
 
     /// An exchange is over.
-    pub(super) fn exchange(&mut self, exchange: Exchange, known: &Known, out: &mut Vec<Span>) {
+    pub(super) fn exchange(&mut self, exchange: Exchange, known: &Known, out: &mut Vec<Vec<Span>>) {
         self.serving.done(&exchange);
         let is_traced = exchange.asked.trace.sampled().is_some();
         let over = Over::from(Item::Exchange(exchange));
@@ -79,7 +83,7 @@ impl Ended {
         failed: Vec<FailedConnect>,
         open: &[Served],
         known: &Known,
-        out: &mut Vec<Span>,
+        out: &mut Vec<Vec<Span>>,
     ) {
         for failed in failed {
             if !failed.is_failure() {
@@ -100,7 +104,7 @@ impl Ended {
     }
 
     /// Makes the spans if all names are known; else they wait.
-    fn named(&mut self, over: Over, known: &Known, out: &mut Vec<Span>) {
+    fn named(&mut self, over: Over, known: &Known, out: &mut Vec<Vec<Span>>) {
         if over.is_settled(known) {
             self.make(&over, known, out);
         } else if let Some(first) = self.waiting.push(over) {
@@ -110,7 +114,7 @@ impl Ended {
     }
 
     /// Makes the spans of those that have waited for names long enough.
-    pub(super) fn waited(&mut self, known: &mut Known, out: &mut Vec<Span>) {
+    pub(super) fn waited(&mut self, known: &mut Known, out: &mut Vec<Vec<Span>>) {
         if self.waiting.is_empty() {
             return;
         }
@@ -125,13 +129,13 @@ impl Ended {
     }
 
     /// Nothing more will be known: makes the spans of all that wait.
-    pub(super) fn finish(&mut self, known: &Known, out: &mut Vec<Span>) {
+    pub(super) fn finish(&mut self, known: &Known, out: &mut Vec<Vec<Span>>) {
         for over in self.waiting.finish() {
             self.make(&over, known, out);
         }
     }
 
-    fn make(&mut self, over: &Over, known: &Known, out: &mut Vec<Span>) {
+    fn make(&mut self, over: &Over, known: &Known, out: &mut Vec<Vec<Span>>) {
         let context = known.context();
         let made = match &over.item {
             Item::Exchange(exchange) => {
@@ -141,15 +145,23 @@ impl Ended {
                 let Some(trace) = named.or_else(|| self.untraced.begin(exchange)) else {
                     return;
                 };
+                let traced = Traced::new(exchange, &over.sides, trace, &context);
+                let admitted = self.shedding.admit(|| traced.edge(), exchange.ended_ns());
+                let Some(shed) = admitted else { return };
                 self.counts.exchanges_traced += 1;
-                spans(exchange, &over.sides, trace, &context)
+                traced.spans(shed)
+            }
+            Item::FailedConnect(..) if !self.shedding.has_room() => {
+                self.counts.failed_connects_left_out += 1;
+                return;
             }
             Item::FailedConnect(failed, correlation) => {
                 failed_connect_spans(failed, correlation, &over.sides, &context)
             }
         };
+        self.shedding.made(made.len());
         self.counts.spans += made.len() as u64;
-        out.extend(made);
+        out.push(made);
     }
 }
 

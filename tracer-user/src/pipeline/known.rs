@@ -7,7 +7,7 @@ use crate::{
     decode::DropReasons,
     identity::{kube_proxy::Rules, who::Who},
     path::Devices,
-    span::{Clock, Context},
+    span::{Clock, Context, Detail},
 };
 
 /// What is known of this node now.
@@ -20,6 +20,7 @@ pub(super) struct Known {
     pub(super) rules: Rules,
     pub(super) drop_reasons: DropReasons,
     pub(super) who: Who,
+    pub(super) detail: Detail,
 }
 
 impl Known {
@@ -32,6 +33,7 @@ impl Known {
             drop_reasons: &self.drop_reasons,
             who: &self.who,
             node: &self.node,
+            detail: self.detail,
         }
     }
 

@@ -1,21 +1,24 @@
 //! The pure stages, one after the other.
 //!
-//! In: raw records in the order they came. Out: spans. The same records give the same spans,
+//! In: raw records in the order they came. Out: spans, those of one exchange together. The same records give the same spans,
 //! whether they come from the kernel or from a recording.
 
 mod counts;
 mod ended;
 mod exchanges;
+mod fair;
 mod known;
+mod shedding;
 
 use crate::{
     decode::{Record, Snapshot, decode},
     flow::Flow,
     identity::kube_proxy::Rules,
-    span::{Allowance, Failure, Span, Untraced},
+    span::{Allowance, Detail, Failure, Span, Untraced},
 };
 
 pub use counts::Counts;
+pub use shedding::Shed;
 
 use ended::Ended;
 use exchanges::Exchanges;
@@ -62,6 +65,23 @@ impl Pipeline {
         self.ended.allowance = Allowance::at_most(per_second);
     }
 
+    /// Makes as many spans of each exchange as this.
+    pub fn tell_in_detail(&mut self, detail: Detail) {
+        self.known.detail = detail;
+    }
+
+    /// Makes spans of at most so many exchanges a second, and of a burst of as many: a fair share of each
+    /// edge from a caller to a service.
+    pub fn tell_exchanges(&mut self, per_second: u32) {
+        self.ended.shedding.set_rate(per_second);
+    }
+
+    /// Makes spans until there are so many, and the whole of the last exchange; of what comes then none,
+    /// until this is said again. Unlimited where it never is.
+    pub fn set_room(&mut self, spans: usize) {
+        self.ended.shedding.set_room(spans);
+    }
+
     /// How long a request waits for its response, nanoseconds.
     pub fn wait_for_response(&mut self, wait_ns: u64) {
         self.exchanges.wait_for_response(wait_ns);
@@ -88,8 +108,8 @@ impl Pipeline {
         self.ended.failures.counts()
     }
 
-    /// Takes one raw record; adds the spans of the exchanges that it completes to `out`.
-    pub fn push(&mut self, raw: &[u8], out: &mut Vec<Span>) {
+    /// Takes one raw record; adds the spans of each exchange that it completes to `out`.
+    pub fn push(&mut self, raw: &[u8], out: &mut Vec<Vec<Span>>) {
         self.records += 1;
         match decode(raw) {
             Ok(record) => self.record(record, out),
@@ -101,7 +121,7 @@ impl Pipeline {
     }
 
     /// No record will come any more: gives up what is open.
-    pub fn finish(&mut self, out: &mut Vec<Span>) {
+    pub fn finish(&mut self, out: &mut Vec<Vec<Span>>) {
         for event in self.flow.finish() {
             let done = &mut |exchange| self.ended.exchange(exchange, &self.known, out);
             self.exchanges.event(event, done);
@@ -110,7 +130,7 @@ impl Pipeline {
         self.ended.finish(&self.known, out);
     }
 
-    fn record(&mut self, record: Record, out: &mut Vec<Span>) {
+    fn record(&mut self, record: Record, out: &mut Vec<Vec<Span>>) {
         let Self {
             flow,
             exchanges,
@@ -137,7 +157,7 @@ impl Pipeline {
         }
     }
 
-    fn snapshot(&mut self, snapshot: Snapshot, out: &mut Vec<Span>) {
+    fn snapshot(&mut self, snapshot: Snapshot, out: &mut Vec<Vec<Span>>) {
         let known = &mut self.known;
         match snapshot {
             Snapshot::Clock(sample) => {
@@ -167,7 +187,7 @@ impl Pipeline {
     }
 
     /// Time has passed: gives up, tells and forgets what is due.
-    fn housekeeping(&mut self, now_ns: u64, out: &mut Vec<Span>) {
+    fn housekeeping(&mut self, now_ns: u64, out: &mut Vec<Vec<Span>>) {
         self.known.who.forget(now_ns);
         self.ended.serving.set_now(now_ns);
         let done = &mut |exchange| self.ended.exchange(exchange, &self.known, out);
@@ -182,7 +202,7 @@ impl Pipeline {
 
     /// Tells of the connects that have failed, all of them once a second: every open request is looked at
     /// for it.
-    fn failed_connects(&mut self, out: &mut Vec<Span>) {
+    fn failed_connects(&mut self, out: &mut Vec<Vec<Span>>) {
         let failed = self.exchanges.take_failed();
         if !failed.is_empty() {
             let open = self.exchanges.open();

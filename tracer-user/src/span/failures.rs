@@ -78,16 +78,9 @@ impl Failures {
 
     /// An exchange is over.
     pub fn exchange(&mut self, exchange: &Exchange, context: &Context<'_>) {
-        let connect = exchange.connect.as_ref();
-        let others = [&exchange.response, &exchange.trailers];
-        let legs = || {
-            let connect = connect.into_iter().flat_map(Connect::legs);
-            let others = others.into_iter().flatten();
-            connect.chain([&exchange.request]).chain(others)
-        };
-        self.retransmissions(legs(), context);
+        self.retransmissions(exchange.legs(), context);
         let service = || service(&exchange.request.journey, context.rules);
-        let zero_windows: usize = legs().map(|leg| leg.zero_windows.len()).sum();
+        let zero_windows: usize = exchange.legs().map(|leg| leg.zero_windows.len()).sum();
         for _ in 0..zero_windows {
             self.count(Failure::of_no_hop("zero_window", service()));
         }
