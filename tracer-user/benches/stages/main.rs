@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use criterion::{BatchSize, BenchmarkGroup, Criterion, measurement::WallTime};
 use tracer_user::{
     decode::decode,
+    export::Encoder,
     http::{
         head::{RequestHead, ResponseHead},
         trace_context::TraceContext,
@@ -17,7 +18,7 @@ use tracer_user::{
     http2::{headers, hpack::Decoder},
     path::path,
     pipeline::Pipeline,
-    span::{Context, Detail, Item, Traced},
+    span::{Context, Detail, Item, Span, Traced},
 };
 
 use recorded::{Recorded, events, exchanges};
@@ -118,6 +119,14 @@ fn to_spans(group: &mut BenchmarkGroup<'_, WallTime>, recorded: &Recorded) {
                 black_box(traced.spans(0));
             }
         });
+    });
+    let told = |(exchange, sides, trace): &(&_, _, TraceContext)| {
+        Traced::new(exchange, sides, *trace, &context).spans(0)
+    };
+    let spans: Vec<Span> = traced.iter().flat_map(told).collect();
+    let encoder = Encoder::for_this_node();
+    group.bench_function("otlp", |bencher| {
+        bencher.iter(|| black_box(encoder.request(black_box(&spans))));
     });
 }
 

@@ -3,10 +3,13 @@
 //! In: the spans of exchanges, through a bounded queue. Out: batches over gRPC or HTTP, as the OTEL_EXPORTER_OTLP_*
 //! variables say. The only stage that knows OTLP.
 
-mod convert;
+mod encode;
 mod limits;
 mod queue;
+#[cfg(test)]
+mod reference;
 mod resource;
+mod settings;
 mod transport;
 
 use std::{
@@ -18,15 +21,17 @@ use std::{
 };
 
 use crate::span::Span;
-use opentelemetry_otlp::SpanExporter;
-use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
+use prost::bytes::Bytes;
 
+pub use encode::Encoder;
 pub use queue::Queue;
 pub use resource::node_name;
+pub use settings::SettingsError;
 pub use transport::TransportError;
 
 use limits::Limits;
 use queue::{Entrance, Exit};
+use transport::{SendError, Transport};
 
 /// Waits before a failed batch is sent again; after the last it is given up.
 const RETRY_WAITS: [Duration; 3] = [
@@ -34,6 +39,9 @@ const RETRY_WAITS: [Duration; 3] = [
     Duration::from_secs(1),
     Duration::from_secs(3),
 ];
+
+/// A collector that asks for more patience is asked again nonetheless: what waits meanwhile is bounded.
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// What became of the spans.
 #[derive(Debug, Default)]
@@ -68,12 +76,11 @@ impl Exporter {
     ///
     /// When the OTEL_EXPORTER_OTLP_* variables make no sense.
     pub fn start() -> Result<Self, TransportError> {
-        let mut exporter = transport::exporter()?;
-        exporter.set_resource(&resource::resource());
+        let transport = Transport::from_environment()?;
+        let encoder = Encoder::for_this_node();
         let counts = Arc::new(Counts::default());
-        let limits = Limits::from_environment();
-        let (queue, exit) = queue::queue(limits);
-        let task = tokio::spawn(export(exporter, limits, exit, Arc::clone(&counts)));
+        let (queue, exit) = queue::queue(Limits::from_environment());
+        let task = tokio::spawn(export(transport, encoder, exit, Arc::clone(&counts)));
         Ok(Self {
             queue,
             counts,
@@ -130,38 +137,42 @@ impl Exporter {
     }
 }
 
-async fn export(exporter: SpanExporter, limits: Limits, mut exit: Exit, counts: Arc<Counts>) {
-    let mut batch = Vec::with_capacity(limits.batch_spans);
-    while exit.batch(limits, &mut batch).await {
-        let sent = batch.len() as u64;
-        let counter = match send(&exporter, &batch).await {
-            Ok(()) => &counts.sent,
+async fn export(transport: Transport, encoder: Encoder, mut exit: Exit, counts: Arc<Counts>) {
+    let mut batch = Vec::new();
+    while exit.batch(&mut batch).await {
+        let spans = batch.len() as u64;
+        let request = encoder.request(&batch);
+        batch.clear();
+        let failed = match send(&transport, request).await {
+            Ok(refused) => refused.min(spans),
             Err(error) => {
                 if counts.failed.load(Ordering::Relaxed) == 0 {
                     tracing::error!(
                         "spans are lost: {error}; is OTEL_EXPORTER_OTLP_ENDPOINT right?"
                     );
                 }
-                &counts.failed
+                spans
             }
         };
-        counter.fetch_add(sent, Ordering::Relaxed);
-        batch.clear();
+        counts.failed.fetch_add(failed, Ordering::Relaxed);
+        counts.sent.fetch_add(spans - failed, Ordering::Relaxed);
     }
 }
 
-/// Sends a batch, again if need be: span ids are derived, so a collector that has taken a batch
-/// whose answer was lost sees the same spans again and not new ones.
-async fn send(exporter: &SpanExporter, batch: &[Span]) -> Result<(), String> {
-    let mut waits = RETRY_WAITS.iter();
-    loop {
-        let spans: Vec<SpanData> = batch.iter().map(convert::span_data).collect();
-        let Err(error) = exporter.export(spans).await else {
-            return Ok(());
-        };
-        match waits.next() {
-            Some(wait) => tokio::time::sleep(*wait).await,
-            None => return Err(error.to_string()),
+/// Sends a request, again if need be: span ids are derived, so a collector that has taken a request
+/// whose answer was lost sees the same spans again and not new ones. Returns how many it has refused.
+async fn send(transport: &Transport, request: Bytes) -> Result<u64, SendError> {
+    for wait in RETRY_WAITS {
+        match transport.send(request.clone()).await {
+            Err(error) if error.can_retry => {
+                let asked = error.retry_after.unwrap_or_default();
+                tokio::time::sleep(wait.max(asked.min(MAX_WAIT))).await;
+            }
+            done => return done,
         }
     }
+    transport.send(request).await
 }
+
+#[cfg(test)]
+mod tests;

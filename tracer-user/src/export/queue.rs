@@ -37,6 +37,7 @@ pub(super) struct Entrance {
 pub(super) struct Exit {
     exchanges: mpsc::Receiver<Vec<Span>>,
     waiting: Arc<AtomicUsize>,
+    limits: Limits,
     /// Did not fit into the batch before.
     held: Option<Vec<Span>>,
 }
@@ -54,6 +55,7 @@ pub(super) fn queue(limits: Limits) -> (Entrance, Exit) {
     let exit = Exit {
         exchanges: exit,
         waiting,
+        limits,
         held: None,
     };
     (entrance, exit)
@@ -99,7 +101,7 @@ impl Exit {
     /// left, and nothing will come.
     ///
     /// Exchanges are not cut: one that is larger than a batch is a batch of its own.
-    pub(super) async fn batch(&mut self, limits: Limits, batch: &mut Vec<Span>) -> bool {
+    pub(super) async fn batch(&mut self, batch: &mut Vec<Span>) -> bool {
         let first = match self.held.take() {
             Some(held) => Some(held),
             None => self.exchanges.recv().await,
@@ -107,11 +109,12 @@ impl Exit {
         let Some(first) = first else { return false };
         self.add(first, batch);
         // What was received before the time was over is in the batch, or held.
-        let _ = timeout(limits.batch_wait, self.fill(limits.batch_spans, batch)).await;
+        let _ = timeout(self.limits.batch_wait, self.fill(batch)).await;
         true
     }
 
-    async fn fill(&mut self, max_spans: usize, batch: &mut Vec<Span>) {
+    async fn fill(&mut self, batch: &mut Vec<Span>) {
+        let max_spans = self.limits.batch_spans;
         while batch.len() < max_spans {
             let Some(spans) = self.exchanges.recv().await else {
                 return;
@@ -167,8 +170,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_exchange_is_taken_or_refused_as_a_whole() {
-        let limits = limits(100, 50);
-        let (entrance, mut exit) = queue(limits);
+        let (entrance, mut exit) = queue(limits(100, 50));
         assert_eq!(entrance.push(exchange(40)), Ok(()));
         assert_eq!(entrance.push(exchange(59)), Ok(()));
         assert_eq!(entrance.room(), 1);
@@ -178,7 +180,7 @@ mod tests {
         let mut sizes = Vec::new();
         drop(entrance.exchanges);
         let mut batch = Vec::new();
-        while exit.batch(limits, &mut batch).await {
+        while exit.batch(&mut batch).await {
             sizes.push(batch.len());
             batch.clear();
         }
@@ -188,15 +190,14 @@ mod tests {
 
     #[tokio::test]
     async fn exchanges_that_fit_are_sent_together() {
-        let limits = limits(1_000, 100);
-        let (entrance, mut exit) = queue(limits);
+        let (entrance, mut exit) = queue(limits(1_000, 100));
         for _ in 0..5 {
             assert_eq!(entrance.push(exchange(40)), Ok(()));
         }
         let mut sizes = Vec::new();
         for _ in 0..3 {
             let mut batch = Vec::new();
-            assert!(exit.batch(limits, &mut batch).await);
+            assert!(exit.batch(&mut batch).await);
             sizes.push(batch.len());
         }
         // The last waits in vain for more.
