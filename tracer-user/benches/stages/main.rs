@@ -123,7 +123,7 @@ fn to_spans(group: &mut BenchmarkGroup<'_, WallTime>, recorded: &Recorded) {
     let told = |(exchange, sides, trace): &(&_, _, TraceContext)| {
         Traced::new(exchange, sides, *trace, &context).spans(0)
     };
-    let spans: Vec<Span> = traced.iter().flat_map(told).collect();
+    let spans: Vec<Vec<Span>> = traced.iter().map(told).collect();
     let encoder = Encoder::for_this_node();
     group.bench_function("otlp", |bencher| {
         bencher.iter(|| black_box(encoder.request(black_box(&spans))));

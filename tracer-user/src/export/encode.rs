@@ -6,7 +6,7 @@
 
 use opentelemetry_sdk::Resource;
 use prost::{
-    bytes::{BufMut, Bytes, BytesMut},
+    bytes::{BufMut, Bytes},
     encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len},
 };
 
@@ -51,22 +51,23 @@ impl Encoder {
         }
     }
 
-    /// A request with these spans.
-    pub fn request(&self, spans: &[Span]) -> Bytes {
-        let lengths: Vec<usize> = spans.iter().map(span_len).collect();
+    /// A request with the spans of these exchanges.
+    pub fn request(&self, exchanges: &[Vec<Span>]) -> Bytes {
+        let spans = || exchanges.iter().flatten();
+        let lengths: Vec<usize> = spans().map(span_len).collect();
         let of_spans: usize = lengths.iter().map(|length| field_len(2, *length)).sum();
         let of_scope = self.scope.len() + of_spans;
         let of_resource = self.resource.len() + field_len(2, of_scope);
-        let mut out = BytesMut::with_capacity(field_len(1, of_resource));
+        let mut out = Vec::with_capacity(field_len(1, of_resource));
         put_length(1, of_resource, &mut out);
         out.put_slice(&self.resource);
         put_length(2, of_scope, &mut out);
         out.put_slice(&self.scope);
-        for (span, length) in spans.iter().zip(lengths) {
+        for (span, length) in spans().zip(lengths) {
             put_length(2, length, &mut out);
             put_span(span, &mut out);
         }
-        out.freeze()
+        out.into()
     }
 }
 
@@ -94,7 +95,7 @@ fn span_len(span: &Span) -> usize {
         + fixed32_len(16)
 }
 
-fn put_span(span: &Span, out: &mut BytesMut) {
+fn put_span(span: &Span, out: &mut Vec<u8>) {
     put_bytes(1, &span.trace_id.0, out);
     put_bytes(2, &span.span_id.0, out);
     put_trace_state(span.trace_state.as_deref(), out);
@@ -143,7 +144,7 @@ fn event_len(event: &Event) -> usize {
             .sum::<usize>()
 }
 
-fn put_event(event: &Event, out: &mut BytesMut) {
+fn put_event(event: &Event, out: &mut Vec<u8>) {
     put_fixed64(1, event.at_unix_ns, out);
     put_text(2, event.name, out);
     for attribute in &event.attributes {
@@ -159,7 +160,7 @@ fn link_len(link: &Link) -> usize {
         + fixed32_len(6)
 }
 
-fn put_link(link: &Link, out: &mut BytesMut) {
+fn put_link(link: &Link, out: &mut Vec<u8>) {
     put_bytes(1, &link.trace_id.0, out);
     put_bytes(2, &link.span_id.0, out);
     put_trace_state(link.trace_state.as_deref(), out);
@@ -170,7 +171,7 @@ fn trace_state_len(list: Option<&str>) -> usize {
     list.map_or(0, |list| text_field_len(3, list))
 }
 
-fn put_trace_state(list: Option<&str>, out: &mut BytesMut) {
+fn put_trace_state(list: Option<&str>, out: &mut Vec<u8>) {
     if let Some(list) = list {
         put_text(3, list, out);
     }
@@ -181,7 +182,7 @@ fn attribute_len(attribute: &Attribute) -> usize {
     pair_len(attribute.key, value_len(&attribute.value))
 }
 
-fn put_attribute(attribute: &Attribute, out: &mut BytesMut) {
+fn put_attribute(attribute: &Attribute, out: &mut Vec<u8>) {
     put_text(1, attribute.key, out);
     put_length(2, value_len(&attribute.value), out);
     match &attribute.value {
@@ -237,31 +238,31 @@ fn field(tag: u32, bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-fn put_text(tag: u32, text: &str, out: &mut impl BufMut) {
+fn put_text(tag: u32, text: &str, out: &mut Vec<u8>) {
     put_bytes(tag, text.as_bytes(), out);
 }
 
-fn put_bytes(tag: u32, bytes: &[u8], out: &mut impl BufMut) {
+fn put_bytes(tag: u32, bytes: &[u8], out: &mut Vec<u8>) {
     put_length(tag, bytes.len(), out);
     out.put_slice(bytes);
 }
 
-fn put_length(tag: u32, length: usize, out: &mut impl BufMut) {
+fn put_length(tag: u32, length: usize, out: &mut Vec<u8>) {
     encode_key(tag, WireType::LengthDelimited, out);
     encode_varint(length as u64, out);
 }
 
-fn put_number(tag: u32, number: u64, out: &mut impl BufMut) {
+fn put_number(tag: u32, number: u64, out: &mut Vec<u8>) {
     encode_key(tag, WireType::Varint, out);
     encode_varint(number, out);
 }
 
-fn put_fixed64(tag: u32, number: u64, out: &mut impl BufMut) {
+fn put_fixed64(tag: u32, number: u64, out: &mut Vec<u8>) {
     encode_key(tag, WireType::SixtyFourBit, out);
     out.put_u64_le(number);
 }
 
-fn put_fixed32(tag: u32, number: u32, out: &mut impl BufMut) {
+fn put_fixed32(tag: u32, number: u32, out: &mut Vec<u8>) {
     encode_key(tag, WireType::ThirtyTwoBit, out);
     out.put_u32_le(number);
 }

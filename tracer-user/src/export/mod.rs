@@ -140,7 +140,7 @@ impl Exporter {
 async fn export(transport: Transport, encoder: Encoder, mut exit: Exit, counts: Arc<Counts>) {
     let mut batch = Vec::new();
     while exit.batch(&mut batch).await {
-        let spans = batch.len() as u64;
+        let spans = batch.iter().map(Vec::len).sum::<usize>() as u64;
         let request = encoder.request(&batch);
         batch.clear();
         let failed = match send(&transport, request).await {

@@ -101,35 +101,38 @@ impl Exit {
     /// left, and nothing will come.
     ///
     /// Exchanges are not cut: one that is larger than a batch is a batch of its own.
-    pub(super) async fn batch(&mut self, batch: &mut Vec<Span>) -> bool {
+    pub(super) async fn batch(&mut self, batch: &mut Vec<Vec<Span>>) -> bool {
         let first = match self.held.take() {
             Some(held) => Some(held),
             None => self.exchanges.recv().await,
         };
         let Some(first) = first else { return false };
-        self.add(first, batch);
+        let count = self.add(first, batch);
         // What was received before the time was over is in the batch, or held.
-        let _ = timeout(self.limits.batch_wait, self.fill(batch)).await;
+        let _ = timeout(self.limits.batch_wait, self.fill(count, batch)).await;
         true
     }
 
-    async fn fill(&mut self, batch: &mut Vec<Span>) {
+    async fn fill(&mut self, mut count: usize, batch: &mut Vec<Vec<Span>>) {
         let max_spans = self.limits.batch_spans;
-        while batch.len() < max_spans {
+        while count < max_spans {
             let Some(spans) = self.exchanges.recv().await else {
                 return;
             };
-            if batch.len() + spans.len() > max_spans {
+            if count + spans.len() > max_spans {
                 self.held = Some(spans);
                 return;
             }
-            self.add(spans, batch);
+            count += self.add(spans, batch);
         }
     }
 
-    fn add(&self, spans: Vec<Span>, batch: &mut Vec<Span>) {
-        self.waiting.fetch_sub(spans.len(), Ordering::Relaxed);
-        batch.extend(spans);
+    /// How many were added.
+    fn add(&self, spans: Vec<Span>, batch: &mut Vec<Vec<Span>>) -> usize {
+        let count = spans.len();
+        self.waiting.fetch_sub(count, Ordering::Relaxed);
+        batch.push(spans);
+        count
     }
 }
 
@@ -181,7 +184,7 @@ mod tests {
         drop(entrance.exchanges);
         let mut batch = Vec::new();
         while exit.batch(&mut batch).await {
-            sizes.push(batch.len());
+            sizes.push(batch.concat().len());
             batch.clear();
         }
         assert_eq!(sizes, [40, 59, 40]);
@@ -198,7 +201,7 @@ mod tests {
         for _ in 0..3 {
             let mut batch = Vec::new();
             assert!(exit.batch(&mut batch).await);
-            sizes.push(batch.len());
+            sizes.push(batch.concat().len());
         }
         // The last waits in vain for more.
         assert_eq!(sizes, [80, 80, 40]);

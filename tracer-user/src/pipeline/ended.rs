@@ -10,7 +10,9 @@ use crate::{
         waiting::Waiting,
         who::Side,
     },
-    span::{Allowance, Failures, Item, Span, Traced, Untraced, failed_connect_spans},
+    span::{
+        Allowance, Context, Failures, Item, Span, Traced, Untraced, failed_connect_spans, sides,
+    },
 };
 
 use super::{Counts, known::Known, shedding::Shedding};
@@ -68,12 +70,16 @@ impl Ended {
     /// An exchange is over.
     pub(super) fn exchange(&mut self, exchange: Exchange, known: &Known, out: &mut Vec<Vec<Span>>) {
         self.serving.done(&exchange);
-        let is_traced = exchange.asked.trace.sampled().is_some();
-        let over = Over::from(Item::Exchange(exchange));
-        if is_traced {
-            self.named(over, known, out);
-        } else {
-            self.make(&over, known, out);
+        if exchange.asked.trace.sampled().is_some() {
+            self.named(Over::from(Item::Exchange(exchange)), known, out);
+            return;
+        }
+        // Most are of this kind: it waits for no names, and nobody is looked up for it.
+        let context = known.context();
+        self.count(&exchange, &context);
+        if let Some(trace) = self.untraced.begin(&exchange) {
+            let sides = sides(&exchange);
+            self.tell(Traced::new(&exchange, &sides, trace, &context), out);
         }
     }
 
@@ -137,31 +143,41 @@ impl Ended {
 
     fn make(&mut self, over: &Over, known: &Known, out: &mut Vec<Vec<Span>>) {
         let context = known.context();
-        let made = match &over.item {
+        match &over.item {
             Item::Exchange(exchange) => {
-                self.counts.exchanges += 1;
-                self.failures.exchange(exchange, &context);
-                let named = exchange.asked.trace.sampled();
-                let Some(trace) = named.or_else(|| self.untraced.begin(exchange)) else {
-                    return;
-                };
-                let traced = Traced::new(exchange, &over.sides, trace, &context);
-                let admitted = self.shedding.admit(|| traced.edge(), exchange.ended_ns());
-                let Some(shed) = admitted else { return };
-                self.counts.exchanges_traced += 1;
-                traced.spans(shed)
+                self.count(exchange, &context);
+                if let Some(trace) = exchange.asked.trace.sampled() {
+                    self.tell(Traced::new(exchange, &over.sides, trace, &context), out);
+                }
             }
             Item::FailedConnect(..) if !self.shedding.has_room() => {
                 self.counts.failed_connects_left_out += 1;
-                return;
             }
             Item::FailedConnect(failed, correlation) => {
-                failed_connect_spans(failed, correlation, &over.sides, &context)
+                let spans = failed_connect_spans(failed, correlation, &over.sides, &context);
+                self.made(spans, out);
             }
-        };
-        self.shedding.made(made.len());
-        self.counts.spans += made.len() as u64;
-        out.push(made);
+        }
+    }
+
+    fn count(&mut self, exchange: &Exchange, context: &Context<'_>) {
+        self.counts.exchanges += 1;
+        self.failures.exchange(exchange, context);
+    }
+
+    /// Makes the spans of an exchange, if it is not shed.
+    fn tell(&mut self, traced: Traced<'_>, out: &mut Vec<Vec<Span>>) {
+        let admitted = self.shedding.admit(|| traced.edge(), traced.ended_ns());
+        if let Some(shed) = admitted {
+            self.counts.exchanges_traced += 1;
+            self.made(traced.spans(shed), out);
+        }
+    }
+
+    fn made(&mut self, spans: Vec<Span>, out: &mut Vec<Vec<Span>>) {
+        self.shedding.made(spans.len());
+        self.counts.spans += spans.len() as u64;
+        out.push(spans);
     }
 }
 

@@ -72,6 +72,11 @@ impl<'a> Traced<'a> {
         }
     }
 
+    /// When it was over, nanoseconds of `CLOCK_MONOTONIC`.
+    pub fn ended_ns(&self) -> u64 {
+        self.exchange.ended_ns()
+    }
+
     /// Who called whom.
     pub fn edge(&self) -> Edge {
         let decision = self.nat.as_ref().and_then(Nat::decision);

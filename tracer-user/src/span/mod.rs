@@ -38,6 +38,7 @@ pub use exchange::Traced;
 pub use failed_connect::spans as failed_connect_spans;
 pub use failures::{Failure, Failures};
 pub use item::Item;
+pub use party::sides;
 pub use untraced::Untraced;
 
 /// A finished span. Its kind is INTERNAL.

@@ -29,7 +29,7 @@ pub(super) struct Parties<'w> {
 }
 
 /// Client and server of an exchange, as its request shows them.
-pub(super) fn sides(exchange: &Exchange) -> [Side; 2] {
+pub fn sides(exchange: &Exchange) -> [Side; 2] {
     sides_of(&exchange.request.journey)
 }
 
