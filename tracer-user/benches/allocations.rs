@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use tracer_user::{capture::recording::Reader, pipeline::Pipeline};
+use tracer_user::{capture::recording::Reader, pipeline::Pipeline, span::Span};
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
@@ -31,14 +31,14 @@ fn main() -> anyhow::Result<()> {
     println!(
         "{{\"exchanges\":{},\"spans\":{},\"allocations\":{},\"allocated_bytes\":{}}}",
         pipeline.counts().exchanges_traced - counted,
-        spans.len(),
+        spans.iter().map(Vec::len).sum::<usize>(),
         after.total_blocks - before.total_blocks,
         after.total_bytes - before.total_bytes
     );
     Ok(())
 }
 
-fn replay(records: &[Vec<u8>], pipeline: &mut Pipeline, spans: &mut Vec<tracer_user::span::Span>) {
+fn replay(records: &[Vec<u8>], pipeline: &mut Pipeline, spans: &mut Vec<Vec<Span>>) {
     for record in records {
         pipeline.push(record, spans);
     }

@@ -90,8 +90,8 @@ fn clock_after(records: &[Vec<u8>], seconds: u64) -> Vec<u8> {
     .encode()
 }
 
-fn sources(spans: &[Span]) -> Vec<Option<String>> {
-    let exchanges = spans.iter().filter(|span| {
+fn sources(spans: &[Vec<Span>]) -> Vec<Option<String>> {
+    let exchanges = spans.iter().flatten().filter(|span| {
         let role = span.attributes.first().map(|attribute| &attribute.value);
         role == Some(&Value::Text("exchange".into()))
     });

@@ -23,7 +23,7 @@ fn replay(name: &str) -> (Vec<Span>, Counts) {
         pipeline.push(&record.unwrap(), &mut spans);
     }
     pipeline.finish(&mut spans);
-    (spans, pipeline.counts())
+    (spans.concat(), pipeline.counts())
 }
 
 /// A span in one line: ids, name, nanoseconds, attributes.

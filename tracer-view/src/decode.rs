@@ -1,6 +1,8 @@
 //! OTLP to spans. In: one `ExportTraceServiceRequest`. Out: the spans the viewer keeps, and how many it refused.
 //! Attributes the viewer does not show are not kept. Knows no transport and no store.
 
+mod hops;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -45,7 +47,12 @@ pub fn decode(request: &ExportTraceServiceRequest) -> Decoded {
                 .is_some_and(|s| s.name == DATA_PLANE_SCOPE);
             for otlp in &scope_spans.spans {
                 match span(otlp, &resource, by_hopspan, &mut names) {
-                    Some(span) => decoded.spans.push(span),
+                    Some((trace, span)) => {
+                        let hops = hops::below(otlp, &span, &mut names);
+                        decoded.spans.push((trace, span));
+                        let hops = hops.into_iter().map(|hop| (trace, hop));
+                        decoded.spans.extend(hops);
+                    }
                     None => decoded.rejected += 1,
                 }
             }

@@ -124,6 +124,10 @@ impl Report {
         ] {
             assert_eq!(self.number(&path), 0, "{path:?}: {}", self.0);
         }
+        for why in ["rate", "queue"] {
+            let shed = self.number(&["pipeline", "shed", why]);
+            assert_eq!(shed, 0, "exchanges shed, {why}: {}", self.0);
+        }
         assert_eq!(
             self.number(&["pipeline", "spans"]),
             self.number(&["export", "sent"]),

@@ -76,6 +76,7 @@ fn a_recording_gives_the_spans_that_were_exported() {
         pipeline.push(&record.unwrap(), &mut spans);
     }
     pipeline.finish(&mut spans);
+    let spans = spans.concat();
     std::fs::remove_dir_all(&directory).unwrap();
 
     let exported: BTreeSet<String> = outcome

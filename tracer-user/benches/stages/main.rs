@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use criterion::{BatchSize, BenchmarkGroup, Criterion, measurement::WallTime};
 use tracer_user::{
     decode::decode,
+    export::Encoder,
     http::{
         head::{RequestHead, ResponseHead},
         trace_context::TraceContext,
@@ -17,7 +18,7 @@ use tracer_user::{
     http2::{headers, hpack::Decoder},
     path::path,
     pipeline::Pipeline,
-    span::{Context, spans},
+    span::{Context, Detail, Item, Span, Traced},
 };
 
 use recorded::{Recorded, events, exchanges};
@@ -101,18 +102,31 @@ fn to_spans(group: &mut BenchmarkGroup<'_, WallTime>, recorded: &Recorded) {
         drop_reasons: &recorded.drop_reasons,
         who: &recorded.who,
         node: "node",
+        detail: Detail::Hop,
     };
-    let traced: Vec<(_, TraceContext)> = recorded
+    let traced: Vec<(_, _, TraceContext)> = recorded
         .exchanges
         .iter()
-        .filter_map(|exchange| Some((exchange, exchange.asked.trace.sampled()?)))
+        .filter_map(|exchange| {
+            let sides = Item::Exchange(exchange.clone()).sides();
+            Some((exchange, sides, exchange.asked.trace.sampled()?))
+        })
         .collect();
     group.bench_function("spans", |bencher| {
         bencher.iter(|| {
-            for (exchange, trace) in &traced {
-                black_box(spans(black_box(exchange), *trace, &context));
+            for (exchange, sides, trace) in &traced {
+                let traced = Traced::new(black_box(exchange), sides, *trace, &context);
+                black_box(traced.spans(0));
             }
         });
+    });
+    let told = |(exchange, sides, trace): &(&_, _, TraceContext)| {
+        Traced::new(exchange, sides, *trace, &context).spans(0)
+    };
+    let spans: Vec<Vec<Span>> = traced.iter().map(told).collect();
+    let encoder = Encoder::for_this_node();
+    group.bench_function("otlp", |bencher| {
+        bencher.iter(|| black_box(encoder.request(black_box(&spans))));
     });
 }
 

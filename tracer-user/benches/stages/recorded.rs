@@ -130,7 +130,7 @@ pub(crate) fn events(records: &[Record], mut each: impl FnMut(Event)) {
         match record {
             Record::Journey(journey) => flow.journey(journey.clone(), &mut each),
             Record::Fragment(fragment) => flow.fragment(fragment.clone(), &mut each),
-            Record::Read(read) => flow.read(*read).into_iter().for_each(&mut each),
+            Record::Read(read) => flow.read(*read, &mut each),
             Record::Close(close) => flow.close(close),
             _ => {}
         }

@@ -1,5 +1,7 @@
 //! A network device.
 
+use std::sync::Arc;
+
 use tracer_common::device as raw;
 
 use super::{DecodeError, plain::from_prefix};
@@ -19,7 +21,7 @@ pub struct Device {
     /// Which.
     pub id: DeviceId,
     /// Interface name, within its namespace.
-    pub name: String,
+    pub name: Arc<str>,
     /// What made it: "veth", "bridge", "vxlan"; empty for hardware.
     pub link_kind: String,
     /// It is a bridge.
@@ -35,7 +37,7 @@ pub(super) fn decode(bytes: &[u8], short: DecodeError) -> Result<Device, DecodeE
             netns: raw.netns,
             ifindex: raw.ifindex,
         },
-        name: text(&raw.name),
+        name: text(&raw.name).into(),
         link_kind: text(&raw.link_kind),
         is_bridge: raw.flags & raw::IS_BRIDGE != 0,
         is_bridge_port: raw.flags & raw::IS_BRIDGE_PORT != 0,

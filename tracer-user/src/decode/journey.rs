@@ -133,21 +133,21 @@ pub(super) fn decode(bytes: &[u8], short: DecodeError) -> Result<Journey, Decode
 
 fn decode_stamps(raw: &raw::Journey, count: usize) -> Result<Vec<Stamp>, DecodeError> {
     let mut last_ns = raw.start_ns;
-    raw.stamps[..count]
-        .iter()
-        .map(|stamp| {
-            // Clocks of two CPUs may differ by a few nanoseconds; time does not run backwards.
-            last_ns = last_ns.max(raw.start_ns.saturating_add(stamp.offset_ns.into()));
-            Ok(Stamp {
-                at_ns: last_ns,
-                hook: Hook::try_from(stamp.hook).map_err(value("stamp hook"))?,
-                device: (stamp.netns != 0).then_some(DeviceId {
-                    netns: stamp.netns,
-                    ifindex: stamp.ifindex,
-                }),
-            })
-        })
-        .collect()
+    // Collecting a Result would not know how many there are, and grow.
+    let mut stamps = Vec::with_capacity(count);
+    for stamp in raw.stamps.iter().take(count) {
+        // Clocks of two CPUs may differ by a few nanoseconds; time does not run backwards.
+        last_ns = last_ns.max(raw.start_ns.saturating_add(stamp.offset_ns.into()));
+        stamps.push(Stamp {
+            at_ns: last_ns,
+            hook: Hook::try_from(stamp.hook).map_err(value("stamp hook"))?,
+            device: (stamp.netns != 0).then_some(DeviceId {
+                netns: stamp.netns,
+                ifindex: stamp.ifindex,
+            }),
+        });
+    }
+    Ok(stamps)
 }
 
 fn value(field: &'static str) -> impl Fn(u8) -> DecodeError {

@@ -5,8 +5,8 @@ use std::time::Duration;
 /// The bounds of the export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Limits {
-    /// OTEL_BSP_MAX_QUEUE_SIZE: spans that wait for the collector. More are dropped and counted:
-    /// the agent's memory matters more than its spans. About 40 MiB when full.
+    /// OTEL_BSP_MAX_QUEUE_SIZE: spans that wait for the collector. Of more exchanges none are made: the
+    /// agent's memory matters more than its spans. About 40 MiB when full.
     pub(super) queue_spans: usize,
     /// OTEL_BSP_MAX_EXPORT_BATCH_SIZE: spans of one request, about 1 MiB of OTLP.
     pub(super) batch_spans: usize,

@@ -1,11 +1,15 @@
 //! Spans to a collector, by OTLP.
 //!
-//! In: spans, through a bounded queue. Out: batches over gRPC or HTTP, as the OTEL_EXPORTER_OTLP_*
+//! In: the spans of exchanges, through a bounded queue. Out: batches over gRPC or HTTP, as the OTEL_EXPORTER_OTLP_*
 //! variables say. The only stage that knows OTLP.
 
-mod convert;
+mod encode;
 mod limits;
+mod queue;
+#[cfg(test)]
+mod reference;
 mod resource;
+mod settings;
 mod transport;
 
 use std::{
@@ -16,16 +20,18 @@ use std::{
     time::Duration,
 };
 
-use opentelemetry_otlp::SpanExporter;
-use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
-use tokio::sync::mpsc;
-
 use crate::span::Span;
+use prost::bytes::Bytes;
 
+pub use encode::Encoder;
+pub use queue::Queue;
 pub use resource::node_name;
+pub use settings::SettingsError;
 pub use transport::TransportError;
 
 use limits::Limits;
+use queue::{Entrance, Exit};
+use transport::{SendError, Transport};
 
 /// Waits before a failed batch is sent again; after the last it is given up.
 const RETRY_WAITS: [Duration; 3] = [
@@ -33,6 +39,9 @@ const RETRY_WAITS: [Duration; 3] = [
     Duration::from_secs(1),
     Duration::from_secs(3),
 ];
+
+/// A collector that asks for more patience is asked again nonetheless: what waits meanwhile is bounded.
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// What became of the spans.
 #[derive(Debug, Default)]
@@ -49,22 +58,13 @@ pub struct Totals {
     pub sent: u64,
     /// Refused by the collector, or it could not be reached.
     pub failed: u64,
-    /// Dropped because the queue was full.
+    /// Dropped because the queue was full, though whoever made them was to ask first.
     pub dropped: u64,
-}
-
-/// The spans that wait.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Queue {
-    /// How many wait to be sent.
-    pub spans: u64,
-    /// How many can, before any is dropped.
-    pub max_spans: u64,
 }
 
 /// The way into the queue.
 pub struct Exporter {
-    queue: mpsc::Sender<Span>,
+    queue: Entrance,
     counts: Arc<Counts>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -76,12 +76,11 @@ impl Exporter {
     ///
     /// When the OTEL_EXPORTER_OTLP_* variables make no sense.
     pub fn start() -> Result<Self, TransportError> {
-        let mut exporter = transport::exporter()?;
-        exporter.set_resource(&resource::resource());
+        let transport = Transport::from_environment()?;
+        let encoder = Encoder::for_this_node();
         let counts = Arc::new(Counts::default());
-        let limits = Limits::from_environment();
-        let (queue, spans) = mpsc::channel(limits.queue_spans);
-        let task = tokio::spawn(export(exporter, limits, spans, Arc::clone(&counts)));
+        let (queue, exit) = queue::queue(Limits::from_environment());
+        let task = tokio::spawn(export(transport, encoder, exit, Arc::clone(&counts)));
         Ok(Self {
             queue,
             counts,
@@ -89,16 +88,20 @@ impl Exporter {
         })
     }
 
-    /// Puts a span into the queue; a full queue drops it and counts it.
-    pub fn push(&self, span: Span) {
-        if self.queue.try_send(span).is_err()
-            && self.counts.dropped.fetch_add(1, Ordering::Relaxed) == 0
-        {
-            let waiting = self.queue.max_capacity();
-            tracing::error!(
-                "spans are dropped: {waiting} wait for the collector; is it slow or away?"
-            );
+    /// Puts the spans of an exchange into the queue. Where there was no [`room`](Self::room) before, they
+    /// are dropped and counted.
+    pub fn push(&self, spans: Vec<Span>) {
+        if let Err(spans) = self.queue.push(spans) {
+            let dropped = spans.len() as u64;
+            if self.counts.dropped.fetch_add(dropped, Ordering::Relaxed) == 0 {
+                tracing::error!("spans are dropped: the export queue is full");
+            }
         }
+    }
+
+    /// How many spans more the queue takes. The last exchange may be more than that.
+    pub fn room(&self) -> usize {
+        self.queue.room()
     }
 
     /// What became of the spans so far.
@@ -112,11 +115,7 @@ impl Exporter {
 
     /// How full the queue is.
     pub fn queue(&self) -> Queue {
-        let max_spans = self.queue.max_capacity() as u64;
-        Queue {
-            spans: max_spans - self.queue.capacity() as u64,
-            max_spans,
-        }
+        self.queue.queue()
     }
 
     /// Sends what is queued, for at most `deadline`.
@@ -138,59 +137,42 @@ impl Exporter {
     }
 }
 
-async fn export(
-    exporter: SpanExporter,
-    limits: Limits,
-    mut spans: mpsc::Receiver<Span>,
-    counts: Arc<Counts>,
-) {
-    let mut batch = Vec::with_capacity(limits.batch_spans);
-    while let Some(first) = spans.recv().await {
-        batch.push(first);
-        fill(&mut batch, &mut spans, limits).await;
-        let sent = batch.len() as u64;
-        let counter = match send(&exporter, &batch).await {
-            Ok(()) => &counts.sent,
+async fn export(transport: Transport, encoder: Encoder, mut exit: Exit, counts: Arc<Counts>) {
+    let mut batch = Vec::new();
+    while exit.batch(&mut batch).await {
+        let spans = batch.iter().map(Vec::len).sum::<usize>() as u64;
+        let request = encoder.request(&batch);
+        batch.clear();
+        let failed = match send(&transport, request).await {
+            Ok(refused) => refused.min(spans),
             Err(error) => {
                 if counts.failed.load(Ordering::Relaxed) == 0 {
                     tracing::error!(
                         "spans are lost: {error}; is OTEL_EXPORTER_OTLP_ENDPOINT right?"
                     );
                 }
-                &counts.failed
+                spans
             }
         };
-        counter.fetch_add(sent, Ordering::Relaxed);
-        batch.clear();
+        counts.failed.fetch_add(failed, Ordering::Relaxed);
+        counts.sent.fetch_add(spans - failed, Ordering::Relaxed);
     }
 }
 
-/// Adds spans until the batch is full, its time is over, or none will come.
-async fn fill(batch: &mut Vec<Span>, spans: &mut mpsc::Receiver<Span>, limits: Limits) {
-    let full = async {
-        while batch.len() < limits.batch_spans {
-            let room = limits.batch_spans - batch.len();
-            if spans.recv_many(batch, room).await == 0 {
-                return;
+/// Sends a request, again if need be: span ids are derived, so a collector that has taken a request
+/// whose answer was lost sees the same spans again and not new ones. Returns how many it has refused.
+async fn send(transport: &Transport, request: Bytes) -> Result<u64, SendError> {
+    for wait in RETRY_WAITS {
+        match transport.send(request.clone()).await {
+            Err(error) if error.can_retry => {
+                let asked = error.retry_after.unwrap_or_default();
+                tokio::time::sleep(wait.max(asked.min(MAX_WAIT))).await;
             }
-        }
-    };
-    // What was received before the time was over is in the batch.
-    let _ = tokio::time::timeout(limits.batch_wait, full).await;
-}
-
-/// Sends a batch, again if need be: span ids are derived, so a collector that has taken a batch
-/// whose answer was lost sees the same spans again and not new ones.
-async fn send(exporter: &SpanExporter, batch: &[Span]) -> Result<(), String> {
-    let mut waits = RETRY_WAITS.iter();
-    loop {
-        let spans: Vec<SpanData> = batch.iter().map(convert::span_data).collect();
-        let Err(error) = exporter.export(spans).await else {
-            return Ok(());
-        };
-        match waits.next() {
-            Some(wait) => tokio::time::sleep(*wait).await,
-            None => return Err(error.to_string()),
+            done => return done,
         }
     }
+    transport.send(request).await
 }
+
+#[cfg(test)]
+mod tests;

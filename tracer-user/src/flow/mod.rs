@@ -197,12 +197,12 @@ impl Flow {
     }
 
     /// Which messages a read has taken out of its socket's receive queue.
-    pub fn read(&mut self, read: Read) -> Vec<Event> {
+    pub fn read(&mut self, read: Read, each: &mut impl FnMut(Event)) {
         let Read { at_ns, tgid, .. } = read;
         let client_cookie = self.client_of_server.get(&read.cookie).copied();
         let connection = ConnectionId(client_cookie.unwrap_or(read.cookie));
         let Some(known) = self.by_client.get_mut(&connection.0) else {
-            return Vec::new();
+            return;
         };
         known.last_ns = at_ns;
         let unread = if client_cookie.is_some() {
@@ -210,16 +210,14 @@ impl Flow {
         } else {
             &mut known.unread_responses
         };
-        let mut events = Vec::new();
         while let Some(seq) = unread.pop_front_if(|seq| before(*seq, read.read_seq)) {
             let kind = if client_cookie.is_some() {
                 EventKind::RequestRead { seq, at_ns, tgid }
             } else {
                 EventKind::ResponseRead { seq, at_ns }
             };
-            events.push(Event { connection, kind });
+            each(Event { connection, kind });
         }
-        events
     }
 
     /// A socket's receive window has closed or opened; `None` where it is of no connection known here.
@@ -271,61 +269,53 @@ impl Flow {
     /// Tells what has ended, and forgets that and what has been idle for long.
     pub fn expire(&mut self, now_ns: u64) -> Vec<Event> {
         self.losses.fragments_unplaced += self.waiting.expire(now_ns);
-        let mut events = self.endings(now_ns);
-        events.extend(self.failures.told(now_ns.saturating_sub(ENDING_NS)));
         let idle_ns = if self.by_client.len() > MAX_CONNECTIONS / 2 {
             CROWDED_IDLE_NS
         } else {
             IDLE_NS
         };
-        events.extend(self.forget_if(|client_cookie, connection| {
+        let until_ns = now_ns.saturating_sub(ENDING_NS);
+        self.tell(now_ns, until_ns, |client_cookie, connection| {
             let is_over = connection.is_client_closed && connection.ended(now_ns).is_some();
             let silent_ns = now_ns.saturating_sub(connection.last_ns);
             let is_unused = is_remote(client_cookie) && !connection.has_carried;
             is_over || silent_ns > idle_ns || (is_unused && silent_ns > UNUSED_NS)
-        }));
-        events
-    }
-
-    /// What has ended since this was asked last. A client that is closed tells it again: it may have
-    /// asked in vain between the server's end and its own.
-    fn endings(&mut self, now_ns: u64) -> Vec<Event> {
-        let mut events: Vec<Event> = self
-            .by_client
-            .iter_mut()
-            .filter(|(_, connection)| !connection.is_ending_told || connection.is_client_closed)
-            .filter_map(|(client_cookie, connection)| {
-                let ending = connection.ended(now_ns)?;
-                connection.is_ending_told = true;
-                Some(ConnectionId(*client_cookie).event(EventKind::Ended(ending)))
-            })
-            .collect();
-        // The order of a hash map is not for others to depend on.
-        events.sort_unstable_by_key(|event| event.connection);
-        events
+        })
     }
 
     /// Forgets everything: no record will come any more.
     pub fn finish(&mut self) -> Vec<Event> {
-        let mut events = self.endings(u64::MAX);
-        events.extend(self.failures.told(u64::MAX));
-        events.extend(self.forget_if(|_, _| true));
-        events
+        self.tell(u64::MAX, u64::MAX, |_, _| true)
     }
 
-    fn forget_if(&mut self, over: impl Fn(u64, &Connection) -> bool) -> Vec<Event> {
-        let mut forgotten: Vec<u64> = self
-            .by_client
-            .iter()
-            .filter(|(client_cookie, connection)| over(**client_cookie, connection))
-            .map(|(client_cookie, _)| *client_cookie)
-            .collect();
+    /// What has ended since this was asked last, the connects that had failed until then, and what is
+    /// `over` and forgotten. A client that is closed tells its end again: it may have asked in vain
+    /// between the server's end and its own.
+    fn tell(
+        &mut self,
+        now_ns: u64,
+        failed_until_ns: u64,
+        over: impl Fn(u64, &Connection) -> bool,
+    ) -> Vec<Event> {
+        let (mut events, mut forgotten) = (Vec::new(), Vec::new());
+        for (client_cookie, connection) in &mut self.by_client {
+            if (!connection.is_ending_told || connection.is_client_closed)
+                && let Some(ending) = connection.ended(now_ns)
+            {
+                connection.is_ending_told = true;
+                events.push(ConnectionId(*client_cookie).event(EventKind::Ended(ending)));
+            }
+            if over(*client_cookie, connection) {
+                forgotten.push(*client_cookie);
+            }
+        }
         // The order of a hash map is not for others to depend on.
+        events.sort_unstable_by_key(|event| event.connection);
         forgotten.sort_unstable();
+        events.extend(self.failures.told(failed_until_ns));
         let forgotten = forgotten.into_iter();
-        forgotten
-            .filter_map(|client_cookie| self.forget_one(client_cookie))
-            .collect()
+        events.extend(forgotten.filter_map(|client_cookie| self.forget_one(client_cookie)));
+        events
     }
 
     fn forget_one(&mut self, client_cookie: u64) -> Option<Event> {

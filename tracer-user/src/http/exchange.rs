@@ -220,3 +220,20 @@ pub struct Exchange {
     /// How the connection ended while an answer was still expected.
     pub ending: Option<Ending>,
 }
+
+impl Exchange {
+    /// The messages that were seen, in order.
+    pub fn legs(&self) -> impl Iterator<Item = &Leg> {
+        let connect = self.connect.iter().flat_map(Connect::legs);
+        let answer = self.response.iter().chain(&self.trailers);
+        connect.chain([&self.request]).chain(answer)
+    }
+
+    /// When it was over: the last message was read, or the connection ended.
+    pub fn ended_ns(&self) -> u64 {
+        let last = self.trailers.as_ref().or(self.response.as_ref());
+        let last_ns = last.unwrap_or(&self.request).end_ns();
+        let ending_ns = self.ending.map_or(0, |ending| ending.at_ns);
+        last_ns.max(ending_ns)
+    }
+}

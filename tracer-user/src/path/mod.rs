@@ -9,6 +9,8 @@ mod lost;
 mod name;
 mod overlay;
 
+use std::sync::Arc;
+
 use tracer_common::{hook::Hook, journey::End};
 
 use crate::decode::{Device, DropReasons, Journey, Stamp};
@@ -27,7 +29,7 @@ pub struct Hop {
     /// The first nanosecond after it.
     pub end_ns: u64,
     /// The device it belongs to, by its name in its own namespace.
-    pub interface: Option<String>,
+    pub interface: Option<Arc<str>>,
 }
 
 /// The hops of one message on this node.
@@ -225,7 +227,7 @@ fn own_device<'d>(
         (Some(_), Some(to)) if to.is_bridge => true,
         (Some(from), Some(to)) => {
             let to_is_port = to.is_bridge_port && !from.is_bridge_port;
-            let from_is_pod = from.name == "eth0" && !from.is_bridge_port;
+            let from_is_pod = &*from.name == "eth0" && !from.is_bridge_port;
             to_is_port || (from_is_pod && to.link_kind == "veth")
         }
         _ => false,

@@ -88,7 +88,7 @@ fn stamp(line: &str, devices: &mut Devices) -> Stamp {
         };
         devices.insert(Device {
             id,
-            name: name.to_owned(),
+            name: name.into(),
             link_kind: kind.to_owned(),
             is_bridge: kind == "bridge",
             is_bridge_port: parts.next() == Some("port"),

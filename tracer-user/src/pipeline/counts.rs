@@ -4,6 +4,8 @@
 
 use crate::{flow, http, http2, identity::who::Known};
 
+use super::Shed;
+
 /// Records, exchanges and spans so far, and what was lost on the way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
@@ -13,11 +15,14 @@ pub struct Counts {
     pub records_refused: u64,
     /// Exchanges completed or given up.
     pub exchanges: u64,
-    /// Exchanges whose request carried a sampled trace context, or that were given a trace.
+    /// Exchanges that have spans: their request carried a sampled trace context, or they were given a
+    /// trace.
     pub exchanges_traced: u64,
     /// Exchanges without a context that were given no trace because there were more than allowed.
     pub untraced_left_out: u64,
-    /// Of those, the ones whose pods had no names yet when it was time for their spans.
+    /// Exchanges that have no spans because there was no room for them, or more than allowed.
+    pub shed: Shed,
+    /// Of the exchanges, the ones whose pods had no names yet when it was time for their spans.
     pub exchanges_unnamed: u64,
     /// Connections that could not be opened.
     pub failed_connects: u64,

@@ -236,7 +236,8 @@ impl Agent {
 struct Stream {
     pipeline: Pipeline,
     recorder: Option<recording::Writer>,
-    spans: Vec<Span>,
+    /// Of each exchange or connect together.
+    spans: Vec<Vec<Span>>,
 }
 
 impl Stream {
@@ -251,9 +252,11 @@ impl Stream {
     }
 
     fn export(&mut self, exporter: &Exporter) {
-        for span in self.spans.drain(..) {
-            exporter.push(span);
+        for spans in self.spans.drain(..) {
+            exporter.push(spans);
         }
+        // Until the next time, no more are made than there is room for.
+        self.pipeline.set_room(exporter.room());
     }
 }
 

@@ -212,6 +212,8 @@ fn stages(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
     let (mut totals, mut by_stage) = (Vec::new(), Vec::new());
     for (name, count) in &counts {
         match count {
+            // It has a name of its own, beside the spans.
+            Value::Object(_) if name == "shed" => {}
             Value::Object(losses) => {
                 by_stage.extend(losses.iter().filter_map(|(reason, count)| {
                     let labels = [("stage", name.as_str()), ("reason", reason.as_str())];
@@ -238,13 +240,20 @@ fn export(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
     let spans = numbers.export;
     page.counters(
         "hopspan_spans",
-        "Spans by what became of them: sent to the collector, failed there, or dropped because the queue was full",
+        "Spans by what became of them: sent to the collector, failed there, or dropped before it",
         "result",
         [
             ("dropped", spans.dropped),
             ("failed", spans.failed),
             ("sent", spans.sent),
         ],
+    )?;
+    let shed = numbers.pipeline.shed;
+    page.counters(
+        "hopspan_exchanges_shed",
+        "Exchanges of sampled traces that have no spans: above --max-exchanges-per-second, or because the queue was full",
+        "reason",
+        [("queue", shed.queue), ("rate", shed.rate)],
     )?;
     page.gauge(
         "hopspan_export_queue_spans",
@@ -253,7 +262,7 @@ fn export(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
     )?;
     page.gauge(
         "hopspan_export_queue_max_spans",
-        "Spans that can wait before any is dropped",
+        "Spans that can wait before exchanges are shed",
         signed(numbers.queue.max_spans),
     )
 }

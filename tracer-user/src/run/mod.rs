@@ -23,6 +23,7 @@ use crate::{
     attach::{self, Follow, Missing, Options, cgroup2, loss},
     export::{Exporter, node_name},
     pipeline::{FAILED_CONNECTS_PER_SECOND, Pipeline},
+    span::Detail,
 };
 
 pub use names::NamesArgs;
@@ -70,6 +71,18 @@ pub struct Args {
     /// one container
     #[arg(long, value_name = "RATE", default_value_t = FAILED_CONNECTS_PER_SECOND)]
     pub failed_connects: u32,
+
+    /// Export at most RATE exchanges a second: of each pair of caller and service a fair share, so that a
+    /// noisy one hides no quiet one; after a pause as many again [default: all]
+    #[arg(long, value_name = "RATE", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_exchanges_per_second: Option<u32>,
+
+    /// What has a span of its own: exchange, path (connect, request, response), or hop
+    ///
+    /// Of a path, the hops are events of its span; of an exchange, connect, request and response with
+    /// their hops are attributes of it.
+    #[arg(long, value_name = "DETAIL", default_value_t = Detail::Hop)]
+    pub detail: Detail,
 
     /// Give up a request that was not answered after SECONDS
     ///
@@ -144,6 +157,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut pipeline = Pipeline::new(node);
     pipeline.trace_untraced(args.untraced);
     pipeline.tell_failed_connects(args.failed_connects);
+    pipeline.tell_in_detail(args.detail);
+    if let Some(per_second) = args.max_exchanges_per_second {
+        pipeline.tell_exchanges(per_second);
+    }
     pipeline.wait_for_response(u64::from(args.response_timeout) * 1_000_000_000);
     status.set_missing(names(&attached.missing));
     let mut agent = Agent::new(

@@ -60,6 +60,8 @@ impl Report {
             ("records refused", self.pipeline.records_refused),
             ("spans not taken by the collector", self.export.failed),
             ("spans dropped before it", self.export.dropped),
+            ("exchanges shed for want of room", self.pipeline.shed.queue),
+            ("exchanges shed above the rate", self.pipeline.shed.rate),
         ];
         let lost: Vec<String> = lost
             .iter()

@@ -55,6 +55,23 @@ pub(super) mod key {
     pub(crate) const HALF: &str = "hopspan.half";
     /// What of this span was not seen.
     pub(crate) const INCOMPLETE: &str = "hopspan.incomplete";
+    /// Exchanges of the same services that were left out since the last that was not.
+    pub(crate) const SHED: &str = "hopspan.shed";
+    /// Of a hop that is an event: how long it took. All durations are nanoseconds.
+    pub(crate) const DURATION_NS: &str = "hopspan.duration_ns";
+    /// Hops that have neither spans nor events, in order, with their devices and nanoseconds.
+    pub(crate) const HOPS: &str = "hopspan.hops";
+    /// The same of the connect of an exchange whose paths have no spans; and how long it took.
+    pub(crate) const CONNECT_HOPS: &str = "hopspan.connect.hops";
+    pub(crate) const CONNECT_DURATION_NS: &str = "hopspan.connect.duration_ns";
+    /// Of its request.
+    pub(crate) const REQUEST_HOPS: &str = "hopspan.request.hops";
+    pub(crate) const REQUEST_DURATION_NS: &str = "hopspan.request.duration_ns";
+    /// Of its response.
+    pub(crate) const RESPONSE_HOPS: &str = "hopspan.response.hops";
+    pub(crate) const RESPONSE_DURATION_NS: &str = "hopspan.response.duration_ns";
+    /// From the server's reading of the request until it sent the response.
+    pub(crate) const SERVER_DURATION_NS: &str = "hopspan.server.duration_ns";
 }
 
 /// The value of an attribute.
@@ -102,6 +119,11 @@ impl Attribute {
             key,
             value: Value::Bool(value),
         }
+    }
+
+    /// Nanoseconds.
+    pub fn duration(key: &'static str, duration_ns: u64) -> Self {
+        Self::int(key, i64::try_from(duration_ns).unwrap_or(i64::MAX))
     }
 
     /// A number.

@@ -24,14 +24,16 @@ use crate::{
 };
 
 use super::{
-    Link, Span,
+    Context, Link, Span,
     attribute::{Attribute, key},
-    exchange::{Context, Draft, Maker, exchange_id},
+    exchange::exchange_id,
     half,
     id::derive,
+    maker::{Draft, Maker},
     message,
     nat::Nat,
     party::{Parties, sides_of},
+    paths::connect_path,
 };
 
 const CONNECT: &str = "connect";
@@ -65,10 +67,11 @@ pub(super) fn sides(failed: &FailedConnect) -> [who::Side; 2] {
     [source, destination]
 }
 
-/// The spans, the connect first.
+/// The spans, the connect first; `sides` is who took part, as [`Item::sides`](super::Item::sides) says.
 pub fn spans(
     failed: &FailedConnect,
     correlation: &Correlation,
+    sides: &[who::Side; 2],
     context: &Context<'_>,
 ) -> Vec<Span> {
     let joined = match correlation {
@@ -91,6 +94,7 @@ pub fn spans(
         Some(_) => None,
         None => refusal(failed, context),
     };
+    let parties = Parties::of(sides, Some(asked), context.who);
     let mut maker = Maker {
         trace: TraceContext {
             trace_id,
@@ -103,12 +107,12 @@ pub fn spans(
         context,
         nat: nat.as_ref(),
         refusal,
-        parties: Parties::of(&sides(failed), Some(asked), context.who),
+        parties: &parties,
         half: failed.connect.as_ref().and_then(half::of_connect),
         spans: Vec::new(),
     };
     maker.connect(failed, parent);
-    let attributes = attributes(failed, correlation, &maker);
+    let attributes = attributes(failed, correlation, refusal);
     let mut spans = maker.spans;
     if let Some(connect) = spans.first_mut() {
         connect.attributes.extend(attributes);
@@ -123,16 +127,16 @@ impl Maker<'_> {
     fn connect(&mut self, failed: &FailedConnect, parent: SpanId) {
         let socket = &failed.socket;
         if let Some(connect) = &failed.connect {
-            let mut path = self.connect_path(connect);
+            let mut path = connect_path(connect, self.context);
             path.start_at(socket.began_ns);
             let legs: Vec<&Leg> = connect.legs().collect();
             self.leg(parent, CONNECT, &legs, &path);
         } else {
-            let mut attributes = vec![Attribute::text(key::INCOMPLETE, "path")];
+            let mut attributes = self.attributes(CONNECT);
+            attributes.push(Attribute::text(key::INCOMPLETE, "path"));
             self.party_attributes(&mut attributes);
             let draft = Draft {
-                part: CONNECT.into(),
-                role: CONNECT,
+                span_id: self.id(CONNECT),
                 name: CONNECT.into(),
                 start_ns: socket.began_ns,
                 end_ns: socket.at_ns,
@@ -151,7 +155,7 @@ impl Maker<'_> {
 fn attributes(
     failed: &FailedConnect,
     correlation: &Correlation,
-    maker: &Maker<'_>,
+    refusal: Option<&Refusal>,
 ) -> Vec<Attribute> {
     let [source, destination] = sides(failed).map(|side| side.socket);
     let mut attributes = vec![
@@ -173,7 +177,7 @@ fn attributes(
         Correlation::Ambiguous(_) => Some("ambiguous"),
     };
     attributes.extend(known.map(|known| Attribute::text(key::CORRELATION, known)));
-    if let Some(refusal) = maker.refusal {
+    if let Some(refusal) = refusal {
         attributes.extend([
             Attribute::text(key::KUBE_PROXY_SERVICE, refusal.service.to_string()),
             Attribute::text(key::KUBE_PROXY_RULE, refusal.chains.join(" > ")),
@@ -248,7 +252,7 @@ fn seed(failed: &FailedConnect, trace_id: TraceId, parent_id: SpanId, node: &str
         parent_id,
         flags: SAMPLED,
     };
-    derive(&trace, 0, &identity(failed, node))
+    derive(&trace, 0, identity(failed, node))
 }
 
 fn trace_id(failed: &FailedConnect, node: &str) -> TraceId {

@@ -61,7 +61,7 @@ impl Failures {
     /// A connection could not be opened, told or left out.
     pub fn failed_connect(&mut self, failed: &FailedConnect, context: &Context<'_>) {
         let legs: Vec<&Leg> = failed.connect.iter().flat_map(Connect::legs).collect();
-        self.retransmissions(&legs, context);
+        self.retransmissions(legs.iter().copied(), context);
         let asked = failed.socket.sent.destination;
         let service = match &failed.connect {
             Some(connect) => service(&connect.syn.journey, context.rules),
@@ -78,22 +78,9 @@ impl Failures {
 
     /// An exchange is over.
     pub fn exchange(&mut self, exchange: &Exchange, context: &Context<'_>) {
-        let connect = exchange.connect.as_ref();
-        let connect = connect.map(|connect| [Some(&connect.syn), connect.syn_ack.as_ref()]);
-        let legs = [
-            Some(&exchange.request),
-            exchange.response.as_ref(),
-            exchange.trailers.as_ref(),
-        ];
-        let legs: Vec<&Leg> = connect
-            .into_iter()
-            .flatten()
-            .chain(legs)
-            .flatten()
-            .collect();
-        self.retransmissions(&legs, context);
+        self.retransmissions(exchange.legs(), context);
         let service = || service(&exchange.request.journey, context.rules);
-        let zero_windows: usize = legs.iter().map(|leg| leg.zero_windows.len()).sum();
+        let zero_windows: usize = exchange.legs().map(|leg| leg.zero_windows.len()).sum();
         for _ in 0..zero_windows {
             self.count(Failure::of_no_hop("zero_window", service()));
         }
@@ -106,8 +93,12 @@ impl Failures {
 
     /// Packets of these messages were sent again; the hop is where the one before was dropped, if it
     /// was.
-    pub fn retransmissions(&mut self, legs: &[&Leg], context: &Context<'_>) {
-        for leg in legs {
+    pub fn retransmissions<'l>(
+        &mut self,
+        legs: impl Iterator<Item = &'l Leg>,
+        context: &Context<'_>,
+    ) {
+        for leg in legs.filter(|leg| !leg.earlier.is_empty()) {
             let packets = leg.packets();
             for before in packets.iter().take(packets.len().saturating_sub(1)) {
                 let hop = context.lost(before).and_then(|lost| lost.hop);

@@ -4,6 +4,8 @@
 //! connect, request, response, and the wire between them, of which the one knows when the packet left
 //! and the other when it arrived. Whoever joins spans of one id has the whole.
 
+use std::fmt::{self, Display};
+
 use crate::{
     flow::Side,
     http::{Connect, Exchange, Leg},
@@ -35,14 +37,14 @@ fn crosses(leg: &Leg) -> bool {
 
 /// What tells a hop of this node from others of its path. A node may see both halves of an exchange,
 /// each for itself, where a packet takes the way over another node.
-pub(super) fn hop_part(role: &str, node: &str, half: Option<Side>, index: usize) -> String {
-    match half {
-        None => format!("{role} {node} {index}"),
-        Some(half) => format!("{role} {node} {} {index}", message::side(half)),
-    }
+pub(super) fn hop_part(role: &str, node: &str, half: Option<Side>, index: usize) -> impl Display {
+    fmt::from_fn(move |f| match half {
+        None => write!(f, "{role} {node} {index}"),
+        Some(half) => write!(f, "{role} {node} {} {index}", message::side(half)),
+    })
 }
 
 /// What tells a wire from others, alike on both nodes: of a connect the SYN's is the first.
-pub(super) fn wire_part(role: &str, number: usize) -> String {
-    format!("{role} wire {number}")
+pub(super) fn wire_part(role: &str, number: usize) -> impl Display {
+    fmt::from_fn(move |f| write!(f, "{role} wire {number}"))
 }

@@ -1,5 +1,7 @@
 //! Span ids that every node derives alike.
 
+use std::fmt::{self, Display, Write};
+
 use sha2::{Digest as _, Sha256};
 
 use crate::http::trace_context::{SpanId, TraceContext};
@@ -8,12 +10,13 @@ use crate::http::trace_context::{SpanId, TraceContext};
 ///
 /// Two nodes that each see half of an exchange agree on it, and a batch that is sent twice gives
 /// the same spans. `part` tells apart the spans of one exchange.
-pub(super) fn derive(context: &TraceContext, seq: u32, part: &str) -> SpanId {
+pub(super) fn derive(context: &TraceContext, seq: u32, part: impl Display) -> SpanId {
     let mut hash = Sha256::new();
     hash.update(context.trace_id.0);
     hash.update(context.parent_id.0);
     hash.update(seq.to_be_bytes());
-    hash.update(part);
+    // Hashes as it writes: no string is made of it. A hash takes everything.
+    let _ = write!(Hashed(&mut hash), "{part}");
     let digest = hash.finalize();
     let mut id = [0; 8];
     id.copy_from_slice(&digest[..8]);
@@ -22,6 +25,16 @@ pub(super) fn derive(context: &TraceContext, seq: u32, part: &str) -> SpanId {
         id[7] = 1;
     }
     SpanId(id)
+}
+
+/// Text that goes into a hash.
+struct Hashed<'h>(&'h mut Sha256);
+
+impl Write for Hashed<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.update(text);
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -28,12 +28,4 @@ impl Item {
             Self::FailedConnect(failed, _) => failed_connect::sides(failed),
         }
     }
-
-    /// Whether there will be spans of it, as far as can be said before they are made.
-    pub fn is_traced(&self) -> bool {
-        match self {
-            Self::Exchange(exchange) => exchange.asked.trace.sampled().is_some(),
-            Self::FailedConnect(..) => true,
-        }
-    }
 }

@@ -12,8 +12,7 @@ use crate::{
 use super::attribute::Attribute;
 
 /// What was asked.
-pub(super) fn asked(asked: &Asked) -> Vec<Attribute> {
-    let mut attributes = Vec::new();
+pub(super) fn asked(asked: &Asked, attributes: &mut Vec<Attribute>) {
     if let Some(method) = &asked.method {
         attributes.push(Attribute::text(
             semconv::HTTP_REQUEST_METHOD,
@@ -39,7 +38,6 @@ pub(super) fn asked(asked: &Asked) -> Vec<Attribute> {
         attributes.push(Attribute::text(RPC_SERVICE, rpc.service.clone()));
         attributes.push(Attribute::text(RPC_METHOD, rpc.method.clone()));
     }
-    attributes
 }
 
 // The names that the project's design fixes; the conventions are about to change them.
@@ -49,14 +47,14 @@ const RPC_METHOD: &str = "rpc.method";
 const RPC_GRPC_STATUS_CODE: &str = "rpc.grpc.status_code";
 
 /// What was answered.
-pub(super) fn answered(answered: &Answered) -> Vec<Attribute> {
+pub(super) fn answered(answered: &Answered) -> impl Iterator<Item = Attribute> {
     let status = answered
         .status
         .map(|status| Attribute::int(semconv::HTTP_RESPONSE_STATUS_CODE, status));
     let grpc_status = answered
         .grpc_status
         .map(|status| Attribute::int(RPC_GRPC_STATUS_CODE, status));
-    status.into_iter().chain(grpc_status).collect()
+    status.into_iter().chain(grpc_status)
 }
 
 /// The value of `error.type`, which is also the status of the exchange: a gRPC status other than OK,

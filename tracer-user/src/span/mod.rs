@@ -7,6 +7,9 @@
 mod allowance;
 mod attribute;
 mod clock;
+mod context;
+mod detail;
+mod edge;
 mod event;
 mod exchange;
 mod failed_connect;
@@ -14,9 +17,11 @@ mod failures;
 mod half;
 mod id;
 mod item;
+mod maker;
 mod message;
 mod nat;
 mod party;
+mod paths;
 mod untraced;
 
 use std::{borrow::Cow, sync::Arc};
@@ -26,10 +31,14 @@ use crate::http::trace_context::{SpanId, TraceId};
 pub use allowance::Allowance;
 pub use attribute::{Attribute, Value};
 pub use clock::Clock;
-pub use exchange::{Context, spans};
+pub use context::Context;
+pub use detail::{Detail, NotADetail};
+pub use edge::{Edge, EdgeEnd};
+pub use exchange::Traced;
 pub use failed_connect::spans as failed_connect_spans;
 pub use failures::{Failure, Failures};
 pub use item::Item;
+pub use party::sides;
 pub use untraced::Untraced;
 
 /// A finished span. Its kind is INTERNAL.

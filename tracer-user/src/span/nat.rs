@@ -1,24 +1,25 @@
 //! What netfilter did to the addresses of a connection, as attributes. In: a journey, the rules. Out:
 //! the translation, kube-proxy's decision behind it, and why it marked for masquerade.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use tracer_common::hook::Hook;
 
 use crate::{
     decode::{Conntrack, Journey, Stamp},
-    identity::kube_proxy::{Client, Decision, Protocol, Rules, Source, Translation},
+    identity::kube_proxy::{Client, Decision, Protocol, Rules, Translation},
 };
 
 use super::attribute::{Attribute, key};
 
 /// The translation of one connection.
+#[derive(Debug)]
 pub(super) struct Nat<'r> {
     original: SocketAddr,
-    translated: SocketAddr,
-    masquerade: Option<SocketAddr>,
     decision: Option<&'r Decision>,
-    marked: Option<Source>,
+    /// On several spans; made once.
+    destination: Vec<Attribute>,
+    source: Option<Attribute>,
 }
 
 impl<'r> Nat<'r> {
@@ -42,12 +43,23 @@ impl<'r> Nat<'r> {
         let marked = decision.and_then(|decision| {
             decision.marked(&translation.client, reply.source.ip(), masqueraded)
         });
+        let mut destination = Vec::with_capacity(8);
+        if original.destination != reply.source {
+            destination.push(written(key::NAT_ORIGINAL, &original.destination));
+            destination.push(written(key::NAT_TRANSLATED, &reply.source));
+        }
+        if let Some(decision) = decision {
+            destination.extend(decision_attributes(decision));
+            destination.push(match marked {
+                Some(source) => written(key::KUBE_PROXY_MASQUERADE, &source),
+                None => Attribute::text(key::KUBE_PROXY_MASQUERADE, "no"),
+            });
+        }
         Some(Self {
             original: original.destination,
-            translated: reply.source,
-            masquerade: masqueraded.then_some(reply.destination),
             decision,
-            marked,
+            destination,
+            source: masqueraded.then(|| written(key::NAT_MASQUERADE, &reply.destination)),
         })
     }
 
@@ -62,42 +74,26 @@ impl<'r> Nat<'r> {
     }
 
     /// What is known where the destination is chosen.
-    pub(super) fn destination_attributes(&self) -> Vec<Attribute> {
-        let mut attributes = Vec::new();
-        if self.original != self.translated {
-            attributes.push(Attribute::text(
-                key::NAT_ORIGINAL,
-                self.original.to_string(),
-            ));
-            attributes.push(Attribute::text(
-                key::NAT_TRANSLATED,
-                self.translated.to_string(),
-            ));
-        }
-        if let Some(decision) = self.decision {
-            attributes.extend(decision_attributes(decision));
-            let marked = self
-                .marked
-                .map_or("no".to_owned(), |source| source.to_string());
-            attributes.push(Attribute::text(key::KUBE_PROXY_MASQUERADE, marked));
-        }
-        attributes
+    pub(super) fn destination_attributes(&self, out: &mut Vec<Attribute>) {
+        out.extend(self.destination.iter().cloned());
     }
 
     /// What is known where the source is replaced.
-    pub(super) fn source_attributes(&self) -> Vec<Attribute> {
-        self.masquerade
-            .map(|source| Attribute::text(key::NAT_MASQUERADE, source.to_string()))
-            .into_iter()
-            .collect()
+    pub(super) fn source_attributes(&self, out: &mut Vec<Attribute>) {
+        out.extend(self.source.clone());
     }
+}
+
+/// A string that several spans will have.
+fn written(key: &'static str, value: &impl ToString) -> Attribute {
+    Attribute::shared(key, &Arc::from(value.to_string()))
 }
 
 fn decision_attributes(decision: &Decision) -> impl Iterator<Item = Attribute> {
     let always = [
-        Attribute::text(key::KUBE_PROXY_SERVICE, decision.service.to_string()),
+        Attribute::shared(key::KUBE_PROXY_SERVICE, &decision.service),
         Attribute::text(key::KUBE_PROXY_PORTAL, decision.portal.as_str()),
-        Attribute::text(key::KUBE_PROXY_RULE, decision.chain_path()),
+        written(key::KUBE_PROXY_RULE, &decision.chain_path()),
     ];
     let affinity = decision
         .session_affinity

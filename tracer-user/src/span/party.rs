@@ -15,7 +15,10 @@ use crate::{
     identity::who::{Party, Service, Side, Who},
 };
 
-use super::attribute::{Attribute, key};
+use super::{
+    attribute::{Attribute, key},
+    edge::{Edge, EdgeEnd},
+};
 
 /// Both sides of an exchange, and what was asked for, where that is known.
 #[derive(Clone, Debug, Default)]
@@ -26,7 +29,7 @@ pub(super) struct Parties<'w> {
 }
 
 /// Client and server of an exchange, as its request shows them.
-pub(super) fn sides(exchange: &Exchange) -> [Side; 2] {
+pub fn sides(exchange: &Exchange) -> [Side; 2] {
     sides_of(&exchange.request.journey)
 }
 
@@ -74,6 +77,34 @@ impl<'w> Parties<'w> {
     /// The service's name, where the API has told it.
     pub(super) fn service_name(&self) -> Option<&str> {
         self.service.map(|service| &*service.name)
+    }
+
+    /// From workload to service; `decided` is the service by kube-proxy's rules.
+    pub(super) fn edge(
+        &self,
+        [source, destination]: &[Side; 2],
+        decided: Option<&Arc<str>>,
+    ) -> Edge {
+        let named = |party: &Party<'_>| -> Option<EdgeEnd> {
+            let pod = party.pod?;
+            let workload = pod.workload.as_ref().map(|(_, name)| name);
+            let name = workload.or(pod.name.as_ref()).unwrap_or(&pod.uid);
+            Some(EdgeEnd::Named(pod.namespace.clone(), Arc::clone(name)))
+        };
+        let service = self.service.map(|service| {
+            let namespace = Some(Arc::clone(&service.namespace));
+            EdgeEnd::Named(namespace, Arc::clone(&service.name))
+        });
+        let on_node = |node: &Arc<str>| EdgeEnd::Named(None, Arc::clone(node));
+        Edge {
+            caller: named(&self.source)
+                .or_else(|| self.source.node.map(on_node))
+                .unwrap_or(EdgeEnd::Host(source.socket.ip())),
+            called: service
+                .or_else(|| decided.map(|service| EdgeEnd::Ruled(Arc::clone(service))))
+                .or_else(|| named(&self.destination))
+                .unwrap_or(EdgeEnd::Socket(destination.socket)),
+        }
     }
 
     /// Adds what is known; `decided` is the service by kube-proxy's rules, `namespace/name:port`.

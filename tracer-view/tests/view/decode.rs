@@ -1,6 +1,6 @@
 //! OTLP to spans: ids, attributes, and what is refused.
 
-use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use opentelemetry_proto::tonic::trace::v1::span::{Event, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::{Span as OtlpSpan, Status, status::StatusCode};
 use tracer_view::decode::decode;
 use tracer_view::span::{Kind, Layer, Role, Span};
@@ -77,6 +77,65 @@ fn hopspan_attributes_count_only_in_its_scope() {
         one(&data_plane(vec![span(1, 0, "x", 0, 1)])).role(),
         Some(Role::Unknown)
     );
+}
+
+/// As `--detail path` sends them: the hops are those that spans of their own would have been.
+#[test]
+fn hops_may_come_as_events_of_their_path() {
+    let hop = |name: &str, start_us: u64, duration_us: u64| {
+        let hop = span(9, 0, name, start_us, 0).say("hopspan.hop", name);
+        Event {
+            time_unix_nano: hop.start_time_unix_nano,
+            name: name.to_owned(),
+            attributes: hop
+                .count("hopspan.duration_ns", duration_us as i64 * 1_000)
+                .say("network.interface.name", "veth1")
+                .attributes,
+            ..Event::default()
+        }
+    };
+    let path = |half: &str| OtlpSpan {
+        events: vec![
+            hop("client.stack", 10, 4),
+            Event {
+                name: "tcp.retransmitted".into(),
+                ..Event::default()
+            },
+            hop("wire", 14, 0),
+            hop("veth", 14, 6),
+        ],
+        ..span(2, 1, "request", 10, 10)
+            .say("hopspan.role", "request")
+            .say("hopspan.half", half)
+    };
+    let spans = |half| decode(&data_plane(vec![path(half)])).spans;
+    let (client, server) = (spans("client"), spans("server"));
+    let told: Vec<(&str, u64)> = client
+        .iter()
+        .map(|(_, span)| (span.name.as_str(), span.duration_ns()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("request", 10_000),
+            ("client.stack", 4_000),
+            ("wire", 0),
+            ("veth", 6_000)
+        ]
+    );
+    let below = client[1..].iter().map(|(_, hop)| hop);
+    for hop in below {
+        assert_eq!(hop.parent, Some(client[0].1.id));
+        assert_eq!(hop.role(), Some(Role::Hop));
+        let interface = hop.data_plane().and_then(|of| of.interface.as_ref());
+        assert_eq!(
+            interface.map(tracer_view::text::Text::as_str),
+            Some("veth1")
+        );
+    }
+    // Of the two nodes' halves, the wire is one and the others are not.
+    let same = |at: usize| client[at].1.id == server[at].1.id;
+    assert_eq!([same(1), same(2), same(3)], [false, true, false]);
 }
 
 #[test]

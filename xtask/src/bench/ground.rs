@@ -88,7 +88,20 @@ impl Receiving {
     /// # Errors
     /// When it does not start.
     pub(super) fn agent(&self, bench: &Bench<'_>, follows: Follows) -> Result<Agent> {
-        Agent::start(bench, &self.node, self.lab.work_dir(), follows)
+        self.agent_with(bench, follows, &[])
+    }
+
+    /// The same, with more arguments.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub(super) fn agent_with(
+        &self,
+        bench: &Bench<'_>,
+        follows: Follows,
+        arguments: &[&str],
+    ) -> Result<Agent> {
+        Agent::start(bench, &self.node, self.lab.work_dir(), (follows, arguments))
     }
 }
 

@@ -8,7 +8,7 @@ use super::ground::{Ground, Traceparent};
 use super::outcome::{Outcome, Unit};
 use super::root::Bench;
 use super::start::MEBIBYTE;
-use super::userspace::Loaded;
+use super::userspace::{Load, Loaded};
 
 /// A little above the budget's 5,000 and 30,000: the first requests of a load are late, and the rate
 /// that counts is the mean.
@@ -25,7 +25,15 @@ pub(super) fn run(bench: &Bench<'_>) -> Result<Outcome> {
     let ground = Ground::start(bench, "loss")?;
     let (mut exported, mut unexported) = (Vec::new(), Vec::new());
     for round in 0..bench.rounds() {
-        let load = |traceparent, rate| Loaded::run(bench, &ground, traceparent, (rate, SECONDS));
+        let load = |traceparent, per_second| {
+            let load = Load {
+                traceparent,
+                per_second,
+                seconds: SECONDS,
+                detail: "hop",
+            };
+            Loaded::run(bench, &ground, &load)
+        };
         bench.round(round, "5,000 exported exchanges a second");
         exported.push(load(Traceparent::Sampled(100), EXPORTED_RATE)?);
         bench.round(round, "30,000 unexported exchanges a second");

@@ -15,6 +15,49 @@ const UNEXPORTED_RATE: u32 = 10_000;
 /// Seconds of one load.
 const SECONDS: u64 = 10;
 
+/// Key, words, and what is sent.
+const LOADS: [(&str, &str, Load); 4] = [
+    (
+        "unexported",
+        "not exported",
+        Load {
+            traceparent: Traceparent::Sampled(0),
+            per_second: UNEXPORTED_RATE,
+            seconds: SECONDS,
+            detail: "hop",
+        },
+    ),
+    ("exported", "exported with all hops", exported("hop")),
+    (
+        "exported_path",
+        "exported, hops as events (--detail path)",
+        exported("path"),
+    ),
+    (
+        "exported_exchange",
+        "exported as one span (--detail exchange)",
+        exported("exchange"),
+    ),
+];
+
+const fn exported(detail: &'static str) -> Load {
+    Load {
+        traceparent: Traceparent::Sampled(100),
+        per_second: EXPORTED_RATE,
+        seconds: SECONDS,
+        detail,
+    }
+}
+
+/// What is sent, and how much of it is told.
+pub(super) struct Load {
+    pub(super) traceparent: Traceparent,
+    pub(super) per_second: u32,
+    pub(super) seconds: u64,
+    /// The agent's `--detail`.
+    pub(super) detail: &'static str,
+}
+
 /// A load beside an agent that was started for it.
 pub(super) struct Loaded {
     pub(super) load: Paced,
@@ -32,15 +75,12 @@ impl Loaded {
     ///
     /// # Errors
     /// When one of them fails.
-    pub(super) fn run(
-        bench: &Bench<'_>,
-        ground: &Ground,
-        traceparent: Traceparent,
-        (per_second, seconds): (u32, u64),
-    ) -> Result<Self> {
-        let agent: Agent = ground.base.agent(bench, Follows::Pods)?;
+    pub(super) fn run(bench: &Bench<'_>, ground: &Ground, load: &Load) -> Result<Self> {
+        let arguments = ["--detail", load.detail];
+        let agent: Agent = ground.base.agent_with(bench, Follows::Pods, &arguments)?;
         let before = (ground.base.totals()?, agent.cpu()?);
-        let load = ground.paced(traceparent, per_second, bench.length(seconds))?;
+        let length = bench.length(load.seconds);
+        let load = ground.paced(load.traceparent, load.per_second, length)?;
         // A batch that is full is exported at once: what is left for later is less than one.
         let cpu = agent.cpu()? - before.1;
         let peak_rss_bytes = agent.peak_rss_bytes()?;
@@ -69,23 +109,20 @@ impl Loaded {
 /// When something does not start, or fails.
 pub(super) fn run(bench: &Bench<'_>) -> Result<Outcome> {
     let ground = Ground::start(bench, "userspace")?;
-    let (mut exported, mut unexported) = (Vec::new(), Vec::new());
+    let mut loads: [Vec<Loaded>; LOADS.len()] = Default::default();
     for round in 0..bench.rounds() {
         bench.round(round, "exchanges that are exported, and that are not");
-        let load = |traceparent, rate| Loaded::run(bench, &ground, traceparent, (rate, SECONDS));
-        unexported.push(load(Traceparent::Sampled(0), UNEXPORTED_RATE)?);
-        exported.push(load(Traceparent::Sampled(100), EXPORTED_RATE)?);
+        for (loaded, (_, _, load)) in loads.iter_mut().zip(&LOADS) {
+            loaded.push(Loaded::run(bench, &ground, load)?);
+        }
     }
-    Ok(told(&exported, &unexported))
+    Ok(told(&loads))
 }
 
-fn told(exported: &[Loaded], unexported: &[Loaded]) -> Outcome {
+fn told(loads: &[Vec<Loaded>; LOADS.len()]) -> Outcome {
     let mut outcome = Outcome::new("userspace");
     let each = |of: &[Loaded], value: &dyn Fn(&Loaded) -> f64| of.iter().map(value).collect();
-    for (key, what, of) in [
-        ("unexported", "not exported", unexported),
-        ("exported", "exported with all hops", exported),
-    ] {
+    for (of, (key, what, _)) in loads.iter().zip(&LOADS) {
         outcome.figure(
             &format!("{key}.cpu"),
             &format!("agent's CPU per exchange, {what}"),
@@ -107,6 +144,7 @@ fn told(exported: &[Loaded], unexported: &[Loaded]) -> Outcome {
             each(of, &|loaded| loaded.peak_rss_bytes as f64 / MEBIBYTE),
         );
     }
+    let [_, exported, ..] = loads;
     add_spans(&mut outcome, exported);
     outcome.note(
         "Processor time in user space and in system calls, of all the agent's threads. Its programs in the kernel run in the time of whoever sends or receives, and are in `hooks`. Allocations per exchange are in `stages`.",

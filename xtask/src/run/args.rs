@@ -14,6 +14,9 @@ use super::fault::Fault;
 /// What the lab has addresses for.
 const MAX_SERVICES: u64 = 32_768;
 
+/// As the agent has them.
+const DETAILS: [&str; 3] = ["exchange", "path", "hop"];
+
 /// Each has an agent of its own; more only make the page longer.
 const MAX_NODES: u64 = 5;
 
@@ -77,6 +80,10 @@ pub(crate) struct RunArgs {
     /// Show every hop of every exchange
     #[arg(long)]
     pub(crate) full: bool,
+
+    /// What has a span of its own: exchange, path or hop
+    #[arg(long, value_name = "DETAIL", default_value = DETAILS[2], value_parser = DETAILS)]
+    pub(crate) detail: String,
 
     /// Let the agent log what it does, and keep the logs
     #[arg(long)]
@@ -146,6 +153,7 @@ impl LabArgs {
         option("--wiring", run.wiring.name().into());
         option("--proxy-mode", run.proxy_mode.name().into());
         option("--services", run.services.to_string().into());
+        option("--detail", (&run.detail).into());
         if let Some(fault) = run.fault {
             option("--fault", fault.name().into());
         }
@@ -210,7 +218,7 @@ mod tests {
                 "--keep",
                 "--debug",
             ],
-            &["--fault", "conntrack-full"],
+            &["--fault", "conntrack-full", "--detail", "path"],
             &[
                 "--json",
                 "a b.json",
@@ -249,6 +257,7 @@ mod tests {
             ["--wiring", "tokenring"],
             ["--proxy-mode", "ipvs"],
             ["--fault", "earthquake"],
+            ["--detail", "packet"],
         ] {
             let parsed = Cli::try_parse_from(binaries.iter().chain(&bad));
             assert!(parsed.is_err(), "{bad:?}");

@@ -97,6 +97,7 @@ impl Part {
             .command(&args.hopspan)
             .args(["run", "--cgroup"])
             .arg(node.cgroup_root())
+            .args(["--detail", &args.run.detail])
             .env("NO_COLOR", "1")
             .env("NODE_NAME", node.name())
             .env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")

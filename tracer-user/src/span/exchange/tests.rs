@@ -1,19 +1,22 @@
 //! Exchanges and the spans they make.
 
+mod detail;
 mod failures;
 mod halves;
 mod translation;
 
 use std::net::SocketAddr;
 
-use tracer_common::{hook::Hook, message::Message};
+use tracer_common::{hook::Hook, journey::End, message::Message};
 
 use super::*;
 use crate::{
-    decode::{ClockSample, Conntrack, Stamp, Tuple},
+    decode::{ClockSample, Conntrack, DropReasons, Journey, Stamp, Tuple},
     flow::{Cause, Ending, Side},
-    http::{Answered, head::RequestHead},
-    span::Value,
+    http::{Answered, Connect, head::RequestHead},
+    identity::{kube_proxy::Rules, who::Who},
+    path::Devices,
+    span::{Clock, Value, party::sides},
 };
 
 const TRACE: &str = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n";
@@ -101,8 +104,18 @@ pub(crate) fn exchange(headers: &str) -> Exchange {
 }
 
 fn make(exchange: &Exchange) -> Vec<Span> {
-    let trace = exchange.asked.trace.sampled();
-    with_context(|context| trace.map_or_else(Vec::new, |trace| spans(exchange, trace, context)))
+    make_in(Detail::Hop, exchange, 0)
+}
+
+fn make_in(detail: Detail, exchange: &Exchange, shed: u64) -> Vec<Span> {
+    let Some(trace) = exchange.asked.trace.sampled() else {
+        return Vec::new();
+    };
+    let sides = sides(exchange);
+    with_context(|context| {
+        let context = Context { detail, ..*context };
+        Traced::new(exchange, &sides, trace, &context).spans(shed)
+    })
 }
 
 /// With the rules of the fixture; monotonic 0 is a millisecond after 1970 began.
@@ -124,6 +137,7 @@ pub(crate) fn with_context<T>(make: impl FnOnce(&Context<'_>) -> T) -> T {
         },
         who: &Who::default(),
         node: "node",
+        detail: Detail::Hop,
     })
 }
 

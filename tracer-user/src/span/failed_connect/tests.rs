@@ -66,7 +66,7 @@ fn served(number: u8) -> Served {
 }
 
 fn make(failed: &FailedConnect, correlation: &Correlation) -> Vec<Span> {
-    with_context(|context| spans(failed, correlation, context))
+    with_context(|context| spans(failed, correlation, &sides(failed), context))
 }
 
 fn assert_attributes(span: &Span, expected: &[(&str, &str)]) {

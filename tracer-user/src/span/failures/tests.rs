@@ -29,6 +29,7 @@ fn check(count: impl FnOnce(&mut Failures, &Context<'_>), expected: &[&str]) {
         },
         who: &Who::default(),
         node: "node",
+        detail: crate::span::Detail::Hop,
     };
     let mut failures = Failures::default();
     count(&mut failures, &context);

@@ -44,7 +44,7 @@ impl Agent {
         bench: &Bench<'_>,
         node: &Node,
         work_dir: &Path,
-        follows: Follows,
+        (follows, arguments): (Follows, &[&str]),
     ) -> Result<Self> {
         let report = work_dir.join("report.json");
         let cgroup = match follows {
@@ -55,6 +55,7 @@ impl Agent {
             .command(bench.program("hopspan"))
             .args(["run", "--cgroup"])
             .arg(cgroup)
+            .args(arguments)
             .arg("--report")
             .arg(&report)
             .env(

@@ -167,12 +167,14 @@ impl Story {
     }
 
     fn read(&mut self, cookie: u64, seq: u32) {
-        let events = self.flow.read(crate::decode::Read {
+        let read = crate::decode::Read {
             cookie,
             read_seq: seq.wrapping_add(1),
             at_ns: self.now_ns,
             tgid: None,
-        });
+        };
+        let mut events = Vec::new();
+        self.flow.read(read, &mut |event| events.push(event));
         self.events(events);
     }
 

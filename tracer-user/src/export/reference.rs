@@ -1,4 +1,4 @@
-//! A span to OpenTelemetry's own type.
+//! A span to OpenTelemetry's own type, whose encoding is the reference for [`encode`](super::encode).
 
 use std::{
     sync::{Arc, LazyLock},
