@@ -53,7 +53,7 @@ impl Agent {
         mut attached: Attached,
         exporter: Exporter,
         pipeline: Pipeline,
-        names: Names,
+        (names, rules): (Names, rules::Watch),
         record: Option<&Path>,
         status: Arc<Status>,
     ) -> anyhow::Result<Self> {
@@ -76,7 +76,7 @@ impl Agent {
                 spans: Vec::new(),
             },
             names,
-            rules: rules::watch().context("start the thread that reads rules")?,
+            rules,
             status,
         };
         let reasons = Snapshot::DropReasons(drop_reasons);

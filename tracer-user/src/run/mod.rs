@@ -112,6 +112,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let status = Arc::new(Status::new());
     listen(args.listen, &status).await?;
     let exporter = Exporter::start().context("set up the OTLP export")?;
+    // Beside the verifier: what is learnt first is then there when all is attached.
+    let node = node_name();
+    let learnt = Names::start(&args.names, &options.cgroup, &node).await?;
+    let rules = rules::watch().context("start the thread that reads rules")?;
     let attached = attach::attach(&options)?;
     for (reason, hooks) in by_reason(&attached.missing) {
         tracing::warn!("not attached: {}: {reason}", hooks.join(", "));
@@ -124,8 +128,6 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         }
     }
     let (first, changes) = uplinks::watch(args.uplink);
-    let node = node_name();
-    let learnt = Names::start(&args.names, &options.cgroup, &node).await?;
     let mut pipeline = Pipeline::new(node);
     pipeline.trace_untraced(args.untraced);
     pipeline.tell_failed_connects(args.failed_connects);
@@ -135,7 +137,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         attached,
         exporter,
         pipeline,
-        learnt,
+        (learnt, rules),
         args.record.as_deref(),
         Arc::clone(&status),
     )?;
@@ -149,6 +151,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         "" => eprintln!("hopspan: attached, no uplinks"),
         names => eprintln!("hopspan: attached, uplinks: {names}"),
     }
+    attach::give_back();
     tokio::select! {
         () = signals.next() => {}
         () = agent.follow(changes) => {}
