@@ -42,7 +42,7 @@ impl Programs {
                     Ok(thread) => beside.push((function, thread)),
                     // It is loaded when it is asked for.
                     Err(error) => {
-                        tracing::debug!("{function} is not loaded beside others: {error}")
+                        tracing::debug!("{function} is not loaded beside others: {error}");
                     }
                 }
             }
