@@ -20,7 +20,7 @@ pub use counters::{Counters, Totals};
 pub use device_record::device_record;
 pub use legacy_iptables::{LegacyError, LegacyIptables, TableInfo};
 pub use nfnetlink::{Nfnetlink, NfnetlinkError};
-pub use ring::Ring;
+pub use ring::{Ring, RingError};
 pub use rtnetlink::{Rtnetlink, RtnetlinkError};
 pub use rule_changes::RuleChanges;
 pub use sweep::{Occupancy, Sweep};

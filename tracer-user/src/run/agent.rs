@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use tokio::{
     sync::mpsc,
-    time::{Interval, MissedTickBehavior, timeout},
+    time::{Instant, Interval, MissedTickBehavior, timeout},
 };
 
 use crate::{
@@ -18,16 +18,15 @@ use crate::{
 };
 
 use super::{
+    look::Look,
     names::Names,
     report::{Counted, Report},
     rules,
     status::{Numbers, Status},
 };
 
-/// How often the ring buffer is looked at. It holds a good part of a second of a busy node.
 /// Packets that are on their way at the end have arrived after this time.
 const UNDER_WAY: Duration = Duration::from_millis(20);
-const LOOK: Duration = Duration::from_millis(20);
 /// Records taken before other tasks get their turn.
 const BURST: usize = 4096;
 /// How often the clocks are compared, and what is old is given up.
@@ -104,11 +103,12 @@ impl Agent {
     ///
     /// `uplinks` tells when they change.
     pub(super) async fn follow(&mut self, mut uplinks: mpsc::Receiver<Uplinks>) {
-        let mut look = every(LOOK);
+        let mut look = Look::after(Instant::now());
         let mut housekeeping = every(HOUSEKEEPING);
         loop {
             tokio::select! {
-                _ = look.tick() => self.drain().await,
+                () = look.due() => look.found(self.drain().await, Instant::now()),
+                () = self.ring.is_filling() => look.found(self.drain().await, Instant::now()),
                 _ = housekeeping.tick() => self.housekeeping(),
                 facts = self.names.next() => {
                     self.stream.push(&Snapshot::Facts(facts).encode());
@@ -161,6 +161,7 @@ impl Agent {
         if let Some(recorder) = self.stream.recorder.take() {
             recorder.finish().context("write the recording")?;
         }
+        let export = self.exporter.finish(flush).await;
         Ok(Report {
             missing: missing
                 .into_iter()
@@ -181,21 +182,25 @@ impl Agent {
                 })
                 .collect(),
             rules: self.rules.state.borrow().clone(),
-            export: self.exporter.finish(flush).await,
+            export,
         })
     }
 
-    async fn drain(&mut self) {
+    /// Takes what waits; how many records there were.
+    async fn drain(&mut self) -> usize {
         let stream = &mut self.stream;
+        let mut all = 0;
         loop {
             let drained = self.ring.drain(BURST, |record| stream.push(record));
             stream.export(&self.exporter);
+            all += drained;
             if drained < BURST {
                 break;
             }
             tokio::task::yield_now().await;
         }
         self.attached.flush_log();
+        all
     }
 
     fn housekeeping(&mut self) {

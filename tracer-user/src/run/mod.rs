@@ -7,6 +7,7 @@
 mod agent;
 mod endpoint;
 mod listen;
+mod look;
 mod metrics;
 mod names;
 mod report;
