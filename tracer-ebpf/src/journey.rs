@@ -170,7 +170,7 @@ pub(crate) fn end(skb: u64, journey: &mut Journey, end: End) {
         // SAFETY: `bytes` is at most the size of the record.
         let used =
             unsafe { core::slice::from_raw_parts((&raw const *journey).cast::<u8>(), bytes) };
-        emit::send::<[u8]>(used, Counter::JourneyLost);
+        emit::send_and_look::<[u8]>(used, Counter::JourneyLost);
     }
     forget(skb);
 }

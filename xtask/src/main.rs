@@ -2,6 +2,7 @@
 //! error that names the remedy. Everything a subcommand knows is in its own module.
 
 mod bench;
+mod command_line;
 mod fuzz;
 mod image;
 mod progress;

@@ -132,15 +132,9 @@ fn openers(traces: &Traces) -> HashSet<String> {
 }
 
 fn assert_exchange(trace: &Trace, call: &Span, truth: &Truth, opened: bool) {
-    let exchanges = trace.children_of_role(call, "exchange");
-    let [exchange] = exchanges[..] else {
-        panic!("{} exchanges under {call:?}", exchanges.len());
-    };
+    let exchange = trace.only_child(call, "exchange");
     assert_eq!(exchange.scope, "hopspan");
-    assert!(
-        exchange.is_within(call),
-        "{exchange:?} is not within {call:?}"
-    );
+    exchange.assert_within(call);
     assert!(
         exchange.attribute("hopspan.incomplete").is_empty(),
         "{exchange:?}"
@@ -165,14 +159,8 @@ fn assert_exchange(trace: &Trace, call: &Span, truth: &Truth, opened: bool) {
     }
     assert_addresses(exchange, call, truth);
     let one = |role: &str| {
-        let legs = trace.children_of_role(exchange, role);
-        let [leg] = legs[..] else {
-            panic!("{} {role} spans under {exchange:?}", legs.len());
-        };
-        assert!(
-            leg.is_within(exchange),
-            "{leg:?} is not within {exchange:?}"
-        );
+        let leg = trace.only_child(exchange, role);
+        leg.assert_within(exchange);
         assert_partition(trace, leg);
         leg
     };
@@ -294,10 +282,7 @@ pub fn assert_legs(trace: &Trace, exchange: &Span, connected: bool) {
         assert_eq!(legs.len(), count, "{role} spans under {exchange:#?}");
         for leg in legs {
             assert_eq!(leg.attribute("hopspan.incomplete"), "", "{leg:#?}");
-            assert!(
-                leg.is_within(exchange),
-                "{leg:#?} is not within {exchange:#?}"
-            );
+            leg.assert_within(exchange);
             assert_partition(trace, leg);
         }
     }

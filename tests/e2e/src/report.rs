@@ -101,6 +101,7 @@ impl Report {
             "failed_connect_lost",
             "window_lost",
             "device_lost",
+            "shed",
             "head_unreadable",
         ] {
             assert_eq!(journeys(counter), 0, "{counter}: {}", self.0);

@@ -62,6 +62,14 @@ impl Span {
         self.end_ns.saturating_sub(self.start_ns)
     }
 
+    /// Checks that it lies within another span.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn assert_within(&self, outer: &Self) {
+        assert!(self.is_within(outer), "{self:#?} is not within {outer:#?}");
+    }
+
     /// Whether it lies within another span.
     pub fn is_within(&self, outer: &Self) -> bool {
         outer.start_ns <= self.start_ns && self.end_ns <= outer.end_ns
@@ -97,6 +105,18 @@ impl Trace {
         let mut children = self.children(parent);
         children.retain(|span| span.role() == role);
         children
+    }
+
+    /// The one child of a role.
+    ///
+    /// # Panics
+    /// When there is none, or there are several.
+    pub fn only_child(&self, parent: &Span, role: &str) -> &Span {
+        let children = self.children_of_role(parent, role);
+        let [child] = children[..] else {
+            panic!("{} {role} spans under {parent:#?}", children.len());
+        };
+        child
     }
 
     /// The application's client spans, of HTTP and of gRPC.

@@ -8,7 +8,7 @@ use btf_rs::{Btf, BtfType, Type};
 
 use crate::decode::DropReasons;
 
-use super::offsets::{NoBtf, vmlinux};
+use super::kernel_types::KernelTypes;
 
 /// What every enumerator of a reason begins with, but the two that are none.
 const PREFIX: &str = "SKB_DROP_REASON_";
@@ -16,21 +16,17 @@ const PREFIX: &str = "SKB_DROP_REASON_";
 const SUBSYSTEM_PREFIX: &str = "SKB_DROP_REASON_SUBSYS_";
 
 /// Reads the names.
-///
-/// # Errors
-///
-/// When the kernel carries no BTF.
-pub(super) fn read() -> Result<DropReasons, NoBtf> {
-    let btf = vmlinux()?;
-    let mut reasons = enumerators(&btf, "skb_drop_reason", PREFIX);
+pub(super) fn read(types: &KernelTypes) -> DropReasons {
+    let btf = &types.vmlinux;
+    let mut reasons = enumerators(btf, "skb_drop_reason", PREFIX);
     // Bounds, not reasons (kernel: include/net/dropreason-core.h).
     reasons.retain(|_, name| !matches!(name.as_str(), "MAX" | "SUBSYS_MASK"));
-    let mut subsystems = enumerators(&btf, "skb_drop_reason_subsys", SUBSYSTEM_PREFIX);
+    let mut subsystems = enumerators(btf, "skb_drop_reason_subsys", SUBSYSTEM_PREFIX);
     subsystems.retain(|_, name| name != "NUM");
-    Ok(DropReasons {
+    DropReasons {
         reasons,
         subsystems,
-    })
+    }
 }
 
 fn enumerators(btf: &Btf, name: &str, prefix: &str) -> BTreeMap<u32, String> {
@@ -56,10 +52,11 @@ mod tests {
 
     #[test]
     fn this_kernel_s_reasons_have_names() {
-        let Ok(reasons) = read() else {
+        let Ok(types) = KernelTypes::open() else {
             println!("SKIP this_kernel_s_reasons_have_names: no kernel BTF here");
             return;
         };
+        let reasons = read(&types);
         if reasons.reasons.is_empty() {
             println!("SKIP this_kernel_s_reasons_have_names: this kernel has no reasons");
             return;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use aya::programs::ProgramError;
 use tracer_common::hook::Hook;
 
-use super::{NoBtf, globals::NETNS};
+use super::{NoBtf, TapError, candidates::Place, globals::NETNS};
 
 /// Why nothing can be seen.
 #[derive(Debug, thiserror::Error)]
@@ -44,8 +44,37 @@ pub enum AttachError {
         hook: Hook,
         /// Why.
         #[source]
+        source: Refusal,
+    },
+}
+
+/// Why a program does not serve its hook.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// It is refused, or the tracepoint is not there.
+    #[error("{tracepoint}")]
+    Tracepoint {
+        /// Its name.
+        tracepoint: &'static str,
+        /// Why.
+        #[source]
         source: ProgramError,
     },
+    /// It is refused.
+    #[error(transparent)]
+    Program(ProgramError),
+    /// What it attaches to is.
+    #[error(transparent)]
+    Tap(#[from] TapError),
+}
+
+impl Refusal {
+    pub(super) fn of(place: Place, source: ProgramError) -> Self {
+        match place {
+            Place::Tracepoint(tracepoint) => Self::Tracepoint { tracepoint, source },
+            Place::Cgroup(_) | Place::Uplink => Self::Program(source),
+        }
+    }
 }
 
 /// An error and its causes in one line: aya tells the system call, and the cause what it said.

@@ -9,7 +9,7 @@ use std::{
     os::unix::fs::MetadataExt as _,
 };
 
-use super::{AttachError, Options, offsets};
+use super::{AttachError, Options, kernel_types::KernelTypes, offsets};
 
 /// The network namespace of this process.
 pub(super) const NETNS: &str = "/proc/self/ns/net";
@@ -20,9 +20,10 @@ const FOLLOWED_CGROUP: &str = "FOLLOWED_CGROUP";
 pub(super) fn globals(
     options: &Options,
     netns: u32,
+    types: &KernelTypes,
 ) -> Result<Vec<(&'static str, Vec<u8>)>, AttachError> {
     let mut globals = Vec::new();
-    for (field, offset) in offsets::resolve()? {
+    for (field, offset) in offsets::resolve(types) {
         if offset.is_none() && !field.is_optional() {
             let name = format!("{}.{}", field.structure, field.member);
             return Err(AttachError::Field(name));

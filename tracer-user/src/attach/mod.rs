@@ -4,13 +4,17 @@
 //! is pinned, so the end of the process, however it comes, detaches all. A hook that cannot attach
 //! is named in `Attached::missing` and narrows what is seen; only the cgroup hooks are necessary.
 
+mod candidates;
 pub mod cgroup2;
 mod drop_reasons;
 mod error;
 mod globals;
+mod kernel_types;
 pub mod loss;
+mod memory;
 mod netfilter;
 mod offsets;
+mod programs;
 mod taps;
 pub mod uplinks;
 
@@ -22,24 +26,27 @@ use std::{
 };
 
 use aya::{
-    Btf, Ebpf, EbpfLoader,
+    Ebpf, EbpfLoader,
     maps::Map,
-    programs::{
-        BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, ProgramError, SocketFilter,
-    },
+    programs::{CgroupAttachMode, CgroupSkb, Program, ProgramError, SocketFilter},
 };
 use aya_log::EbpfLogger;
 use tracer_common::hook::Hook;
 
 use crate::decode::DropReasons;
 
-pub use error::AttachError;
-pub use offsets::{NoBtf, unknown_fields};
+pub use error::{AttachError, Refusal};
+pub use kernel_types::NoBtf;
+pub use memory::give_back;
+pub use offsets::unknown_fields;
 pub use taps::TapError;
 
 pub(crate) use error::chain;
 
+use candidates::{CANDIDATES, Candidate, OPENERS, Place, is_necessary, usable};
 use globals::{globals, netns};
+use kernel_types::KernelTypes;
+use programs::Programs;
 use taps::Taps;
 use uplinks::Uplinks;
 
@@ -131,9 +138,11 @@ impl Attached {
     /// Lets no journey begin any more; those under way still end.
     pub fn begin_no_more(&mut self) {
         self.taps = None;
-        let [(_, _, openers), _] = CGROUP_HOOKS;
-        for function in openers {
-            if let Ok(opener) = program::<CgroupSkb>(&mut self.ebpf, function) {
+        for Candidate { function, .. } in OPENERS {
+            let opener = self.ebpf.program_mut(function);
+            if let Some(opener) =
+                opener.and_then(|program| <&mut CgroupSkb>::try_from(program).ok())
+            {
                 // One that is not loaded begins none.
                 let _ = opener.unload();
             }
@@ -168,12 +177,17 @@ pub fn attach(options: &Options) -> Result<Attached, AttachError> {
 /// When the programs cannot be loaded.
 pub fn attach_what_can(options: &Options) -> Result<Attached, AttachError> {
     let netns = netns()?;
-    let offsets = globals(options, netns)?;
+    let types = KernelTypes::open()?;
+    let offsets = globals(options, netns, &types)?;
+    let drop_reasons = drop_reasons::read(&types);
+    drop(types);
     let globals: HashMap<&str, (&[u8], bool)> = offsets
         .iter()
         .map(|(name, value)| (*name, (value.as_slice(), true)))
         .collect();
     let mut loader = EbpfLoader::new();
+    // It parses the kernel's types for relocations, of which the programs have none.
+    loader.btf(None);
     for (name, value) in &offsets {
         loader.override_global(name, value.as_slice(), true);
     }
@@ -186,11 +200,10 @@ pub fn attach_what_can(options: &Options) -> Result<Attached, AttachError> {
         log: None,
         missing: Vec::new(),
         fallbacks: Vec::new(),
-        drop_reasons: drop_reasons::read()?,
+        drop_reasons,
         refused: None,
     };
-    attach_cgroup(&mut attached, options)?;
-    attach_tracepoints(&mut attached, options)?;
+    attach_candidates(&mut attached, options)?;
     match netfilter::attach(OBJECT, &globals, &map_fds(&attached.ebpf)) {
         Ok(links) => attached._netfilter = Some(links),
         Err(error) => attached
@@ -200,7 +213,6 @@ pub fn attach_what_can(options: &Options) -> Result<Attached, AttachError> {
                 reason: error.to_string(),
             })),
     }
-    load_filter(&mut attached, options);
     let maps = Taps::MAPS.map(|name| attached.take_map(name));
     attached.taps = Taps::new(netns, maps);
     if options.debug {
@@ -209,174 +221,75 @@ pub fn attach_what_can(options: &Options) -> Result<Attached, AttachError> {
     Ok(attached)
 }
 
-/// The functions that can be the filter of uplinks, the best first.
-const FILTERS: &[&str] = &["uplink_receive", "uplink_receive_fallback"];
-
-/// Loads the filter of uplinks. It is attached when they are known.
-fn load_filter(attached: &mut Attached, options: &Options) {
-    const HOOK: Hook = Hook::UplinkReceive;
-    let mut refused = Vec::new();
-    let served = usable(FILTERS, options).iter().find(|function| {
-        program::<SocketFilter>(&mut attached.ebpf, function)
-            .and_then(|filter| filter.load().map(|()| filter))
-            .map_err(|error| refused.push(chain(&error)))
-            .is_ok_and(|filter| {
-                // Without a device it hears nothing, and shows whether it is allowed.
-                let tried = taps::tap("no device", filter, 0);
-                tried.map_err(|error| refused.push(chain(&error))).is_ok()
-            })
-    });
-    attached.filter = served.copied();
-    let reason = refused.join("; ");
-    match served {
-        Some(function) if !reason.is_empty() => attached.fallbacks.push(Fallback {
-            hook: HOOK,
-            function,
-            reason,
-        }),
-        Some(_) => {}
-        None => attached.missing.push(Missing { hook: HOOK, reason }),
-    }
-}
-
-fn attach_cgroup(attached: &mut Attached, options: &Options) -> Result<(), AttachError> {
+/// Loads and attaches what serves each hook best.
+fn attach_candidates(attached: &mut Attached, options: &Options) -> Result<(), AttachError> {
     let cgroup = File::open(&options.cgroup).map_err(|source| AttachError::Cgroup {
         path: options.cgroup.clone(),
         source,
     })?;
-    for (hook, attach_type, candidates) in CGROUP_HOOKS {
-        let mut refused = None;
-        let served = usable(candidates, options).iter().find(|function| {
-            attach_to_cgroup(&mut attached.ebpf, function, &cgroup, attach_type)
-                .map_err(|error| refused = Some(error))
+    let hooks = CANDIDATES.map(|(hook, all)| (hook, usable(all, options.only_fallbacks)));
+    let best: Vec<Candidate> = hooks
+        .iter()
+        .filter_map(|(_, candidates)| candidates.first().copied())
+        .collect();
+    let mut programs = Programs::load(&mut attached.ebpf, &best)?;
+    for (hook, candidates) in hooks {
+        let mut refused = Vec::new();
+        let served = candidates.iter().find(|candidate| {
+            programs
+                .loaded(&mut attached.ebpf, **candidate)
+                .map_err(|source| Refusal::of(candidate.place, source))
+                .and_then(|program| attach_to(program, candidate.place, &cgroup))
+                .map_err(|refusal| refused.push(refusal))
                 .is_ok()
         });
-        match (served, refused) {
-            (Some(function), Some(error)) => attached.fallbacks.push(Fallback {
-                hook,
-                function,
-                reason: error.to_string(),
-            }),
-            (None, Some(source)) => {
-                attached.missing.push(Missing {
-                    hook,
-                    reason: chain(&source),
-                });
-                attached
-                    .refused
+        attached.note(hook, served, refused);
+    }
+    Ok(())
+}
+
+fn attach_to(program: &mut Program, place: Place, cgroup: &File) -> Result<(), Refusal> {
+    let attached = match (program, place) {
+        (Program::CgroupSkb(program), Place::Cgroup(attach_type)) => program
+            .attach(cgroup, attach_type, CgroupAttachMode::Single)
+            .map(drop),
+        (Program::BtfTracePoint(program), _) => program.attach().map(drop),
+        (Program::SocketFilter(program), _) => {
+            // Without a device it hears nothing, and shows whether it is allowed.
+            taps::tap("no device", program, 0)?;
+            Ok(())
+        }
+        _ => Err(ProgramError::UnexpectedProgramType),
+    };
+    attached.map_err(|source| Refusal::of(place, source))
+}
+
+impl Attached {
+    /// Remembers which program serves a hook, and what was said against the others.
+    fn note(&mut self, hook: Hook, served: Option<&Candidate>, refused: Vec<Refusal>) {
+        let reasons: Vec<String> = refused.iter().map(|refusal| chain(refusal)).collect();
+        let reason = reasons.join("; ");
+        let Some(served) = served else {
+            self.missing.push(Missing { hook, reason });
+            if let Some(source) = refused.into_iter().last()
+                && is_necessary(hook)
+            {
+                self.refused
                     .get_or_insert(AttachError::Necessary { hook, source });
             }
-            (_, None) => {}
+            return;
+        };
+        if matches!(served.place, Place::Uplink) {
+            self.filter = Some(served.function);
         }
-    }
-    Ok(())
-}
-
-fn attach_to_cgroup(
-    ebpf: &mut Ebpf,
-    function: &str,
-    cgroup: &File,
-    attach_type: CgroupSkbAttachType,
-) -> Result<(), ProgramError> {
-    let program = program::<CgroupSkb>(ebpf, function)?;
-    program.load()?;
-    program.attach(cgroup, attach_type, CgroupAttachMode::Single)?;
-    Ok(())
-}
-
-/// The candidates from the best on; of several, only the last is for old kernels.
-fn usable<'a, T>(candidates: &'a [T], options: &Options) -> &'a [T] {
-    match candidates {
-        [.., _] if options.only_fallbacks => &candidates[candidates.len() - 1..],
-        all => all,
-    }
-}
-
-/// A cgroup hook, and the functions that can serve it, the best first.
-const CGROUP_HOOKS: [(Hook, CgroupSkbAttachType, &[&str]); 2] = [
-    (
-        Hook::CgroupEgress,
-        CgroupSkbAttachType::Egress,
-        &["cgroup_egress", "cgroup_egress_fallback"],
-    ),
-    (
-        Hook::CgroupIngress,
-        CgroupSkbAttachType::Ingress,
-        &["cgroup_ingress"],
-    ),
-];
-
-/// A hook, and the programs that can serve it as (function, tracepoint), the best first.
-const TRACEPOINTS: [(Hook, &[(&str, &str)]); 5] = [
-    (
-        Hook::DeviceTransmit,
-        &[("device_transmit", "net_dev_start_xmit")],
-    ),
-    (
-        Hook::DeviceReceive,
-        &[("device_receive", "netif_receive_skb")],
-    ),
-    (
-        Hook::SocketRead,
-        &[
-            ("socket_read", "sock_recv_length"),
-            ("socket_read_fallback", "tcp_rcv_space_adjust"),
-        ],
-    ),
-    (Hook::PacketDrop, &[("packet_drop", "kfree_skb")]),
-    (
-        Hook::SocketClose,
-        &[
-            ("socket_close", "inet_sock_set_state"),
-            ("socket_close_fallback", "inet_sock_set_state"),
-        ],
-    ),
-];
-
-fn attach_tracepoints(attached: &mut Attached, options: &Options) -> Result<(), AttachError> {
-    let btf = Btf::from_sys_fs()?;
-    for (hook, candidates) in TRACEPOINTS {
-        let mut refused = Vec::new();
-        let served = usable(candidates, options)
-            .iter()
-            .find(|(function, tracepoint)| {
-                attach_tracepoint(&mut attached.ebpf, function, tracepoint, &btf)
-                    .map_err(|error| refused.push(format!("{tracepoint}: {}", chain(&error))))
-                    .is_ok()
-            });
-        let reason = refused.join("; ");
-        match served {
-            Some((function, _)) if !reason.is_empty() => attached.fallbacks.push(Fallback {
+        if !reason.is_empty() {
+            self.fallbacks.push(Fallback {
                 hook,
-                function,
+                function: served.function,
                 reason,
-            }),
-            Some(_) => {}
-            None => attached.missing.push(Missing { hook, reason }),
+            });
         }
     }
-    Ok(())
-}
-
-fn attach_tracepoint(
-    ebpf: &mut Ebpf,
-    function: &str,
-    tracepoint: &str,
-    btf: &Btf,
-) -> Result<(), ProgramError> {
-    let program = program::<BtfTracePoint>(ebpf, function)?;
-    program.load(tracepoint, btf)?;
-    program.attach()?;
-    Ok(())
-}
-
-fn program<'a, T>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut T, ProgramError>
-where
-    &'a mut T: TryFrom<&'a mut aya::programs::Program, Error = ProgramError>,
-{
-    ebpf.program_mut(name)
-        .ok_or(ProgramError::NotLoaded)
-        .and_then(TryInto::try_into)
 }
 
 fn netfilter_hooks() -> impl Iterator<Item = Hook> {

@@ -163,15 +163,21 @@ fn load(object: &Object, name: &'static str) -> Result<OwnedFd, NetfilterError> 
         .functions
         .get(&program.function_key())
         .ok_or(NetfilterError::Missing(name))?;
-    let mut log = vec![0_u8; VERIFIER_LOG_BYTES];
-    load_instructions(&function.instructions, &program.license, name, &mut log).map_err(|source| {
-        let log = last_lines(&log);
-        // An unknown type is refused before the verifier says a word (kernel: find_prog_type).
-        if source.raw_os_error() == Some(libc::EINVAL) && log.is_empty() {
-            return NetfilterError::Unsupported;
-        }
-        NetfilterError::Load { name, source, log }
-    })
+    let load =
+        |log: &mut [u8]| load_instructions(&function.instructions, &program.license, name, log);
+    // The verifier writes its log only for who reads it: that takes longer than the verdict.
+    load(&mut [])
+        .or_else(|_| {
+            let mut log = vec![0_u8; VERIFIER_LOG_BYTES];
+            load(&mut log).map_err(|source| (source, last_lines(&log)))
+        })
+        .map_err(|(source, log)| {
+            // An unknown type is refused before the verifier says a word (kernel: find_prog_type).
+            if source.raw_os_error() == Some(libc::EINVAL) && log.is_empty() {
+                return NetfilterError::Unsupported;
+            }
+            NetfilterError::Load { name, source, log }
+        })
 }
 
 fn load_instructions(
@@ -189,9 +195,11 @@ fn load_instructions(
     program.insns = instructions.as_ptr() as u64;
     program.insn_cnt = instructions.len() as u32;
     program.license = license.as_ptr() as u64;
-    program.log_level = 1;
-    program.log_buf = log.as_mut_ptr() as u64;
-    program.log_size = log.len() as u32;
+    if !log.is_empty() {
+        program.log_level = 1;
+        program.log_buf = log.as_mut_ptr() as u64;
+        program.log_size = log.len() as u32;
+    }
     // The kernel takes 15 bytes and a NUL.
     for (to, from) in program.prog_name[..15].iter_mut().zip(name.bytes()) {
         *to = from as libc::c_char;

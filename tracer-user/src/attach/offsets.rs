@@ -5,45 +5,22 @@
 use btf_rs::{Btf, Type};
 use tracer_common::offset::{FIELDS, Field};
 
-/// BTF of the kernel itself.
-const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
-/// BTF of conntrack where distributions build it as a module.
-const NF_CONNTRACK: &str = "/sys/kernel/btf/nf_conntrack";
-
-/// Why there are no offsets at all.
-#[derive(Debug, thiserror::Error)]
-#[error("read {VMLINUX}: the kernel must be built with CONFIG_DEBUG_INFO_BTF")]
-pub struct NoBtf(#[source] btf_rs::Error);
+use super::kernel_types::{KernelTypes, NoBtf};
 
 /// A field and where it is; `None` where this kernel does not have it.
 pub(super) type Offset = (Field, Option<u32>);
 
-/// The types of the kernel itself.
-///
-/// # Errors
-///
-/// When the kernel carries no BTF.
-pub(super) fn vmlinux() -> Result<Btf, NoBtf> {
-    Btf::from_file(VMLINUX).map_err(NoBtf)
-}
-
 /// Looks up every field.
-///
-/// # Errors
-///
-/// When the kernel carries no BTF.
-pub(super) fn resolve() -> Result<Vec<Offset>, NoBtf> {
-    let vmlinux = vmlinux()?;
-    // Not loaded, or built in: then its types are in vmlinux.
-    let conntrack = Btf::from_split_file(NF_CONNTRACK, &vmlinux).ok();
-    Ok(FIELDS
+pub(super) fn resolve(types: &KernelTypes) -> Vec<Offset> {
+    FIELDS
         .iter()
         .map(|field| {
-            let found = offset_of(&vmlinux, field)
-                .or_else(|| conntrack.as_ref().and_then(|btf| offset_of(btf, field)));
+            let conntrack = || types.conntrack.as_ref();
+            let found = offset_of(&types.vmlinux, field)
+                .or_else(|| conntrack().and_then(|btf| offset_of(btf, field)));
             (*field, found)
         })
-        .collect())
+        .collect()
 }
 
 /// The fields that the kernel's types do not tell: those of conntrack, where it is not loaded; others
@@ -53,7 +30,7 @@ pub(super) fn resolve() -> Result<Vec<Offset>, NoBtf> {
 ///
 /// When the kernel carries no BTF.
 pub fn unknown_fields() -> Result<Vec<String>, NoBtf> {
-    let offsets = resolve()?;
+    let offsets = resolve(&KernelTypes::open()?);
     let unknown = offsets
         .iter()
         .filter(|(field, offset)| offset.is_none() && !field.is_of_ipv6());
@@ -105,11 +82,11 @@ mod tests {
 
     #[test]
     fn every_field_is_found_in_this_kernel() {
-        let Ok(offsets) = resolve() else {
+        let Ok(types) = KernelTypes::open() else {
             println!("SKIP every_field_is_found_in_this_kernel: no kernel BTF here");
             return;
         };
-        for (field, offset) in offsets {
+        for (field, offset) in resolve(&types) {
             // A module that is not loaded has no types to find.
             if !field.is_optional() {
                 assert!(offset.is_some(), "{}.{}", field.structure, field.member);

@@ -52,7 +52,6 @@ pub enum TapError {
 }
 
 /// The sockets, and the maps that name their devices to the programs.
-#[derive(Debug)]
 pub(super) struct Taps {
     netns: u32,
     uplinks: HashMap<MapData, u64, u32>,

@@ -4,6 +4,8 @@
 //! together have no more than was allowed: the most that is fair, by which a pair that asks for less than
 //! its share has all of it, and the others share the rest (max-min fairness).
 
+use std::num::NonZero;
+
 use aya::maps::{Array, Map, MapData};
 use tracer_common::edge::{EDGES, Edge, Edges as Raw, WINDOW_BITS};
 
@@ -39,7 +41,7 @@ impl Edges {
     /// When they are not those maps, or cannot be written.
     pub fn new(
         [counts, limit]: [Option<Map>; 2],
-        per_second: Option<u32>,
+        per_second: Option<NonZero<u32>>,
     ) -> Result<Self, MapError> {
         let [of_counts, of_limit] = Self::MAPS;
         let counts = counts.ok_or_else(|| MapError::missing(of_counts))?;
@@ -51,7 +53,7 @@ impl Edges {
             limit: limit
                 .try_into()
                 .map_err(|error| MapError::of(of_limit, error))?,
-            room: per_second.map_or(0, of_window),
+            room: per_second.map_or(0, |per_second| of_window(per_second.get())),
         };
         edges.set(edges.room)?;
         Ok(edges)

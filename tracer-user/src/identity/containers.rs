@@ -106,9 +106,12 @@ impl Watch {
             tracing::warn!("new pods are noticed up to {seconds} s late: {error}");
         };
         let mut changes = Changes::listen().inspect_err(late).ok();
+        // The first time also nothing is told: the start waits for it.
+        let mut is_first = true;
         loop {
             let (facts, parents) = self.scan(now_ns());
-            if !facts.is_empty() && sender.blocking_send(facts).is_err() {
+            let is_told = std::mem::take(&mut is_first) || !facts.is_empty();
+            if is_told && sender.blocking_send(facts).is_err() {
                 return;
             }
             let is_open = |pod: &Pod| !pod.is_settled && pod.looked < SOON_TIMES;

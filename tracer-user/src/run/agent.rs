@@ -1,16 +1,16 @@
 //! The agent's loop.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{num::NonZero, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use tokio::{
     sync::mpsc,
-    time::{Interval, MissedTickBehavior, timeout},
+    time::{Instant, Interval, MissedTickBehavior, timeout},
 };
 
 use crate::{
     attach::{Attached, chain, uplinks::Uplinks},
-    capture::{Counters, Ring, Sweep, clock_sample, device_record, recording},
+    capture::{Counters, Edges, Ring, Sweep, clock_sample, device_record, recording},
     decode::Snapshot,
     export::Exporter,
     pipeline::Pipeline,
@@ -18,16 +18,15 @@ use crate::{
 };
 
 use super::{
+    look::Look,
     names::Names,
     report::{Counted, Report},
     rules,
     status::{Numbers, Status},
 };
 
-/// How often the ring buffer is looked at. It holds a good part of a second of a busy node.
 /// Packets that are on their way at the end have arrived after this time.
 const UNDER_WAY: Duration = Duration::from_millis(20);
-const LOOK: Duration = Duration::from_millis(20);
 /// Records taken before other tasks get their turn.
 const BURST: usize = 4096;
 /// How often the clocks are compared, and what is old is given up.
@@ -41,6 +40,7 @@ pub(super) struct Agent {
     ring: Ring,
     sweep: Sweep,
     counters: Counters,
+    edges: Edges,
     exporter: Exporter,
     stream: Stream,
     names: Names,
@@ -53,7 +53,8 @@ impl Agent {
         mut attached: Attached,
         exporter: Exporter,
         pipeline: Pipeline,
-        names: Names,
+        (names, rules): (Names, rules::Watch),
+        exchanges_per_second: Option<NonZero<u32>>,
         record: Option<&Path>,
         status: Arc<Status>,
     ) -> anyhow::Result<Self> {
@@ -68,6 +69,10 @@ impl Agent {
             ring: Ring::new(attached.take_map(Ring::MAP))?,
             sweep: Sweep::new(Sweep::MAPS.map(|name| attached.take_map(name)))?,
             counters: Counters::new(attached.take_map(Counters::MAP))?,
+            edges: Edges::new(
+                Edges::MAPS.map(|name| attached.take_map(name)),
+                exchanges_per_second,
+            )?,
             attached,
             exporter,
             stream: Stream {
@@ -76,7 +81,7 @@ impl Agent {
                 spans: Vec::new(),
             },
             names,
-            rules: rules::watch().context("start the thread that reads rules")?,
+            rules,
             status,
         };
         let reasons = Snapshot::DropReasons(drop_reasons);
@@ -104,11 +109,12 @@ impl Agent {
     ///
     /// `uplinks` tells when they change.
     pub(super) async fn follow(&mut self, mut uplinks: mpsc::Receiver<Uplinks>) {
-        let mut look = every(LOOK);
+        let mut look = Look::after(Instant::now());
         let mut housekeeping = every(HOUSEKEEPING);
         loop {
             tokio::select! {
-                _ = look.tick() => self.drain().await,
+                () = look.due() => look.found(self.drain().await, Instant::now()),
+                () = self.ring.is_filling() => look.found(self.drain().await, Instant::now()),
                 _ = housekeeping.tick() => self.housekeeping(),
                 facts = self.names.next() => {
                     self.stream.push(&Snapshot::Facts(facts).encode());
@@ -161,6 +167,7 @@ impl Agent {
         if let Some(recorder) = self.stream.recorder.take() {
             recorder.finish().context("write the recording")?;
         }
+        let export = self.exporter.finish(flush).await;
         Ok(Report {
             missing: missing
                 .into_iter()
@@ -181,21 +188,25 @@ impl Agent {
                 })
                 .collect(),
             rules: self.rules.state.borrow().clone(),
-            export: self.exporter.finish(flush).await,
+            export,
         })
     }
 
-    async fn drain(&mut self) {
+    /// Takes what waits; how many records there were.
+    async fn drain(&mut self) -> usize {
         let stream = &mut self.stream;
+        let mut all = 0;
         loop {
             let drained = self.ring.drain(BURST, |record| stream.push(record));
             stream.export(&self.exporter);
+            all += drained;
             if drained < BURST {
                 break;
             }
             tokio::task::yield_now().await;
         }
         self.attached.flush_log();
+        all
     }
 
     fn housekeeping(&mut self) {
@@ -205,6 +216,9 @@ impl Agent {
             .sweep(sample.monotonic_ns, |record| stream.push(record));
         stream.push(&Snapshot::Clock(sample).encode());
         stream.export(&self.exporter);
+        if let Err(error) = self.edges.adjust(sample.monotonic_ns) {
+            tracing::debug!("the limit of requests stays as it is: {}", chain(&error));
+        }
         self.publish();
     }
 

@@ -251,9 +251,13 @@ fn export(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
     let shed = numbers.pipeline.shed;
     page.counters(
         "hopspan_exchanges_shed",
-        "Exchanges of sampled traces that have no spans: above --max-exchanges-per-second, or because the queue was full",
+        "Exchanges of sampled traces that have no spans: above --max-exchanges-per-second (by the kernel programs, or as rate), or because the queue was full",
         "reason",
-        [("queue", shed.queue), ("rate", shed.rate)],
+        [
+            ("kernel", numbers.kernel.get(Counter::Shed)),
+            ("queue", shed.queue),
+            ("rate", shed.rate),
+        ],
     )?;
     page.gauge(
         "hopspan_export_queue_spans",

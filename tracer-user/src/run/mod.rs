@@ -7,6 +7,7 @@
 mod agent;
 mod endpoint;
 mod listen;
+mod look;
 mod metrics;
 mod names;
 mod report;
@@ -14,7 +15,7 @@ pub mod rules;
 mod status;
 mod uplinks;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, num::NonZero, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -34,6 +35,9 @@ use status::Status;
 
 pub use listen::{Listen, NotAPlace};
 
+/// Exchanges that are exported a second, unless --max-exchanges-per-second says otherwise: a fifth of a
+/// core's time.
+const EXCHANGES_PER_SECOND: u32 = 5500;
 /// How long the last spans may take to leave: less than the 30 s after which Kubernetes kills.
 const FLUSH: Duration = Duration::from_secs(25);
 
@@ -73,9 +77,12 @@ pub struct Args {
     pub failed_connects: u32,
 
     /// Export at most RATE exchanges a second: of each pair of caller and service a fair share, so that a
-    /// noisy one hides no quiet one; after a pause as many again [default: all]
-    #[arg(long, value_name = "RATE", value_parser = clap::value_parser!(u32).range(1..))]
-    pub max_exchanges_per_second: Option<u32>,
+    /// noisy one hides no quiet one; 0 is no limit
+    ///
+    /// Of HTTP/1 too many requests are left out by the kernel programs already, in windows of 134 ms, so
+    /// that they cost next to nothing. All are counted (hopspan_exchanges_shed_total).
+    #[arg(long, value_name = "RATE", default_value_t = EXCHANGES_PER_SECOND)]
+    pub max_exchanges_per_second: u32,
 
     /// What has a span of its own: exchange, path (connect, request, response), or hop
     ///
@@ -140,6 +147,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let status = Arc::new(Status::new());
     listen(args.listen, &status).await?;
     let exporter = Exporter::start().context("set up the OTLP export")?;
+    // Beside the verifier: what is learnt first is then there when all is attached.
+    let node = node_name();
+    let learnt = Names::start(&args.names, &options.cgroup, &node).await?;
+    let rules = rules::watch().context("start the thread that reads rules")?;
     let attached = attach::attach(&options)?;
     for (reason, hooks) in by_reason(&attached.missing) {
         tracing::warn!("not attached: {}: {reason}", hooks.join(", "));
@@ -152,14 +163,13 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         }
     }
     let (first, changes) = uplinks::watch(args.uplink);
-    let node = node_name();
-    let learnt = Names::start(&args.names, &options.cgroup, &node).await?;
     let mut pipeline = Pipeline::new(node);
     pipeline.trace_untraced(args.untraced);
     pipeline.tell_failed_connects(args.failed_connects);
     pipeline.tell_in_detail(args.detail);
-    if let Some(per_second) = args.max_exchanges_per_second {
-        pipeline.tell_exchanges(per_second);
+    let per_second = NonZero::new(args.max_exchanges_per_second);
+    if let Some(per_second) = per_second {
+        pipeline.tell_exchanges(per_second.get());
     }
     pipeline.wait_for_response(u64::from(args.response_timeout) * 1_000_000_000);
     status.set_missing(names(&attached.missing));
@@ -167,7 +177,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         attached,
         exporter,
         pipeline,
-        learnt,
+        (learnt, rules),
+        per_second,
         args.record.as_deref(),
         Arc::clone(&status),
     )?;
@@ -181,6 +192,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         "" => eprintln!("hopspan: attached, no uplinks"),
         names => eprintln!("hopspan: attached, uplinks: {names}"),
     }
+    attach::give_back();
     tokio::select! {
         () = signals.next() => {}
         () = agent.follow(changes) => {}

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::benchmark::Benchmark;
 use super::statistics::FEWEST;
+use crate::command_line::CommandLine;
 
 /// Measure what hopspan costs, and hold it against the budgets
 ///
@@ -31,9 +32,15 @@ pub(crate) struct BenchArgs {
     #[arg(long)]
     pub(crate) list: bool,
 
-    /// Write the tables and the plot into docs/ too
+    /// Write the tables and the plot into docs/ and README.md too
     #[arg(long, conflicts_with = "quick")]
     pub(crate) write_docs: bool,
+
+    /// Measure nothing: write them from these files of earlier runs, separated by commas
+    ///
+    /// Of a benchmark that several files have, the last counts.
+    #[arg(long, value_name = "FILE", value_delimiter = ',', conflicts_with_all = ["only", "quick", "write_docs"])]
+    pub(crate) docs_from: Vec<PathBuf>,
 }
 
 impl BenchArgs {
@@ -88,38 +95,31 @@ impl BenchLabArgs {
             stages,
             bench,
         } = self;
-        let mut args: Vec<OsString> = Vec::new();
-        let mut option = |name: &str, value: OsString| args.extend([name.into(), value]);
-        option("--workspace", workspace.into());
-        option("--binaries", binaries.into());
-        option("--results", results.into());
-        option("--revision", revision.into());
-        if let Some(stages) = stages {
-            option("--stages", stages.into());
-        }
+        let mut line = CommandLine::default();
+        line.option("--workspace", workspace);
+        line.option("--binaries", binaries);
+        line.option("--results", results);
+        line.option("--revision", revision);
+        line.option_if("--stages", stages.as_ref());
         let BenchArgs {
             only,
             pairs,
             quick,
             list,
             write_docs,
+            docs_from,
         } = bench;
-        option("--pairs", pairs.to_string().into());
+        line.option("--pairs", pairs.to_string());
         for benchmark in only {
-            option("--only", benchmark.name().into());
+            line.option("--only", benchmark.name());
         }
-        let flags = [
-            ("--quick", *quick),
-            ("--list", *list),
-            ("--write-docs", *write_docs),
-        ];
-        args.extend(
-            flags
-                .iter()
-                .filter(|(_, is_set)| *is_set)
-                .map(|(flag, _)| flag.into()),
-        );
-        args
+        for file in docs_from {
+            line.option("--docs-from", file);
+        }
+        line.flag("--quick", *quick);
+        line.flag("--list", *list);
+        line.flag("--write-docs", *write_docs);
+        line.into_args()
     }
 }
 
@@ -162,7 +162,12 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        for line in ["--only nothing", "--pairs 0", "--quick --write-docs"] {
+        for line in [
+            "--only nothing",
+            "--pairs 0",
+            "--quick --write-docs",
+            "--docs-from a --quick",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::outcome::{Figure, Unit};
 use super::statistics::{FEWEST, Spread};
 use super::table::Table;
+use super::why::Whys;
 
 /// Which side of the number is allowed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -241,6 +242,35 @@ pub(super) fn table(verdicts: &[Verdict]) -> Table {
         ]);
     }
     table
+}
+
+/// The same, and why what is missed is.
+pub(super) fn table_with_whys(verdicts: &[Verdict], whys: &Whys) -> Table {
+    let columns = ["", "budget", "measured", "", "why not"];
+    let mut with_whys = Table::new("budgets", &columns);
+    let rows = table(verdicts).into_rows();
+    for (mut row, verdict) in rows.zip(verdicts) {
+        let why = whys
+            .of(verdict.figure)
+            .filter(|_| verdict.standing == Standing::Missed);
+        row.push(why.unwrap_or_default().to_owned());
+        with_whys.row(row);
+    }
+    with_whys
+}
+
+/// The figures of what is missed and nobody has said why.
+pub(super) fn unexplained(verdicts: &[Verdict], whys: &Whys) -> Vec<&'static str> {
+    let is_open = |verdict: &&Verdict| {
+        verdict.standing == Standing::Missed && whys.of(verdict.figure).is_none()
+    };
+    let open = verdicts.iter().filter(is_open);
+    open.map(|verdict| verdict.figure).collect()
+}
+
+/// Whether there is a budget for a figure with this key.
+pub(super) fn is_figure(key: &str) -> bool {
+    BUDGETS.iter().any(|budget| budget.figure == key)
 }
 
 #[cfg(test)]

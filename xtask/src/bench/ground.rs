@@ -19,7 +19,7 @@ use hopspan_lab::kube_proxy::Service;
 use hopspan_lab::{Lab, Node, NodeOptions, Pod, Process};
 
 pub(super) use agent::{Agent, Follows, cpu};
-pub(super) use load::{Paced, Traceparent};
+pub(super) use load::{Paced, Source, Traceparent};
 pub(super) use report::{Report, Totals};
 
 use super::machine::cores;

@@ -7,6 +7,7 @@
 
 mod cost;
 mod mix;
+mod part;
 mod snapshot;
 
 use std::collections::BTreeMap;
@@ -21,16 +22,9 @@ use super::said;
 use super::statistics::Spread;
 use super::table::Table;
 use cost::Costs;
-use mix::Mix;
+use mix::{Mix, Traffic};
+use part::Part;
 use snapshot::Snapshot;
-
-/// Hooks that packets pass; the others see system calls and sockets.
-const NOT_OF_PACKETS: [&str; 2] = ["socket_read", "socket_close"];
-/// The hook that opens journeys, and the one that closes them. Between them are stamps.
-const OPENS: &str = "cgroup_egress";
-const CLOSES: &str = "cgroup_ingress";
-/// Counts packets that are thrown away.
-const DROPS: &str = "packet_drop";
 
 /// Measures.
 ///
@@ -38,23 +32,34 @@ const DROPS: &str = "packet_drop";
 /// When something does not start, or the kernel does not measure.
 pub(super) fn run(bench: &Bench<'_>) -> Result<Outcome> {
     let ground = Ground::start(bench, "hooks")?;
-    let _chat = mix::serve(bench, &ground)?;
+    let traffic = Traffic::prepare(bench, &ground)?;
     let agent = ground.base.agent(bench, Follows::Node)?;
     let socket = ground.work_dir().join("programs");
     let _programs = programs(bench, &ground, agent.pid())?;
     let mut rounds = Vec::new();
     for round in 0..bench.rounds() {
-        bench.round(round, "four mixes of traffic");
+        bench.round(round, "six mixes of traffic");
         let mut deltas = Vec::new();
         for mix in Mix::ALL {
             let before = Snapshot::take(&socket)?;
-            mix.send(bench, &ground)?;
+            traffic.send(mix)?;
             deltas.push(Snapshot::take(&socket)?.since(&before));
         }
-        let [chat, bulk, requests, left_out] = &deltas[..] else {
+        let [
+            chat,
+            bulk,
+            requests,
+            left_out,
+            outside_chat,
+            outside_requests,
+        ] = &deltas[..]
+        else {
             continue;
         };
-        rounds.push(Costs::of(chat, bulk, requests, left_out)?);
+        let mut costs = Costs::of(chat, bulk, requests)?;
+        costs.add_left_out(left_out)?;
+        costs.add_arrivals(outside_chat, outside_requests)?;
+        rounds.push(costs);
     }
     agent.finish()?;
     Ok(told(&rounds))
@@ -80,34 +85,41 @@ fn told(rounds: &[Costs]) -> Outcome {
     let each = |value: &dyn Fn(&Costs) -> Option<f64>| -> Vec<f64> {
         rounds.iter().filter_map(value).collect()
     };
-    let miss = |costs: &Costs| worst(&costs.miss, |hook| !NOT_OF_PACKETS.contains(&hook));
-    let stamp = |costs: &Costs| worst(&costs.hit, is_stamp);
-    let figures: [(&str, &str, Vec<f64>); 8] = [
+    let figures: [(&str, &str, Vec<f64>); 9] = [
         (
             "no_journey.worst",
             "packet with no journey, the dearest hook",
-            each(&miss),
+            each(&Costs::worst_miss),
         ),
         (
             "no_journey.mean",
             "packet with no journey, mean of all hooks it passes",
-            each(&|costs| costs.mean_miss(&NOT_OF_PACKETS)),
+            each(&Costs::mean_miss),
         ),
-        ("stamp.worst", "a stamp, the dearest hook", each(&stamp)),
+        (
+            "stamp.worst",
+            "a stamp, the dearest hook",
+            each(&|costs| costs.worst_hit(Part::Stamp)),
+        ),
         (
             "stamp.mean",
             "a stamp, mean of all",
-            each(&|costs| costs.mean_hit(is_stamp)),
+            each(&|costs| costs.mean_hit(Part::Stamp)),
         ),
         (
             "opening",
             "an opening with its head",
-            each(&|costs| costs.hit.get(OPENS).copied()),
+            each(&|costs| costs.mean_hit(Part::Opening)),
+        ),
+        (
+            "arrival",
+            "an opening with its head, of what arrives at an uplink",
+            each(&|costs| costs.mean_hit(Part::Arrival)),
         ),
         (
             "closing",
             "a closing",
-            each(&|costs| costs.hit.get(CLOSES).copied()),
+            each(&|costs| costs.mean_hit(Part::Closing)),
         ),
         (
             "message",
@@ -123,13 +135,22 @@ fn told(rounds: &[Costs]) -> Outcome {
     for (key, what, values) in figures {
         outcome.figure(key, what, Unit::Nanoseconds, values);
     }
+    for part in Part::OF_MESSAGE {
+        let key = part.key();
+        outcome.figure(
+            &format!("message.{key}"),
+            &format!("- of that, {key}"),
+            Unit::Nanoseconds,
+            each(&|costs| costs.parts.get(&part).copied()),
+        );
+    }
     outcome.figure(
         "message_and_rest",
         "all runs of all hooks, for each message",
         Unit::Nanoseconds,
         each(&|costs| costs.message_and_rest),
     );
-    for kind in ["cgroup_skb", "tracing", "netfilter"] {
+    for kind in ["cgroup_skb", "tracing", "netfilter", "socket_filter"] {
         let what = format!("measuring a run, {kind} (subtracted)");
         let values = each(&|costs| costs.empty.get(kind).copied());
         outcome.figure(
@@ -141,21 +162,9 @@ fn told(rounds: &[Costs]) -> Outcome {
     }
     outcome.tables.push(by_hook(rounds));
     outcome.note(
-        "Medians over the rounds, net: measuring is what an empty program of the type took in the same mix. Without a journey: messages of 64 B that are no HTTP; bulk: 256 KiB of them at a time, mostly full segments and bare acknowledgements. With: requests on kept connections, as many as go. A _leave hook that reads conntrack's tuples does so once for a message.",
+        "Medians over the rounds, net: measuring is what an empty program of the type took in the same mix. Without a journey: messages of 64 B that are no HTTP; bulk: 256 KiB of them at a time, mostly full segments and bare acknowledgements. With: requests on kept connections, as many as go. uplink_receive: the same small messages and requests, from a host outside of the node. A _leave hook that reads conntrack's tuples does so once for a message.",
     );
     outcome
-}
-
-fn is_stamp(hook: &str) -> bool {
-    ![OPENS, CLOSES, DROPS].contains(&hook) && !NOT_OF_PACKETS.contains(&hook)
-}
-
-/// The dearest of those hooks.
-fn worst(of: &BTreeMap<String, f64>, counts: impl Fn(&str) -> bool) -> Option<f64> {
-    of.iter()
-        .filter(|(hook, _)| counts(hook))
-        .map(|(_, cost)| *cost)
-        .max_by(f64::total_cmp)
 }
 
 fn by_hook(rounds: &[Costs]) -> Table {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::table::Table;
 
@@ -11,7 +11,7 @@ use super::table::Table;
 const QUIET_LOAD: f64 = 0.3;
 
 /// The machine and the programs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Machine {
     /// ISO 8601, UTC.
     pub(super) date: String,

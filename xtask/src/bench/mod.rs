@@ -6,6 +6,7 @@ mod args;
 mod benchmark;
 mod budget;
 mod document;
+mod documents;
 mod ground;
 mod hooks;
 mod loss;
@@ -23,6 +24,7 @@ mod start;
 mod statistics;
 mod table;
 mod userspace;
+mod why;
 mod worst;
 
 use std::env;
@@ -54,6 +56,9 @@ pub(crate) fn run(workspace: &Workspace, args: BenchArgs) -> Result<()> {
     if args.list {
         print!("{}", benchmark::list());
         return Ok(());
+    }
+    if !args.docs_from.is_empty() {
+        return documents::write_from(workspace.root(), &args.docs_from);
     }
     let wanted = args.wanted();
     let needs_lab = wanted.iter().copied().any(Benchmark::needs_lab);

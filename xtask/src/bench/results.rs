@@ -14,7 +14,7 @@ use super::outcome::Outcome;
 use super::statistics::Spread;
 
 /// Goes up when the shape changes.
-const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 
 /// Everything about one run.
 #[derive(Debug, Serialize)]

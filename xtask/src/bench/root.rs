@@ -2,7 +2,6 @@
 //! line with absolute paths. Out: tables on stdout, JSON, and where it was asked for the document.
 //! A benchmark that fails is told and leaves the others alone.
 
-use std::fs;
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,11 +10,10 @@ use anyhow::{Context, Result, bail};
 use hopspan_lab::teardown_on_signal;
 
 use super::benchmark::Benchmark;
-use super::budget::{self, Verdict};
-use super::document::{self, Part};
+use super::budget;
+use super::documents::{self, Found};
 use super::machine::Machine;
-use super::outcome::{Figure, Outcome};
-use super::plot;
+use super::outcome::Outcome;
 use super::results::{Results, Run};
 use super::{BenchLabArgs, hooks, loss, read_stages, realistic, rules, scale, start};
 use super::{userspace, worst};
@@ -83,8 +81,7 @@ pub(crate) fn run(args: &BenchLabArgs) -> Result<()> {
         note(&complaint);
     }
     let (outcomes, failed) = measure(args)?;
-    let figures: Vec<&Figure> = outcomes.iter().flat_map(|of| &of.figures).collect();
-    let budgets = budget::judge(&figures);
+    let budgets = documents::judge(&outcomes);
     println!("{}", budget::table(&budgets).text());
     let results = Results::in_directory(&args.results, &args.workspace)?;
     let run = Run {
@@ -95,24 +92,16 @@ pub(crate) fn run(args: &BenchLabArgs) -> Result<()> {
         budgets: &budgets,
     };
     note(&format!("results: {}", run.write(&results)?.display()));
-    let svg = outcomes
-        .iter()
-        .find_map(rules::lines)
-        .and_then(|lines| plot::svg(&rules::AXES, &lines));
-    if let Some(svg) = &svg {
-        note(&format!(
-            "plot: {}",
-            results.write(rules::PLOT, svg)?.display()
-        ));
+    if let Some(svg) = documents::svg(&outcomes) {
+        let path = results.write(rules::PLOT, &svg)?;
+        note(&format!("plot: {}", path.display()));
     }
     if args.bench.write_docs {
-        write_documents(
-            args,
-            &results,
-            &machine,
-            (&outcomes, &budgets),
-            svg.as_deref(),
-        )?;
+        let found = Found {
+            machine: &machine,
+            outcomes: &outcomes,
+        };
+        documents::write(&args.workspace, &results, &found)?;
     }
     if !failed.is_empty() {
         bail!("not measured: {}", failed.join(", "));
@@ -165,41 +154,4 @@ fn show(outcome: &Outcome) {
         println!("  {remark}");
     }
     println!();
-}
-
-/// Puts the tables into docs/performance.md, and the plot beside it.
-fn write_documents(
-    args: &BenchLabArgs,
-    results: &Results,
-    machine: &Machine,
-    (outcomes, budgets): (&[Outcome], &[Verdict]),
-    svg: Option<&str>,
-) -> Result<()> {
-    let docs = args.workspace.join("docs");
-    let path = docs.join("performance.md");
-    let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-    let part = |name: &str, text: String| Part {
-        name: name.to_owned(),
-        text,
-    };
-    let mut parts = vec![
-        part("machine", machine.table().markdown()),
-        part("budgets", budget::table(budgets).markdown()),
-    ];
-    parts.extend(outcomes.iter().map(|of| part(&of.benchmark, markdown(of))));
-    results.write_to(&path, &document::replace(&text, &parts)?)?;
-    if let Some(svg) = svg {
-        results.write_to(&docs.join(rules::PLOT), svg)?;
-    }
-    note(&format!("documents: {}", docs.display()));
-    Ok(())
-}
-
-fn markdown(outcome: &Outcome) -> String {
-    let tables = outcome.all_tables();
-    let tables = tables
-        .iter()
-        .map(|table| format!("**{}**\n\n{}\n", table.title, table.markdown()));
-    let notes = outcome.notes.iter().map(|note| format!("- {note}\n"));
-    tables.chain(notes).collect()
 }

@@ -277,6 +277,19 @@ pub(super) fn lines(outcome: &Outcome) -> Option<Vec<Line>> {
     MODES.into_iter().map(line).collect()
 }
 
+/// An outcome that has every point of the plot, all the same.
+#[cfg(test)]
+pub(super) fn flat(time: f64) -> Outcome {
+    let mut outcome = Outcome::new("rules");
+    for mode in MODES {
+        for services in SIZES {
+            let key = format!("{}.{services}", mode.name());
+            outcome.figure(&key, "", Unit::Microseconds, vec![time; 7]);
+        }
+    }
+    outcome
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ use hopspan_lab::kube_proxy::ProxyMode;
 use hopspan_lab::{NodeOptions, Overlay, Wiring};
 
 use super::fault::Fault;
+use crate::command_line::CommandLine;
 
 /// What the lab has addresses for.
 const MAX_SERVICES: u64 = 32_768;
@@ -142,46 +143,30 @@ impl LabArgs {
             hotrod,
             run,
         } = self;
-        let mut args: Vec<OsString> = Vec::new();
-        let mut option = |name: &str, value: OsString| args.extend([name.into(), value]);
-        option("--hopspan", hopspan.into());
-        option("--hotrod", hotrod.into());
-        option("--requests", run.requests.to_string().into());
-        option("--concurrency", run.concurrency.to_string().into());
-        option("--nodes", run.nodes.to_string().into());
-        option("--overlay", run.overlay.name().into());
-        option("--wiring", run.wiring.name().into());
-        option("--proxy-mode", run.proxy_mode.name().into());
-        option("--services", run.services.to_string().into());
-        option("--detail", (&run.detail).into());
-        if let Some(fault) = run.fault {
-            option("--fault", fault.name().into());
-        }
-        if let Some(json) = &run.json {
-            option("--json", json.into());
-        }
-        if let Some(otlp) = &run.otlp {
-            option("--otlp", otlp.into());
-        }
-        if let Some(width) = run.width {
-            option("--width", width.to_string().into());
-        }
-        if let Some(waterfalls) = run.waterfalls {
-            option("--waterfalls", waterfalls.to_string().into());
-        }
-        let flags = [
-            ("--keep", run.keep),
-            ("--full", run.full),
-            ("--debug", run.debug),
-            ("--release", run.release),
-        ];
-        args.extend(
-            flags
-                .iter()
-                .filter(|(_, is_set)| *is_set)
-                .map(|(flag, _)| flag.into()),
+        let mut line = CommandLine::default();
+        line.option("--hopspan", hopspan);
+        line.option("--hotrod", hotrod);
+        line.option("--requests", run.requests.to_string());
+        line.option("--concurrency", run.concurrency.to_string());
+        line.option("--nodes", run.nodes.to_string());
+        line.option("--overlay", run.overlay.name());
+        line.option("--wiring", run.wiring.name());
+        line.option("--proxy-mode", run.proxy_mode.name());
+        line.option("--services", run.services.to_string());
+        line.option("--detail", &run.detail);
+        line.option_if("--fault", run.fault.map(Fault::name));
+        line.option_if("--json", run.json.as_ref());
+        line.option_if("--otlp", run.otlp.as_ref());
+        line.option_if("--width", run.width.map(|width| width.to_string()));
+        line.option_if(
+            "--waterfalls",
+            run.waterfalls.map(|count| count.to_string()),
         );
-        args
+        line.flag("--keep", run.keep);
+        line.flag("--full", run.full);
+        line.flag("--debug", run.debug);
+        line.flag("--release", run.release);
+        line.into_args()
     }
 }
 

@@ -4,6 +4,8 @@
 //! measuring a run takes. Two instructions each, so they need no compiler; as the agent's, they let
 //! every packet pass and end with this process.
 
+mod tap;
+
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -72,6 +74,11 @@ impl Empty {
             attached.push(attach().context("attach an empty program to a cgroup")?);
         }
         attached.push(tracing().context("attach an empty program to a tracepoint")?);
+        match socket_filter() {
+            Ok(program) => attached.push(program),
+            // Where the agent has none either.
+            Err(error) => eprintln!("no empty socket filter: {error}"),
+        }
         match netfilter() {
             Ok(program) => attached.push(program),
             // Where the agent has none either.
@@ -122,6 +129,23 @@ fn tracing() -> Result<Attached> {
     })
 }
 
+/// On a packet socket as the agent's, but on every device: what matters is that it runs with the
+/// traffic.
+fn socket_filter() -> io::Result<Attached> {
+    let program = load(
+        bpf_prog_type::BPF_PROG_TYPE_SOCKET_FILTER,
+        // A socket filter has none, which is what the number of this one says.
+        bpf_attach_type::BPF_CGROUP_INET_INGRESS,
+        0,
+    )?;
+    let socket = tap::open(&program)?;
+    Ok(Attached {
+        kind: "socket_filter",
+        program,
+        _link: socket,
+    })
+}
+
 fn netfilter() -> io::Result<Attached> {
     let program = load(
         bpf_prog_type::BPF_PROG_TYPE_NETFILTER,
@@ -143,9 +167,14 @@ fn netfilter() -> io::Result<Attached> {
     })
 }
 
-/// Loads `return 1`, which accepts and lets pass; for a tracepoint `return 0`, which is all it may.
+/// Loads `return 1`, which accepts and lets pass; `return 0` for a tracepoint, which may nothing else,
+/// and for a socket filter, where it keeps nothing of the packet.
 fn load(kind: bpf_prog_type, attach_type: bpf_attach_type, btf_id: u32) -> io::Result<OwnedFd> {
-    let verdict = i32::from(kind as u32 != bpf_prog_type::BPF_PROG_TYPE_TRACING as u32);
+    let returns_zero = [
+        bpf_prog_type::BPF_PROG_TYPE_TRACING as u32,
+        bpf_prog_type::BPF_PROG_TYPE_SOCKET_FILTER as u32,
+    ];
+    let verdict = i32::from(!returns_zero.contains(&(kind as u32)));
     let instructions = [instruction(MOV, verdict), instruction(EXIT, 0)];
     let license = c"Dual MIT/GPL";
     let mut attr = zeroed();

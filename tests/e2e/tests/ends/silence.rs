@@ -89,10 +89,7 @@ fn tcp_gives_up() {
     );
     assert_eq!(exchange.attribute("error.type"), "timeout", "{exchange:#?}");
     assert_eq!(exchange.attribute("hopspan.closed_by"), "");
-    let requests = trace.children_of_role(exchange, "request");
-    let [request] = requests[..] else {
-        panic!("{} requests", requests.len());
-    };
+    let request = trace.only_child(exchange, "request");
     assert_eq!(request.attribute("hopspan.drop.hop"), "netfilter.forward");
     let retransmits: u32 = request
         .attribute("hopspan.tcp.retransmits")

@@ -100,11 +100,8 @@ pub(crate) fn assert(traces: &Traces, parent: &Parent, error: &str, closed_by: &
     }
     assert_eq!(exchange.status, ERROR, "{exchange:#?}");
     assert!(trace.children_of_role(exchange, "response").is_empty());
-    let requests = trace.children_of_role(exchange, "request");
-    let [request] = requests[..] else {
-        panic!("{} requests of {exchange:#?}", requests.len());
-    };
-    assert!(request.is_within(exchange), "{exchange:#?}");
+    let request = trace.only_child(exchange, "request");
+    request.assert_within(exchange);
     assert_partition(trace, request);
     // It lasted until the end of the connection.
     assert!(exchange.end_ns > request.end_ns, "{exchange:#?}");

@@ -22,7 +22,7 @@ fn assert_joined<'t>(
     let exchange = parent.exchange(traces);
     assert_eq!(connect.trace_id, parent.trace_id, "{connect:#?}");
     assert_eq!(connect.parent_id, exchange.span_id, "{connect:#?}");
-    assert!(connect.is_within(exchange), "{connect:#?} {exchange:#?}");
+    connect.assert_within(exchange);
     assert_eq!(connect.links, []);
     assert_attributes(
         connect,

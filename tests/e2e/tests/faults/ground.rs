@@ -153,7 +153,7 @@ pub(crate) fn failed_connect<'o>(outcome: &'o Outcome, parent: &Parent) -> &'o S
     };
     assert_eq!(failed.status, ERROR, "{failed:#?}");
     assert_eq!(failed.attribute("hopspan.correlation"), "inferred");
-    assert!(failed.is_within(exchange), "{failed:#?} in {exchange:#?}");
+    failed.assert_within(exchange);
     failed
 }
 

@@ -8,20 +8,14 @@ use crate::ground::Ground;
 /// it is.
 pub(crate) fn assert_part(ground: &Ground, half: &str) {
     for (trace, call) in ground.calls() {
-        let exchanges = trace.children_of_role(call, "exchange");
-        let [exchange] = exchanges[..] else {
-            panic!("{} exchanges under {call:?}", exchanges.len());
-        };
+        let exchange = trace.only_child(call, "exchange");
         assert_eq!(exchange.attribute("hopspan.half"), half, "{exchange:?}");
         assert_eq!(
             exchange.attribute("hopspan.clock.skew_ns"),
             "",
             "{exchange:?}"
         );
-        assert!(
-            exchange.is_within(call),
-            "{exchange:?} is not within {call:?}"
-        );
+        exchange.assert_within(call);
         assert_legs_within(trace, exchange);
     }
     let said = format!("only the {half}'s node, ");
@@ -34,14 +28,8 @@ pub(crate) fn assert_part(ground: &Ground, half: &str) {
 
 fn assert_legs_within(trace: &Trace, exchange: &Span) {
     for role in ["request", "response"] {
-        let legs = trace.children_of_role(exchange, role);
-        let [leg] = legs[..] else {
-            panic!("{} {role} spans under {exchange:?}", legs.len());
-        };
-        assert!(
-            leg.is_within(exchange),
-            "{leg:?} is not within {exchange:?}"
-        );
+        let leg = trace.only_child(exchange, role);
+        leg.assert_within(exchange);
         let hops = trace.children(leg);
         assert!(hops.iter().all(|hop| hop.is_within(leg)), "{hops:#?}");
         let wires = hops

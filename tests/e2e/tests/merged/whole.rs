@@ -9,10 +9,7 @@ use crate::ground::Ground;
 pub(crate) fn assert_whole(ground: &Ground, within: bool) {
     let mut connects = 0;
     for (trace, call) in ground.calls() {
-        let exchanges = trace.children_of_role(call, "exchange");
-        let [exchange] = exchanges[..] else {
-            panic!("{} exchanges under {call:?}", exchanges.len());
-        };
+        let exchange = trace.only_child(call, "exchange");
         for key in ["hopspan.half", "hopspan.incomplete", "error.type"] {
             assert_eq!(exchange.attribute(key), "", "{key} of {exchange:#?}");
         }

@@ -128,7 +128,7 @@ pub(crate) fn assert_ends(
             !client.attribute("hopspan.nat.original").is_empty()
                 || !expected.kernel.has_netfilter_links()
         );
-        assert!(client.is_within(call), "{client:?} is not within {call:?}");
+        client.assert_within(call);
         assert_half(trace, client, expected);
     }
     if let Some(server) = server {
@@ -157,7 +157,7 @@ fn assert_half(trace: &Trace, exchange: &Span, expected: &Expected) {
         let [leg] = found[..] else {
             panic!("{} {role} spans under {exchange:#?}", found.len());
         };
-        assert!(leg.is_within(exchange), "{leg:?} {exchange:?}");
+        leg.assert_within(exchange);
         assert_eq!(leg.attribute("hopspan.incomplete"), "", "{leg:#?}");
         let hops = hops_of(trace, leg);
         assert_contiguous(leg, &hops, 0);
@@ -168,7 +168,7 @@ fn assert_half(trace: &Trace, exchange: &Span, expected: &Expected) {
         expected.assert_hops(&names, role, half);
     }
     for connect in of_this_half(trace, exchange, "connect") {
-        assert!(connect.is_within(exchange), "{connect:?} {exchange:?}");
+        connect.assert_within(exchange);
         // The client's node does not see what is between the two wires.
         let holes = usize::from(half == "client");
         assert_contiguous(connect, &hops_of(trace, connect), holes);

@@ -73,10 +73,7 @@ fn every_call_of_python_is_an_exchange() {
         let method = exchange.attribute("rpc.method");
         *by_method.entry(method).or_default() += 1;
         assert_rpc(exchange, call);
-        assert!(
-            exchange.is_within(call),
-            "{exchange:#?} is not within {call:#?}"
-        );
+        exchange.assert_within(call);
         let way = [
             ("hopspan.nat.original", service.address()),
             ("hopspan.nat.translated", endpoint(server.ip())),
@@ -95,10 +92,7 @@ fn every_call_of_python_is_an_exchange() {
 }
 
 fn exchange_of<'t>(trace: &'t Trace, call: &Span) -> &'t Span {
-    let exchanges = trace.children_of_role(call, "exchange");
-    let [exchange] = exchanges[..] else {
-        panic!("{} exchanges under {call:#?}", exchanges.len());
-    };
+    let exchange = trace.only_child(call, "exchange");
     assert_eq!(trace.of_role("exchange").count(), 1, "{:#?}", trace.spans);
     exchange
 }

@@ -55,10 +55,7 @@ impl Case {
                 );
             };
             let trace = answer.parent.trace(&traces);
-            assert!(
-                to_server.is_within(to_proxy),
-                "{to_server:#?} is not within {to_proxy:#?}"
-            );
+            to_server.assert_within(to_proxy);
             let common = Wanted {
                 version: "1.1",
                 path: &answer.path,

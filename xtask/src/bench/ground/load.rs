@@ -2,9 +2,11 @@
 //! share of sampled requests, a rate. Out: requests and seconds, read from what the programs print.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use hopspan_lab::Command;
 
 use super::super::machine::cores;
 use super::Ground;
@@ -35,25 +37,49 @@ pub(in super::super) struct Paced {
     pub(in super::super) seconds: f64,
 }
 
+/// Who loads nginx, and at which of its addresses.
+pub(in super::super) struct Source {
+    /// wrk, without arguments, where it is to run.
+    pub(in super::super) wrk: Command,
+    /// An address of nginx's service.
+    pub(in super::super) to: SocketAddr,
+}
+
 impl Ground {
     /// Loads nginx as hard as it goes; requests a second.
     ///
     /// # Errors
     /// When wrk fails, or requests do.
     pub(in super::super) fn wrk(&self, traceparent: Traceparent, length: Duration) -> Result<f64> {
+        let from = Source {
+            wrk: self.client.command("wrk"),
+            to: self.address(),
+        };
+        self.wrk_from(from, traceparent, length)
+    }
+
+    /// The same from somewhere else, or to another of its addresses.
+    ///
+    /// # Errors
+    /// When wrk fails, or requests do.
+    pub(in super::super) fn wrk_from(
+        &self,
+        from: Source,
+        traceparent: Traceparent,
+        length: Duration,
+    ) -> Result<f64> {
         let script = self.work_dir().join("wrk.lua");
         fs::write(&script, lua(traceparent))
             .with_context(|| format!("write {}", script.display()))?;
         let threads = cores();
-        let said = self
-            .client
-            .command("wrk")
+        let said = from
+            .wrk
             .arg(format!("--threads={threads}"))
             .arg(format!("--connections={}", WRK_CONNECTIONS.max(threads)))
             .arg(format!("--duration={}s", length.as_secs().max(1)))
             .arg("--script")
             .arg(&script)
-            .arg(format!("http://{}/", self.address()))
+            .arg(format!("http://{}/", from.to))
             .run(length + GRACE)?;
         requests_per_second(&said)
     }

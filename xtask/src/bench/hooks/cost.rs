@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 
+use super::part::{Part, kind};
 use super::snapshot::{Runs, Snapshot};
 
 /// Runs below which a mean says nothing.
@@ -29,6 +30,8 @@ pub(super) struct Costs {
     miss_runs: BTreeMap<String, u64>,
     /// Of all hooks, for one message: what its own packet costs.
     pub(super) message: Option<f64>,
+    /// The same by part.
+    pub(super) parts: BTreeMap<Part, f64>,
     /// The same with the packets that carry no message between them.
     pub(super) message_and_rest: Option<f64>,
     /// Of all hooks, for one exchange whose request is left out.
@@ -40,12 +43,7 @@ impl Costs {
     ///
     /// # Errors
     /// When an empty program did not run, or a mix is not what it should be.
-    pub(super) fn of(
-        chat: &Snapshot,
-        bulk: &Snapshot,
-        requests: &Snapshot,
-        left_out: &Snapshot,
-    ) -> Result<Self> {
+    pub(super) fn of(chat: &Snapshot, bulk: &Snapshot, requests: &Snapshot) -> Result<Self> {
         let mut costs = Self {
             miss: misses(chat)?,
             bulk: misses(bulk)?,
@@ -69,31 +67,86 @@ impl Costs {
             let miss = costs.miss.get(hook).copied().unwrap_or(0.0);
             let of_hits = total - misses * miss;
             own += of_hits;
+            *costs.parts.entry(Part::of(hook)).or_default() += of_hits;
             costs.hit.insert(hook.clone(), of_hits / hits as f64);
         }
         let opened = requests.counters.get("opened").copied().unwrap_or(0);
         ensure!(opened >= FEWEST_RUNS, "only {opened} messages were seen");
         costs.message = Some(own / opened as f64);
+        for part in costs.parts.values_mut() {
+            *part /= opened as f64;
+        }
         costs.message_and_rest = Some(all / opened as f64);
-        costs.left_out = Some(exchange_left_out(left_out)?);
-        for kind in requests.empty.keys() {
-            costs.empty.insert(kind.clone(), empty_ns(kind, requests)?);
+        for (kind, empty) in &requests.empty {
+            if empty.runs >= FEWEST_RUNS {
+                costs.empty.insert(kind.clone(), empty_ns(kind, requests)?);
+            }
         }
         Ok(costs)
     }
 
-    /// Of all runs for packets with no journey, but those of some hooks.
-    pub(super) fn mean_miss(&self, but: &[&str]) -> Option<f64> {
+    /// Adds the hooks that only see what arrives from outside of the node, from mixes of it.
+    ///
+    /// # Errors
+    /// As [`Self::of`]; also when nothing arrived.
+    pub(super) fn add_arrivals(&mut self, chat: &Snapshot, requests: &Snapshot) -> Result<()> {
+        let from_outside = Self::of(chat, &Snapshot::default(), requests)?;
+        let is_arrival = |hook: &str| Part::of(hook) == Part::Arrival;
+        let here = |of: BTreeMap<String, f64>| of.into_iter().filter(|(hook, _)| is_arrival(hook));
+        ensure!(
+            from_outside.hit.keys().any(|hook| is_arrival(hook)),
+            "no message was seen to arrive from outside of the node"
+        );
+        self.miss.extend(here(from_outside.miss));
+        self.hit.extend(here(from_outside.hit));
+        let missing = |kind: &String| !self.empty.contains_key(kind);
+        let empty: Vec<_> = from_outside
+            .empty
+            .into_iter()
+            .filter(|(kind, _)| missing(kind))
+            .collect();
+        self.empty.extend(empty);
+        for (hook, counts) in from_outside.counts {
+            if is_arrival(&hook) {
+                let runs = from_outside.miss_runs.get(&hook).copied().unwrap_or(0);
+                self.miss_runs.insert(hook.clone(), runs);
+                self.counts.insert(hook, counts);
+            }
+        }
+        Ok(())
+    }
+
+    /// What an exchange costs whose request is left out.
+    ///
+    /// # Errors
+    /// When too few were.
+    pub(super) fn add_left_out(&mut self, mix: &Snapshot) -> Result<()> {
+        self.left_out = Some(exchange_left_out(mix)?);
+        Ok(())
+    }
+
+    /// Of all runs for packets with no journey, at the hooks that packets pass.
+    pub(super) fn mean_miss(&self) -> Option<f64> {
         let of = self
             .miss
             .iter()
-            .filter(|(hook, _)| !but.contains(&hook.as_str()));
+            .filter(|(hook, _)| Part::of(hook).is_of_packets());
         mean(of.map(|(hook, cost)| (*cost, self.miss_runs.get(hook).copied().unwrap_or(0))))
     }
 
-    /// Of all hits of some hooks.
-    pub(super) fn mean_hit(&self, counts: impl Fn(&str) -> bool) -> Option<f64> {
-        let of = self.hit.iter().filter(|(hook, _)| counts(hook));
+    /// The dearest hook that packets pass, for one with no journey.
+    pub(super) fn worst_miss(&self) -> Option<f64> {
+        worst(&self.miss, Part::is_of_packets)
+    }
+
+    /// The dearest hook of a part, for a packet with a journey.
+    pub(super) fn worst_hit(&self, part: Part) -> Option<f64> {
+        worst(&self.hit, |of| of == part)
+    }
+
+    /// Of all hits of the hooks of a part.
+    pub(super) fn mean_hit(&self, part: Part) -> Option<f64> {
+        let of = self.hit.iter().filter(|(hook, _)| Part::of(hook) == part);
         mean(of.map(|(hook, cost)| (*cost, self.counts.get(hook).map_or(0, |(_, hits)| *hits))))
     }
 }
@@ -146,13 +199,11 @@ fn empty_ns(kind: &str, mix: &Snapshot) -> Result<f64> {
     Ok(empty.run_ns as f64 / empty.runs as f64)
 }
 
-/// The type of the program at a hook.
-fn kind(hook: &str) -> &'static str {
-    match hook {
-        "cgroup_egress" | "cgroup_ingress" => "cgroup_skb",
-        _ if hook.ends_with("_enter") || hook.ends_with("_leave") => "netfilter",
-        _ => "tracing",
-    }
+fn worst(of: &BTreeMap<String, f64>, counts: impl Fn(Part) -> bool) -> Option<f64> {
+    of.iter()
+        .filter(|(hook, _)| counts(Part::of(hook)))
+        .map(|(_, cost)| *cost)
+        .max_by(f64::total_cmp)
 }
 
 fn mean(weighted: impl Iterator<Item = (f64, u64)> + Clone) -> Option<f64> {
@@ -168,7 +219,7 @@ mod tests {
     /// `(hook, runs, ns a run, hits)`; measuring takes 50 ns.
     fn mix(programs: &[(&str, u64, u64, u64)], opened: u64) -> Snapshot {
         let mut snapshot = Snapshot::default();
-        for kind in ["cgroup_skb", "tracing", "netfilter"] {
+        for kind in ["cgroup_skb", "tracing", "netfilter", "socket_filter"] {
             let runs = Runs {
                 runs: 1000,
                 run_ns: 50_000,
@@ -206,7 +257,8 @@ mod tests {
             ],
             1000,
         );
-        let costs = Costs::of(&chat, &chat, &requests, &requests).unwrap();
+        let mut costs = Costs::of(&chat, &chat, &requests).unwrap();
+        costs.add_left_out(&requests).unwrap();
         assert_eq!(costs.miss["device_receive"], 20.0);
         assert_eq!(costs.miss["cgroup_egress"], 30.0);
         assert_eq!(costs.hit["device_receive"], 120.0);
@@ -215,11 +267,40 @@ mod tests {
         assert_eq!(costs.message_and_rest, Some(640.0));
         // All its runs: no more than that is known of a packet without a journey.
         assert_eq!(costs.left_out, Some(640.0 + 4.5));
-        assert_eq!(costs.mean_miss(&[]), Some(25.0));
-        assert_eq!(costs.mean_miss(&["cgroup_egress"]), Some(20.0));
-        assert_eq!(costs.mean_hit(|hook| hook == "device_receive"), Some(120.0));
-        assert_eq!(costs.mean_hit(|_| false), None);
+        let parts = BTreeMap::from([(Part::Opening, 500.0), (Part::Stamp, 120.0)]);
+        assert_eq!(costs.parts, parts);
+        assert_eq!(costs.mean_miss(), Some(25.0));
+        assert_eq!(costs.worst_miss(), Some(30.0));
+        assert_eq!(costs.mean_hit(Part::Stamp), Some(120.0));
+        assert_eq!(costs.worst_hit(Part::Stamp), Some(120.0));
+        assert_eq!(costs.mean_hit(Part::Read), None);
         assert!(!costs.hit.contains_key("socket_close"));
+    }
+
+    #[test]
+    fn what_arrives_is_of_other_mixes() {
+        let inside = mix(&[("device_receive", 1000, 150, 1000)], 1000);
+        let chat = mix(
+            &[
+                ("uplink_receive", 1000, 90, 0),
+                ("device_receive", 1000, 60, 0),
+            ],
+            0,
+        );
+        let requests = mix(&[("uplink_receive", 1000, 650, 1000)], 1000);
+        let mut costs = Costs::of(&mix(&[], 0), &mix(&[], 0), &inside).unwrap();
+        costs.add_arrivals(&chat, &requests).unwrap();
+        assert_eq!(
+            costs.miss,
+            BTreeMap::from([("uplink_receive".to_owned(), 40.0)])
+        );
+        assert_eq!(costs.hit["uplink_receive"], 600.0);
+        assert_eq!(costs.counts["uplink_receive"], (1000, 1000));
+        assert_eq!(costs.message, Some(100.0), "a message is of this node");
+        assert!(
+            costs.add_arrivals(&chat, &inside).is_err(),
+            "nothing arrives"
+        );
     }
 
     #[test]
@@ -227,20 +308,10 @@ mod tests {
         let chat = mix(&[("device_receive", 1000, 70, 0)], 0);
         let with_hits = mix(&[("device_receive", 1000, 70, 500)], 0);
         let requests = mix(&[("device_receive", 1000, 70, 1000)], 1000);
-        assert!(Costs::of(&with_hits, &chat, &requests, &requests).is_err());
-        assert!(
-            Costs::of(&chat, &chat, &chat, &requests).is_err(),
-            "no messages"
-        );
+        assert!(Costs::of(&with_hits, &chat, &requests).is_err());
+        assert!(Costs::of(&chat, &chat, &chat).is_err(), "no messages");
         let mut unmeasured = requests.clone();
         unmeasured.empty.clear();
-        assert!(Costs::of(&chat, &chat, &unmeasured, &requests).is_err());
-    }
-
-    #[test]
-    fn each_hook_has_a_type() {
-        assert_eq!(kind("cgroup_egress"), "cgroup_skb");
-        assert_eq!(kind("postrouting_leave"), "netfilter");
-        assert_eq!(kind("packet_drop"), "tracing");
+        assert!(Costs::of(&chat, &chat, &unmeasured).is_err());
     }
 }

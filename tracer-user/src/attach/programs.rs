@@ -1,0 +1,96 @@
+//! Loads programs. The kernel's verifier takes most of the agent's start, one program at a time on one
+//! processor: here it gets as many as there are programs.
+//!
+//! In: the object, candidates. Out: programs that can be attached, or what the kernel said.
+
+use std::{collections::HashMap, thread};
+
+use aya::{
+    Btf, BtfError, Ebpf,
+    programs::{Program, ProgramError},
+};
+
+use super::candidates::{Candidate, Place};
+
+/// What became of the programs that were loaded.
+pub(super) struct Programs {
+    /// The kernel's types, for tracepoints.
+    btf: Btf,
+    results: HashMap<&'static str, Result<(), ProgramError>>,
+}
+
+impl Programs {
+    /// Loads these, beside each other.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel's types cannot be read. A program that is refused is told by [`Self::loaded`].
+    pub(super) fn load(ebpf: &mut Ebpf, wanted: &[Candidate]) -> Result<Self, BtfError> {
+        let mut results = HashMap::new();
+        let found = ebpf.programs_mut().filter_map(|(name, program)| {
+            let candidate = wanted.iter().find(|wanted| wanted.function == name)?;
+            Some((*candidate, program))
+        });
+        // Those of tracepoints are short, and need the types that this thread reads meanwhile.
+        let (traced, others): (Vec<_>, Vec<_>) =
+            found.partition(|(candidate, _)| matches!(candidate.place, Place::Tracepoint(_)));
+        let btf = thread::scope(|scope| {
+            let mut beside = Vec::new();
+            for (Candidate { function, .. }, program) in others {
+                let load = move || load_without_types(program);
+                match thread::Builder::new().spawn_scoped(scope, load) {
+                    Ok(thread) => beside.push((function, thread)),
+                    // It is loaded when it is asked for.
+                    Err(error) => {
+                        tracing::debug!("{function} is not loaded beside others: {error}");
+                    }
+                }
+            }
+            let btf = Btf::from_sys_fs()?;
+            for (candidate, program) in traced {
+                results.insert(candidate.function, load(program, candidate.place, &btf));
+            }
+            for (function, thread) in beside {
+                let result = thread.join();
+                results.insert(function, result.unwrap_or(Err(ProgramError::NotLoaded)));
+            }
+            Ok::<_, BtfError>(btf)
+        })?;
+        Ok(Self { btf, results })
+    }
+
+    /// The program of a candidate, loaded; where it was not yet tried, it is now.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says against it.
+    pub(super) fn loaded<'a>(
+        &mut self,
+        ebpf: &'a mut Ebpf,
+        candidate: Candidate,
+    ) -> Result<&'a mut Program, ProgramError> {
+        let program = ebpf
+            .program_mut(candidate.function)
+            .ok_or(ProgramError::NotLoaded)?;
+        match self.results.remove(candidate.function) {
+            Some(result) => result?,
+            None => load(program, candidate.place, &self.btf)?,
+        }
+        Ok(program)
+    }
+}
+
+fn load(program: &mut Program, place: Place, btf: &Btf) -> Result<(), ProgramError> {
+    match (program, place) {
+        (Program::BtfTracePoint(program), Place::Tracepoint(name)) => program.load(name, btf),
+        (program, _) => load_without_types(program),
+    }
+}
+
+fn load_without_types(program: &mut Program) -> Result<(), ProgramError> {
+    match program {
+        Program::CgroupSkb(program) => program.load(),
+        Program::SocketFilter(program) => program.load(),
+        _ => Err(ProgramError::UnexpectedProgramType),
+    }
+}

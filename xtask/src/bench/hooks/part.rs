@@ -1,0 +1,87 @@
+//! What a hook does for a message. In: its name. Out: its part, and the type of its program.
+
+/// The part of a hook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Part {
+    /// Opens the journey of what a socket of this node sends, and copies its head.
+    Opening,
+    /// Opens the journey of what arrives from another node, and copies its head.
+    Arrival,
+    /// Adds to the journey where its packet is.
+    Stamp,
+    /// Ends the journey.
+    Closing,
+    /// Tells that the application has read the message: a system call's, not a packet's.
+    Read,
+    /// Sees packets that are thrown away.
+    Drop,
+    /// Sees sockets that are closed.
+    Close,
+}
+
+impl Part {
+    /// Those of which the hooks of a message consist, where neither it nor its connection fails.
+    pub(super) const OF_MESSAGE: [Self; 4] =
+        [Self::Opening, Self::Stamp, Self::Closing, Self::Read];
+
+    /// Of the hook with this name.
+    pub(super) fn of(hook: &str) -> Self {
+        match hook {
+            "cgroup_egress" => Self::Opening,
+            "uplink_receive" => Self::Arrival,
+            "cgroup_ingress" => Self::Closing,
+            "socket_read" => Self::Read,
+            "socket_close" => Self::Close,
+            "packet_drop" => Self::Drop,
+            _ => Self::Stamp,
+        }
+    }
+
+    /// Whether it sees every packet, of interest or not.
+    pub(super) const fn is_of_packets(self) -> bool {
+        !matches!(self, Self::Read | Self::Close)
+    }
+
+    /// In keys of figures.
+    pub(super) const fn key(self) -> &'static str {
+        match self {
+            Self::Opening => "opening",
+            Self::Arrival => "arrival",
+            Self::Stamp => "stamps",
+            Self::Closing => "closing",
+            Self::Read => "read",
+            Self::Drop => "drop",
+            Self::Close => "close",
+        }
+    }
+}
+
+/// The type of the program at a hook, as `hopspan-bench programs` calls it.
+pub(super) fn kind(hook: &str) -> &'static str {
+    match Part::of(hook) {
+        Part::Opening | Part::Closing => "cgroup_skb",
+        Part::Arrival => "socket_filter",
+        Part::Stamp if hook.ends_with("_enter") || hook.ends_with("_leave") => "netfilter",
+        _ => "tracing",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_hook_has_a_part_and_a_type() {
+        let check = |hook: &str, part: Part, of_kind: &str| {
+            assert_eq!((Part::of(hook), kind(hook)), (part, of_kind), "{hook}");
+        };
+        check("cgroup_egress", Part::Opening, "cgroup_skb");
+        check("cgroup_ingress", Part::Closing, "cgroup_skb");
+        check("uplink_receive", Part::Arrival, "socket_filter");
+        check("postrouting_leave", Part::Stamp, "netfilter");
+        check("device_transmit", Part::Stamp, "tracing");
+        check("socket_read", Part::Read, "tracing");
+        check("socket_close", Part::Close, "tracing");
+        check("packet_drop", Part::Drop, "tracing");
+    }
+}
