@@ -37,6 +37,8 @@ struct Scan {
     copied: *mut Copied,
     /// Bytes of the copy.
     length: u32,
+    /// Everything before was looked at.
+    offset: u32,
     /// Where the head ends; 0 as long as that was not seen.
     end: u32,
     /// Headers of the shape that is known.
@@ -51,6 +53,8 @@ struct Scan {
 const GO_ON: u64 = 0;
 const STOP: u64 = 1;
 const STEP_BYTES: u32 = 8;
+/// Where a head of [`MAX_BYTES`] has more lines than this leaves room for, its end is not seen.
+const MAX_STEPS: u32 = 256;
 
 /// Whether the request is followed. `without_context`: also if it carries none.
 ///
@@ -90,6 +94,7 @@ fn look(sent: &Sent<'_>, copied: *mut Copied, without_context: bool) -> bool {
     let mut scan = Scan {
         copied,
         length,
+        offset: 0,
         end: 0,
         contexts: 0,
         is_sampled: 0,
@@ -99,7 +104,7 @@ fn look(sent: &Sent<'_>, copied: *mut Copied, without_context: bool) -> bool {
     // SAFETY: the callback has the prototype of the helper (kernel 5.17), and `scan` outlives it.
     unsafe {
         bpf_loop(
-            length.div_ceil(STEP_BYTES),
+            MAX_STEPS,
             step as *mut c_void,
             (&raw mut scan).cast::<c_void>(),
             0,
@@ -125,24 +130,29 @@ fn another_follows(scan: &Scan, payload_bytes: u32) -> bool {
     scan.end + 8 > scan.length || classify::http1(first).is_some()
 }
 
-/// Eight bytes: the callback of `bpf_loop`.
-extern "C" fn step(index: u32, scan: *mut c_void) -> u64 {
+/// Eight bytes, or fewer up to the end of a line: the callback of `bpf_loop`.
+extern "C" fn step(_index: u32, scan: *mut c_void) -> u64 {
     // SAFETY: `look` above passes its own `Scan`, and nobody else holds it.
     let scan = unsafe { &mut *scan.cast::<Scan>() };
-    let at = index * STEP_BYTES;
-    let mut ends = line_feeds(scan.word(at));
-    let mut byte = 0;
-    while byte < STEP_BYTES {
-        if ends == 0 {
-            return GO_ON;
-        }
-        if ends & 0x80 != 0 && line(scan, at + byte + 1) == STOP {
-            return STOP;
-        }
-        ends >>= 8;
-        byte += 1;
+    if scan.offset >= scan.length {
+        return STOP;
     }
-    GO_ON
+    let ends = line_feeds(scan.word(scan.offset));
+    if ends == 0 {
+        scan.offset += STEP_BYTES;
+        return GO_ON;
+    }
+    scan.offset += lowest_byte(ends) + 1;
+    line(scan, scan.offset)
+}
+
+/// The number of the lowest byte of which the highest bit is set; all other bits are zero.
+#[inline(always)]
+const fn lowest_byte(bits: u64) -> u32 {
+    // One bit at a byte's begin shifts these numbers so that its own is on top.
+    const NUMBERS: u64 = 0x0001_0203_0405_0607;
+    let lowest = (bits & bits.wrapping_neg()) >> 7;
+    (lowest.wrapping_mul(NUMBERS) >> 56) as u32
 }
 
 /// The highest bit of each byte that is a line feed, and no other. The lowest byte comes first.
@@ -154,9 +164,7 @@ const fn line_feeds(word: u64) -> u64 {
 }
 
 /// A line that starts at `at`: a header, or the blank one.
-///
-/// Never inlined: it would be eight times in its caller.
-#[inline(never)]
+#[inline(always)]
 fn line(scan: &mut Scan, at: u32) -> u64 {
     if at + 2 > scan.length {
         return STOP;

@@ -20,8 +20,8 @@ use crate::{
     count::{count, hit},
     emit, output,
     packet::Packet,
+    socket::{self, FORWARDED},
     table::Keys,
-    uplink,
 };
 
 /// The addresses of the packets whose journeys are in the places of [`JOURNEYS`]. One value, which the
@@ -183,7 +183,9 @@ pub(crate) fn leave(skb: u64, journey: &mut Journey) {
         return;
     }
     count(Counter::Forwarded);
-    uplink::forwards(journey.sender_cookie);
+    if let Some(remote) = socket::find_or_add(journey.sender_cookie) {
+        remote.flags |= FORWARDED;
+    }
     forget(skb);
 }
 

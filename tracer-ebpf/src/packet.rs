@@ -127,13 +127,13 @@ pub(crate) fn parse_at(ctx: &SkBuffContext, base: usize) -> Option<Packet> {
 /// Where the UDP header is of a packet whose data starts at the network header; 0 where it has none.
 #[inline(always)]
 pub(crate) fn udp_offset(ctx: &SkBuffContext) -> usize {
-    let version: u8 = ctx.load(0).unwrap_or(0);
-    match version >> 4 {
-        4 => match ctx.load::<Ipv4Header>(0) {
-            Ok(ip) if ip.protocol == IPPROTO_UDP && !ip.is_later_fragment() => ip.header_bytes(),
-            _ => 0,
-        },
-        6 if ctx.load::<u8>(6).unwrap_or(0) == IPPROTO_UDP => IPV6_HEADER_BYTES,
+    let Ok(ip) = ctx.load::<Ipv4Header>(0) else {
+        return 0;
+    };
+    match ip.version_and_words >> 4 {
+        4 if ip.protocol == IPPROTO_UDP && !ip.is_later_fragment() => ip.header_bytes(),
+        // Where the header of IPv4 tells of fragments, that of IPv6 names what follows it.
+        6 if ip.fragment_be.to_ne_bytes()[0] == IPPROTO_UDP => IPV6_HEADER_BYTES,
         _ => 0,
     }
 }

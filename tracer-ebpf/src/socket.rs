@@ -18,8 +18,8 @@ const MAX_OTHERS: u32 = 64;
 pub(crate) const RECEIVES: u32 = 1;
 /// It speaks HTTP/1: what it sends between heads is not looked at for HTTP/2.
 pub(crate) const HTTP1: u32 = 2;
-/// It speaks something else.
-const OPAQUE: u32 = 4;
+/// It speaks something else: nothing that it sends or receives is of interest.
+pub(crate) const OPAQUE: u32 = 4;
 /// It sends a head in pieces.
 pub(crate) const PARTIAL: u32 = 8;
 /// It has sent or received a request: [`Socket::request_seq`] and [`Socket::request_ack`] are valid.
@@ -30,6 +30,10 @@ pub(crate) const CLIENT: u32 = 32;
 pub(crate) const LEFT_OUT: u32 = 64;
 /// Requests were sent before the one before was answered.
 pub(crate) const PIPELINES: u32 = 128;
+
+/// It is on another node, and what it sends goes on to another yet. Lost: its next message is followed
+/// until it leaves.
+pub(crate) const FORWARDED: u32 = 256;
 
 /// One socket. Egress and ingress may write at the same time, on two CPUs: a flag can be lost then, which
 /// costs at most what the loss of the place does.
@@ -58,12 +62,6 @@ impl Socket {
     #[inline(always)]
     pub(crate) fn is(&self, flag: u32) -> bool {
         self.flags & flag != 0
-    }
-
-    /// Whether nothing that it sends or receives is of interest.
-    #[inline(always)]
-    pub(crate) fn is_opaque(&self) -> bool {
-        self.is(OPAQUE)
     }
 
     /// It speaks HTTP/1.

@@ -24,30 +24,43 @@ impl<const N: usize> Keys<N> {
     /// The place of a key, or `N`: an `Option` would be a register that the verifier does not know.
     #[inline(always)]
     pub(crate) fn find(&self, key: u64) -> u32 {
-        let first = Self::bucket(key);
-        let mut way = 0;
-        while way < WAYS {
-            if self.load(first + way) == key {
-                return first + way;
-            }
-            way += 1;
-        }
-        N as u32
+        self.find_in(Self::bucket(key), key)
     }
 
     /// A place of the key's bucket that was free and is nobody's until it is [published](Self::set), or `N`.
     #[inline(always)]
     pub(crate) fn claim(&mut self, key: u64) -> u32 {
-        let first = Self::bucket(key);
+        let place = self.find_in(Self::bucket(key), FREE);
+        if place < N as u32 && self.exchange(place, FREE, BUSY) {
+            place
+        } else {
+            // The bucket is full, or another CPU was faster, which is as rare.
+            N as u32
+        }
+    }
+
+    /// Where in a bucket a word is. By its low half, without a branch for each way: each would double what
+    /// the verifier has to look at. Of keys with one low half the first is found, and is compared as a
+    /// whole.
+    #[inline(always)]
+    fn find_in(&self, first: u32, key: u64) -> u32 {
+        let low = low_word(key);
+        let mut found = 0;
         let mut way = 0;
         while way < WAYS {
-            let place = first + way;
-            if self.load(place) == FREE && self.exchange(place, FREE, BUSY) {
-                return place;
-            }
+            let other = self.load(first + way) as u32 ^ low;
+            found |= is_zero(other) << way;
             way += 1;
         }
-        N as u32
+        if found == 0 {
+            return N as u32;
+        }
+        let place = first + lowest_bit(found);
+        if self.load(place) == key {
+            place
+        } else {
+            N as u32
+        }
     }
 
     /// As [`Self::claim`], but of a full bucket takes any place.
@@ -115,6 +128,27 @@ impl<const N: usize> Keys<N> {
         }
         found == old
     }
+}
+
+/// 1 for zero, 0 for everything else; the compiler would make a branch of it.
+#[inline(always)]
+fn is_zero(word: u32) -> u32 {
+    let mut borrow = u64::from(word);
+    // SAFETY: arithmetic on one register.
+    unsafe { asm!("{0} += -1", "{0} >>= 63", inout(reg) borrow, options(pure, nomem, nostack)) };
+    borrow as u32
+}
+
+/// The number of the lowest bit that is set, of the low eight.
+#[inline(always)]
+const fn lowest_bit(bits: u32) -> u32 {
+    // A de Bruijn sequence of eight bits: each shift of it begins with another three, which say how far
+    // it was shifted.
+    const SEQUENCE: u32 = 0b0001_1101;
+    const NUMBERS: u32 = 0x3457_2610;
+    let lowest = bits & bits.wrapping_neg();
+    let begin = ((lowest * SEQUENCE) & 0xff) >> 5;
+    NUMBERS >> (begin * 4) & 7
 }
 
 /// The low word of a key. Of what the verifier knows to be a pointer this is the only part that it lets a

@@ -6,16 +6,13 @@
 use aya_ebpf::{
     Global,
     macros::map,
-    maps::{Array, HashMap, LruHashMap},
+    maps::{Array, HashMap},
 };
 use tracer_common::{remote, tuple::Tuple, uplink};
 
 /// Far more than a node has.
 pub(crate) const MAX_UPLINKS: u32 = 64;
 const MAX_VXLAN_PORTS: u32 = 16;
-/// Connections that pass this node from uplink to uplink. The least recently used goes when there are
-/// more, and is found out again by its next message.
-const MAX_FORWARDED: u32 = 16_384;
 
 /// Uplinks by [`uplink::key`], with flags.
 #[map]
@@ -28,10 +25,6 @@ static UPLINK_BITS: Array<uplink::Bits> = Array::with_max_entries(1, 0);
 /// UDP ports of the node's VXLAN devices, host byte order.
 #[map]
 static VXLAN_PORTS: HashMap<u32, u32> = HashMap::with_max_entries(MAX_VXLAN_PORTS, 0);
-
-/// Remote ends whose packets only pass this node.
-#[map]
-static FORWARDED: LruHashMap<u64, u8> = LruHashMap::with_max_entries(MAX_FORWARDED, 0);
 
 /// Inode number of the agent's network namespace: the one that uplinks are in.
 #[unsafe(no_mangle)]
@@ -99,22 +92,4 @@ pub(crate) fn hash(tuple: &Tuple, ports: u32) -> u64 {
 const fn mix(hash: u64, word: u32) -> u64 {
     let hash = (hash ^ word as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     hash ^ hash >> 29
-}
-
-/// The packets of a remote end go on to another node: they are none of this node's.
-#[inline(always)]
-pub(crate) fn forwards(cookie: u64) {
-    let _ = FORWARDED.insert(cookie, 1, 0);
-}
-
-/// Whether the packets of a remote end are known to go on to another node.
-#[inline(always)]
-pub(crate) fn is_forwarded(cookie: u64) -> bool {
-    FORWARDED.get_ptr(cookie).is_some()
-}
-
-/// A remote end begins a connection; it may be another than the one before.
-#[inline(always)]
-pub(crate) fn begins(cookie: u64) {
-    let _ = FORWARDED.remove(cookie);
 }

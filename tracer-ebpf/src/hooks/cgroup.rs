@@ -27,7 +27,7 @@ use crate::{
     journey::{self, Opening, Place},
     output, packet, request,
     sent::Sent,
-    socket::{self, CLIENT},
+    socket::{self, CLIENT, OPAQUE},
     unread, window,
 };
 
@@ -58,7 +58,7 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
     let output_ns = output::take(skb);
     let sender_cookie = cookie(ctx);
     let socket = socket::find(sender_cookie);
-    if socket.as_ref().is_some_and(|socket| socket.is_opaque()) {
+    if socket.as_ref().is_some_and(|socket| socket.is(OPAQUE)) {
         return None;
     }
     let packet = packet::parse(ctx)?;
@@ -132,7 +132,7 @@ fn receive_unfollowed(ctx: &SkBuffContext) -> Option<()> {
     }
     let cookie = cookie(ctx);
     let socket = socket::find(cookie);
-    if socket.is_some_and(|socket| socket.is_opaque() || socket.is(CLIENT)) {
+    if socket.is_some_and(|socket| socket.is(OPAQUE | CLIENT)) {
         return None;
     }
     let packet = packet::parse(ctx)?;

@@ -18,10 +18,11 @@ use crate::{
     carried::{self, Carried},
     http2,
     journey::{self, Opening, Place},
-    packet::{self, Packet, SYN},
+    packet::{self, SYN},
     partial,
     sent::Sent,
-    socket, uplink, vxlan,
+    socket::{self, FORWARDED, OPAQUE},
+    uplink, vxlan,
 };
 
 /// Nothing of the packet is for the socket.
@@ -60,7 +61,14 @@ fn arrive<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
         return None;
     }
     let sender_cookie = uplink::stand_in(&packet.tuple);
-    if !is_of_this_node::<HTTP2>(&packet, sender_cookie) {
+    if packet.flags & SYN != 0 {
+        begins::<HTTP2>(sender_cookie);
+    }
+    let known = socket::find(sender_cookie);
+    if known
+        .as_ref()
+        .is_some_and(|remote| remote.is(OPAQUE | FORWARDED))
+    {
         return None;
     }
     let sent = Sent {
@@ -70,7 +78,6 @@ fn arrive<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
         start_ns: unsafe { bpf_ktime_get_ns() },
         sender_cookie,
     };
-    let known = socket::find(sender_cookie);
     let Carried { message, flags } = carried::message::<HTTP2>(&sent, known)?;
     let opening = Opening {
         message,
@@ -89,18 +96,13 @@ fn arrive<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
     Some(())
 }
 
-/// Whether a packet is not known to go on to another node. With a SYN all that is known of its sender
-/// is forgotten: it is another connection, that has come to have the same ports.
+/// With a SYN all that is known of its sender is forgotten: it is another connection, that has come to
+/// have the same ports.
 #[inline(always)]
-fn is_of_this_node<const HTTP2: bool>(packet: &Packet, sender_cookie: u64) -> bool {
-    if packet.flags & SYN == 0 {
-        return !uplink::is_forwarded(sender_cookie);
-    }
-    uplink::begins(sender_cookie);
+fn begins<const HTTP2: bool>(sender_cookie: u64) {
     partial::forget(sender_cookie);
     socket::forget(sender_cookie);
     if HTTP2 {
         http2::forget(sender_cookie);
     }
-    true
 }
