@@ -21,20 +21,12 @@ const MAX_BYTES: usize = 1024;
 /// Room for a word that starts at the last byte.
 const ROOM_BYTES: usize = MAX_BYTES + 8;
 
-/// A copy of the head, and whether one is being looked at: a program that interrupts another must not
-/// write over it.
+/// A head, and what was found in it so far. In a map and not on the stack: of what is in a map the
+/// verifier knows nothing, so that one turn of the loop looks like any other to it.
 #[repr(C)]
-struct Copied {
-    is_used: u64,
-    bytes: [u8; ROOM_BYTES],
-}
-
-#[map]
-static HEAD: PerCpuArray<Copied> = PerCpuArray::with_max_entries(1, 0);
-
-/// What was found so far.
 struct Scan {
-    copied: *mut Copied,
+    /// Not zero while a head is looked at: a program that interrupts another must not write over it.
+    is_used: u32,
     /// Bytes of the copy.
     length: u32,
     /// Everything before was looked at.
@@ -48,6 +40,15 @@ struct Scan {
     is_denied: u32,
     /// Something that user space must look at.
     is_unclear: u32,
+    bytes: [u8; ROOM_BYTES],
+}
+
+#[map]
+static HEAD: PerCpuArray<Scan> = PerCpuArray::with_max_entries(1, 0);
+
+/// What the loop hands to its callback, which must be on the stack.
+struct Turn {
+    scan: *mut Scan,
 }
 
 const GO_ON: u64 = 0;
@@ -61,22 +62,22 @@ const MAX_STEPS: u32 = 256;
 /// Never inlined: what it keeps on the stack is added to its caller's only while it runs.
 #[inline(never)]
 pub(crate) fn is_wanted(sent: &Sent<'_>, without_context: bool) -> bool {
-    let Some(copied) = HEAD.get_ptr_mut(0) else {
+    let Some(scan) = HEAD.get_ptr_mut(0) else {
         return true;
     };
     // SAFETY: checked for null; this CPU's, and a program that interrupts this one leaves it as it is.
-    let is_used = unsafe { &mut (*copied).is_used };
-    if *is_used != 0 {
+    let scan = unsafe { &mut *scan };
+    if scan.is_used != 0 {
         return true;
     }
-    *is_used = 1;
-    let is_wanted = look(sent, copied, without_context);
-    *is_used = 0;
+    scan.is_used = 1;
+    let is_wanted = look(sent, scan, without_context);
+    scan.is_used = 0;
     is_wanted
 }
 
 #[inline(always)]
-fn look(sent: &Sent<'_>, copied: *mut Copied, without_context: bool) -> bool {
+fn look(sent: &Sent<'_>, scan: &mut Scan, without_context: bool) -> bool {
     let packet = sent.packet;
     let length = bounded::<MAX_BYTES>(packet.payload_bytes);
     // SAFETY: `length` is at most the size of the array.
@@ -84,33 +85,33 @@ fn look(sent: &Sent<'_>, copied: *mut Copied, without_context: bool) -> bool {
         bpf_skb_load_bytes(
             sent.ctx.as_ptr(),
             packet.payload_offset,
-            (&raw mut (*copied).bytes).cast(),
+            (&raw mut scan.bytes).cast(),
             length,
         )
     };
     if failed != 0 {
         return true;
     }
-    let mut scan = Scan {
-        copied,
-        length,
-        offset: 0,
-        end: 0,
-        contexts: 0,
-        is_sampled: 0,
-        is_denied: 0,
-        is_unclear: 0,
-    };
-    // SAFETY: the callback has the prototype of the helper (kernel 5.17), and `scan` outlives it.
+    scan.length = length;
+    scan.offset = 0;
+    scan.end = 0;
+    scan.contexts = 0;
+    scan.is_sampled = 0;
+    scan.is_denied = 0;
+    scan.is_unclear = 0;
+    let mut turn = Turn { scan };
+    // SAFETY: the callback has the prototype of the helper (kernel 5.17), and `turn` outlives it.
     unsafe {
         bpf_loop(
             MAX_STEPS,
             step as *mut c_void,
-            (&raw mut scan).cast::<c_void>(),
+            (&raw mut turn).cast::<c_void>(),
             0,
         )
     };
-    if scan.end == 0 || scan.is_unclear != 0 || another_follows(&scan, packet.payload_bytes) {
+    // SAFETY: the loop is over, and the reference that it was made of is not used any more.
+    let scan = unsafe { &*turn.scan };
+    if scan.end == 0 || scan.is_unclear != 0 || another_follows(scan, packet.payload_bytes) {
         return true;
     }
     match scan.contexts {
@@ -131,9 +132,11 @@ fn another_follows(scan: &Scan, payload_bytes: u32) -> bool {
 }
 
 /// Eight bytes, or fewer up to the end of a line: the callback of `bpf_loop`.
-extern "C" fn step(_index: u32, scan: *mut c_void) -> u64 {
-    // SAFETY: `look` above passes its own `Scan`, and nobody else holds it.
-    let scan = unsafe { &mut *scan.cast::<Scan>() };
+extern "C" fn step(_index: u32, turn: *mut c_void) -> u64 {
+    // SAFETY: `look` above passes its own `Turn`.
+    let turn = unsafe { &*turn.cast::<Turn>() };
+    // SAFETY: a place of the map, which nobody else holds meanwhile.
+    let scan = unsafe { &mut *turn.scan };
     if scan.offset >= scan.length {
         return STOP;
     }
@@ -271,11 +274,9 @@ impl Scan {
     fn word(&self, at: u32) -> u64 {
         // The compiler must leave the bound where the verifier sees it.
         let at = core::hint::black_box(at) & (MAX_BYTES as u32 - 1);
+        let bytes = (&raw const self.bytes).cast::<u8>();
         // SAFETY: at most `MAX_BYTES - 1`, and the room is longer by a word.
-        unsafe {
-            let bytes = (&raw const (*self.copied).bytes).cast::<u8>();
-            bytes.add(at as usize).cast::<u64>().read_unaligned()
-        }
+        unsafe { bytes.add(at as usize).cast::<u64>().read_unaligned() }
     }
 
     #[inline(always)]

@@ -24,7 +24,18 @@ impl<const N: usize> Keys<N> {
     /// The place of a key, or `N`: an `Option` would be a register that the verifier does not know.
     #[inline(always)]
     pub(crate) fn find(&self, key: u64) -> u32 {
-        self.find_in(Self::bucket(key), key)
+        let first = Self::bucket(key);
+        let mut any = 0;
+        let mut way = 0;
+        while way < WAYS {
+            any |= self.load(first + way);
+            way += 1;
+        }
+        if any == FREE {
+            // As it is for most packets of a node.
+            return N as u32;
+        }
+        self.find_in(first, key)
     }
 
     /// A place of the key's bucket that was free and is nobody's until it is [published](Self::set), or `N`.

@@ -50,7 +50,29 @@ struct Place {
     header: [u8; FRAME_HEADER_BYTES],
     header_bytes: u8,
     flags: u8,
-    padding: u8,
+    /// Whether HEADERS start in the packet that is walked over.
+    has_headers: u8,
+    /// Where the next frame starts in that packet. Of what is in a map the verifier knows nothing, so that
+    /// one turn of the loop looks like any other to it.
+    offset: u32,
+    /// Where the frames to be copied start; [`NO_RUN`] where there are none.
+    run: u32,
+}
+
+impl Place {
+    /// A place from which the next frame header starts at `next_seq`.
+    const fn new(next_seq: u32, seen_seq: u32, flags: u8) -> Self {
+        Self {
+            next_seq,
+            seen_seq,
+            header: [0; FRAME_HEADER_BYTES],
+            header_bytes: 0,
+            flags,
+            has_headers: 0,
+            offset: 0,
+            run: NO_RUN,
+        }
+    }
 }
 
 #[map]
@@ -79,14 +101,7 @@ pub(crate) fn recognise(sent: &Sent<'_>) -> bool {
     } else {
         return false;
     };
-    let place = Place {
-        next_seq,
-        seen_seq: packet.seq,
-        header: [0; FRAME_HEADER_BYTES],
-        header_bytes: 0,
-        flags,
-        padding: 0,
-    };
+    let place = Place::new(next_seq, packet.seq, flags);
     HTTP2.insert(sent.sender_cookie, place, 0).is_ok()
 }
 
@@ -176,15 +191,10 @@ fn rest_of_frame(sent: &Sent<'_>, place: &mut Place, begin: u32) -> Option<u32> 
     Some(begin + rest)
 }
 
-/// What one step over a frame leaves for the next.
+/// What the loop hands to its callback, which must be on the stack.
 struct Walk<'a> {
     sent: &'a Sent<'a>,
     place: &'a mut Place,
-    /// Where the next frame starts.
-    offset: u32,
-    /// Where the frames to be copied start; [`NO_RUN`] where there are none.
-    run: u32,
-    has_headers: bool,
 }
 
 const NO_RUN: u32 = u32::MAX;
@@ -195,19 +205,18 @@ const STOP: u64 = 1;
 #[inline(always)]
 fn walk(sent: &Sent<'_>, place: &mut Place, begin: u32) -> bool {
     let packet = sent.packet;
-    let mut walk = Walk {
-        sent,
-        place,
-        offset: begin,
-        run: NO_RUN,
-        has_headers: false,
-    };
-    if walk.place.header_bytes != 0 {
-        match split_header(sent, walk.place, &mut walk.offset) {
-            Some(is_headers) => walk.has_headers = is_headers,
+    place.offset = begin;
+    place.run = NO_RUN;
+    place.has_headers = 0;
+    if place.header_bytes != 0 {
+        let mut offset = begin;
+        match split_header(sent, place, &mut offset) {
+            Some(is_headers) => place.has_headers = is_headers as u8,
             None => return false,
         }
+        place.offset = offset;
     }
+    let mut walk = Walk { sent, place };
     // SAFETY: the callback has the prototype of the helper (kernel 5.17), and `walk` outlives it.
     unsafe {
         bpf_loop(
@@ -217,53 +226,58 @@ fn walk(sent: &Sent<'_>, place: &mut Place, begin: u32) -> bool {
             0,
         )
     };
-    if walk.run != NO_RUN {
-        let end = if walk.offset < packet.payload_bytes {
-            walk.offset
+    let place = walk.place;
+    let (offset, run) = (place.offset, place.run);
+    if run != NO_RUN {
+        let end = if offset < packet.payload_bytes {
+            offset
         } else {
             packet.payload_bytes
         };
-        flush(sent, walk.place, walk.run, end);
+        flush(sent, place, run, end);
     }
-    if walk.offset < packet.payload_bytes && walk.place.header_bytes == 0 {
+    if offset < packet.payload_bytes && place.header_bytes == 0 {
         // After the fragment, which tells of a loss before it. Not a frame, or more frames than the loop is long.
-        walk.place.flags |= ADRIFT | LOST;
+        place.flags |= ADRIFT | LOST;
     }
-    walk.place.next_seq = packet.seq.wrapping_add(walk.offset);
-    walk.has_headers
+    place.next_seq = packet.seq.wrapping_add(offset);
+    place.has_headers != 0
 }
 
 /// One frame: the callback of `bpf_loop`.
 extern "C" fn step(_index: u32, walk: *mut c_void) -> u64 {
     // SAFETY: `walk` above passes its own `Walk`, and nobody else holds it.
     let walk = unsafe { &mut *walk.cast::<Walk<'_>>() };
-    let packet = walk.sent.packet;
-    if walk.offset >= packet.payload_bytes {
+    let Walk { sent, place } = walk;
+    let packet = sent.packet;
+    let offset = place.offset;
+    if offset >= packet.payload_bytes {
         return STOP;
     }
-    let Some(frame) = Frame::at(walk.sent.ctx, packet, walk.offset) else {
-        keep_partial_header(walk.sent, walk.place, walk.offset);
+    let Some(frame) = Frame::at(sent.ctx, packet, offset) else {
+        keep_partial_header(sent, place, offset);
         return STOP;
     };
     if !frame.is_possible() {
         return STOP;
     }
-    let end = walk.offset + FRAME_HEADER_BYTES as u32 + frame.payload_bytes;
+    let end = offset + FRAME_HEADER_BYTES as u32 + frame.payload_bytes;
     let is_copied = frame.is_copied();
-    if walk.run != NO_RUN && (!is_copied || end - walk.run > fragment::MAX_BYTES) {
-        flush(walk.sent, walk.place, walk.run, walk.offset);
-        walk.run = NO_RUN;
+    let run = place.run;
+    if run != NO_RUN && (!is_copied || end - run > fragment::MAX_BYTES) {
+        flush(sent, place, run, offset);
+        place.run = NO_RUN;
     }
     if is_copied {
-        if walk.run == NO_RUN {
-            walk.run = walk.offset;
+        if place.run == NO_RUN {
+            place.run = offset;
         }
-        walk.has_headers |= frame.is_headers();
+        place.has_headers |= frame.is_headers() as u8;
         if end > packet.payload_bytes {
-            walk.place.flags |= COPYING;
+            place.flags |= COPYING;
         }
     }
-    walk.offset = end;
+    place.offset = end;
     GO_ON
 }
 

@@ -7,7 +7,7 @@ use core::ffi::c_void;
 
 use aya_ebpf::helpers::bpf_loop;
 
-use super::{FRAME_HEADER_BYTES, HTTP2, Place};
+use super::{HTTP2, Place};
 use crate::sent::Sent;
 
 /// Bytes looked at: real heads of such a response have some 80.
@@ -59,14 +59,7 @@ pub(crate) fn switches(sent: &Sent<'_>) -> bool {
         return false;
     }
     let next_seq = packet.seq.wrapping_add(scan.end);
-    let place = Place {
-        next_seq,
-        seen_seq: next_seq,
-        header: [0; FRAME_HEADER_BYTES],
-        header_bytes: 0,
-        flags: 0,
-        padding: 0,
-    };
+    let place = Place::new(next_seq, next_seq, 0);
     HTTP2.insert(sent.sender_cookie, place, 0).is_ok() && scan.end < packet.payload_bytes
 }
 

@@ -33,7 +33,10 @@ use snapshot::Snapshot;
 pub(super) fn run(bench: &Bench<'_>) -> Result<Outcome> {
     let ground = Ground::start(bench, "hooks")?;
     let traffic = Traffic::prepare(bench, &ground)?;
-    let agent = ground.base.agent(bench, Follows::Node)?;
+    let agent =
+        ground
+            .base
+            .agent_with(bench, Follows::Node, &["--max-exchanges-per-second", "0"])?;
     let socket = ground.work_dir().join("programs");
     let _programs = programs(bench, &ground, agent.pid())?;
     let mut rounds = Vec::new();
