@@ -5,6 +5,7 @@
 //! acknowledges a response before it sends the next request.
 
 mod connection;
+mod losses;
 
 use std::collections::HashMap;
 
@@ -25,37 +26,17 @@ use super::{
     waiting::Waiting,
 };
 
+pub use losses::Losses;
+
 use connection::{Connection, is_request, is_response, may_answer};
 
 /// Exchanges that are open on all connections; requests of more are refused, and counted. Each takes
 /// some 3 KB, so 48 MiB in all; one connection has at most [`connection::MAX_PENDING`] of them.
 const MAX_OPEN: usize = 16_384;
 /// A request waits this long for its response, unless [`Pairing::wait_for_response`] says otherwise.
-pub const RESPONSE_WAIT_NS: u64 = 120_000_000_000;
-
-/// What could not be paired.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Losses {
-    /// Packets with heads beyond the limit.
-    pub heads_refused: u64,
-    /// Requests that were sent before the one before was answered, which was not followed: of such a
-    /// connection nobody can tell which answer is whose.
-    pub requests_behind_left_out: u64,
-    /// Requests beyond the limit of open exchanges.
-    pub requests_refused: u64,
-    /// Packets with heads whose journey never came.
-    pub heads_unmatched: u64,
-    /// Heads whose rest never came.
-    pub heads_cut: u64,
-    /// Packets that began like a head and were none.
-    pub heads_malformed: u64,
-    /// Journeys whose head was lost or is no head.
-    pub journeys_without_head: u64,
-    /// Responses to no request seen here (requests sent before the agent started).
-    pub responses_unmatched: u64,
-    /// Requests given up without a response.
-    pub requests_unanswered: u64,
-}
+pub const RESPONSE_WAIT_S: u32 = 120;
+/// The same in nanoseconds.
+pub const RESPONSE_WAIT_NS: u64 = RESPONSE_WAIT_S as u64 * 1_000_000_000;
 
 /// The open exchanges of this node.
 pub struct Pairing {

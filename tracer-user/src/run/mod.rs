@@ -23,6 +23,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::{
     attach::{self, Follow, Missing, Options, cgroup2, loss},
     export::{Exporter, node_name},
+    http::pairing::RESPONSE_WAIT_S,
     pipeline::{FAILED_CONNECTS_PER_SECOND, Pipeline},
     span::Detail,
 };
@@ -94,7 +95,7 @@ pub struct Args {
     /// Give up a request that was not answered after SECONDS
     ///
     /// A gRPC call is given up only when its connection ends: it may stream.
-    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "SECONDS", default_value_t = RESPONSE_WAIT_S, value_parser = clap::value_parser!(u32).range(1..))]
     pub response_timeout: u32,
 
     /// Write the raw records to FILE, for a replay
