@@ -124,10 +124,18 @@ impl EchoScene {
     /// # Errors
     /// When it cannot start.
     pub fn start_agent(&mut self) -> Result<u64> {
+        self.start_agent_with(&[])
+    }
+
+    /// The same, with more arguments for it.
+    ///
+    /// # Errors
+    /// When it cannot start.
+    pub fn start_agent_with(&mut self, arguments: &[&str]) -> Result<u64> {
         // The pods alone: the collector is a thread of the test, in another cgroup than the node's,
         // and a journey to a socket that is not followed has no end.
         let pods = self.node.cgroup_root().join("kubepods");
-        self.agent = Some(start_agent(&self.lab, &self.node, &pods, &[])?);
+        self.agent = Some(start_agent(&self.lab, &self.node, &pods, arguments)?);
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
         Ok(u64::try_from(now.as_nanos())?)
     }
