@@ -124,17 +124,15 @@ pub(crate) fn parse_at(ctx: &SkBuffContext, base: usize) -> Option<Packet> {
     })
 }
 
-/// Where the UDP header is of a packet whose data starts at the network header; 0 where it has none.
+/// Where the UDP header is of a packet whose data starts at the network header, if it has one.
 #[inline(always)]
-pub(crate) fn udp_offset(ctx: &SkBuffContext) -> usize {
-    let Ok(ip) = ctx.load::<Ipv4Header>(0) else {
-        return 0;
-    };
+pub(crate) fn udp_offset(ctx: &SkBuffContext) -> Option<usize> {
+    let ip: Ipv4Header = ctx.load(0).ok()?;
     match ip.version_and_words >> 4 {
-        4 if ip.protocol == IPPROTO_UDP && !ip.is_later_fragment() => ip.header_bytes(),
+        4 if ip.protocol == IPPROTO_UDP && !ip.is_later_fragment() => Some(ip.header_bytes()),
         // Where the header of IPv4 tells of fragments, that of IPv6 names what follows it.
-        6 if ip.fragment_be.to_ne_bytes()[0] == IPPROTO_UDP => IPV6_HEADER_BYTES,
-        _ => 0,
+        6 if ip.fragment_be.to_ne_bytes()[0] == IPPROTO_UDP => Some(IPV6_HEADER_BYTES),
+        _ => None,
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! In: addresses of packets, cookies of sockets. Out: the number of a place in an array, which holds
 //! what is known of it. A hash map of the kernel takes a call, a lock and a copy of the whole value for
-//! each of what is done here by a few loads of one line of cache. A key has the choice among the
-//! [`WAYS`] places of its bucket.
+//! each of what is done here by a few loads of one line of cache. A key prefers one place, and has the
+//! choice among the [`WAYS`] of its bucket.
 
 use core::arch::asm;
 
@@ -24,7 +24,11 @@ impl<const N: usize> Keys<N> {
     /// The place of a key, or `N`: an `Option` would be a register that the verifier does not know.
     #[inline(always)]
     pub(crate) fn find(&self, key: u64) -> u32 {
-        let first = Self::bucket(key);
+        let preferred = Self::preferred(key);
+        if self.load(preferred) == key {
+            return preferred;
+        }
+        let first = Self::bucket(preferred);
         let mut any = 0;
         let mut way = 0;
         while way < WAYS {
@@ -41,7 +45,10 @@ impl<const N: usize> Keys<N> {
     /// A place of the key's bucket that was free and is nobody's until it is [published](Self::set), or `N`.
     #[inline(always)]
     pub(crate) fn claim(&mut self, key: u64) -> u32 {
-        let place = self.find_in(Self::bucket(key), FREE);
+        let mut place = Self::preferred(key);
+        if self.load(place) != FREE {
+            place = self.find_in(Self::bucket(place), FREE);
+        }
         if place < N as u32 && self.exchange(place, FREE, BUSY) {
             place
         } else {
@@ -82,7 +89,8 @@ impl<const N: usize> Keys<N> {
             return free;
         }
         // SAFETY: the helper has no preconditions.
-        let any = Self::bucket(key) + (unsafe { bpf_get_prandom_u32() } & (WAYS - 1));
+        let any =
+            Self::bucket(Self::preferred(key)) + (unsafe { bpf_get_prandom_u32() } & (WAYS - 1));
         self.hide(any);
         any
     }
@@ -114,12 +122,17 @@ impl<const N: usize> Keys<N> {
         unsafe { at.read_volatile() }
     }
 
-    /// The first place of a key's bucket. The factor is 2^32 divided by the golden ratio.
+    /// Where a key is if nothing else is there. The factor is 2^32 divided by the golden ratio.
     #[inline(always)]
-    fn bucket(key: u64) -> u32 {
+    fn preferred(key: u64) -> u32 {
         const { assert!(N.is_power_of_two() && N > WAYS as usize) };
-        let bits = (N / WAYS as usize).trailing_zeros();
-        (low_word(key).wrapping_mul(0x9e37_79b9) >> (32 - bits)) * WAYS
+        low_word(key).wrapping_mul(0x9e37_79b9) >> (32 - N.trailing_zeros())
+    }
+
+    /// The first place of the bucket that a place is in.
+    #[inline(always)]
+    const fn bucket(place: u32) -> u32 {
+        place & !(WAYS - 1)
     }
 
     /// Puts `new` in place of `old`, unless something else is there. An instruction of 5.12, which

@@ -78,18 +78,21 @@ pub(crate) fn stand_in(tuple: &Tuple) -> u64 {
 #[inline(always)]
 pub(crate) fn hash(tuple: &Tuple, ports: u32) -> u64 {
     let mut hash = REMOTE_SEED.load();
-    let mut index = 0;
-    while index < 4 {
-        hash = mix(hash, tuple.source_be[index]);
-        hash = mix(hash, tuple.destination_be[index]);
-        index += 1;
+    for address in [&tuple.source_be, &tuple.destination_be] {
+        hash = mix(hash, pair(address[0], address[1]));
+        hash = mix(hash, pair(address[2], address[3]));
     }
-    mix(hash, ports)
+    mix(hash, u64::from(ports))
+}
+
+#[inline(always)]
+const fn pair(high: u32, low: u32) -> u64 {
+    (high as u64) << 32 | low as u64
 }
 
 /// One step of a multiplicative hash; the factor is 2^64 divided by the golden ratio.
 #[inline(always)]
-const fn mix(hash: u64, word: u32) -> u64 {
-    let hash = (hash ^ word as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+const fn mix(hash: u64, word: u64) -> u64 {
+    let hash = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     hash ^ hash >> 29
 }

@@ -12,23 +12,16 @@ const ETHERNET_HEADER_BYTES: usize = 14;
 /// The flag that says there is a network identifier.
 const HAS_VNI: u8 = 0x08;
 
-/// Where the network header is of the packet that this one carries; 0, its own, if it carries none.
+/// Where the network header is of the packet that this one carries, if it carries one.
 #[inline(always)]
-pub(crate) fn inner_offset(ctx: &SkBuffContext) -> usize {
-    let udp = packet::udp_offset(ctx);
-    if udp == 0 {
-        return 0;
-    }
-    let Ok(port_be) = ctx.load::<u16>(udp + 2) else {
-        return 0;
-    };
+pub(crate) fn inner_offset(ctx: &SkBuffContext) -> Option<usize> {
+    let udp = packet::udp_offset(ctx)?;
+    let port_be: u16 = ctx.load(udp + 2).ok()?;
     if !uplink::is_vxlan_port(port_be) {
-        return 0;
+        return None;
     }
     let vxlan = udp + UDP_HEADER_BYTES;
-    let flags: u8 = ctx.load(vxlan).unwrap_or(0);
-    if flags & HAS_VNI == 0 {
-        return 0;
-    }
-    vxlan + VXLAN_HEADER_BYTES + ETHERNET_HEADER_BYTES
+    let flags: u8 = ctx.load(vxlan).ok()?;
+    let inner = vxlan + VXLAN_HEADER_BYTES + ETHERNET_HEADER_BYTES;
+    (flags & HAS_VNI != 0).then_some(inner)
 }

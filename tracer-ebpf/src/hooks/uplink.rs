@@ -51,7 +51,10 @@ fn arrive<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
         // A switch that does not know where somebody is tells everybody.
         return None;
     }
-    let packet = packet::parse_at(ctx, vxlan::inner_offset(ctx))?;
+    let packet = match packet::parse(ctx) {
+        Some(packet) => packet,
+        None => packet::parse_at(ctx, vxlan::inner_offset(ctx)?)?,
+    };
     if !packet.may_carry_message() {
         return None;
     }
