@@ -6,6 +6,7 @@
 //! each field.
 
 use aya_ebpf::{macros::map, maps::Array};
+use tracer_common::seq::after;
 
 use crate::table::Keys;
 
@@ -34,6 +35,9 @@ pub(crate) const PIPELINES: u32 = 128;
 /// It is on another node, and what it sends goes on to another yet. Lost: its next message is followed
 /// until it leaves.
 pub(crate) const FORWARDED: u32 = 256;
+/// It is closed, and the newest head that came in waits to be read: what came before the end is read after
+/// it.
+const CLOSED: u32 = 512;
 
 /// One socket. Egress and ingress may write at the same time, on two CPUs: a flag can be lost then, which
 /// costs at most what the loss of the place does.
@@ -62,6 +66,18 @@ impl Socket {
     #[inline(always)]
     pub(crate) fn is(&self, flag: u32) -> bool {
         self.flags & flag != 0
+    }
+
+    /// The newest head that came in was not read.
+    #[inline(always)]
+    pub(crate) fn has_unread(&self) -> bool {
+        self.is(RECEIVES) && !after(self.reported_seq, self.newest_seq)
+    }
+
+    /// It is closed, and all that it has received is read.
+    #[inline(always)]
+    pub(crate) fn is_over(&self) -> bool {
+        self.is(CLOSED) && !self.has_unread()
     }
 
     /// It speaks HTTP/1.
@@ -105,7 +121,19 @@ pub(crate) fn find_or_add(cookie: u64) -> Option<&'static mut Socket> {
     Some(socket)
 }
 
-/// The socket is closed, or begins anew.
+/// The socket is closed.
+#[inline(always)]
+pub(crate) fn closed(cookie: u64) {
+    if let Some(socket) = find(cookie) {
+        if socket.has_unread() {
+            socket.flags |= CLOSED;
+        } else {
+            forget(cookie);
+        }
+    }
+}
+
+/// The socket is closed and all is read, or it begins anew.
 #[inline(always)]
 pub(crate) fn forget(cookie: u64) {
     if let Some(keys) = keys() {

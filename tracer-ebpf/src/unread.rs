@@ -30,13 +30,10 @@ pub(crate) fn read(cookie: u64, read_seq: impl FnOnce() -> Option<u32>) {
     let Some(socket) = socket::find(cookie) else {
         return;
     };
-    if !socket.is(RECEIVES) {
+    if !socket.has_unread() {
         return;
     }
     let reported_seq = socket.reported_seq;
-    if after(reported_seq, socket.newest_seq) {
-        return;
-    }
     let Some(read_seq) = read_seq() else { return };
     if !after(read_seq, reported_seq) {
         return;
@@ -54,4 +51,7 @@ pub(crate) fn read(cookie: u64, read_seq: impl FnOnce() -> Option<u32>) {
     emit::send::<Read>(&record, Counter::ReadLost);
     // Only this hook writes the field after the first value, under the socket's lock.
     socket.reported_seq = read_seq;
+    if socket.is_over() {
+        socket::forget(cookie);
+    }
 }

@@ -62,7 +62,7 @@ fn tell(sock: Sock, state: u32) {
         return;
     }
     if state == TCP_CLOSE {
-        socket::forget(cookie);
+        socket::closed(cookie);
     }
     hit(Hook::SocketClose);
     let record = Close {

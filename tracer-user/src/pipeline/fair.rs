@@ -5,7 +5,9 @@
 //! asks for, and the others share what is left, so nothing is kept from one that another does not need.
 //!
 //! Each has a bucket. What the rate brings is poured into all of them alike, and what one cannot hold
-//! goes on to the others. One bucket is for those that were not seen before.
+//! goes on to the others. One bucket is for those that were not seen before. Whose bucket is empty gets
+//! one nonetheless while more than half of a second's is left for all: a few that come at once, from
+//! however many, are not too many.
 
 use std::collections::BTreeMap;
 
@@ -63,9 +65,10 @@ impl<K: Ord + Clone> FairShares<K> {
         self.admit(who);
         let bucket = self.buckets.get_mut(who).unwrap_or(&mut self.shared);
         bucket.asked_ns = self.poured_ns;
-        let is_left = bucket.units >= ONE && self.whole >= ONE;
+        let is_plenty = self.whole > self.per_second * ONE / 2;
+        let is_left = self.whole >= ONE && (bucket.units >= ONE || is_plenty);
         if is_left {
-            bucket.units -= ONE;
+            bucket.units = bucket.units.saturating_sub(ONE);
             self.whole -= ONE;
         }
         is_left

@@ -46,6 +46,16 @@ fn who_is_new_beside_a_noisy_one_gets_a_share_at_once() {
     assert_eq!(of(&taken(&mut shares, &asks), 2), new.len());
 }
 
+/// As it is when an agent starts: nobody is known yet.
+#[test]
+fn few_of_each_of_many_that_are_new_are_not_too_many() {
+    let mut shares = FairShares::new(1_000);
+    let asks: Vec<(u32, u64)> = (0..80)
+        .flat_map(|who| (0..5).map(move |ask| (who, 10 * SECOND_NS + ask * 3_000_000)))
+        .collect();
+    assert_eq!(taken(&mut shares, &asks).len(), asks.len());
+}
+
 #[test]
 fn equals_get_equal_shares() {
     let mut shares = FairShares::new(90);
