@@ -51,7 +51,7 @@ pub(crate) fn message<const HTTP2: bool>(
         if !HTTP2 || (flags & HTTP1 != 0 && !first.is_preface()) {
             return None;
         }
-        let socket = socket::find_or_add(sent.sender_cookie)?;
+        let socket = remembered(known, sent.sender_cookie)?;
         if !http2::recognise(sent) {
             socket.sends_other();
             return None;
@@ -59,7 +59,7 @@ pub(crate) fn message<const HTTP2: bool>(
         socket.flags &= !HTTP1;
         return headers(sent);
     };
-    let socket = socket::find_or_add(sent.sender_cookie)?;
+    let socket = remembered(known, sent.sender_cookie)?;
     socket.speaks_http1();
     if head as u8 == Message::Request as u8 {
         return match request::sent::<HTTP2>(sent, socket, first.word) {
@@ -84,6 +84,15 @@ pub(crate) fn message<const HTTP2: bool>(
         }
     }
     Some(Carried::plain(head))
+}
+
+/// The socket, which is remembered from now on if it was not.
+#[inline(always)]
+fn remembered(known: Option<&'static mut Socket>, cookie: u64) -> Option<&'static mut Socket> {
+    match known {
+        Some(socket) => Some(socket),
+        None => socket::find_or_add(cookie),
+    }
 }
 
 #[inline(always)]

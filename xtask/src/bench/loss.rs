@@ -46,10 +46,8 @@ pub(super) fn run(bench: &Bench<'_>) -> Result<Outcome> {
         Ok(exchanges + loaded.report.spans_lost()?)
     })?;
     add(&mut outcome, "unexported", &unexported, |loaded| {
-        Ok(loaded
-            .load
-            .requests
-            .saturating_sub(loaded.report.exchanges()?))
+        let seen = loaded.report.exchanges()? + loaded.report.left_out()?;
+        Ok(loaded.load.requests.saturating_sub(seen))
     })?;
     let peaks = exported.iter().chain(&unexported);
     outcome.figure(
@@ -61,7 +59,7 @@ pub(super) fn run(bench: &Bench<'_>) -> Result<Outcome> {
             .collect(),
     );
     outcome.note(
-        "Lost are records that did not fit anywhere in the kernel, requests that were answered and became no exchange, exchanges that were exported and did not arrive, and spans that were dropped. Loader, server, agent and receiver share the processors.",
+        "Lost are records that did not fit anywhere in the kernel, requests that were answered and neither became an exchange nor were counted as left out, exchanges that were exported and did not arrive, and spans that were dropped. Loader, server, agent and receiver share the processors.",
     );
     Ok(outcome)
 }

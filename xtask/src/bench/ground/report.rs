@@ -75,6 +75,24 @@ impl Report {
         self.number(&["pipeline", "exchanges"])
     }
 
+    /// Requests that were seen and left out: nobody traces them.
+    ///
+    /// # Errors
+    /// As [`Self::number`].
+    pub(in super::super) fn left_out(&self) -> Result<u64> {
+        self.number(&["kernel", "journeys", "left_out"])
+    }
+
+    /// Exchanges that were shed, wherever.
+    ///
+    /// # Errors
+    /// As [`Self::number`].
+    pub(in super::super) fn shed(&self) -> Result<u64> {
+        let kernel = self.number(&["kernel", "journeys", "shed"])?;
+        let rate = self.number(&["pipeline", "shed", "rate"])?;
+        Ok(kernel + rate + self.number(&["pipeline", "shed", "queue"])?)
+    }
+
     /// Records that did not fit anywhere in the kernel.
     ///
     /// # Errors

@@ -71,7 +71,12 @@ fn agent(
             report.lost_in_kernel()?
         ),
         format!(
-            "{} exchanges seen, {} of them traced, {} exported",
+            "{} requests left out, which nobody traces, and {} shed",
+            report.left_out()?,
+            report.shed()?
+        ),
+        format!(
+            "{} exchanges followed, {} of them traced, {} exported",
             report.exchanges()?,
             report.number(&["pipeline", "exchanges_traced"])?,
             came.exchanges
