@@ -30,7 +30,7 @@ pub(super) fn run(bench: &Bench<'_>) -> Result<Outcome> {
                 traceparent,
                 per_second,
                 seconds: SECONDS,
-                detail: "hop",
+                arguments: &[],
             };
             Loaded::run(bench, &ground, &load)
         };

@@ -16,36 +16,41 @@ const UNEXPORTED_RATE: u32 = 10_000;
 const SECONDS: u64 = 10;
 
 /// Key, words, and what is sent.
-const LOADS: [(&str, &str, Load); 4] = [
+const LOADS: [(&str, &str, Load); 5] = [
+    ("unexported", "not exported", unexported(&[])),
     (
-        "unexported",
-        "not exported",
-        Load {
-            traceparent: Traceparent::Sampled(0),
-            per_second: UNEXPORTED_RATE,
-            seconds: SECONDS,
-            detail: "hop",
-        },
+        "unexported_followed",
+        "not exported and followed all the same (--follow-all)",
+        unexported(&["--follow-all"]),
     ),
-    ("exported", "exported with all hops", exported("hop")),
+    ("exported", "exported with all hops", exported(&[])),
     (
         "exported_path",
         "exported, hops as events (--detail path)",
-        exported("path"),
+        exported(&["--detail", "path"]),
     ),
     (
         "exported_exchange",
         "exported as one span (--detail exchange)",
-        exported("exchange"),
+        exported(&["--detail", "exchange"]),
     ),
 ];
 
-const fn exported(detail: &'static str) -> Load {
+const fn unexported(arguments: &'static [&'static str]) -> Load {
+    Load {
+        traceparent: Traceparent::Sampled(0),
+        per_second: UNEXPORTED_RATE,
+        seconds: SECONDS,
+        arguments,
+    }
+}
+
+const fn exported(arguments: &'static [&'static str]) -> Load {
     Load {
         traceparent: Traceparent::Sampled(100),
         per_second: EXPORTED_RATE,
         seconds: SECONDS,
-        detail,
+        arguments,
     }
 }
 
@@ -54,8 +59,8 @@ pub(super) struct Load {
     pub(super) traceparent: Traceparent,
     pub(super) per_second: u32,
     pub(super) seconds: u64,
-    /// The agent's `--detail`.
-    pub(super) detail: &'static str,
+    /// The agent's, besides those that every one has.
+    pub(super) arguments: &'static [&'static str],
 }
 
 /// A load beside an agent that was started for it.
@@ -76,8 +81,9 @@ impl Loaded {
     /// # Errors
     /// When one of them fails.
     pub(super) fn run(bench: &Bench<'_>, ground: &Ground, load: &Load) -> Result<Self> {
-        let arguments = ["--detail", load.detail];
-        let agent: Agent = ground.base.agent_with(bench, Follows::Pods, &arguments)?;
+        let agent: Agent = ground
+            .base
+            .agent_with(bench, Follows::Pods, load.arguments)?;
         let before = (ground.base.totals()?, agent.cpu()?);
         let length = bench.length(load.seconds);
         let load = ground.paced(load.traceparent, load.per_second, length)?;
@@ -144,10 +150,10 @@ fn told(loads: &[Vec<Loaded>; LOADS.len()]) -> Outcome {
             each(of, &|loaded| loaded.peak_rss_bytes as f64 / MEBIBYTE),
         );
     }
-    let [_, exported, ..] = loads;
+    let [_, _, exported, ..] = loads;
     add_spans(&mut outcome, exported);
     outcome.note(
-        "Processor time in user space and in system calls, of all the agent's threads. Its programs in the kernel run in the time of whoever sends or receives, and are in `hooks`. Allocations per exchange are in `stages`.",
+        "Processor time in user space and in system calls, of all the agent's threads. Its programs in the kernel run in the time of whoever sends or receives, and are in `hooks`. What is not exported is HTTP/1 and left out by these programs; over HTTP/2 it is followed, as with --follow-all. Allocations per exchange are in `stages`.",
     );
     outcome
 }
