@@ -87,23 +87,49 @@ impl RuleChanges {
     /// Takes all notifications there are.
     fn take_all(&mut self) -> io::Result<bool> {
         let mut buffer = vec![0; 32 << 10];
-        let mut changed = false;
+        let mut heard = Heard::default();
         loop {
             match recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
-                Ok(bytes) => {
-                    let news = news(buffer.get(..bytes).unwrap_or_default());
-                    changed |= news.concerns;
-                    self.completed = news.generation.or(self.completed);
-                }
-                // More changes than the socket's buffer holds: nobody knows of which table.
-                Err(Errno::ENOBUFS) => {
-                    changed = true;
-                    self.completed = None;
-                }
+                Ok(bytes) => heard.add(news(buffer.get(..bytes).unwrap_or_default())),
+                Err(Errno::ENOBUFS) => heard.lost(),
                 Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => return Ok(changed),
+                Err(Errno::EAGAIN) => {
+                    self.completed = heard.completed(self.completed);
+                    return Ok(heard.news.concerns);
+                }
                 Err(error) => return Err(error.into()),
             }
+        }
+    }
+}
+
+/// All notifications that were taken at once.
+#[derive(Debug, Default)]
+struct Heard {
+    news: News,
+    are_lost: bool,
+}
+
+impl Heard {
+    fn add(&mut self, news: News) {
+        self.news.concerns |= news.concerns;
+        self.news.generation = news.generation.or(self.news.generation);
+    }
+
+    /// There were more changes than the socket's buffer holds: nobody knows of which table.
+    fn lost(&mut self) {
+        self.news.concerns = true;
+        self.are_lost = true;
+    }
+
+    /// The last change that is complete, by these and what was known before. The kernel says first that
+    /// some were lost (kernel: netlink_overrun), then gives those that were not: what they say is of before,
+    /// and no later one may come.
+    fn completed(&self, before: Option<u32>) -> Option<u32> {
+        if self.are_lost {
+            None
+        } else {
+            self.news.generation.or(before)
         }
     }
 }
@@ -148,6 +174,25 @@ mod tests {
         header.set_message_type(kind);
         message.resize(message.len().next_multiple_of(4), 0);
         message
+    }
+
+    #[test]
+    fn a_generation_of_before_a_loss_is_none_to_wait_for() {
+        let of = |generation| News {
+            concerns: false,
+            generation,
+        };
+        let mut heard = Heard::default();
+        heard.add(of(Some(7)));
+        heard.add(of(None));
+        assert_eq!(heard.completed(Some(6)), Some(7));
+        assert!(!heard.news.concerns);
+        let mut heard = Heard::default();
+        assert_eq!(heard.completed(Some(6)), Some(6));
+        heard.lost();
+        heard.add(of(Some(7)));
+        assert_eq!(heard.completed(Some(6)), None);
+        assert!(heard.news.concerns);
     }
 
     #[test]
