@@ -15,16 +15,24 @@ use crate::{
 const MODULES: &str = "/usr/lib/apache2/modules";
 
 /// Answers 200, `/missing` with 404; HTTP/1.1, and HTTP/2 after `Upgrade: h2c`.
+///
+/// The answer to `/one` takes some 200 ms: where the upgraded request is answered before the client's
+/// preface is there, Apache may take the connection for idle and end it (GOAWAY "timeout" within a
+/// millisecond, in 3 of 100 connections without hopspan), and the client's other requests with it.
 pub(crate) fn serve(stage: &mut Stage, pod: &Pod) {
     start(
         stage,
         pod,
-        &["alias", "status", "http2"],
+        &["alias", "env", "ratelimit", "status", "http2"],
         "Protocols h2c http/1.1
         H2Upgrade on
         RedirectMatch 404 ^/missing
         <Location \"/\">
             SetHandler server-status
+        </Location>
+        <Location \"/one\">
+            SetOutputFilter RATE_LIMIT
+            SetEnv rate-limit 10
         </Location>",
     );
 }
