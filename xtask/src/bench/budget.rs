@@ -229,9 +229,11 @@ impl Standing {
     }
 }
 
+const COLUMNS: [&str; 4] = ["", "budget", "measured", ""];
+
 /// All budgets in one table.
 pub(super) fn table(verdicts: &[Verdict]) -> Table {
-    let mut table = Table::new("budgets", &["", "budget", "measured", ""]);
+    let mut table = Table::new("budgets", &COLUMNS);
     for verdict in verdicts {
         let measured = verdict.measured.zip(verdict.unit);
         table.row(vec![
@@ -244,19 +246,23 @@ pub(super) fn table(verdicts: &[Verdict]) -> Table {
     table
 }
 
-/// The same, and why what is missed is.
-pub(super) fn table_with_whys(verdicts: &[Verdict], whys: &Whys) -> Table {
-    let columns = ["", "budget", "measured", "", "why not"];
-    let mut with_whys = Table::new("budgets", &columns);
-    let rows = table(verdicts).into_rows();
-    for (mut row, verdict) in rows.zip(verdicts) {
-        let why = whys
-            .of(verdict.figure)
-            .filter(|_| verdict.standing == Standing::Missed);
-        row.push(why.unwrap_or_default().to_owned());
-        with_whys.row(row);
+/// The same for a document, and below it, numbered, why what is missed is.
+pub(super) fn markdown(verdicts: &[Verdict], whys: &Whys) -> String {
+    let mut numbered = Table::new("budgets", &COLUMNS);
+    let mut reasons = String::new();
+    let mut count = 0;
+    for (mut row, verdict) in table(verdicts).into_rows().zip(verdicts) {
+        if verdict.standing == Standing::Missed
+            && let Some(why) = whys.of(verdict.figure)
+            && let Some(standing) = row.last_mut()
+        {
+            count += 1;
+            *standing += &format!(" ({count})");
+            reasons += &format!("{count}. {why}.\n");
+        }
+        numbered.row(row);
     }
-    with_whys
+    format!("{}\n{reasons}", numbered.markdown())
 }
 
 /// The figures of what is missed and nobody has said why.
@@ -320,6 +326,24 @@ mod tests {
         check("start.attached", &[1.0; 6], Standing::TooFew);
         check("start.attached", &[], Standing::NotMeasured);
         check("start.attached", &[f64::NAN; 7], Standing::NotMeasured);
+    }
+
+    #[test]
+    fn a_reason_stands_below_the_table_under_its_number() {
+        let figure = |key: &str, value: f64| Figure {
+            key: key.to_owned(),
+            what: String::new(),
+            unit: Unit::Ratio,
+            values: vec![value; 7],
+        };
+        let (missed, reached) = (
+            figure("worst.sampled_100.ratio", 0.7),
+            figure("worst.sampled_1.ratio", 0.93),
+        );
+        let whys = "worst.sampled_100.ratio: a toll\nworst.sampled_1.ratio: nothing\n";
+        let text = markdown(&judge(&[&missed, &reached]), &Whys::parse(whys).unwrap());
+        assert!(text.contains("| 0.700 | NOT REACHED (1) |"), "{text}");
+        assert!(text.ends_with("|\n\n1. a toll.\n"), "{text}");
     }
 
     #[test]

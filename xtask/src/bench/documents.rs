@@ -134,14 +134,14 @@ pub(super) fn write(workspace: &Path, results: &Results, found: &Found<'_>) -> R
     Ok(())
 }
 
-/// The table of budgets, and where it is not said why one is missed.
+/// The table of budgets; notes where it is not said why one is missed.
 fn budgets(workspace: &Path, outcomes: &[Outcome]) -> Result<String> {
     let whys = Whys::read(workspace)?;
     let budgets = judge(outcomes);
     for figure in budget::unexplained(&budgets, &whys) {
         note(&format!("{figure} is missed: say why in {}", why::FILE));
     }
-    Ok(budget::table_with_whys(&budgets, &whys).markdown())
+    Ok(budget::markdown(&budgets, &whys))
 }
 
 fn missing(outcomes: &[Outcome]) -> Option<String> {

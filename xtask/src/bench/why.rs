@@ -28,7 +28,7 @@ impl Whys {
         Self::parse(&text).with_context(|| format!("understand {}", path.display()))
     }
 
-    fn parse(text: &str) -> Result<Self> {
+    pub(super) fn parse(text: &str) -> Result<Self> {
         let mut whys = BTreeMap::new();
         for (index, line) in text.lines().enumerate() {
             let line = line.trim();
