@@ -8,7 +8,7 @@ mod machine;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use hopspan_lab::{Lab, Pod, Process, Signal, skip};
 use machine::{remains_of, wait_until_gone};
-use nix::sys::signal::kill;
+use nix::sys::signal::{SigHandler, kill, signal};
 use nix::unistd::Pid;
 
 /// A lab with a node, a pod, a service and a process in each place, so that teardown has one of everything.
@@ -70,6 +70,19 @@ impl Owner {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
         self.child.wait().unwrap()
     }
+}
+
+/// A process that SIGINT ends from its first instruction on, also where whoever runs the tests (a shell, in
+/// the background) has SIGINT ignored.
+fn interruptible(mut command: Command) -> Command {
+    let by_default = || {
+        // SAFETY: no handler is set.
+        unsafe { signal(Signal::SIGINT, SigHandler::SigDfl) }?;
+        Ok(())
+    };
+    // SAFETY: a system call and nothing else between fork and exec.
+    unsafe { command.pre_exec(by_default) };
+    command
 }
 
 #[test]
@@ -168,9 +181,7 @@ fn an_owner_interrupted_while_building_leaves_nothing() {
         for milliseconds in (1..120).step_by(7) {
             // The owner's work directory is the only thing in here, and names the lab.
             let temporary = tempfile::tempdir().unwrap();
-            // Whoever runs the tests in the background may have let SIGINT be ignored.
-            let mut owner = Command::new("env")
-                .args(["--default-signal=INT", env!("CARGO_BIN_EXE_hopspan-lab")])
+            let mut owner = interruptible(Command::new(env!("CARGO_BIN_EXE_hopspan-lab")))
                 .arg("up")
                 .env("TMPDIR", temporary.path())
                 .stdout(Stdio::null())
