@@ -229,40 +229,42 @@ impl Standing {
     }
 }
 
-const COLUMNS: [&str; 4] = ["", "budget", "measured", ""];
-
 /// All budgets in one table.
 pub(super) fn table(verdicts: &[Verdict]) -> Table {
-    let mut table = Table::new("budgets", &COLUMNS);
+    table_with(verdicts, |verdict| verdict.standing.said().to_owned())
+}
+
+/// The same for a document, and below it, numbered, why what is missed is.
+pub(super) fn markdown(verdicts: &[Verdict], whys: &Whys) -> String {
+    let mut reasons = String::new();
+    let mut count = 0;
+    let table = table_with(verdicts, |verdict| {
+        let said = verdict.standing.said();
+        let is_missed = verdict.standing == Standing::Missed;
+        match whys.of(verdict.figure).filter(|_| is_missed) {
+            Some(why) => {
+                count += 1;
+                reasons += &format!("{count}. {why}.\n");
+                format!("{said} ({count})")
+            }
+            None => said.to_owned(),
+        }
+    });
+    format!("{}\n{reasons}", table.markdown())
+}
+
+fn table_with(verdicts: &[Verdict], mut standing: impl FnMut(&Verdict) -> String) -> Table {
+    let mut table = Table::new("budgets", &["", "budget", "measured", ""]);
     for verdict in verdicts {
         let measured = verdict.measured.zip(verdict.unit);
         table.row(vec![
             verdict.what.to_owned(),
             verdict.budget.clone(),
             measured.map_or("-".to_owned(), |(value, unit)| unit.write(value)),
-            verdict.standing.said().to_owned(),
+            standing(verdict),
         ]);
     }
     table
-}
-
-/// The same for a document, and below it, numbered, why what is missed is.
-pub(super) fn markdown(verdicts: &[Verdict], whys: &Whys) -> String {
-    let mut numbered = Table::new("budgets", &COLUMNS);
-    let mut reasons = String::new();
-    let mut count = 0;
-    for (mut row, verdict) in table(verdicts).into_rows().zip(verdicts) {
-        if verdict.standing == Standing::Missed
-            && let Some(why) = whys.of(verdict.figure)
-            && let Some(standing) = row.last_mut()
-        {
-            count += 1;
-            *standing += &format!(" ({count})");
-            reasons += &format!("{count}. {why}.\n");
-        }
-        numbered.row(row);
-    }
-    format!("{}\n{reasons}", numbered.markdown())
 }
 
 /// The figures of what is missed and nobody has said why.
@@ -283,14 +285,17 @@ pub(super) fn is_figure(key: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn check(key: &str, values: &[f64], expected: Standing) {
-        let figure = Figure {
+    fn figure(key: &str, values: &[f64]) -> Figure {
+        Figure {
             key: key.to_owned(),
             what: String::new(),
             unit: Unit::Ratio,
             values: values.to_vec(),
-        };
-        let verdicts = judge(&[&figure]);
+        }
+    }
+
+    fn check(key: &str, values: &[f64], expected: Standing) {
+        let verdicts = judge(&[&figure(key, values)]);
         let verdict = verdicts.iter().find(|verdict| verdict.figure == key);
         assert_eq!(verdict.unwrap().standing, expected, "{key} {values:?}");
     }
@@ -330,16 +335,8 @@ mod tests {
 
     #[test]
     fn a_reason_stands_below_the_table_under_its_number() {
-        let figure = |key: &str, value: f64| Figure {
-            key: key.to_owned(),
-            what: String::new(),
-            unit: Unit::Ratio,
-            values: vec![value; 7],
-        };
-        let (missed, reached) = (
-            figure("worst.sampled_100.ratio", 0.7),
-            figure("worst.sampled_1.ratio", 0.93),
-        );
+        let missed = figure("worst.sampled_100.ratio", &[0.7; 7]);
+        let reached = figure("worst.sampled_1.ratio", &[0.93; 7]);
         let whys = "worst.sampled_100.ratio: a toll\nworst.sampled_1.ratio: nothing\n";
         let text = markdown(&judge(&[&missed, &reached]), &Whys::parse(whys).unwrap());
         assert!(text.contains("| 0.700 | NOT REACHED (1) |"), "{text}");

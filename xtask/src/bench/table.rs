@@ -27,11 +27,6 @@ impl Table {
         self.rows.push(cells);
     }
 
-    /// The rows, in order.
-    pub(super) fn into_rows(self) -> impl Iterator<Item = Vec<String>> {
-        self.rows.into_iter()
-    }
-
     /// For a terminal, the title above.
     pub(super) fn text(&self) -> String {
         let widths = self.widths();
