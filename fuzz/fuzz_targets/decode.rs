@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use hopspan_fuzz::decode::{Record, Snapshot, decode};
+use tracer_pipeline::decode::{Record, Snapshot, decode};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|raw: &[u8]| {

@@ -3,9 +3,7 @@
 
 #![no_main]
 
-use hopspan_fuzz::http::head::{
-    HOST_MAX_BYTES, Method, PATH_MAX_BYTES, RequestHead, ResponseHead, response_body,
-};
+use tracer_pipeline::http::head::{HOST_MAX_BYTES, Method, PATH_MAX_BYTES, RequestHead, ResponseHead, response_body};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|captured: &[u8]| {

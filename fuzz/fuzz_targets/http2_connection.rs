@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use hopspan_fuzz::http2::fuzz;
+use tracer_pipeline::http2::fuzz;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| fuzz::connection(bytes));

@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use hopspan_fuzz::identity::kube_proxy::{KUBE_PROXY_TABLE, NfTables, Rules};
+use tracer_pipeline::kube_proxy::{KUBE_PROXY_TABLE, NfTables, Rules};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -9,7 +9,7 @@
 
 use std::collections::HashSet;
 
-use hopspan_fuzz::pipeline::Pipeline;
+use tracer_pipeline::pipeline::Pipeline;
 use libfuzzer_sys::fuzz_target;
 
 const MAGIC: &[u8] = b"hopspan1";

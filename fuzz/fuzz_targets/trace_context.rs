@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use hopspan_fuzz::http::trace_context::{Extraction, Reader, extract};
+use tracer_pipeline::http::trace_context::{Extraction, Reader, extract};
 use libfuzzer_sys::fuzz_target;
 
 /// W3C trace flags that level 2 defines: sampled and random.

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use tracer_user::{capture::recording::Reader, pipeline::Pipeline, span::Span};
+use tracer_pipeline::{pipeline::Pipeline, recording::Reader, span::Span};
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
@@ -14,7 +14,7 @@ static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 /// One dispatch of HotROD, 13 exchanges.
 const RECORDING: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
-    "/tests/recordings/dispatch.hopspan"
+    "/../tracer-pipeline/tests/recordings/dispatch.hopspan"
 );
 
 fn main() -> anyhow::Result<()> {

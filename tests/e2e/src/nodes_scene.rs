@@ -13,7 +13,7 @@ use hopspan_lab::{
     ClockShift, Lab, Node, NodeOptions, Process,
     hotrod::{self, HotRod},
 };
-use tracer_user::capture::recording::Reader;
+use tracer_pipeline::recording::Reader;
 
 use crate::{
     Report, Traces,

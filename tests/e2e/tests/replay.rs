@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hopspan_e2e::{Scene, Span};
-use tracer_user::{capture::recording::Reader, pipeline::Pipeline, span};
+use tracer_pipeline::{pipeline::Pipeline, recording::Reader, span};
 
 /// What makes a span, in one line. Both sides are brought to this form.
 fn exported(span: &Span) -> String {

@@ -8,9 +8,8 @@ use std::hint::black_box;
 
 use anyhow::Context as _;
 use criterion::{BatchSize, BenchmarkGroup, Criterion, measurement::WallTime};
-use tracer_user::{
+use tracer_pipeline::{
     decode::decode,
-    export::Encoder,
     http::{
         head::{RequestHead, ResponseHead},
         trace_context::TraceContext,
@@ -20,6 +19,7 @@ use tracer_user::{
     pipeline::Pipeline,
     span::{Context, Detail, Item, Span, Traced},
 };
+use tracer_user::export::Encoder;
 
 use recorded::{Recorded, events, exchanges};
 

@@ -5,18 +5,19 @@ use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result, ensure};
 use tracer_common::message::Message;
-use tracer_user::{
-    capture::recording::Reader,
+use tracer_pipeline::{
     decode::{DropReasons, Journey, Record, Snapshot, decode},
     flow::{Event, EventKind, Flow},
     http::{self, exchange::Exchange, handshake::Handshakes},
     http2::frame::{FrameHeader, HEADER_BYTES, field_block_part},
-    identity::{kube_proxy::Rules, who::Who},
+    identity::who::Who,
+    kube_proxy::Rules,
     path::Devices,
+    recording::Reader,
     span::Clock,
 };
 
-const TESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests");
+const TESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tracer-pipeline/tests");
 /// RFC 9113, section 3.4: what a client's half of a connection begins with.
 const PREFACE_BYTES: usize = 24;
 

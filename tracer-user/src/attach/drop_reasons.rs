@@ -5,8 +5,7 @@
 use std::collections::BTreeMap;
 
 use btf_rs::{Btf, BtfType, Type};
-
-use crate::decode::DropReasons;
+use tracer_pipeline::decode::DropReasons;
 
 use super::kernel_types::KernelTypes;
 

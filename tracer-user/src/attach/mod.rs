@@ -32,8 +32,7 @@ use aya::{
 };
 use aya_log::EbpfLogger;
 use tracer_common::hook::Hook;
-
-use crate::decode::DropReasons;
+use tracer_pipeline::decode::DropReasons;
 
 pub use error::{AttachError, Refusal};
 pub use kernel_types::NoBtf;

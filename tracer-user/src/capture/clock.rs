@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
-
-use crate::decode::ClockSample;
+use tracer_pipeline::decode::ClockSample;
 
 /// Readings of which the quickest is taken; one that is interrupted says little.
 const READINGS: usize = 5;

@@ -29,8 +29,9 @@ fn padded(text: &str) -> [u8; NAME_BYTES] {
 
 #[cfg(test)]
 mod tests {
+    use tracer_pipeline::decode::{Record, decode};
+
     use super::*;
-    use crate::decode::{Record, decode};
 
     #[test]
     fn it_decodes_to_the_device() {

@@ -10,7 +10,6 @@ mod edges;
 mod legacy_iptables;
 mod netlink;
 mod nfnetlink;
-pub mod recording;
 mod ring;
 mod rtnetlink;
 mod rule_changes;

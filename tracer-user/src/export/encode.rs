@@ -9,8 +9,7 @@ use prost::{
     bytes::{BufMut, Bytes},
     encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len},
 };
-
-use crate::span::{Attribute, Event, Link, Span, Value};
+use tracer_pipeline::span::{Attribute, Event, Link, Span, Value};
 
 use super::resource::resource;
 

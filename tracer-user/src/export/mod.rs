@@ -20,8 +20,8 @@ use std::{
     time::Duration,
 };
 
-use crate::span::Span;
 use prost::bytes::Bytes;
+use tracer_pipeline::span::Span;
 
 pub use encode::Encoder;
 pub use queue::Queue;

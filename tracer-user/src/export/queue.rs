@@ -12,8 +12,7 @@ use tokio::{
     sync::mpsc::{self, error::TrySendError},
     time::timeout,
 };
-
-use crate::span::Span;
+use tracer_pipeline::span::Span;
 
 use super::limits::Limits;
 
@@ -140,11 +139,12 @@ impl Exit {
 mod tests {
     use std::time::Duration;
 
-    use super::*;
-    use crate::{
+    use tracer_pipeline::{
         http::trace_context::{SpanId, TraceId},
         span::Span,
     };
+
+    use super::*;
 
     fn exchange(spans: usize) -> Vec<Span> {
         let span = Span {

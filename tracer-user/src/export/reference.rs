@@ -10,8 +10,7 @@ use opentelemetry::{
     trace::{Event, Link, SpanContext, SpanKind, Status, TraceState},
 };
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
-
-use crate::span::{Attribute, Span, Value};
+use tracer_pipeline::span::{Attribute, Span, Value};
 
 static SCOPE: LazyLock<InstrumentationScope> = LazyLock::new(|| {
     InstrumentationScope::builder("hopspan")
@@ -55,7 +54,7 @@ pub(super) fn span_data(span: &Span) -> SpanData {
     }
 }
 
-fn link(link: &crate::span::Link) -> Link {
+fn link(link: &tracer_pipeline::span::Link) -> Link {
     let context = SpanContext::new(
         TraceId::from_bytes(link.trace_id.0),
         SpanId::from_bytes(link.span_id.0),

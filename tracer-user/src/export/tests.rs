@@ -10,9 +10,9 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use prost::Message as _;
 use tokio::net::TcpListener;
 use tonic::{Request, Response, Status};
+use tracer_pipeline::http::trace_context::{SpanId, TraceId};
 
 use super::{settings::Settings, *};
-use crate::http::trace_context::{SpanId, TraceId};
 
 /// Refuses the first request for now, and one span of the second for ever.
 #[derive(Debug, Default)]

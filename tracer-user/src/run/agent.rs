@@ -7,14 +7,12 @@ use tokio::{
     sync::mpsc,
     time::{Instant, Interval, MissedTickBehavior, timeout},
 };
+use tracer_pipeline::{decode::Snapshot, pipeline::Pipeline, recording, span::Span};
 
 use crate::{
     attach::{Attached, chain, uplinks::Uplinks},
-    capture::{Counters, Edges, Ring, Sweep, clock_sample, device_record, recording},
-    decode::Snapshot,
+    capture::{Counters, Edges, Ring, Sweep, clock_sample, device_record},
     export::Exporter,
-    pipeline::Pipeline,
-    span::Span,
 };
 
 use super::{

@@ -95,10 +95,11 @@ async fn scrape(State(status): State<Arc<Status>>) -> impl IntoResponse {
 mod tests {
     use axum::{body::Body, http::Request};
     use tower::ServiceExt as _;
+    use tracer_pipeline::decode::fact::Kind;
 
     use super::super::rules::RulesState;
     use super::*;
-    use crate::{decode::fact::Kind, identity::kubernetes::WatchState};
+    use crate::cluster::kubernetes::WatchState;
 
     async fn check(status: &Arc<Status>, path: &str, expected: u16, text: &str) {
         let request = Request::get(path).body(Body::empty()).unwrap();

@@ -16,7 +16,7 @@ use prometheus_client::{
 use serde_json::Value;
 use tracer_common::{counter::Counter, hook::Hook};
 
-use crate::identity::kubernetes::WatchState;
+use crate::cluster::kubernetes::WatchState;
 
 use super::{
     rules::RulesState,

@@ -19,13 +19,15 @@ use std::{collections::BTreeMap, num::NonZero, path::PathBuf, sync::Arc, time::D
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracer_pipeline::{
+    http::pairing::RESPONSE_WAIT_S,
+    pipeline::{FAILED_CONNECTS_PER_SECOND, Pipeline},
+    span::Detail,
+};
 
 use crate::{
     attach::{self, Follow, Missing, Options, cgroup2, loss},
     export::{Exporter, node_name},
-    http::pairing::RESPONSE_WAIT_S,
-    pipeline::{FAILED_CONNECTS_PER_SECOND, Pipeline},
-    span::Detail,
 };
 
 pub use names::NamesArgs;

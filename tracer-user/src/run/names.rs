@@ -9,13 +9,11 @@ use std::{
 
 use anyhow::Context as _;
 use tokio::{sync::mpsc, time::timeout};
+use tracer_pipeline::decode::Fact;
 
-use crate::{
-    decode::Fact,
-    identity::{
-        containers,
-        kubernetes::{self, AccessError, ApiState, Scope, Watches},
-    },
+use crate::cluster::{
+    containers,
+    kubernetes::{self, AccessError, ApiState, Scope, Watches},
 };
 
 /// How long the first look at the node, and then the API's first lists, may hold up the start. An API

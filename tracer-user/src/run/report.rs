@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, fs::File, io, path::Path};
 
-use crate::{capture, export, identity::kubernetes::ApiSnapshot, pipeline, span::Failure};
+use tracer_pipeline::{pipeline, span::Failure};
+
+use crate::{capture, cluster::kubernetes::ApiSnapshot, export};
 
 use super::rules::RulesState;
 

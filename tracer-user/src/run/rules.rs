@@ -13,11 +13,9 @@ use std::{
 };
 
 use tokio::sync::{mpsc, watch};
+use tracer_pipeline::kube_proxy::{Findings, Rules};
 
-use crate::{
-    capture::NfnetlinkError,
-    identity::kube_proxy::{Findings, Rules},
-};
+use crate::capture::NfnetlinkError;
 
 use pace::Pace;
 

@@ -12,10 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    attach::uplinks::Uplinks, capture, decode::fact::Kind, export,
-    identity::kubernetes::WatchState, pipeline, span::Failure,
-};
+use tracer_pipeline::{decode::fact::Kind, pipeline, span::Failure};
+
+use crate::{attach::uplinks::Uplinks, capture, cluster::kubernetes::WatchState, export};
 
 use super::rules::RulesState;
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use hopspan_apiserver::{Faults, Resource, Server, Store, object};
-use tracer_user::identity::kubernetes::Scope;
+use tracer_user::cluster::kubernetes::Scope;
 
 use crate::cluster::{Cluster, DEADLINE, NODE, named, pod, shop};
 

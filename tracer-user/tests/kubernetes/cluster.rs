@@ -8,12 +8,10 @@ use std::{
 
 use hopspan_apiserver::{Requests, Resource, Server, Store, object};
 use tokio::{runtime::Runtime, time::timeout};
+use tracer_pipeline::identity::who::{Side, Who};
 use tracer_user::{
     capture::clock_sample,
-    identity::{
-        kubernetes::{self, ApiSnapshot, Scope, Watches},
-        who::{Side, Who},
-    },
+    cluster::kubernetes::{self, ApiSnapshot, Scope, Watches},
 };
 
 pub(crate) const NODE: &str = "node-1";

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hopspan_apiserver::{Faults, Gone, Resource, object};
-use tracer_user::identity::kubernetes::Scope;
+use tracer_user::cluster::kubernetes::Scope;
 
 use crate::cluster::{Cluster, NODE, named, pod, service, shop};
 

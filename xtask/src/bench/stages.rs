@@ -63,7 +63,7 @@ pub(super) fn run(workspace: &Workspace, args: &BenchArgs) -> Result<Outcome> {
     );
     add_allocations(&mut outcome, &String::from_utf8_lossy(&output.stdout))?;
     outcome.note(
-        "On the recording of one HotROD dispatch in tracer-user/tests/recordings, 13 exchanges: times are criterion's samples. The pipeline's time is that of all records, from bytes to spans.",
+        "On the recording of one HotROD dispatch in tracer-pipeline/tests/recordings, 13 exchanges: times are criterion's samples. The pipeline's time is that of all records, from bytes to spans.",
     );
     Ok(outcome)
 }

@@ -27,7 +27,7 @@ const LINES_PER_PIECE: usize = 16;
 pub(super) fn write(workspace: &Workspace, target: Target, corpus: &Path) -> Result<()> {
     fs::create_dir_all(corpus).with_context(|| format!("create {}", corpus.display()))?;
     let fixtures = Fixtures {
-        tests: workspace.root().join("tracer-user/tests"),
+        tests: workspace.root().join("tracer-pipeline/tests"),
     };
     for (number, seed) in fixtures.seeds(target)?.into_iter().enumerate() {
         let path = corpus.join(format!("seed-{number:03}"));

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hopspan_e2e::{NodesOutcome, NodesScene};
-use tracer_user::decode::{Record, decode};
+use tracer_pipeline::decode::{Record, decode};
 
 /// The network namespaces of each node and its pods.
 pub(crate) struct Namespaces(BTreeMap<String, BTreeSet<u64>>);

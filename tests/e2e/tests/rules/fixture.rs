@@ -6,7 +6,7 @@ use std::{fs, path::PathBuf};
 pub(crate) fn path(name: &str) -> PathBuf {
     let directory = concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/../../tracer-user/tests/fixtures/kube-proxy"
+        "/../../tracer-pipeline/tests/fixtures/kube-proxy"
     );
     PathBuf::from(directory).join(name)
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, net::Ipv4Addr};
 
-use tracer_user::identity::kube_proxy::{Client, Protocol, Translation};
+use tracer_pipeline::kube_proxy::{Client, Protocol, Translation};
 
 /// The cluster IP of a service.
 fn cluster_ip(number: u32) -> Ipv4Addr {

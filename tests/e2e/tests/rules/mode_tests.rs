@@ -2,13 +2,11 @@
 
 use std::{fs, net::SocketAddr};
 
-use tracer_user::{
-    identity::kube_proxy::{
-        Answer, Client, Decision, Family, Findings, PortalKind, Protocol, Reason, Rules, Source,
-        Translation,
-    },
-    run::rules::{Anyway, Mode, Reader},
+use tracer_pipeline::kube_proxy::{
+    Answer, Client, Decision, Family, Findings, PortalKind, Protocol, Reason, Rules, Source,
+    Translation,
 };
+use tracer_user::run::rules::{Anyway, Mode, Reader};
 
 use super::{
     fixture, ipv6,

@@ -2,10 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use tracer_user::{
-    identity::kube_proxy::Findings,
-    run::rules::{Anyway, Mode, Reader},
-};
+use tracer_pipeline::kube_proxy::Findings;
+use tracer_user::run::rules::{Anyway, Mode, Reader};
 
 use super::{
     large,

@@ -8,13 +8,13 @@ use opentelemetry_proto::{
     },
 };
 use prost::Message as _;
-
-use super::{super::reference::span_data, *};
-use crate::{
-    capture::recording::Reader,
+use tracer_pipeline::{
     http::trace_context::{SpanId, TraceId},
     pipeline::Pipeline,
+    recording::Reader,
 };
+
+use super::{super::reference::span_data, *};
 
 fn resource() -> Resource {
     use opentelemetry::KeyValue;
@@ -52,7 +52,7 @@ fn check(exchanges: &[Vec<Span>]) {
 fn a_recorded_dispatch_is_written_as_the_library_writes_it() {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/tests/recordings/dispatch.hopspan"
+        "/../tracer-pipeline/tests/recordings/dispatch.hopspan"
     );
     let mut pipeline = Pipeline::new("node");
     let mut spans = Vec::new();

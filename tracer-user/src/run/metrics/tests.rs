@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{capture, decode::fact::Kind, export, pipeline, span::Failure};
+use tracer_pipeline::{decode::fact::Kind, pipeline, span::Failure};
+
+use crate::{capture, export};
 
 use super::{super::rules::Mode, *};
 

@@ -7,10 +7,10 @@ use std::{
 };
 
 use nix::errno::Errno;
+use tracer_pipeline::kube_proxy::{Family, Findings, KUBE_PROXY_TABLE, NfTables, Rules};
 
-use crate::{
-    capture::{LegacyError, LegacyIptables, Nfnetlink, NfnetlinkError, RuleChanges, TableInfo},
-    identity::kube_proxy::{Family, Findings, KUBE_PROXY_TABLE, NfTables, Rules},
+use crate::capture::{
+    LegacyError, LegacyIptables, Nfnetlink, NfnetlinkError, RuleChanges, TableInfo,
 };
 
 use super::state::Mode;

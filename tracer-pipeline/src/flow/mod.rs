@@ -1,0 +1,372 @@
+//! Journeys and reads to connections.
+//!
+//! In: decoded records. Out: `Event`s, each with the connection it belongs to, its direction
+//! known. Knows sockets, sequence numbers and time; knows no HTTP.
+//!
+//! A connection is known by the cookie of its client's socket: unique for the life of the machine,
+//! and untouched by NAT and port re-use. Of a client on another node only packets are seen: what stands
+//! in for its cookie comes again when its port does, and a SYN then begins a new connection.
+
+mod connection;
+mod ending;
+mod event;
+mod failures;
+mod side;
+mod waiting;
+
+use std::collections::HashMap;
+
+use tracer_common::{journey::End, message::Message, remote::is_remote};
+
+use crate::decode::{
+    Close, CloseKind, FailedConnect, Fragment, Journey, Read, Tuple, Window, WindowKind,
+};
+
+pub use ending::{Cause, Ending};
+pub use event::{ConnectionId, Event, EventKind, PacketId, ZeroWindow};
+pub use side::Side;
+pub use tracer_common::seq::{after, before};
+
+use connection::{Connection, ENDING_NS, remember};
+use failures::Failures;
+use waiting::Waiting;
+
+/// Connections remembered; more are refused, and counted, until idle ones expire. Each takes below 600
+/// bytes in the three tables that find it, 36 MiB in all.
+const MAX_CONNECTIONS: usize = 65_536;
+/// A connection on which nothing was seen for this long is forgotten: a stream may be silent for
+/// long, and sockets that close are forgotten anyway.
+const IDLE_NS: u64 = 3_600_000_000_000;
+/// The same where there is little room for more.
+const CROWDED_IDLE_NS: u64 = 120_000_000_000;
+/// The same of a connection from another node that has carried nothing: the socket that would tell of
+/// its end is not known before the first request.
+const UNUSED_NS: u64 = 10_000_000_000;
+/// What could not be placed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Losses {
+    /// Journeys on connections beyond the limit.
+    pub connections_refused: u64,
+    /// Journeys that name no connection known here (a response that was dropped, of a connection
+    /// whose requests were not seen).
+    pub journeys_unplaced: u64,
+    /// Fragments of HTTP/2 of which it never became known whose they are.
+    pub fragments_unplaced: u64,
+    /// Failed connects beyond the limit of those that are held back.
+    pub failed_connects_refused: u64,
+}
+
+// A table keeps room for up to as many entries again.
+const _: () = assert!(2 * (size_of::<(u64, Connection)>() + size_of::<(Tuple, u64)>() + 16) < 600);
+
+/// The connections of this node.
+#[derive(Debug, Default)]
+pub struct Flow {
+    by_client: HashMap<u64, Connection>,
+    client_of_server: HashMap<u64, u64>,
+    client_of_tuple: HashMap<Tuple, u64>,
+    waiting: Waiting,
+    failures: Failures,
+    losses: Losses,
+}
+
+impl Flow {
+    /// What could not be placed so far.
+    pub fn losses(&self) -> Losses {
+        self.losses
+    }
+
+    /// Connections remembered now.
+    pub fn connections(&self) -> usize {
+        self.by_client.len()
+    }
+
+    /// Places a journey on its connection; with it, fragments that waited to know theirs.
+    pub fn journey(&mut self, journey: Journey, each: &mut impl FnMut(Event)) {
+        let Some((side, client_cookie)) = self.sender(&journey) else {
+            self.losses.journeys_unplaced += 1;
+            return;
+        };
+        if self.is_another(&journey, client_cookie) {
+            self.forget_one(client_cookie)
+                .into_iter()
+                .for_each(&mut *each);
+        }
+        if self.by_client.len() >= MAX_CONNECTIONS && !self.by_client.contains_key(&client_cookie) {
+            self.losses.connections_refused += 1;
+            return;
+        }
+        if journey.message == Message::Syn {
+            self.tried_again(client_cookie, journey.start_ns, each);
+        }
+        self.learn(&journey, side, client_cookie);
+        let id = ConnectionId(client_cookie);
+        for fragment in self.waiting.take(journey.sender_cookie) {
+            each(id.event(EventKind::Fragment { side, fragment }));
+        }
+        each(id.event(EventKind::Journey { side, journey }));
+    }
+
+    /// Whether a journey begins another connection than the one that is known by this cookie.
+    fn is_another(&self, journey: &Journey, client_cookie: u64) -> bool {
+        let known = self.by_client.get(&client_cookie);
+        journey.message == Message::Syn
+            && is_remote(client_cookie)
+            && known.is_some_and(|known| known.syn_seq != Some(journey.seq))
+    }
+
+    /// A SYN. Where the socket has failed to connect before, it is a new connection under the same
+    /// cookie: the failure has to be told before anything of it.
+    fn tried_again(&mut self, cookie: u64, at_ns: u64, each: &mut impl FnMut(Event)) {
+        let failed_before =
+            |ending: Option<Ending>| ending.is_some_and(|ending| ending.at_ns <= at_ns);
+        let Some(connection) = self.by_client.get_mut(&cookie) else {
+            return;
+        };
+        if !connection.is_client_closed || !failed_before(connection.ending) {
+            return;
+        }
+        for failed in self.failures.take(cookie, at_ns) {
+            connection.ending = None;
+            connection.is_ending_told = false;
+            connection.is_client_closed = false;
+            each(ConnectionId(cookie).event(EventKind::ConnectFailed(failed)));
+        }
+    }
+
+    /// Places a fragment on its connection.
+    pub fn fragment(&mut self, fragment: Fragment, each: &mut impl FnMut(Event)) {
+        let cookie = fragment.sender_cookie;
+        let known = if self.by_client.contains_key(&cookie) {
+            Some((Side::Client, cookie))
+        } else {
+            self.server_s(cookie, &fragment.sent)
+        };
+        let Some((side, client_cookie)) = known else {
+            self.losses.fragments_unplaced += self.waiting.push(fragment);
+            return;
+        };
+        if let Some(connection) = self.by_client.get_mut(&client_cookie) {
+            connection.last_ns = fragment.start_ns;
+        }
+        let id = ConnectionId(client_cookie);
+        // Those that waited come first: the order of a direction is what its compression hangs on.
+        for fragment in self.waiting.take(cookie).into_iter().chain([fragment]) {
+            each(id.event(EventKind::Fragment { side, fragment }));
+        }
+    }
+
+    /// What a journey tells of its connection.
+    fn learn(&mut self, journey: &Journey, side: Side, client_cookie: u64) {
+        let connection = self.by_client.entry(client_cookie).or_default();
+        connection.last_ns = journey.start_ns;
+        match journey.message {
+            Message::Syn => connection.syn_seq = Some(journey.seq),
+            Message::SynAck => {}
+            // What went to a socket that is not followed says nothing of this connection's future.
+            Message::Request | Message::Response | Message::Headers => {
+                connection.has_carried |= matches!(journey.end, End::Socket | End::Left);
+            }
+        }
+        let to_server = side == Side::Client;
+        if !to_server && journey.has_arrived() {
+            connection.server_cookie = Some(journey.sender_cookie);
+            self.client_of_server
+                .insert(journey.sender_cookie, client_cookie);
+        }
+        if to_server && connection.from_server.is_none() {
+            // Where nothing tells of a translation on this node, there was none.
+            let untranslated = journey.has_left().then(|| journey.sent.reversed());
+            let known = journey.translation().map(|known| known.reply);
+            connection.from_server = known.or(untranslated);
+            if let Some(tuple) = connection.from_server {
+                self.client_of_tuple.insert(tuple, client_cookie);
+            }
+        }
+        if journey.end != End::Socket {
+            return;
+        }
+        match (journey.message, side) {
+            (Message::Syn | Message::SynAck, _) => {}
+            (_, Side::Client) => {
+                remember(&mut connection.unread_requests, journey.seq);
+                connection.server_cookie = Some(journey.receiver_cookie);
+                self.client_of_server
+                    .insert(journey.receiver_cookie, client_cookie);
+            }
+            (_, Side::Server) => remember(&mut connection.unread_responses, journey.seq),
+        }
+    }
+
+    /// Which messages a read has taken out of its socket's receive queue.
+    pub fn read(&mut self, read: Read, each: &mut impl FnMut(Event)) {
+        let Read { at_ns, tgid, .. } = read;
+        let client_cookie = self.client_of_server.get(&read.cookie).copied();
+        let connection = ConnectionId(client_cookie.unwrap_or(read.cookie));
+        let Some(known) = self.by_client.get_mut(&connection.0) else {
+            return;
+        };
+        known.last_ns = at_ns;
+        let unread = if client_cookie.is_some() {
+            &mut known.unread_requests
+        } else {
+            &mut known.unread_responses
+        };
+        while let Some(seq) = unread.pop_front_if(|seq| before(*seq, read.read_seq)) {
+            let kind = if client_cookie.is_some() {
+                EventKind::RequestRead { seq, at_ns, tgid }
+            } else {
+                EventKind::ResponseRead { seq, at_ns }
+            };
+            each(Event { connection, kind });
+        }
+    }
+
+    /// A socket's receive window has closed or opened; `None` where it is of no connection known here.
+    pub fn window(&mut self, window: &Window) -> Option<Event> {
+        let (side, client_cookie) = self.side_of(window.cookie);
+        let connection = self.by_client.get_mut(&client_cookie)?;
+        connection.last_ns = window.at_ns;
+        let zero = ZeroWindow {
+            closed_ns: window.closed_ns,
+            opened_ns: (window.what == WindowKind::Opened).then_some(window.at_ns),
+        };
+        Some(ConnectionId(client_cookie).event(EventKind::Window { side, zero }))
+    }
+
+    /// Which side of which connection has a socket, if it is of one that is known.
+    fn side_of(&self, cookie: u64) -> (Side, u64) {
+        match self.client_of_server.get(&cookie) {
+            Some(client_cookie) => (Side::Server, *client_cookie),
+            None => (Side::Client, cookie),
+        }
+    }
+
+    /// A socket has closed. What follows from it comes with [`Self::expire`].
+    pub fn close(&mut self, close: &Close) {
+        let (side, client_cookie) = self.side_of(close.cookie);
+        let Some(connection) = self.by_client.get_mut(&client_cookie) else {
+            return;
+        };
+        let tells = side == Side::Client || is_remote(client_cookie);
+        connection.is_client_closed |= tells && close.what == CloseKind::Closed;
+        if let Some(ending) = Ending::of(close, side) {
+            let ending = connection.ending.map_or(ending, |known| known.then(ending));
+            connection.ending = Some(ending);
+        }
+    }
+
+    /// A connection could not be opened. What follows from it comes with [`Self::expire`], or with the
+    /// next attempt of the same socket.
+    pub fn connect_failed(&mut self, failed: FailedConnect) {
+        self.close(&Close {
+            cookie: failed.cookie,
+            what: CloseKind::Closed,
+            at_ns: failed.at_ns,
+            error: failed.error,
+        });
+        self.losses.failed_connects_refused += u64::from(!self.failures.push(failed));
+    }
+
+    /// Tells what has ended, and forgets that and what has been idle for long.
+    pub fn expire(&mut self, now_ns: u64) -> Vec<Event> {
+        self.losses.fragments_unplaced += self.waiting.expire(now_ns);
+        let idle_ns = if self.by_client.len() > MAX_CONNECTIONS / 2 {
+            CROWDED_IDLE_NS
+        } else {
+            IDLE_NS
+        };
+        let until_ns = now_ns.saturating_sub(ENDING_NS);
+        self.tell(now_ns, until_ns, |client_cookie, connection| {
+            let is_over = connection.is_client_closed && connection.ended(now_ns).is_some();
+            let silent_ns = now_ns.saturating_sub(connection.last_ns);
+            let is_unused = is_remote(client_cookie) && !connection.has_carried;
+            is_over || silent_ns > idle_ns || (is_unused && silent_ns > UNUSED_NS)
+        })
+    }
+
+    /// Forgets everything: no record will come any more.
+    pub fn finish(&mut self) -> Vec<Event> {
+        self.tell(u64::MAX, u64::MAX, |_, _| true)
+    }
+
+    /// What has ended since this was asked last, the connects that had failed until then, and what is
+    /// `over` and forgotten. A client that is closed tells its end again: it may have asked in vain
+    /// between the server's end and its own.
+    fn tell(
+        &mut self,
+        now_ns: u64,
+        failed_until_ns: u64,
+        over: impl Fn(u64, &Connection) -> bool,
+    ) -> Vec<Event> {
+        let (mut events, mut forgotten) = (Vec::new(), Vec::new());
+        for (client_cookie, connection) in &mut self.by_client {
+            if (!connection.is_ending_told || connection.is_client_closed)
+                && let Some(ending) = connection.ended(now_ns)
+            {
+                connection.is_ending_told = true;
+                events.push(ConnectionId(*client_cookie).event(EventKind::Ended(ending)));
+            }
+            if over(*client_cookie, connection) {
+                forgotten.push(*client_cookie);
+            }
+        }
+        // The order of a hash map is not for others to depend on.
+        events.sort_unstable_by_key(|event| event.connection);
+        forgotten.sort_unstable();
+        events.extend(self.failures.told(failed_until_ns));
+        let forgotten = forgotten.into_iter();
+        events.extend(forgotten.filter_map(|client_cookie| self.forget_one(client_cookie)));
+        events
+    }
+
+    fn forget_one(&mut self, client_cookie: u64) -> Option<Event> {
+        let connection = self.by_client.remove(&client_cookie)?;
+        if let Some(server_cookie) = connection.server_cookie {
+            self.client_of_server.remove(&server_cookie);
+        }
+        if let Some(tuple) = connection.from_server {
+            self.client_of_tuple.remove(&tuple);
+        }
+        Some(ConnectionId(client_cookie).event(EventKind::Forgotten))
+    }
+
+    /// Who has sent a packet, and the cookie of the connection's client.
+    fn sender(&self, journey: &Journey) -> Option<(Side, u64)> {
+        let cookie = journey.sender_cookie;
+        let receiver = (journey.end == End::Socket).then_some(journey.receiver_cookie);
+        match journey.message {
+            Message::Syn | Message::Request => Some((Side::Client, cookie)),
+            Message::SynAck | Message::Response => match receiver {
+                Some(receiver) => Some((Side::Server, receiver)),
+                None => self.server_s(cookie, &journey.sent),
+            },
+            Message::Headers if self.by_client.contains_key(&cookie) => {
+                Some((Side::Client, cookie))
+            }
+            Message::Headers => self.server_s(cookie, &journey.sent).or_else(|| {
+                if let Some(client) = receiver.filter(|taker| self.by_client.contains_key(taker)) {
+                    return Some((Side::Server, client));
+                }
+                // Never seen before: conntrack knows who has opened the connection.
+                let conntrack = journey.conntrack?;
+                if conntrack.original.source == journey.sent.source {
+                    Some((Side::Client, cookie))
+                } else {
+                    Some((Side::Server, receiver?))
+                }
+            }),
+        }
+    }
+
+    /// The connection whose server has this cookie, or writes this on its packets.
+    fn server_s(&self, cookie: u64, sent: &Tuple) -> Option<(Side, u64)> {
+        self.client_of_server
+            .get(&cookie)
+            .or_else(|| self.client_of_tuple.get(sent))
+            .map(|client_cookie| (Side::Server, *client_cookie))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! What a header block means for a span. In: a block and the decoder of its direction. Out:
+//! [`RequestHeaders`], [`ResponseHeaders`] or [`Trailers`].
+//!
+//! Keeps method, path, authority, status, trace context and gRPC's status. No other value and no
+//! query is copied out of the block. What cannot be known is `None`, never guessed.
+
+mod fields;
+mod kept;
+mod kind;
+mod sent;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use crate::http::head::Method;
+use crate::http::rpc::Rpc;
+use crate::http::trace_context::Extraction;
+
+pub use self::fields::Fields;
+pub use self::kept::kept;
+pub use self::kind::{Kind, StreamState, kind};
+
+/// A request (RFC 9113 section 8.3.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestHeaders {
+    /// The method. `None` when unknown, sent twice or no token.
+    pub method: Option<Method>,
+    /// The path without query, as [`RequestHead`](crate::http::head::RequestHead) has it: printable
+    /// ASCII with other bytes percent-escaped, at most
+    /// [`PATH_MAX_BYTES`](crate::http::head::PATH_MAX_BYTES). `None` when unknown, and for a
+    /// `CONNECT` that has none.
+    pub path: Option<String>,
+    /// Host and port: `:authority`, else the `host` field; at most
+    /// [`HOST_MAX_BYTES`](crate::http::head::HOST_MAX_BYTES).
+    pub authority: Option<String>,
+    /// The trace context.
+    pub trace: Extraction,
+    /// What goes with it, to be handed on.
+    pub tracestate: Option<Arc<str>>,
+    /// Whether it is a gRPC call; `None` when the field that says so may be among the unknown ones.
+    pub grpc: Option<bool>,
+    /// Of a gRPC call whose path is known.
+    pub rpc: Option<Rpc>,
+    /// Whether the request has no body.
+    pub end_stream: bool,
+    /// Whether some of its fields are unknown or were cut.
+    pub incomplete: bool,
+}
+
+/// A final response (RFC 9113 section 8.3.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResponseHeaders {
+    /// The status code. `None` when unknown.
+    pub status: Option<u16>,
+    /// As in [`RequestHeaders::grpc`].
+    pub grpc: Option<bool>,
+    /// gRPC's status, in a response that consists of trailers only.
+    pub grpc_status: Option<u32>,
+    /// Whether nothing follows.
+    pub end_stream: bool,
+    /// Whether some of its fields are unknown or were cut.
+    pub incomplete: bool,
+}
+
+/// The fields after a response's body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trailers {
+    /// gRPC's status. `None` when there is none or it is unknown.
+    pub grpc_status: Option<u32>,
+    /// Whether some of its fields are unknown or were cut.
+    pub incomplete: bool,
+}

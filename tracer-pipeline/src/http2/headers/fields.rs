@@ -1,0 +1,216 @@
+//! Reads a header block field by field. In: [`Field`]s. Out: what of them spans need.
+
+use super::{
+    RequestHeaders, ResponseHeaders, Trailers,
+    kept::{is_grpc, is_traceparent},
+    sent::Sent,
+};
+use crate::{
+    http::{
+        head::{self, Method},
+        rpc::Rpc,
+        trace_context,
+    },
+    http2::hpack::{Decoder, Field, HpackError},
+};
+
+/// What a block says. Bounded: each value is parsed once, and none but path and authority is
+/// copied.
+#[derive(Default)]
+pub struct Fields {
+    method: Sent<Method>,
+    path: Sent<String>,
+    authority: Sent<String>,
+    host: Sent<String>,
+    scheme_seen: bool,
+    status: Sent<u16>,
+    content_is_grpc: Sent<bool>,
+    grpc_status: Sent<u32>,
+    trace: trace_context::Reader,
+    traceparent_seen: bool,
+    nameless: Nameless,
+    unknown: bool,
+}
+
+/// Values under unknown names that have the form of a `traceparent`.
+#[derive(Clone, Copy, Default)]
+enum Nameless {
+    #[default]
+    None,
+    /// One value, however often: some agents send it under a name of their own as well.
+    One([u8; 55]),
+    /// Different ones: which is the trace context is anybody's guess.
+    Several,
+}
+
+impl Fields {
+    /// Decodes a block. Also returns whether all of it could be decoded; where not, the fields are
+    /// those before the defect, and the decoder has to forget its table.
+    pub fn read(decoder: &mut Decoder, block: &[u8]) -> (Self, Result<(), HpackError>) {
+        let mut fields = Self::default();
+        let decoded = decoder.decode(block, |field| fields.add(field));
+        fields.unknown |= decoded.is_err();
+        (fields, decoded)
+    }
+
+    /// Whether some fields are unknown.
+    #[must_use]
+    pub fn unknown(&self) -> bool {
+        self.unknown
+    }
+
+    /// Says that the block went on where it was cut.
+    pub fn cut(&mut self) {
+        self.unknown = true;
+    }
+
+    /// Whether a pseudo-header field of requests was there.
+    pub(super) fn is_request(&self) -> bool {
+        self.method.seen() || self.path.seen() || self.authority.seen() || self.scheme_seen
+    }
+
+    /// Whether `:status` was there.
+    pub(super) fn is_response(&self) -> bool {
+        self.status.seen()
+    }
+
+    /// The status code, if known.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.status.value().copied()
+    }
+
+    /// As a request's.
+    #[must_use]
+    pub fn into_request(mut self, end_stream: bool) -> RequestHeaders {
+        if let (Nameless::One(value), false) = (self.nameless, self.traceparent_seen) {
+            self.trace.read("traceparent", &value);
+        }
+        let grpc = self.grpc();
+        let path = self.path.into_value();
+        let rpc = if grpc == Some(true) {
+            path.as_deref().and_then(Rpc::from_path)
+        } else {
+            None
+        };
+        let authority = if self.authority.seen() {
+            self.authority
+        } else {
+            self.host
+        };
+        RequestHeaders {
+            method: self.method.into_value(),
+            path,
+            authority: authority.into_value(),
+            tracestate: self.trace.tracestate(),
+            trace: self.trace.extraction().of_head(!self.unknown),
+            grpc,
+            rpc,
+            end_stream,
+            incomplete: self.unknown,
+        }
+    }
+
+    /// As a final response's.
+    #[must_use]
+    pub fn into_response(self, end_stream: bool) -> ResponseHeaders {
+        ResponseHeaders {
+            status: self.status(),
+            grpc: self.grpc(),
+            grpc_status: self.grpc_status.into_value(),
+            end_stream,
+            incomplete: self.unknown,
+        }
+    }
+
+    /// As trailers.
+    #[must_use]
+    pub fn into_trailers(self) -> Trailers {
+        Trailers {
+            grpc_status: self.grpc_status.into_value(),
+            incomplete: self.unknown,
+        }
+    }
+
+    fn grpc(&self) -> Option<bool> {
+        match &self.content_is_grpc {
+            Sent::Never => (!self.unknown).then_some(false),
+            Sent::Once(grpc) => *grpc,
+            Sent::Again => Some(false),
+        }
+    }
+
+    fn add(&mut self, field: Field<'_>) {
+        match field {
+            Field::Known { name, value } => self.known(name, Some(value)),
+            Field::NotKept { name } => self.known(name, None),
+            Field::Nameless { value } => {
+                self.unknown = true;
+                self.nameless(value);
+            }
+            Field::Unknown => self.unknown = true,
+        }
+    }
+
+    /// `value` is `None` for one that is not worth keeping in a table.
+    fn known(&mut self, name: &[u8], value: Option<&[u8]>) {
+        match name {
+            b":method" => self.method.take(|| method(value?)),
+            b":path" => self.path.take(|| path(value?)),
+            b":authority" => self.authority.take(|| head::authority(value?)),
+            b":scheme" => self.scheme_seen = true,
+            b":status" => self.status.take(|| status(value?)),
+            b"host" => self.host.take(|| head::authority(value?)),
+            // Only gRPC's content type is kept.
+            b"content-type" => self
+                .content_is_grpc
+                .take(|| Some(value.is_some_and(is_grpc))),
+            b"grpc-status" => self.grpc_status.take(|| number(value?)),
+            name => {
+                if let (Ok(name), Some(value)) = (str::from_utf8(name), value) {
+                    self.traceparent_seen |= name == "traceparent";
+                    self.trace.read(name, value);
+                }
+            }
+        }
+    }
+
+    fn nameless(&mut self, value: &[u8]) {
+        if !is_traceparent(value) {
+            return;
+        }
+        self.nameless = match (self.nameless, value.try_into()) {
+            (Nameless::None, Ok(value)) => Nameless::One(value),
+            (Nameless::One(one), _) if one == value => self.nameless,
+            _ => Nameless::Several,
+        };
+    }
+}
+
+/// A token (RFC 9110 section 5.6.2), which is ASCII.
+fn method(value: &[u8]) -> Option<Method> {
+    let tchar = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    let token = str::from_utf8(value).ok()?;
+    (!token.is_empty() && value.iter().all(tchar)).then(|| Method::from_token(token))
+}
+
+/// Origin or asterisk form; no other is allowed (RFC 9113 section 8.3.1).
+fn path(value: &[u8]) -> Option<String> {
+    match value {
+        b"*" => Some("*".to_owned()),
+        [b'/', ..] => head::path(value, false),
+        _ => None,
+    }
+}
+
+/// Three digits (RFC 9110 section 15).
+fn status(value: &[u8]) -> Option<u16> {
+    let status = number(value).filter(|_| value.len() == 3)?;
+    u16::try_from(status).ok().filter(|status| *status >= 100)
+}
+
+/// Decimal digits and nothing else.
+fn number(value: &[u8]) -> Option<u32> {
+    let digits = value.iter().all(u8::is_ascii_digit);
+    str::from_utf8(value).ok().filter(|_| digits)?.parse().ok()
+}

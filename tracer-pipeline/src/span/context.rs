@@ -1,0 +1,36 @@
+//! What the spans need to know besides their exchange or connect.
+
+use crate::{
+    decode::{DropReasons, Journey},
+    identity::who::Who,
+    kube_proxy::Rules,
+    path::{Devices, Lost},
+};
+
+use super::{clock::Clock, detail::Detail};
+
+/// What is known now, and how much of it is to be told.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Converts the kernel's times.
+    pub clock: &'a Clock,
+    /// Names of devices.
+    pub devices: &'a Devices,
+    /// Names of services.
+    pub rules: &'a Rules,
+    /// Names of the kernel's reasons to drop a packet.
+    pub drop_reasons: &'a DropReasons,
+    /// Names of pods.
+    pub who: &'a Who,
+    /// Tells this node's hops from another's.
+    pub node: &'a str,
+    /// How many spans tell it.
+    pub detail: Detail,
+}
+
+impl Context<'_> {
+    /// Why and where a packet was dropped; `None` where it was not.
+    pub fn lost(&self, journey: &Journey) -> Option<Lost> {
+        Lost::of(journey, self.devices, self.drop_reasons)
+    }
+}

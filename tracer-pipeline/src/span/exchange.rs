@@ -1,0 +1,246 @@
+//! The spans of one exchange.
+//!
+//! In: an exchange in its trace, and who took part. Out: its span, with what was asked and answered, what
+//! netfilter did to it and who decided so; below it its paths, or in it, as the detail says.
+
+use std::{borrow::Cow, net::SocketAddr};
+
+use opentelemetry_semantic_conventions::attribute as semconv;
+
+use crate::{
+    http::{
+        Exchange, Leg,
+        head::Method,
+        trace_context::{SpanId, TraceContext},
+    },
+    identity::who,
+    kube_proxy::Decision,
+};
+
+use super::{
+    Context, Detail, Edge, Span,
+    attribute::{Attribute, key},
+    event, half,
+    id::derive,
+    maker::{Draft, Maker, PACKET_DROPPED, has_dropped, missing},
+    message,
+    nat::Nat,
+    party::Parties,
+    paths::Paths,
+};
+
+/// Attributes that an exchange between pods, through a service, has.
+const EXCHANGE_ATTRIBUTES: usize = 32;
+/// The part of an exchange that is all of it.
+const EXCHANGE: &str = "exchange";
+
+/// The id of an exchange's span.
+pub(super) fn exchange_id(trace: &TraceContext, request_seq: u32) -> SpanId {
+    derive(trace, request_seq, EXCHANGE)
+}
+
+/// An exchange in its trace, and who took part, before its spans are made.
+#[derive(Debug)]
+pub struct Traced<'a> {
+    exchange: &'a Exchange,
+    trace: TraceContext,
+    context: &'a Context<'a>,
+    sides: &'a [who::Side; 2],
+    nat: Option<Nat<'a>>,
+    parties: Parties<'a>,
+}
+
+impl<'a> Traced<'a> {
+    /// Finds out who took part; `sides` is as [`Item::sides`](super::Item::sides) says.
+    pub fn new(
+        exchange: &'a Exchange,
+        sides: &'a [who::Side; 2],
+        trace: TraceContext,
+        context: &'a Context<'a>,
+    ) -> Self {
+        let journey = &exchange.request.journey;
+        let nat = Nat::of(journey, context.rules);
+        // What was translated on another node came here for its pod: nobody tells for which service.
+        let sent = (!journey.has_arrived()).then_some(journey.sent.destination);
+        let asked = nat.as_ref().map(Nat::original).or(sent);
+        Self {
+            exchange,
+            trace,
+            context,
+            sides,
+            parties: Parties::of(sides, asked, context.who),
+            nat,
+        }
+    }
+
+    /// When it was over, nanoseconds of `CLOCK_MONOTONIC`.
+    pub fn ended_ns(&self) -> u64 {
+        self.exchange.ended_ns()
+    }
+
+    /// Who called whom.
+    pub fn edge(&self) -> Edge {
+        let decision = self.nat.as_ref().and_then(Nat::decision);
+        let decided = decision.map(|decision| &decision.service);
+        self.parties.edge(self.sides, decided)
+    }
+
+    /// The spans, parents first. `shed` is how many exchanges of this edge have none since the last that
+    /// has.
+    pub fn spans(&self, shed: u64) -> Vec<Span> {
+        let exchange = self.exchange;
+        let mut maker = Maker {
+            trace: self.trace,
+            trace_state: exchange.asked.tracestate.as_ref(),
+            seq: exchange.request_seq,
+            context: self.context,
+            nat: self.nat.as_ref(),
+            refusal: None,
+            parties: &self.parties,
+            half: half::of(exchange),
+            spans: Vec::with_capacity(spans_at_most(exchange, self.context.detail)),
+        };
+        maker.exchange(exchange, self.sides[1].socket, shed);
+        maker.spans
+    }
+}
+
+/// A span for each part, and hops between stamps.
+fn spans_at_most(exchange: &Exchange, detail: Detail) -> usize {
+    match detail {
+        Detail::Exchange => 1,
+        Detail::Path => 4,
+        Detail::Hop => {
+            let spans = |leg: &Leg| leg.journey.stamps.len() + 2;
+            exchange.legs().map(spans).sum::<usize>() + 1
+        }
+    }
+}
+
+impl Maker<'_> {
+    fn exchange(&mut self, exchange: &Exchange, server: SocketAddr, shed: u64) {
+        let paths = Paths::of(exchange, self.context);
+        let mut attributes = self.exchange_attributes(exchange, server);
+        if shed > 0 {
+            let shed = i64::try_from(shed).unwrap_or(i64::MAX);
+            attributes.push(Attribute::int(key::SHED, shed));
+        }
+        let mut events = event::zero_windows(exchange, self.context.clock);
+        let mut error = message::error_type(exchange);
+        let mut incomplete = incomplete(exchange);
+        if self.context.detail == Detail::Exchange {
+            let legs: Vec<&Leg> = exchange.legs().collect();
+            self.leg_attributes(&legs, &mut attributes);
+            paths.attributes(&mut attributes);
+            events.extend(self.packet_events(&legs));
+            events.sort_by_key(|event| event.at_unix_ns);
+            error = error.or(has_dropped(&legs).then_some(PACKET_DROPPED.into()));
+            incomplete = incomplete.or(missing(&legs));
+        }
+        attributes.extend(incomplete.map(|what| Attribute::text(key::INCOMPLETE, what)));
+        let draft = Draft {
+            span_id: self.id(EXCHANGE),
+            name: self.exchange_name(exchange),
+            start_ns: paths.start_ns(),
+            end_ns: paths.end_ns().max(exchange.ended_ns()),
+        };
+        let id = self.push(self.trace.parent_id, draft, attributes);
+        if let Some(span) = self.spans.last_mut() {
+            span.error = error;
+            span.events = events;
+        }
+        if self.context.detail != Detail::Exchange {
+            self.legs(id, exchange, &paths);
+        }
+    }
+
+    /// The ways of its messages.
+    fn legs(&mut self, id: SpanId, exchange: &Exchange, paths: &Paths) {
+        if let (Some(connect), Some(path)) = (&exchange.connect, &paths.connect) {
+            let legs: Vec<&Leg> = connect.legs().collect();
+            self.leg(id, "connect", &legs, path);
+        }
+        self.leg(id, "request", &[&exchange.request], &paths.request);
+        if let (Some(leg), Some(path)) = (&exchange.response, &paths.response) {
+            self.leg(id, "response", &[leg], path);
+        }
+    }
+
+    /// Of low cardinality: a gRPC call by what it calls, else method and service.
+    fn exchange_name(&self, exchange: &Exchange) -> Cow<'static, str> {
+        if let Some(rpc) = &exchange.asked.rpc {
+            return format!("{}/{}", rpc.service, rpc.method).into();
+        }
+        let method = exchange
+            .asked
+            .method
+            .as_ref()
+            .map_or("HTTP", Method::as_str);
+        let decided = self.nat.and_then(Nat::decision).map(short_service);
+        match decided.or(self.parties.service_name()) {
+            Some(service) => format!("{method} {service}").into(),
+            None => method.into(),
+        }
+    }
+
+    fn exchange_attributes(&self, exchange: &Exchange, server: SocketAddr) -> Vec<Attribute> {
+        let source = exchange.request.journey.client();
+        let mut attributes = self.attributes(EXCHANGE);
+        attributes.reserve(EXCHANGE_ATTRIBUTES);
+        attributes.extend([
+            Attribute::text(semconv::NETWORK_TRANSPORT, "tcp"),
+            Attribute::text(semconv::NETWORK_PROTOCOL_NAME, "http"),
+            Attribute::text(semconv::SOURCE_ADDRESS, source.ip().to_string()),
+            Attribute::int(semconv::SOURCE_PORT, source.port()),
+            Attribute::text(semconv::DESTINATION_ADDRESS, server.ip().to_string()),
+            Attribute::int(semconv::DESTINATION_PORT, server.port()),
+        ]);
+        message::asked(&exchange.asked, &mut attributes);
+        if let Some(answered) = &exchange.answered {
+            attributes.extend(message::answered(answered));
+        }
+        if let Some(nat) = self.nat {
+            nat.destination_attributes(&mut attributes);
+            nat.source_attributes(&mut attributes);
+        }
+        self.party_attributes(&mut attributes);
+        if let Some(error) = message::error_type(exchange) {
+            attributes.push(Attribute::text(semconv::ERROR_TYPE, error));
+        }
+        let closed_by = exchange.ending.and_then(|ending| ending.by);
+        attributes
+            .extend(closed_by.map(|side| Attribute::text(key::CLOSED_BY, message::side(side))));
+        attributes
+    }
+}
+
+/// What of an exchange was not seen, or could not be read.
+fn incomplete(exchange: &Exchange) -> Option<&'static str> {
+    let request = exchange.asked.is_incomplete.then_some("request head");
+    // The stream or the connection may have ended before there was a response.
+    let has_failed = exchange.reset.is_some() || exchange.ending.is_some();
+    let status = exchange.answered.map(|answered| answered.status);
+    let response = match (&exchange.response, status) {
+        (None, _) if has_failed => None,
+        (None, _) => Some("response"),
+        (Some(_), None | Some(None)) => Some("response head"),
+        _ => None,
+    };
+    match (request, response) {
+        (Some(_), Some("response")) => Some("request head, response"),
+        (Some(_), Some(_)) => Some("request head, response head"),
+        (request, response) => request.or(response),
+    }
+}
+
+/// `customer` of `hotrod/customer:http`.
+fn short_service(decision: &Decision) -> &str {
+    let name = decision
+        .service
+        .split_once('/')
+        .map_or(&*decision.service, |(_, name)| name);
+    name.split_once(':').map_or(name, |(name, _)| name)
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,268 @@
+//! The spans of a connection that could not be opened.
+//!
+//! In: the connect, and the requests for which it may have been. Out: a connect span with its hops, in
+//! the trace of the one request that can be meant, below the exchange that hopspan has made of that;
+//! else in a trace of its own, with a link to the exchange of each request that can.
+
+use std::borrow::Cow;
+
+use nix::errno::Errno;
+use opentelemetry_semantic_conventions::attribute as semconv;
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    flow,
+    http::{
+        FailedConnect, Leg, Served,
+        trace_context::{SpanId, TraceContext, TraceId},
+    },
+    identity::{serving::Correlation, who},
+    kube_proxy::{Protocol, Reason, Refusal},
+};
+
+use super::{
+    Context, Link, Span,
+    attribute::{Attribute, key},
+    exchange::exchange_id,
+    half,
+    id::derive,
+    maker::{Draft, Maker},
+    message,
+    nat::Nat,
+    party::{Parties, sides_of},
+    paths::connect_path,
+};
+
+const CONNECT: &str = "connect";
+/// Links of one span; OpenTelemetry's own limit (OTEL_SPAN_LINK_COUNT_LIMIT).
+const MAX_LINKS: usize = 128;
+const SAMPLED: u8 = 1;
+/// All zero is no span: the connect has no parent.
+const NO_SPAN: SpanId = SpanId([0; 8]);
+
+/// Who tried to connect, and with whom: as the SYN shows them, or as the socket tells where there was
+/// none to see.
+pub(super) fn sides(failed: &FailedConnect) -> [who::Side; 2] {
+    let socket = &failed.socket;
+    let of_socket = |address, cgroup, listens| who::Side {
+        socket: address,
+        cgroup,
+        netns: 0,
+        listens,
+        at_ns: socket.began_ns,
+    };
+    let Some(connect) = &failed.connect else {
+        return [
+            of_socket(socket.sent.source, socket.cgroup, false),
+            of_socket(socket.sent.destination, 0, true),
+        ];
+    };
+    let [mut source, destination] = sides_of(&connect.syn.journey);
+    if source.cgroup == 0 {
+        source.cgroup = socket.cgroup;
+    }
+    [source, destination]
+}
+
+/// The spans, the connect first; `sides` is who took part, as [`Item::sides`](super::Item::sides) says.
+pub fn spans(
+    failed: &FailedConnect,
+    correlation: &Correlation,
+    sides: &[who::Side; 2],
+    context: &Context<'_>,
+) -> Vec<Span> {
+    let joined = match correlation {
+        Correlation::Inferred(served) => Some(served),
+        Correlation::None | Correlation::Ambiguous(_) => None,
+    };
+    let trace_id = joined.map_or_else(
+        || trace_id(failed, context.node),
+        |served| served.trace.trace_id,
+    );
+    let parent = joined.map_or(NO_SPAN, exchange_of);
+    let nat = failed
+        .connect
+        .as_ref()
+        .and_then(|connect| Nat::of(&connect.syn.journey, context.rules));
+    let asked = nat
+        .as_ref()
+        .map_or(failed.socket.sent.destination, Nat::original);
+    let refusal = match nat {
+        Some(_) => None,
+        None => refusal(failed, context),
+    };
+    let parties = Parties::of(sides, Some(asked), context.who);
+    let mut maker = Maker {
+        trace: TraceContext {
+            trace_id,
+            // Of this connect and no other's: one request may open many.
+            parent_id: seed(failed, trace_id, parent, context.node),
+            flags: SAMPLED,
+        },
+        trace_state: joined.and_then(|served| served.tracestate.as_ref()),
+        seq: 0,
+        context,
+        nat: nat.as_ref(),
+        refusal,
+        parties: &parties,
+        half: failed.connect.as_ref().and_then(half::of_connect),
+        spans: Vec::new(),
+    };
+    maker.connect(failed, parent);
+    let attributes = attributes(failed, correlation, refusal);
+    let mut spans = maker.spans;
+    if let Some(connect) = spans.first_mut() {
+        connect.attributes.extend(attributes);
+        connect.error = Some(error_type(failed));
+        connect.links = links(correlation);
+    }
+    spans
+}
+
+impl Maker<'_> {
+    /// The connect, from the call until it had failed, and the hops of its SYN.
+    fn connect(&mut self, failed: &FailedConnect, parent: SpanId) {
+        let socket = &failed.socket;
+        if let Some(connect) = &failed.connect {
+            let mut path = connect_path(connect, self.context);
+            path.start_at(socket.began_ns);
+            let legs: Vec<&Leg> = connect.legs().collect();
+            self.leg(parent, CONNECT, &legs, &path);
+        } else {
+            let mut attributes = self.attributes(CONNECT);
+            attributes.push(Attribute::text(key::INCOMPLETE, "path"));
+            self.party_attributes(&mut attributes);
+            let draft = Draft {
+                span_id: self.id(CONNECT),
+                name: CONNECT.into(),
+                start_ns: socket.began_ns,
+                end_ns: socket.at_ns,
+            };
+            self.push(parent, draft, attributes);
+        }
+        // A packet may be lost long before its sender gives up.
+        let end_unix_ns = self.context.clock.unix_ns(socket.at_ns);
+        if let Some(connect) = self.spans.first_mut() {
+            connect.end_unix_ns = connect.end_unix_ns.max(end_unix_ns);
+        }
+    }
+}
+
+/// What the legs of an exchange do not have.
+fn attributes(
+    failed: &FailedConnect,
+    correlation: &Correlation,
+    refusal: Option<&Refusal>,
+) -> Vec<Attribute> {
+    let [source, destination] = sides(failed).map(|side| side.socket);
+    let mut attributes = vec![
+        Attribute::text(semconv::NETWORK_TRANSPORT, "tcp"),
+        Attribute::text(semconv::SOURCE_ADDRESS, source.ip().to_string()),
+        Attribute::int(semconv::SOURCE_PORT, source.port()),
+        Attribute::text(semconv::DESTINATION_ADDRESS, destination.ip().to_string()),
+        Attribute::int(semconv::DESTINATION_PORT, destination.port()),
+        Attribute::int(key::SOURCE_PID, failed.socket.tgid),
+        Attribute::text(semconv::ERROR_TYPE, error_type(failed)),
+    ];
+    if failed.socket.error.is_none() && !failed.had_no_port() {
+        let client = message::side(flow::Side::Client);
+        attributes.push(Attribute::text(key::CLOSED_BY, client));
+    }
+    let known = match correlation {
+        Correlation::None => None,
+        Correlation::Inferred(_) => Some("inferred"),
+        Correlation::Ambiguous(_) => Some("ambiguous"),
+    };
+    attributes.extend(known.map(|known| Attribute::text(key::CORRELATION, known)));
+    if let Some(refusal) = refusal {
+        attributes.extend([
+            Attribute::text(key::KUBE_PROXY_SERVICE, refusal.service.to_string()),
+            Attribute::text(key::KUBE_PROXY_RULE, refusal.chains.join(" > ")),
+            Attribute::text(key::KUBE_PROXY_REFUSAL, refusal.reason.to_string()),
+        ]);
+    }
+    attributes
+}
+
+/// Why the rules lead nowhere, of a connection that they have not translated. A portal that is open to
+/// some clients was perhaps open to this one.
+fn refusal<'r>(failed: &FailedConnect, context: &Context<'r>) -> Option<&'r Refusal> {
+    let asked = failed.socket.sent.destination;
+    let refusal = context.rules.refusal(asked, Protocol::Tcp)?;
+    (refusal.reason != Reason::SourceNotAllowed).then_some(refusal)
+}
+
+/// The value of `error.type`, in the words that exchanges have for the same.
+pub(super) fn error_type(failed: &FailedConnect) -> Cow<'static, str> {
+    let Some(error) = failed.socket.error else {
+        // The application knows why it gave up; that it had no answer is what is known here.
+        let is_silence = !failed.had_no_port();
+        return if is_silence {
+            "timeout"
+        } else {
+            "address_not_available"
+        }
+        .into();
+    };
+    let errno = Errno::from_raw(error.cast_signed());
+    match errno {
+        Errno::ECONNREFUSED => "connection_refused".into(),
+        Errno::ECONNRESET | Errno::EPIPE => "connection_reset".into(),
+        Errno::ETIMEDOUT => "timeout".into(),
+        Errno::EHOSTUNREACH => "host_unreachable".into(),
+        Errno::ENETUNREACH => "network_unreachable".into(),
+        Errno::UnknownErrno => error.to_string().into(),
+        errno => format!("{errno:?}").into(),
+    }
+}
+
+fn links(correlation: &Correlation) -> Vec<Link> {
+    let Correlation::Ambiguous(requests) = correlation else {
+        return Vec::new();
+    };
+    let link = |served: &Served| Link {
+        trace_id: served.trace.trace_id,
+        trace_state: served.tracestate.clone(),
+        span_id: exchange_of(served),
+    };
+    requests.iter().take(MAX_LINKS).map(link).collect()
+}
+
+/// The span of the exchange that this request began: hopspan's own, because the application's is not
+/// known from outside, and because it tells what was asked.
+fn exchange_of(served: &Served) -> SpanId {
+    exchange_id(&served.trace, served.request_seq)
+}
+
+/// From what a socket has once on this node.
+fn identity(failed: &FailedConnect, node: &str) -> String {
+    let socket = &failed.socket;
+    format!(
+        "failed connect {node} {} {}",
+        socket.cookie, socket.began_ns
+    )
+}
+
+fn seed(failed: &FailedConnect, trace_id: TraceId, parent_id: SpanId, node: &str) -> SpanId {
+    let trace = TraceContext {
+        trace_id,
+        parent_id,
+        flags: SAMPLED,
+    };
+    derive(&trace, 0, identity(failed, node))
+}
+
+fn trace_id(failed: &FailedConnect, node: &str) -> TraceId {
+    let mut hash = Sha256::new();
+    hash.update("hopspan ");
+    hash.update(identity(failed, node));
+    hash.update(failed.socket.sent.destination.to_string());
+    let mut id = [0; 16];
+    id.copy_from_slice(&hash.finalize()[..16]);
+    // All zero is no trace id (W3C Trace Context, section 3.2.2.3).
+    id[15] |= u8::from(id == [0; 16]);
+    TraceId(id)
+}
+
+#[cfg(test)]
+mod tests;

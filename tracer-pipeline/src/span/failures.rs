@@ -1,0 +1,170 @@
+//! Failures by reason, service and hop.
+//!
+//! In: every journey, and every exchange that is over, exported or not. Out: counts. What is counted:
+//! each packet of a message that the kernel dropped, by the kernel's reason; each that TCP sent again
+//! (`retransmitted`); each time that a side had no room (`zero_window`); each exchange that its
+//! connection's end left without an answer, and each connection that could not be opened, by the
+//! `error.type` of its span; the latter's hop is where its last packet was dropped.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, LazyLock},
+};
+
+use crate::{
+    decode::{Conntrack, Journey},
+    http::{Connect, Exchange, FailedConnect, Leg},
+    kube_proxy::{Client, Protocol, Rules, Translation},
+};
+
+use super::{Context, failed_connect, message};
+
+/// Combinations that are counted apart; of more, all are one: [`OTHER`].
+const MAX_FAILURES: usize = 512;
+/// The reason of what is beyond the bound.
+const OTHER: &str = "other";
+
+/// What failed, where, and for whom.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Failure {
+    /// The kernel's drop reason, or what failed.
+    pub reason: String,
+    /// kube-proxy's name of the service, `namespace/name:port`; empty where it was none, or is not known.
+    pub service: Arc<str>,
+    /// The hop; empty where it is of none.
+    pub hop: &'static str,
+}
+
+/// The counts so far.
+#[derive(Debug, Default)]
+pub struct Failures(BTreeMap<Failure, u64>);
+
+impl Failures {
+    /// What was counted, in the order of reasons.
+    pub fn counts(&self) -> impl Iterator<Item = (&Failure, u64)> {
+        self.0.iter().map(|(failure, count)| (failure, *count))
+    }
+
+    /// A journey has ended.
+    pub fn journey(&mut self, journey: &Journey, context: &Context<'_>) {
+        let Some(lost) = context.lost(journey) else {
+            return;
+        };
+        self.count(Failure {
+            reason: lost.reason.unwrap_or_default(),
+            service: service(journey, context.rules),
+            hop: lost.hop.map_or("", |hop| hop.as_str()),
+        });
+    }
+
+    /// A connection could not be opened, told or left out.
+    pub fn failed_connect(&mut self, failed: &FailedConnect, context: &Context<'_>) {
+        let legs: Vec<&Leg> = failed.connect.iter().flat_map(Connect::legs).collect();
+        self.retransmissions(legs.iter().copied(), context);
+        let asked = failed.socket.sent.destination;
+        let service = match &failed.connect {
+            Some(connect) => service(&connect.syn.journey, context.rules),
+            None => refused(asked, context.rules).unwrap_or_else(no_service),
+        };
+        let dropped = legs.iter().filter_map(|leg| leg.dropped());
+        let dropped = dropped.max_by_key(|journey| journey.start_ns);
+        let hop = dropped.and_then(|journey| context.lost(journey)?.hop);
+        self.count(Failure {
+            hop: hop.map_or("", |hop| hop.as_str()),
+            ..Failure::of_no_hop(failed_connect::error_type(failed), service)
+        });
+    }
+
+    /// An exchange is over.
+    pub fn exchange(&mut self, exchange: &Exchange, context: &Context<'_>) {
+        self.retransmissions(exchange.legs(), context);
+        let service = || service(&exchange.request.journey, context.rules);
+        let zero_windows: usize = exchange.legs().map(|leg| leg.zero_windows.len()).sum();
+        for _ in 0..zero_windows {
+            self.count(Failure::of_no_hop("zero_window", service()));
+        }
+        if exchange.ending.is_some()
+            && let Some(reason) = message::error_type(exchange)
+        {
+            self.count(Failure::of_no_hop(reason, service()));
+        }
+    }
+
+    /// Packets of these messages were sent again; the hop is where the one before was dropped, if it
+    /// was.
+    pub fn retransmissions<'l>(
+        &mut self,
+        legs: impl Iterator<Item = &'l Leg>,
+        context: &Context<'_>,
+    ) {
+        for leg in legs.filter(|leg| !leg.earlier.is_empty()) {
+            let packets = leg.packets();
+            for before in packets.iter().take(packets.len().saturating_sub(1)) {
+                let hop = context.lost(before).and_then(|lost| lost.hop);
+                self.count(Failure {
+                    hop: hop.map_or("", |hop| hop.as_str()),
+                    ..Failure::of_no_hop("retransmitted", service(before, context.rules))
+                });
+            }
+        }
+    }
+
+    /// Counts a failure.
+    pub fn count(&mut self, failure: Failure) {
+        let is_full = self.0.len() >= MAX_FAILURES;
+        let failure = match self.0.contains_key(&failure) {
+            false if is_full => Failure::of_no_hop(OTHER, no_service()),
+            _ => failure,
+        };
+        *self.0.entry(failure).or_default() += 1;
+    }
+}
+
+impl Failure {
+    /// One that is of no hop.
+    pub fn of_no_hop(reason: impl Into<String>, service: Arc<str>) -> Self {
+        Self {
+            reason: reason.into(),
+            service,
+            hop: "",
+        }
+    }
+}
+
+/// The service that the client of this packet's connection asked for.
+fn service(journey: &Journey, rules: &Rules) -> Arc<str> {
+    let asked = match journey.conntrack {
+        Some(Conntrack { original, .. }) => original.destination,
+        None => journey.sent.destination,
+    };
+    if let Some(service) = refused(asked, rules) {
+        return service;
+    }
+    let decision = journey.translation().and_then(|known| {
+        rules.decision(&Translation {
+            client: Client {
+                ip: known.original.source.ip(),
+                on_node: None,
+            },
+            destination: known.original.destination,
+            protocol: Protocol::Tcp,
+            endpoint: known.reply.source,
+        })
+    });
+    decision.map_or_else(no_service, |decision| Arc::clone(&decision.service))
+}
+
+/// The service that is closed there.
+fn refused(asked: SocketAddr, rules: &Rules) -> Option<Arc<str>> {
+    let refusal = rules.refusal(asked, Protocol::Tcp)?;
+    Some(Arc::clone(&refusal.service))
+}
+
+fn no_service() -> Arc<str> {
+    static NONE: LazyLock<Arc<str>> = LazyLock::new(|| "".into());
+    Arc::clone(&NONE)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,247 @@
+//! Spans one by one: of an exchange, of a connect, of a message's path and its hops.
+//!
+//! In: what is to be told, and its times. Out: spans with ids that every node derives alike, as many as
+//! the detail says: the hops of a path are spans below it, or events of it, or in one attribute of the
+//! exchange.
+
+use std::{borrow::Cow, fmt::Display, sync::Arc};
+
+use opentelemetry_semantic_conventions::attribute as semconv;
+use tracer_common::{journey::End, message::Message};
+
+use crate::{
+    flow::Side,
+    http::{
+        Leg,
+        trace_context::{SpanId, TraceContext},
+    },
+    kube_proxy::Refusal,
+    path::{Hop, HopName, Path},
+};
+
+use super::{
+    Context, Detail, Event, Span,
+    attribute::{Attribute, key},
+    event, half,
+    id::derive,
+    message,
+    nat::Nat,
+    party::Parties,
+    paths::list,
+};
+
+/// Makes the spans of one exchange, or of one connect.
+pub(super) struct Maker<'a> {
+    /// What span ids are derived from.
+    pub(super) trace: TraceContext,
+    pub(super) trace_state: Option<&'a Arc<str>>,
+    /// The same.
+    pub(super) seq: u32,
+    pub(super) context: &'a Context<'a>,
+    pub(super) nat: Option<&'a Nat<'a>>,
+    /// Why the rules lead nowhere.
+    pub(super) refusal: Option<&'a Refusal>,
+    pub(super) parties: &'a Parties<'a>,
+    pub(super) half: Option<Side>,
+    pub(super) spans: Vec<Span>,
+}
+
+/// A span before it has its place and time.
+pub(super) struct Draft {
+    pub(super) span_id: SpanId,
+    pub(super) name: Cow<'static, str>,
+    pub(super) start_ns: u64,
+    pub(super) end_ns: u64,
+}
+
+impl Maker<'_> {
+    /// A connect, which is a SYN and its SYN-ACK, or a request or a response; and its hops.
+    pub(super) fn leg(&mut self, parent: SpanId, role: &'static str, legs: &[&Leg], path: &Path) {
+        let mut attributes = self.attributes(role);
+        self.leg_attributes(legs, &mut attributes);
+        attributes.extend(missing(legs).map(|what| Attribute::text(key::INCOMPLETE, what)));
+        if role == "connect" {
+            if let Some(nat) = self.nat {
+                nat.destination_attributes(&mut attributes);
+                // It has no hop to be an attribute of.
+                if self.context.detail != Detail::Hop {
+                    nat.source_attributes(&mut attributes);
+                }
+            }
+            self.party_attributes(&mut attributes);
+        }
+        let draft = Draft {
+            span_id: self.id(role),
+            name: role.into(),
+            start_ns: path.start_ns,
+            end_ns: path.end_ns,
+        };
+        let mut events = self.packet_events(legs);
+        match self.context.detail {
+            Detail::Hop => {}
+            Detail::Path => events.extend(path.hops.iter().map(|hop| self.hop_event(hop))),
+            Detail::Exchange => attributes.push(Attribute::text(key::HOPS, list(&path.hops))),
+        }
+        events.sort_by_key(|event| event.at_unix_ns);
+        let id = self.push(parent, draft, attributes);
+        if let Some(span) = self.spans.last_mut() {
+            span.events = events;
+            if has_dropped(legs) {
+                span.error = Some(PACKET_DROPPED.into());
+            }
+        }
+        if self.context.detail == Detail::Hop {
+            self.hops(id, role, path);
+        }
+    }
+
+    /// A span for each hop of a path.
+    fn hops(&mut self, id: SpanId, role: &'static str, path: &Path) {
+        // NAT decides in the first hook of each kind that a connection's packets meet: not again for what the node sends to
+        // itself, and not for the way back.
+        let first = |name| path.hops.iter().position(|hop| hop.name == name);
+        let decides = first(HopName::Output).or_else(|| first(HopName::Prerouting));
+        let masquerades = first(HopName::Postrouting);
+        let nat = self.nat.filter(|_| role != "response");
+        let mut wires = 0;
+        for (index, hop) in path.hops.iter().enumerate() {
+            let mut attributes = Vec::with_capacity(3);
+            attributes.push(Attribute::text(key::ROLE, "hop"));
+            attributes.push(Attribute::text(key::HOP, hop.name.as_str()));
+            attributes.extend(interface(hop));
+            if let Some(nat) = nat {
+                if Some(index) == decides {
+                    nat.destination_attributes(&mut attributes);
+                }
+                if Some(index) == masquerades {
+                    nat.source_attributes(&mut attributes);
+                }
+            }
+            let span_id = if hop.name == HopName::Wire {
+                wires += 1;
+                self.id(half::wire_part(role, wires))
+            } else {
+                self.id(half::hop_part(role, self.context.node, self.half, index))
+            };
+            let draft = Draft {
+                span_id,
+                name: hop.name.as_str().into(),
+                start_ns: hop.start_ns,
+                end_ns: hop.end_ns,
+            };
+            self.push(id, draft, attributes);
+        }
+    }
+
+    /// A hop as an event of its path: it begins then.
+    fn hop_event(&self, hop: &Hop) -> Event {
+        let duration_ns = hop.end_ns.saturating_sub(hop.start_ns);
+        let mut attributes = Vec::with_capacity(3);
+        attributes.push(Attribute::text(key::HOP, hop.name.as_str()));
+        attributes.extend(interface(hop));
+        attributes.push(Attribute::duration(key::DURATION_NS, duration_ns));
+        Event {
+            name: hop.name.as_str(),
+            at_unix_ns: self.context.clock.unix_ns(hop.start_ns),
+            attributes,
+        }
+    }
+
+    /// The packets that were sent again.
+    pub(super) fn packet_events(&self, legs: &[&Leg]) -> Vec<Event> {
+        let context = self.context;
+        event::retransmissions(legs, context.clock, |leg, index| {
+            context.lost(leg.packets().get(index)?)
+        })
+    }
+
+    /// The attributes that all but hops begin with.
+    pub(super) fn attributes(&self, role: &'static str) -> Vec<Attribute> {
+        let mut attributes = Vec::with_capacity(4);
+        attributes.push(Attribute::text(key::ROLE, role));
+        let half = self.half.map(message::side);
+        attributes.extend(half.map(|half| Attribute::text(key::HALF, half)));
+        attributes
+    }
+
+    /// The id of a part of the exchange or connect.
+    pub(super) fn id(&self, part: impl Display) -> SpanId {
+        derive(&self.trace, self.seq, part)
+    }
+
+    pub(super) fn push(
+        &mut self,
+        parent_id: SpanId,
+        draft: Draft,
+        attributes: Vec<Attribute>,
+    ) -> SpanId {
+        let span_id = draft.span_id;
+        self.spans.push(Span {
+            trace_id: self.trace.trace_id,
+            trace_state: self.trace_state.cloned(),
+            span_id,
+            parent_id,
+            name: draft.name,
+            start_unix_ns: self.context.clock.unix_ns(draft.start_ns),
+            end_unix_ns: self.context.clock.unix_ns(draft.end_ns.max(draft.start_ns)),
+            attributes,
+            events: Vec::new(),
+            links: Vec::new(),
+            error: None,
+        });
+        span_id
+    }
+
+    /// What happened to the packets of a message.
+    pub(super) fn leg_attributes(&self, legs: &[&Leg], attributes: &mut Vec<Attribute>) {
+        let retransmits: usize = legs.iter().map(|leg| leg.earlier.len()).sum();
+        if retransmits > 0 {
+            let count = i64::try_from(retransmits).unwrap_or(i64::MAX);
+            attributes.push(Attribute::int(key::TCP_RETRANSMITS, count));
+        }
+        // The message may have arrived with a later packet; this one says why it took so long.
+        let dropped = legs.iter().filter_map(|leg| leg.dropped());
+        let dropped = dropped.max_by_key(|journey| journey.start_ns);
+        let lost = dropped.and_then(|journey| self.context.lost(journey));
+        attributes.extend(lost.into_iter().flat_map(event::drop_attributes));
+    }
+
+    pub(super) fn party_attributes(&self, attributes: &mut Vec<Attribute>) {
+        let decision = self.nat.and_then(Nat::decision);
+        let decided = decision.map(|decision| &*decision.service);
+        let refused = self.refusal.map(|refusal| &*refusal.service);
+        self.parties.attributes(decided.or(refused), attributes);
+    }
+}
+
+/// The status of what the kernel has dropped.
+pub(super) const PACKET_DROPPED: &str = "packet dropped";
+
+/// Whether a message has not arrived because the kernel dropped it.
+pub(super) fn has_dropped(legs: &[&Leg]) -> bool {
+    legs.iter().any(|leg| leg.journey.end == End::Dropped)
+}
+
+/// What of the way of a message was not seen.
+pub(super) fn missing(legs: &[&Leg]) -> Option<&'static str> {
+    legs.iter().find_map(|leg| missing_of(leg))
+}
+
+fn missing_of(leg: &Leg) -> Option<&'static str> {
+    let journey = &leg.journey;
+    let carries_head = !matches!(journey.message, Message::Syn | Message::SynAck);
+    match journey.end {
+        End::Expired => Some("end of the path"),
+        End::Socket if journey.stamps_cut => Some("last hops"),
+        End::Socket if carries_head && leg.read_ns.is_none() => Some("socket.queue"),
+        _ => None,
+    }
+}
+
+fn interface(hop: &Hop) -> Option<Attribute> {
+    let interface = hop.interface.as_ref()?;
+    Some(Attribute::shared(
+        semconv::NETWORK_INTERFACE_NAME,
+        interface,
+    ))
+}

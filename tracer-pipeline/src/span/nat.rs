@@ -1,0 +1,115 @@
+//! What netfilter did to the addresses of a connection, as attributes. In: a journey, the rules. Out:
+//! the translation, kube-proxy's decision behind it, and why it marked for masquerade.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use tracer_common::hook::Hook;
+
+use crate::{
+    decode::{Conntrack, Journey, Stamp},
+    kube_proxy::{Client, Decision, Protocol, Rules, Translation},
+};
+
+use super::attribute::{Attribute, key};
+
+/// The translation of one connection.
+#[derive(Debug)]
+pub(super) struct Nat<'r> {
+    original: SocketAddr,
+    decision: Option<&'r Decision>,
+    /// On several spans; made once.
+    destination: Vec<Attribute>,
+    source: Option<Attribute>,
+}
+
+impl<'r> Nat<'r> {
+    /// `None` where no address was changed.
+    pub(super) fn of(journey: &Journey, rules: &'r Rules) -> Option<Self> {
+        let Conntrack { original, reply } = journey.translation()?;
+        if reply == original.reversed() {
+            return None;
+        }
+        let masqueraded = reply.destination != original.source;
+        let translation = Translation {
+            client: Client {
+                ip: original.source.ip(),
+                on_node: is_on_node(&journey.stamps),
+            },
+            destination: original.destination,
+            protocol: Protocol::Tcp,
+            endpoint: reply.source,
+        };
+        let decision = rules.decision(&translation);
+        let marked = decision.and_then(|decision| {
+            decision.marked(&translation.client, reply.source.ip(), masqueraded)
+        });
+        let mut destination = Vec::with_capacity(8);
+        if original.destination != reply.source {
+            destination.push(written(key::NAT_ORIGINAL, &original.destination));
+            destination.push(written(key::NAT_TRANSLATED, &reply.source));
+        }
+        if let Some(decision) = decision {
+            destination.extend(decision_attributes(decision));
+            destination.push(match marked {
+                Some(source) => written(key::KUBE_PROXY_MASQUERADE, &source),
+                None => Attribute::text(key::KUBE_PROXY_MASQUERADE, "no"),
+            });
+        }
+        Some(Self {
+            original: original.destination,
+            decision,
+            destination,
+            source: masqueraded.then(|| written(key::NAT_MASQUERADE, &reply.destination)),
+        })
+    }
+
+    /// Where the client sent to.
+    pub(super) fn original(&self) -> SocketAddr {
+        self.original
+    }
+
+    /// kube-proxy's decision, where the rules have one.
+    pub(super) fn decision(&self) -> Option<&'r Decision> {
+        self.decision
+    }
+
+    /// What is known where the destination is chosen.
+    pub(super) fn destination_attributes(&self, out: &mut Vec<Attribute>) {
+        out.extend(self.destination.iter().cloned());
+    }
+
+    /// What is known where the source is replaced.
+    pub(super) fn source_attributes(&self, out: &mut Vec<Attribute>) {
+        out.extend(self.source.clone());
+    }
+}
+
+/// A string that several spans will have.
+fn written(key: &'static str, value: &impl ToString) -> Attribute {
+    Attribute::shared(key, &Arc::from(value.to_string()))
+}
+
+fn decision_attributes(decision: &Decision) -> impl Iterator<Item = Attribute> {
+    let always = [
+        Attribute::shared(key::KUBE_PROXY_SERVICE, &decision.service),
+        Attribute::text(key::KUBE_PROXY_PORTAL, decision.portal.as_str()),
+        written(key::KUBE_PROXY_RULE, &decision.chain_path()),
+    ];
+    let affinity = decision
+        .session_affinity
+        .then(|| Attribute::text(key::KUBE_PROXY_SESSION_AFFINITY, "ClientIP"));
+    let policy = decision
+        .local_endpoints_only
+        .then(|| Attribute::text(key::KUBE_PROXY_TRAFFIC_POLICY, "Local"));
+    always.into_iter().chain(affinity).chain(policy)
+}
+
+/// Whether the sender is in the node's own namespace: its packets pass OUTPUT, those of pods and of
+/// other nodes PREROUTING. `None` where neither hook saw the packet.
+fn is_on_node(stamps: &[Stamp]) -> Option<bool> {
+    let passed = |hook| stamps.iter().any(|stamp| stamp.hook == hook);
+    if passed(Hook::OutputEnter) {
+        return Some(true);
+    }
+    passed(Hook::PreroutingEnter).then_some(false)
+}
