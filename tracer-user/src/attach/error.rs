@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use aya::programs::ProgramError;
 use tracer_common::hook::Hook;
 
-use super::{NoBtf, TapError, candidates::Place, globals::NETNS};
+use super::{NETNS, NoBtf, TapError, candidates::Place};
 
 /// Why nothing can be seen.
 #[derive(Debug, thiserror::Error)]
@@ -75,15 +75,4 @@ impl Refusal {
             Place::Cgroup(_) | Place::Uplink => Self::Program(source),
         }
     }
-}
-
-/// An error and its causes in one line: aya tells the system call, and the cause what it said.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -9,10 +9,8 @@ use std::{
     os::unix::fs::MetadataExt as _,
 };
 
-use super::{AttachError, Options, kernel_types::KernelTypes, offsets};
+use super::{AttachError, NETNS, Options, kernel_types::KernelTypes, offsets};
 
-/// The network namespace of this process.
-pub(super) const NETNS: &str = "/proc/self/ns/net";
 /// The programs' global that holds the id of the cgroup they follow: the inode number of its directory.
 const FOLLOWED_CGROUP: &str = "FOLLOWED_CGROUP";
 

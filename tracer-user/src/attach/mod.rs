@@ -16,7 +16,6 @@ mod netfilter;
 mod offsets;
 mod programs;
 mod taps;
-pub mod uplinks;
 
 use std::{
     collections::HashMap,
@@ -34,23 +33,25 @@ use aya_log::EbpfLogger;
 use tracer_common::hook::Hook;
 use tracer_pipeline::decode::DropReasons;
 
+use crate::{error_chain::error_chain, uplinks::Uplinks};
+
 pub use error::{AttachError, Refusal};
 pub use kernel_types::NoBtf;
 pub use memory::give_back;
 pub use offsets::unknown_fields;
 pub use taps::TapError;
 
-pub(crate) use error::chain;
-
 use candidates::{CANDIDATES, Candidate, OPENERS, Place, is_necessary, usable};
 use globals::{globals, netns};
 use kernel_types::KernelTypes;
 use programs::Programs;
 use taps::Taps;
-use uplinks::Uplinks;
 
 /// The object that build.rs made.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracer-ebpf"));
+
+/// The network namespace of this process.
+const NETNS: &str = "/proc/self/ns/net";
 
 /// Which requests of HTTP/1 become journeys. Those of HTTP/2 all do: their heads are compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -266,7 +267,7 @@ fn attach_to(program: &mut Program, place: Place, cgroup: &File) -> Result<(), R
 impl Attached {
     /// Remembers which program serves a hook, and what was said against the others.
     fn note(&mut self, hook: Hook, served: Option<&Candidate>, refused: Vec<Refusal>) {
-        let reasons: Vec<String> = refused.iter().map(|refusal| chain(refusal)).collect();
+        let reasons: Vec<String> = refused.iter().map(|refusal| error_chain(refusal)).collect();
         let reason = reasons.join("; ");
         let Some(served) = served else {
             self.missing.push(Missing { hook, reason });

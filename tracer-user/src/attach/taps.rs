@@ -17,7 +17,7 @@ use aya::{
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use tracer_common::uplink::{BRIDGED, Bits, bit, key};
 
-use super::uplinks::{Uplink, Uplinks};
+use crate::uplinks::{Uplink, Uplinks};
 
 /// Why an uplink is not followed.
 #[derive(Debug, thiserror::Error)]

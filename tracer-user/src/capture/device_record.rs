@@ -5,7 +5,7 @@ use tracer_common::{
     device::{Device, IS_BRIDGE_PORT, NAME_BYTES},
 };
 
-use crate::attach::uplinks::Uplink;
+use crate::uplinks::Uplink;
 
 /// The record of an uplink in a network namespace.
 pub fn device_record(netns: u32, uplink: &Uplink) -> Vec<u8> {

@@ -27,7 +27,7 @@ const STATIC_UID_DIGITS: usize = 32;
 
 /// A cgroup of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PodCgroup {
+pub(super) struct PodCgroup {
     /// The pod's uid with dashes; for a static pod the digest of its manifest.
     pub pod_uid: String,
     /// `None` for the pod's own cgroup, and for what is in it but no container.
@@ -38,7 +38,7 @@ impl PodCgroup {
     /// Reads a path, relative to anything. `None` where no pod has it.
     ///
     /// What is below a container's cgroup is the container's.
-    pub fn parse(path: &str) -> Option<Self> {
+    pub(super) fn parse(path: &str) -> Option<Self> {
         let mut parts = path.split('/');
         let mut below_kubepods = false;
         let pod_uid = parts.by_ref().find_map(|part| {
@@ -67,7 +67,7 @@ impl PodCgroup {
 
 /// Whether a directory of this name may lead to pods: `kubepods`, `kubepods.slice`, and with the
 /// kubelet's `--cgroup-root` before it, `kubelet-kubepods.slice`.
-pub fn leads_to_pods(name: &str) -> bool {
+pub(super) fn leads_to_pods(name: &str) -> bool {
     name == "kubepods" || slice_name(name).is_some()
 }
 

@@ -6,4 +6,8 @@
 mod cgroup;
 pub mod containers;
 pub mod kubernetes;
+mod names;
 mod workload;
+
+pub(crate) use names::Names;
+pub use names::NamesArgs;

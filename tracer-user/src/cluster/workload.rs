@@ -21,7 +21,7 @@ const MINUTES_DIGITS: usize = 8;
 
 /// The controller in `metadata.ownerReferences`.
 #[derive(Clone, Copy, Debug)]
-pub struct Owner<'a> {
+pub(super) struct Owner<'a> {
     /// Its kind.
     pub kind: &'a str,
     /// Its name.
@@ -32,7 +32,7 @@ pub struct Owner<'a> {
 /// `pod-template-hash`, which only a Deployment's ReplicaSets set.
 ///
 /// `None` for other owners, such as the node that owns a mirror pod, and custom resources.
-pub fn of_owner(owner: Owner<'_>, template_hash: Option<&str>) -> Option<Workload> {
+pub(super) fn of_owner(owner: Owner<'_>, template_hash: Option<&str>) -> Option<Workload> {
     let (kind, name) = match owner.kind {
         "ReplicaSet" => match template_hash.and_then(|hash| without_suffix(owner.name, hash)) {
             Some(deployment) => (WorkloadKind::Deployment, deployment),
@@ -57,7 +57,7 @@ pub fn of_owner(owner: Owner<'_>, template_hash: Option<&str>) -> Option<Workloa
 ///
 /// A Deployment's pods show two generated parts, and a StatefulSet's pods have a host name, which is
 /// theirs, and end in a number. `None` for what could be a DaemonSet's as well as a Job's.
-pub fn of_name(pod: &str, hostname: Option<&str>) -> Option<Workload> {
+pub(super) fn of_name(pod: &str, hostname: Option<&str>) -> Option<Workload> {
     let (rest, last) = pod.rsplit_once('-')?;
     let is_ordinal = !last.is_empty() && last.bytes().all(|letter| letter.is_ascii_digit());
     if is_ordinal && hostname == Some(pod) {

@@ -6,7 +6,10 @@
 
 use tracer_common::hook::Hook;
 
-use crate::attach::{self, Attached, Options, loss};
+use crate::{
+    attach::{self, Attached, Options, loss},
+    error_chain::error_chain,
+};
 
 use super::check::State;
 
@@ -57,8 +60,8 @@ pub(super) fn trial(options: &Options) -> Vec<HookState> {
 }
 
 /// No hook, all for the same reason.
-pub(super) fn none(error: &dyn std::error::Error) -> Vec<HookState> {
-    let reason = attach::chain(error);
+pub(super) fn none(error: &(dyn std::error::Error + 'static)) -> Vec<HookState> {
+    let reason = error_chain(error);
     Hook::ALL
         .map(|hook| HookState::missing(hook, reason.clone()))
         .into()

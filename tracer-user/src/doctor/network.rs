@@ -5,11 +5,9 @@ use std::{fs, path::PathBuf};
 use tracer_common::hook::Hook;
 
 use crate::{
-    attach::{
-        cgroup2, chain, unknown_fields,
-        uplinks::{Uplinks, choose},
-    },
-    capture::{Rtnetlink, RtnetlinkError},
+    attach::{cgroup2, unknown_fields},
+    error_chain::error_chain,
+    uplinks::{Rtnetlink, RtnetlinkError, Uplinks, choose},
 };
 
 use super::{
@@ -40,7 +38,7 @@ fn judge_uplinks(found: Result<Uplinks, RtnetlinkError>) -> Check {
         ),
         Err(error) => Check::missing(
             NAME,
-            chain(&error),
+            error_chain(&error),
             "where messages leave for other nodes, and those that come from them",
             "name the devices with --uplink",
         ),
@@ -156,7 +154,7 @@ fn judge_bridges(v4: Option<bool>, v6: Option<bool>) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attach::uplinks::{Link, Network};
+    use crate::uplinks::{Link, Network};
 
     #[test]
     fn conntrack_without_types_loses_translations() {

@@ -1,9 +1,6 @@
 //! How kube-proxy's rules can be read here, and whether changes are told.
 
-use crate::{
-    capture::RuleChanges,
-    run::rules::{Anyway, Mode, Reader},
-};
+use crate::rules::{Anyway, Mode, Reader, RuleChanges};
 
 use super::check::Check;
 

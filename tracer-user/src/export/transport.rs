@@ -8,7 +8,7 @@
 mod grpc;
 mod http;
 
-use std::{env, error::Error, time::Duration};
+use std::{env, time::Duration};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::bytes::Bytes;
@@ -91,11 +91,4 @@ fn refused(response: ExportTraceServiceResponse) -> u64 {
         tracing::warn!("the collector says: {}", partial.error_message);
     }
     u64::try_from(partial.rejected_spans).unwrap_or(0)
-}
-
-/// An error and what it comes from, on one line.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| (*error).source());
-    let causes: Vec<String> = causes.map(ToString::to_string).collect();
-    causes.join(": ")
 }

@@ -10,16 +10,18 @@ use tokio::{
 use tracer_pipeline::{decode::Snapshot, pipeline::Pipeline, recording, span::Span};
 
 use crate::{
-    attach::{Attached, chain, uplinks::Uplinks},
+    attach::Attached,
     capture::{Counters, Edges, Ring, Sweep, clock_sample, device_record},
+    cluster::Names,
+    error_chain::error_chain,
     export::Exporter,
+    rules,
+    uplinks::Uplinks,
 };
 
 use super::{
-    look::Look,
-    names::Names,
+    poll_schedule::Look,
     report::{Counted, Report},
-    rules,
     status::{Numbers, Status},
 };
 
@@ -133,7 +135,10 @@ impl Agent {
             self.stream.push(&record);
         }
         for error in self.attached.follow_uplinks(uplinks) {
-            tracing::warn!("packets from other nodes are not seen: {}", chain(&error));
+            tracing::warn!(
+                "packets from other nodes are not seen: {}",
+                error_chain(&error)
+            );
         }
         for name in &uplinks.absent {
             tracing::warn!("there is no device {name}: --uplink waits for it");
@@ -215,7 +220,10 @@ impl Agent {
         stream.push(&Snapshot::Clock(sample).encode());
         stream.export(&self.exporter);
         if let Err(error) = self.edges.adjust(sample.monotonic_ns) {
-            tracing::debug!("the limit of requests stays as it is: {}", chain(&error));
+            tracing::debug!(
+                "the limit of requests stays as it is: {}",
+                error_chain(&error)
+            );
         }
         self.publish();
     }

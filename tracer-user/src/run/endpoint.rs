@@ -97,9 +97,9 @@ mod tests {
     use tower::ServiceExt as _;
     use tracer_pipeline::decode::fact::Kind;
 
-    use super::super::rules::RulesState;
     use super::*;
     use crate::cluster::kubernetes::WatchState;
+    use crate::rules::RulesState;
 
     async fn check(status: &Arc<Status>, path: &str, expected: u16, text: &str) {
         let request = Request::get(path).body(Body::empty()).unwrap();

@@ -16,12 +16,9 @@ use prometheus_client::{
 use serde_json::Value;
 use tracer_common::{counter::Counter, hook::Hook};
 
-use crate::cluster::kubernetes::WatchState;
+use crate::{cluster::kubernetes::WatchState, rules::RulesState};
 
-use super::{
-    rules::RulesState,
-    status::{Kubernetes, Numbers, Readiness, Status},
-};
+use super::status::{Kubernetes, Numbers, Readiness, Status};
 use page::Page;
 
 /// The media type of what [`render`] writes.

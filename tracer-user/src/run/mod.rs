@@ -7,13 +7,10 @@
 mod agent;
 mod endpoint;
 mod listen;
-mod look;
 mod metrics;
-mod names;
+mod poll_schedule;
 mod report;
-pub mod rules;
 mod status;
-mod uplinks;
 
 use std::{collections::BTreeMap, num::NonZero, path::PathBuf, sync::Arc, time::Duration};
 
@@ -27,13 +24,12 @@ use tracer_pipeline::{
 
 use crate::{
     attach::{self, Follow, Missing, Options, cgroup2, loss},
+    cluster::{Names, NamesArgs},
     export::{Exporter, node_name},
+    rules, uplinks,
 };
 
-pub use names::NamesArgs;
-
 use agent::Agent;
-use names::Names;
 use status::Status;
 
 pub use listen::{Listen, NotAPlace};

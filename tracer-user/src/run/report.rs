@@ -4,9 +4,7 @@ use std::{collections::BTreeMap, fs::File, io, path::Path};
 
 use tracer_pipeline::{pipeline, span::Failure};
 
-use crate::{capture, cluster::kubernetes::ApiSnapshot, export};
-
-use super::rules::RulesState;
+use crate::{capture, cluster::kubernetes::ApiSnapshot, export, rules::RulesState};
 
 /// How often something failed.
 #[derive(Debug, serde::Serialize)]

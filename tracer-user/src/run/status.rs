@@ -14,9 +14,9 @@ use std::{
 
 use tracer_pipeline::{decode::fact::Kind, pipeline, span::Failure};
 
-use crate::{attach::uplinks::Uplinks, capture, cluster::kubernetes::WatchState, export};
-
-use super::rules::RulesState;
+use crate::{
+    capture, cluster::kubernetes::WatchState, export, rules::RulesState, uplinks::Uplinks,
+};
 
 /// Everything that can be asked of a running agent.
 #[derive(Debug)]

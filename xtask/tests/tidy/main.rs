@@ -18,7 +18,7 @@ use source::{Source, sources};
 const MAX_LINES: usize = 400;
 
 /// Where tracer-user may use `unsafe`: what touches the kernel and its raw bytes.
-const UNSAFE_MODULES: [&str; 3] = ["attach", "capture", "netlink"];
+const UNSAFE_MODULES: [&str; 3] = ["attach", "capture", "rules"];
 
 #[test]
 fn every_file_opens_with_its_purpose() {
@@ -63,7 +63,7 @@ fn only_what_touches_the_kernel_is_unsafe() {
     };
     check(|source| {
         if is_checked(&source.path) {
-            source.findings("unsafe outside of attach, capture and netlink", |code| {
+            source.findings("unsafe outside of attach, capture and rules", |code| {
                 has_word(code, "unsafe")
             })
         } else {

@@ -52,12 +52,37 @@ const PIPELINE: Table = &[
 
 /// tracer-user: each room does one kind of I/O; `run` and `doctor` put them together.
 const AGENT: Table = &[
-    ("attach", &[]),
-    ("capture", &["attach"]),
-    ("cluster", &["capture"]),
-    ("export", &[]),
-    ("run", &["attach", "capture", "cluster", "export"]),
-    ("doctor", &["attach", "capture"]),
+    ("error_chain", &[]),
+    ("netlink", &[]),
+    ("uplinks", &["error_chain", "netlink"]),
+    ("attach", &["error_chain", "uplinks"]),
+    ("capture", &["uplinks"]),
+    ("rules", &["netlink"]),
+    ("cluster", &["capture", "error_chain"]),
+    ("export", &["error_chain"]),
+    (
+        "run",
+        &[
+            "attach",
+            "capture",
+            "cluster",
+            "error_chain",
+            "export",
+            "rules",
+            "uplinks",
+        ],
+    ),
+    (
+        "doctor",
+        &[
+            "attach",
+            "capture",
+            "error_chain",
+            "export",
+            "rules",
+            "uplinks",
+        ],
+    ),
 ];
 
 /// The crates of this workspace, each with those that its products (not its tests) depend on.

@@ -6,10 +6,7 @@ use std::{
     time::Instant,
 };
 
-use tracer_user::{
-    capture::NfnetlinkError,
-    run::rules::{Anyway, ReadError, Reader},
-};
+use tracer_user::rules::{Anyway, NfnetlinkError, ReadError, Reader};
 
 use super::{
     fixture, large,

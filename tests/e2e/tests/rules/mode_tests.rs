@@ -6,7 +6,7 @@ use tracer_pipeline::kube_proxy::{
     Answer, Client, Decision, Family, Findings, PortalKind, Protocol, Reason, Rules, Source,
     Translation,
 };
-use tracer_user::run::rules::{Anyway, Mode, Reader};
+use tracer_user::rules::{Anyway, Mode, Reader};
 
 use super::{
     fixture, ipv6,

@@ -3,10 +3,7 @@
 
 use std::{env, fs};
 
-use tracer_user::{
-    capture::{LegacyIptables, Nfnetlink},
-    run::rules::dump,
-};
+use tracer_user::rules::{LegacyIptables, Nfnetlink, dump};
 
 use super::fixture;
 

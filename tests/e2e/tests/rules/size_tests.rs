@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tracer_pipeline::kube_proxy::Findings;
-use tracer_user::run::rules::{Anyway, Mode, Reader};
+use tracer_user::rules::{Anyway, Mode, Reader};
 
 use super::{
     large,

@@ -17,7 +17,7 @@ use kube::{
 use tokio::sync::mpsc;
 use tracer_pipeline::decode::{ClockSample, Fact};
 
-use crate::capture::clock_sample;
+use crate::{capture::clock_sample, error_chain::error_chain};
 
 use super::{
     convert::{Learnt, ToFact},
@@ -97,7 +97,7 @@ impl<T: ToFact> Follow<T> {
                 Ok(event) => facts.extend(self.event(event, clock)),
                 Err(error) => {
                     failed = Some(failed.unwrap_or(false) || is_expired(&error));
-                    self.state.failed(T::KIND, chain(&error));
+                    self.state.failed(T::KIND, error_chain(&error));
                 }
             }
         }
@@ -157,18 +157,4 @@ fn is_expired(error: &watcher::Error) -> bool {
         | watcher::Error::WatchFailed(Error::Api(status)) => status.code == GONE,
         _ => false,
     }
-}
-
-/// The error and what caused it, in one line; each cause once, because some repeat the next.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }

@@ -14,7 +14,9 @@ use tonic::{
     transport::{Channel, ClientTlsConfig, Endpoint},
 };
 
-use super::{SendError, Settings, USER_AGENT, chain};
+use crate::error_chain::error_chain;
+
+use super::{SendError, Settings, USER_AGENT};
 
 const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 
@@ -46,7 +48,7 @@ impl Client {
         let mut client = Grpc::new(self.channel.clone());
         if let Err(error) = client.ready().await {
             return Err(SendError {
-                reason: chain(&error),
+                reason: error_chain(&error),
                 can_retry: true,
                 retry_after: None,
             });
@@ -76,7 +78,7 @@ fn failed(status: &Status) -> SendError {
             | Code::Unknown
     );
     let reason = match std::error::Error::source(status) {
-        Some(cause) => chain(cause),
+        Some(cause) => error_chain(cause),
         None => format!("the collector answers {:?}", status.code()),
     };
     SendError {

@@ -9,7 +9,9 @@ use reqwest::{
     header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER},
 };
 
-use super::{SendError, Settings, USER_AGENT, chain};
+use crate::error_chain::error_chain;
+
+use super::{SendError, Settings, USER_AGENT};
 
 /// An answer is a number and a sentence.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
@@ -69,7 +71,7 @@ impl Client {
 
 fn failed(error: &reqwest::Error) -> SendError {
     SendError {
-        reason: chain(error),
+        reason: error_chain(error),
         can_retry: true,
         retry_after: None,
     }

@@ -6,7 +6,9 @@ use tracer_pipeline::{decode::fact::Kind, pipeline, span::Failure};
 
 use crate::{capture, export};
 
-use super::{super::rules::Mode, *};
+use crate::rules::Mode;
+
+use super::*;
 
 fn numbers() -> Numbers {
     let mut kernel = capture::Totals::default();

@@ -1,9 +1,12 @@
 //! A thread that reads kube-proxy's rules: at once, when they change, and now and then.
 //!
 //! It listens to nf_tables' notifications. The legacy back end of iptables has none and is polled. How
-//! often it reads at most is [`pace`]'s word, what it reads [`Reader`]'s.
+//! often it reads at most is [`read_schedule`]'s word, what it reads [`Reader`]'s.
 
-mod pace;
+mod change_notifications;
+mod legacy_iptables;
+mod nfnetlink;
+mod read_schedule;
 mod reader;
 mod state;
 
@@ -15,21 +18,22 @@ use std::{
 use tokio::sync::{mpsc, watch};
 use tracer_pipeline::kube_proxy::{Findings, Rules};
 
-use crate::capture::NfnetlinkError;
+use read_schedule::Pace;
 
-use pace::Pace;
-
+pub use change_notifications::RuleChanges;
+pub use legacy_iptables::{LegacyError, LegacyIptables, TableInfo};
+pub use nfnetlink::{Nfnetlink, NfnetlinkError};
 pub use reader::{Anyway, ReadError, Reader, dump};
 pub use state::{Mode, RulesState};
 
 /// What the thread tells.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(crate) struct Watch {
     /// What the rules amount to ([`Rules::to_facts`]), whenever that changes. Holds one: until it is
     /// taken, nothing is read.
-    pub(super) facts: mpsc::Receiver<String>,
+    pub(crate) facts: mpsc::Receiver<String>,
     /// How the reading goes.
-    pub(super) state: watch::Receiver<RulesState>,
+    pub(crate) state: watch::Receiver<RulesState>,
 }
 
 /// Starts the thread. It ends with the process.
@@ -37,7 +41,7 @@ pub(super) struct Watch {
 /// # Errors
 ///
 /// When there can be no more threads.
-pub(super) fn watch() -> io::Result<Watch> {
+pub(crate) fn watch() -> io::Result<Watch> {
     let (facts_sender, facts) = mpsc::channel(1);
     let (state_sender, state) = watch::channel(RulesState::default());
     let watcher = Watcher {
@@ -178,6 +182,6 @@ fn sleep_until(due: Instant) {
 }
 
 fn late(error: &io::Error) {
-    let seconds = pace::POLL.as_secs();
+    let seconds = read_schedule::POLL.as_secs();
     tracing::warn!("changes of rules are seen up to {seconds} s late: {error}");
 }

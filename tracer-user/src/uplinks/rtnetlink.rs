@@ -17,9 +17,9 @@ use nix::{
     sys::socket::{MsgFlags, SockProtocol, recv},
 };
 
-use crate::attach::uplinks::{Link, Network};
+use crate::netlink::{self, Netlink};
 
-use super::netlink::{self, Netlink};
+use super::choice::{Link, Network};
 
 const GET_LINK: u16 = 18;
 const NEW_LINK: u16 = 16;

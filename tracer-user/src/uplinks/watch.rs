@@ -10,12 +10,11 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use crate::{
-    attach::{
-        chain,
-        uplinks::{Uplinks, choose},
-    },
-    capture::{Rtnetlink, RtnetlinkError},
+use crate::error_chain::error_chain;
+
+use super::{
+    choice::{Uplinks, choose},
+    rtnetlink::{Rtnetlink, RtnetlinkError},
 };
 
 /// What else changes until then is read with it.
@@ -27,9 +26,9 @@ const POLL: Duration = Duration::from_secs(30);
 
 /// Reads which devices are uplinks now, and starts the thread that tells the next ones. Where that is
 /// refused there are none, which is said.
-pub(super) fn watch(names: Vec<String>) -> (Uplinks, mpsc::Receiver<Uplinks>) {
+pub(crate) fn watch(names: Vec<String>) -> (Uplinks, mpsc::Receiver<Uplinks>) {
     start(names).unwrap_or_else(|error| {
-        tracing::warn!("the node's uplinks are not known: {}", chain(&error));
+        tracing::warn!("the node's uplinks are not known: {}", error_chain(&error));
         let (_, nothing) = mpsc::channel(1);
         (Uplinks::default(), nothing)
     })

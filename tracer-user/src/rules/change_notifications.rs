@@ -16,7 +16,7 @@ use nix::{
     sys::socket::{MsgFlags, SockProtocol, recv},
 };
 
-use super::netlink;
+use crate::netlink;
 
 /// kernel: enum nfnetlink_groups, NFNLGRP_NFTABLES = 7; groups up to 32 are a bit mask.
 const NFTABLES_GROUP: u32 = 1 << (7 - 1);

@@ -9,11 +9,12 @@ use std::{
 use nix::errno::Errno;
 use tracer_pipeline::kube_proxy::{Family, Findings, KUBE_PROXY_TABLE, NfTables, Rules};
 
-use crate::capture::{
-    LegacyError, LegacyIptables, Nfnetlink, NfnetlinkError, RuleChanges, TableInfo,
+use super::{
+    change_notifications::RuleChanges,
+    legacy_iptables::{LegacyError, LegacyIptables, TableInfo},
+    nfnetlink::{Nfnetlink, NfnetlinkError},
+    state::Mode,
 };
-
-use super::state::Mode;
 
 /// How often a dump that was overtaken by a change is begun again, and how long it is waited before the
 /// first time; each further pause is twice as long.

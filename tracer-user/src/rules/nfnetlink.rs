@@ -9,7 +9,7 @@ use std::io;
 use netlink_packet_core::{DefaultNla, Emitable as _, NLM_F_DUMP};
 use nix::{errno::Errno, sys::socket::SockProtocol};
 
-use super::netlink::{self, Netlink};
+use crate::netlink::{self, Netlink};
 
 /// NFNL_SUBSYS_NFTABLES << 8.
 const SUBSYSTEM: u16 = 10 << 8;

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use tokio::{sync::mpsc, time::timeout};
 use tracer_pipeline::decode::Fact;
 
-use crate::cluster::{
+use super::{
     containers,
     kubernetes::{self, AccessError, ApiState, Scope, Watches},
 };
@@ -41,7 +41,7 @@ pub struct NamesArgs {
 
 /// Facts as they are learnt.
 #[derive(Debug)]
-pub(super) struct Names {
+pub(crate) struct Names {
     containers: mpsc::Receiver<Vec<Fact>>,
     kubernetes: Option<Watches>,
 }
@@ -52,7 +52,7 @@ impl Names {
     /// # Errors
     ///
     /// When the kubeconfig of the command line cannot be used, or there can be no more threads.
-    pub(super) async fn start(args: &NamesArgs, cgroup: &Path, node: &str) -> anyhow::Result<Self> {
+    pub(crate) async fn start(args: &NamesArgs, cgroup: &Path, node: &str) -> anyhow::Result<Self> {
         let containers = containers::watch(cgroup.to_owned(), node.to_owned())
             .context("start the thread that looks for pods")?;
         let kubernetes = if args.no_kubernetes {
@@ -67,14 +67,14 @@ impl Names {
     }
 
     /// The API's state, for health checks and metrics; `None` where none is asked.
-    pub(super) fn api_state(&self) -> Option<Arc<ApiState>> {
+    pub(crate) fn api_state(&self) -> Option<Arc<ApiState>> {
         self.kubernetes
             .as_ref()
             .map(|watches| Arc::clone(&watches.state))
     }
 
     /// Waits for what can be known at the start, and passes it on.
-    pub(super) async fn first(&mut self, mut take: impl FnMut(Vec<Fact>)) {
+    pub(crate) async fn first(&mut self, mut take: impl FnMut(Vec<Fact>)) {
         if let Ok(Some(facts)) = timeout(FIRST, self.containers.recv()).await {
             take(facts);
         }
@@ -97,7 +97,7 @@ impl Names {
     }
 
     /// What was learnt next.
-    pub(super) async fn next(&mut self) -> Vec<Fact> {
+    pub(crate) async fn next(&mut self) -> Vec<Fact> {
         let kubernetes = async {
             match &mut self.kubernetes {
                 Some(watches) => watches.facts.recv().await,
