@@ -3,8 +3,10 @@
 
 #![no_main]
 
-use tracer_pipeline::http::head::{HOST_MAX_BYTES, Method, PATH_MAX_BYTES, RequestHead, ResponseHead, response_body};
 use libfuzzer_sys::fuzz_target;
+use tracer_pipeline::http::head::{
+    HOST_MAX_BYTES, Method, PATH_MAX_BYTES, RequestHead, ResponseHead, response_body,
+};
 
 fuzz_target!(|captured: &[u8]| {
     request(captured);

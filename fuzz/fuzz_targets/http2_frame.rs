@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use tracer_pipeline::http2::fuzz;
 use libfuzzer_sys::fuzz_target;
+use tracer_pipeline::http2::fuzz;
 
 fuzz_target!(|bytes: &[u8]| fuzz::frame(bytes));

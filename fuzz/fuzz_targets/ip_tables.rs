@@ -3,8 +3,8 @@
 
 #![no_main]
 
-use tracer_pipeline::kube_proxy::{Family, Rules};
 use libfuzzer_sys::fuzz_target;
+use tracer_pipeline::kube_proxy::{Family, Rules};
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((which, entries)) = bytes.split_first() else {
@@ -18,5 +18,5 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let (rules, findings) = Rules::from_ip_tables(table, family, entries);
     assert!(findings.kept().len() <= findings.total());
-    assert!(Rules::from_facts(&rules.to_facts()).is_ok_and(|read| read == rules));
+    assert!(Rules::from_json(&rules.to_json()).is_ok_and(|read| read == rules));
 });

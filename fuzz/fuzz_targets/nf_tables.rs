@@ -3,8 +3,8 @@
 
 #![no_main]
 
-use tracer_pipeline::kube_proxy::{KUBE_PROXY_TABLE, NfTables, Rules};
 use libfuzzer_sys::fuzz_target;
+use tracer_pipeline::kube_proxy::{KUBE_PROXY_TABLE, NfTables, Rules};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut tables = NfTables::default();
@@ -21,5 +21,5 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let (rules, findings) = tables.into_rules();
     assert!(findings.kept().len() <= findings.total());
-    assert!(Rules::from_facts(&rules.to_facts()).is_ok_and(|read| read == rules));
+    assert!(Rules::from_json(&rules.to_json()).is_ok_and(|read| read == rules));
 });

@@ -9,8 +9,8 @@
 
 use std::collections::HashSet;
 
-use tracer_pipeline::pipeline::Pipeline;
 use libfuzzer_sys::fuzz_target;
+use tracer_pipeline::pipeline::Pipeline;
 
 const MAGIC: &[u8] = b"hopspan1";
 
@@ -22,7 +22,7 @@ fuzz_target!(|bytes: &[u8]| {
     while let Some((length, after)) = rest.split_first_chunk() {
         let length = u32::from_le_bytes(*length) as usize;
         let (record, after) = after.split_at(length.min(after.len()));
-        pipeline.push(record, &mut spans);
+        pipeline.replay(record, &mut spans);
         records += 1;
         rest = after;
     }

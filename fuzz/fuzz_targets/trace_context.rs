@@ -3,8 +3,8 @@
 
 #![no_main]
 
-use tracer_pipeline::http::trace_context::{Extraction, Reader, extract};
 use libfuzzer_sys::fuzz_target;
+use tracer_pipeline::http::trace_context::{Extraction, Reader, extract};
 
 /// W3C trace flags that level 2 defines: sampled and random.
 const DEFINED_FLAGS: u8 = 0b11;

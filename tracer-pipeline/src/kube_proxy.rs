@@ -1,6 +1,6 @@
 //! Names the kube-proxy rules behind a translation that the kernel made. In: rules, in any form that
-//! kube-proxy writes: the text of `iptables-save`, nf_tables' netlink messages (iptables-nft and
-//! the nftables mode), the entries of a legacy iptables table. Out: for (original destination, chosen
+//! kube-proxy writes: nf_tables' netlink messages (iptables-nft and the nftables mode), the entries of a
+//! legacy iptables table; in tests also the text of `iptables-save`. Out: for (original destination, chosen
 //! endpoint, client) the service, the chains a packet went through, and why it was marked for
 //! masquerade.
 //!
@@ -10,11 +10,12 @@
 
 mod chain_walk;
 mod decision;
-mod facts;
 mod field;
 mod finding;
 mod ip_tables;
+#[cfg(test)]
 mod iptables_save;
+mod json;
 mod mention;
 mod network;
 mod nf_tables;
@@ -33,9 +34,9 @@ use self::portal::Portal;
 use self::table::Table;
 
 pub use self::decision::{Answer, Decision, PortalKind, Reason, Refusal};
-pub use self::facts::FactsError;
 pub use self::field::Family;
 pub use self::finding::{Finding, Findings, Place, Problem};
+pub use self::json::JsonError;
 pub use self::network::Network;
 pub use self::nf_tables::{KUBE_PROXY_TABLE, NfTables, SetName};
 pub use self::source::{Client, Source};
@@ -105,8 +106,8 @@ impl Rules {
     /// Reads the output of `iptables-save` or `ip6tables-save`, with or without counters, or both
     /// after each other. Only the nat and filter tables and kube-proxy's chains in them count. Bad
     /// text costs its own line, and the findings say so.
-    #[must_use]
-    pub fn from_iptables_save(text: &str) -> (Self, Findings) {
+    #[cfg(test)]
+    pub(crate) fn from_iptables_save(text: &str) -> (Self, Findings) {
         let mut findings = Findings::default();
         let tables = iptables_save::tables(text, &mut findings);
         (Self::of_tables(&tables, &mut findings), findings)

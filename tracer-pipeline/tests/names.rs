@@ -9,10 +9,10 @@ use std::path::Path;
 
 use tracer_pipeline::{
     decode::{
-        ClockSample, Fact, Snapshot,
+        ClockSample, Fact,
         fact::{CgroupFact, NodeFact, ObjectName, PodFact},
     },
-    pipeline::Pipeline,
+    pipeline::{Pipeline, Snapshot},
     recording::Reader,
     span::{Span, Value},
 };
@@ -111,16 +111,16 @@ fn sources(spans: &[Vec<Span>]) -> Vec<Option<String>> {
 fn a_name_that_comes_a_moment_later_is_on_the_spans() {
     let mut pipeline = Pipeline::new("node");
     let mut spans = Vec::new();
-    pipeline.push(&node(), &mut spans);
+    pipeline.replay(&node(), &mut spans);
     let records = records();
     for record in &records {
         // Without the clock's ticks nothing has waited too long.
         if kind(record) != CLOCK {
-            pipeline.push(&with_cgroup(record.clone()), &mut spans);
+            pipeline.replay(&with_cgroup(record.clone()), &mut spans);
         }
     }
     assert!(spans.is_empty());
-    pipeline.push(&pod(), &mut spans);
+    pipeline.replay(&pod(), &mut spans);
     let named = sources(&spans);
     assert_eq!(named.len(), 13);
     assert!(
@@ -134,18 +134,18 @@ fn a_name_that_comes_a_moment_later_is_on_the_spans() {
 fn a_name_that_does_not_come_is_not_waited_for_longer() {
     let mut pipeline = Pipeline::new("node");
     let mut spans = Vec::new();
-    pipeline.push(&node(), &mut spans);
+    pipeline.replay(&node(), &mut spans);
     let records = records();
     for record in &records {
-        pipeline.push(&with_cgroup(record.clone()), &mut spans);
+        pipeline.replay(&with_cgroup(record.clone()), &mut spans);
     }
-    pipeline.push(&clock_after(&records, 5), &mut spans);
+    pipeline.replay(&clock_after(&records, 5), &mut spans);
     assert_eq!(sources(&spans), vec![None; 13]);
     let unnamed = pipeline.counts().exchanges_unnamed;
     assert!(unnamed > 0);
     // The next of the same socket's cgroup is not waited for at all.
     for record in &records {
-        pipeline.push(&with_cgroup(record.clone()), &mut spans);
+        pipeline.replay(&with_cgroup(record.clone()), &mut spans);
     }
     assert_eq!(pipeline.counts().exchanges_unnamed, unnamed);
 }
@@ -154,10 +154,10 @@ fn a_name_that_does_not_come_is_not_waited_for_longer() {
 fn what_waits_at_the_end_is_not_lost() {
     let mut pipeline = Pipeline::new("node");
     let mut spans = Vec::new();
-    pipeline.push(&node(), &mut spans);
+    pipeline.replay(&node(), &mut spans);
     for record in records() {
         if kind(&record) != CLOCK {
-            pipeline.push(&with_cgroup(record), &mut spans);
+            pipeline.replay(&with_cgroup(record), &mut spans);
         }
     }
     pipeline.finish(&mut spans);

@@ -20,7 +20,7 @@ fn replay(name: &str) -> (Vec<Span>, Counts) {
     let mut pipeline = Pipeline::new("node");
     let mut spans = Vec::new();
     for record in Reader::open(&path).unwrap() {
-        pipeline.push(&record.unwrap(), &mut spans);
+        pipeline.replay(&record.unwrap(), &mut spans);
     }
     pipeline.finish(&mut spans);
     (spans.concat(), pipeline.counts())
@@ -83,7 +83,7 @@ fn one_lost_record_costs_one_exchange() {
             .enumerate()
             .filter(|(index, _)| *index != lost)
         {
-            pipeline.push(record, &mut spans);
+            pipeline.replay(record, &mut spans);
         }
         pipeline.finish(&mut spans);
         let traced = pipeline.counts().exchanges_traced;

@@ -40,7 +40,7 @@ fn main() -> anyhow::Result<()> {
 
 fn replay(records: &[Vec<u8>], pipeline: &mut Pipeline, spans: &mut Vec<Vec<Span>>) {
     for record in records {
-        pipeline.push(record, spans);
+        pipeline.replay(record, spans);
     }
     pipeline.finish(spans);
 }

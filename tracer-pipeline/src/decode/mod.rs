@@ -4,6 +4,7 @@
 //! (socket addresses, enums). Refuses what is short, of an unknown kind, or out of range; it never
 //! refuses the record after it.
 
+mod clock_sample;
 mod close;
 mod conntrack;
 mod device;
@@ -16,10 +17,10 @@ mod journey;
 #[allow(unsafe_code, reason = "copies records out of bytes")]
 mod plain;
 mod read;
-mod snapshot;
 mod tuple;
 mod window;
 
+pub use clock_sample::ClockSample;
 pub use close::{Close, CloseKind};
 pub use conntrack::Conntrack;
 pub use device::{Device, DeviceId};
@@ -30,7 +31,6 @@ pub use fragment::Fragment;
 pub use head::Head;
 pub use journey::{Journey, Stamp};
 pub use read::Read;
-pub use snapshot::{ClockSample, Snapshot};
 pub use tuple::Tuple;
 pub use window::{Window, WindowKind};
 
@@ -59,8 +59,6 @@ pub enum Record {
     Window(Window),
     /// A network device exists.
     Device(Device),
-    /// What the agent itself saw: the clocks, the rules, who is who.
-    Snapshot(Snapshot),
 }
 
 /// A record that says nothing.
@@ -77,12 +75,6 @@ pub enum DecodeError {
     /// Not from this version's programs.
     #[error("record kind {0} is unknown")]
     Kind(u32),
-    /// Not what user space writes.
-    #[error("record of kind {kind} is malformed")]
-    Malformed {
-        /// As it says.
-        kind: u32,
-    },
     /// An enumeration is out of range.
     #[error("{field} {value} is unknown")]
     Value {
@@ -106,9 +98,6 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
         kind,
         bytes: bytes.len(),
     };
-    if let Some(snapshot) = snapshot::decode(kind, bytes) {
-        return snapshot.map(Record::Snapshot);
-    }
     match RecordKind::try_from(kind).map_err(DecodeError::Kind)? {
         RecordKind::Head => head::decode(bytes, short).map(Record::Head),
         RecordKind::Journey => journey::decode(bytes, short).map(Record::Journey),

@@ -12,10 +12,7 @@ use tracer_common::{
     tuple::{self, mapped},
 };
 
-use super::{
-    ClockSample, DecodeError, DropReasons, Fact, Record, Snapshot, decode,
-    fact::{Kind, PodFact},
-};
+use super::{DecodeError, Record, decode};
 
 /// The bytes of a `repr(C)` record without implicit padding.
 fn bytes_of<T: Copy>(record: &T) -> Vec<u8> {
@@ -124,52 +121,6 @@ fn enumerations_out_of_range_are_refused_by_name() {
             value: 200
         })
     );
-}
-
-#[test]
-fn snapshots_survive_a_recording() {
-    let clock = Snapshot::Clock(ClockSample {
-        monotonic_ns: 7,
-        realtime_ns: u64::MAX,
-        uncertainty_ns: 9,
-    });
-    let facts = Snapshot::Facts(vec![
-        Fact::Pod(PodFact {
-            uid: "a".into(),
-            addresses: vec!["10.244.1.2".parse().unwrap(), "fd00::2".parse().unwrap()],
-            until_ns: Some(u64::MAX),
-            ..PodFact::default()
-        }),
-        Fact::Listed {
-            kind: Kind::Pod,
-            at_ns: 7,
-        },
-    ]);
-    let reasons = Snapshot::DropReasons(DropReasons {
-        reasons: [(2, "NOT_SPECIFIED".into())].into(),
-        subsystems: [(1, "MAC80211_UNUSABLE".into())].into(),
-    });
-    let texts = [
-        Snapshot::Rules("*nat\nCOMMIT\n".into()),
-        Snapshot::RuleFacts("{}".into()),
-    ];
-    for snapshot in [clock, facts, reasons].into_iter().chain(texts) {
-        match decode(&snapshot.encode()) {
-            Ok(Record::Snapshot(decoded)) => assert_eq!(decoded, snapshot),
-            other => panic!("{other:?}"),
-        }
-    }
-}
-
-#[test]
-fn facts_that_are_cut_are_refused() {
-    let whole = Snapshot::Facts(vec![Fact::Listing(Kind::Service)]).encode();
-    for end in 4..whole.len() {
-        assert_eq!(
-            decode(&whole[..end]).err(),
-            Some(DecodeError::Malformed { kind: 0x110 })
-        );
-    }
 }
 
 proptest! {

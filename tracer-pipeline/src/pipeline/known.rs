@@ -3,6 +3,8 @@
 //! In: samples, devices, rules, facts. Out: the context of spans. Apart from what changes with every
 //! exchange, so that both can be borrowed at once.
 
+use std::sync::Arc;
+
 use crate::{
     decode::DropReasons,
     identity::who::Who,
@@ -18,7 +20,7 @@ pub(super) struct Known {
     pub(super) node: String,
     pub(super) clock: Clock,
     pub(super) devices: Devices,
-    pub(super) rules: Rules,
+    pub(super) rules: Arc<Rules>,
     pub(super) drop_reasons: DropReasons,
     pub(super) who: Who,
     pub(super) detail: Detail,
@@ -38,7 +40,7 @@ impl Known {
         }
     }
 
-    pub(super) fn set_rules(&mut self, rules: Rules) {
+    pub(super) fn set_rules(&mut self, rules: Arc<Rules>) {
         tracing::info!(
             "kube-proxy's rules name {} ways to a pod and close {} portals",
             rules.len(),

@@ -9,16 +9,17 @@ mod exchanges;
 mod fair;
 mod known;
 mod shedding;
+mod snapshot;
 
 use crate::{
-    decode::{Record, Snapshot, decode},
+    decode::{Record, decode},
     flow::Flow,
-    kube_proxy::Rules,
     span::{Allowance, Detail, Failure, Span, Untraced},
 };
 
 pub use counts::Counts;
 pub use shedding::Shed;
+pub use snapshot::{Snapshot, SnapshotError};
 
 use ended::Ended;
 use exchanges::Exchanges;
@@ -108,14 +109,42 @@ impl Pipeline {
         self.ended.failures.counts()
     }
 
-    /// Takes one raw record; adds the spans of each exchange that it completes to `out`.
+    /// Takes one record of the kernel programs; adds the spans of each exchange that it completes to
+    /// `out`. A record that cannot be decoded is counted and left out.
     pub fn push(&mut self, raw: &[u8], out: &mut Vec<Vec<Span>>) {
         self.records += 1;
         match decode(raw) {
             Ok(record) => self.record(record, out),
-            Err(error) => {
-                self.records_refused += 1;
-                tracing::trace!(%error, "record refused");
+            Err(error) => self.refuse(&error),
+        }
+    }
+
+    /// Takes what the agent itself observed; adds the spans that waited for it to `out`.
+    pub fn observe(&mut self, snapshot: Snapshot, out: &mut Vec<Vec<Span>>) {
+        self.records += 1;
+        let known = &mut self.known;
+        match snapshot {
+            Snapshot::Clock(sample) => {
+                known.clock.sample(sample);
+                self.housekeeping(sample.monotonic_ns, out);
+            }
+            Snapshot::DropReasons(reasons) => known.drop_reasons = reasons,
+            Snapshot::Facts(facts) => {
+                facts.into_iter().for_each(|fact| known.who.learn(fact));
+                self.ended.waited(known, out);
+            }
+            Snapshot::Rules(rules) => known.set_rules(rules),
+        }
+    }
+
+    /// Takes one entry of a recording: a record of the kernel programs or a snapshot.
+    pub fn replay(&mut self, entry: &[u8], out: &mut Vec<Vec<Span>>) {
+        match Snapshot::decode(entry) {
+            None => self.push(entry, out),
+            Some(Ok(snapshot)) => self.observe(snapshot, out),
+            Some(Err(error)) => {
+                self.records += 1;
+                self.refuse(&error);
             }
         }
     }
@@ -153,37 +182,12 @@ impl Pipeline {
             Record::FailedConnect(failed) => flow.connect_failed(failed),
             Record::Head(head) => exchanges.http.head(&head),
             Record::Device(device) => known.devices.insert(device),
-            Record::Snapshot(snapshot) => self.snapshot(snapshot, out),
         }
     }
 
-    fn snapshot(&mut self, snapshot: Snapshot, out: &mut Vec<Vec<Span>>) {
-        let known = &mut self.known;
-        match snapshot {
-            Snapshot::Clock(sample) => {
-                known.clock.sample(sample);
-                self.housekeeping(sample.monotonic_ns, out);
-            }
-            Snapshot::DropReasons(reasons) => known.drop_reasons = reasons,
-            Snapshot::Facts(facts) => {
-                facts.into_iter().for_each(|fact| known.who.learn(fact));
-                self.ended.waited(known, out);
-            }
-            Snapshot::Rules(text) => {
-                let (rules, findings) = Rules::from_iptables_save(&text);
-                for finding in findings.kept() {
-                    tracing::debug!(%finding, "iptables-save");
-                }
-                known.set_rules(rules);
-            }
-            Snapshot::RuleFacts(facts) => match Rules::from_facts(&facts) {
-                Ok(rules) => known.set_rules(rules),
-                Err(error) => {
-                    self.records_refused += 1;
-                    tracing::trace!(%error, "rules refused");
-                }
-            },
-        }
+    fn refuse(&mut self, error: &dyn std::error::Error) {
+        self.records_refused += 1;
+        tracing::trace!(%error, "record refused");
     }
 
     /// Time has passed: gives up, tells and forgets what is due.

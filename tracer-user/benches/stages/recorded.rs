@@ -1,18 +1,19 @@
 //! What the stages are fed with. In: the recording and the captured heads in the repository. Out: the
 //! input of each stage, as the stage before it makes it.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
 use anyhow::{Context as _, Result, ensure};
 use tracer_common::message::Message;
 use tracer_pipeline::{
-    decode::{DropReasons, Journey, Record, Snapshot, decode},
+    decode::{DropReasons, Journey, Record, decode},
     flow::{Event, EventKind, Flow},
     http::{self, exchange::Exchange, handshake::Handshakes},
     http2::frame::{FrameHeader, HEADER_BYTES, field_block_part},
     identity::who::Who,
     kube_proxy::Rules,
     path::Devices,
+    pipeline::Snapshot,
     recording::Reader,
     span::Clock,
 };
@@ -36,7 +37,7 @@ pub(crate) struct Recorded {
     /// The clocks by then.
     pub(crate) clock: Clock,
     /// Rules by then.
-    pub(crate) rules: Rules,
+    pub(crate) rules: Arc<Rules>,
     /// The kernel's names of them.
     pub(crate) drop_reasons: DropReasons,
     /// Names by then.
@@ -55,7 +56,7 @@ impl Recorded {
     /// # Errors
     /// When a file is missing, or is not what it should be.
     pub(crate) fn read() -> Result<Self> {
-        let raw = raw()?;
+        let (snapshots, raw) = entries()?;
         let decoded: Result<Vec<Record>, _> = raw.iter().map(|record| decode(record)).collect();
         let records = decoded.context("decode the recording")?;
         let mut recorded = Self {
@@ -63,7 +64,7 @@ impl Recorded {
             exchanges: exchanges(&records),
             devices: Devices::default(),
             clock: Clock::default(),
-            rules: Rules::default(),
+            rules: Arc::default(),
             drop_reasons: DropReasons::default(),
             who: Who::default(),
             requests: heads("heads/hotrod-requests.txt")?,
@@ -72,8 +73,13 @@ impl Recorded {
             records: Vec::new(),
             raw,
         };
+        snapshots
+            .into_iter()
+            .for_each(|snapshot| recorded.observe(snapshot));
         for record in &records {
-            recorded.learn(record);
+            if let Record::Device(device) = record {
+                recorded.devices.insert(device.clone());
+            }
         }
         recorded.records = records;
         ensure!(
@@ -87,34 +93,29 @@ impl Recorded {
         Ok(recorded)
     }
 
-    fn learn(&mut self, record: &Record) {
-        match record {
-            Record::Device(device) => self.devices.insert(device.clone()),
-            Record::Snapshot(Snapshot::Clock(sample)) => self.clock.sample(*sample),
-            Record::Snapshot(Snapshot::Facts(facts)) => {
-                facts.iter().cloned().for_each(|fact| self.who.learn(fact));
-            }
-            Record::Snapshot(Snapshot::DropReasons(reasons)) => self.drop_reasons = reasons.clone(),
-            Record::Snapshot(Snapshot::Rules(text)) => {
-                self.rules = Rules::from_iptables_save(text).0;
-            }
-            Record::Snapshot(Snapshot::RuleFacts(facts)) => {
-                if let Ok(rules) = Rules::from_facts(facts) {
-                    self.rules = rules;
-                }
-            }
-            _ => {}
+    fn observe(&mut self, snapshot: Snapshot) {
+        match snapshot {
+            Snapshot::Clock(sample) => self.clock.sample(sample),
+            Snapshot::Facts(facts) => facts.into_iter().for_each(|fact| self.who.learn(fact)),
+            Snapshot::DropReasons(reasons) => self.drop_reasons = reasons,
+            Snapshot::Rules(rules) => self.rules = rules,
         }
     }
 }
 
-/// The records of one dispatch of HotROD.
-fn raw() -> Result<Vec<Vec<u8>>> {
+/// The snapshots and the raw records of one dispatch of HotROD.
+fn entries() -> Result<(Vec<Snapshot>, Vec<Vec<u8>>)> {
     let path = Path::new(TESTS).join("recordings/dispatch.hopspan");
     let reader = Reader::open(&path).with_context(|| format!("open {}", path.display()))?;
-    reader
-        .collect::<Result<_, _>>()
-        .context("read the recording")
+    let (mut snapshots, mut records) = (Vec::new(), Vec::new());
+    for entry in reader {
+        let entry = entry.context("read the recording")?;
+        match Snapshot::decode(&entry) {
+            Some(snapshot) => snapshots.push(snapshot.context("decode a snapshot")?),
+            None => records.push(entry),
+        }
+    }
+    Ok((snapshots, records))
 }
 
 fn journey(record: &Record) -> Option<&Journey> {

@@ -11,7 +11,9 @@ mod reader;
 mod state;
 
 use std::{
-    io, thread,
+    io,
+    sync::Arc,
+    thread,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -29,9 +31,8 @@ pub use state::{Mode, RulesState};
 /// What the thread tells.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    /// What the rules amount to ([`Rules::to_facts`]), whenever that changes. Holds one: until it is
-    /// taken, nothing is read.
-    pub(crate) facts: mpsc::Receiver<String>,
+    /// The rules, whenever they change. Holds one value: until it is taken, nothing is read.
+    pub(crate) rules: mpsc::Receiver<Arc<Rules>>,
     /// How the reading goes.
     pub(crate) state: watch::Receiver<RulesState>,
 }
@@ -42,18 +43,18 @@ pub(crate) struct Watch {
 ///
 /// When there can be no more threads.
 pub(crate) fn watch() -> io::Result<Watch> {
-    let (facts_sender, facts) = mpsc::channel(1);
+    let (rules_sender, rules) = mpsc::channel(1);
     let (state_sender, state) = watch::channel(RulesState::default());
     let watcher = Watcher {
         reader: Reader::default(),
-        facts: facts_sender,
+        rules: rules_sender,
         state: state_sender,
-        told: None,
+        sent: None,
     };
     thread::Builder::new()
         .name("rules".into())
         .spawn(move || watcher.run())?;
-    Ok(Watch { facts, state })
+    Ok(Watch { rules, state })
 }
 
 /// How a reading went.
@@ -66,10 +67,10 @@ enum Read {
 
 struct Watcher {
     reader: Reader,
-    facts: mpsc::Sender<String>,
+    rules: mpsc::Sender<Arc<Rules>>,
     state: watch::Sender<RulesState>,
-    /// The rules that were told last.
-    told: Option<Rules>,
+    /// The rules that were sent last.
+    sent: Option<Arc<Rules>>,
 }
 
 impl Watcher {
@@ -88,7 +89,7 @@ impl Watcher {
                 legacy,
             };
             let read = self.read(anyway, &mut pace);
-            if self.facts.is_closed() {
+            if self.rules.is_closed() {
                 return;
             }
             notified = match read {
@@ -120,7 +121,7 @@ impl Watcher {
         let took = started.elapsed();
         pace.took(anyway.legacy, Instant::now(), took);
         let (rules, findings) = match &result {
-            Ok(false) if self.told.is_some() => (None, None),
+            Ok(false) if self.sent.is_some() => (None, None),
             _ => {
                 let (rules, findings) = self.reader.rules();
                 (Some(rules), Some(findings))
@@ -132,11 +133,12 @@ impl Watcher {
         };
         self.note(result.err(), rules.as_ref(), findings.as_ref(), took);
         if let Some(rules) = rules
-            && self.told.as_ref() != Some(&rules)
+            && self.sent.as_deref() != Some(&rules)
         {
-            // When nobody takes it, the agent is at its end.
-            let _ = self.facts.blocking_send(rules.to_facts());
-            self.told = Some(rules);
+            let rules = Arc::new(rules);
+            // Fails only when the agent is at its end.
+            let _ = self.rules.blocking_send(Arc::clone(&rules));
+            self.sent = Some(rules);
         }
         read
     }

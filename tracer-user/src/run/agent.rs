@@ -7,7 +7,11 @@ use tokio::{
     sync::mpsc,
     time::{Instant, Interval, MissedTickBehavior, timeout},
 };
-use tracer_pipeline::{decode::Snapshot, pipeline::Pipeline, recording, span::Span};
+use tracer_pipeline::{
+    pipeline::{Pipeline, Snapshot},
+    recording,
+    span::Span,
+};
 
 use crate::{
     attach::Attached,
@@ -84,8 +88,7 @@ impl Agent {
             rules,
             status,
         };
-        let reasons = Snapshot::DropReasons(drop_reasons);
-        agent.stream.push(&reasons.encode());
+        agent.stream.observe(Snapshot::DropReasons(drop_reasons));
         agent.housekeeping();
         Ok(agent)
     }
@@ -94,14 +97,14 @@ impl Agent {
     pub(super) async fn first_names(&mut self) {
         let stream = &mut self.stream;
         self.names
-            .first(|facts| stream.push(&Snapshot::Facts(facts).encode()))
+            .first(|facts| stream.observe(Snapshot::Facts(facts)))
             .await;
     }
 
     /// Waits for the rules as they are now, where there are any to read.
     pub(super) async fn first_rules(&mut self) {
-        if let Ok(Some(facts)) = timeout(FIRST_RULES, self.rules.facts.recv()).await {
-            self.stream.push(&Snapshot::RuleFacts(facts).encode());
+        if let Ok(Some(rules)) = timeout(FIRST_RULES, self.rules.rules.recv()).await {
+            self.stream.observe(Snapshot::Rules(rules));
         }
     }
 
@@ -116,11 +119,9 @@ impl Agent {
                 () = look.due() => look.found(self.drain().await, Instant::now()),
                 () = self.ring.is_filling() => look.found(self.drain().await, Instant::now()),
                 _ = housekeeping.tick() => self.housekeeping(),
-                facts = self.names.next() => {
-                    self.stream.push(&Snapshot::Facts(facts).encode());
-                }
-                Some(facts) = self.rules.facts.recv() => {
-                    self.stream.push(&Snapshot::RuleFacts(facts).encode());
+                facts = self.names.next() => self.stream.observe(Snapshot::Facts(facts)),
+                Some(rules) = self.rules.rules.recv() => {
+                    self.stream.observe(Snapshot::Rules(rules));
                 }
                 Some(uplinks) = uplinks.recv() => self.follow_uplinks(&uplinks),
             }
@@ -217,7 +218,7 @@ impl Agent {
         let stream = &mut self.stream;
         self.sweep
             .sweep(sample.monotonic_ns, |record| stream.push(record));
-        stream.push(&Snapshot::Clock(sample).encode());
+        stream.observe(Snapshot::Clock(sample));
         stream.export(&self.exporter);
         if let Err(error) = self.edges.adjust(sample.monotonic_ns) {
             tracing::debug!(
@@ -252,23 +253,37 @@ impl Agent {
     }
 }
 
-/// Raw records on their way to the recording, the pipeline and the exporter.
+/// Records and snapshots on their way to the recording, the pipeline and the exporter.
 struct Stream {
     pipeline: Pipeline,
     recorder: Option<recording::Writer>,
-    /// Of each exchange or connect together.
+    /// Each element holds all spans of one exchange or of one failed connect.
     spans: Vec<Vec<Span>>,
 }
 
 impl Stream {
     fn push(&mut self, record: &[u8]) {
+        if self.recorder.is_some() {
+            self.write(record);
+        }
+        self.pipeline.push(record, &mut self.spans);
+    }
+
+    fn observe(&mut self, snapshot: Snapshot) {
+        if self.recorder.is_some() {
+            self.write(&snapshot.encode());
+        }
+        self.pipeline.observe(snapshot, &mut self.spans);
+    }
+
+    /// Appends to the recording; the first failure ends it.
+    fn write(&mut self, entry: &[u8]) {
         if let Some(recorder) = &mut self.recorder
-            && let Err(error) = recorder.write(record)
+            && let Err(error) = recorder.write(entry)
         {
             tracing::error!("the recording ends here: {error}");
             self.recorder = None;
         }
-        self.pipeline.push(record, &mut self.spans);
     }
 
     fn export(&mut self, exporter: &Exporter) {

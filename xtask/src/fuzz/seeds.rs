@@ -17,9 +17,6 @@ const RECORDING_MAGIC: &[u8] = b"hopspan1";
 /// How many records a piece of the recording has: two exchanges, and still fast.
 const RECORDS_PER_PIECE: usize = 24;
 
-/// How many lines a piece of a rule set has: the way to one endpoint, and still fast.
-const LINES_PER_PIECE: usize = 16;
-
 /// Writes the target's seeds to `corpus`. Inputs that are there already stay.
 ///
 /// # Errors
@@ -52,12 +49,6 @@ impl Fixtures {
             Target::Http2Frame => Ok(self.http2()?.frames()),
             Target::Http2Hpack => Ok(self.http2()?.blocks()),
             Target::Http2Connection => Ok(self.http2()?.connections()),
-            Target::IptablesSave => {
-                let text = self.read("fixtures/kube-proxy/iptables-save.txt")?;
-                let mut seeds = rule_pieces(&text);
-                seeds.push(text);
-                Ok(seeds)
-            }
             Target::NfTables => ["nftables", "nftables-both", "iptables-nft"]
                 .iter()
                 .map(|name| self.read(&format!("fixtures/kube-proxy/{name}.messages")))
@@ -128,16 +119,6 @@ fn heads(text: &[u8]) -> Vec<Vec<u8>> {
     heads
 }
 
-/// Some of kube-proxy's rules at a time, each as a nat table of its own.
-fn rule_pieces(text: &[u8]) -> Vec<Vec<u8>> {
-    let lines = text.split_inclusive(|byte| *byte == b'\n');
-    let rules: Vec<&[u8]> = lines.filter(|line| line.starts_with(b"-A KUBE-")).collect();
-    let pieces = rules.chunks(LINES_PER_PIECE);
-    pieces
-        .map(|piece| [b"*nat\n", &piece.concat()[..], b"COMMIT\n"].concat())
-        .collect()
-}
-
 /// The records of a recording, each with the four bytes of its length before it.
 fn records(recording: &[u8]) -> Result<Vec<&[u8]>> {
     let mut rest = recording
@@ -181,17 +162,6 @@ mod tests {
             heads(b"a\r\nb\r\n\r\nc\r\n\r\n"),
             [&b"a\r\nb\r\n\r\n"[..], b"c\r\n\r\n"]
         );
-    }
-
-    #[test]
-    fn rules_come_in_tables_of_their_own() {
-        let text = [
-            "*nat\n:KUBE-A - [0:0]\n",
-            &"-A KUBE-A -j B\n".repeat(LINES_PER_PIECE + 1),
-        ];
-        let pieces = rule_pieces(text.concat().as_bytes());
-        assert_eq!(pieces.len(), 2);
-        assert_eq!(pieces[1], b"*nat\n-A KUBE-A -j B\nCOMMIT\n");
     }
 
     #[test]

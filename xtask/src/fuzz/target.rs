@@ -17,8 +17,6 @@ pub(crate) enum Target {
     Http2Hpack,
     /// Fragments of an HTTP/2 connection
     Http2Connection,
-    /// The output of iptables-save
-    IptablesSave,
     /// Messages of nf_tables' dumps
     NfTables,
     /// Entries of iptables' legacy tables
@@ -43,7 +41,6 @@ impl Target {
             Self::Http2Frame => "http2_frame",
             Self::Http2Hpack => "http2_hpack",
             Self::Http2Connection => "http2_connection",
-            Self::IptablesSave => "iptables_save",
             Self::NfTables => "nf_tables",
             Self::IpTables => "ip_tables",
             Self::Decode => "decode",
@@ -61,7 +58,6 @@ impl Target {
             // The default SETTINGS_MAX_FRAME_SIZE is 16 KiB.
             Self::Http2Frame => 17 << 10,
             Self::Http2Hpack | Self::Http2Connection | Self::Decode => 8 << 10,
-            Self::IptablesSave => 16 << 10,
             // A real dump, whole: a rule alone leads nowhere.
             Self::NfTables | Self::IpTables => 64 << 10,
             // Some exchanges, each record with a head of half a KiB.
@@ -71,10 +67,7 @@ impl Target {
 
     /// Whether fuzz/dictionaries has words for it: the text formats have long ones.
     pub(super) fn has_dictionary(self) -> bool {
-        matches!(
-            self,
-            Self::Http1Head | Self::TraceContext | Self::IptablesSave
-        )
+        matches!(self, Self::Http1Head | Self::TraceContext)
     }
 }
 

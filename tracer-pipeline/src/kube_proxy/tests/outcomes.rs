@@ -82,23 +82,23 @@ fn portals_that_are_closed() {
 }
 
 #[test]
-fn facts_are_the_same_rules() {
+fn rules_survive_json() {
     for text in [DUMP.to_owned(), table(IPV6), String::new()] {
         let (rules, _) = Rules::from_iptables_save(&text);
-        let facts = rules.to_facts();
-        let read = Rules::from_facts(&facts).expect("facts");
+        let json = rules.to_json();
+        let read = Rules::from_json(&json).expect("JSON of these rules");
         assert_eq!(read, rules);
-        assert_eq!(read.to_facts(), facts);
+        assert_eq!(read.to_json(), json);
     }
     for (bad, error) in [
         ("{}", "JSON"),
         ("", "JSON"),
         (
             r#"{"names":[],"paths":[],"refusals":[{"at":{"NodePort":[1,"tcp"]},"service":0,"chains":[],"answer":"Drop","reason":"NoEndpoints"}]}"#,
-            "string 0",
+            "name 0",
         ),
     ] {
-        let message = Rules::from_facts(bad).expect_err("no facts").to_string();
+        let message = Rules::from_json(bad).expect_err("bad JSON").to_string();
         assert!(message.contains(error), "{message}");
     }
 }

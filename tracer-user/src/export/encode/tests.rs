@@ -57,7 +57,7 @@ fn a_recorded_dispatch_is_written_as_the_library_writes_it() {
     let mut pipeline = Pipeline::new("node");
     let mut spans = Vec::new();
     for record in Reader::open(path.as_ref()).unwrap() {
-        pipeline.push(&record.unwrap(), &mut spans);
+        pipeline.replay(&record.unwrap(), &mut spans);
     }
     let count: usize = spans.iter().map(Vec::len).sum();
     assert!(count > 300, "{count}");

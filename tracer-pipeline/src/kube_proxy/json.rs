@@ -1,7 +1,7 @@
-//! Rules in the form in which a recording keeps them. In: [`Rules`]. Out: JSON, and back.
+//! Rules as JSON, the form in which a recording keeps them. In: [`Rules`]. Out: JSON, and back.
 //!
-//! Holds what the rules amount to and not what they were read from, so that it is small, the same
-//! for every back end, and fast to read. Names are listed once and told by their number.
+//! The JSON holds what the rules amount to, not the text or messages they were read from: it is small,
+//! and the same for every mode of kube-proxy. Each name is listed once; paths refer to it by its index.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -15,19 +15,19 @@ use super::portal::Portal;
 use super::source::Source;
 use super::{Endpoint, Rules};
 
-/// Rules that cannot be read back.
+/// JSON that is not what [`Rules::to_json`] writes.
 #[derive(Debug, Error)]
-pub enum FactsError {
-    /// Not what this version writes.
+pub enum JsonError {
+    /// Not JSON, or another shape.
     #[error("kube-proxy's rules in a record are not this version's JSON; record again")]
     Json(#[from] serde_json::Error),
-    /// A number that no name has.
-    #[error("kube-proxy's rules in a record name string {0}, which they do not have")]
+    /// An index without a name.
+    #[error("kube-proxy's rules in a record refer to name {0}, which is not listed")]
     NoName(u32),
 }
 
 #[derive(Serialize, Deserialize)]
-struct Facts {
+struct Json {
     names: Vec<Arc<str>>,
     paths: Vec<Path>,
     refusals: Vec<Closed>,
@@ -67,7 +67,7 @@ fn is_false(flag: &bool) -> bool {
 impl Rules {
     /// The rules as JSON: the same text for the same rules.
     #[must_use]
-    pub fn to_facts(&self) -> String {
+    pub fn to_json(&self) -> String {
         let mut names = Names::default();
         let mut pairs: Vec<_> = self.paths.iter().collect();
         pairs.sort_unstable_by_key(|(key, _)| *key);
@@ -82,29 +82,29 @@ impl Rules {
             .into_iter()
             .map(|(at, refusal)| names.closed(*at, refusal))
             .collect();
-        let facts = Facts {
+        let json = Json {
             names: names.list,
             paths,
             refusals,
         };
         // Strings, numbers and addresses only: JSON has a form for all of them.
-        serde_json::to_string(&facts).unwrap_or_default()
+        serde_json::to_string(&json).unwrap_or_default()
     }
 
-    /// Reads what [`Self::to_facts`] wrote. No more paths than this agent would keep are taken.
+    /// Reads what [`Self::to_json`] wrote. Paths beyond the bound of [`Rules`] are left out.
     ///
     /// # Errors
     ///
-    /// When the text is another.
-    pub fn from_facts(text: &str) -> Result<Self, FactsError> {
-        let Facts {
+    /// When the text is not such JSON.
+    pub fn from_json(text: &str) -> Result<Self, JsonError> {
+        let Json {
             names,
             paths,
             refusals,
         } = serde_json::from_str(text)?;
         let name = |number: u32| {
             let name = names.get(number as usize).map(Arc::clone);
-            name.ok_or(FactsError::NoName(number))
+            name.ok_or(JsonError::NoName(number))
         };
         let all = |numbers: Vec<u32>| numbers.into_iter().map(name).collect::<Result<_, _>>();
         let mut rules = Self::default();
