@@ -28,22 +28,6 @@ impl Tuple {
         source_port_be: 0,
         destination_port_be: 0,
     };
-
-    /// Copies it word by word. An assignment of the whole becomes a loop over bytes in a program, that
-    /// the verifier walks through for every way that leads there.
-    #[inline(always)]
-    pub const fn copy_to(&self, to: &mut Self) {
-        to.source_be[0] = self.source_be[0];
-        to.source_be[1] = self.source_be[1];
-        to.source_be[2] = self.source_be[2];
-        to.source_be[3] = self.source_be[3];
-        to.destination_be[0] = self.destination_be[0];
-        to.destination_be[1] = self.destination_be[1];
-        to.destination_be[2] = self.destination_be[2];
-        to.destination_be[3] = self.destination_be[3];
-        to.source_port_be = self.source_port_be;
-        to.destination_port_be = self.destination_port_be;
-    }
 }
 
 /// Maps an IPv4 address, given and returned in network byte order.

@@ -34,12 +34,12 @@ impl Carried {
 #[inline(always)]
 pub(crate) fn message<const HTTP2: bool>(
     sent: &Sent<'_>,
-    known: Option<&'static mut Socket>,
+    known: Option<&'static Socket>,
 ) -> Option<Carried> {
     if let Some(handshake) = classify::handshake(sent.packet) {
         return Some(Carried::plain(handshake));
     }
-    let flags = known.as_ref().map_or(0, |socket| socket.flags);
+    let flags = known.map_or(0, |socket| socket.flags.get());
     if HTTP2 && flags & HTTP1 == 0 && http2::is_known(sent.sender_cookie) {
         return headers(sent);
     }
@@ -56,7 +56,7 @@ pub(crate) fn message<const HTTP2: bool>(
             socket.sends_other();
             return None;
         }
-        socket.flags &= !HTTP1;
+        socket.flags.clear_bits(HTTP1);
         return headers(sent);
     };
     let socket = remembered(known, sent.sender_cookie)?;
@@ -77,7 +77,7 @@ pub(crate) fn message<const HTTP2: bool>(
         return None;
     }
     if HTTP2 && first.switches() {
-        socket.flags &= !HTTP1;
+        socket.flags.clear_bits(HTTP1);
         if http2::switches(sent) && http2::follow(sent) {
             // The answer follows in the packet that announces it.
             return Some(Carried::plain(Message::Headers));
@@ -88,7 +88,7 @@ pub(crate) fn message<const HTTP2: bool>(
 
 /// The socket, which is remembered from now on if it was not.
 #[inline(always)]
-fn remembered(known: Option<&'static mut Socket>, cookie: u64) -> Option<&'static mut Socket> {
+fn remembered(known: Option<&'static Socket>, cookie: u64) -> Option<&'static Socket> {
     match known {
         Some(socket) => Some(socket),
         None => socket::find_or_add(cookie),

@@ -17,7 +17,12 @@ use tracer_common::{
     RecordKind, counter::Counter, failed_connect::FailedConnect, hook::Hook, tuple::Tuple,
 };
 
-use crate::{count::hit, emit, kernel::sock::Sock};
+use crate::{
+    count::hit,
+    emit,
+    kernel::sock::Sock,
+    shared::{Cells, MapValue as _, Shared},
+};
 
 /// Connections that are being opened at one time. The least recently used goes when there are more: its
 /// end is then told as that of any socket.
@@ -33,14 +38,20 @@ const IPPROTO_TCP: u16 = 6;
 static FOLLOWED_CGROUP: Global<u64> = Global::new(0);
 
 #[repr(C)]
-#[derive(Clone, Copy)]
 struct Connecting {
-    began_ns: u64,
-    cgroup: u64,
-    tgid: u32,
-    padding: u32,
+    began_ns: Shared<u64>,
+    cgroup: Shared<u64>,
+    tgid: Shared<u32>,
+    padding: Shared<u32>,
 }
 
+// SAFETY: nothing but cells.
+unsafe impl Cells for Connecting {}
+
+/// By the socket's cookie. A value is written once, as its element is inserted. The changes of one
+/// socket follow each other, under the socket's lock. Where the map is full, the element may be given to
+/// another socket while its cells are read: the failed connect is then reported with the process of that
+/// one.
 #[map]
 static CONNECTING: LruHashMap<u64, Connecting> = LruHashMap::with_max_entries(MAX_CONNECTING, 0);
 
@@ -52,11 +63,11 @@ pub(crate) fn begin(sock: Sock) {
     }
     let connecting = Connecting {
         // SAFETY: the helper has no preconditions.
-        began_ns: unsafe { bpf_ktime_get_ns() },
+        began_ns: Shared::new(unsafe { bpf_ktime_get_ns() }),
         // SAFETY: as above.
-        cgroup: unsafe { bpf_get_current_cgroup_id() },
-        tgid: (bpf_get_current_pid_tgid() >> 32) as u32,
-        padding: 0,
+        cgroup: Shared::new(unsafe { bpf_get_current_cgroup_id() }),
+        tgid: Shared::new((bpf_get_current_pid_tgid() >> 32) as u32),
+        padding: Shared::new(0),
     };
     // A failure shows as a connection whose failure is not told.
     let _ = CONNECTING.insert(sock.make_cookie(), connecting, 0);
@@ -72,16 +83,12 @@ pub(crate) fn established(sock: Sock) {
 #[inline(always)]
 pub(crate) fn failed(sock: Sock) -> bool {
     let cookie = sock.cookie();
-    let Some(connecting) = CONNECTING.get_ptr(cookie) else {
+    let Some(connecting) = CONNECTING.value(cookie) else {
         return false;
     };
-    // SAFETY: checked for null; map memory stays mapped.
-    let Connecting {
-        began_ns,
-        cgroup,
-        tgid,
-        ..
-    } = unsafe { *connecting };
+    let began_ns = connecting.began_ns.get();
+    let cgroup = connecting.cgroup.get();
+    let tgid = connecting.tgid.get();
     hit(Hook::SocketClose);
     let mut record = FailedConnect {
         kind: RecordKind::FailedConnect as u32,

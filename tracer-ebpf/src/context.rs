@@ -14,7 +14,12 @@ use aya_ebpf::{
     maps::PerCpuArray,
 };
 
-use crate::{classify, head::bounded, sent::Sent};
+use crate::{
+    classify,
+    head::bounded,
+    sent::Sent,
+    shared::{Cells, MapValue as _, Shared},
+};
 
 /// Bytes of a head that are looked at. A longer one is followed.
 const MAX_BYTES: usize = 1024;
@@ -25,30 +30,38 @@ const ROOM_BYTES: usize = MAX_BYTES + 8;
 /// verifier knows nothing, so that one turn of the loop looks like any other to it.
 #[repr(C)]
 struct Scan {
-    /// Not zero while a head is looked at: a program that interrupts another must not write over it.
-    is_used: u32,
+    /// Not zero while a head is looked at.
+    is_used: Shared<u64>,
     /// Bytes of the copy.
-    length: u32,
+    length: Shared<u32>,
     /// Everything before was looked at.
-    offset: u32,
+    offset: Shared<u32>,
     /// Where the head ends; 0 as long as that was not seen.
-    end: u32,
+    end: Shared<u32>,
     /// Headers of the shape that is known.
-    contexts: u32,
-    is_sampled: u32,
+    contexts: Shared<u32>,
+    is_sampled: Shared<u32>,
     /// The caller has decided against a trace.
-    is_denied: u32,
+    is_denied: Shared<u32>,
     /// Something that user space must look at.
-    is_unclear: u32,
-    bytes: [u8; ROOM_BYTES],
+    is_unclear: Shared<u32>,
+    padding: Shared<u32>,
+    bytes: Shared<[u8; ROOM_BYTES]>,
 }
 
+// SAFETY: nothing but cells.
+unsafe impl Cells for Scan {}
+
+/// Only this CPU accesses it. A program can be interrupted by another that scans a head, and on a
+/// preemptible kernel it can be suspended while a program of another process runs: the program that
+/// has exchanged `is_used` owns the rest until it stores 0, and every other one follows its request
+/// without a scan.
 #[map]
 static HEAD: PerCpuArray<Scan> = PerCpuArray::with_max_entries(1, 0);
 
 /// What the loop hands to its callback, which must be on the stack.
 struct Turn {
-    scan: *mut Scan,
+    scan: &'static Scan,
 }
 
 const GO_ON: u64 = 0;
@@ -64,22 +77,19 @@ const MAX_STEPS: u32 = 256;
 /// Never inlined: what it keeps on the stack is added to its caller's only while it runs.
 #[inline(never)]
 pub(crate) fn is_wanted(sent: &Sent<'_>, without_context: bool) -> bool {
-    let Some(scan) = HEAD.get_ptr_mut(0) else {
+    let Some(scan) = HEAD.value(0) else {
         return true;
     };
-    // SAFETY: checked for null; this CPU's, and a program that interrupts this one leaves it as it is.
-    let scan = unsafe { &mut *scan };
-    if scan.is_used != 0 {
+    if !scan.is_used.exchange(0, 1) {
         return true;
     }
-    scan.is_used = 1;
     let is_wanted = look(sent, scan, without_context);
-    scan.is_used = 0;
+    scan.is_used.set(0);
     is_wanted
 }
 
 #[inline(always)]
-fn look(sent: &Sent<'_>, scan: &mut Scan, without_context: bool) -> bool {
+fn look(sent: &Sent<'_>, scan: &'static Scan, without_context: bool) -> bool {
     let packet = sent.packet;
     let length = bounded::<MAX_BYTES>(packet.payload_bytes);
     // SAFETY: `length` is at most the size of the array.
@@ -87,20 +97,20 @@ fn look(sent: &Sent<'_>, scan: &mut Scan, without_context: bool) -> bool {
         bpf_skb_load_bytes(
             sent.ctx.as_ptr(),
             packet.payload_offset,
-            (&raw mut scan.bytes).cast(),
+            scan.bytes.as_ptr().cast(),
             length,
         )
     };
     if failed != 0 {
         return true;
     }
-    scan.length = length;
-    scan.offset = 0;
-    scan.end = 0;
-    scan.contexts = 0;
-    scan.is_sampled = 0;
-    scan.is_denied = 0;
-    scan.is_unclear = 0;
+    scan.length.set(length);
+    scan.offset.set(0);
+    scan.end.set(0);
+    scan.contexts.set(0);
+    scan.is_sampled.set(0);
+    scan.is_denied.set(0);
+    scan.is_unclear.set(0);
     let mut turn = Turn { scan };
     // SAFETY: the callback has the prototype of the helper (kernel 5.17), and `turn` outlives it.
     unsafe {
@@ -111,47 +121,51 @@ fn look(sent: &Sent<'_>, scan: &mut Scan, without_context: bool) -> bool {
             0,
         )
     };
-    // SAFETY: the loop is over, and the reference that it was made of is not used any more.
-    let scan = unsafe { &*turn.scan };
-    if scan.end == 0 || scan.is_unclear != 0 || another_follows(scan, packet.payload_bytes) {
+    let end = scan.end.get();
+    if end == 0
+        || scan.is_unclear.get() != 0
+        || another_follows(scan, end, length, packet.payload_bytes)
+    {
         return true;
     }
-    match scan.contexts {
-        0 => without_context && scan.is_denied == 0,
-        1 => scan.is_sampled != 0,
+    match scan.contexts.get() {
+        0 => without_context && scan.is_denied.get() == 0,
+        1 => scan.is_sampled.get() != 0,
         _ => true,
     }
 }
 
 /// Whether a request follows in the same packet, or may.
 #[inline(always)]
-fn another_follows(scan: &Scan, payload_bytes: u32) -> bool {
-    if scan.end >= payload_bytes {
+fn another_follows(scan: &Scan, end: u32, length: u32, payload_bytes: u32) -> bool {
+    if end >= payload_bytes {
         return false;
     }
-    let first = u64::from_be(scan.word(scan.end));
-    scan.end + 8 > scan.length || classify::http1(first).is_some()
+    let first = u64::from_be(scan.word(end));
+    end + 8 > length || classify::http1(first).is_some()
 }
 
 /// Some words, or fewer bytes up to the end of a line: the callback of `bpf_loop`.
 extern "C" fn step(_index: u32, turn: *mut c_void) -> u64 {
     // SAFETY: `look` above passes its own `Turn`.
     let turn = unsafe { &*turn.cast::<Turn>() };
-    // SAFETY: a place of the map, which nobody else holds meanwhile.
-    let scan = unsafe { &mut *turn.scan };
-    if scan.offset >= scan.length {
+    let scan = turn.scan;
+    let mut offset = scan.offset.get();
+    if offset >= scan.length.get() {
         return STOP;
     }
     let mut word = 0;
     while word < STEP_WORDS {
-        let ends = line_feeds(scan.word(scan.offset));
+        let ends = line_feeds(scan.word(offset));
         if ends != 0 {
-            scan.offset += lowest_byte(ends) + 1;
-            return line(scan, scan.offset);
+            offset += lowest_byte(ends) + 1;
+            scan.offset.set(offset);
+            return line(scan, offset);
         }
-        scan.offset += WORD_BYTES;
+        offset += WORD_BYTES;
         word += 1;
     }
+    scan.offset.set(offset);
     GO_ON
 }
 
@@ -174,19 +188,20 @@ const fn line_feeds(word: u64) -> u64 {
 
 /// A line that starts at `at`: a header, or the blank one.
 #[inline(always)]
-fn line(scan: &mut Scan, at: u32) -> u64 {
-    if at + 2 > scan.length {
+fn line(scan: &Scan, at: u32) -> u64 {
+    if at + 2 > scan.length.get() {
         return STOP;
     }
     let word = scan.word(at);
     if word as u16 == u16::from_ne_bytes(*b"\r\n") || word as u8 == b'\n' {
-        scan.end = if word as u8 == b'\n' { at + 1 } else { at + 2 };
+        let end = if word as u8 == b'\n' { at + 1 } else { at + 2 };
+        scan.end.set(end);
         return STOP;
     }
     let name = word | 0x2020_2020_2020_2020;
     match name as u32 {
         TRAC if name == TRACEPAR => traceparent(scan, at),
-        X_B3 | UBER | UPGR => scan.is_unclear = 1,
+        X_B3 | UBER | UPGR => scan.is_unclear.set(1),
         other if other & 0x00ff_ffff == B3 => b3(scan, at),
         _ => {}
     }
@@ -214,9 +229,9 @@ const VALUE_BYTES: u32 = 55;
 /// A header whose name begins so. The digits of ids are not looked at: ids that are none make a context
 /// that is not valid, which is as good as one that is not sampled.
 #[inline(always)]
-fn traceparent(scan: &mut Scan, at: u32) {
+fn traceparent(scan: &Scan, at: u32) {
     if scan.word(at + 8) as u32 | 0x2020_2020 != ENT {
-        scan.is_unclear = 1;
+        scan.is_unclear.set(1);
         return;
     }
     let value = at + NAME_BYTES;
@@ -226,7 +241,7 @@ fn traceparent(scan: &mut Scan, at: u32) {
         value
     };
     let flags = scan.word(value + FLAGS);
-    let is_known = value + VALUE_BYTES < scan.length
+    let is_known = value + VALUE_BYTES < scan.length.get()
         && scan.word(value) as u32 & 0x00ff_ffff == u32::from_ne_bytes(*b"00-\0")
         && scan.byte(value + PARENT_DASH) == b'-'
         && scan.byte(value + FLAGS_DASH) == b'-'
@@ -234,10 +249,10 @@ fn traceparent(scan: &mut Scan, at: u32) {
         && is_digit((flags >> 8) as u8)
         && matches!((flags >> 16) as u8, b'\r' | b'\n');
     if !is_known {
-        scan.is_unclear = 1;
+        scan.is_unclear.set(1);
         return;
     }
-    scan.contexts += 1;
+    scan.contexts.set(scan.contexts.get() + 1);
     // `a` is even, and its code is not.
     let low = (flags >> 8) as u8;
     let is_odd = if low > b'9' {
@@ -245,13 +260,13 @@ fn traceparent(scan: &mut Scan, at: u32) {
     } else {
         low & 1 == 1
     };
-    scan.is_sampled |= is_odd as u32;
+    scan.is_sampled.set_bits(is_odd as u32);
 }
 
 /// The single header of B3. All that is understood here is a zero, which names no trace and wants none: so
 /// the agent's own requests are marked.
 #[inline(always)]
-fn b3(scan: &mut Scan, at: u32) {
+fn b3(scan: &Scan, at: u32) {
     let value = at + B3_NAME_BYTES;
     let value = if scan.byte(value) == b' ' {
         value + 1
@@ -259,13 +274,13 @@ fn b3(scan: &mut Scan, at: u32) {
         value
     };
     let digit = scan.word(value);
-    let is_known = value + 1 < scan.length
+    let is_known = value + 1 < scan.length.get()
         && digit as u8 == b'0'
         && matches!((digit >> 8) as u8, b'\r' | b'\n');
     if is_known {
-        scan.is_denied = 1;
+        scan.is_denied.set(1);
     } else {
-        scan.is_unclear = 1;
+        scan.is_unclear.set(1);
     }
 }
 
@@ -280,8 +295,9 @@ impl Scan {
     fn word(&self, at: u32) -> u64 {
         // The compiler must leave the bound where the verifier sees it.
         let at = core::hint::black_box(at) & (MAX_BYTES as u32 - 1);
-        let bytes = (&raw const self.bytes).cast::<u8>();
-        // SAFETY: at most `MAX_BYTES - 1`, and the room is longer by a word.
+        let bytes = self.bytes.as_ptr().cast::<u8>();
+        // SAFETY: at most `MAX_BYTES - 1`, and the room is longer by a word. Only the owner of the scan
+        // has written it, before the loop.
         unsafe { bytes.add(at as usize).cast::<u64>().read_unaligned() }
     }
 

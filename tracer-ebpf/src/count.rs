@@ -6,8 +6,12 @@ use tracer_common::{
     hook::Hook,
 };
 
+use crate::shared::{MapValue as _, Shared};
+
+/// This CPU alone writes its counters, and the agent reads them. A program that interrupts another
+/// between the load and the store of one counter costs a count, one in a great many.
 #[map]
-static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(SLOTS, 0);
+static COUNTERS: PerCpuArray<Shared<u64>> = PerCpuArray::with_max_entries(SLOTS, 0);
 
 /// A program did its work for a packet of interest at this hook.
 #[inline(always)]
@@ -22,9 +26,7 @@ pub(crate) fn count(counter: Counter) {
 
 #[inline(always)]
 fn increment(slot: u32) {
-    if let Some(value) = COUNTERS.get_ptr_mut(slot) {
-        // SAFETY: the verifier has checked the pointer for null, and this CPU alone writes here.
-        // A program that interrupts another on this CPU may cost one count in a great many.
-        unsafe { *value += 1 }
+    if let Some(count) = COUNTERS.value(slot) {
+        count.set(count.get() + 1);
     }
 }

@@ -10,31 +10,34 @@
 use aya_ebpf::{macros::map, maps::PerCpuArray};
 use tracer_common::journey::End;
 
-use crate::{journey, socket, unread};
+use crate::{
+    journey,
+    shared::{MapValue as _, Shared, field},
+    socket, unread,
+};
 
 /// The packet that waits: the address of its sk_buff, or 0.
+///
+/// Only this CPU accesses it. A packet waits and is taken within one softirq, and softirqs do not
+/// interrupt each other. Where they are threads (PREEMPT_RT), or where a process takes what arrived while
+/// it held the socket, another packet may come between: the journey of the one that is lost expires.
 #[map]
-static DEFERRED: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+static DEFERRED: PerCpuArray<Shared<u64>> = PerCpuArray::with_max_entries(1, 0);
 
 /// A message has come to a listener. Whether it waits now: its journey is then ended by [`accepted`].
 #[inline(always)]
 pub(crate) fn wait(skb: u64) -> bool {
-    let Some(slot) = DEFERRED.get_ptr_mut(0) else {
+    let Some(waiting) = DEFERRED.value(0) else {
         return false;
     };
-    // SAFETY: checked for null; the slot is this CPU's, and softirqs do not interrupt each other.
-    unsafe { *slot = skb };
+    waiting.set(skb);
     true
 }
 
 /// The address of the packet that waits, which waits no longer; 0 where there is none.
 #[inline(always)]
 pub(crate) fn take() -> u64 {
-    let Some(slot) = DEFERRED.get_ptr_mut(0) else {
-        return 0;
-    };
-    // SAFETY: as in `wait`.
-    unsafe { core::mem::replace(&mut *slot, 0) }
+    DEFERRED.value(0).map_or(0, Shared::take)
 }
 
 /// A server's socket is established: by the packet at `skb`, if that came from its client's port.
@@ -43,12 +46,12 @@ pub(crate) fn accepted(skb: u64, client_port_be: u16, cookie: u64) {
     let Some(journey) = journey::find(skb) else {
         return;
     };
-    if journey.received.source_port_be != client_port_be {
+    if field!(journey, received.source_port_be).get() != client_port_be {
         return;
     }
-    journey.receiver_cookie = cookie;
+    field!(journey, receiver_cookie).set(cookie);
     if let Some(socket) = socket::find_or_add(cookie) {
-        unread::arrived(socket, journey.seq);
+        unread::arrived(socket, field!(journey, seq).get());
     }
     journey::end(skb, journey, End::Socket);
 }

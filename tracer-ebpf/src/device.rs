@@ -6,7 +6,12 @@ use aya_ebpf::{
 };
 use tracer_common::{RecordKind, counter::Counter, device::Device, hook::Hook};
 
-use crate::{emit, journey::Place, kernel::device::NetDevice};
+use crate::{
+    emit,
+    journey::Place,
+    kernel::device::NetDevice,
+    shared::{MapValue as _, Shared},
+};
 
 /// Devices remembered as told; the least recently used is told again.
 const MAX_DEVICES: u32 = 4096;
@@ -17,8 +22,10 @@ const CACHE_SLOTS: u32 = 256;
 #[map]
 static DEVICES: LruHashMap<u64, u8> = LruHashMap::with_max_entries(MAX_DEVICES, 0);
 
+/// Only this CPU accesses them, one word each. Where a program interrupts another between the load and
+/// the store, a device is looked up in [`DEVICES`] once more.
 #[map]
-static DEVICE_CACHE: PerCpuArray<u64> = PerCpuArray::with_max_entries(CACHE_SLOTS, 0);
+static DEVICE_CACHE: PerCpuArray<Shared<u64>> = PerCpuArray::with_max_entries(CACHE_SLOTS, 0);
 
 /// The place of a stamp at `device`; tells user space of the device if it is new.
 #[inline(always)]
@@ -26,14 +33,11 @@ pub(crate) fn place(hook: Hook, device: NetDevice) -> Place {
     let netns = device.netns();
     let ifindex = device.ifindex();
     let key = u64::from(netns) << 32 | u64::from(ifindex);
-    if let Some(cached) = DEVICE_CACHE.get_ptr_mut((ifindex ^ netns) & (CACHE_SLOTS - 1)) {
-        // SAFETY: checked for null; a race with an interrupting program costs a second record.
-        unsafe {
-            if *cached != key {
-                *cached = key;
-                introduce(key, netns, ifindex, device);
-            }
-        }
+    if let Some(cached) = DEVICE_CACHE.value((ifindex ^ netns) & (CACHE_SLOTS - 1))
+        && cached.get() != key
+    {
+        cached.set(key);
+        introduce(key, netns, ifindex, device);
     }
     Place {
         hook,

@@ -10,21 +10,30 @@ use tracer_common::{
     edge::{EDGES, Edges, WINDOW_BITS},
 };
 
-use crate::{count::count, sent::Sent, uplink};
+use crate::{
+    count::count,
+    sent::Sent,
+    shared::{MapValue as _, Shared, field},
+    uplink,
+};
 
 /// One value, so that the agent reads all pairs at once.
+///
+/// All CPUs write it, and the agent copies it meanwhile. Two CPUs that count for one pair at the same
+/// time may count one request for two, or begin a window twice: a request more or less is followed then.
 #[map]
-static EDGE_COUNTS: Array<Edges> = Array::with_max_entries(1, 0);
+static EDGE_COUNTS: Array<Shared<Edges>> = Array::with_max_entries(1, 0);
 
-/// Requests of a pair that are followed in a window; 0 is no limit.
+/// Requests of a pair that are followed in a window; 0 is no limit. The agent writes it while programs
+/// read it: the old limit and the new one are equally right.
 #[map]
-static EDGE_LIMIT: Array<u32> = Array::with_max_entries(1, 0);
+static EDGE_LIMIT: Array<Shared<u32>> = Array::with_max_entries(1, 0);
 
 /// Counts a request; whether it is one too many.
 #[inline(always)]
 pub(crate) fn sheds(sent: &Sent<'_>) -> bool {
-    let limit = EDGE_LIMIT.get(0).copied().unwrap_or(0);
-    let Some(counts) = EDGE_COUNTS.get_ptr_mut(0) else {
+    let limit = EDGE_LIMIT.value(0).map_or(0, Shared::get);
+    let Some(counts) = EDGE_COUNTS.value(0) else {
         return false;
     };
     // The client's port says nothing of who asks.
@@ -32,20 +41,24 @@ pub(crate) fn sheds(sent: &Sent<'_>) -> bool {
         &sent.packet.tuple,
         u32::from(sent.packet.tuple.destination_port_be),
     );
-    // SAFETY: checked for null, and the index is within the array. Of CPUs that count at once one may be
-    // lost: a request more is followed then.
-    let edge = unsafe { &mut (*counts).edges[hash as usize & (EDGES - 1)] };
+    let edge = field!(counts, edges[hash as usize & (EDGES - 1)]);
     let window = (sent.start_ns >> WINDOW_BITS) as u32;
-    if edge.window != window {
-        let is_next = edge.window.wrapping_add(1) == window;
-        edge.asked_before = if is_next { edge.asked } else { 0 };
-        edge.asked = 0;
-        edge.window = window;
+    let counted_window = field!(edge, window).get();
+    let mut asked = field!(edge, asked).get();
+    let mut asked_before = field!(edge, asked_before).get();
+    if counted_window != window {
+        let is_next = counted_window.wrapping_add(1) == window;
+        asked_before = if is_next { asked } else { 0 };
+        asked = 0;
+        field!(edge, asked_before).set(asked_before);
     }
-    edge.asked += 1;
+    asked += 1;
+    field!(edge, asked).set(asked);
+    // Last: a CPU that still reads the old number begins the window itself.
+    field!(edge, window).set(window);
     // What the window before has left over is for this one: load begins and goes on in bursts.
-    let spare = limit.saturating_sub(edge.asked_before);
-    let is_over = limit != 0 && edge.asked > limit + spare;
+    let spare = limit.saturating_sub(asked_before);
+    let is_over = limit != 0 && asked > limit + spare;
     if is_over {
         count(Counter::Shed);
     }

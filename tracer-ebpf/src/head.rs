@@ -13,7 +13,7 @@ use tracer_common::{
     message::Message,
 };
 
-use crate::{count::count, emit, sent::Sent};
+use crate::{count::count, emit, sent::Sent, shared::copy_tuple};
 
 #[repr(C)]
 struct HeadRecord<const N: usize> {
@@ -55,20 +55,20 @@ fn capture_sized<const N: usize>(sent: &Sent<'_>, piece: Piece) -> bool {
         Piece::Response => Message::Response,
         Piece::Request | Piece::Continued => Message::Request,
     };
-    // SAFETY: `record` is the reserved room, `captured_bytes` is between 1 and N. It is written field
-    // by field: a whole structure would be built on the stack first.
+    // SAFETY: `record` is reserved for this program until it is submitted, and `captured_bytes` is
+    // between 1 and N. It is written field by field: a whole structure would be built on the stack first.
     let copied = unsafe {
-        let header = &mut (*record).header;
-        header.kind = RecordKind::Head as u32;
-        header.captured_bytes = captured_bytes;
-        header.start_ns = sent.start_ns;
-        header.sender_cookie = sent.sender_cookie;
-        header.seq = packet.seq;
-        header.ack = packet.ack;
-        header.payload_bytes = packet.payload_bytes;
-        header.message = message as u8;
-        header.continues = matches!(piece, Piece::Continued) as u8;
-        packet.tuple.copy_to(&mut header.sent);
+        let header = &raw mut (*record).header;
+        (*header).kind = RecordKind::Head as u32;
+        (*header).captured_bytes = captured_bytes;
+        (*header).start_ns = sent.start_ns;
+        (*header).sender_cookie = sent.sender_cookie;
+        (*header).seq = packet.seq;
+        (*header).ack = packet.ack;
+        (*header).payload_bytes = packet.payload_bytes;
+        (*header).message = message as u8;
+        (*header).continues = matches!(piece, Piece::Continued) as u8;
+        copy_tuple(&packet.tuple, &raw mut (*header).sent);
         bpf_skb_load_bytes(
             sent.ctx.as_ptr(),
             packet.payload_offset,

@@ -27,6 +27,7 @@ mod packet;
 mod partial;
 mod request;
 mod sent;
+mod shared;
 mod socket;
 mod table;
 mod unread;

@@ -14,6 +14,7 @@ use tracer_common::{
 use crate::{
     journey::{Place, stamp_at},
     kernel::{conntrack::NfConn, skb::Skb},
+    shared::{Cells, MapValue as _, Shared, field},
 };
 
 /// In the order of time, and of the hook numbers.
@@ -26,11 +27,18 @@ const HOOKS: [Hook; 4] = [
 
 #[repr(C)]
 struct Waiting {
-    skb: u64,
-    conntrack: u64,
-    at_ns: [u64; HOOKS.len()],
+    skb: Shared<u64>,
+    conntrack: Shared<u64>,
+    at_ns: [Shared<u64>; HOOKS.len()],
 }
 
+// SAFETY: nothing but cells.
+unsafe impl Cells for Waiting {}
+
+/// Only this CPU accesses it, but a program can be interrupted anywhere by one that handles another
+/// packet. An interrupt leaves the address of its own packet, or 0, so that the interrupted packet's
+/// later hooks and egress leave the stamps alone. `skb` is therefore stored first and compared first;
+/// [`adopt`] compares the first time before and after it copies.
 #[map]
 static OUTPUT: PerCpuArray<Waiting> = PerCpuArray::with_max_entries(1, 0);
 
@@ -41,27 +49,24 @@ pub(crate) fn wait(skb: Skb, hook: Hook) {
     if index >= HOOKS.len() {
         return;
     }
-    let Some(waiting) = OUTPUT.get_ptr_mut(0) else {
+    let Some(waiting) = OUTPUT.value(0) else {
         return;
     };
-    // SAFETY: checked for null; a program that interrupts this one leaves another address, which
-    // egress does not adopt.
-    let waiting = unsafe { &mut *waiting };
     let address = skb.address();
     if hook as u8 == Hook::OutputEnter as u8 {
-        waiting.skb = address;
-        waiting.at_ns = [0; HOOKS.len()];
-    } else if waiting.skb != address {
+        waiting.skb.set(address);
+        for at_ns in &waiting.at_ns {
+            at_ns.set(0);
+        }
+    } else if waiting.skb.get() != address {
         return;
     }
     // SAFETY: the helper has no preconditions.
-    waiting.at_ns[index] = unsafe { bpf_ktime_get_ns() };
-    waiting.conntrack = skb.conntrack().map_or(0, NfConn::address);
-    if hook as u8 == Hook::OutputLeave as u8
-        && waiting.conntrack != 0
-        && !NfConn::at(waiting.conntrack).is_tcp()
-    {
-        waiting.skb = 0;
+    waiting.at_ns[index].set(unsafe { bpf_ktime_get_ns() });
+    let conntrack = skb.conntrack().map_or(0, NfConn::address);
+    waiting.conntrack.set(conntrack);
+    if hook as u8 == Hook::OutputLeave as u8 && conntrack != 0 && !NfConn::at(conntrack).is_tcp() {
+        waiting.skb.set(0);
     }
 }
 
@@ -73,27 +78,31 @@ pub(crate) fn wait(skb: Skb, hook: Hook) {
 /// a tunnel sends does not pass cgroup egress, and is asked for where a device transmits it.
 #[inline(always)]
 pub(crate) fn take(skb: u64) -> u64 {
-    let Some(waiting) = OUTPUT.get_ptr_mut(0) else {
+    let Some(waiting) = OUTPUT.value(0) else {
         return 0;
     };
-    // SAFETY: as in `wait`.
-    let waiting = unsafe { &mut *waiting };
-    if waiting.skb != skb {
+    // Before the comparison, or it could be that of a packet that interrupts.
+    let entered_ns = waiting.at_ns[0].get();
+    if waiting.skb.get() != skb {
         return 0;
     }
-    waiting.skb = 0;
-    waiting.at_ns[0]
+    waiting.skb.set(0);
+    entered_ns
 }
 
-/// Gives a journey the stamps that were taken for it.
+/// Gives a journey the stamps that were taken for it: none where those of another packet have come
+/// in their place since [`take`], which returned the journey's start.
 #[inline(always)]
-pub(crate) fn adopt(journey: &mut Journey) {
-    let Some(waiting) = OUTPUT.get_ptr(0) else {
+pub(crate) fn adopt(journey: &Shared<Journey>) {
+    let Some(waiting) = OUTPUT.value(0) else {
         return;
     };
-    // SAFETY: as in `wait`.
-    let waiting = unsafe { &*waiting };
-    for (hook, at_ns) in HOOKS.into_iter().zip(waiting.at_ns) {
+    let start_ns = field!(journey, start_ns).get();
+    if waiting.at_ns[0].get() != start_ns {
+        return;
+    }
+    for (hook, at_ns) in HOOKS.into_iter().zip(&waiting.at_ns) {
+        let at_ns = at_ns.get();
         if at_ns != 0 {
             let place = Place {
                 hook,
@@ -103,7 +112,12 @@ pub(crate) fn adopt(journey: &mut Journey) {
             stamp_at(journey, place, at_ns);
         }
     }
-    if waiting.conntrack != 0 && NfConn::at(waiting.conntrack).copy_tuples(&mut journey.conntrack) {
-        journey.flags |= HAS_CONNTRACK;
+    let conntrack = waiting.conntrack.get();
+    if waiting.at_ns[0].get() != start_ns {
+        field!(journey, stamp_count).set(0);
+        return;
+    }
+    if conntrack != 0 && NfConn::at(conntrack).copy_tuples(field!(journey, conntrack)) {
+        field!(journey, flags).set_bits(HAS_CONNTRACK);
     }
 }

@@ -10,6 +10,7 @@ use tracer_common::head::MAX_HEAD_BYTES;
 use crate::{
     head::{self, Piece},
     sent::Sent,
+    shared::{Cells, MapValue as _, Shared},
     socket::{PARTIAL as IN_PIECES, Socket},
 };
 
@@ -18,32 +19,37 @@ const MAX_SOCKETS: u32 = 16_384;
 const BLANK_LINE: u32 = u32::from_ne_bytes(*b"\r\n\r\n");
 
 #[repr(C)]
-#[derive(Clone, Copy)]
 struct Partial {
     /// Where the next piece starts.
-    next_seq: u32,
+    next_seq: Shared<u32>,
     /// How much of it may be copied.
-    left_bytes: u32,
+    left_bytes: Shared<u32>,
 }
 
+// SAFETY: nothing but cells.
+unsafe impl Cells for Partial {}
+
+/// By the sender's cookie. The packets of one socket leave one after the other, under its lock. Those of
+/// a socket on another node may arrive on two CPUs at once, and an element may be given to another
+/// socket while its cells are accessed: a head then lacks a piece, or has one of a body.
 #[map]
 static PARTIAL: LruHashMap<u64, Partial> = LruHashMap::with_max_entries(MAX_SOCKETS, 0);
 
 /// The head of a request has been copied. Remembers the socket if the head may go on.
 #[inline(always)]
-pub(crate) fn begin(sent: &Sent<'_>, socket: &mut Socket) {
+pub(crate) fn begin(sent: &Sent<'_>, socket: &Socket) {
     let packet = sent.packet;
     if packet.payload_bytes >= MAX_HEAD_BYTES as u32 || ends_with_blank_line(sent) {
         if socket.is(IN_PIECES) {
-            socket.flags &= !IN_PIECES;
+            socket.flags.clear_bits(IN_PIECES);
             let _ = PARTIAL.remove(sent.sender_cookie);
         }
         return;
     }
-    socket.flags |= IN_PIECES;
+    socket.flags.set_bits(IN_PIECES);
     let partial = Partial {
-        next_seq: packet.seq.wrapping_add(packet.payload_bytes),
-        left_bytes: MAX_HEAD_BYTES as u32 - packet.payload_bytes,
+        next_seq: Shared::new(packet.seq.wrapping_add(packet.payload_bytes)),
+        left_bytes: Shared::new(MAX_HEAD_BYTES as u32 - packet.payload_bytes),
     };
     // A failure leaves a head that is cut, and says so.
     let _ = PARTIAL.insert(sent.sender_cookie, partial, 0);
@@ -52,23 +58,23 @@ pub(crate) fn begin(sent: &Sent<'_>, socket: &mut Socket) {
 /// Copies the next piece of a head; whether this packet was looked at as one.
 #[inline(always)]
 pub(crate) fn go_on(sent: &Sent<'_>) -> bool {
-    let Some(partial) = PARTIAL.get_ptr_mut(sent.sender_cookie) else {
+    let Some(partial) = PARTIAL.value(sent.sender_cookie) else {
         return false;
     };
-    // SAFETY: checked for null; the packets of one socket leave one after the other.
-    let partial = unsafe { &mut *partial };
     let packet = sent.packet;
-    if partial.next_seq != packet.seq {
+    if partial.next_seq.get() != packet.seq {
         // Sent again, or not seen: the head stays as it is.
         return true;
     }
     head::capture(sent, Piece::Continued);
-    if packet.payload_bytes >= partial.left_bytes || ends_with_blank_line(sent) {
+    let left_bytes = partial.left_bytes.get();
+    if packet.payload_bytes >= left_bytes || ends_with_blank_line(sent) {
         let _ = PARTIAL.remove(sent.sender_cookie);
         return true;
     }
-    partial.next_seq = packet.seq.wrapping_add(packet.payload_bytes);
-    partial.left_bytes -= packet.payload_bytes;
+    let next_seq = packet.seq.wrapping_add(packet.payload_bytes);
+    partial.next_seq.set(next_seq);
+    partial.left_bytes.set(left_bytes - packet.payload_bytes);
     true
 }
 

@@ -37,7 +37,7 @@ pub(crate) enum Answer {
 /// A socket sends a request; `first` are its first bytes. Without HTTP/2 the kernel is too old for the
 /// loop over the head, and everything is followed.
 #[inline(always)]
-pub(crate) fn sent<const HTTP2: bool>(sent: &Sent<'_>, socket: &mut Socket, first: u64) -> Answer {
+pub(crate) fn sent<const HTTP2: bool>(sent: &Sent<'_>, socket: &Socket, first: u64) -> Answer {
     let was_left_out = socket.is(LEFT_OUT);
     let is_pipelined = note(socket, sent.packet);
     let follow = FOLLOW.load();
@@ -47,11 +47,11 @@ pub(crate) fn sent<const HTTP2: bool>(sent: &Sent<'_>, socket: &mut Socket, firs
             count(Counter::LeftOut);
         }
         if !is_wanted || edge::sheds(sent) {
-            socket.flags |= CLIENT | LEFT_OUT;
+            socket.flags.set_bits(CLIENT | LEFT_OUT);
             return Answer::LeaveOut;
         }
     }
-    socket.flags = socket.flags & !LEFT_OUT | CLIENT;
+    socket.flags.set(socket.flags.get() & !LEFT_OUT | CLIENT);
     if is_pipelined && was_left_out {
         Answer::FollowBehindLeftOut
     } else {
@@ -61,34 +61,34 @@ pub(crate) fn sent<const HTTP2: bool>(sent: &Sent<'_>, socket: &mut Socket, firs
 
 /// A request arrives, that is followed or not.
 #[inline(always)]
-pub(crate) fn arrived(socket: &mut Socket, packet: &Packet, is_followed: bool) {
+pub(crate) fn arrived(socket: &Socket, packet: &Packet, is_followed: bool) {
     note(socket, packet);
     socket.speaks_http1();
     if is_followed {
-        socket.flags &= !LEFT_OUT;
+        socket.flags.clear_bits(LEFT_OUT);
     } else {
-        socket.flags |= LEFT_OUT;
+        socket.flags.set_bits(LEFT_OUT);
     }
 }
 
 /// Whether the answer that a socket sends is to a request that was left out.
 #[inline(always)]
 pub(crate) fn answer_is_left_out(socket: &Socket) -> bool {
-    socket.flags & (LEFT_OUT | PIPELINES | CLIENT) == LEFT_OUT
+    socket.flags.get() & (LEFT_OUT | PIPELINES | CLIENT) == LEFT_OUT
 }
 
 /// Remembers a request; whether it was sent before the one before was answered. It then acknowledges no
 /// more than that one did.
 #[inline(always)]
-fn note(socket: &mut Socket, packet: &Packet) -> bool {
-    let is_another = socket.is(ASKED) && socket.request_seq != packet.seq;
-    let is_pipelined = is_another && socket.request_ack == packet.ack;
-    socket.flags |= if is_pipelined {
+fn note(socket: &Socket, packet: &Packet) -> bool {
+    let is_another = socket.is(ASKED) && socket.request_seq.get() != packet.seq;
+    let is_pipelined = is_another && socket.request_ack.get() == packet.ack;
+    socket.flags.set_bits(if is_pipelined {
         ASKED | PIPELINES
     } else {
         ASKED
-    };
-    socket.request_seq = packet.seq;
-    socket.request_ack = packet.ack;
+    });
+    socket.request_seq.set(packet.seq);
+    socket.request_ack.set(packet.ack);
     is_pipelined
 }

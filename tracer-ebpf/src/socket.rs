@@ -8,7 +8,10 @@
 use aya_ebpf::{macros::map, maps::Array};
 use tracer_common::seq::after;
 
-use crate::table::Keys;
+use crate::{
+    shared::{Cells, MapValue as _, Shared},
+    table::Keys,
+};
 
 /// Sockets remembered. Where there are more, a new one takes the place of any in its bucket.
 const MAX_SOCKETS: usize = 131_072;
@@ -39,22 +42,32 @@ pub(crate) const FORWARDED: u32 = 256;
 /// it.
 const CLOSED: u32 = 512;
 
-/// One socket. Egress and ingress may write at the same time, on two CPUs: a flag can be lost then, which
-/// costs at most what the loss of the place does.
+/// One socket.
+///
+/// Egress, ingress, reads and closes of one socket can run on several CPUs at the same time, and an
+/// interrupt can bring a packet of the socket whose program it interrupts. The last store of a cell is
+/// what stays, and a flag that is set between the load and the store of another is lost, which costs
+/// at most what the loss of the place does. A program that found a socket may store into its place
+/// after the place was given to another: that one then has a flag or a number which is not its own, and
+/// messages of it may be left out, or followed in vain, until its next request. The agent does not
+/// access sockets.
 #[repr(C)]
 pub(crate) struct Socket {
-    pub(crate) flags: u32,
+    pub(crate) flags: Shared<u32>,
     /// First byte of the newest head that came in. Lost: no read time of heads that wait.
-    pub(crate) newest_seq: u32,
+    pub(crate) newest_seq: Shared<u32>,
     /// `copied_seq` of the last read that was reported.
-    pub(crate) reported_seq: u32,
+    pub(crate) reported_seq: Shared<u32>,
     /// Where the last request starts, and what it acknowledges. Lost: the answer to a request that was
     /// left out is followed, and user space knows no request for it.
-    pub(crate) request_seq: u32,
-    pub(crate) request_ack: u32,
+    pub(crate) request_seq: Shared<u32>,
+    pub(crate) request_ack: Shared<u32>,
     /// Messages that were none of HTTP, in a row.
-    others: u32,
+    others: Shared<u32>,
 }
+
+// SAFETY: nothing but cells.
+unsafe impl Cells for Socket {}
 
 #[map]
 static SOCKET_KEYS: Array<Keys<MAX_SOCKETS>> = Array::with_max_entries(1, 0);
@@ -65,13 +78,13 @@ static SOCKETS: Array<Socket> = Array::with_max_entries(MAX_SOCKETS as u32, 0);
 impl Socket {
     #[inline(always)]
     pub(crate) fn is(&self, flag: u32) -> bool {
-        self.flags & flag != 0
+        self.flags.get() & flag != 0
     }
 
     /// The newest head that came in was not read.
     #[inline(always)]
     pub(crate) fn has_unread(&self) -> bool {
-        self.is(RECEIVES) && !after(self.reported_seq, self.newest_seq)
+        self.is(RECEIVES) && !after(self.reported_seq.get(), self.newest_seq.get())
     }
 
     /// It is closed, and all that it has received is read.
@@ -82,32 +95,33 @@ impl Socket {
 
     /// It speaks HTTP/1.
     #[inline(always)]
-    pub(crate) fn speaks_http1(&mut self) {
-        self.flags = self.flags & !OPAQUE | HTTP1;
+    pub(crate) fn speaks_http1(&self) {
+        self.flags.set(self.flags.get() & !OPAQUE | HTTP1);
     }
 
     /// It has sent something that is none of HTTP.
     #[inline(always)]
-    pub(crate) fn sends_other(&mut self) {
+    pub(crate) fn sends_other(&self) {
         if self.is(HTTP1 | RECEIVES) {
             return;
         }
-        self.others += 1;
-        if self.others >= MAX_OTHERS {
-            self.flags |= OPAQUE;
+        let others = self.others.get() + 1;
+        self.others.set(others);
+        if others >= MAX_OTHERS {
+            self.flags.set_bits(OPAQUE);
         }
     }
 }
 
 /// The socket, if it is remembered.
 #[inline(always)]
-pub(crate) fn find(cookie: u64) -> Option<&'static mut Socket> {
+pub(crate) fn find(cookie: u64) -> Option<&'static Socket> {
     at(keys()?.find(cookie))
 }
 
 /// The socket, which is remembered from now on.
 #[inline(always)]
-pub(crate) fn find_or_add(cookie: u64) -> Option<&'static mut Socket> {
+pub(crate) fn find_or_add(cookie: u64) -> Option<&'static Socket> {
     let keys = keys()?;
     let place = keys.find(cookie);
     if place < MAX_SOCKETS as u32 {
@@ -115,9 +129,9 @@ pub(crate) fn find_or_add(cookie: u64) -> Option<&'static mut Socket> {
     }
     let place = keys.claim_any(cookie);
     let socket = at(place)?;
-    socket.flags = 0;
-    socket.others = 0;
-    keys.set(place, cookie);
+    socket.flags.set(0);
+    socket.others.set(0);
+    keys.publish(place, cookie);
     Some(socket)
 }
 
@@ -126,7 +140,7 @@ pub(crate) fn find_or_add(cookie: u64) -> Option<&'static mut Socket> {
 pub(crate) fn closed(cookie: u64) {
     if let Some(socket) = find(cookie) {
         if socket.has_unread() {
-            socket.flags |= CLOSED;
+            socket.flags.set_bits(CLOSED);
         } else {
             forget(cookie);
         }
@@ -139,21 +153,17 @@ pub(crate) fn forget(cookie: u64) {
     if let Some(keys) = keys() {
         let place = keys.find(cookie);
         if place < MAX_SOCKETS as u32 {
-            keys.free(place);
+            keys.free(place, cookie);
         }
     }
 }
 
 #[inline(always)]
-fn keys() -> Option<&'static mut Keys<MAX_SOCKETS>> {
-    let keys = SOCKET_KEYS.get_ptr_mut(0)?;
-    // SAFETY: checked for null; all access to the keys is by whole words.
-    Some(unsafe { &mut *keys })
+fn keys() -> Option<&'static Keys<MAX_SOCKETS>> {
+    SOCKET_KEYS.value(0)
 }
 
 #[inline(always)]
-fn at(place: u32) -> Option<&'static mut Socket> {
-    let socket = SOCKETS.get_ptr_mut(place)?;
-    // SAFETY: checked for null; map memory stays mapped, and any bytes are a valid value.
-    Some(unsafe { &mut *socket })
+fn at(place: u32) -> Option<&'static Socket> {
+    SOCKETS.value(place)
 }

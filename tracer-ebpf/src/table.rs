@@ -4,10 +4,18 @@
 //! what is known of it. A hash map of the kernel takes a call, a lock and a copy of the whole value for
 //! each of what is done here by a few loads of one line of cache. A key prefers one place, and has the
 //! choice among the [`WAYS`] of its bucket.
+//!
+//! All CPUs, and for journeys the agent, read and write the keys at the same time, each as one word.
+//! A place changes hands by [`Shared::exchange`]: from [`FREE`] to [`BUSY`] by the one that claims it,
+//! from a key to [`BUSY`] or [`FREE`] by the one that takes it from that key. Only the holder of a
+//! `BUSY` place publishes a key in it. [`Keys::claim_any`] alone takes a place without asking: what
+//! its loser may still write there is documented at `Socket`.
 
 use core::arch::asm;
 
 use aya_ebpf::helpers::bpf_get_prandom_u32;
+
+use crate::shared::{Cells, Shared};
 
 /// Places of a bucket; their keys are a line of cache on most processors.
 pub(crate) const WAYS: u32 = 8;
@@ -18,12 +26,27 @@ const BUSY: u64 = u64::MAX;
 
 /// The keys of `N` places, a power of two.
 #[repr(C)]
-pub(crate) struct Keys<const N: usize>([u64; N]);
+pub(crate) struct Keys<const N: usize>([Shared<u64>; N]);
+
+// SAFETY: cells in a row.
+unsafe impl<const N: usize> Cells for Keys<N> {}
+
+/// Whether a word is the mark of a place without a key. It is a key of nothing: a socket has no cookie
+/// 0, but where the kernel counts cookies down the first one is 2^64 - 1.
+#[inline(always)]
+const fn is_reserved(word: u64) -> bool {
+    word == FREE || word == BUSY
+}
 
 impl<const N: usize> Keys<N> {
     /// The place of a key, or `N`: an `Option` would be a register that the verifier does not know.
+    /// A [reserved](is_reserved) word has none, though it is in many: what belongs to a free place is
+    /// of a packet or socket that is gone, and to a busy one, half written.
     #[inline(always)]
     pub(crate) fn find(&self, key: u64) -> u32 {
+        if is_reserved(key) {
+            return N as u32;
+        }
         let preferred = Self::preferred(key);
         if self.load(preferred) == key {
             return preferred;
@@ -42,14 +65,17 @@ impl<const N: usize> Keys<N> {
         self.find_in(first, key)
     }
 
-    /// A place of the key's bucket that was free and is nobody's until it is [published](Self::set), or `N`.
+    /// A place of the key's bucket that was free and is nobody's until it is [published](Self::publish), or `N`.
     #[inline(always)]
-    pub(crate) fn claim(&mut self, key: u64) -> u32 {
+    pub(crate) fn claim(&self, key: u64) -> u32 {
+        if is_reserved(key) {
+            return N as u32;
+        }
         let mut place = Self::preferred(key);
         if self.load(place) != FREE {
             place = self.find_in(Self::bucket(place), FREE);
         }
-        if place < N as u32 && self.exchange(place, FREE, BUSY) {
+        if place < N as u32 && self.cell(place).exchange(FREE, BUSY) {
             place
         } else {
             // The bucket is full, or another CPU was faster, which is as rare.
@@ -81,45 +107,46 @@ impl<const N: usize> Keys<N> {
         }
     }
 
-    /// As [`Self::claim`], but of a full bucket takes any place.
+    /// As [`Self::claim`], but takes any place of a full bucket.
     #[inline(always)]
-    pub(crate) fn claim_any(&mut self, key: u64) -> u32 {
+    pub(crate) fn claim_any(&self, key: u64) -> u32 {
         let free = self.claim(key);
-        if free < N as u32 {
+        if free < N as u32 || is_reserved(key) {
             return free;
         }
         // SAFETY: the helper has no preconditions.
         let any =
             Self::bucket(Self::preferred(key)) + (unsafe { bpf_get_prandom_u32() } & (WAYS - 1));
-        self.hide(any);
+        self.cell(any).set(BUSY);
         any
     }
 
-    /// The place is nobody's for as long as it is written.
+    /// Takes a place from its key, to write it anew; whether it still was that key's.
     #[inline(always)]
-    pub(crate) fn hide(&mut self, place: u32) {
-        self.set(place, BUSY);
+    pub(crate) fn reclaim(&self, place: u32, key: u64) -> bool {
+        self.cell(place).exchange(key, BUSY)
     }
 
-    /// The place is free.
+    /// Frees a place if it still is that key's.
     #[inline(always)]
-    pub(crate) fn free(&mut self, place: u32) {
-        self.set(place, FREE);
+    pub(crate) fn free(&self, place: u32, key: u64) {
+        self.cell(place).exchange(key, FREE);
     }
 
-    /// What is written in the place belongs to `key`.
+    /// Publishes what was written in a claimed place: it belongs to `key`.
     #[inline(always)]
-    pub(crate) fn set(&mut self, place: u32, key: u64) {
-        let at = &raw mut self.0[Self::bounded(place) as usize & (N - 1)];
-        // SAFETY: within the array, aligned; whoever else reads it sees the one or the other.
-        unsafe { at.write_volatile(key) };
+    pub(crate) fn publish(&self, place: u32, key: u64) {
+        self.cell(place).set(key);
     }
 
     #[inline(always)]
     fn load(&self, place: u32) -> u64 {
-        let at = &raw const self.0[place as usize & (N - 1)];
-        // SAFETY: within the array, aligned.
-        unsafe { at.read_volatile() }
+        self.0[place as usize & (N - 1)].get()
+    }
+
+    #[inline(always)]
+    fn cell(&self, place: u32) -> &Shared<u64> {
+        &self.0[Self::bounded(place) as usize & (N - 1)]
     }
 
     /// Where a key is if nothing else is there. The factor is 2^32 divided by the golden ratio.
@@ -145,24 +172,6 @@ impl<const N: usize> Keys<N> {
     #[inline(always)]
     const fn bucket(place: u32) -> u32 {
         place & !(WAYS - 1)
-    }
-
-    /// Puts `new` in place of `old`, unless something else is there. An instruction of 5.12, which
-    /// compiles for no older target: hence written out.
-    #[inline(always)]
-    fn exchange(&mut self, place: u32, old: u64, new: u64) -> bool {
-        let at = &raw mut self.0[Self::bounded(place) as usize & (N - 1)];
-        let found: u64;
-        // SAFETY: within the array, aligned, and map memory.
-        unsafe {
-            asm!(
-                "r0 = cmpxchg_64({at} + 0, r0, {new})",
-                at = in(reg) at,
-                new = in(reg) new,
-                inlateout("r0") old => found,
-            );
-        }
-        found == old
     }
 }
 

@@ -14,14 +14,14 @@ use crate::{
 
 /// A head that starts at `seq` goes into the receive queue.
 #[inline(always)]
-pub(crate) fn arrived(socket: &mut Socket, seq: u32) {
+pub(crate) fn arrived(socket: &Socket, seq: u32) {
     if !socket.is(RECEIVES) {
-        socket.reported_seq = seq;
-        socket.flags |= RECEIVES;
+        socket.reported_seq.set(seq);
+        socket.flags.set_bits(RECEIVES);
     }
     // Concurrent packets of one socket are serialised by its lock or, for the backlog, differ by a head
     // that is later anyway.
-    socket.newest_seq = seq;
+    socket.newest_seq.set(seq);
 }
 
 /// The application has read everything before `read_seq` from the socket.
@@ -33,7 +33,7 @@ pub(crate) fn read(cookie: u64, read_seq: impl FnOnce() -> Option<u32>) {
     if !socket.has_unread() {
         return;
     }
-    let reported_seq = socket.reported_seq;
+    let reported_seq = socket.reported_seq.get();
     let Some(read_seq) = read_seq() else { return };
     if !after(read_seq, reported_seq) {
         return;
@@ -50,7 +50,7 @@ pub(crate) fn read(cookie: u64, read_seq: impl FnOnce() -> Option<u32>) {
     };
     emit::send::<Read>(&record, Counter::ReadLost);
     // Only this hook writes the field after the first value, under the socket's lock.
-    socket.reported_seq = read_seq;
+    socket.reported_seq.set(read_seq);
     if socket.is_over() {
         socket::forget(cookie);
     }

@@ -10,21 +10,26 @@ use aya_ebpf::{
 };
 use tracer_common::{remote, tuple::Tuple, uplink};
 
+use crate::shared::{MapValue as _, Shared};
+
 /// Far more than a node has.
 pub(crate) const MAX_UPLINKS: u32 = 64;
 const MAX_VXLAN_PORTS: u32 = 16;
 
-/// Uplinks by [`uplink::key`], with flags.
+/// Uplinks by [`uplink::key`], with flags. The agent alone writes this map and the two below, by system
+/// calls, while programs read them: a program has the devices of before the change or of after it. A
+/// removed element that is used again gives the flags of another uplink, for one packet.
 #[map]
-static UPLINKS: HashMap<u64, u32> = HashMap::with_max_entries(MAX_UPLINKS, 0);
+static UPLINKS: HashMap<u64, Shared<u32>> = HashMap::with_max_entries(MAX_UPLINKS, 0);
 
-/// Which devices may be among them: asked for every packet that a device transmits.
+/// Which devices may be among them: asked for every packet that a device transmits. Each bit is of one
+/// device, so that a mix of the old and the new bits is no error.
 #[map]
-static UPLINK_BITS: Array<uplink::Bits> = Array::with_max_entries(1, 0);
+static UPLINK_BITS: Array<[Shared<u64>; uplink::BIT_WORDS]> = Array::with_max_entries(1, 0);
 
 /// UDP ports of the node's VXLAN devices, host byte order.
 #[map]
-static VXLAN_PORTS: HashMap<u32, u32> = HashMap::with_max_entries(MAX_VXLAN_PORTS, 0);
+static VXLAN_PORTS: HashMap<u32, Shared<u32>> = HashMap::with_max_entries(MAX_VXLAN_PORTS, 0);
 
 /// Inode number of the agent's network namespace: the one that uplinks are in.
 #[unsafe(no_mangle)]
@@ -45,25 +50,25 @@ pub(crate) fn node_netns() -> u32 {
 #[inline(always)]
 pub(crate) fn is_uplink(netns: u32, ifindex: u32) -> bool {
     let (word, bit) = uplink::bit(ifindex);
-    let may_be = UPLINK_BITS.get(0).is_some_and(|bits| bits[word] & bit != 0);
-    may_be && UPLINKS.get_ptr(uplink::key(netns, ifindex)).is_some()
+    let may_be = UPLINK_BITS
+        .value(0)
+        .is_some_and(|bits| bits[word].get() & bit != 0);
+    may_be && UPLINKS.value(uplink::key(netns, ifindex)).is_some()
 }
 
 /// Whether a bridge takes this uplink's packets, for whomever they are.
 #[inline(always)]
 pub(crate) fn is_bridged(ifindex: u32) -> bool {
-    let Some(flags) = UPLINKS.get_ptr(uplink::key(node_netns(), ifindex)) else {
-        return false;
-    };
-    // SAFETY: checked for null.
-    unsafe { *flags & uplink::BRIDGED != 0 }
+    UPLINKS
+        .value(uplink::key(node_netns(), ifindex))
+        .is_some_and(|flags| flags.get() & uplink::BRIDGED != 0)
 }
 
 /// Whether a VXLAN device of the node listens on this UDP port.
 #[inline(always)]
 pub(crate) fn is_vxlan_port(port_be: u16) -> bool {
     VXLAN_PORTS
-        .get_ptr(u32::from(u16::from_be(port_be)))
+        .value(u32::from(u16::from_be(port_be)))
         .is_some()
 }
 

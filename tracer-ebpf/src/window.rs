@@ -19,6 +19,7 @@ use tracer_common::{
 use crate::{
     emit,
     packet::Packet,
+    shared::{MapValue as _, Shared},
     socket::{RECEIVES, Socket},
 };
 
@@ -30,13 +31,16 @@ const MAX_CLOSED: u32 = 1024;
 const REPEATED_NS: u64 = 240_000_000_000;
 const BPF_NOEXIST: u64 = 1;
 
-/// Since when the window of a socket is closed, by the socket's cookie.
+/// Since when the window of a socket is closed, by the socket's cookie. Written as its element is
+/// inserted. Where the map is full, the element may be given to another socket while it is read: the
+/// record then has the time of that one.
 #[map]
-static CLOSED_WINDOWS: LruHashMap<u64, u64> = LruHashMap::with_max_entries(MAX_CLOSED, 0);
+static CLOSED_WINDOWS: LruHashMap<u64, Shared<u64>> = LruHashMap::with_max_entries(MAX_CLOSED, 0);
 
-/// When any socket last said that it had no room; 0 when that is long ago.
+/// When any socket last said that it had no room; 0 when that is long ago. All CPUs write it: of two
+/// times either is right, and a time that is lost to a 0 costs one record of a window that opens.
 #[map]
-static LAST_CLOSED: Array<u64> = Array::with_max_entries(1, 0);
+static LAST_CLOSED: Array<Shared<u64>> = Array::with_max_entries(1, 0);
 
 /// A socket sends a packet, and in it the size of its receive window.
 #[inline(always)]
@@ -58,7 +62,11 @@ fn closed(cookie: u64) {
     // SAFETY: the helper has no preconditions.
     let now_ns = unsafe { bpf_ktime_get_ns() };
     set_last_closed_ns(now_ns);
-    if CLOSED_WINDOWS.insert(cookie, now_ns, BPF_NOEXIST).is_ok() {
+    let closed_ns = Shared::new(now_ns);
+    if CLOSED_WINDOWS
+        .insert(cookie, closed_ns, BPF_NOEXIST)
+        .is_ok()
+    {
         send(WindowKind::Closed as u32, cookie, now_ns, now_ns);
     }
 }
@@ -67,8 +75,7 @@ fn closed(cookie: u64) {
 fn opened(cookie: u64) {
     // SAFETY: the helper has no preconditions.
     let now_ns = unsafe { bpf_ktime_get_ns() };
-    // SAFETY: the value is copied at once; map memory stays mapped.
-    match unsafe { CLOSED_WINDOWS.get(cookie).copied() } {
+    match CLOSED_WINDOWS.value(cookie).map(Shared::get) {
         Some(closed_ns) => {
             let _ = CLOSED_WINDOWS.remove(cookie);
             send(WindowKind::Opened as u32, cookie, now_ns, closed_ns);
@@ -80,15 +87,13 @@ fn opened(cookie: u64) {
 
 #[inline(always)]
 fn last_closed_ns() -> u64 {
-    LAST_CLOSED.get(0).copied().unwrap_or(0)
+    LAST_CLOSED.value(0).map_or(0, Shared::get)
 }
 
-/// Of two CPUs that write at once either may win: both are right.
 #[inline(always)]
 fn set_last_closed_ns(ns: u64) {
-    if let Some(last_ns) = LAST_CLOSED.get_ptr_mut(0) {
-        // SAFETY: checked for null; an aligned u64, which is written at once.
-        unsafe { last_ns.write_volatile(ns) };
+    if let Some(last_ns) = LAST_CLOSED.value(0) {
+        last_ns.set(ns);
     }
 }
 

@@ -27,6 +27,7 @@ use crate::{
     journey::{self, Opening, Place},
     output, packet, request,
     sent::Sent,
+    shared::{copy_tuple, field},
     socket::{self, CLIENT, OPAQUE},
     unread, window,
 };
@@ -58,11 +59,11 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
     let output_ns = output::take(skb);
     let sender_cookie = cookie(ctx);
     let socket = socket::find(sender_cookie);
-    if socket.as_ref().is_some_and(|socket| socket.is(OPAQUE)) {
+    if socket.is_some_and(|socket| socket.is(OPAQUE)) {
         return None;
     }
     let packet = packet::parse(ctx)?;
-    window::advertised(&packet, sender_cookie, socket.as_deref());
+    window::advertised(&packet, sender_cookie, socket);
     if !packet.may_carry_message() {
         return None;
     }
@@ -85,9 +86,10 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
         has_output_stamps: output_ns != 0,
     };
     let journey = journey::open(skb, &packet, opening)?;
-    journey.sender_cgroup = cgroup_id(ctx);
+    field!(journey, sender_cgroup).set(cgroup_id(ctx));
     journey::stamp(journey, place(ctx, Hook::CgroupEgress));
-    journey.flags |= flags | carried::copy_head(&sent, message);
+    let flags = flags | carried::copy_head(&sent, message);
+    field!(journey, flags).set_bits(flags);
     log_open(ctx, message as u8, packet.seq);
     Some(())
 }
@@ -105,20 +107,23 @@ fn receive(ctx: &SkBuffContext) -> Option<()> {
         return None;
     }
     journey::stamp(journey, place(ctx, Hook::CgroupIngress));
-    packet.tuple.copy_to(&mut journey.received);
-    journey.receiver_cgroup = cgroup_id(ctx);
-    let is_message = journey.message >= Message::Request as u8;
+    // SAFETY: a field of a value in map memory.
+    unsafe { copy_tuple(&packet.tuple, field!(journey, received).as_ptr()) };
+    field!(journey, receiver_cgroup).set(cgroup_id(ctx));
+    let message = field!(journey, message).get();
+    let is_message = message >= Message::Request as u8;
     if is_message && is_listener(ctx) && deferred::wait(skb) {
         return Some(());
     }
-    journey.receiver_cookie = cookie(ctx);
-    if is_message && let Some(socket) = socket::find_or_add(journey.receiver_cookie) {
+    let receiver_cookie = cookie(ctx);
+    field!(journey, receiver_cookie).set(receiver_cookie);
+    if is_message && let Some(socket) = socket::find_or_add(receiver_cookie) {
         unread::arrived(socket, packet.seq);
-        if journey.message == Message::Request as u8 {
+        if message == Message::Request as u8 {
             request::arrived(socket, &packet, true);
         }
     }
-    log_close(ctx, journey.stamp_count, packet.seq);
+    log_close(ctx, field!(journey, stamp_count).get(), packet.seq);
     journey::end(skb, journey, End::Socket);
     Some(())
 }

@@ -16,6 +16,7 @@ use crate::{
     journey::{self, Place},
     kernel::skb::Skb,
     output,
+    shared::field,
 };
 
 #[btf_tracepoint(function = "kfree_skb")]
@@ -24,13 +25,15 @@ fn packet_drop(ctx: BtfTracePointContext) -> i32 {
     let skb = packet.address();
     let _ = output::take(skb);
     if let Some(journey) = journey::find(skb) {
-        if !packet.may_be(journey.seq) {
+        let seq = field!(journey, seq).get();
+        if !packet.may_be(seq) {
             // The journey's own has vanished, and its address is another's now.
             count(Counter::Mismatched);
             journey::forget(skb);
             return 0;
         }
-        journey.drop_reason = ctx.arg::<u32>(2);
+        let reason = ctx.arg::<u32>(2);
+        field!(journey, drop_reason).set(reason);
         journey::stamp(
             journey,
             Place {
@@ -39,10 +42,7 @@ fn packet_drop(ctx: BtfTracePointContext) -> i32 {
                 ifindex: 0,
             },
         );
-        debug!(
-            &ctx,
-            "drop: seq {} reason {}", journey.seq, journey.drop_reason
-        );
+        debug!(&ctx, "drop: seq {} reason {}", seq, reason);
         journey::end(skb, journey, End::Dropped);
     }
     0

@@ -22,6 +22,7 @@ use crate::{
     journey::{self, Place},
     kernel::skb::Skb,
     output,
+    shared::{Shared, field},
 };
 
 /// Of a packet that is carried in another, conntrack knows that one's connection.
@@ -80,21 +81,22 @@ fn leave(skb: Skb, hook: Hook) {
     stamp(journey, hook);
     if wants_conntrack(journey)
         && let Some(connection) = skb.conntrack()
-        && connection.copy_tuples(&mut journey.conntrack)
-        && journey.conntrack.original.protocol == IPPROTO_TCP
+        && connection.copy_tuples(field!(journey, conntrack))
+        && field!(journey, conntrack.original.protocol).get() == IPPROTO_TCP
     {
-        journey.flags |= HAS_CONNTRACK;
+        field!(journey, flags).set_bits(HAS_CONNTRACK);
     }
 }
 
 /// NAT rewrites the tuples of a new connection at two hooks; afterwards they stay as they are.
 #[inline(always)]
-fn wants_conntrack(journey: &Journey) -> bool {
-    journey.flags & HAS_CONNTRACK == 0 || journey.message == Message::Syn as u8
+fn wants_conntrack(journey: &Shared<Journey>) -> bool {
+    field!(journey, flags).get() & HAS_CONNTRACK == 0
+        || field!(journey, message).get() == Message::Syn as u8
 }
 
 #[inline(always)]
-fn stamp(journey: &mut Journey, hook: Hook) {
+fn stamp(journey: &Shared<Journey>, hook: Hook) {
     journey::stamp(
         journey,
         Place {

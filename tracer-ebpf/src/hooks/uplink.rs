@@ -21,6 +21,7 @@ use crate::{
     packet::{self, SYN},
     partial,
     sent::Sent,
+    shared::field,
     socket::{self, FORWARDED, OPAQUE},
     uplink, vxlan,
 };
@@ -68,10 +69,7 @@ fn arrive<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
         begins::<HTTP2>(sender_cookie);
     }
     let known = socket::find(sender_cookie);
-    if known
-        .as_ref()
-        .is_some_and(|remote| remote.is(OPAQUE | FORWARDED))
-    {
+    if known.is_some_and(|remote| remote.is(OPAQUE | FORWARDED)) {
         return None;
     }
     let sent = Sent {
@@ -95,7 +93,8 @@ fn arrive<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
         ifindex,
     };
     journey::stamp_at(journey, place, sent.start_ns);
-    journey.flags |= flags | carried::copy_head(&sent, message);
+    let flags = flags | carried::copy_head(&sent, message);
+    field!(journey, flags).set_bits(flags);
     Some(())
 }
 

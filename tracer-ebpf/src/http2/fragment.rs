@@ -10,7 +10,7 @@ use tracer_common::{
 };
 
 use super::{LOST, Place, RECOGNISED, frame::FRAME_HEADER_BYTES};
-use crate::{count::count, emit, head::bounded, sent::Sent};
+use crate::{count::count, emit, head::bounded, sent::Sent, shared::copy_tuple};
 
 /// Most bytes of one fragment.
 pub(super) const MAX_BYTES: u32 = MAX_FRAGMENT_BYTES as u32;
@@ -32,16 +32,16 @@ struct FragmentRecord<const N: usize> {
 
 /// Sends one. Never inlined: a packet has many, and each would be checked anew.
 #[inline(never)]
-pub(super) fn send(sent: &Sent<'_>, cut: &Cut, place: &mut Place, starts_frame: bool) {
+pub(super) fn send(sent: &Sent<'_>, cut: &Cut, place: &Place, starts_frame: bool) {
     let bytes = cut.end.wrapping_sub(cut.begin);
     let mut flags = 0;
     if starts_frame {
         flags |= record::STARTS_FRAME;
     }
-    if place.flags & LOST != 0 {
+    if place.is(LOST) {
         flags |= record::LOST_BEFORE;
     }
-    if place.flags & RECOGNISED != 0 {
+    if place.is(RECOGNISED) {
         flags |= record::RECOGNISED;
     }
     let is_sent = match bytes {
@@ -50,9 +50,9 @@ pub(super) fn send(sent: &Sent<'_>, cut: &Cut, place: &mut Place, starts_frame: 
         _ => send_sized::<MAX_FRAGMENT_BYTES>(sent, cut, place, flags),
     };
     if is_sent {
-        place.flags &= !LOST;
+        place.flags.clear_bits(LOST);
     } else {
-        place.flags |= LOST;
+        place.flags.set_bits(LOST);
     }
 }
 
@@ -69,25 +69,27 @@ fn send_sized<const N: usize>(sent: &Sent<'_>, cut: &Cut, place: &Place, flags: 
         flags |= record::CUT;
         captured_bytes = MAX_BYTES;
     }
-    // SAFETY: `record` is the reserved room, and `bounded` gives at most N. It is written field by
-    // field: a whole structure would be built on the stack first.
+    // SAFETY: `record` is reserved for this program until it is submitted, and `bounded` gives at most N.
+    // It is written field by field: a whole structure would be built on the stack first.
     let failed = unsafe {
-        let header = &mut (*record).header;
-        header.kind = RecordKind::Fragment as u32;
-        header.captured_bytes = captured_bytes;
-        header.start_ns = sent.start_ns;
-        header.sender_cookie = sent.sender_cookie;
-        header.packet_seq = sent.packet.seq;
-        header.seq = cut.seq;
-        header.flags = flags;
-        header.prefix_bytes = if cut.has_header {
+        let header = &raw mut (*record).header;
+        (*header).kind = RecordKind::Fragment as u32;
+        (*header).captured_bytes = captured_bytes;
+        (*header).start_ns = sent.start_ns;
+        (*header).sender_cookie = sent.sender_cookie;
+        (*header).packet_seq = sent.packet.seq;
+        (*header).seq = cut.seq;
+        (*header).flags = flags;
+        (*header).prefix_bytes = if cut.has_header {
             FRAME_HEADER_BYTES as u8
         } else {
             0
         };
-        sent.packet.tuple.copy_to(&mut header.sent);
-        header.prefix = [0; 16];
-        header.prefix[16 - FRAME_HEADER_BYTES..].copy_from_slice(&place.header);
+        copy_tuple(&sent.packet.tuple, &raw mut (*header).sent);
+        (*header).prefix = [0; 16];
+        for (index, byte) in place.header.iter().enumerate() {
+            (*header).prefix[16 - FRAME_HEADER_BYTES + index] = byte.get();
+        }
         if captured_bytes == 0 {
             0
         } else {

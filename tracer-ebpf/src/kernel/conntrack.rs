@@ -8,6 +8,7 @@ use aya_ebpf::helpers::{
 use tracer_common::conntrack::{ConntrackTuple, ConntrackTuples};
 
 use super::offsets;
+use crate::shared::Shared;
 
 offsets!(NF_CONN_TUPLEHASH, TUPLEHASH_TUPLE);
 
@@ -40,17 +41,18 @@ impl NfConn {
 
     /// Copies both tuples to where they stay; false when they cannot be read.
     #[inline(always)]
-    pub(crate) fn copy_tuples(self, to: &mut ConntrackTuples) -> bool {
+    pub(crate) fn copy_tuples(self, to: &Shared<ConntrackTuples>) -> bool {
         let tuplehash = NF_CONN_TUPLEHASH.load() as usize;
         if tuplehash == 0 {
             // The agent found no conntrack in this kernel. The first member is another.
             return false;
         }
         let offset = tuplehash + TUPLEHASH_TUPLE.load() as usize;
-        // SAFETY: the helper checks the source address; any bytes are a valid `ConntrackTuples`.
+        // SAFETY: the helper checks the source address; any bytes are a valid `ConntrackTuples`, also
+        // those of a copy that is made while the kernel writes the tuples.
         let failed = unsafe {
             bpf_probe_read_kernel(
-                (&raw mut *to).cast(),
+                to.as_ptr().cast(),
                 size_of::<ConntrackTuples>() as u32,
                 self.0.byte_add(offset),
             )

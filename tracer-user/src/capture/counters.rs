@@ -55,6 +55,8 @@ impl Counters {
         }
     }
 
+    /// The sum over the CPUs, which count meanwhile; the kernel copies each count as one word (kernel:
+    /// bpf_long_memcpy).
     fn slot(&self, slot: u32) -> u64 {
         self.0.get(&slot, 0).map_or(0, |cpus| cpus.iter().sum())
     }

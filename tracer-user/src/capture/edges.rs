@@ -69,6 +69,8 @@ impl Edges {
             return Ok(());
         }
         let [of_counts, _] = Self::MAPS;
+        // The kernel copies the counts while programs write them. A count and the number of its window
+        // may then not belong together, and the limit is off until the next call.
         let counts = self.counts.get(&0, 0);
         let Stored(counts) = counts.map_err(|error| MapError::of(of_counts, error))?;
         let now = (now_ns >> WINDOW_BITS) as u32;

@@ -101,18 +101,32 @@ impl Sweep {
     fn sweep_before(&mut self, before_ns: u64, mut take: impl FnMut(&[u8])) {
         let mut entries = 0;
         for (place, skb) in self.keys.taken() {
-            entries += 1;
-            let Ok(stored) = self.journeys.get(&place, 0) else {
-                continue;
-            };
-            // Gone meanwhile: then the kernel has ended it after all.
-            if stored.0.start_ns < before_ns && self.keys.free(place, skb) {
+            if let Some(expired) = self.take_out(place, skb, before_ns) {
                 self.expired += 1;
-                entries -= 1;
-                take(used_bytes(&stored.0));
+                take(used_bytes(&expired));
+            } else {
+                entries += 1;
             }
         }
         self.occupancy.entries = entries;
+    }
+
+    /// The journey in a place, which is then free, if it began before `before_ns`.
+    ///
+    /// The kernel copies a value while programs may write it, so that a copy can have fields of two
+    /// journeys. The first copy only selects. It is made again once no program can find the journey:
+    /// what is then written comes from a hook that found it before.
+    fn take_out(&self, place: u32, skb: u64, before_ns: u64) -> Option<Journey> {
+        let is_old = |Stored(journey): &Stored| journey.start_ns < before_ns;
+        self.journeys.get(&place, 0).ok().filter(is_old)?;
+        // If the key has gone meanwhile, the kernel has ended the journey after all.
+        let claimed = self.keys.claim(place, skb)?;
+        let Some(Stored(journey)) = self.journeys.get(&place, 0).ok().filter(is_old) else {
+            // Another packet at the same address has begun a journey.
+            claimed.keep(skb);
+            return None;
+        };
+        Some(journey)
     }
 }
 
