@@ -7,9 +7,9 @@ use aya_ebpf::{
 use tracer_common::{RecordKind, counter::Counter, device::Device, hook::Hook};
 
 use crate::{
-    emit,
     journey::Place,
     kernel::device::NetDevice,
+    ring,
     shared::{MapValue as _, Shared},
 };
 
@@ -59,7 +59,7 @@ fn introduce(key: u64, netns: u32, ifindex: u32, device: NetDevice) {
         name: device.name(),
         link_kind: device.link_kind(),
     };
-    if !emit::send::<Device>(&record, Counter::DeviceLost) {
+    if !ring::send::<Device>(&record, Counter::DeviceLost) {
         let _ = DEVICES.remove(key);
     }
 }

@@ -11,8 +11,8 @@ use tracer_common::{
 };
 
 use crate::{
-    count::count,
-    sent::Sent,
+    counter::count,
+    first_seen::Sent,
     shared::{MapValue as _, Shared, field},
     uplink,
 };

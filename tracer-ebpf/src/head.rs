@@ -13,7 +13,7 @@ use tracer_common::{
     message::Message,
 };
 
-use crate::{count::count, emit, sent::Sent, shared::copy_tuple};
+use crate::{counter::count, first_seen::Sent, ring, shared::copy_tuple};
 
 #[repr(C)]
 struct HeadRecord<const N: usize> {
@@ -45,7 +45,7 @@ pub(crate) fn capture(sent: &Sent<'_>, piece: Piece) -> bool {
 
 #[inline(always)]
 fn capture_sized<const N: usize>(sent: &Sent<'_>, piece: Piece) -> bool {
-    let Some(mut entry) = emit::reserve::<HeadRecord<N>>(Counter::HeadLost) else {
+    let Some(mut entry) = ring::reserve::<HeadRecord<N>>(Counter::HeadLost) else {
         return false;
     };
     let record: *mut HeadRecord<N> = MaybeUninit::as_mut_ptr(&mut entry);
@@ -77,11 +77,11 @@ fn capture_sized<const N: usize>(sent: &Sent<'_>, piece: Piece) -> bool {
         )
     };
     if copied != 0 {
-        entry.discard(emit::NO_WAKEUP);
+        entry.discard(ring::NO_WAKEUP);
         count(Counter::HeadUnreadable);
         return false;
     }
-    entry.submit(emit::NO_WAKEUP);
+    entry.submit(ring::NO_WAKEUP);
     true
 }
 

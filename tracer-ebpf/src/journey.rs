@@ -28,12 +28,13 @@ use tracer_common::{
 };
 
 use crate::{
-    count::{count, hit},
-    emit, output,
+    counter::{count, hit},
+    keys::Keys,
+    output_stamps,
     packet::Packet,
+    ring,
     shared::{MapValue as _, Shared, copy_tuple, field},
     socket::{self, FORWARDED},
-    table::Keys,
 };
 
 /// The addresses of the packets whose journeys are in the places of [`JOURNEYS`]. One value, which the
@@ -102,7 +103,7 @@ pub(crate) fn open(
     begin(journey, packet, opening);
     keys.publish(place, skb);
     if opening.has_output_stamps {
-        output::adopt(journey);
+        output_stamps::adopt(journey);
     }
     Some(journey)
 }
@@ -185,7 +186,7 @@ pub(crate) fn end(skb: u64, journey: &Shared<Journey>, end: End) {
         // SAFETY: `bytes` is at most the size of the record, which has no padding. The helper that
         // reads them copies them as they are at that moment.
         let used = unsafe { core::slice::from_raw_parts(first, bytes) };
-        emit::send_and_look::<[Shared<u8>]>(used, Counter::JourneyLost);
+        ring::send_and_look::<[Shared<u8>]>(used, Counter::JourneyLost);
     }
     forget(skb);
 }

@@ -8,29 +8,29 @@
 #![no_main]
 #![feature(asm_experimental_arch)]
 
-mod carried;
-mod classify;
-mod connecting;
-mod context;
-mod count;
-mod deferred;
+mod counter;
+mod deferred_accept;
 mod device;
 mod edge;
-mod emit;
+mod failed_connect;
+mod first_seen;
 mod head;
 mod hooks;
+mod http1;
 mod http2;
 mod journey;
 mod kernel;
-mod output;
+mod keys;
+mod message;
+mod output_stamps;
 mod packet;
-mod partial;
+mod partial_head;
+mod read_tracking;
 mod request;
-mod sent;
+mod ring;
 mod shared;
 mod socket;
-mod table;
-mod unread;
+mod trace_header;
 mod uplink;
 mod vxlan;
 mod window;

@@ -10,12 +10,13 @@ use aya_ebpf::Global;
 use tracer_common::counter::Counter;
 
 use crate::{
-    classify, context,
-    count::count,
+    counter::count,
     edge,
+    first_seen::Sent,
+    http1,
     packet::Packet,
-    sent::Sent,
     socket::{ASKED, CLIENT, LEFT_OUT, PIPELINES, Socket},
+    trace_header,
 };
 
 /// What is followed besides requests with a sampled context: nothing with 0, with 1 requests without a
@@ -41,8 +42,9 @@ pub(crate) fn sent<const HTTP2: bool>(sent: &Sent<'_>, socket: &Socket, first: u
     let was_left_out = socket.is(LEFT_OUT);
     let is_pipelined = note(socket, sent.packet);
     let follow = FOLLOW.load();
-    if HTTP2 && !socket.is(PIPELINES) && !classify::is_connect(first) {
-        let is_wanted = follow == FOLLOW_ALL || context::is_wanted(sent, follow == FOLLOW_UNTRACED);
+    if HTTP2 && !socket.is(PIPELINES) && !http1::is_connect(first) {
+        let is_wanted =
+            follow == FOLLOW_ALL || trace_header::is_wanted(sent, follow == FOLLOW_UNTRACED);
         if !is_wanted {
             count(Counter::LeftOut);
         }

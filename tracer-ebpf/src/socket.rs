@@ -9,8 +9,8 @@ use aya_ebpf::{macros::map, maps::Array};
 use tracer_common::seq::after;
 
 use crate::{
+    keys::Keys,
     shared::{Cells, MapValue as _, Shared},
-    table::Keys,
 };
 
 /// Sockets remembered. Where there are more, a new one takes the place of any in its bucket.

@@ -17,8 +17,8 @@ use tracer_common::{
 };
 
 use crate::{
-    emit,
     packet::Packet,
+    ring,
     shared::{MapValue as _, Shared},
     socket::{RECEIVES, Socket},
 };
@@ -106,5 +106,5 @@ fn send(what: u32, cookie: u64, at_ns: u64, closed_ns: u64) {
         closed_ns,
         cookie,
     };
-    emit::send::<Window>(&record, Counter::WindowLost);
+    ring::send::<Window>(&record, Counter::WindowLost);
 }

@@ -20,16 +20,16 @@ use aya_log_ebpf::debug;
 use tracer_common::{counter::Counter, hook::Hook, journey::End, message::Message};
 
 use crate::{
-    carried::{self, Carried},
-    classify::{self, First},
-    count::count,
-    deferred,
+    counter::count,
+    deferred_accept,
+    first_seen::Sent,
+    http1::{self, First},
     journey::{self, Opening, Place},
-    output, packet, request,
-    sent::Sent,
+    message::{self, Carried},
+    output_stamps, packet, read_tracking, request,
     shared::{copy_tuple, field},
     socket::{self, CLIENT, OPAQUE},
-    unread, window,
+    window,
 };
 
 const PASS: i32 = 1;
@@ -56,7 +56,7 @@ fn cgroup_ingress(ctx: SkBuffContext) -> i32 {
 #[inline(always)]
 fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
     let skb = ctx.as_ptr() as u64;
-    let output_ns = output::take(skb);
+    let output_ns = output_stamps::take(skb);
     let sender_cookie = cookie(ctx);
     let socket = socket::find(sender_cookie);
     if socket.is_some_and(|socket| socket.is(OPAQUE)) {
@@ -78,7 +78,7 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
         },
         sender_cookie,
     };
-    let Carried { message, flags } = carried::message::<HTTP2>(&sent, socket)?;
+    let Carried { message, flags } = message::message::<HTTP2>(&sent, socket)?;
     let opening = Opening {
         message,
         sender_cookie: sent.sender_cookie,
@@ -88,7 +88,7 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
     let journey = journey::open(skb, &packet, opening)?;
     field!(journey, sender_cgroup).set(cgroup_id(ctx));
     journey::stamp(journey, place(ctx, Hook::CgroupEgress));
-    let flags = flags | carried::copy_head(&sent, message);
+    let flags = flags | message::copy_head(&sent, message);
     field!(journey, flags).set_bits(flags);
     log_open(ctx, message as u8, packet.seq);
     Some(())
@@ -112,13 +112,13 @@ fn receive(ctx: &SkBuffContext) -> Option<()> {
     field!(journey, receiver_cgroup).set(cgroup_id(ctx));
     let message = field!(journey, message).get();
     let is_message = message >= Message::Request as u8;
-    if is_message && is_listener(ctx) && deferred::wait(skb) {
+    if is_message && is_listener(ctx) && deferred_accept::wait(skb) {
         return Some(());
     }
     let receiver_cookie = cookie(ctx);
     field!(journey, receiver_cookie).set(receiver_cookie);
     if is_message && let Some(socket) = socket::find_or_add(receiver_cookie) {
-        unread::arrived(socket, packet.seq);
+        read_tracking::arrived(socket, packet.seq);
         if message == Message::Request as u8 {
             request::arrived(socket, &packet, true);
         }
@@ -132,7 +132,7 @@ fn receive(ctx: &SkBuffContext) -> Option<()> {
 /// be followed.
 #[inline(always)]
 fn receive_unfollowed(ctx: &SkBuffContext) -> Option<()> {
-    if ctx.len() < packet::MIN_HEADER_BYTES + classify::MIN_HEAD_BYTES {
+    if ctx.len() < packet::MIN_HEADER_BYTES + http1::MIN_HEAD_BYTES {
         return None;
     }
     let cookie = cookie(ctx);
@@ -142,7 +142,7 @@ fn receive_unfollowed(ctx: &SkBuffContext) -> Option<()> {
     }
     let packet = packet::parse(ctx)?;
     let first = First::of(ctx, &packet);
-    if classify::http1(first.word)? as u8 == Message::Request as u8 {
+    if http1::http1(first.word)? as u8 == Message::Request as u8 {
         request::arrived(socket::find_or_add(cookie)?, &packet, false);
     }
     Some(())

@@ -20,7 +20,7 @@ use tracer_common::{
     hook::Hook,
 };
 
-use crate::{connecting, count::hit, deferred, emit, kernel::sock::Sock, socket};
+use crate::{counter::hit, deferred_accept, failed_connect, kernel::sock::Sock, ring, socket};
 
 /// kernel: include/net/tcp_states.h.
 const TCP_ESTABLISHED: u32 = 1;
@@ -33,9 +33,9 @@ const TCP_CLOSE_WAIT: u32 = 8;
 fn socket_close(ctx: BtfTracePointContext) -> i32 {
     let sock = Sock::new(ctx.arg::<*const c_void>(0));
     match (ctx.arg::<u32>(1), ctx.arg::<u32>(2)) {
-        (_, TCP_SYN_SENT) => connecting::begin(sock),
-        (TCP_SYN_SENT, TCP_CLOSE) if connecting::failed(sock) => {}
-        (TCP_SYN_SENT, TCP_ESTABLISHED) => connecting::established(sock),
+        (_, TCP_SYN_SENT) => failed_connect::begin(sock),
+        (TCP_SYN_SENT, TCP_CLOSE) if failed_connect::failed(sock) => {}
+        (TCP_SYN_SENT, TCP_ESTABLISHED) => failed_connect::established(sock),
         (TCP_SYN_RECV, TCP_ESTABLISHED) => accept(sock),
         (_, state) => tell(sock, state),
     }
@@ -74,13 +74,13 @@ fn tell(sock: Sock, state: u32) {
         error: sock.error(),
         padding: 0,
     };
-    emit::send::<Close>(&record, Counter::CloseLost);
+    ring::send::<Close>(&record, Counter::CloseLost);
 }
 
 #[inline(always)]
 fn accept(sock: Sock) {
-    let skb = deferred::take();
+    let skb = deferred_accept::take();
     if skb != 0 {
-        deferred::accepted(skb, sock.peer_port_be(), sock.make_cookie());
+        deferred_accept::accepted(skb, sock.peer_port_be(), sock.make_cookie());
     }
 }

@@ -14,7 +14,7 @@ use tracer_common::hook::Hook;
 use crate::{
     device, journey,
     kernel::{device::NetDevice, skb::Skb},
-    output, uplink,
+    output_stamps, uplink,
 };
 
 #[btf_tracepoint(function = "net_dev_start_xmit")]
@@ -28,7 +28,7 @@ fn device_transmit(ctx: BtfTracePointContext) -> i32 {
             journey::leave(skb.address(), journey);
         }
     } else {
-        let _ = output::take(skb.address());
+        let _ = output_stamps::take(skb.address());
     }
     0
 }

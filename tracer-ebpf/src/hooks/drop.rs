@@ -12,10 +12,10 @@ use aya_log_ebpf::debug;
 use tracer_common::{counter::Counter, hook::Hook, journey::End};
 
 use crate::{
-    count::count,
+    counter::count,
     journey::{self, Place},
     kernel::skb::Skb,
-    output,
+    output_stamps,
     shared::field,
 };
 
@@ -23,7 +23,7 @@ use crate::{
 fn packet_drop(ctx: BtfTracePointContext) -> i32 {
     let packet = Skb::new(ctx.arg::<*const c_void>(0));
     let skb = packet.address();
-    let _ = output::take(skb);
+    let _ = output_stamps::take(skb);
     if let Some(journey) = journey::find(skb) {
         let seq = field!(journey, seq).get();
         if !packet.may_be(seq) {

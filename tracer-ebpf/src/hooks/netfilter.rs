@@ -21,7 +21,7 @@ use tracer_common::{
 use crate::{
     journey::{self, Place},
     kernel::skb::Skb,
-    output,
+    output_stamps,
     shared::{Shared, field},
 };
 
@@ -68,14 +68,14 @@ netfilter! {
 fn enter(skb: Skb, hook: Hook) {
     match journey::find(skb.address()) {
         Some(journey) => stamp(journey, hook),
-        None => output::wait(skb, hook),
+        None => output_stamps::wait(skb, hook),
     }
 }
 
 #[inline(always)]
 fn leave(skb: Skb, hook: Hook) {
     let Some(journey) = journey::find(skb.address()) else {
-        output::wait(skb, hook);
+        output_stamps::wait(skb, hook);
         return;
     };
     stamp(journey, hook);

@@ -10,7 +10,7 @@ use core::ffi::c_void;
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 
-use crate::{kernel::sock::Sock, unread};
+use crate::{kernel::sock::Sock, read_tracking};
 
 #[btf_tracepoint(function = "sock_recv_length")]
 fn socket_read(ctx: BtfTracePointContext) -> i32 {
@@ -31,6 +31,6 @@ fn report(ctx: &BtfTracePointContext) {
     let sock = Sock::new(ctx.arg::<*const c_void>(0));
     let cookie = sock.cookie();
     if cookie != 0 {
-        unread::read(cookie, || sock.copied_seq());
+        read_tracking::read(cookie, || sock.copied_seq());
     }
 }

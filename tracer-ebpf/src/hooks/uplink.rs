@@ -15,12 +15,12 @@ use aya_ebpf::{
 use tracer_common::hook::Hook;
 
 use crate::{
-    carried::{self, Carried},
+    first_seen::Sent,
     http2,
     journey::{self, Opening, Place},
+    message::{self, Carried},
     packet::{self, SYN},
-    partial,
-    sent::Sent,
+    partial_head,
     shared::field,
     socket::{self, FORWARDED, OPAQUE},
     uplink, vxlan,
@@ -79,7 +79,7 @@ fn arrive<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
         start_ns: unsafe { bpf_ktime_get_ns() },
         sender_cookie,
     };
-    let Carried { message, flags } = carried::message::<HTTP2>(&sent, known)?;
+    let Carried { message, flags } = message::message::<HTTP2>(&sent, known)?;
     let opening = Opening {
         message,
         sender_cookie,
@@ -93,7 +93,7 @@ fn arrive<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
         ifindex,
     };
     journey::stamp_at(journey, place, sent.start_ns);
-    let flags = flags | carried::copy_head(&sent, message);
+    let flags = flags | message::copy_head(&sent, message);
     field!(journey, flags).set_bits(flags);
     Some(())
 }
@@ -102,7 +102,7 @@ fn arrive<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
 /// have the same ports.
 #[inline(always)]
 fn begins<const HTTP2: bool>(sender_cookie: u64) {
-    partial::forget(sender_cookie);
+    partial_head::forget(sender_cookie);
     socket::forget(sender_cookie);
     if HTTP2 {
         http2::forget(sender_cookie);

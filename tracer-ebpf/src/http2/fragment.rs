@@ -10,7 +10,7 @@ use tracer_common::{
 };
 
 use super::{LOST, Place, RECOGNISED, frame::FRAME_HEADER_BYTES};
-use crate::{count::count, emit, head::bounded, sent::Sent, shared::copy_tuple};
+use crate::{counter::count, first_seen::Sent, head::bounded, ring, shared::copy_tuple};
 
 /// Most bytes of one fragment.
 pub(super) const MAX_BYTES: u32 = MAX_FRAGMENT_BYTES as u32;
@@ -58,7 +58,7 @@ pub(super) fn send(sent: &Sent<'_>, cut: &Cut, place: &Place, starts_frame: bool
 
 #[inline(always)]
 fn send_sized<const N: usize>(sent: &Sent<'_>, cut: &Cut, place: &Place, flags: u8) -> bool {
-    let Some(mut entry) = emit::reserve::<FragmentRecord<N>>(Counter::FragmentLost) else {
+    let Some(mut entry) = ring::reserve::<FragmentRecord<N>>(Counter::FragmentLost) else {
         return false;
     };
     let record: *mut FragmentRecord<N> = MaybeUninit::as_mut_ptr(&mut entry);
@@ -102,10 +102,10 @@ fn send_sized<const N: usize>(sent: &Sent<'_>, cut: &Cut, place: &Place, flags: 
         }
     };
     if failed != 0 {
-        entry.discard(emit::NO_WAKEUP);
+        entry.discard(ring::NO_WAKEUP);
         count(Counter::HeadUnreadable);
         return false;
     }
-    entry.submit(emit::NO_WAKEUP);
+    entry.submit(ring::NO_WAKEUP);
     true
 }

@@ -15,7 +15,7 @@ use aya_ebpf::{helpers::bpf_loop, macros::map, maps::LruHashMap};
 use tracer_common::seq::after;
 
 use crate::{
-    sent::Sent,
+    first_seen::Sent,
     shared::{Cells, MapValue as _, Shared},
 };
 pub(crate) use upgrade::switches;

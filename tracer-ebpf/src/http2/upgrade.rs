@@ -8,7 +8,7 @@ use core::ffi::c_void;
 use aya_ebpf::helpers::bpf_loop;
 
 use super::{HTTP2, Place};
-use crate::sent::Sent;
+use crate::first_seen::Sent;
 
 /// Bytes looked at: real heads of such a response have some 80.
 const MAX_HEAD_BYTES: u32 = 1024;

@@ -6,7 +6,8 @@
 mod clock;
 mod counters;
 mod device_record;
-mod edges;
+mod edge;
+mod journey_table;
 mod legacy_iptables;
 mod netlink;
 mod nfnetlink;
@@ -14,18 +15,17 @@ pub mod recording;
 mod ring;
 mod rtnetlink;
 mod rule_changes;
-mod sweep;
 
 pub use clock::sample as clock_sample;
 pub use counters::{Counters, Totals};
 pub use device_record::device_record;
-pub use edges::Edges;
+pub use edge::Edges;
+pub use journey_table::{Occupancy, Sweep};
 pub use legacy_iptables::{LegacyError, LegacyIptables, TableInfo};
 pub use nfnetlink::{Nfnetlink, NfnetlinkError};
 pub use ring::{Ring, RingError};
 pub use rtnetlink::{Rtnetlink, RtnetlinkError};
 pub use rule_changes::RuleChanges;
-pub use sweep::{Occupancy, Sweep};
 
 /// A map that the programs share with user space cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -14,7 +14,7 @@ use aya::maps::MapData;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use tracer_common::journey::MAX_JOURNEYS;
 
-/// The two words that are no address of a packet, as `table.rs` of the programs defines them: a free
+/// The two words that are no address of a packet, as `keys.rs` of the programs defines them: a free
 /// place, and one that is being written.
 const FREE: u64 = 0;
 const BUSY: u64 = u64::MAX;

@@ -11,7 +11,7 @@ use aya_ebpf::{
 };
 use tracer_common::counter::Counter;
 
-use crate::count::count;
+use crate::counter::count;
 
 /// 4 MiB: about 60 ms of 30,000 followed exchanges a second.
 const RING_BYTES: u32 = 4 << 20;

@@ -18,9 +18,9 @@ use tracer_common::{
 };
 
 use crate::{
-    count::hit,
-    emit,
+    counter::hit,
     kernel::sock::Sock,
+    ring,
     shared::{Cells, MapValue as _, Shared},
 };
 
@@ -102,7 +102,7 @@ pub(crate) fn failed(sock: Sock) -> bool {
         tuple: Tuple::ZERO,
     };
     sock.copy_tuple(&mut record.tuple);
-    emit::send::<FailedConnect>(&record, Counter::FailedConnectLost);
+    ring::send::<FailedConnect>(&record, Counter::FailedConnectLost);
     let _ = CONNECTING.remove(cookie);
     true
 }

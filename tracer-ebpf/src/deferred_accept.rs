@@ -11,9 +11,9 @@ use aya_ebpf::{macros::map, maps::PerCpuArray};
 use tracer_common::journey::End;
 
 use crate::{
-    journey,
+    journey, read_tracking,
     shared::{MapValue as _, Shared, field},
-    socket, unread,
+    socket,
 };
 
 /// The packet that waits: the address of its sk_buff, or 0.
@@ -51,7 +51,7 @@ pub(crate) fn accepted(skb: u64, client_port_be: u16, cookie: u64) {
     }
     field!(journey, receiver_cookie).set(cookie);
     if let Some(socket) = socket::find_or_add(cookie) {
-        unread::arrived(socket, field!(journey, seq).get());
+        read_tracking::arrived(socket, field!(journey, seq).get());
     }
     journey::end(skb, journey, End::Socket);
 }

@@ -7,8 +7,8 @@ use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_ns};
 use tracer_common::{RecordKind, counter::Counter, hook::Hook, read::Read, seq::after};
 
 use crate::{
-    count::hit,
-    emit,
+    counter::hit,
+    ring,
     socket::{self, RECEIVES, Socket},
 };
 
@@ -48,7 +48,7 @@ pub(crate) fn read(cookie: u64, read_seq: impl FnOnce() -> Option<u32>) {
         tgid: (bpf_get_current_pid_tgid() >> 32) as u32,
         padding: 0,
     };
-    emit::send::<Read>(&record, Counter::ReadLost);
+    ring::send::<Read>(&record, Counter::ReadLost);
     // Only this hook writes the field after the first value, under the socket's lock.
     socket.reported_seq.set(read_seq);
     if socket.is_over() {

@@ -15,9 +15,9 @@ use aya_ebpf::{
 };
 
 use crate::{
-    classify,
+    first_seen::Sent,
     head::bounded,
-    sent::Sent,
+    http1,
     shared::{Cells, MapValue as _, Shared},
 };
 
@@ -142,7 +142,7 @@ fn another_follows(scan: &Scan, end: u32, length: u32, payload_bytes: u32) -> bo
         return false;
     }
     let first = u64::from_be(scan.word(end));
-    end + 8 > length || classify::http1(first).is_some()
+    end + 8 > length || http1::http1(first).is_some()
 }
 
 /// Some words, or fewer bytes up to the end of a line: the callback of `bpf_loop`.

@@ -7,11 +7,11 @@ use tracer_common::{
 };
 
 use crate::{
-    classify::{self, First},
+    first_seen::Sent,
     head::{self, Piece},
-    http2, partial,
+    http1::{self, First},
+    http2, partial_head,
     request::{self, Answer},
-    sent::Sent,
     socket::{self, HTTP1, PARTIAL, Socket},
 };
 
@@ -36,7 +36,7 @@ pub(crate) fn message<const HTTP2: bool>(
     sent: &Sent<'_>,
     known: Option<&'static Socket>,
 ) -> Option<Carried> {
-    if let Some(handshake) = classify::handshake(sent.packet) {
+    if let Some(handshake) = http1::handshake(sent.packet) {
         return Some(Carried::plain(handshake));
     }
     let flags = known.map_or(0, |socket| socket.flags.get());
@@ -44,8 +44,8 @@ pub(crate) fn message<const HTTP2: bool>(
         return headers(sent);
     }
     let first = First::of(sent.ctx, sent.packet);
-    let Some(head) = classify::http1(first.word) else {
-        if flags & PARTIAL != 0 && partial::go_on(sent) {
+    let Some(head) = http1::http1(first.word) else {
+        if flags & PARTIAL != 0 && partial_head::go_on(sent) {
             return None;
         }
         if !HTTP2 || (flags & HTTP1 != 0 && !first.is_preface()) {
@@ -65,7 +65,7 @@ pub(crate) fn message<const HTTP2: bool>(
         return match request::sent::<HTTP2>(sent, socket, first.word) {
             Answer::LeaveOut => None,
             answer => {
-                partial::begin(sent, socket);
+                partial_head::begin(sent, socket);
                 Some(Carried {
                     message: head,
                     flags: answer.flags(),

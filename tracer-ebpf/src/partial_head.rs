@@ -8,8 +8,8 @@ use aya_ebpf::{macros::map, maps::LruHashMap};
 use tracer_common::head::MAX_HEAD_BYTES;
 
 use crate::{
+    first_seen::Sent,
     head::{self, Piece},
-    sent::Sent,
     shared::{Cells, MapValue as _, Shared},
     socket::{PARTIAL as IN_PIECES, Socket},
 };
