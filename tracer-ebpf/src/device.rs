@@ -7,7 +7,7 @@ use aya_ebpf::{
 use tracer_common::{RecordKind, counter::Counter, device::Device, hook::Hook};
 
 use crate::{
-    journey::Place,
+    journey::HookPoint,
     kernel::device::NetDevice,
     ring,
     shared::{MapValue as _, Shared},
@@ -27,9 +27,9 @@ static DEVICES: LruHashMap<u64, u8> = LruHashMap::with_max_entries(MAX_DEVICES, 
 #[map]
 static DEVICE_CACHE: PerCpuArray<Shared<u64>> = PerCpuArray::with_max_entries(CACHE_SLOTS, 0);
 
-/// The place of a stamp at `device`; tells user space of the device if it is new.
+/// A hook at `device`, which is reported to the agent if it is new.
 #[inline(always)]
-pub(crate) fn place(hook: Hook, device: NetDevice) -> Place {
+pub(crate) fn hook_point(hook: Hook, device: NetDevice) -> HookPoint {
     let netns = device.netns();
     let ifindex = device.ifindex();
     let key = u64::from(netns) << 32 | u64::from(ifindex);
@@ -39,7 +39,7 @@ pub(crate) fn place(hook: Hook, device: NetDevice) -> Place {
         cached.set(key);
         introduce(key, netns, ifindex, device);
     }
-    Place {
+    HookPoint {
         hook,
         netns,
         ifindex,

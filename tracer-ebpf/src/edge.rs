@@ -12,7 +12,7 @@ use tracer_common::{
 
 use crate::{
     counter::count,
-    first_seen::Sent,
+    first_seen::FirstSeen,
     shared::{MapValue as _, Shared, field},
     uplink,
 };
@@ -31,18 +31,18 @@ static EDGE_LIMIT: Array<Shared<u32>> = Array::with_max_entries(1, 0);
 
 /// Counts a request; whether it is one too many.
 #[inline(always)]
-pub(crate) fn sheds(sent: &Sent<'_>) -> bool {
+pub(crate) fn sheds(seen: &FirstSeen<'_>) -> bool {
     let limit = EDGE_LIMIT.value(0).map_or(0, Shared::get);
     let Some(counts) = EDGE_COUNTS.value(0) else {
         return false;
     };
     // The client's port says nothing of who asks.
     let hash = uplink::hash(
-        &sent.packet.tuple,
-        u32::from(sent.packet.tuple.destination_port_be),
+        &seen.packet.tuple,
+        u32::from(seen.packet.tuple.destination_port_be),
     );
     let edge = field!(counts, edges[hash as usize & (EDGES - 1)]);
-    let window = (sent.start_ns >> WINDOW_BITS) as u32;
+    let window = (seen.start_ns >> WINDOW_BITS) as u32;
     let counted_window = field!(edge, window).get();
     let mut asked = field!(edge, asked).get();
     let mut asked_before = field!(edge, asked_before).get();

@@ -1,14 +1,24 @@
-//! A packet at the sending socket, or where it arrives from another node.
+//! A packet where this node first sees it: at the socket that sends it, or where it arrives from
+//! another node.
 
-use aya_ebpf::programs::SkBuffContext;
+use aya_ebpf::{EbpfContext as _, programs::SkBuffContext};
 
 use crate::packet::Packet;
 
-/// What the hook that opens journeys knows of a packet.
-pub(crate) struct Sent<'a> {
+/// What the hook that may open a journey has of a packet.
+pub(crate) struct FirstSeen<'a> {
     pub(crate) ctx: &'a SkBuffContext,
     pub(crate) packet: &'a Packet,
     /// When it left the socket, or arrived.
     pub(crate) start_ns: u64,
+    /// The cookie of the sending socket, or the one that stands in for it.
     pub(crate) sender_cookie: u64,
+}
+
+impl FirstSeen<'_> {
+    /// The address of the sk_buff: what a journey is found by.
+    #[inline(always)]
+    pub(crate) fn skb(&self) -> u64 {
+        self.ctx.as_ptr() as u64
+    }
 }

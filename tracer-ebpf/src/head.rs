@@ -13,7 +13,7 @@ use tracer_common::{
     message::Message,
 };
 
-use crate::{counter::count, first_seen::Sent, ring, shared::copy_tuple};
+use crate::{counter::count, first_seen::FirstSeen, ring, shared::copy_tuple};
 
 #[repr(C)]
 struct HeadRecord<const N: usize> {
@@ -34,22 +34,22 @@ pub(crate) enum Piece {
 ///
 /// Never inlined: what it keeps on the stack is added to its caller's only while it runs.
 #[inline(never)]
-pub(crate) fn capture(sent: &Sent<'_>, piece: Piece) -> bool {
-    match sent.packet.payload_bytes {
-        0..=512 => capture_sized::<512>(sent, piece),
-        513..=1024 => capture_sized::<1024>(sent, piece),
-        1025..=4096 => capture_sized::<4096>(sent, piece),
-        _ => capture_sized::<MAX_HEAD_BYTES>(sent, piece),
+pub(crate) fn capture(seen: &FirstSeen<'_>, piece: Piece) -> bool {
+    match seen.packet.payload_bytes {
+        0..=512 => capture_sized::<512>(seen, piece),
+        513..=1024 => capture_sized::<1024>(seen, piece),
+        1025..=4096 => capture_sized::<4096>(seen, piece),
+        _ => capture_sized::<MAX_HEAD_BYTES>(seen, piece),
     }
 }
 
 #[inline(always)]
-fn capture_sized<const N: usize>(sent: &Sent<'_>, piece: Piece) -> bool {
+fn capture_sized<const N: usize>(seen: &FirstSeen<'_>, piece: Piece) -> bool {
     let Some(mut entry) = ring::reserve::<HeadRecord<N>>(Counter::HeadLost) else {
         return false;
     };
     let record: *mut HeadRecord<N> = MaybeUninit::as_mut_ptr(&mut entry);
-    let packet = sent.packet;
+    let packet = seen.packet;
     let captured_bytes = bounded::<N>(packet.payload_bytes);
     let message = match piece {
         Piece::Response => Message::Response,
@@ -61,8 +61,8 @@ fn capture_sized<const N: usize>(sent: &Sent<'_>, piece: Piece) -> bool {
         let header = &raw mut (*record).header;
         (*header).kind = RecordKind::Head as u32;
         (*header).captured_bytes = captured_bytes;
-        (*header).start_ns = sent.start_ns;
-        (*header).sender_cookie = sent.sender_cookie;
+        (*header).start_ns = seen.start_ns;
+        (*header).sender_cookie = seen.sender_cookie;
         (*header).seq = packet.seq;
         (*header).ack = packet.ack;
         (*header).payload_bytes = packet.payload_bytes;
@@ -70,7 +70,7 @@ fn capture_sized<const N: usize>(sent: &Sent<'_>, piece: Piece) -> bool {
         (*header).continues = matches!(piece, Piece::Continued) as u8;
         copy_tuple(&packet.tuple, &raw mut (*header).sent);
         bpf_skb_load_bytes(
-            sent.ctx.as_ptr(),
+            seen.ctx.as_ptr(),
             packet.payload_offset,
             (&raw mut (*record).bytes).cast(),
             captured_bytes,

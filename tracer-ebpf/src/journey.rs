@@ -8,9 +8,9 @@
 //! Who else accesses a journey while a hook does:
 //! - No other hook of its packet: one CPU at a time handles a packet, so that its hooks follow each
 //!   other. Interrupts find other packets, and so other journeys.
-//! - The agent reads it when it is older than 5 s, and then takes its place from its key. A packet that
+//! - The agent reads it when it is older than 5 s, and then takes its slot from its key. A packet that
 //!   reaches a hook at that moment adds to a record that is being copied.
-//! - The next journey of the place, if the agent has freed it between the look-up and the last store of
+//! - The next journey of the slot, if the agent has freed it between the look-up and the last store of
 //!   such a hook. One stamp or field is then written into the record of another message.
 //!
 //! All of these write integers in cells ([`Shared`]). The worst result is a wrong time in one record,
@@ -29,8 +29,8 @@ use tracer_common::{
 
 use crate::{
     counter::{count, hit},
+    first_seen::FirstSeen,
     keys::Keys,
-    output_stamps,
     packet::Packet,
     ring,
     shared::{MapValue as _, Shared, copy_tuple, field},
@@ -45,12 +45,25 @@ static JOURNEY_KEYS: Array<Keys<MAX_JOURNEYS>> = Array::with_max_entries(1, BPF_
 #[map]
 static JOURNEYS: Array<Shared<Journey>> = Array::with_max_entries(MAX_JOURNEYS as u32, 0);
 
-/// Where a stamp was taken.
+/// A hook, and the device that it sees a packet on.
 #[derive(Clone, Copy)]
-pub(crate) struct Place {
+pub(crate) struct HookPoint {
     pub(crate) hook: Hook,
+    /// Inode number of the device's network namespace; 0 where the hook has no device.
     pub(crate) netns: u32,
+    /// The device, within `netns`; 0 where the hook has none.
     pub(crate) ifindex: u32,
+}
+
+impl HookPoint {
+    #[inline(always)]
+    pub(crate) const fn without_device(hook: Hook) -> Self {
+        Self {
+            hook,
+            netns: 0,
+            ifindex: 0,
+        }
+    }
 }
 
 /// The journey of the packet at this address, if it is of interest.
@@ -65,59 +78,43 @@ fn keys() -> Option<&'static Keys<MAX_JOURNEYS>> {
 }
 
 #[inline(always)]
-fn at(place: u32) -> Option<&'static Shared<Journey>> {
-    JOURNEYS.value(place)
-}
-
-/// What a journey begins with, besides its packet.
-#[derive(Clone, Copy)]
-pub(crate) struct Opening {
-    pub(crate) message: Message,
-    pub(crate) sender_cookie: u64,
-    /// When the packet left its socket, or arrived.
-    pub(crate) start_ns: u64,
-    /// The node sent the packet itself, and its first stamps wait.
-    pub(crate) has_output_stamps: bool,
+fn at(slot: u32) -> Option<&'static Shared<Journey>> {
+    JOURNEYS.value(slot)
 }
 
 /// Begins the journey of a packet. Where all places of its bucket are taken it has none, and that is
 /// counted.
 #[inline(always)]
-pub(crate) fn open(
-    skb: u64,
-    packet: &Packet,
-    opening: Opening,
-) -> Option<&'static Shared<Journey>> {
+pub(crate) fn open(seen: &FirstSeen<'_>, message: Message) -> Option<&'static Shared<Journey>> {
+    let skb = seen.skb();
     let keys = keys()?;
-    let mut place = keys.find(skb);
-    if place < MAX_JOURNEYS as u32 && keys.reclaim(place, skb) {
+    let mut slot = keys.find(skb);
+    if slot < MAX_JOURNEYS as u32 && keys.reclaim(slot, skb) {
         count(Counter::Replaced);
     } else {
-        place = keys.claim(skb);
+        slot = keys.claim(skb);
     }
-    let Some(journey) = at(place) else {
+    let Some(journey) = at(slot) else {
         count(Counter::OpenFailed);
         return None;
     };
     count(Counter::Opened);
-    begin(journey, packet, opening);
-    keys.publish(place, skb);
-    if opening.has_output_stamps {
-        output_stamps::adopt(journey);
-    }
+    begin(journey, seen, message);
+    keys.publish(slot, skb);
     Some(journey)
 }
 
 /// Writes all that comes before the stamps, but for what conntrack knows: a flag says whether it does.
 #[inline(always)]
-fn begin(journey: &Shared<Journey>, packet: &Packet, opening: Opening) {
+fn begin(journey: &Shared<Journey>, seen: &FirstSeen<'_>, message: Message) {
+    let packet = seen.packet;
     field!(journey, kind).set(RecordKind::Journey as u32);
-    field!(journey, message).set(opening.message as u8);
+    field!(journey, message).set(message as u8);
     field!(journey, end).set(End::Expired as u8);
     field!(journey, stamp_count).set(0);
     field!(journey, flags).set(0);
-    field!(journey, start_ns).set(opening.start_ns);
-    field!(journey, sender_cookie).set(opening.sender_cookie);
+    field!(journey, start_ns).set(seen.start_ns);
+    field!(journey, sender_cookie).set(seen.sender_cookie);
     field!(journey, receiver_cookie).set(0);
     field!(journey, sender_cgroup).set(0);
     field!(journey, receiver_cgroup).set(0);
@@ -134,15 +131,15 @@ fn begin(journey: &Shared<Journey>, packet: &Packet, opening: Opening) {
 
 /// Adds a stamp.
 #[inline(always)]
-pub(crate) fn stamp(journey: &Shared<Journey>, place: Place) {
+pub(crate) fn stamp(journey: &Shared<Journey>, point: HookPoint) {
     // SAFETY: the helper has no preconditions.
-    stamp_at(journey, place, unsafe { bpf_ktime_get_ns() });
+    stamp_at(journey, point, unsafe { bpf_ktime_get_ns() });
 }
 
 /// Adds a stamp that was taken at `at_ns`.
 #[inline(always)]
-pub(crate) fn stamp_at(journey: &Shared<Journey>, place: Place, at_ns: u64) {
-    hit(place.hook);
+pub(crate) fn stamp_at(journey: &Shared<Journey>, point: HookPoint, at_ns: u64) {
+    hit(point.hook);
     let index = usize::from(field!(journey, stamp_count).get());
     if index >= MAX_STAMPS {
         field!(journey, flags).set_bits(STAMPS_CUT);
@@ -155,11 +152,11 @@ pub(crate) fn stamp_at(journey: &Shared<Journey>, place: Place, at_ns: u64) {
     } else {
         elapsed_ns as u32
     });
-    field!(stamp, netns).set(place.netns);
-    field!(stamp, ifindex).set(place.ifindex);
+    field!(stamp, netns).set(point.netns);
+    field!(stamp, ifindex).set(point.ifindex);
     // SAFETY: the hook and its padding are one aligned word of the stamp.
     let hook = unsafe { Shared::at(field!(stamp, hook).as_ptr().cast::<u32>()) };
-    hook.set(u32::from_ne_bytes([place.hook as u8, 0, 0, 0]));
+    hook.set(u32::from_ne_bytes([point.hook as u8, 0, 0, 0]));
     field!(journey, stamp_count).set(index as u8 + 1);
 }
 
@@ -209,9 +206,9 @@ pub(crate) fn leave(skb: u64, journey: &Shared<Journey>) {
 #[inline(always)]
 pub(crate) fn forget(skb: u64) {
     if let Some(keys) = keys() {
-        let place = keys.find(skb);
-        if place < MAX_JOURNEYS as u32 {
-            keys.free(place, skb);
+        let slot = keys.find(skb);
+        if slot < MAX_JOURNEYS as u32 {
+            keys.free(slot, skb);
         }
     }
 }

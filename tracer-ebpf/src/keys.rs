@@ -1,14 +1,14 @@
-//! Places of a fixed table, found by a key of 64 bits.
+//! Slots of a fixed table, found by a key of 64 bits.
 //!
-//! In: addresses of packets, cookies of sockets. Out: the number of a place in an array, which holds
+//! In: addresses of packets, cookies of sockets. Out: the number of a slot in an array, which holds
 //! what is known of it. A hash map of the kernel takes a call, a lock and a copy of the whole value for
-//! each of what is done here by a few loads of one line of cache. A key prefers one place, and has the
+//! each of what is done here by a few loads of one line of cache. A key prefers one slot, and has the
 //! choice among the [`WAYS`] of its bucket.
 //!
 //! All CPUs, and for journeys the agent, read and write the keys at the same time, each as one word.
-//! A place changes hands by [`Shared::exchange`]: from [`FREE`] to [`BUSY`] by the one that claims it,
+//! A slot changes hands by [`Shared::exchange`]: from [`FREE`] to [`BUSY`] by the one that claims it,
 //! from a key to [`BUSY`] or [`FREE`] by the one that takes it from that key. Only the holder of a
-//! `BUSY` place publishes a key in it. [`Keys::claim_any`] alone takes a place without asking: what
+//! `BUSY` slot publishes a key in it. [`Keys::claim_any`] alone takes a slot without asking: what
 //! its loser may still write there is documented at `Socket`.
 
 use core::arch::asm;
@@ -17,21 +17,21 @@ use aya_ebpf::helpers::bpf_get_prandom_u32;
 
 use crate::shared::{Cells, Shared};
 
-/// Places of a bucket; their keys are a line of cache on most processors.
+/// Slots of a bucket; their keys are a line of cache on most processors.
 pub(crate) const WAYS: u32 = 8;
-/// No key: the place is free.
+/// No key: the slot is free.
 const FREE: u64 = 0;
-/// No key either: somebody is writing what belongs to the place.
+/// No key either: somebody is writing what belongs to the slot.
 const BUSY: u64 = u64::MAX;
 
-/// The keys of `N` places, a power of two.
+/// The keys of `N` slots, a power of two.
 #[repr(C)]
 pub(crate) struct Keys<const N: usize>([Shared<u64>; N]);
 
 // SAFETY: cells in a row.
 unsafe impl<const N: usize> Cells for Keys<N> {}
 
-/// Whether a word is the mark of a place without a key. It is a key of nothing: a socket has no cookie
+/// Whether a word is the mark of a slot without a key. It is a key of nothing: a socket has no cookie
 /// 0, but where the kernel counts cookies down the first one is 2^64 - 1.
 #[inline(always)]
 const fn is_reserved(word: u64) -> bool {
@@ -39,8 +39,8 @@ const fn is_reserved(word: u64) -> bool {
 }
 
 impl<const N: usize> Keys<N> {
-    /// The place of a key, or `N`: an `Option` would be a register that the verifier does not know.
-    /// A [reserved](is_reserved) word has none, though it is in many: what belongs to a free place is
+    /// The slot of a key, or `N`: an `Option` would be a register that the verifier does not know.
+    /// A [reserved](is_reserved) word has none, though it is in many: what belongs to a free slot is
     /// of a packet or socket that is gone, and to a busy one, half written.
     #[inline(always)]
     pub(crate) fn find(&self, key: u64) -> u32 {
@@ -65,18 +65,18 @@ impl<const N: usize> Keys<N> {
         self.find_in(first, key)
     }
 
-    /// A place of the key's bucket that was free and is nobody's until it is [published](Self::publish), or `N`.
+    /// A slot of the key's bucket that was free and is nobody's until it is [published](Self::publish), or `N`.
     #[inline(always)]
     pub(crate) fn claim(&self, key: u64) -> u32 {
         if is_reserved(key) {
             return N as u32;
         }
-        let mut place = Self::preferred(key);
-        if self.load(place) != FREE {
-            place = self.find_in(Self::bucket(place), FREE);
+        let mut slot = Self::preferred(key);
+        if self.load(slot) != FREE {
+            slot = self.find_in(Self::bucket(slot), FREE);
         }
-        if place < N as u32 && self.cell(place).exchange(FREE, BUSY) {
-            place
+        if slot < N as u32 && self.cell(slot).exchange(FREE, BUSY) {
+            slot
         } else {
             // The bucket is full, or another CPU was faster, which is as rare.
             N as u32
@@ -99,15 +99,15 @@ impl<const N: usize> Keys<N> {
         if found == 0 {
             return N as u32;
         }
-        let place = Self::bounded(first + lowest_bit(found));
-        if self.load(place) == key {
-            place
+        let slot = Self::bounded(first + lowest_bit(found));
+        if self.load(slot) == key {
+            slot
         } else {
             N as u32
         }
     }
 
-    /// As [`Self::claim`], but takes any place of a full bucket.
+    /// As [`Self::claim`], but takes any slot of a full bucket.
     #[inline(always)]
     pub(crate) fn claim_any(&self, key: u64) -> u32 {
         let free = self.claim(key);
@@ -121,32 +121,32 @@ impl<const N: usize> Keys<N> {
         any
     }
 
-    /// Takes a place from its key, to write it anew; whether it still was that key's.
+    /// Takes a slot from its key, to write it anew; whether it still was that key's.
     #[inline(always)]
-    pub(crate) fn reclaim(&self, place: u32, key: u64) -> bool {
-        self.cell(place).exchange(key, BUSY)
+    pub(crate) fn reclaim(&self, slot: u32, key: u64) -> bool {
+        self.cell(slot).exchange(key, BUSY)
     }
 
-    /// Frees a place if it still is that key's.
+    /// Frees a slot if it still is that key's.
     #[inline(always)]
-    pub(crate) fn free(&self, place: u32, key: u64) {
-        self.cell(place).exchange(key, FREE);
+    pub(crate) fn free(&self, slot: u32, key: u64) {
+        self.cell(slot).exchange(key, FREE);
     }
 
-    /// Publishes what was written in a claimed place: it belongs to `key`.
+    /// Publishes what was written in a claimed slot: it belongs to `key`.
     #[inline(always)]
-    pub(crate) fn publish(&self, place: u32, key: u64) {
-        self.cell(place).set(key);
-    }
-
-    #[inline(always)]
-    fn load(&self, place: u32) -> u64 {
-        self.0[place as usize & (N - 1)].get()
+    pub(crate) fn publish(&self, slot: u32, key: u64) {
+        self.cell(slot).set(key);
     }
 
     #[inline(always)]
-    fn cell(&self, place: u32) -> &Shared<u64> {
-        &self.0[Self::bounded(place) as usize & (N - 1)]
+    fn load(&self, slot: u32) -> u64 {
+        self.0[slot as usize & (N - 1)].get()
+    }
+
+    #[inline(always)]
+    fn cell(&self, slot: u32) -> &Shared<u64> {
+        &self.0[Self::bounded(slot) as usize & (N - 1)]
     }
 
     /// Where a key is if nothing else is there. The factor is 2^32 divided by the golden ratio.
@@ -156,22 +156,22 @@ impl<const N: usize> Keys<N> {
         low_word(key).wrapping_mul(0x9e37_79b9) >> (32 - N.trailing_zeros())
     }
 
-    /// A place, which the compiler knows to be one and so would not mask. The verifier of 6.1 knows no more
+    /// A slot, which the compiler knows to be one and so would not mask. The verifier of 6.1 knows no more
     /// of a sum of bits than that it is a number.
     #[inline(always)]
-    fn bounded(place: u32) -> u32 {
-        let mut place = u64::from(place);
+    fn bounded(slot: u32) -> u32 {
+        let mut slot = u64::from(slot);
         // SAFETY: arithmetic on one register.
         unsafe {
-            asm!("{0} &= {1}", inout(reg) place, const N - 1, options(pure, nomem, nostack));
+            asm!("{0} &= {1}", inout(reg) slot, const N - 1, options(pure, nomem, nostack));
         }
-        place as u32
+        slot as u32
     }
 
-    /// The first place of the bucket that a place is in.
+    /// The first slot of the bucket that a slot is in.
     #[inline(always)]
-    const fn bucket(place: u32) -> u32 {
-        place & !(WAYS - 1)
+    const fn bucket(slot: u32) -> u32 {
+        slot & !(WAYS - 1)
     }
 }
 

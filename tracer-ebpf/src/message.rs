@@ -7,7 +7,7 @@ use tracer_common::{
 };
 
 use crate::{
-    first_seen::Sent,
+    first_seen::FirstSeen,
     head::{self, Piece},
     http1::{self, First},
     http2, partial_head,
@@ -33,39 +33,39 @@ impl Carried {
 /// connection that is known to be HTTP/2 is asked first: its bodies may look like anything.
 #[inline(always)]
 pub(crate) fn message<const HTTP2: bool>(
-    sent: &Sent<'_>,
+    seen: &FirstSeen<'_>,
     known: Option<&'static Socket>,
 ) -> Option<Carried> {
-    if let Some(handshake) = http1::handshake(sent.packet) {
+    if let Some(handshake) = http1::handshake(seen.packet) {
         return Some(Carried::plain(handshake));
     }
     let flags = known.map_or(0, |socket| socket.flags.get());
-    if HTTP2 && flags & HTTP1 == 0 && http2::is_known(sent.sender_cookie) {
-        return headers(sent);
+    if HTTP2 && flags & HTTP1 == 0 && http2::is_known(seen.sender_cookie) {
+        return headers(seen);
     }
-    let first = First::of(sent.ctx, sent.packet);
+    let first = First::of(seen.ctx, seen.packet);
     let Some(head) = http1::http1(first.word) else {
-        if flags & PARTIAL != 0 && partial_head::go_on(sent) {
+        if flags & PARTIAL != 0 && partial_head::go_on(seen) {
             return None;
         }
         if !HTTP2 || (flags & HTTP1 != 0 && !first.is_preface()) {
             return None;
         }
-        let socket = remembered(known, sent.sender_cookie)?;
-        if !http2::recognise(sent) {
+        let socket = remembered(known, seen.sender_cookie)?;
+        if !http2::recognise(seen) {
             socket.sends_other();
             return None;
         }
         socket.flags.clear_bits(HTTP1);
-        return headers(sent);
+        return headers(seen);
     };
-    let socket = remembered(known, sent.sender_cookie)?;
+    let socket = remembered(known, seen.sender_cookie)?;
     socket.speaks_http1();
     if head as u8 == Message::Request as u8 {
-        return match request::sent::<HTTP2>(sent, socket, first.word) {
+        return match request::sent::<HTTP2>(seen, socket, first.word) {
             Answer::LeaveOut => None,
             answer => {
-                partial_head::begin(sent, socket);
+                partial_head::begin(seen, socket);
                 Some(Carried {
                     message: head,
                     flags: answer.flags(),
@@ -78,7 +78,7 @@ pub(crate) fn message<const HTTP2: bool>(
     }
     if HTTP2 && first.switches() {
         socket.flags.clear_bits(HTTP1);
-        if http2::switches(sent) && http2::follow(sent) {
+        if http2::switches(seen) && http2::follow(seen) {
             // The answer follows in the packet that announces it.
             return Some(Carried::plain(Message::Headers));
         }
@@ -96,8 +96,8 @@ fn remembered(known: Option<&'static Socket>, cookie: u64) -> Option<&'static So
 }
 
 #[inline(always)]
-fn headers(sent: &Sent<'_>) -> Option<Carried> {
-    http2::follow(sent).then_some(Carried::plain(Message::Headers))
+fn headers(seen: &FirstSeen<'_>) -> Option<Carried> {
+    http2::follow(seen).then_some(Carried::plain(Message::Headers))
 }
 
 impl Answer {
@@ -112,10 +112,10 @@ impl Answer {
 
 /// Copies the head of HTTP/1 that a packet starts with; the flags of its journey.
 #[inline(always)]
-pub(crate) fn copy_head(sent: &Sent<'_>, message: Message) -> u8 {
+pub(crate) fn copy_head(seen: &FirstSeen<'_>, message: Message) -> u8 {
     let copied = match message {
-        Message::Request => head::capture(sent, Piece::Request),
-        Message::Response => head::capture(sent, Piece::Response),
+        Message::Request => head::capture(seen, Piece::Request),
+        Message::Response => head::capture(seen, Piece::Response),
         _ => true,
     };
     if copied { 0 } else { HEAD_LOST }

@@ -12,7 +12,7 @@ use tracer_common::{
 };
 
 use crate::{
-    journey::{Place, stamp_at},
+    journey::{HookPoint, stamp_at},
     kernel::{conntrack::NfConn, skb::Skb},
     shared::{Cells, MapValue as _, Shared, field},
 };
@@ -104,12 +104,7 @@ pub(crate) fn adopt(journey: &Shared<Journey>) {
     for (hook, at_ns) in HOOKS.into_iter().zip(&waiting.at_ns) {
         let at_ns = at_ns.get();
         if at_ns != 0 {
-            let place = Place {
-                hook,
-                netns: 0,
-                ifindex: 0,
-            };
-            stamp_at(journey, place, at_ns);
+            stamp_at(journey, HookPoint::without_device(hook), at_ns);
         }
     }
     let conntrack = waiting.conntrack.get();

@@ -8,7 +8,7 @@ use aya_ebpf::{macros::map, maps::LruHashMap};
 use tracer_common::head::MAX_HEAD_BYTES;
 
 use crate::{
-    first_seen::Sent,
+    first_seen::FirstSeen,
     head::{self, Piece},
     shared::{Cells, MapValue as _, Shared},
     socket::{PARTIAL as IN_PIECES, Socket},
@@ -37,12 +37,12 @@ static PARTIAL: LruHashMap<u64, Partial> = LruHashMap::with_max_entries(MAX_SOCK
 
 /// The head of a request has been copied. Remembers the socket if the head may go on.
 #[inline(always)]
-pub(crate) fn begin(sent: &Sent<'_>, socket: &Socket) {
-    let packet = sent.packet;
-    if packet.payload_bytes >= MAX_HEAD_BYTES as u32 || ends_with_blank_line(sent) {
+pub(crate) fn begin(seen: &FirstSeen<'_>, socket: &Socket) {
+    let packet = seen.packet;
+    if packet.payload_bytes >= MAX_HEAD_BYTES as u32 || ends_with_blank_line(seen) {
         if socket.is(IN_PIECES) {
             socket.flags.clear_bits(IN_PIECES);
-            let _ = PARTIAL.remove(sent.sender_cookie);
+            let _ = PARTIAL.remove(seen.sender_cookie);
         }
         return;
     }
@@ -52,24 +52,24 @@ pub(crate) fn begin(sent: &Sent<'_>, socket: &Socket) {
         left_bytes: Shared::new(MAX_HEAD_BYTES as u32 - packet.payload_bytes),
     };
     // A failure leaves a head that is cut, and says so.
-    let _ = PARTIAL.insert(sent.sender_cookie, partial, 0);
+    let _ = PARTIAL.insert(seen.sender_cookie, partial, 0);
 }
 
 /// Copies the next piece of a head; whether this packet was looked at as one.
 #[inline(always)]
-pub(crate) fn go_on(sent: &Sent<'_>) -> bool {
-    let Some(partial) = PARTIAL.value(sent.sender_cookie) else {
+pub(crate) fn go_on(seen: &FirstSeen<'_>) -> bool {
+    let Some(partial) = PARTIAL.value(seen.sender_cookie) else {
         return false;
     };
-    let packet = sent.packet;
+    let packet = seen.packet;
     if partial.next_seq.get() != packet.seq {
         // Sent again, or not seen: the head stays as it is.
         return true;
     }
-    head::capture(sent, Piece::Continued);
+    head::capture(seen, Piece::Continued);
     let left_bytes = partial.left_bytes.get();
-    if packet.payload_bytes >= left_bytes || ends_with_blank_line(sent) {
-        let _ = PARTIAL.remove(sent.sender_cookie);
+    if packet.payload_bytes >= left_bytes || ends_with_blank_line(seen) {
+        let _ = PARTIAL.remove(seen.sender_cookie);
         return true;
     }
     let next_seq = packet.seq.wrapping_add(packet.payload_bytes);
@@ -85,11 +85,11 @@ pub(crate) fn forget(sender_cookie: u64) {
 }
 
 #[inline(always)]
-fn ends_with_blank_line(sent: &Sent<'_>) -> bool {
-    let packet = sent.packet;
+fn ends_with_blank_line(seen: &FirstSeen<'_>) -> bool {
+    let packet = seen.packet;
     let end = packet.payload_offset + packet.payload_bytes;
     packet.payload_bytes >= 4
-        && sent
+        && seen
             .ctx
             .load::<u32>((end - 4) as usize)
             .is_ok_and(|last| last == BLANK_LINE)

@@ -12,7 +12,7 @@ use tracer_common::counter::Counter;
 use crate::{
     counter::count,
     edge,
-    first_seen::Sent,
+    first_seen::FirstSeen,
     http1,
     packet::Packet,
     socket::{ASKED, CLIENT, LEFT_OUT, PIPELINES, Socket},
@@ -38,17 +38,17 @@ pub(crate) enum Answer {
 /// A socket sends a request; `first` are its first bytes. Without HTTP/2 the kernel is too old for the
 /// loop over the head, and everything is followed.
 #[inline(always)]
-pub(crate) fn sent<const HTTP2: bool>(sent: &Sent<'_>, socket: &Socket, first: u64) -> Answer {
+pub(crate) fn sent<const HTTP2: bool>(seen: &FirstSeen<'_>, socket: &Socket, first: u64) -> Answer {
     let was_left_out = socket.is(LEFT_OUT);
-    let is_pipelined = note(socket, sent.packet);
+    let is_pipelined = note(socket, seen.packet);
     let follow = FOLLOW.load();
     if HTTP2 && !socket.is(PIPELINES) && !http1::is_connect(first) {
         let is_wanted =
-            follow == FOLLOW_ALL || trace_header::is_wanted(sent, follow == FOLLOW_UNTRACED);
+            follow == FOLLOW_ALL || trace_header::is_wanted(seen, follow == FOLLOW_UNTRACED);
         if !is_wanted {
             count(Counter::LeftOut);
         }
-        if !is_wanted || edge::sheds(sent) {
+        if !is_wanted || edge::sheds(seen) {
             socket.flags.set_bits(CLIENT | LEFT_OUT);
             return Answer::LeaveOut;
         }

@@ -1,7 +1,7 @@
 //! What is remembered of each socket that speaks HTTP, or may.
 //!
-//! In: a socket's cookie, or the stand-in for one on another node. Out: its place, which the hooks write.
-//! One look-up answers all that a packet has to be asked before it is read. A place is given up when its
+//! In: a socket's cookie, or the stand-in for one on another node. Out: its slot, which the hooks write.
+//! One look-up answers all that a packet has to be asked before it is read. A slot is given up when its
 //! socket closes, or for another socket where there are too many; what follows from its loss is said at
 //! each field.
 
@@ -13,7 +13,7 @@ use crate::{
     shared::{Cells, MapValue as _, Shared},
 };
 
-/// Sockets remembered. Where there are more, a new one takes the place of any in its bucket.
+/// Sockets remembered. Where there are more, a new one takes the slot of any in its bucket.
 const MAX_SOCKETS: usize = 131_072;
 /// Messages after which a socket that has neither sent nor received one of HTTP is left alone.
 const MAX_OTHERS: u32 = 64;
@@ -47,8 +47,8 @@ const CLOSED: u32 = 512;
 /// Egress, ingress, reads and closes of one socket can run on several CPUs at the same time, and an
 /// interrupt can bring a packet of the socket whose program it interrupts. The last store of a cell is
 /// what stays, and a flag that is set between the load and the store of another is lost, which costs
-/// at most what the loss of the place does. A program that found a socket may store into its place
-/// after the place was given to another: that one then has a flag or a number which is not its own, and
+/// at most what the loss of the slot does. A program that found a socket may store into its slot
+/// after the slot was given to another: that one then has a flag or a number which is not its own, and
 /// messages of it may be left out, or followed in vain, until its next request. The agent does not
 /// access sockets.
 #[repr(C)]
@@ -123,15 +123,15 @@ pub(crate) fn find(cookie: u64) -> Option<&'static Socket> {
 #[inline(always)]
 pub(crate) fn find_or_add(cookie: u64) -> Option<&'static Socket> {
     let keys = keys()?;
-    let place = keys.find(cookie);
-    if place < MAX_SOCKETS as u32 {
-        return at(place);
+    let slot = keys.find(cookie);
+    if slot < MAX_SOCKETS as u32 {
+        return at(slot);
     }
-    let place = keys.claim_any(cookie);
-    let socket = at(place)?;
+    let slot = keys.claim_any(cookie);
+    let socket = at(slot)?;
     socket.flags.set(0);
     socket.others.set(0);
-    keys.publish(place, cookie);
+    keys.publish(slot, cookie);
     Some(socket)
 }
 
@@ -151,9 +151,9 @@ pub(crate) fn closed(cookie: u64) {
 #[inline(always)]
 pub(crate) fn forget(cookie: u64) {
     if let Some(keys) = keys() {
-        let place = keys.find(cookie);
-        if place < MAX_SOCKETS as u32 {
-            keys.free(place, cookie);
+        let slot = keys.find(cookie);
+        if slot < MAX_SOCKETS as u32 {
+            keys.free(slot, cookie);
         }
     }
 }
@@ -164,6 +164,6 @@ fn keys() -> Option<&'static Keys<MAX_SOCKETS>> {
 }
 
 #[inline(always)]
-fn at(place: u32) -> Option<&'static Socket> {
-    SOCKETS.value(place)
+fn at(slot: u32) -> Option<&'static Socket> {
+    SOCKETS.value(slot)
 }

@@ -15,7 +15,7 @@ use aya_ebpf::{
 };
 
 use crate::{
-    first_seen::Sent,
+    first_seen::FirstSeen,
     head::bounded,
     http1,
     shared::{Cells, MapValue as _, Shared},
@@ -76,26 +76,26 @@ const MAX_STEPS: u32 = 256;
 ///
 /// Never inlined: what it keeps on the stack is added to its caller's only while it runs.
 #[inline(never)]
-pub(crate) fn is_wanted(sent: &Sent<'_>, without_context: bool) -> bool {
+pub(crate) fn is_wanted(seen: &FirstSeen<'_>, without_context: bool) -> bool {
     let Some(scan) = HEAD.value(0) else {
         return true;
     };
     if !scan.is_used.exchange(0, 1) {
         return true;
     }
-    let is_wanted = look(sent, scan, without_context);
+    let is_wanted = look(seen, scan, without_context);
     scan.is_used.set(0);
     is_wanted
 }
 
 #[inline(always)]
-fn look(sent: &Sent<'_>, scan: &'static Scan, without_context: bool) -> bool {
-    let packet = sent.packet;
+fn look(seen: &FirstSeen<'_>, scan: &'static Scan, without_context: bool) -> bool {
+    let packet = seen.packet;
     let length = bounded::<MAX_BYTES>(packet.payload_bytes);
     // SAFETY: `length` is at most the size of the array.
     let failed = unsafe {
         bpf_skb_load_bytes(
-            sent.ctx.as_ptr(),
+            seen.ctx.as_ptr(),
             packet.payload_offset,
             scan.bytes.as_ptr().cast(),
             length,

@@ -22,9 +22,9 @@ use tracer_common::{counter::Counter, hook::Hook, journey::End, message::Message
 use crate::{
     counter::count,
     deferred_accept,
-    first_seen::Sent,
+    first_seen::FirstSeen,
     http1::{self, First},
-    journey::{self, Opening, Place},
+    journey::{self, HookPoint},
     message::{self, Carried},
     output_stamps, packet, read_tracking, request,
     shared::{copy_tuple, field},
@@ -67,7 +67,7 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
     if !packet.may_carry_message() {
         return None;
     }
-    let sent = Sent {
+    let seen = FirstSeen {
         ctx,
         packet: &packet,
         start_ns: if output_ns == 0 {
@@ -78,17 +78,14 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
         },
         sender_cookie,
     };
-    let Carried { message, flags } = message::message::<HTTP2>(&sent, socket)?;
-    let opening = Opening {
-        message,
-        sender_cookie: sent.sender_cookie,
-        start_ns: sent.start_ns,
-        has_output_stamps: output_ns != 0,
-    };
-    let journey = journey::open(skb, &packet, opening)?;
+    let Carried { message, flags } = message::message::<HTTP2>(&seen, socket)?;
+    let journey = journey::open(&seen, message)?;
+    if output_ns != 0 {
+        output_stamps::adopt(journey);
+    }
     field!(journey, sender_cgroup).set(cgroup_id(ctx));
-    journey::stamp(journey, place(ctx, Hook::CgroupEgress));
-    let flags = flags | message::copy_head(&sent, message);
+    journey::stamp(journey, hook_point(ctx, Hook::CgroupEgress));
+    let flags = flags | message::copy_head(&seen, message);
     field!(journey, flags).set_bits(flags);
     log_open(ctx, message as u8, packet.seq);
     Some(())
@@ -106,7 +103,7 @@ fn receive(ctx: &SkBuffContext) -> Option<()> {
         journey::forget(skb);
         return None;
     }
-    journey::stamp(journey, place(ctx, Hook::CgroupIngress));
+    journey::stamp(journey, hook_point(ctx, Hook::CgroupIngress));
     // SAFETY: a field of a value in map memory.
     unsafe { copy_tuple(&packet.tuple, field!(journey, received).as_ptr()) };
     field!(journey, receiver_cgroup).set(cgroup_id(ctx));
@@ -149,8 +146,8 @@ fn receive_unfollowed(ctx: &SkBuffContext) -> Option<()> {
 }
 
 #[inline(always)]
-fn place(ctx: &SkBuffContext, hook: Hook) -> Place {
-    Place {
+fn hook_point(ctx: &SkBuffContext, hook: Hook) -> HookPoint {
+    HookPoint {
         hook,
         netns: 0,
         // SAFETY: the context of a cgroup_skb program is a `__sk_buff`.

@@ -22,9 +22,9 @@ fn device_transmit(ctx: BtfTracePointContext) -> i32 {
     let skb = Skb::new(ctx.arg::<*const c_void>(0));
     if let Some(journey) = journey::find(skb.address()) {
         let device = NetDevice::new(ctx.arg::<*const c_void>(1));
-        let place = device::place(Hook::DeviceTransmit, device);
-        journey::stamp(journey, place);
-        if uplink::is_uplink(place.netns, place.ifindex) {
+        let point = device::hook_point(Hook::DeviceTransmit, device);
+        journey::stamp(journey, point);
+        if uplink::is_uplink(point.netns, point.ifindex) {
             journey::leave(skb.address(), journey);
         }
     } else {
@@ -37,7 +37,8 @@ fn device_transmit(ctx: BtfTracePointContext) -> i32 {
 fn device_receive(ctx: BtfTracePointContext) -> i32 {
     let skb = Skb::new(ctx.arg::<*const c_void>(0));
     if let Some(journey) = journey::find(skb.address()) {
-        journey::stamp(journey, device::place(Hook::DeviceReceive, skb.device()));
+        let point = device::hook_point(Hook::DeviceReceive, skb.device());
+        journey::stamp(journey, point);
     }
     0
 }

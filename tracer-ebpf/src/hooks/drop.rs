@@ -13,7 +13,7 @@ use tracer_common::{counter::Counter, hook::Hook, journey::End};
 
 use crate::{
     counter::count,
-    journey::{self, Place},
+    journey::{self, HookPoint},
     kernel::skb::Skb,
     output_stamps,
     shared::field,
@@ -34,14 +34,7 @@ fn packet_drop(ctx: BtfTracePointContext) -> i32 {
         }
         let reason = ctx.arg::<u32>(2);
         field!(journey, drop_reason).set(reason);
-        journey::stamp(
-            journey,
-            Place {
-                hook: Hook::PacketDrop,
-                netns: 0,
-                ifindex: 0,
-            },
-        );
+        journey::stamp(journey, HookPoint::without_device(Hook::PacketDrop));
         debug!(&ctx, "drop: seq {} reason {}", seq, reason);
         journey::end(skb, journey, End::Dropped);
     }

@@ -19,7 +19,7 @@ use tracer_common::{
 };
 
 use crate::{
-    journey::{self, Place},
+    journey::{self, HookPoint},
     kernel::skb::Skb,
     output_stamps,
     shared::{Shared, field},
@@ -97,12 +97,5 @@ fn wants_conntrack(journey: &Shared<Journey>) -> bool {
 
 #[inline(always)]
 fn stamp(journey: &Shared<Journey>, hook: Hook) {
-    journey::stamp(
-        journey,
-        Place {
-            hook,
-            netns: 0,
-            ifindex: 0,
-        },
-    );
+    journey::stamp(journey, HookPoint::without_device(hook));
 }

@@ -15,9 +15,9 @@ use aya_ebpf::{
 use tracer_common::hook::Hook;
 
 use crate::{
-    first_seen::Sent,
+    first_seen::FirstSeen,
     http2,
-    journey::{self, Opening, Place},
+    journey::{self, HookPoint},
     message::{self, Carried},
     packet::{self, SYN},
     partial_head,
@@ -72,28 +72,22 @@ fn arrive<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
     if known.is_some_and(|remote| remote.is(OPAQUE | FORWARDED)) {
         return None;
     }
-    let sent = Sent {
+    let seen = FirstSeen {
         ctx,
         packet: &packet,
         // SAFETY: the helper has no preconditions.
         start_ns: unsafe { bpf_ktime_get_ns() },
         sender_cookie,
     };
-    let Carried { message, flags } = message::message::<HTTP2>(&sent, known)?;
-    let opening = Opening {
-        message,
-        sender_cookie,
-        start_ns: sent.start_ns,
-        has_output_stamps: false,
-    };
-    let journey = journey::open(skb, &packet, opening)?;
-    let place = Place {
+    let Carried { message, flags } = message::message::<HTTP2>(&seen, known)?;
+    let journey = journey::open(&seen, message)?;
+    let point = HookPoint {
         hook: Hook::UplinkReceive,
         netns: uplink::node_netns(),
         ifindex,
     };
-    journey::stamp_at(journey, place, sent.start_ns);
-    let flags = flags | message::copy_head(&sent, message);
+    journey::stamp_at(journey, point, seen.start_ns);
+    let flags = flags | message::copy_head(&seen, message);
     field!(journey, flags).set_bits(flags);
     Some(())
 }

@@ -9,8 +9,11 @@ use tracer_common::{
     fragment::{self as record, Fragment, MAX_FRAGMENT_BYTES},
 };
 
-use super::{LOST, Place, RECOGNISED, frame::FRAME_HEADER_BYTES};
-use crate::{counter::count, first_seen::Sent, head::bounded, ring, shared::copy_tuple};
+use super::{
+    cursor::{FrameCursor, LOST, RECOGNISED},
+    frame::FRAME_HEADER_BYTES,
+};
+use crate::{counter::count, first_seen::FirstSeen, head::bounded, ring, shared::copy_tuple};
 
 /// Most bytes of one fragment.
 pub(super) const MAX_BYTES: u32 = MAX_FRAGMENT_BYTES as u32;
@@ -20,7 +23,7 @@ pub(super) struct Cut {
     pub(super) begin: u32,
     pub(super) end: u32,
     pub(super) seq: u32,
-    /// The frame header is in [`Place::header`], and precedes the bytes.
+    /// The frame header is in [`FrameCursor::header`], and precedes the bytes.
     pub(super) has_header: bool,
 }
 
@@ -32,32 +35,37 @@ struct FragmentRecord<const N: usize> {
 
 /// Sends one. Never inlined: a packet has many, and each would be checked anew.
 #[inline(never)]
-pub(super) fn send(sent: &Sent<'_>, cut: &Cut, place: &Place, starts_frame: bool) {
+pub(super) fn send(seen: &FirstSeen<'_>, cut: &Cut, cursor: &FrameCursor, starts_frame: bool) {
     let bytes = cut.end.wrapping_sub(cut.begin);
     let mut flags = 0;
     if starts_frame {
         flags |= record::STARTS_FRAME;
     }
-    if place.is(LOST) {
+    if cursor.is(LOST) {
         flags |= record::LOST_BEFORE;
     }
-    if place.is(RECOGNISED) {
+    if cursor.is(RECOGNISED) {
         flags |= record::RECOGNISED;
     }
     let is_sent = match bytes {
-        0..=256 => send_sized::<256>(sent, cut, place, flags),
-        257..=2048 => send_sized::<2048>(sent, cut, place, flags),
-        _ => send_sized::<MAX_FRAGMENT_BYTES>(sent, cut, place, flags),
+        0..=256 => send_sized::<256>(seen, cut, cursor, flags),
+        257..=2048 => send_sized::<2048>(seen, cut, cursor, flags),
+        _ => send_sized::<MAX_FRAGMENT_BYTES>(seen, cut, cursor, flags),
     };
     if is_sent {
-        place.flags.clear_bits(LOST);
+        cursor.flags.clear_bits(LOST);
     } else {
-        place.flags.set_bits(LOST);
+        cursor.flags.set_bits(LOST);
     }
 }
 
 #[inline(always)]
-fn send_sized<const N: usize>(sent: &Sent<'_>, cut: &Cut, place: &Place, flags: u8) -> bool {
+fn send_sized<const N: usize>(
+    seen: &FirstSeen<'_>,
+    cut: &Cut,
+    cursor: &FrameCursor,
+    flags: u8,
+) -> bool {
     let Some(mut entry) = ring::reserve::<FragmentRecord<N>>(Counter::FragmentLost) else {
         return false;
     };
@@ -75,9 +83,9 @@ fn send_sized<const N: usize>(sent: &Sent<'_>, cut: &Cut, place: &Place, flags: 
         let header = &raw mut (*record).header;
         (*header).kind = RecordKind::Fragment as u32;
         (*header).captured_bytes = captured_bytes;
-        (*header).start_ns = sent.start_ns;
-        (*header).sender_cookie = sent.sender_cookie;
-        (*header).packet_seq = sent.packet.seq;
+        (*header).start_ns = seen.start_ns;
+        (*header).sender_cookie = seen.sender_cookie;
+        (*header).packet_seq = seen.packet.seq;
         (*header).seq = cut.seq;
         (*header).flags = flags;
         (*header).prefix_bytes = if cut.has_header {
@@ -85,17 +93,17 @@ fn send_sized<const N: usize>(sent: &Sent<'_>, cut: &Cut, place: &Place, flags: 
         } else {
             0
         };
-        copy_tuple(&sent.packet.tuple, &raw mut (*header).sent);
+        copy_tuple(&seen.packet.tuple, &raw mut (*header).sent);
         (*header).prefix = [0; 16];
-        for (index, byte) in place.header.iter().enumerate() {
+        for (index, byte) in cursor.header.iter().enumerate() {
             (*header).prefix[16 - FRAME_HEADER_BYTES + index] = byte.get();
         }
         if captured_bytes == 0 {
             0
         } else {
             bpf_skb_load_bytes(
-                sent.ctx.as_ptr(),
-                sent.packet.payload_offset + cut.begin,
+                seen.ctx.as_ptr(),
+                seen.packet.payload_offset + cut.begin,
                 (&raw mut (*record).bytes).cast(),
                 bounded::<N>(captured_bytes),
             )

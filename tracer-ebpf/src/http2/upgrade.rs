@@ -7,8 +7,8 @@ use core::ffi::c_void;
 
 use aya_ebpf::helpers::bpf_loop;
 
-use super::{HTTP2, Place};
-use crate::first_seen::Sent;
+use super::cursor::{self, FrameCursor};
+use crate::first_seen::FirstSeen;
 
 /// Bytes looked at: real heads of such a response have some 80.
 const MAX_HEAD_BYTES: u32 = 1024;
@@ -21,7 +21,7 @@ const SWITCHING: u32 = u32::from_ne_bytes(*b"101 ");
 const STATUS_BYTES: u32 = 4;
 
 struct Scan<'a> {
-    sent: &'a Sent<'a>,
+    seen: &'a FirstSeen<'a>,
     /// Where the head ends; 0 as long as that was not seen.
     end: u32,
     is_h2c: bool,
@@ -35,14 +35,14 @@ const STOP: u64 = 1;
 ///
 /// Never inlined: what it keeps on the stack is added to its caller's only while it runs.
 #[inline(never)]
-pub(crate) fn switches(sent: &Sent<'_>) -> bool {
-    let packet = sent.packet;
-    if packet.payload_bytes < STATUS_OFFSET + STATUS_BYTES || word(sent, STATUS_OFFSET) != SWITCHING
+pub(crate) fn switches(seen: &FirstSeen<'_>) -> bool {
+    let packet = seen.packet;
+    if packet.payload_bytes < STATUS_OFFSET + STATUS_BYTES || word(seen, STATUS_OFFSET) != SWITCHING
     {
         return false;
     }
     let mut scan = Scan {
-        sent,
+        seen,
         end: 0,
         is_h2c: false,
     };
@@ -59,18 +59,18 @@ pub(crate) fn switches(sent: &Sent<'_>) -> bool {
         return false;
     }
     let next_seq = packet.seq.wrapping_add(scan.end);
-    let place = Place::new(next_seq, next_seq, 0);
-    HTTP2.insert(sent.sender_cookie, place, 0).is_ok() && scan.end < packet.payload_bytes
+    let cursor = FrameCursor::new(next_seq, next_seq, 0);
+    cursor::insert(seen.sender_cookie, &cursor) && scan.end < packet.payload_bytes
 }
 
 /// One byte: the callback of `bpf_loop`.
 extern "C" fn look(offset: u32, scan: *mut c_void) -> u64 {
     // SAFETY: `switches` above passes its own `Scan`, and nobody else holds it.
     let scan = unsafe { &mut *scan.cast::<Scan<'_>>() };
-    if offset + 4 > scan.sent.packet.payload_bytes {
+    if offset + 4 > scan.seen.packet.payload_bytes {
         return STOP;
     }
-    match word(scan.sent, offset) {
+    match word(scan.seen, offset) {
         BLANK_LINE => {
             scan.end = offset + 4;
             STOP
@@ -85,7 +85,7 @@ extern "C" fn look(offset: u32, scan: *mut c_void) -> u64 {
 
 /// Four bytes of the payload; 0 where they cannot be read.
 #[inline(always)]
-fn word(sent: &Sent<'_>, offset: u32) -> u32 {
-    let at = sent.packet.payload_offset + offset;
-    sent.ctx.load(at as usize).unwrap_or(0)
+fn word(seen: &FirstSeen<'_>, offset: u32) -> u32 {
+    let at = seen.packet.payload_offset + offset;
+    seen.ctx.load(at as usize).unwrap_or(0)
 }
