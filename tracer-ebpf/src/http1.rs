@@ -59,7 +59,7 @@ impl First {
 /// A head of HTTP/1: the first eight bytes of a payload against RFC 9110's methods (section 9), PATCH
 /// (RFC 5789) and the status line of HTTP/1 (RFC 9112 section 4).
 #[inline(always)]
-pub(crate) fn http1(first: u64) -> Option<Message> {
+pub(crate) fn message(first: u64) -> Option<Message> {
     if starts_with(first, b"HTTP/1.") {
         return Some(Message::Response);
     }

@@ -8,6 +8,7 @@
 #![no_main]
 #![feature(asm_experimental_arch)]
 
+mod bpf_loop;
 mod counter;
 mod deferred_accept;
 mod device;
@@ -24,6 +25,7 @@ mod keys;
 mod message;
 mod output_stamps;
 mod packet;
+mod packet_bytes;
 mod partial_head;
 mod read_tracking;
 mod request;

@@ -44,7 +44,7 @@ pub(crate) fn message<const HTTP2: bool>(
         return headers(seen);
     }
     let first = First::of(seen.ctx, seen.packet);
-    let Some(head) = http1::http1(first.word) else {
+    let Some(head) = http1::message(first.word) else {
         if flags & PARTIAL != 0 && partial_head::go_on(seen) {
             return None;
         }
@@ -78,7 +78,7 @@ pub(crate) fn message<const HTTP2: bool>(
     }
     if HTTP2 && first.switches() {
         socket.flags.clear_bits(HTTP1);
-        if http2::switches(seen) && http2::follow(seen) {
+        if http2::begin_after_101(seen) && http2::follow(seen) {
             // The answer follows in the packet that announces it.
             return Some(Carried::plain(Message::Headers));
         }
@@ -114,8 +114,8 @@ impl Answer {
 #[inline(always)]
 pub(crate) fn copy_head(seen: &FirstSeen<'_>, message: Message) -> u8 {
     let copied = match message {
-        Message::Request => head::capture(seen, Piece::Request),
-        Message::Response => head::capture(seen, Piece::Response),
+        Message::Request => head::send(seen, Piece::Request),
+        Message::Response => head::send(seen, Piece::Response),
         _ => true,
     };
     if copied { 0 } else { HEAD_LOST }

@@ -66,7 +66,7 @@ pub(crate) fn go_on(seen: &FirstSeen<'_>) -> bool {
         // Sent again, or not seen: the head stays as it is.
         return true;
     }
-    head::capture(seen, Piece::Continued);
+    head::send(seen, Piece::Continued);
     let left_bytes = partial.left_bytes.get();
     if packet.payload_bytes >= left_bytes || ends_with_blank_line(seen) {
         let _ = PARTIAL.remove(seen.sender_cookie);

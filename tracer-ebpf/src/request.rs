@@ -44,7 +44,7 @@ pub(crate) fn sent<const HTTP2: bool>(seen: &FirstSeen<'_>, socket: &Socket, fir
     let follow = FOLLOW.load();
     if HTTP2 && !socket.is(PIPELINES) && !http1::is_connect(first) {
         let is_wanted =
-            follow == FOLLOW_ALL || trace_header::is_wanted(seen, follow == FOLLOW_UNTRACED);
+            follow == FOLLOW_ALL || trace_header::is_followed(seen, follow == FOLLOW_UNTRACED);
         if !is_wanted {
             count(Counter::LeftOut);
         }

@@ -139,7 +139,7 @@ fn receive_unfollowed(ctx: &SkBuffContext) -> Option<()> {
     }
     let packet = packet::parse(ctx)?;
     let first = First::of(ctx, &packet);
-    if http1::http1(first.word)? as u8 == Message::Request as u8 {
+    if http1::message(first.word)? as u8 == Message::Request as u8 {
         request::arrived(socket::find_or_add(cookie)?, &packet, false);
     }
     Some(())

@@ -1,9 +1,9 @@
-//! Follows HTTP/2 frame boundaries in one direction of a connection, and cuts out the frames that
-//! tell of requests and responses. DATA is stepped over and never copied.
+//! Follows the frame boundaries of HTTP/2 in one direction of a connection, and copies the frames that
+//! carry requests and responses. DATA is stepped over and never copied.
 //!
-//! A connection is known by its preface, or recognised in the middle by what its frames look like.
-//! Where the boundary is lost (more frames in one packet than the loop is long, bytes that were
-//! not seen) the next fragment says so, and the boundary is looked for again.
+//! A connection is recognised by its preface, or in the middle by the shape of its frames. The boundary
+//! is lost where bytes were not seen, or where a packet has more frames than the loop has turns. It is
+//! then searched for again, and the next fragment carries a flag.
 
 mod cursor;
 mod fragment;
@@ -12,5 +12,5 @@ mod upgrade;
 mod walk;
 
 pub(crate) use cursor::{forget, is_known};
-pub(crate) use upgrade::switches;
+pub(crate) use upgrade::begin_after_101;
 pub(crate) use walk::{follow, recognise};

@@ -1,24 +1,27 @@
-//! Steps over the frames of a packet.
+//! Walks over the frames of a packet and copies those that user space needs.
 
-use core::ffi::c_void;
+use core::ops::ControlFlow;
 
-use aya_ebpf::helpers::bpf_loop;
 use tracer_common::seq::after;
 
 use super::{
-    cursor::{self, ADRIFT, COPYING, FrameCursor, LOST, NO_RUN, RECOGNISED},
-    fragment::{self, Cut},
+    cursor::{self, COPYING, FrameCursor, LOST, NO_RUN, OUT_OF_SYNC, RECOGNISED},
+    fragment::{self, PayloadRange},
     frame::{self, FRAME_HEADER_BYTES, Frame},
 };
-use crate::first_seen::FirstSeen;
+use crate::{
+    bpf_loop::{self, Turn},
+    first_seen::FirstSeen,
+};
 
-/// Frames of one packet. A packet of 64 KiB full of smaller ones than real peers send has more.
+/// Frames of one packet. Only a packet of 64 KiB full of smaller frames than real peers send has more.
 const MAX_FRAMES: u32 = 512;
-/// kernel memory order of `PRI * HTTP/2.0\r\n` (RFC 9113 section 3.4), the rest is `\r\nSM\r\n\r\n`.
+/// In memory order (RFC 9113 section 3.4); `\r\nSM\r\n\r\n` follows.
 const PREFACE: [u8; 16] = *b"PRI * HTTP/2.0\r\n";
 const PREFACE_BYTES: u32 = 24;
 
-/// Begins to follow a connection whose packet starts with the preface, or looks like frames.
+/// Begins to follow a connection if the packet starts with the preface or has the shape of frames;
+/// whether it does.
 #[inline(always)]
 pub(crate) fn recognise(seen: &FirstSeen<'_>) -> bool {
     let packet = seen.packet;
@@ -42,7 +45,8 @@ fn starts_with_preface(seen: &FirstSeen<'_>) -> bool {
             .is_ok_and(|first| u128::from_ne_bytes(first) == u128::from_ne_bytes(PREFACE))
 }
 
-/// Walks over the frames of a packet; whether HEADERS start in it, or may have when it was first sent.
+/// Walks over the frames of a packet. Whether HEADERS start in it; for a packet that is sent again,
+/// whether they may.
 ///
 /// Never inlined: what it keeps on the stack is added to its caller's only while it runs.
 #[inline(never)]
@@ -52,10 +56,11 @@ pub(crate) fn follow(seen: &FirstSeen<'_>) -> bool {
     };
     let end_seq = seen.packet.seq.wrapping_add(seen.packet.payload_bytes);
     if !after(end_seq, cursor.seen_seq.get()) {
-        // Sent again: its frames are known, and user space knows whether HEADERS are among them.
+        // Sent again. Its frames were copied before, and user space finds out whether HEADERS are among
+        // them.
         return true;
     }
-    let Some(begin) = begin(seen, cursor) else {
+    let Some(begin) = first_new_byte(seen, cursor) else {
         return false;
     };
     let Some(begin) = rest_of_frame(seen, cursor, begin) else {
@@ -64,22 +69,21 @@ pub(crate) fn follow(seen: &FirstSeen<'_>) -> bool {
     walk(seen, cursor, begin)
 }
 
-/// The offset of the first byte that is new; `None` where the boundary is not to be found in the
-/// packet.
+/// The offset of the first byte that is new; `None` if the boundary is not found in the packet.
 #[inline(always)]
-fn begin(seen: &FirstSeen<'_>, cursor: &FrameCursor) -> Option<u32> {
+fn first_new_byte(seen: &FirstSeen<'_>, cursor: &FrameCursor) -> Option<u32> {
     let packet = seen.packet;
-    let end_seq = packet.seq.wrapping_add(packet.payload_bytes);
     let seen_seq = cursor.seen_seq.get();
     if after(packet.seq, seen_seq) {
-        cursor.flags.set_bits(ADRIFT | LOST);
+        cursor.flags.set_bits(OUT_OF_SYNC | LOST);
     }
+    let end_seq = packet.seq.wrapping_add(packet.payload_bytes);
     cursor.seen_seq.set(end_seq);
-    if cursor.is(ADRIFT) {
+    if cursor.is(OUT_OF_SYNC) {
         if !frame::looks_like_frames(seen.ctx, packet) {
             return None;
         }
-        cursor.flags.clear_bits(ADRIFT | COPYING);
+        cursor.flags.clear_bits(OUT_OF_SYNC | COPYING);
         cursor.header_bytes.set(0);
         cursor.next_seq.set(packet.seq);
         return Some(0);
@@ -87,7 +91,8 @@ fn begin(seen: &FirstSeen<'_>, cursor: &FrameCursor) -> Option<u32> {
     Some(seen_seq.wrapping_sub(packet.seq))
 }
 
-/// Steps over, or copies, what belongs to a frame that began before; the offset after it.
+/// Steps over, or copies, the rest of a frame that began in a packet before. The offset after it, or
+/// `None` if the frame does not end in this packet, or with it.
 #[inline(always)]
 fn rest_of_frame(seen: &FirstSeen<'_>, cursor: &FrameCursor, begin: u32) -> Option<u32> {
     let packet = seen.packet;
@@ -99,13 +104,13 @@ fn rest_of_frame(seen: &FirstSeen<'_>, cursor: &FrameCursor, begin: u32) -> Opti
     let rest = next_seq.wrapping_sub(begin_seq);
     let here = packet.payload_bytes.saturating_sub(begin);
     if cursor.is(COPYING) {
-        let cut = Cut {
+        let range = PayloadRange {
             begin,
             end: begin + if rest < here { rest } else { here },
             seq: begin_seq,
             has_header: false,
         };
-        fragment::send(seen, &cut, cursor, false);
+        fragment::send(seen, &range, cursor, false);
     }
     if rest >= here {
         if rest == here {
@@ -117,16 +122,7 @@ fn rest_of_frame(seen: &FirstSeen<'_>, cursor: &FrameCursor, begin: u32) -> Opti
     Some(begin + rest)
 }
 
-/// What the loop hands to its callback, which must be on the stack.
-struct Walk<'a> {
-    seen: &'a FirstSeen<'a>,
-    cursor: &'a FrameCursor,
-}
-
-const GO_ON: u64 = 0;
-const STOP: u64 = 1;
-
-/// From frame to frame. Frames that are copied and follow each other go in one fragment.
+/// Goes from frame to frame. Copied frames that follow each other are one fragment.
 #[inline(always)]
 fn walk(seen: &FirstSeen<'_>, cursor: &FrameCursor, begin: u32) -> bool {
     let packet = seen.packet;
@@ -141,16 +137,7 @@ fn walk(seen: &FirstSeen<'_>, cursor: &FrameCursor, begin: u32) -> bool {
         }
         cursor.offset.set(offset);
     }
-    let mut walk = Walk { seen, cursor };
-    // SAFETY: the callback has the prototype of the helper (kernel 5.17), and `walk` outlives it.
-    unsafe {
-        bpf_loop(
-            MAX_FRAMES,
-            step as *mut c_void,
-            (&raw mut walk).cast::<c_void>(),
-            0,
-        )
-    };
+    bpf_loop::repeat(MAX_FRAMES, &mut Frames { seen, cursor });
     let (offset, run) = (cursor.offset.get(), cursor.run.get());
     if run != NO_RUN {
         let end = if offset < packet.payload_bytes {
@@ -158,66 +145,75 @@ fn walk(seen: &FirstSeen<'_>, cursor: &FrameCursor, begin: u32) -> bool {
         } else {
             packet.payload_bytes
         };
-        flush(seen, cursor, run, end);
+        send_run(seen, cursor, run, end);
     }
     if offset < packet.payload_bytes && cursor.header_bytes.get() == 0 {
-        // After the fragment, which tells of a loss before it. Not a frame, or more frames than the loop is long.
-        cursor.flags.set_bits(ADRIFT | LOST);
+        // No frame, or more frames than the loop has turns. Only now: the fragment before clears `LOST`.
+        cursor.flags.set_bits(OUT_OF_SYNC | LOST);
     }
     cursor.next_seq.set(packet.seq.wrapping_add(offset));
     cursor.has_headers.get() != 0
 }
 
-/// One frame: the callback of `bpf_loop`.
-extern "C" fn step(_index: u32, walk: *mut c_void) -> u64 {
-    // SAFETY: `walk` above passes its own `Walk`.
-    let Walk { seen, cursor } = unsafe { &*walk.cast::<Walk<'_>>() };
-    let packet = seen.packet;
-    let offset = cursor.offset.get();
-    if offset >= packet.payload_bytes {
-        return STOP;
-    }
-    let Some(frame) = Frame::at(seen.ctx, packet, offset) else {
-        keep_partial_header(seen, cursor, offset);
-        return STOP;
-    };
-    if !frame.is_possible() {
-        return STOP;
-    }
-    let end = offset + FRAME_HEADER_BYTES as u32 + frame.payload_bytes;
-    let is_copied = frame.is_copied();
-    let mut run = cursor.run.get();
-    if run != NO_RUN && (!is_copied || end - run > fragment::MAX_BYTES) {
-        flush(seen, cursor, run, offset);
-        cursor.run.set(NO_RUN);
-        run = NO_RUN;
-    }
-    if is_copied {
-        if run == NO_RUN {
-            cursor.run.set(offset);
-        }
-        cursor.has_headers.set_bits(frame.is_headers() as u8);
-        if end > packet.payload_bytes {
-            cursor.flags.set_bits(COPYING);
-        }
-    }
-    cursor.offset.set(end);
-    GO_ON
+/// The loop over the frames of a packet.
+struct Frames<'a> {
+    seen: &'a FirstSeen<'a>,
+    cursor: &'a FrameCursor,
 }
 
+impl Turn for Frames<'_> {
+    /// Goes on to the next frame.
+    #[inline(always)]
+    fn turn(&mut self, _index: u32) -> ControlFlow<()> {
+        let Self { seen, cursor } = *self;
+        let packet = seen.packet;
+        let offset = cursor.offset.get();
+        if offset >= packet.payload_bytes {
+            return ControlFlow::Break(());
+        }
+        let Some(frame) = Frame::at(seen.ctx, packet, offset) else {
+            keep_partial_header(seen, cursor, offset);
+            return ControlFlow::Break(());
+        };
+        if !frame.is_possible() {
+            return ControlFlow::Break(());
+        }
+        let end = offset + FRAME_HEADER_BYTES as u32 + frame.payload_bytes;
+        let is_copied = frame.is_copied();
+        let mut run = cursor.run.get();
+        if run != NO_RUN && (!is_copied || end - run > fragment::MAX_BYTES) {
+            send_run(seen, cursor, run, offset);
+            cursor.run.set(NO_RUN);
+            run = NO_RUN;
+        }
+        if is_copied {
+            if run == NO_RUN {
+                cursor.run.set(offset);
+            }
+            cursor.has_headers.set_bits(frame.is_headers() as u8);
+            if end > packet.payload_bytes {
+                cursor.flags.set_bits(COPYING);
+            }
+        }
+        cursor.offset.set(end);
+        ControlFlow::Continue(())
+    }
+}
+
+/// Sends whole frames, or frames of which the last goes on in the next packet.
 #[inline(always)]
-fn flush(seen: &FirstSeen<'_>, cursor: &FrameCursor, begin: u32, end: u32) {
-    let cut = Cut {
+fn send_run(seen: &FirstSeen<'_>, cursor: &FrameCursor, begin: u32, end: u32) {
+    let range = PayloadRange {
         begin,
         end,
         seq: seen.packet.seq.wrapping_add(begin),
         has_header: false,
     };
-    fragment::send(seen, &cut, cursor, true);
+    fragment::send(seen, &range, cursor, true);
 }
 
-/// A frame header that began in the packet before: completes it and takes its frame. Whether that
-/// is HEADERS; `None` where the packet is over before the frame is.
+/// Completes a frame header that began in the packet before, and steps over or copies its frame.
+/// Whether that is HEADERS; `None` if the packet ends before the header does.
 #[inline(always)]
 fn split_header(seen: &FirstSeen<'_>, cursor: &FrameCursor, offset: &mut u32) -> Option<bool> {
     let packet = seen.packet;
@@ -240,7 +236,7 @@ fn split_header(seen: &FirstSeen<'_>, cursor: &FrameCursor, offset: &mut u32) ->
     cursor.header_bytes.set(0);
     let frame = Frame::parse(cursor.header());
     if !frame.is_possible() {
-        cursor.flags.set_bits(ADRIFT | LOST);
+        cursor.flags.set_bits(OUT_OF_SYNC | LOST);
         return None;
     }
     let end = *offset + frame.payload_bytes;
@@ -250,13 +246,13 @@ fn split_header(seen: &FirstSeen<'_>, cursor: &FrameCursor, offset: &mut u32) ->
         packet.payload_bytes
     };
     if frame.is_copied() {
-        let cut = Cut {
+        let range = PayloadRange {
             begin: *offset,
             end: here,
             seq: header_seq,
             has_header: true,
         };
-        fragment::send(seen, &cut, cursor, true);
+        fragment::send(seen, &range, cursor, true);
         if end > packet.payload_bytes {
             cursor.flags.set_bits(COPYING);
         }
@@ -266,7 +262,7 @@ fn split_header(seen: &FirstSeen<'_>, cursor: &FrameCursor, offset: &mut u32) ->
     Some(frame.is_headers())
 }
 
-/// Fewer bytes are left than a frame header has.
+/// Keeps the last bytes of a packet, which are fewer than a frame header has.
 #[inline(always)]
 fn keep_partial_header(seen: &FirstSeen<'_>, cursor: &FrameCursor, offset: u32) {
     let packet = seen.packet;
