@@ -1,4 +1,4 @@
-//! What the kernel programs count, per CPU.
+//! The counters of the kernel programs, per CPU.
 
 use crate::hook::Hook;
 
@@ -6,17 +6,18 @@ use crate::hook::Hook;
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counter {
-    /// Journeys begun.
+    /// Journeys opened.
     Opened = 0,
     /// Journeys that a socket ended.
     Closed = 1,
     /// Journeys that a drop ended.
     Dropped = 2,
-    /// Journeys whose packet vanished: its address came back with another packet.
+    /// Journeys whose packet left the hooks' sight: a new journey was opened at its address.
     Replaced = 3,
-    /// Journeys not begun because the map was full.
+    /// Journeys not opened because their bucket was full.
     OpenFailed = 4,
-    /// Journeys of another packet found under the address of the one that arrived.
+    /// Journeys whose packet left the hooks' sight: another packet with its address reached a last
+    /// hook.
     Mismatched = 5,
     /// Journey records that did not fit into the ring buffer.
     JourneyLost = 6,
@@ -32,17 +33,18 @@ pub enum Counter {
     FragmentLost = 11,
     /// Close records that did not fit.
     CloseLost = 12,
-    /// Journeys that an uplink ended: the packet went on to another node.
+    /// Journeys that an uplink ended: the packet left for another node.
     Left = 13,
-    /// Journeys of packets that came by an uplink and left by one; not sent.
+    /// Journeys of packets that arrived by an uplink and left by one. They are not sent.
     Forwarded = 14,
     /// Failed connect records that did not fit.
     FailedConnectLost = 15,
     /// Window records that did not fit.
     WindowLost = 16,
-    /// Requests that are not followed: their context is not sampled, or they carry none.
+    /// Requests not followed because their trace context is not sampled, or because they carry
+    /// none.
     LeftOut = 17,
-    /// Requests that are not followed because there are too many.
+    /// Requests not followed because there are too many.
     Shed = 18,
 }
 
@@ -95,7 +97,7 @@ impl Counter {
         }
     }
 
-    /// Its place in the counter array, after the hits of the hooks.
+    /// Its index in the counter array, after the hits of the hooks.
     pub const fn index(self) -> u32 {
         Hook::ALL.len() as u32 + self as u32
     }

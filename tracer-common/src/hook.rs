@@ -8,27 +8,28 @@ pub enum Hook {
     CgroupEgress = 0,
     /// tp_btf net_dev_start_xmit: a device starts to transmit.
     DeviceTransmit = 1,
-    /// tp_btf netif_receive_skb: the stack takes a packet from a device.
+    /// tp_btf netif_receive_skb: the network stack takes a packet from a device.
     DeviceReceive = 2,
-    /// Before every other function of NF_INET_PRE_ROUTING; the DNAT of forwarded packets is here.
+    /// Before all other functions of NF_INET_PRE_ROUTING, which do the DNAT of forwarded packets.
     PreroutingEnter = 3,
-    /// After them.
+    /// After all other functions of NF_INET_PRE_ROUTING.
     PreroutingLeave = 4,
-    /// Before every other function of NF_INET_LOCAL_IN.
+    /// Before all other functions of NF_INET_LOCAL_IN.
     InputEnter = 5,
-    /// After them.
+    /// After all other functions of NF_INET_LOCAL_IN.
     InputLeave = 6,
-    /// Before every other function of NF_INET_FORWARD.
+    /// Before all other functions of NF_INET_FORWARD.
     ForwardEnter = 7,
-    /// After them.
+    /// After all other functions of NF_INET_FORWARD.
     ForwardLeave = 8,
-    /// Before every other function of NF_INET_LOCAL_OUT; the DNAT of the node's own packets is here.
+    /// Before all other functions of NF_INET_LOCAL_OUT, which do the DNAT of the node's own
+    /// packets.
     OutputEnter = 9,
-    /// After them.
+    /// After all other functions of NF_INET_LOCAL_OUT.
     OutputLeave = 10,
-    /// Before every other function of NF_INET_POST_ROUTING; SNAT and masquerade are here.
+    /// Before all other functions of NF_INET_POST_ROUTING, which do SNAT and masquerade.
     PostroutingEnter = 11,
-    /// After them.
+    /// After all other functions of NF_INET_POST_ROUTING.
     PostroutingLeave = 12,
     /// cgroup_skb ingress: a socket takes the packet; closes journeys.
     CgroupIngress = 13,
@@ -36,7 +37,7 @@ pub enum Hook {
     SocketRead = 14,
     /// tp_btf kfree_skb: the packet is dropped.
     PacketDrop = 15,
-    /// tp_btf inet_sock_set_state: a socket has closed.
+    /// tp_btf inet_sock_set_state: a socket closes.
     SocketClose = 16,
     /// Socket filter on an uplink: a packet arrives from another node; opens journeys.
     UplinkReceive = 17,

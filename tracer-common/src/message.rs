@@ -1,19 +1,19 @@
-//! The kinds of packet that hopspan follows.
+//! The messages that hopspan follows.
 
-/// What a packet carries. Every other packet passes with one failed lookup per hook.
+/// The message that a packet carries. A packet without one costs one failed look-up per hook.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Message {
     /// The first packet of a connection.
     Syn = 1,
-    /// Its answer.
+    /// The answer to a SYN.
     SynAck = 2,
     /// The segment on which the head of a request starts.
     Request = 3,
     /// The segment on which the head of a response starts.
     Response = 4,
-    /// A segment on which HEADERS of HTTP/2 start: heads of requests, of responses, or trailers, of
-    /// one stream or of many.
+    /// The segment on which HEADERS of HTTP/2 start: heads of requests or responses, or trailers,
+    /// of one stream or several.
     Headers = 5,
 }
 

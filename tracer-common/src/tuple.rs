@@ -2,9 +2,9 @@
 
 /// Source and destination of a TCP segment.
 ///
-/// IPv4 addresses are IPv4-mapped (`::ffff:a.b.c.d`, RFC 4291 section 2.5.5.2), so that one
-/// layout serves both families. Addresses are words, not bytes: a program would move bytes one by
-/// one, each in a register of its own.
+/// IPv4 addresses are IPv4-mapped (`::ffff:a.b.c.d`, RFC 4291 section 2.5.5.2), so that both
+/// families have one layout. Addresses are words because the programs would move bytes one by one,
+/// each in a register of its own.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Tuple {
@@ -21,7 +21,7 @@ pub struct Tuple {
 const _: () = assert!(size_of::<Tuple>() == 36);
 
 impl Tuple {
-    /// No addresses: "not known" in records that may lack a tuple.
+    /// No addresses: the tuple is not known.
     pub const ZERO: Self = Self {
         source_be: [0; 4],
         destination_be: [0; 4],
@@ -30,7 +30,7 @@ impl Tuple {
     };
 }
 
-/// Maps an IPv4 address, given and returned in network byte order.
+/// The IPv4-mapped address of an IPv4 address, both in network byte order.
 #[inline(always)]
 pub const fn mapped(v4_be: u32) -> [u32; 4] {
     [0, 0, 0xffff_u32.to_be(), v4_be]

@@ -1,7 +1,7 @@
 //! Loops that the verifier walks through once, whatever their length (kernel: bpf_loop, 5.17).
 //!
-//! The state of a loop is on the stack. What the verifier would track from turn to turn belongs in map
-//! memory instead, of which it assumes nothing: one turn then looks like any other to it.
+//! The state of a loop is on the stack. What the verifier would track from turn to turn belongs in
+//! map memory instead, of which it assumes nothing: one turn then looks like any other to it.
 
 use core::{ffi::c_void, ops::ControlFlow};
 

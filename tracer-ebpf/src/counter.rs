@@ -1,4 +1,4 @@
-//! Counters, one set per CPU; the agent adds them up.
+//! Counters, one set per CPU. The agent adds them up.
 
 use aya_ebpf::{macros::map, maps::PerCpuArray};
 use tracer_common::{
@@ -8,12 +8,12 @@ use tracer_common::{
 
 use crate::shared::{MapValue as _, Shared};
 
-/// This CPU alone writes its counters, and the agent reads them. A program that interrupts another
-/// between the load and the store of one counter costs a count, one in a great many.
+/// Only this CPU writes its counters, and the agent reads them. A program that interrupts another
+/// between the load and the store of the same counter costs one count, which is rare.
 #[map]
 static COUNTERS: PerCpuArray<Shared<u64>> = PerCpuArray::with_max_entries(SLOTS, 0);
 
-/// A program did its work for a packet of interest at this hook.
+/// Counts a packet of interest at a hook.
 #[inline(always)]
 pub(crate) fn hit(hook: Hook) {
     increment(hook as u32);

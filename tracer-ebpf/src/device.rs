@@ -1,4 +1,4 @@
-//! Tells user space of each device once, when the first journey passes it.
+//! Reports each network device to the agent, when the first journey passes it.
 
 use aya_ebpf::{
     macros::map,
@@ -13,31 +13,33 @@ use crate::{
     shared::{MapValue as _, Shared},
 };
 
-/// Devices remembered as told; the least recently used is told again.
+/// Devices remembered as reported. The least recently used is removed when there are more, and is
+/// reported again.
 const MAX_DEVICES: u32 = 4096;
 const BPF_NOEXIST: u64 = 1;
-/// Slots of the per-CPU cache before that map. A power of two.
-const CACHE_SLOTS: u32 = 256;
+/// Entries of the cache before that map. A power of two.
+const CACHE_ENTRIES: u32 = 256;
 
+/// By network namespace and number. Programs insert and remove entries, and read no value.
 #[map]
 static DEVICES: LruHashMap<u64, u8> = LruHashMap::with_max_entries(MAX_DEVICES, 0);
 
-/// Only this CPU accesses them, one word each. Where a program interrupts another between the load and
-/// the store, a device is looked up in [`DEVICES`] once more.
+/// Only this CPU accesses it, one word at a time. If a program interrupts another between the load
+/// and the store, a device is looked up in [`DEVICES`] once more.
 #[map]
-static DEVICE_CACHE: PerCpuArray<Shared<u64>> = PerCpuArray::with_max_entries(CACHE_SLOTS, 0);
+static DEVICE_CACHE: PerCpuArray<Shared<u64>> = PerCpuArray::with_max_entries(CACHE_ENTRIES, 0);
 
-/// A hook at `device`, which is reported to the agent if it is new.
+/// A hook at `device`, which is reported if it is new.
 #[inline(always)]
 pub(crate) fn hook_point(hook: Hook, device: NetDevice) -> HookPoint {
     let netns = device.netns();
     let ifindex = device.ifindex();
     let key = u64::from(netns) << 32 | u64::from(ifindex);
-    if let Some(cached) = DEVICE_CACHE.value((ifindex ^ netns) & (CACHE_SLOTS - 1))
+    if let Some(cached) = DEVICE_CACHE.value((ifindex ^ netns) & (CACHE_ENTRIES - 1))
         && cached.get() != key
     {
         cached.set(key);
-        introduce(key, netns, ifindex, device);
+        report(key, netns, ifindex, device);
     }
     HookPoint {
         hook,
@@ -47,7 +49,7 @@ pub(crate) fn hook_point(hook: Hook, device: NetDevice) -> HookPoint {
 }
 
 #[inline(always)]
-fn introduce(key: u64, netns: u32, ifindex: u32, device: NetDevice) {
+fn report(key: u64, netns: u32, ifindex: u32, device: NetDevice) {
     if DEVICES.insert(key, 1, BPF_NOEXIST).is_err() {
         return;
     }

@@ -1,8 +1,8 @@
-//! Connections that are being opened, and those of them that cannot be.
+//! Connections that are being opened, and those of them that fail.
 //!
-//! In: changes of a client's socket. Out: a record for each that never was established. connect(2)
-//! runs in the process that wants the connection, the end of it often in nobody's: who it was is
-//! remembered from the one to the other.
+//! In: state changes of a client's socket. Out: a record for each connection that was never
+//! established. connect(2) runs in the process that opens the connection, the failure often in an
+//! interrupt: the process is remembered from the one to the other.
 
 use aya_ebpf::{
     Global,
@@ -24,16 +24,17 @@ use crate::{
     shared::{Cells, MapValue as _, Shared},
 };
 
-/// Connections that are being opened at one time. The least recently used goes when there are more: its
-/// end is then told as that of any socket.
+/// Connections that are being opened at one time. The least recently used is removed when there are
+/// more: its end is then reported like that of any socket.
 const MAX_CONNECTING: u32 = 16_384;
-/// How deep below the root of all cgroups the followed one is looked for; Kubernetes has five levels
-/// above a container, inside a container some more.
+/// Levels below the root of all cgroups at which the followed cgroup is searched for. Kubernetes
+/// has five above a container; inside a container there can be more.
 const MAX_LEVELS: i32 = 16;
-/// kernel: IPPROTO_TCP. Other protocols have the same states (MPTCP, SCTP), and other meanings.
+/// kernel: IPPROTO_TCP. Other protocols (MPTCP, SCTP) have the same states with other meanings.
 const IPPROTO_TCP: u16 = 6;
 
-/// The cgroup v2 id of the directory whose sockets are followed. The agent writes it.
+/// The cgroup v2 id of the directory whose sockets are followed. The agent writes it before it
+/// loads the programs.
 #[unsafe(no_mangle)]
 static FOLLOWED_CGROUP: Global<u64> = Global::new(0);
 
@@ -48,16 +49,17 @@ struct Connecting {
 // SAFETY: nothing but cells.
 unsafe impl Cells for Connecting {}
 
-/// By the socket's cookie. A value is written once, as its element is inserted. The changes of one
-/// socket follow each other, under the socket's lock. Where the map is full, the element may be given to
-/// another socket while its cells are read: the failed connect is then reported with the process of that
-/// one.
+/// By the socket's cookie. A value is written once, with its element. The state changes of one
+/// socket follow each other, under the socket's lock. If the map is full, the element may be given
+/// to another socket while its cells are read: the failed connect is then reported with the process
+/// of that one.
 #[map]
 static CONNECTING: LruHashMap<u64, Connecting> = LruHashMap::with_max_entries(MAX_CONNECTING, 0);
 
-/// A process connects (kernel: tcp_v4_connect, tcp_v6_connect; the port may not be chosen yet).
+/// Remembers the process of a connect (kernel: tcp_v4_connect, tcp_v6_connect; the port may not be
+/// chosen yet).
 #[inline(always)]
-pub(crate) fn begin(sock: Sock) {
+pub(crate) fn started(sock: Sock) {
     if sock.protocol() != IPPROTO_TCP || !is_followed() {
         return;
     }
@@ -69,19 +71,19 @@ pub(crate) fn begin(sock: Sock) {
         tgid: Shared::new((bpf_get_current_pid_tgid() >> 32) as u32),
         padding: Shared::new(0),
     };
-    // A failure shows as a connection whose failure is not told.
+    // If this fails, a failure of the connect is not reported.
     let _ = CONNECTING.insert(sock.make_cookie(), connecting, 0);
 }
 
-/// It is a connection now.
+/// Forgets a connect that has succeeded.
 #[inline(always)]
 pub(crate) fn established(sock: Sock) {
     let _ = CONNECTING.remove(sock.cookie());
 }
 
-/// It will be none. Whether that is told.
+/// Reports a connect that has failed; false if its process is not known.
 #[inline(always)]
-pub(crate) fn failed(sock: Sock) -> bool {
+pub(crate) fn report(sock: Sock) -> bool {
     let cookie = sock.cookie();
     let Some(connecting) = CONNECTING.value(cookie) else {
         return false;

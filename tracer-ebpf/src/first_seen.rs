@@ -11,12 +11,12 @@ pub(crate) struct FirstSeen<'a> {
     pub(crate) packet: &'a Packet,
     /// When it left the socket, or arrived.
     pub(crate) start_ns: u64,
-    /// The cookie of the sending socket, or the one that stands in for it.
+    /// Cookie of the sending socket, or the synthetic one of a socket on another node.
     pub(crate) sender_cookie: u64,
 }
 
 impl FirstSeen<'_> {
-    /// The address of the sk_buff: what a journey is found by.
+    /// The address of the sk_buff, by which its journey is found.
     #[inline(always)]
     pub(crate) fn skb(&self) -> u64 {
         self.ctx.as_ptr() as u64

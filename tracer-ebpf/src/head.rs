@@ -47,8 +47,8 @@ fn send_sized<const N: usize>(seen: &FirstSeen<'_>, piece: Piece) -> bool {
         length: captured_bytes,
     };
     bytes.send::<Head, N>(Counter::HeadLost, |header| {
-        // SAFETY: `header` is reserved memory. It is written field by field: a whole structure would be
-        // built on the stack first.
+        // SAFETY: `header` is reserved memory. It is written field by field: a whole structure
+        // would be built on the stack first.
         unsafe {
             (*header).kind = RecordKind::Head as u32;
             (*header).captured_bytes = captured_bytes;

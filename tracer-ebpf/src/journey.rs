@@ -1,20 +1,20 @@
-//! Journeys: opened at the sending socket or where the packet arrives from another node, stamped on
-//! the way, sent to user space once at the end.
+//! Journeys: opened at the sending socket or where the packet arrives from another node, stamped at
+//! each hook, and sent to the agent once, at the end.
 //!
-//! The key is the address of the sk_buff, which a packet keeps across veth, bridge and netfilter.
-//! An address is used again after a free; the end of a journey therefore compares the sequence
-//! number, and throws away the record of another packet.
+//! The key of a journey is the address of the sk_buff, which a packet keeps across veth, bridge and
+//! netfilter. The kernel uses an address again after a free. The last hook therefore compares the
+//! sequence number, and discards the journey of another packet.
 //!
 //! Who else accesses a journey while a hook does:
 //! - No other hook of its packet: one CPU at a time handles a packet, so that its hooks follow each
 //!   other. Interrupts find other packets, and so other journeys.
-//! - The agent reads it when it is older than 5 s, and then takes its slot from its key. A packet that
-//!   reaches a hook at that moment adds to a record that is being copied.
-//! - The next journey of the slot, if the agent has freed it between the look-up and the last store of
-//!   such a hook. One stamp or field is then written into the record of another message.
+//! - The agent, if the journey is older than 5 s: it takes the slot from its key and copies the
+//!   journey. A hook that has found the journey just before may still write to it.
+//! - The next journey of the slot, if such a hook writes after the agent has freed the slot. One
+//!   stamp or field is then written into the record of another message.
 //!
-//! All of these write integers in cells ([`Shared`]). The worst result is a wrong time in one record,
-//! for a packet that has been on the way for 5 s.
+//! All of them access integers in cells ([`Shared`]). The worst result is a wrong stamp or field in
+//! one record, caused by a packet that is on its way for 5 s.
 
 use aya_ebpf::{bindings::BPF_F_MMAPABLE, helpers::bpf_ktime_get_ns, macros::map, maps::Array};
 use tracer_common::{
@@ -33,12 +33,12 @@ use crate::{
     keys::Keys,
     packet::Packet,
     ring,
-    shared::{MapValue as _, Shared, copy_tuple, field},
+    shared::{MapValue as _, Shared, field},
     socket::{self, FORWARDED},
 };
 
-/// The addresses of the packets whose journeys are in the places of [`JOURNEYS`]. One value, which the
-/// agent maps into its memory: it removes what never ended.
+/// The addresses of the packets whose journeys are in the slots of [`JOURNEYS`]. One value, which
+/// the agent maps into its memory in order to remove journeys that never end.
 #[map]
 static JOURNEY_KEYS: Array<Keys<MAX_JOURNEYS>> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
@@ -66,7 +66,7 @@ impl HookPoint {
     }
 }
 
-/// The journey of the packet at this address, if it is of interest.
+/// The journey of the packet at this address, if it has one.
 #[inline(always)]
 pub(crate) fn find(skb: u64) -> Option<&'static Shared<Journey>> {
     at(keys()?.find(skb))
@@ -82,8 +82,7 @@ fn at(slot: u32) -> Option<&'static Shared<Journey>> {
     JOURNEYS.value(slot)
 }
 
-/// Begins the journey of a packet. Where all places of its bucket are taken it has none, and that is
-/// counted.
+/// Opens the journey of a packet. `None` if its bucket is full, which is counted.
 #[inline(always)]
 pub(crate) fn open(seen: &FirstSeen<'_>, message: Message) -> Option<&'static Shared<Journey>> {
     let skb = seen.skb();
@@ -99,14 +98,14 @@ pub(crate) fn open(seen: &FirstSeen<'_>, message: Message) -> Option<&'static Sh
         return None;
     };
     count(Counter::Opened);
-    begin(journey, seen, message);
+    write_header(journey, seen, message);
     keys.publish(slot, skb);
     Some(journey)
 }
 
-/// Writes all that comes before the stamps, but for what conntrack knows: a flag says whether it does.
+/// Writes everything before the stamps, except `conntrack`, which is valid with a flag only.
 #[inline(always)]
-fn begin(journey: &Shared<Journey>, seen: &FirstSeen<'_>, message: Message) {
+fn write_header(journey: &Shared<Journey>, seen: &FirstSeen<'_>, message: Message) {
     let packet = seen.packet;
     field!(journey, kind).set(RecordKind::Journey as u32);
     field!(journey, message).set(message as u8);
@@ -122,21 +121,18 @@ fn begin(journey: &Shared<Journey>, seen: &FirstSeen<'_>, message: Message) {
     field!(journey, ack).set(packet.ack);
     field!(journey, payload_bytes).set(packet.payload_bytes);
     field!(journey, drop_reason).set(0);
-    // SAFETY: fields of a value in map memory.
-    unsafe {
-        copy_tuple(&packet.tuple, field!(journey, sent).as_ptr());
-        copy_tuple(&Tuple::ZERO, field!(journey, received).as_ptr());
-    }
+    field!(journey, sent).copy_from(&packet.tuple);
+    field!(journey, received).copy_from(&Tuple::ZERO);
 }
 
-/// Adds a stamp.
+/// Adds a stamp taken now.
 #[inline(always)]
 pub(crate) fn stamp(journey: &Shared<Journey>, point: HookPoint) {
     // SAFETY: the helper has no preconditions.
     stamp_at(journey, point, unsafe { bpf_ktime_get_ns() });
 }
 
-/// Adds a stamp that was taken at `at_ns`.
+/// Adds a stamp taken at `at_ns`.
 #[inline(always)]
 pub(crate) fn stamp_at(journey: &Shared<Journey>, point: HookPoint, at_ns: u64) {
     hit(point.hook);
@@ -154,20 +150,20 @@ pub(crate) fn stamp_at(journey: &Shared<Journey>, point: HookPoint, at_ns: u64) 
     });
     field!(stamp, netns).set(point.netns);
     field!(stamp, ifindex).set(point.ifindex);
+    let hook = field!(stamp, hook).as_ptr().cast::<u32>();
     // SAFETY: the hook and its padding are one aligned word of the stamp.
-    let hook = unsafe { Shared::at(field!(stamp, hook).as_ptr().cast::<u32>()) };
-    hook.set(u32::from_ne_bytes([point.hook as u8, 0, 0, 0]));
+    unsafe { Shared::at(hook) }.set(u32::from_ne_bytes([point.hook as u8, 0, 0, 0]));
     field!(journey, stamp_count).set(index as u8 + 1);
 }
 
-/// Whether `packet` is the one this journey was opened for.
+/// Whether the journey is that of `packet`, and not of another at the same address.
 #[inline(always)]
 pub(crate) fn is_of(journey: &Shared<Journey>, packet: &Packet) -> bool {
     field!(journey, seq).get() == packet.seq
         && field!(journey, payload_bytes).get() == packet.payload_bytes
 }
 
-/// Ends a journey: sends it and forgets it.
+/// Ends a journey: sends and removes it.
 #[inline(always)]
 pub(crate) fn end(skb: u64, journey: &Shared<Journey>, end: End) {
     field!(journey, end).set(end as u8);
@@ -180,15 +176,15 @@ pub(crate) fn end(skb: u64, journey: &Shared<Journey>, end: End) {
     if stamps <= MAX_STAMPS {
         let bytes = HEADER_BYTES + stamps * size_of::<Stamp>();
         let first = journey.as_ptr().cast::<Shared<u8>>();
-        // SAFETY: `bytes` is at most the size of the record, which has no padding. The helper that
-        // reads them copies them as they are at that moment.
+        // SAFETY: `bytes` is at most the size of the record, which has no padding.
         let used = unsafe { core::slice::from_raw_parts(first, bytes) };
-        ring::send_and_look::<[Shared<u8>]>(used, Counter::JourneyLost);
+        ring::send_and_wake::<[Shared<u8>]>(used, Counter::JourneyLost);
     }
     forget(skb);
 }
 
-/// The packet goes on to another node. One that came from another is none of this node's.
+/// Ends the journey of a packet that leaves by an uplink. If the packet has also arrived by one, it
+/// only passes this node: its journey is not sent, and its sender is ignored from now on.
 #[inline(always)]
 pub(crate) fn leave(skb: u64, journey: &Shared<Journey>) {
     if field!(journey, stamps[0].hook).get() != Hook::UplinkReceive as u8 {

@@ -1,28 +1,25 @@
-//! Slots of a fixed table, found by a key of 64 bits.
+//! A fixed table of slots, found by keys of 64 bits.
 //!
-//! In: addresses of packets, cookies of sockets. Out: the number of a slot in an array, which holds
-//! what is known of it. A hash map of the kernel takes a call, a lock and a copy of the whole value for
-//! each of what is done here by a few loads of one line of cache. A key prefers one slot, and has the
-//! choice among the [`WAYS`] of its bucket.
+//! In: addresses of packets, cookies of sockets. Out: the number of a slot in an array of values.
+//! A hash map of the kernel takes a call, a lock and a copy of the whole value for each operation;
+//! here each is a few loads from one line of cache. Every key has a preferred slot, and a choice of
+//! [`WAYS`] slots in the bucket of that one.
 //!
-//! All CPUs, and for journeys the agent, read and write the keys at the same time, each as one word.
-//! A slot changes hands by [`Shared::exchange`]: from [`FREE`] to [`BUSY`] by the one that claims it,
-//! from a key to [`BUSY`] or [`FREE`] by the one that takes it from that key. Only the holder of a
-//! `BUSY` slot publishes a key in it. [`Keys::claim_any`] alone takes a slot without asking: what
-//! its loser may still write there is documented at `Socket`.
+//! The programs on all CPUs, and for journeys the agent, access the keys at the same time, each as
+//! one word. A slot changes hands by an atomic exchange: from [`FREE`] to [`BUSY`] by the claimant,
+//! from a key to [`BUSY`] or [`FREE`] by the program or agent that takes it from that key. Only the
+//! holder of a `BUSY` slot publishes a key in it. The exception is [`Keys::claim_any`], which takes
+//! a slot without an exchange; the consequences are documented at `Socket`, the only user.
 
 use core::arch::asm;
 
 use aya_ebpf::helpers::bpf_get_prandom_u32;
+use tracer_common::keys::{BUSY, FREE, is_key};
 
 use crate::shared::{Cells, Shared};
 
-/// Slots of a bucket; their keys are a line of cache on most processors.
-pub(crate) const WAYS: u32 = 8;
-/// No key: the slot is free.
-const FREE: u64 = 0;
-/// No key either: somebody is writing what belongs to the slot.
-const BUSY: u64 = u64::MAX;
+/// Slots of a bucket. Their keys are one line of cache on most processors.
+const WAYS: u32 = 8;
 
 /// The keys of `N` slots, a power of two.
 #[repr(C)]
@@ -31,20 +28,13 @@ pub(crate) struct Keys<const N: usize>([Shared<u64>; N]);
 // SAFETY: cells in a row.
 unsafe impl<const N: usize> Cells for Keys<N> {}
 
-/// Whether a word is the mark of a slot without a key. It is a key of nothing: a socket has no cookie
-/// 0, but where the kernel counts cookies down the first one is 2^64 - 1.
-#[inline(always)]
-const fn is_reserved(word: u64) -> bool {
-    word == FREE || word == BUSY
-}
-
 impl<const N: usize> Keys<N> {
     /// The slot of a key, or `N`: an `Option` would be a register that the verifier does not know.
-    /// A [reserved](is_reserved) word has none, though it is in many: what belongs to a free slot is
-    /// of a packet or socket that is gone, and to a busy one, half written.
+    /// A [reserved](is_key) word is found nowhere, although many slots hold it: the value in a
+    /// free slot is of a packet or socket that is gone, and in a busy one half written.
     #[inline(always)]
     pub(crate) fn find(&self, key: u64) -> u32 {
-        if is_reserved(key) {
+        if !is_key(key) {
             return N as u32;
         }
         let preferred = Self::preferred(key);
@@ -59,16 +49,17 @@ impl<const N: usize> Keys<N> {
             way += 1;
         }
         if any == FREE {
-            // As it is for most packets of a node.
+            // The bucket is empty, as it is for most packets of a node.
             return N as u32;
         }
         self.find_in(first, key)
     }
 
-    /// A slot of the key's bucket that was free and is nobody's until it is [published](Self::publish), or `N`.
+    /// Claims a free slot of the key's bucket, or returns `N`. No program finds the slot until it
+    /// is [published](Self::publish).
     #[inline(always)]
     pub(crate) fn claim(&self, key: u64) -> u32 {
-        if is_reserved(key) {
+        if !is_key(key) {
             return N as u32;
         }
         let mut slot = Self::preferred(key);
@@ -78,14 +69,16 @@ impl<const N: usize> Keys<N> {
         if slot < N as u32 && self.cell(slot).exchange(FREE, BUSY) {
             slot
         } else {
-            // The bucket is full, or another CPU was faster, which is as rare.
+            // The bucket is full, or another CPU has claimed the slot, which is as rare.
             N as u32
         }
     }
 
-    /// Where in a bucket a word is. By its low half, without a branch for each way: each would double what
-    /// the verifier has to look at. Of keys with one low half the first is found, and is compared as a
-    /// whole.
+    /// The slot of a bucket that holds a word, or `N`.
+    ///
+    /// Compares low halves without a branch for each way, which would each double what the verifier
+    /// has to walk through. Of two keys with the same low half only the first is found, and
+    /// compared as a whole.
     #[inline(always)]
     fn find_in(&self, first: u32, key: u64) -> u32 {
         let low = low_word(key);
@@ -107,11 +100,12 @@ impl<const N: usize> Keys<N> {
         }
     }
 
-    /// As [`Self::claim`], but takes any slot of a full bucket.
+    /// Claims a free slot of the key's bucket, or one of another key if none is free. `N` for a
+    /// [reserved](is_key) word.
     #[inline(always)]
     pub(crate) fn claim_any(&self, key: u64) -> u32 {
         let free = self.claim(key);
-        if free < N as u32 || is_reserved(key) {
+        if free < N as u32 || !is_key(key) {
             return free;
         }
         // SAFETY: the helper has no preconditions.
@@ -121,19 +115,21 @@ impl<const N: usize> Keys<N> {
         any
     }
 
-    /// Takes a slot from its key, to write it anew; whether it still was that key's.
+    /// Takes a slot from its key so that its value can be written anew. False if another key has
+    /// it.
     #[inline(always)]
     pub(crate) fn reclaim(&self, slot: u32, key: u64) -> bool {
         self.cell(slot).exchange(key, BUSY)
     }
 
-    /// Frees a slot if it still is that key's.
+    /// Frees the slot of a key. Does nothing if another key has it.
     #[inline(always)]
     pub(crate) fn free(&self, slot: u32, key: u64) {
         self.cell(slot).exchange(key, FREE);
     }
 
-    /// Publishes what was written in a claimed slot: it belongs to `key`.
+    /// Makes a claimed slot, whose value is written, that of `key`. Without a memory barrier: a
+    /// packet or a socket comes to another CPU by the kernel's own synchronisation.
     #[inline(always)]
     pub(crate) fn publish(&self, slot: u32, key: u64) {
         self.cell(slot).set(key);
@@ -149,15 +145,15 @@ impl<const N: usize> Keys<N> {
         &self.0[Self::bounded(slot) as usize & (N - 1)]
     }
 
-    /// Where a key is if nothing else is there. The factor is 2^32 divided by the golden ratio.
+    /// The preferred slot of a key: a multiplicative hash with 2^32 divided by the golden ratio.
     #[inline(always)]
     fn preferred(key: u64) -> u32 {
         const { assert!(N.is_power_of_two() && N > WAYS as usize) };
         low_word(key).wrapping_mul(0x9e37_79b9) >> (32 - N.trailing_zeros())
     }
 
-    /// A slot, which the compiler knows to be one and so would not mask. The verifier of 6.1 knows no more
-    /// of a sum of bits than that it is a number.
+    /// Masks a slot that is in bounds already. The compiler would omit the mask, but the verifier
+    /// of 6.1 has lost the bound of a number that is a sum of bits.
     #[inline(always)]
     fn bounded(slot: u32) -> u32 {
         let mut slot = u64::from(slot);
@@ -168,14 +164,14 @@ impl<const N: usize> Keys<N> {
         slot as u32
     }
 
-    /// The first slot of the bucket that a slot is in.
+    /// The first slot of a slot's bucket.
     #[inline(always)]
     const fn bucket(slot: u32) -> u32 {
         slot & !(WAYS - 1)
     }
 }
 
-/// 1 for zero, 0 for everything else; the compiler would make a branch of it.
+/// 1 for zero, 0 for everything else, without the branch that the compiler would generate.
 #[inline(always)]
 fn is_zero(word: u32) -> u32 {
     let mut borrow = u64::from(word);
@@ -184,11 +180,11 @@ fn is_zero(word: u32) -> u32 {
     borrow as u32
 }
 
-/// The number of the lowest bit that is set, of the low eight.
+/// The number of the lowest bit that is set among the low eight.
 #[inline(always)]
 const fn lowest_bit(bits: u32) -> u32 {
-    // A de Bruijn sequence of eight bits: each shift of it begins with another three, which say how far
-    // it was shifted.
+    // A de Bruijn sequence of eight bits: the top three bits of each shift are unique, and are the
+    // index of the number of places shifted.
     const SEQUENCE: u32 = 0b0001_1101;
     const NUMBERS: u32 = 0x3457_2610;
     let lowest = bits & bits.wrapping_neg();
@@ -196,9 +192,9 @@ const fn lowest_bit(bits: u32) -> u32 {
     NUMBERS >> (begin * 4) & 7
 }
 
-/// The low word of a key. Of what the verifier knows to be a pointer this is the only part that it lets a
-/// program calculate with (kernel: check_alu_op, "partial copy of pointer", by CAP_PERFMON), and only by
-/// an instruction that the compiler makes for no older target: hence written out.
+/// The low word of a key. If the key is a pointer, the verifier allows arithmetic on this part only
+/// (kernel: check_alu_op, "partial copy of pointer", with CAP_PERFMON), and only after an
+/// instruction that the compiler generates for no older target: hence written out.
 #[inline(always)]
 fn low_word(key: u64) -> u32 {
     let low: u64;

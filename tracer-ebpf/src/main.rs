@@ -1,8 +1,9 @@
 //! The programs that run in the kernel.
 //!
 //! In: packets and sockets, at the hooks in `hooks/`. Out: the records of `tracer-common` on one
-//! ring buffer. They change nothing: every cgroup program lets the packet pass, every netfilter
-//! program accepts it. Only `kernel/` reads kernel structures.
+//! ring buffer. The programs change nothing: every cgroup program passes the packet, every
+//! netfilter program accepts it. Only `kernel/` reads kernel structures, only through `shared` is
+//! map memory accessed, and no two modules import each other.
 
 #![no_std]
 #![no_main]
@@ -39,7 +40,7 @@ mod window;
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
-    // The verifier proves that no path comes here.
+    // The verifier proves that no path leads here.
     loop {}
 }
 

@@ -1,9 +1,10 @@
-//! The netfilter stamps of packets that the node itself sends.
+//! Netfilter stamps of packets that the node's own network namespace sends.
 //!
-//! Such a packet passes NF_INET_LOCAL_OUT and NF_INET_POST_ROUTING before cgroup egress, where it is
-//! known to be of interest or not. The way from the one to the other is straight, on one CPU, so the
-//! stamps wait in one place per CPU, and egress takes them by the packet's address. A packet that
-//! was interrupted on its way by another finds that one's stamps there, and has none.
+//! Such a packet passes NF_INET_LOCAL_OUT and NF_INET_POST_ROUTING before cgroup egress, which
+//! finds out whether it is of interest. The way from the first hook to egress is straight and on
+//! one CPU. The stamps are therefore parked in one place per CPU, and egress takes them by the
+//! packet's address. If another packet interrupts on the way, its stamps replace those of the
+//! first, which then has none.
 
 use aya_ebpf::{helpers::bpf_ktime_get_ns, macros::map, maps::PerCpuArray};
 use tracer_common::{
@@ -26,89 +27,94 @@ const HOOKS: [Hook; 4] = [
 ];
 
 #[repr(C)]
-struct Waiting {
+struct Parked {
+    /// Address of the sk_buff; 0 if no stamps are parked.
     skb: Shared<u64>,
+    /// Address of its `struct nf_conn`, or 0.
     conntrack: Shared<u64>,
+    /// Times at [`HOOKS`]; 0 where the packet has not been yet.
     at_ns: [Shared<u64>; HOOKS.len()],
 }
 
 // SAFETY: nothing but cells.
-unsafe impl Cells for Waiting {}
+unsafe impl Cells for Parked {}
 
 /// Only this CPU accesses it, but a program can be interrupted anywhere by one that handles another
-/// packet. An interrupt leaves the address of its own packet, or 0, so that the interrupted packet's
-/// later hooks and egress leave the stamps alone. `skb` is therefore stored first and compared first;
-/// [`adopt`] compares the first time before and after it copies.
+/// packet. An interrupt leaves `skb` as the address of its own packet or 0, so that the later hooks
+/// of the interrupted packet, and egress, ignore the stamps. `skb` is therefore stored first and
+/// compared last, and [`adopt`] compares the first time before and after it copies the others. On a
+/// preemptible kernel, two programs that park at the same time can mix their times, which then are
+/// wrong by as much as one of them was suspended.
 #[map]
-static OUTPUT: PerCpuArray<Waiting> = PerCpuArray::with_max_entries(1, 0);
+static PARKED: PerCpuArray<Parked> = PerCpuArray::with_max_entries(1, 0);
 
-/// A packet without a journey is at one of the hooks.
+/// Parks the stamp of a packet without a journey at one of the hooks.
 #[inline(always)]
-pub(crate) fn wait(skb: Skb, hook: Hook) {
+pub(crate) fn park(skb: Skb, hook: Hook) {
     let index = (hook as usize).wrapping_sub(Hook::OutputEnter as usize);
     if index >= HOOKS.len() {
         return;
     }
-    let Some(waiting) = OUTPUT.value(0) else {
+    let Some(parked) = PARKED.value(0) else {
         return;
     };
     let address = skb.address();
     if hook as u8 == Hook::OutputEnter as u8 {
-        waiting.skb.set(address);
-        for at_ns in &waiting.at_ns {
+        parked.skb.set(address);
+        for at_ns in &parked.at_ns {
             at_ns.set(0);
         }
-    } else if waiting.skb.get() != address {
+    } else if parked.skb.get() != address {
         return;
     }
     // SAFETY: the helper has no preconditions.
-    waiting.at_ns[index].set(unsafe { bpf_ktime_get_ns() });
+    parked.at_ns[index].set(unsafe { bpf_ktime_get_ns() });
     let conntrack = skb.conntrack().map_or(0, NfConn::address);
-    waiting.conntrack.set(conntrack);
+    parked.conntrack.set(conntrack);
     if hook as u8 == Hook::OutputLeave as u8 && conntrack != 0 && !NfConn::at(conntrack).is_tcp() {
-        waiting.skb.set(0);
+        parked.skb.set(0);
     }
 }
 
-/// When the packet at this address entered NF_INET_LOCAL_OUT, if its stamps wait; they wait no longer.
-/// 0 if they do not: the payload of an `Option` that is none is a register that the verifier
-/// refuses to see saved.
+/// Takes the stamps parked for the packet at this address. Returns when it entered
+/// NF_INET_LOCAL_OUT, or 0 if there are none: the payload of an `Option` without a value is a
+/// register that the verifier refuses to see saved.
 ///
-/// To be asked for every packet that leaves or is dropped: the address will be another packet's. What
-/// a tunnel sends does not pass cgroup egress, and is asked for where a device transmits it.
+/// Called for every packet that leaves or is dropped, because another packet will have the address.
+/// The packets of a tunnel do not pass cgroup egress: for them it is called where a device
+/// transmits.
 #[inline(always)]
 pub(crate) fn take(skb: u64) -> u64 {
-    let Some(waiting) = OUTPUT.value(0) else {
+    let Some(parked) = PARKED.value(0) else {
         return 0;
     };
-    // Before the comparison, or it could be that of a packet that interrupts.
-    let entered_ns = waiting.at_ns[0].get();
-    if waiting.skb.get() != skb {
+    let entered_ns = parked.at_ns[0].get();
+    if parked.skb.get() != skb {
         return 0;
     }
-    waiting.skb.set(0);
+    parked.skb.set(0);
     entered_ns
 }
 
-/// Gives a journey the stamps that were taken for it: none where those of another packet have come
-/// in their place since [`take`], which returned the journey's start.
+/// Adds the stamps that [`take`] has taken to a journey, which begins at the time that it returned.
+/// Adds none if another packet has parked its own since.
 #[inline(always)]
 pub(crate) fn adopt(journey: &Shared<Journey>) {
-    let Some(waiting) = OUTPUT.value(0) else {
+    let Some(parked) = PARKED.value(0) else {
         return;
     };
     let start_ns = field!(journey, start_ns).get();
-    if waiting.at_ns[0].get() != start_ns {
+    if parked.at_ns[0].get() != start_ns {
         return;
     }
-    for (hook, at_ns) in HOOKS.into_iter().zip(&waiting.at_ns) {
+    for (hook, at_ns) in HOOKS.into_iter().zip(&parked.at_ns) {
         let at_ns = at_ns.get();
         if at_ns != 0 {
             stamp_at(journey, HookPoint::without_device(hook), at_ns);
         }
     }
-    let conntrack = waiting.conntrack.get();
-    if waiting.at_ns[0].get() != start_ns {
+    let conntrack = parked.conntrack.get();
+    if parked.at_ns[0].get() != start_ns {
         field!(journey, stamp_count).set(0);
         return;
     }

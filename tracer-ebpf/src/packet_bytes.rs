@@ -15,8 +15,8 @@ pub(crate) struct PacketBytes<'a> {
     pub(crate) length: u32,
 }
 
-/// A record on the ring buffer. A reservation has a size that the verifier knows, so `N` is one of a
-/// few sizes and not the length of what is copied.
+/// A record on the ring buffer. A reservation has a size that the verifier knows, so `N` is one of
+/// a few sizes and not the length of what is copied.
 #[repr(C)]
 struct WithBytes<H, const N: usize> {
     header: H,
@@ -24,8 +24,8 @@ struct WithBytes<H, const N: usize> {
 }
 
 impl PacketBytes<'_> {
-    /// Sends a header that `write_header` fills in, and the bytes, of which there are at most `N`. False
-    /// if the record is lost, which is counted.
+    /// Sends a header that `write_header` fills in, and the bytes, of which there are at most `N`.
+    /// False if the record is lost, which is counted.
     #[inline(always)]
     pub(crate) fn send<H: 'static, const N: usize>(
         &self,
@@ -63,10 +63,10 @@ impl PacketBytes<'_> {
 
 /// `bytes`, which is not zero, as a number that the verifier accepts as between 1 and `N`.
 ///
-/// The mask gives both bounds by arithmetic: before 6.8 the verifier learns nothing from a comparison
-/// with zero (kernel: check_cond_jmp_op), and refuses a copy whose size may be zero. The black box
-/// hides from the compiler what it has learned of the value, or it would omit what the verifier needs
-/// to see.
+/// The mask gives both bounds by arithmetic: before 6.8 the verifier learns nothing from a
+/// comparison with zero (kernel: check_cond_jmp_op), and refuses a copy whose size may be zero. The
+/// black box hides from the compiler what it has learned of the value, or it would omit what the
+/// verifier needs to see.
 #[inline(always)]
 pub(crate) fn bounded<const N: usize>(bytes: u32) -> u32 {
     const { assert!(N.is_power_of_two()) };

@@ -1,7 +1,7 @@
-//! Tells user space when the application reads a head that was waiting in a receive queue.
+//! Reports when the application reads a head that waits in a receive queue.
 //!
-//! The ingress hook notes the newest head of a socket, the read hook reports `copied_seq` for as
-//! long as that head is unread. Each writes its own field, so neither needs a lock.
+//! The ingress hook stores the newest head of a socket. The read hook reports `copied_seq` as long
+//! as that head is unread. Each hook stores its own field, so that neither needs a lock.
 
 use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_ns};
 use tracer_common::{RecordKind, counter::Counter, hook::Hook, read::Read, seq::after};
@@ -9,24 +9,24 @@ use tracer_common::{RecordKind, counter::Counter, hook::Hook, read::Read, seq::a
 use crate::{
     counter::hit,
     ring,
-    socket::{self, RECEIVES, Socket},
+    socket::{self, HAS_HEAD, Socket},
 };
 
-/// A head that starts at `seq` goes into the receive queue.
+/// Notes that a head which starts at `seq` enters the receive queue.
 #[inline(always)]
-pub(crate) fn arrived(socket: &Socket, seq: u32) {
-    if !socket.is(RECEIVES) {
+pub(crate) fn head_arrived(socket: &Socket, seq: u32) {
+    if !socket.is(HAS_HEAD) {
         socket.reported_seq.set(seq);
-        socket.flags.set_bits(RECEIVES);
+        socket.flags.set_bits(HAS_HEAD);
     }
-    // Concurrent packets of one socket are serialised by its lock or, for the backlog, differ by a head
-    // that is later anyway.
+    // Packets of one socket that arrive on two CPUs are serialised by its lock, or, in its backlog,
+    // differ by a head that is later anyway.
     socket.newest_seq.set(seq);
 }
 
-/// The application has read everything before `read_seq` from the socket.
+/// Reports that the application has read from a socket up to `read_seq`, if a head was waiting.
 #[inline(always)]
-pub(crate) fn read(cookie: u64, read_seq: impl FnOnce() -> Option<u32>) {
+pub(crate) fn report(cookie: u64, read_seq: impl FnOnce() -> Option<u32>) {
     let Some(socket) = socket::find(cookie) else {
         return;
     };
@@ -49,7 +49,7 @@ pub(crate) fn read(cookie: u64, read_seq: impl FnOnce() -> Option<u32>) {
         padding: 0,
     };
     ring::send::<Read>(&record, Counter::ReadLost);
-    // Only this hook writes the field after the first value, under the socket's lock.
+    // After the first value only this hook stores the field, under the socket's lock.
     socket.reported_seq.set(read_seq);
     if socket.is_over() {
         socket::forget(cookie);

@@ -1,7 +1,7 @@
 //! Map memory: bytes that several parties access at the same time.
 //!
-//! While a program runs, other CPUs, programs that interrupt it on its own CPU and the agent may load
-//! and store the same map value. A `&mut` to such a value would be a false promise. Map values
+//! While a program runs, other CPUs, programs that interrupt it on its own CPU and the agent may
+//! load and store the same map value. A `&mut` to such a value would be a false promise. Map values
 //! therefore consist of [`Shared`] cells, and [`MapValue::value`] is the only way to them.
 //!
 //! Why access to a cell is sound:
@@ -11,11 +11,11 @@
 //!   instruction, but LLVM selects none for eBPF before release 21.)
 //! - A cell holds integers, of which every bit pattern is valid. No value is trusted: an index is
 //!   bounded after its load, and the verifier checks the bound.
-//! - Map memory stays mapped while a program runs that uses the map. An element of a hash map can be
-//!   given to another key meanwhile; its cells then hold integers of that key.
+//! - Map memory stays mapped while a program runs that uses the map. An element of a hash map can
+//!   be given to another key meanwhile; its cells then hold integers of that key.
 //!
-//! There is no order between two cells, and `set(get() + 1)` can lose a concurrent update. What that
-//! costs is documented at each map.
+//! There is no order between two cells, and `set(get() + 1)` can lose a concurrent update. What
+//! that costs is documented at each map.
 
 use core::{
     arch::asm,
@@ -30,8 +30,8 @@ use tracer_common::tuple::Tuple;
 #[repr(transparent)]
 pub(crate) struct Shared<T>(UnsafeCell<T>);
 
-// SAFETY: all access is by raw pointer, by helpers of the kernel, or by the loads and stores that the
-// module's documentation justifies.
+// SAFETY: all access is by raw pointer, by helpers of the kernel, or by the loads and stores that
+// the module's documentation justifies.
 unsafe impl<T> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
@@ -49,7 +49,8 @@ impl<T> Shared<T> {
     ///
     /// # Safety
     ///
-    /// `address` is aligned and within the value that `'a` borrows, which is accessed as cells only.
+    /// `address` is aligned and within the value that `'a` borrows, which is accessed as cells
+    /// only.
     #[inline(always)]
     pub(crate) const unsafe fn at<'a>(address: *mut T) -> &'a Self {
         // SAFETY: by contract; the layout is that of `T`.
@@ -127,8 +128,8 @@ impl Shared<u64> {
 macro_rules! field {
     ($record:expr, $($path:tt)+) => {{
         let record = $record.as_ptr();
-        // SAFETY: within the record, which is accessed as cells only; the verifier checks the bound of
-        // an index.
+        // SAFETY: within the record, which is accessed as cells only; the verifier checks the bound
+        // of an index.
         unsafe { $crate::shared::Shared::at(&raw mut (*record).$($path)+) }
     }};
 }
@@ -172,6 +173,15 @@ map_values! {
     PerCpuArray<V>, u32, V;
     HashMap<K, V>, K, K V;
     LruHashMap<K, V>, K, K V;
+}
+
+impl Shared<Tuple> {
+    /// Stores each word of a tuple. Not atomic as a whole.
+    #[inline(always)]
+    pub(crate) fn copy_from(&self, tuple: &Tuple) {
+        // SAFETY: the cell is aligned and in map memory.
+        unsafe { copy_tuple(tuple, self.as_ptr()) };
+    }
 }
 
 /// Copies a tuple word by word. An assignment of the whole becomes a loop over bytes, which the

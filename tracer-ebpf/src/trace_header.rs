@@ -1,8 +1,8 @@
 //! Scans the head of an HTTP/1 request for trace headers.
 //!
-//! In: the packet in which a request starts. Out: whether the request is followed. It is, unless the
-//! scan is certain that its trace is not sampled: then user space would make no spans of it. The scan
-//! is certain only if
+//! In: the packet in which a request starts. Out: whether the request is followed. It is, unless
+//! the scan is certain that its trace is not sampled: then user space would make no spans of it.
+//! The scan is certain only if
 //! - the whole head is within the packet and within its first [`MAX_BYTES`],
 //! - no other request may follow in the packet,
 //! - at most one header carries a trace context, and
@@ -83,10 +83,10 @@ struct Scan {
 // SAFETY: nothing but cells.
 unsafe impl Cells for Scan {}
 
-/// Only this CPU accesses its scan. A program can be interrupted by another that scans a head, and on
-/// a preemptible kernel it can be suspended while a program of another process runs. The program that
-/// has exchanged `is_used` owns the rest until it stores 0; every other one follows its request without
-/// a scan.
+/// Only this CPU accesses its scan. A program can be interrupted by another that scans a head, and
+/// on a preemptible kernel it can be suspended while a program of another process runs. The program
+/// that has exchanged `is_used` owns the rest until it stores 0; every other one follows its
+/// request without a scan.
 #[map]
 static SCAN: PerCpuArray<Scan> = PerCpuArray::with_max_entries(1, 0);
 
@@ -181,7 +181,8 @@ impl Scan {
     }
 
     /// A header at `at` whose name begins with `tracepar`. The digits of the ids are not checked:
-    /// without valid ids there is no trace context, and without one the request is not sampled either.
+    /// without valid ids there is no trace context, and without one the request is not sampled
+    /// either.
     #[inline(always)]
     fn traceparent(&self, at: u32) {
         if self.word(at + 8) as u32 | 0x2020_2020 != ENT {
@@ -212,8 +213,8 @@ impl Scan {
         self.is_sampled.set_bits(is_sampled as u32);
     }
 
-    /// The single header of B3 at `at`. Only its `0` is recognised, which carries no trace and asks for
-    /// none; the agent marks its own requests with it.
+    /// The single header of B3 at `at`. Only its `0` is recognised, which carries no trace and asks
+    /// for none; the agent marks its own requests with it.
     #[inline(always)]
     fn b3(&self, at: u32) {
         let value = self.after_space(at + B3_NAME_BYTES);
@@ -239,8 +240,8 @@ impl Scan {
         // The black box keeps the mask in the code, where the verifier needs to see it.
         let at = core::hint::black_box(at) & (MAX_BYTES as u32 - 1);
         let bytes = self.bytes.as_ptr().cast::<u8>();
-        // SAFETY: the word starts at `MAX_BYTES - 1` at most, and there is room for a word more. Only the
-        // owner of the scan writes the bytes, before the loop.
+        // SAFETY: the word starts at `MAX_BYTES - 1` at most, and there is room for a word more.
+        // Only the owner of the scan writes the bytes, before the loop.
         unsafe { bytes.add(at as usize).cast::<u64>().read_unaligned() }
     }
 
@@ -280,7 +281,8 @@ impl Turn for Lines {
     }
 }
 
-/// The highest bit of each byte that is a line feed, and no other bit. The first byte is the lowest.
+/// The highest bit of each byte that is a line feed, and no other bit. The first byte is the
+/// lowest.
 #[inline(always)]
 const fn line_feeds(word: u64) -> u64 {
     const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;

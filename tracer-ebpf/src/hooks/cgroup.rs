@@ -5,7 +5,7 @@
 //! socket filter runs, before the receive queue (kernel: sk_filter_trim_cap).
 //! Misses: packets of sockets outside that cgroup, and what the sender's own namespace did before
 //! egress. Oldest kernel: 5.17 for HTTP/2 (bpf_loop), 4.10 without; attached by bpf_link from 5.7.
-//! Without any of them no journey opens.
+//! Fallback: `cgroup_egress_fallback` without HTTP/2. Without these hooks no journey opens.
 
 use aya_ebpf::{
     EbpfContext as _,
@@ -23,12 +23,12 @@ use crate::{
     counter::count,
     deferred_accept,
     first_seen::FirstSeen,
-    http1::{self, First},
+    http1::{self, FirstBytes},
     journey::{self, HookPoint},
-    message::{self, Carried},
+    message::{self, Followed},
     output_stamps, packet, read_tracking, request,
-    shared::{copy_tuple, field},
-    socket::{self, CLIENT, OPAQUE},
+    shared::field,
+    socket::{self, CLIENT, NOT_HTTP},
     window,
 };
 
@@ -59,11 +59,11 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
     let output_ns = output_stamps::take(skb);
     let sender_cookie = cookie(ctx);
     let socket = socket::find(sender_cookie);
-    if socket.is_some_and(|socket| socket.is(OPAQUE)) {
+    if socket.is_some_and(|socket| socket.is(NOT_HTTP)) {
         return None;
     }
     let packet = packet::parse(ctx)?;
-    window::advertised(&packet, sender_cookie, socket);
+    window::track(&packet, sender_cookie, socket);
     if !packet.may_carry_message() {
         return None;
     }
@@ -78,14 +78,14 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
         },
         sender_cookie,
     };
-    let Carried { message, flags } = message::message::<HTTP2>(&seen, socket)?;
+    let Followed { message, flags } = message::followed::<HTTP2>(&seen, socket)?;
     let journey = journey::open(&seen, message)?;
     if output_ns != 0 {
         output_stamps::adopt(journey);
     }
     field!(journey, sender_cgroup).set(cgroup_id(ctx));
     journey::stamp(journey, hook_point(ctx, Hook::CgroupEgress));
-    let flags = flags | message::copy_head(&seen, message);
+    let flags = flags | message::send_head(&seen, message);
     field!(journey, flags).set_bits(flags);
     log_open(ctx, message as u8, packet.seq);
     Some(())
@@ -95,7 +95,7 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
 fn receive(ctx: &SkBuffContext) -> Option<()> {
     let skb = ctx.as_ptr() as u64;
     let Some(journey) = journey::find(skb) else {
-        return receive_unfollowed(ctx);
+        return receive_without_journey(ctx);
     };
     let packet = packet::parse(ctx)?;
     if !journey::is_of(journey, &packet) {
@@ -104,18 +104,17 @@ fn receive(ctx: &SkBuffContext) -> Option<()> {
         return None;
     }
     journey::stamp(journey, hook_point(ctx, Hook::CgroupIngress));
-    // SAFETY: a field of a value in map memory.
-    unsafe { copy_tuple(&packet.tuple, field!(journey, received).as_ptr()) };
+    field!(journey, received).copy_from(&packet.tuple);
     field!(journey, receiver_cgroup).set(cgroup_id(ctx));
     let message = field!(journey, message).get();
     let is_message = message >= Message::Request as u8;
-    if is_message && is_listener(ctx) && deferred_accept::wait(skb) {
+    if is_message && is_listener(ctx) && deferred_accept::park(skb) {
         return Some(());
     }
     let receiver_cookie = cookie(ctx);
     field!(journey, receiver_cookie).set(receiver_cookie);
     if is_message && let Some(socket) = socket::find_or_add(receiver_cookie) {
-        read_tracking::arrived(socket, packet.seq);
+        read_tracking::head_arrived(socket, packet.seq);
         if message == Message::Request as u8 {
             request::arrived(socket, &packet, true);
         }
@@ -125,20 +124,19 @@ fn receive(ctx: &SkBuffContext) -> Option<()> {
     Some(())
 }
 
-/// A packet without a journey: the server must know of a request that was left out, or its answer would
-/// be followed.
+/// Notes a request without a journey at the server's socket, or its response would be followed.
 #[inline(always)]
-fn receive_unfollowed(ctx: &SkBuffContext) -> Option<()> {
+fn receive_without_journey(ctx: &SkBuffContext) -> Option<()> {
     if ctx.len() < packet::MIN_HEADER_BYTES + http1::MIN_HEAD_BYTES {
         return None;
     }
     let cookie = cookie(ctx);
     let socket = socket::find(cookie);
-    if socket.is_some_and(|socket| socket.is(OPAQUE | CLIENT)) {
+    if socket.is_some_and(|socket| socket.is(NOT_HTTP | CLIENT)) {
         return None;
     }
     let packet = packet::parse(ctx)?;
-    let first = First::of(ctx, &packet);
+    let first = FirstBytes::load(ctx, &packet);
     if http1::message(first.word)? as u8 == Message::Request as u8 {
         request::arrived(socket::find_or_add(cookie)?, &packet, false);
     }
@@ -155,7 +153,7 @@ fn hook_point(ctx: &SkBuffContext, hook: Hook) -> HookPoint {
     }
 }
 
-/// Whether the packet has come to a socket that listens, which will make another of it.
+/// Whether the packet has come to a listening socket, which creates another socket from it.
 #[inline(always)]
 fn is_listener(ctx: &SkBuffContext) -> bool {
     /// kernel: include/uapi/linux/bpf.h.
@@ -168,21 +166,22 @@ fn is_listener(ctx: &SkBuffContext) -> bool {
 
 #[inline(always)]
 fn cookie(ctx: &SkBuffContext) -> u64 {
-    // SAFETY: the context of a cgroup_skb program is what the helper wants.
+    // SAFETY: the helper takes the context of a cgroup_skb program.
     unsafe { bpf_get_socket_cookie(ctx.as_ptr()) }
 }
 
-/// Whose socket it is: which pod, also where many share an address, and whoever has it later.
+/// The cgroup of the socket. It identifies the pod, even if several pods share an address, or use
+/// it one after the other.
 ///
 /// kernel: bpf_skb_cgroup_id reads `sk_cgrp_data` of the full socket; for cgroup_skb from 4.18.
 #[inline(always)]
 fn cgroup_id(ctx: &SkBuffContext) -> u64 {
-    // SAFETY: the context of a cgroup_skb program is what the helper wants.
+    // SAFETY: the helper takes the context of a cgroup_skb program.
     unsafe { bpf_skb_cgroup_id(ctx.skb.skb) }
 }
 
-// Never inlined: a log record is built on the stack. No addresses: the verifier lets nobody take a
-// pointer to bytes.
+// Never inlined: a log record is built on the stack. Without IP addresses: the verifier allows no
+// pointer to their bytes.
 
 #[inline(never)]
 fn log_open(ctx: &SkBuffContext, message: u8, seq: u32) {

@@ -1,10 +1,10 @@
 //! tp_btf net_dev_start_xmit and netif_receive_skb: every device in every network namespace.
 //!
-//! Sees: a packet handed to a driver (kernel: xmit_one, void (const struct sk_buff *, const struct
-//! net_device *)), and one taken from a device (kernel: __netif_receive_skb_core, void (struct
-//! sk_buff *)), a bridge on the way up included.
-//! Misses: XDP that redirects, and skbs that GRO merged into another. Oldest kernel: 5.5. Without
-//! it a path has no veth and bridge hops.
+//! Sees: every packet that is handed to a driver (kernel: xmit_one, void (const struct sk_buff *,
+//! const struct net_device *)), and every packet that is taken from a device (kernel:
+//! __netif_receive_skb_core, void (struct sk_buff *)), including a bridge on the way up. Misses:
+//! packets that XDP redirects, and skbs that GRO has merged into another. Oldest kernel: 5.5. No
+//! fallback: a path then has no veth and bridge hops.
 
 use core::ffi::c_void;
 

@@ -1,9 +1,9 @@
-//! tp_btf kfree_skb: a packet that the kernel throws away.
+//! tp_btf kfree_skb: packets that the kernel drops.
 //!
-//! Sees: every drop with its reason (kernel: kfree_skb_reason, void (struct sk_buff *, void *,
-//! enum skb_drop_reason), 5.17 and later; one argument more from 6.11). Before 5.17 there is no
-//! reason and the program does not load: a dropped packet's journey then expires.
-//! Misses: packets that a driver consumes. No fallback.
+//! Sees: every drop with its reason (kernel: kfree_skb_reason, void (struct sk_buff *, void *, enum
+//! skb_drop_reason), 5.17 and later; one argument more from 6.11). Misses: packets that a driver
+//! consumes. Oldest kernel: 5.17; before, the tracepoint has no reason and the program does not
+//! load. No fallback: the journey of a dropped packet then expires.
 
 use core::ffi::c_void;
 
@@ -26,8 +26,8 @@ fn packet_drop(ctx: BtfTracePointContext) -> i32 {
     let _ = output_stamps::take(skb);
     if let Some(journey) = journey::find(skb) {
         let seq = field!(journey, seq).get();
-        if !packet.may_be(seq) {
-            // The journey's own has vanished, and its address is another's now.
+        if !packet.may_have_seq(seq) {
+            // The journey's packet has left the hooks' sight, and another has its address.
             count(Counter::Mismatched);
             journey::forget(skb);
             return 0;

@@ -23,10 +23,11 @@ pub(super) const NO_RUN: u32 = u32::MAX;
 
 /// The position of one direction of a connection.
 ///
-/// The packets of one socket leave one after the other, under the socket's lock. Those of a socket on
-/// another node may arrive on two CPUs at the same time, and an element may be given to another
-/// connection while its cells are accessed. The boundary is then lost, which shows as bytes that are no
-/// frame or that were not seen, and is found again. No offset is used beyond the payload of its packet.
+/// The packets of one socket leave one after the other, under the socket's lock. Those of a socket
+/// on another node may arrive on two CPUs at the same time, and an element may be given to another
+/// connection while its cells are accessed. The boundary is then lost, which shows as bytes that
+/// are no frame or that were not seen, and is found again. No offset is used beyond the payload of
+/// its packet.
 #[repr(C)]
 pub(super) struct FrameCursor {
     /// Sequence number of the next frame header.

@@ -73,8 +73,8 @@ fn send_sized<const N: usize>(
         length: captured_bytes,
     };
     bytes.send::<Fragment, N>(Counter::FragmentLost, |header| {
-        // SAFETY: `header` is reserved memory. It is written field by field: a whole structure would be
-        // built on the stack first.
+        // SAFETY: `header` is reserved memory. It is written field by field: a whole structure
+        // would be built on the stack first.
         unsafe {
             (*header).kind = RecordKind::Fragment as u32;
             (*header).captured_bytes = captured_bytes;

@@ -1,9 +1,9 @@
-//! Follows the frame boundaries of HTTP/2 in one direction of a connection, and copies the frames that
-//! carry requests and responses. DATA is stepped over and never copied.
+//! Follows the frame boundaries of HTTP/2 in one direction of a connection, and copies the frames
+//! that carry requests and responses. DATA is stepped over and never copied.
 //!
-//! A connection is recognised by its preface, or in the middle by the shape of its frames. The boundary
-//! is lost where bytes were not seen, or where a packet has more frames than the loop has turns. It is
-//! then searched for again, and the next fragment carries a flag.
+//! A connection is recognised by its preface, or in the middle by the shape of its frames. The
+//! boundary is lost where bytes were not seen, or where a packet has more frames than the loop has
+//! turns. It is then searched for again, and the next fragment carries a flag.
 
 mod cursor;
 mod fragment;

@@ -1,6 +1,6 @@
 //! Finds where a connection changes from HTTP/1.1 to HTTP/2 (RFC 7540 section 3.2): after the blank
-//! line of a `101 Switching Protocols` with `Upgrade: h2c`. Frames follow in the same packet or in the
-//! next.
+//! line of a `101 Switching Protocols` with `Upgrade: h2c`. Frames follow in the same packet or in
+//! the next.
 //!
 //! The client's side changes with its preface, as every other HTTP/2 connection begins.
 
@@ -30,8 +30,8 @@ struct Scan<'a> {
     is_h2c: bool,
 }
 
-/// Begins to follow the connection if the packet is a response that switches to HTTP/2. Whether frames
-/// follow the head in the packet.
+/// Begins to follow the connection if the packet is a response that switches to HTTP/2. Whether
+/// frames follow the head in the packet.
 ///
 /// Never inlined: what it keeps on the stack is added to its caller's only while it runs.
 #[inline(never)]

@@ -14,7 +14,8 @@ use crate::{
     first_seen::FirstSeen,
 };
 
-/// Frames of one packet. Only a packet of 64 KiB full of smaller frames than real peers send has more.
+/// Frames of one packet. Only a packet of 64 KiB full of smaller frames than real peers send has
+/// more.
 const MAX_FRAMES: u32 = 512;
 /// In memory order (RFC 9113 section 3.4); `\r\nSM\r\n\r\n` follows.
 const PREFACE: [u8; 16] = *b"PRI * HTTP/2.0\r\n";
@@ -56,8 +57,8 @@ pub(crate) fn follow(seen: &FirstSeen<'_>) -> bool {
     };
     let end_seq = seen.packet.seq.wrapping_add(seen.packet.payload_bytes);
     if !after(end_seq, cursor.seen_seq.get()) {
-        // Sent again. Its frames were copied before, and user space finds out whether HEADERS are among
-        // them.
+        // Sent again. Its frames were copied before, and user space finds out whether HEADERS are
+        // among them.
         return true;
     }
     let Some(begin) = first_new_byte(seen, cursor) else {
@@ -91,8 +92,8 @@ fn first_new_byte(seen: &FirstSeen<'_>, cursor: &FrameCursor) -> Option<u32> {
     Some(seen_seq.wrapping_sub(packet.seq))
 }
 
-/// Steps over, or copies, the rest of a frame that began in a packet before. The offset after it, or
-/// `None` if the frame does not end in this packet, or with it.
+/// Steps over, or copies, the rest of a frame that began in a packet before. The offset after it,
+/// or `None` if the frame does not end in this packet, or with it.
 #[inline(always)]
 fn rest_of_frame(seen: &FirstSeen<'_>, cursor: &FrameCursor, begin: u32) -> Option<u32> {
     let packet = seen.packet;
@@ -148,7 +149,8 @@ fn walk(seen: &FirstSeen<'_>, cursor: &FrameCursor, begin: u32) -> bool {
         send_run(seen, cursor, run, end);
     }
     if offset < packet.payload_bytes && cursor.header_bytes.get() == 0 {
-        // No frame, or more frames than the loop has turns. Only now: the fragment before clears `LOST`.
+        // No frame, or more frames than the loop has turns. Only now: the fragment before clears
+        // `LOST`.
         cursor.flags.set_bits(OUT_OF_SYNC | LOST);
     }
     cursor.next_seq.set(packet.seq.wrapping_add(offset));

@@ -1,122 +1,114 @@
-//! How many requests the programs follow of each client to each server.
+//! Limits how many requests of each pair of client and server the programs follow.
 //!
-//! In: what each pair has asked for, as the programs count it. Out: what a pair may have, so that all
-//! together have no more than was allowed: the most that is fair, by which a pair that asks for less than
-//! its share has all of it, and the others share the rest (max-min fairness).
+//! In: the requests of each pair, as the programs count them. Out: one limit for every pair, such
+//! that all pairs together stay within a total: the highest limit that is fair. A pair with fewer
+//! requests than the limit has all of them followed, and the others share the rest (max-min
+//! fairness).
 
 use std::num::NonZero;
 
 use aya::maps::{Array, Map, MapData};
-use tracer_common::edge::{EDGES, Edge, Edges as Raw, WINDOW_BITS};
+use tracer_common::edge::{EDGES, Edge, Edges, WINDOW_BITS};
 
-use super::MapError;
+use super::{MapError, map_value::MapValue};
 
-/// How long ago a window may be that says what a pair asks for.
+/// Age, in windows, from which the requests of a pair no longer count.
 const RECENT_WINDOWS: u32 = 8;
 
-/// The value as the map holds it. aya wants its own trait on map values.
-#[repr(transparent)]
-#[derive(Clone, Copy)]
-struct Stored(Raw);
-
-// SAFETY: `Edges` is integers; any bytes are a valid value.
-unsafe impl aya::Pod for Stored {}
-
 /// The programs' counts of each pair, and the limit that they keep to.
-pub struct Edges {
-    counts: Array<MapData, Stored>,
+pub struct EdgeLimiter {
+    counts: Array<MapData, MapValue<Edges>>,
     limit: Array<MapData, u32>,
-    /// Requests of all pairs in a window.
-    room: u32,
+    /// Requests of all pairs in a window; 0 for no limit.
+    total: u32,
 }
 
-impl Edges {
-    /// The programs' maps of these names: the counts, and the limit.
+impl EdgeLimiter {
+    /// The names of the programs' maps: the counts, and the limit.
     pub const MAPS: [&str; 2] = ["EDGE_COUNTS", "EDGE_LIMIT"];
 
-    /// Takes the maps. At most `per_second` requests are followed, and where that is `None` all.
+    /// A limiter for at most `per_second` requests, or without a limit if that is `None`.
     ///
     /// # Errors
     ///
-    /// When they are not those maps, or cannot be written.
+    /// If these are not the maps, or if they cannot be written.
     pub fn new(
         [counts, limit]: [Option<Map>; 2],
         per_second: Option<NonZero<u32>>,
     ) -> Result<Self, MapError> {
-        let [of_counts, of_limit] = Self::MAPS;
-        let counts = counts.ok_or_else(|| MapError::missing(of_counts))?;
-        let limit = limit.ok_or_else(|| MapError::missing(of_limit))?;
-        let mut edges = Self {
+        let [counts_name, limit_name] = Self::MAPS;
+        let counts = counts.ok_or_else(|| MapError::missing(counts_name))?;
+        let limit = limit.ok_or_else(|| MapError::missing(limit_name))?;
+        let mut limiter = Self {
             counts: counts
                 .try_into()
-                .map_err(|error| MapError::of(of_counts, error))?,
+                .map_err(|error| MapError::of(counts_name, error))?,
             limit: limit
                 .try_into()
-                .map_err(|error| MapError::of(of_limit, error))?,
-            room: per_second.map_or(0, |per_second| of_window(per_second.get())),
+                .map_err(|error| MapError::of(limit_name, error))?,
+            total: per_second.map_or(0, |per_second| per_window(per_second.get())),
         };
-        edges.set(edges.room)?;
-        Ok(edges)
+        limiter.set(limiter.total)?;
+        Ok(limiter)
     }
 
-    /// Sets the limit by what was asked for until `now_ns`.
+    /// Sets the limit from the requests until `now_ns`.
     ///
     /// # Errors
     ///
-    /// When a map cannot be read or written.
+    /// If a map cannot be read or written.
     pub fn adjust(&mut self, now_ns: u64) -> Result<(), MapError> {
-        if self.room == 0 {
+        if self.total == 0 {
             return Ok(());
         }
-        let [of_counts, _] = Self::MAPS;
-        // The kernel copies the counts while programs write them. A count and the number of its window
-        // may then not belong together, and the limit is off until the next call.
+        let [counts_name, _] = Self::MAPS;
+        // The kernel copies the counts while programs write them. A count and the number of its
+        // window may then not belong together, and the limit is off until the next call.
         let counts = self.counts.get(&0, 0);
-        let Stored(counts) = counts.map_err(|error| MapError::of(of_counts, error))?;
+        let MapValue(counts) = counts.map_err(|error| MapError::of(counts_name, error))?;
         let now = (now_ns >> WINDOW_BITS) as u32;
-        let mut asked: Vec<u32> = counts
+        let mut requests: Vec<u32> = counts
             .edges
             .iter()
-            .filter_map(|edge| asked(edge, now))
+            .filter_map(|edge| recent_requests(edge, now))
             .collect();
-        self.set(fair(&mut asked, self.room))
+        self.set(fair_limit(&mut requests, self.total))
     }
 
     fn set(&mut self, limit: u32) -> Result<(), MapError> {
-        let [_, of_limit] = Self::MAPS;
+        let [_, limit_name] = Self::MAPS;
         let set = self.limit.set(0, limit, 0);
-        set.map_err(|error| MapError::of(of_limit, error))
+        set.map_err(|error| MapError::of(limit_name, error))
     }
 }
 
-/// What is `per_second` in a window; at least one.
-fn of_window(per_second: u32) -> u32 {
+/// Requests in a window at a rate of `per_second`; at least one.
+fn per_window(per_second: u32) -> u32 {
     const SECOND_NS: u64 = 1_000_000_000;
     let requests = (u64::from(per_second) << WINDOW_BITS).div_ceil(SECOND_NS);
     u32::try_from(requests).unwrap_or(u32::MAX).max(1)
 }
 
-/// What a pair asks for in a window; `None` if it has not asked lately.
-fn asked(edge: &Edge, now: u32) -> Option<u32> {
+/// Requests of a pair in a window; `None` if it had none lately.
+fn recent_requests(edge: &Edge, now: u32) -> Option<u32> {
     let is_recent = now.wrapping_sub(edge.window) < RECENT_WINDOWS;
-    let asked = edge.asked.max(edge.asked_before);
-    (is_recent && asked > 0).then_some(asked)
+    let requests = edge.requests.max(edge.requests_before);
+    (is_recent && requests > 0).then_some(requests)
 }
 
-/// The most that each may have, so that all together have no more than `room`. One that would have less
-/// than one has one.
-fn fair(asked: &mut [u32], room: u32) -> u32 {
-    asked.sort_unstable();
-    let mut left = room;
-    for (index, least) in asked.iter().enumerate() {
-        let sharing = u32::try_from(asked.len() - index).unwrap_or(u32::MAX);
+/// The highest limit of each pair by which all together have no more than `total`; at least one.
+fn fair_limit(requests: &mut [u32], total: u32) -> u32 {
+    requests.sort_unstable();
+    let mut left = total;
+    for (index, fewest) in requests.iter().enumerate() {
+        let sharing = u32::try_from(requests.len() - index).unwrap_or(u32::MAX);
         let share = left / sharing;
-        if *least > share {
+        if *fewest > share {
             return share.max(1);
         }
-        left -= least;
+        left -= fewest;
     }
-    room
+    total
 }
 
 const _: () = assert!(EDGES.is_power_of_two());
@@ -128,8 +120,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn those_that_ask_for_little_have_it() {
-        for (asked, room, expected) in [
+    fn a_pair_with_few_requests_has_them_all() {
+        for (requests, total, expected) in [
             (&[][..], 100, 100),
             (&[40, 50], 100, 100),
             (&[1000], 100, 100),
@@ -137,42 +129,47 @@ mod tests {
             (&[1000, 10, 1000], 100, 45),
             (&[5, 5, 5], 2, 1),
         ] {
-            assert_eq!(fair(&mut asked.to_vec(), room), expected, "{asked:?}");
+            assert_eq!(
+                fair_limit(&mut requests.to_vec(), total),
+                expected,
+                "{requests:?}"
+            );
         }
     }
 
     #[test]
-    fn only_what_was_asked_lately_counts() {
+    fn only_recent_requests_count() {
         let edge = Edge {
             window: u32::MAX,
-            asked: 2,
-            asked_before: 7,
+            requests: 2,
+            requests_before: 7,
         };
-        assert_eq!(asked(&edge, u32::MAX), Some(7));
-        assert_eq!(asked(&edge, 6), Some(7));
-        assert_eq!(asked(&edge, 7), None);
-        assert_eq!(asked(&Edge::default(), 0), None);
+        assert_eq!(recent_requests(&edge, u32::MAX), Some(7));
+        assert_eq!(recent_requests(&edge, 6), Some(7));
+        assert_eq!(recent_requests(&edge, 7), None);
+        assert_eq!(recent_requests(&Edge::default(), 0), None);
     }
 
     #[test]
     fn a_second_has_seven_and_a_half_windows() {
-        assert_eq!(of_window(5000), 672);
-        assert_eq!(of_window(1), 1);
-        assert_eq!(of_window(u32::MAX), 576_460_753);
+        assert_eq!(per_window(5000), 672);
+        assert_eq!(per_window(1), 1);
+        assert_eq!(per_window(u32::MAX), 576_460_753);
     }
 
     proptest! {
         #[test]
-        fn all_together_have_no_more_than_there_is(
-            asked in prop::collection::vec(1u32..100_000, 1..200),
-            room in 200u32..100_000,
+        fn all_pairs_together_stay_within_the_total(
+            requests in prop::collection::vec(1u32..100_000, 1..200),
+            total in 200u32..100_000,
         ) {
-            let limit = fair(&mut asked.clone(), room);
-            let have = |limit: u32| asked.iter().map(|asked| u64::from(*asked.min(&limit))).sum::<u64>();
-            prop_assert!(have(limit) <= u64::from(room));
-            // And nothing is kept back: with one more for each it would be too much, or all have all.
-            let all: u64 = asked.iter().map(|asked| u64::from(*asked)).sum();
-            prop_assert!(have(limit + 1) > u64::from(room) || have(limit) == all);
+            let limit = fair_limit(&mut requests.clone(), total);
+            let followed = |limit: u32| requests.iter().map(|requests| u64::from(*requests.min(&limit))).sum::<u64>();
+            prop_assert!(followed(limit) <= u64::from(total));
+            // Nor is the limit too low: one more for each pair exceeds the total, or every pair has
+            // all.
+            let all: u64 = requests.iter().map(|requests| u64::from(*requests)).sum();
+            prop_assert!(followed(limit + 1) > u64::from(total) || followed(limit) == all);
         }
     }
 }

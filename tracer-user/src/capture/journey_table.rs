@@ -1,7 +1,8 @@
-//! Takes journeys that will never end out of the kernel's map.
+//! The kernel's table of journeys under way. Removes journeys that will never end.
 //!
-//! A packet can leave the kernel's sight: to a socket in another cgroup, out of the machine, into a
-//! driver. Its journey is sent on as expired, so that it is a visible loss and not a full map.
+//! A packet can leave the hooks' sight: to a socket in another cgroup, off the machine, into a
+//! driver. Its journey is reported as expired, so that it is a visible loss and does not fill the
+//! table.
 
 mod keys;
 
@@ -14,57 +15,49 @@ use tracer_common::{
 
 use keys::Keys;
 
-use super::MapError;
+use super::{MapError, map_value::MapValue};
 
-/// No packet is under way on a node for this long.
+/// No packet is under way on a node for so long.
 const EXPIRY_NS: u64 = 5_000_000_000;
 
-/// The record as the map holds it. aya wants its own trait on map values.
-#[repr(transparent)]
-#[derive(Clone, Copy)]
-struct Stored(Journey);
-
-// SAFETY: `Journey` is integers and arrays; any bytes are a valid value.
-unsafe impl aya::Pod for Stored {}
-
 /// The table of journeys under way.
-pub struct Sweep {
+pub struct JourneyTable {
     keys: Keys,
-    journeys: Array<MapData, Stored>,
+    journeys: Array<MapData, MapValue<Journey>>,
     expired: u64,
     occupancy: Occupancy,
 }
 
-/// How full a map is.
+/// How full a table is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Occupancy {
-    /// Entries in it.
+    /// Its entries.
     pub entries: u64,
-    /// Entries that it can hold.
+    /// The entries that it can have.
     pub max_entries: u64,
 }
 
-impl Sweep {
-    /// The programs' maps of these names: the keys, and what belongs to each.
+impl JourneyTable {
+    /// The names of the programs' maps: the keys of the table, and its values.
     pub const MAPS: [&str; 2] = ["JOURNEY_KEYS", "JOURNEYS"];
 
-    /// Takes the maps.
+    /// The table in these maps.
     ///
     /// # Errors
     ///
-    /// When they are not the table of journeys.
+    /// If they are not the table of journeys.
     pub fn new([keys, journeys]: [Option<Map>; 2]) -> Result<Self, MapError> {
-        let [of_keys, of_journeys] = Self::MAPS;
-        let keys = keys.ok_or_else(|| MapError::missing(of_keys))?;
+        let [keys_name, journeys_name] = Self::MAPS;
+        let keys = keys.ok_or_else(|| MapError::missing(keys_name))?;
         let keys: Array<MapData, [u64; MAX_JOURNEYS]> = keys
             .try_into()
-            .map_err(|error| MapError::of(of_keys, error))?;
-        let journeys = journeys.ok_or_else(|| MapError::missing(of_journeys))?;
+            .map_err(|error| MapError::of(keys_name, error))?;
+        let journeys = journeys.ok_or_else(|| MapError::missing(journeys_name))?;
         Ok(Self {
-            keys: Keys::map(keys.map()).map_err(|error| MapError::of(of_keys, error))?,
+            keys: Keys::map(keys.map()).map_err(|error| MapError::of(keys_name, error))?,
             journeys: journeys
                 .try_into()
-                .map_err(|error| MapError::of(of_journeys, error))?,
+                .map_err(|error| MapError::of(journeys_name, error))?,
             expired: 0,
             occupancy: Occupancy {
                 entries: 0,
@@ -73,37 +66,39 @@ impl Sweep {
         })
     }
 
-    /// Journeys taken out so far.
+    /// Journeys removed so far.
     pub fn expired(&self) -> u64 {
         self.expired
     }
 
-    /// How full the map was when it was last swept.
+    /// How full the table was at the end of the last [`Self::expire`].
     pub fn occupancy(&self) -> Occupancy {
         self.occupancy
     }
 
-    /// Journeys in the map now.
+    /// Journeys in the table now.
     pub fn under_way(&self) -> u64 {
         self.keys.taken().count() as u64
     }
 
-    /// Takes out what began more than five seconds before `now_ns`; hands its bytes to `take`.
-    pub fn sweep(&mut self, now_ns: u64, take: impl FnMut(&[u8])) {
-        self.sweep_before(now_ns.saturating_sub(EXPIRY_NS), take);
+    /// Removes journeys that began more than five seconds before `now_ns`, and passes their records
+    /// to `take`.
+    pub fn expire(&mut self, now_ns: u64, take: impl FnMut(&[u8])) {
+        self.expire_before(now_ns.saturating_sub(EXPIRY_NS), take);
     }
 
-    /// Takes out everything: the programs are detached, nothing will end any more.
-    pub fn finish(&mut self, take: impl FnMut(&[u8])) {
-        self.sweep_before(u64::MAX, take);
+    /// Removes all journeys. For the end: the programs are detached, and no journey will end any
+    /// more.
+    pub fn expire_all(&mut self, take: impl FnMut(&[u8])) {
+        self.expire_before(u64::MAX, take);
     }
 
-    fn sweep_before(&mut self, before_ns: u64, mut take: impl FnMut(&[u8])) {
+    fn expire_before(&mut self, before_ns: u64, mut take: impl FnMut(&[u8])) {
         let mut entries = 0;
-        for (place, skb) in self.keys.taken() {
-            if let Some(expired) = self.take_out(place, skb, before_ns) {
+        for (slot, skb) in self.keys.taken() {
+            if let Some(journey) = self.remove(slot, skb, before_ns) {
                 self.expired += 1;
-                take(used_bytes(&expired));
+                take(used_bytes(&journey));
             } else {
                 entries += 1;
             }
@@ -111,18 +106,18 @@ impl Sweep {
         self.occupancy.entries = entries;
     }
 
-    /// The journey in a place, which is then free, if it began before `before_ns`.
+    /// Removes the journey in a slot if it began before `before_ns`.
     ///
     /// The kernel copies a value while programs may write it, so that a copy can have fields of two
-    /// journeys. The first copy only selects. It is made again once no program can find the journey:
-    /// what is then written comes from a hook that found it before.
-    fn take_out(&self, place: u32, skb: u64, before_ns: u64) -> Option<Journey> {
-        let is_old = |Stored(journey): &Stored| journey.start_ns < before_ns;
-        self.journeys.get(&place, 0).ok().filter(is_old)?;
-        // If the key has gone meanwhile, the kernel has ended the journey after all.
-        let claimed = self.keys.claim(place, skb)?;
-        let Some(Stored(journey)) = self.journeys.get(&place, 0).ok().filter(is_old) else {
-            // Another packet at the same address has begun a journey.
+    /// journeys. The first copy only selects. The second is made once no program can find the
+    /// journey; only a hook that has found it before may still write to it.
+    fn remove(&self, slot: u32, skb: u64, before_ns: u64) -> Option<Journey> {
+        let is_old = |value: &MapValue<Journey>| value.0.start_ns < before_ns;
+        self.journeys.get(&slot, 0).ok().filter(is_old)?;
+        // `None` if the journey has ended meanwhile.
+        let claimed = self.keys.claim(slot, skb)?;
+        let Some(MapValue(journey)) = self.journeys.get(&slot, 0).ok().filter(is_old) else {
+            // Another packet at the same address has opened a journey meanwhile.
             claimed.keep(skb);
             return None;
         };
@@ -130,7 +125,7 @@ impl Sweep {
     }
 }
 
-/// What the kernel would have sent. `end` is still zero, which is `Expired`.
+/// The record as a hook would have sent it. Its `end` is still zero, which is `Expired`.
 fn used_bytes(journey: &Journey) -> &[u8] {
     debug_assert_eq!(journey.kind, RecordKind::Journey as u32);
     let stamps = usize::from(journey.stamp_count).min(journey.stamps.len());
