@@ -1,5 +1,7 @@
 //! A socket has closed, or its peer has sent its last byte.
 
+use crate::from_number::from_number;
+
 /// The change of a socket.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -10,17 +12,7 @@ pub enum CloseKind {
     PeerFinished = 2,
 }
 
-impl TryFrom<u32> for CloseKind {
-    type Error = u32;
-
-    fn try_from(value: u32) -> Result<Self, u32> {
-        match value {
-            1 => Ok(Self::Closed),
-            2 => Ok(Self::PeerFinished),
-            unknown => Err(unknown),
-        }
-    }
-}
+from_number!(CloseKind: u32, Closed, PeerFinished);
 
 /// The change of a socket that has sent or received a message.
 #[repr(C)]

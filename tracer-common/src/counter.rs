@@ -1,6 +1,6 @@
 //! The counters of the kernel programs, per CPU.
 
-use crate::hook::Hook;
+use crate::{hook::Hook, named::named};
 
 /// A counter besides the hits of each hook.
 #[repr(u32)]
@@ -48,55 +48,30 @@ pub enum Counter {
     Shed = 18,
 }
 
+named!(
+    Counter,
+    Opened: "opened",
+    Closed: "closed",
+    Dropped: "dropped",
+    Replaced: "replaced",
+    OpenFailed: "open_failed",
+    Mismatched: "mismatched",
+    JourneyLost: "journey_lost",
+    HeadLost: "head_lost",
+    ReadLost: "read_lost",
+    DeviceLost: "device_lost",
+    HeadUnreadable: "head_unreadable",
+    FragmentLost: "fragment_lost",
+    CloseLost: "close_lost",
+    Left: "left",
+    Forwarded: "forwarded",
+    FailedConnectLost: "failed_connect_lost",
+    WindowLost: "window_lost",
+    LeftOut: "left_out",
+    Shed: "shed",
+);
+
 impl Counter {
-    /// Every counter, in the order of their numbers.
-    pub const ALL: [Self; 19] = [
-        Self::Opened,
-        Self::Closed,
-        Self::Dropped,
-        Self::Replaced,
-        Self::OpenFailed,
-        Self::Mismatched,
-        Self::JourneyLost,
-        Self::HeadLost,
-        Self::ReadLost,
-        Self::DeviceLost,
-        Self::HeadUnreadable,
-        Self::FragmentLost,
-        Self::CloseLost,
-        Self::Left,
-        Self::Forwarded,
-        Self::FailedConnectLost,
-        Self::WindowLost,
-        Self::LeftOut,
-        Self::Shed,
-    ];
-
-    /// The name in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Opened => "opened",
-            Self::Closed => "closed",
-            Self::Dropped => "dropped",
-            Self::Replaced => "replaced",
-            Self::OpenFailed => "open_failed",
-            Self::Mismatched => "mismatched",
-            Self::JourneyLost => "journey_lost",
-            Self::HeadLost => "head_lost",
-            Self::ReadLost => "read_lost",
-            Self::DeviceLost => "device_lost",
-            Self::HeadUnreadable => "head_unreadable",
-            Self::FragmentLost => "fragment_lost",
-            Self::CloseLost => "close_lost",
-            Self::Left => "left",
-            Self::Forwarded => "forwarded",
-            Self::FailedConnectLost => "failed_connect_lost",
-            Self::WindowLost => "window_lost",
-            Self::LeftOut => "left_out",
-            Self::Shed => "shed",
-        }
-    }
-
     /// Its index in the counter array, after the hits of the hooks.
     pub const fn index(self) -> u32 {
         Hook::ALL.len() as u32 + self as u32
@@ -105,11 +80,3 @@ impl Counter {
 
 /// Size of the counter array: the hits of each hook, then the counters.
 pub const SLOTS: u32 = (Hook::ALL.len() + Counter::ALL.len()) as u32;
-
-const _: () = {
-    let mut index = 0;
-    while index < Counter::ALL.len() {
-        assert!(Counter::ALL[index] as usize == index);
-        index += 1;
-    }
-};

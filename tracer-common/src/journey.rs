@@ -1,6 +1,6 @@
 //! All stamps of one message on one node: the record that leaves the kernel once.
 
-use crate::{conntrack::ConntrackTuples, stamp::Stamp, tuple::Tuple};
+use crate::{conntrack::ConntrackTuples, from_number::from_number, stamp::Stamp, tuple::Tuple};
 
 /// Packets with a journey at one time on a machine. If there are more, new packets have no journey,
 /// which is counted. A power of two.
@@ -33,19 +33,7 @@ pub enum End {
     Left = 3,
 }
 
-impl TryFrom<u8> for End {
-    type Error = u8;
-
-    fn try_from(value: u8) -> Result<Self, u8> {
-        match value {
-            0 => Ok(Self::Expired),
-            1 => Ok(Self::Socket),
-            2 => Ok(Self::Dropped),
-            3 => Ok(Self::Left),
-            unknown => Err(unknown),
-        }
-    }
-}
+from_number!(End: u8, Expired, Socket, Dropped, Left);
 
 /// A journey. On the ring buffer it is cut after `stamp_count` stamps.
 #[repr(C)]

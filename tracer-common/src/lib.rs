@@ -15,11 +15,13 @@ pub mod device;
 pub mod edge;
 pub mod failed_connect;
 pub mod fragment;
+mod from_number;
 pub mod head;
 pub mod hook;
 pub mod journey;
 pub mod keys;
 pub mod message;
+mod named;
 pub mod offset;
 pub mod read;
 pub mod remote;
@@ -28,6 +30,8 @@ pub mod stamp;
 pub mod tuple;
 pub mod uplink;
 pub mod window;
+
+use from_number::from_number;
 
 /// The kind of a record, in its first four bytes.
 #[repr(u32)]
@@ -51,20 +55,4 @@ pub enum RecordKind {
     Window = 8,
 }
 
-impl TryFrom<u32> for RecordKind {
-    type Error = u32;
-
-    fn try_from(value: u32) -> Result<Self, u32> {
-        match value {
-            1 => Ok(Self::Head),
-            2 => Ok(Self::Journey),
-            3 => Ok(Self::Read),
-            4 => Ok(Self::Device),
-            5 => Ok(Self::Fragment),
-            6 => Ok(Self::Close),
-            7 => Ok(Self::FailedConnect),
-            8 => Ok(Self::Window),
-            unknown => Err(unknown),
-        }
-    }
-}
+from_number!(RecordKind: u32, Head, Journey, Read, Device, Fragment, Close, FailedConnect, Window);

@@ -1,5 +1,7 @@
 //! The messages that hopspan follows.
 
+use crate::from_number::from_number;
+
 /// The message that a packet carries. A packet without one costs one failed look-up per hook.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,17 +19,4 @@ pub enum Message {
     Headers = 5,
 }
 
-impl TryFrom<u8> for Message {
-    type Error = u8;
-
-    fn try_from(value: u8) -> Result<Self, u8> {
-        match value {
-            1 => Ok(Self::Syn),
-            2 => Ok(Self::SynAck),
-            3 => Ok(Self::Request),
-            4 => Ok(Self::Response),
-            5 => Ok(Self::Headers),
-            unknown => Err(unknown),
-        }
-    }
-}
+from_number!(Message: u8, Syn, SynAck, Request, Response, Headers);

@@ -1,6 +1,8 @@
 //! The receive window that a socket advertises (RFC 9293 section 3.8.6) has become zero, or is open
 //! again.
 
+use crate::from_number::from_number;
+
 /// The change of a receive window.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -11,17 +13,7 @@ pub enum WindowKind {
     Opened = 2,
 }
 
-impl TryFrom<u32> for WindowKind {
-    type Error = u32;
-
-    fn try_from(value: u32) -> Result<Self, u32> {
-        match value {
-            1 => Ok(Self::Closed),
-            2 => Ok(Self::Opened),
-            unknown => Err(unknown),
-        }
-    }
-}
+from_number!(WindowKind: u32, Closed, Opened);
 
 /// The change of the receive window of a socket that has received a message.
 #[repr(C)]
