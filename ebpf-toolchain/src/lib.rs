@@ -1,10 +1,10 @@
-//! Finds what can build eBPF programs: a Rust toolchain with the source of `core`, and a bpf-linker
-//! that understands it.
+//! Finds what builds eBPF programs: a Rust toolchain with the source of `core`, and a bpf-linker
+//! that reads the toolchain's bitcode.
 //!
 //! In: the workspace directory and this process' environment. Out: a toolchain name for `rustup
-//! run` with the variables to set, or what is missing. It looks and, at most, names a toolchain
-//! under the workspace's own `target/tools`; it installs nothing (that is `cargo xtask setup`) and
-//! never changes the user's rustup.
+//! run` with the variables to set, or what is missing. Installs nothing (that is `cargo xtask
+//! setup`) and never changes the user's rustup; at most it names a toolchain under the workspace's
+//! own `target/tools`.
 //!
 //! From a build script:
 //!
@@ -73,7 +73,7 @@ impl Found {
     }
 }
 
-/// What keeps eBPF programs from being built on this machine.
+/// Why this machine cannot build eBPF programs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Missing {
     /// `rustup` is not on PATH.
@@ -85,23 +85,23 @@ pub enum Missing {
     },
     /// No toolchain that is new enough has the source of `core`.
     LibrarySource,
-    /// There is no bpf-linker, or only one that is too old.
+    /// There is no bpf-linker, or all of them are too old.
     Linker {
-        /// The LLVM version it must have at least.
+        /// The oldest LLVM version that serves a toolchain.
         needs_llvm: Version,
     },
-    /// There is a bpf-linker, but its LLVM cannot read what the compiler writes.
+    /// There is a bpf-linker, but its LLVM cannot read the compiler's bitcode.
     LinkerLlvm {
-        /// The newest linker there is.
+        /// The newest linker that was found.
         linker: PathBuf,
-        /// The LLVM it has.
+        /// The linker's LLVM.
         has_llvm: Version,
-        /// The LLVM of the compiler, which it must have at least.
+        /// The compiler's LLVM. The linker's must not be older.
         needs_llvm: Version,
     },
     /// rustup refused to name the toolchain under `target/tools`.
     Link {
-        /// What rustup said.
+        /// The output of rustup.
         reason: String,
     },
 }
@@ -151,7 +151,7 @@ impl std::error::Error for Missing {}
 /// [`rust::candidates`] that an installed bpf-linker can serve.
 ///
 /// # Errors
-/// [`Missing`] says what is not there.
+/// [`Missing`] is what was not found.
 pub fn find(workspace: &Path) -> Result<Found, Missing> {
     if !rust::rustup_is_there() {
         return Err(Missing::Rustup);

@@ -1,6 +1,5 @@
-//! Finds bpf-linker. In: the workspace directory and PATH. Out: the linkers that run, with the LLVM
-//! they were built with. Knows nothing of toolchains but the rule that a linker reads the bitcode
-//! of its own and older LLVM releases.
+//! Finds bpf-linker. In: the workspace directory and PATH. Out: the linkers that run, with their
+//! LLVM versions. A linker reads the bitcode of its own and of older LLVM releases.
 
 use std::env;
 use std::ffi::OsString;
@@ -9,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use crate::version::Version;
 
-/// The oldest bpf-linker that is known to write the BTF which aya 0.14 loads.
+/// The oldest bpf-linker known to write BTF that aya 0.14 loads.
 pub const OLDEST: Version = Version::new(0, 10, 0);
 
 const PROGRAM: &str = "bpf-linker";
@@ -26,15 +25,15 @@ pub struct Linker {
 }
 
 impl Linker {
-    /// Asks the executable at `path` what it is; `None` when it does not run or is too old.
+    /// The linker at `path`; `None` if it does not run or is too old.
     #[must_use]
     pub fn at(path: PathBuf) -> Option<Self> {
         let release = Version::after(PROGRAM, &stdout(Command::new(&path).arg("--version"))?)?;
         if release < OLDEST {
             return None;
         }
-        // bpf-linker does not say which LLVM it has, but it passes LLVM its options, and LLVM's own
-        // --version answers.
+        // bpf-linker does not print its LLVM version, but it passes options to LLVM, whose
+        // --version does.
         let llvm_version = ["--llvm-args=--version", "--output=/dev/null", "/dev/null"];
         let llvm = Version::after(
             "LLVM version ",
@@ -47,14 +46,15 @@ impl Linker {
         })
     }
 
-    /// Whether it can read what a compiler with LLVM `compiler` wrote. An older one fails with
-    /// `Invalid record`; the patch number never changes the format.
+    /// Whether the linker reads the bitcode of a compiler with LLVM `compiler`. An older linker
+    /// fails with `Invalid record`. The patch number never changes the format.
     #[must_use]
     pub fn can_read(&self, compiler: Version) -> bool {
         (self.llvm.major, self.llvm.minor) >= (compiler.major, compiler.minor)
     }
 
-    /// `path` with this linker's directory in front: the compiler looks its linker up by name.
+    /// `path` with this linker's directory in front, because the compiler looks its linker up by
+    /// name.
     #[must_use]
     pub fn first_on_path(&self, path: Option<OsString>) -> OsString {
         let own = self.path.parent().map(Path::to_path_buf);
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_linker_says_its_release_and_its_llvm() {
+    fn a_linker_prints_its_release_and_its_llvm() {
         let dir = tempfile::tempdir().unwrap();
         let path = script(
             dir.path(),
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_or_broken_linker_is_none() {
+    fn an_old_or_broken_linker_is_ignored() {
         for body in ["echo bpf-linker 0.9.15", "exit 1", "echo something else"] {
             let dir = tempfile::tempdir().unwrap();
             assert_eq!(Linker::at(script(dir.path(), body)), None, "{body}");

@@ -1,6 +1,6 @@
-//! Finds Rust toolchains that carry the source of `core`, which the eBPF target is built from. In:
-//! rustup's directory and the distribution's own compiler. Out: toolchains, best first, each with a
-//! name that `rustup run` accepts. Knows nothing of linkers, and installs nothing.
+//! Finds Rust toolchains with the source of `core`, from which the eBPF target is built. In:
+//! rustup's directory and the distribution's compiler. Out: toolchains, best first, each with a
+//! name that `rustup run` accepts. Knows no linkers, and installs nothing.
 
 use std::cmp::Reverse;
 use std::env;
@@ -15,8 +15,7 @@ use crate::version::Version;
 /// The oldest compiler that aya-ebpf 0.2 builds with (its `rust-version`).
 pub const OLDEST: Version = Version::new(1, 87, 0);
 
-/// The name under which the distribution's compiler is made known to rustup, in the project's own
-/// rustup directory.
+/// The name of the distribution's compiler in the project's own rustup directory.
 pub const DISTRIBUTION_NAME: &str = "hopspan-ebpf";
 
 /// A Rust toolchain with library source.
@@ -28,11 +27,11 @@ pub struct Toolchain {
     pub sysroot: PathBuf,
     /// The compiler's release.
     pub release: Version,
-    /// Whether the compiler allows unstable options without being told to.
+    /// Whether the compiler allows unstable options without `RUSTC_BOOTSTRAP`.
     pub nightly: bool,
-    /// The LLVM that writes its bitcode.
+    /// The compiler's LLVM.
     pub llvm: Version,
-    /// The rustup directory in which `name` is known, when that is not the user's own.
+    /// The rustup directory with `name`, if that is not the user's own.
     pub own_rustup_home: Option<PathBuf>,
 }
 
@@ -40,7 +39,7 @@ impl Toolchain {
     /// The rustup toolchain of that name, if it is there and has library source.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        // rustup would fetch a toolchain it does not have, without being asked and for minutes.
+        // Otherwise rustup downloads a missing toolchain, which takes minutes.
         let mut rustc = Command::new("rustup");
         rustc
             .args(["run", name, "rustc", "--print", "sysroot"])
@@ -75,21 +74,21 @@ impl Toolchain {
             vars.push(("RUSTUP_HOME", home.clone().into_os_string()));
         }
         if !self.nightly {
-            // build-std is unstable; a stable compiler accepts it, and aya-build asks for it, only
+            // aya-build passes the unstable option build-std, which a stable compiler accepts only
             // with this.
             vars.push(("RUSTC_BOOTSTRAP", "1".into()));
         }
         vars
     }
 
-    /// Whether it can lint, too.
+    /// Whether the toolchain has clippy.
     #[must_use]
     pub fn has_clippy(&self) -> bool {
         self.sysroot.join("bin/cargo-clippy").is_file()
     }
 
-    /// Makes `name` known in the project's own rustup directory, when it is not a toolchain of the
-    /// user's rustup.
+    /// Links `name` in the project's own rustup directory, if it is not a toolchain of the user's
+    /// rustup.
     pub(crate) fn make_nameable(&self) -> Result<(), String> {
         let Some(home) = &self.own_rustup_home else {
             return Ok(());
@@ -130,7 +129,7 @@ pub fn own_rustup_home(workspace: &Path) -> PathBuf {
 }
 
 /// Every usable toolchain, best first: the user's (nightly before stable, newer before older), the
-/// one that set-up fetched, the distribution's.
+/// one that set-up has fetched, the distribution's.
 #[must_use]
 pub fn candidates(workspace: &Path) -> Vec<Toolchain> {
     let mut found = rustup_home().map_or_else(Vec::new, |home| below(&home));
@@ -167,8 +166,8 @@ fn below(rustup_home: &Path) -> Vec<Toolchain> {
     found
 }
 
-/// The distribution's compiler (Debian: rustc-web, cargo-web and rust-web-src), which rustup does
-/// not know by itself.
+/// The distribution's compiler (Debian: rustc-web, cargo-web and rust-web-src), which is not one of
+/// rustup's.
 fn distribution(workspace: &Path, sysroot: &Path) -> Option<Toolchain> {
     if !sysroot.join("bin/cargo").is_file() {
         return None;
@@ -228,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_stable_compiler_needs_to_be_told() {
+    fn only_a_stable_compiler_needs_rustc_bootstrap() {
         let home = tempfile::tempdir().unwrap();
         install(
             &home.path().join("toolchains/nightly"),

@@ -1,9 +1,9 @@
-//! Versions as the tools print them. In: text. Out: three numbers that compare. Knows nothing of
-//! pre-releases.
+//! Versions as the tools print them. In: text. Out: three numbers that compare. Pre-release parts
+//! are ignored.
 
 use std::fmt;
 
-/// `major.minor.patch`; what a tool leaves out is zero.
+/// `major.minor.patch`; a missing number is zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
     /// First number.
@@ -25,8 +25,8 @@ impl Version {
         }
     }
 
-    /// Reads the version at the start of `text`: `1.97.0-nightly`, `22.1`, `6.18.5-1~deb12u2`. What
-    /// follows is ignored.
+    /// Reads the version at the start of `text`: `1.97.0-nightly`, `22.1`, `6.18.5-1~deb12u2`. The
+    /// rest is ignored.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let end = text

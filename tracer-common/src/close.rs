@@ -1,28 +1,20 @@
-//! A socket has closed, or its peer has sent the last of its bytes.
+//! A socket has closed, or its peer has sent its last byte.
 
-/// What has become of a socket.
+use crate::from_number::from_number;
+
+/// The change of a socket.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CloseKind {
-    /// Its connection is over (kernel: TCP_CLOSE).
+    /// The connection has ended (kernel: TCP_CLOSE).
     Closed = 1,
-    /// Its peer will send no more (kernel: TCP_CLOSE_WAIT).
+    /// The peer sends no more (kernel: TCP_CLOSE_WAIT).
     PeerFinished = 2,
 }
 
-impl TryFrom<u32> for CloseKind {
-    type Error = u32;
+from_number!(CloseKind: u32, Closed, PeerFinished);
 
-    fn try_from(value: u32) -> Result<Self, u32> {
-        match value {
-            1 => Ok(Self::Closed),
-            2 => Ok(Self::PeerFinished),
-            unknown => Err(unknown),
-        }
-    }
-}
-
-/// What happened to a socket that has sent or received a message.
+/// The change of a socket that has sent or received a message.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Close {
@@ -30,11 +22,11 @@ pub struct Close {
     pub kind: u32,
     /// A [`CloseKind`].
     pub what: u32,
-    /// When.
+    /// When it happened.
     pub at_ns: u64,
     /// Cookie of the socket.
     pub cookie: u64,
-    /// `sock.sk_err`: the errno with which the connection ended; 0 where it did not fail.
+    /// `sock.sk_err`: the errno with which the connection ended; 0 if it did not fail.
     pub error: u32,
     /// Zero.
     pub padding: u32,

@@ -4,7 +4,7 @@
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConntrackTuple {
-    /// Source address, each word in network byte order; IPv4 in the first.
+    /// Source address, each word in network byte order. An IPv4 address is in the first word.
     pub source_be: [u32; 4],
     /// Source port, network byte order.
     pub source_port_be: u16,
@@ -16,7 +16,7 @@ pub struct ConntrackTuple {
     pub destination_port_be: u16,
     /// IP protocol number.
     pub protocol: u8,
-    /// 0 original, 1 reply.
+    /// 0 for original, 1 for reply.
     pub direction: u8,
 }
 
@@ -28,16 +28,16 @@ pub const AF_INET: u16 = 2;
 /// kernel: struct nf_conntrack_tuple_hash is a list node of two pointers, then the tuple.
 pub const LIST_NODE_BYTES: usize = 16;
 
-/// `tuplehash[0].tuple` to the end of `tuplehash[1].tuple`: one read gives client, service address
-/// and chosen pod.
+/// `tuplehash[0].tuple` to the end of `tuplehash[1].tuple`: one read of client, service address and
+/// chosen pod.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConntrackTuples {
-    /// Client to service, as the client sent it.
+    /// Client to service, as the client sends.
     pub original: ConntrackTuple,
-    /// Of no meaning outside the kernel.
+    /// Without meaning outside the kernel.
     pub list_node: [u8; LIST_NODE_BYTES],
-    /// Chosen pod to client, as the pod answers.
+    /// Chosen pod to client, as the pod sends.
     pub reply: ConntrackTuple,
 }
 

@@ -1,22 +1,23 @@
-//! What the kernel programs count, per CPU.
+//! The counters of the kernel programs, per CPU.
 
-use crate::hook::Hook;
+use crate::{hook::Hook, named::named};
 
 /// A counter besides the hits of each hook.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counter {
-    /// Journeys begun.
+    /// Journeys opened.
     Opened = 0,
     /// Journeys that a socket ended.
     Closed = 1,
     /// Journeys that a drop ended.
     Dropped = 2,
-    /// Journeys whose packet vanished: its address came back with another packet.
+    /// Journeys whose packet left the hooks' sight: a new journey was opened at its address.
     Replaced = 3,
-    /// Journeys not begun because the map was full.
+    /// Journeys not opened because their bucket was full.
     OpenFailed = 4,
-    /// Journeys of another packet found under the address of the one that arrived.
+    /// Journeys whose packet left the hooks' sight: another packet with its address reached a last
+    /// hook.
     Mismatched = 5,
     /// Journey records that did not fit into the ring buffer.
     JourneyLost = 6,
@@ -32,70 +33,46 @@ pub enum Counter {
     FragmentLost = 11,
     /// Close records that did not fit.
     CloseLost = 12,
-    /// Journeys that an uplink ended: the packet went on to another node.
+    /// Journeys that an uplink ended: the packet left for another node.
     Left = 13,
-    /// Journeys of packets that came by an uplink and left by one; not sent.
+    /// Journeys of packets that arrived by an uplink and left by one. They are not sent.
     Forwarded = 14,
     /// Failed connect records that did not fit.
     FailedConnectLost = 15,
     /// Window records that did not fit.
     WindowLost = 16,
-    /// Requests that are not followed: their context is not sampled, or they carry none.
+    /// Requests not followed because their trace context is not sampled, or because they carry
+    /// none.
     LeftOut = 17,
-    /// Requests that are not followed because there are too many.
+    /// Requests not followed because there are too many.
     Shed = 18,
 }
 
+named!(
+    Counter,
+    Opened: "opened",
+    Closed: "closed",
+    Dropped: "dropped",
+    Replaced: "replaced",
+    OpenFailed: "open_failed",
+    Mismatched: "mismatched",
+    JourneyLost: "journey_lost",
+    HeadLost: "head_lost",
+    ReadLost: "read_lost",
+    DeviceLost: "device_lost",
+    HeadUnreadable: "head_unreadable",
+    FragmentLost: "fragment_lost",
+    CloseLost: "close_lost",
+    Left: "left",
+    Forwarded: "forwarded",
+    FailedConnectLost: "failed_connect_lost",
+    WindowLost: "window_lost",
+    LeftOut: "left_out",
+    Shed: "shed",
+);
+
 impl Counter {
-    /// Every counter, in the order of their numbers.
-    pub const ALL: [Self; 19] = [
-        Self::Opened,
-        Self::Closed,
-        Self::Dropped,
-        Self::Replaced,
-        Self::OpenFailed,
-        Self::Mismatched,
-        Self::JourneyLost,
-        Self::HeadLost,
-        Self::ReadLost,
-        Self::DeviceLost,
-        Self::HeadUnreadable,
-        Self::FragmentLost,
-        Self::CloseLost,
-        Self::Left,
-        Self::Forwarded,
-        Self::FailedConnectLost,
-        Self::WindowLost,
-        Self::LeftOut,
-        Self::Shed,
-    ];
-
-    /// The name in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Opened => "opened",
-            Self::Closed => "closed",
-            Self::Dropped => "dropped",
-            Self::Replaced => "replaced",
-            Self::OpenFailed => "open_failed",
-            Self::Mismatched => "mismatched",
-            Self::JourneyLost => "journey_lost",
-            Self::HeadLost => "head_lost",
-            Self::ReadLost => "read_lost",
-            Self::DeviceLost => "device_lost",
-            Self::HeadUnreadable => "head_unreadable",
-            Self::FragmentLost => "fragment_lost",
-            Self::CloseLost => "close_lost",
-            Self::Left => "left",
-            Self::Forwarded => "forwarded",
-            Self::FailedConnectLost => "failed_connect_lost",
-            Self::WindowLost => "window_lost",
-            Self::LeftOut => "left_out",
-            Self::Shed => "shed",
-        }
-    }
-
-    /// Its place in the counter array, after the hits of the hooks.
+    /// Its index in the counter array, after the hits of the hooks.
     pub const fn index(self) -> u32 {
         Hook::ALL.len() as u32 + self as u32
     }
@@ -103,11 +80,3 @@ impl Counter {
 
 /// Size of the counter array: the hits of each hook, then the counters.
 pub const SLOTS: u32 = (Hook::ALL.len() + Counter::ALL.len()) as u32;
-
-const _: () = {
-    let mut index = 0;
-    while index < Counter::ALL.len() {
-        assert!(Counter::ALL[index] as usize == index);
-        index += 1;
-    }
-};

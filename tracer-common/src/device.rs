@@ -1,4 +1,4 @@
-//! A network device, told the first time a journey passes it.
+//! A network device, reported the first time a journey passes it.
 
 /// Longest interface name with its NUL (`IFNAMSIZ`).
 pub const NAME_BYTES: usize = 16;
@@ -8,7 +8,7 @@ pub const IS_BRIDGE: u32 = 1 << 1;
 /// `net_device.priv_flags`: this device is a port of a bridge (`IFF_BRIDGE_PORT`).
 pub const IS_BRIDGE_PORT: u32 = 1 << 9;
 
-/// A device as the kernel knows it, in whatever namespace it is.
+/// A device in any network namespace of the machine.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Device {

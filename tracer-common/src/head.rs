@@ -5,7 +5,7 @@ use crate::tuple::Tuple;
 /// Most bytes copied of one head.
 pub const MAX_HEAD_BYTES: usize = 16 * 1024;
 
-/// What precedes the copied bytes on the ring buffer.
+/// The header of the copied bytes on the ring buffer.
 ///
 /// A head and the journey of its packet have the same `sender_cookie`, `seq` and `start_ns`.
 #[repr(C)]
@@ -13,11 +13,11 @@ pub const MAX_HEAD_BYTES: usize = 16 * 1024;
 pub struct Head {
     /// [`crate::RecordKind::Head`].
     pub kind: u32,
-    /// Bytes that follow this header; the record itself may be longer.
+    /// Bytes that follow this structure. The record may be longer.
     pub captured_bytes: u32,
-    /// When the packet was opened at the sending socket.
+    /// When the packet left the sending socket, or arrived from another node.
     pub start_ns: u64,
-    /// Cookie of the sending socket.
+    /// Cookie of the sending socket, or the synthetic one of a socket on another node.
     pub sender_cookie: u64,
     /// TCP sequence number of the first byte.
     pub seq: u32,
@@ -27,12 +27,12 @@ pub struct Head {
     pub payload_bytes: u32,
     /// A [`crate::message::Message`]: request or response.
     pub message: u8,
-    /// 1 where the bytes follow those of the record before, of a head that did not end with its
-    /// packet; such a packet has no journey.
+    /// 1 if the bytes follow those of the record before, whose head did not end with its packet.
+    /// Such a packet has no journey.
     pub continues: u8,
     /// Zero.
     pub padding: [u8; 2],
-    /// As the sender wrote the packet.
+    /// The tuple of the packet as it was sent, or as it arrived from another node.
     pub sent: Tuple,
     /// Zero.
     pub padding_end: [u8; 4],

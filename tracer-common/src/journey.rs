@@ -1,9 +1,9 @@
 //! All stamps of one message on one node: the record that leaves the kernel once.
 
-use crate::{conntrack::ConntrackTuples, stamp::Stamp, tuple::Tuple};
+use crate::{conntrack::ConntrackTuples, from_number::from_number, stamp::Stamp, tuple::Tuple};
 
-/// Packets of interest under way on a machine at one time. Where there are more, new ones have no
-/// journey, and that is counted. A power of two.
+/// Packets with a journey at one time on a machine. If there are more, new packets have no journey,
+/// which is counted. A power of two.
 pub const MAX_JOURNEYS: usize = 8192;
 
 /// Stamps a journey can hold. Two pods on a bridge make 14; a node that encapsulates adds 5.
@@ -11,41 +11,29 @@ pub const MAX_STAMPS: usize = 32;
 
 /// Flag: more stamps came than fit; the last ones are missing.
 pub const STAMPS_CUT: u8 = 1;
-/// Flag: `conntrack` holds what the kernel knew.
+/// Flag: `conntrack` is valid.
 pub const HAS_CONNTRACK: u8 = 2;
-/// Flag: the head record of this message could not be written.
+/// Flag: the head record of this message is lost.
 pub const HEAD_LOST: u8 = 4;
-
-/// Flag: a request, sent before the one before it was answered, which has no journey.
+/// Flag: the message is a request, sent before the response to the request before, which has no
+/// journey.
 pub const BEHIND_LEFT_OUT: u8 = 8;
 
 /// How a journey ended.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
-    /// It did not: the record was found in the map, too old to be still under way.
+    /// Not by a hook: the agent has removed the journey because it was too old.
     Expired = 0,
-    /// A socket on this node took the packet.
+    /// A socket on this node has received the packet.
     Socket = 1,
-    /// The kernel dropped it; `drop_reason` says why.
+    /// The kernel has dropped the packet, for `drop_reason`.
     Dropped = 2,
-    /// It left the node by an uplink.
+    /// The packet has left the node by an uplink.
     Left = 3,
 }
 
-impl TryFrom<u8> for End {
-    type Error = u8;
-
-    fn try_from(value: u8) -> Result<Self, u8> {
-        match value {
-            0 => Ok(Self::Expired),
-            1 => Ok(Self::Socket),
-            2 => Ok(Self::Dropped),
-            3 => Ok(Self::Left),
-            unknown => Err(unknown),
-        }
-    }
-}
+from_number!(End: u8, Expired, Socket, Dropped, Left);
 
 /// A journey. On the ring buffer it is cut after `stamp_count` stamps.
 #[repr(C)]
@@ -57,22 +45,23 @@ pub struct Journey {
     pub message: u8,
     /// An [`End`].
     pub end: u8,
-    /// Used places of `stamps`.
+    /// Used elements of `stamps`.
     pub stamp_count: u8,
     /// [`STAMPS_CUT`], [`HAS_CONNTRACK`], [`HEAD_LOST`], [`BEHIND_LEFT_OUT`].
     pub flags: u8,
-    /// When the packet was opened: at the sending socket, or where it arrived from another node.
+    /// When the packet left the sending socket, or arrived from another node.
     pub start_ns: u64,
-    /// Cookie of the sending socket (the listener's for a SYN-ACK), or the stand-in of
-    /// [`crate::remote`] for a socket on another node.
+    /// Cookie of the sending socket (the listener's for a SYN-ACK), or the synthetic cookie
+    /// ([`crate::remote`]) of a socket on another node.
     pub sender_cookie: u64,
-    /// Cookie of the receiving socket (the listener's for a SYN); 0 when no socket took it.
+    /// Cookie of the receiving socket (the listener's for a SYN); 0 if no socket received the
+    /// packet.
     pub receiver_cookie: u64,
     /// The cgroup v2 id of the sending socket (the listener's for a SYN-ACK): the inode number of
-    /// its directory. 0 when not known.
+    /// its directory. 0 if not known.
     pub sender_cgroup: u64,
-    /// The cgroup v2 id of the receiving socket (the listener's for a SYN); 0 when no socket took
-    /// it.
+    /// The cgroup v2 id of the receiving socket (the listener's for a SYN); 0 if no socket received
+    /// the packet.
     pub receiver_cgroup: u64,
     /// TCP sequence number of the segment's first byte.
     pub seq: u32,
@@ -80,13 +69,13 @@ pub struct Journey {
     pub ack: u32,
     /// TCP payload of the packet; of a GSO packet, of all its segments.
     pub payload_bytes: u32,
-    /// The kernel's `enum skb_drop_reason`, where `end` is [`End::Dropped`].
+    /// The kernel's `enum skb_drop_reason`, if `end` is [`End::Dropped`].
     pub drop_reason: u32,
-    /// As the sender wrote the packet, or as it arrived from another node.
+    /// The tuple of the packet as it was sent, or as it arrived from another node.
     pub sent: Tuple,
-    /// As the receiver got it; zero when no socket took it.
+    /// The tuple of the packet as a socket received it; zero if none did.
     pub received: Tuple,
-    /// What conntrack knew, where [`HAS_CONNTRACK`] is set.
+    /// The tuples of the connection in conntrack; valid if [`HAS_CONNTRACK`] is set.
     pub conntrack: ConntrackTuples,
     /// In the order of time.
     pub stamps: [Stamp; MAX_STAMPS],
@@ -99,7 +88,7 @@ const _: () = assert!(HEADER_BYTES == 232);
 const _: () = assert!(size_of::<Journey>() == HEADER_BYTES + MAX_STAMPS * size_of::<Stamp>());
 
 impl Journey {
-    /// What a new journey is filled from.
+    /// No message and no stamps.
     pub const ZERO: Self = Self {
         kind: 0,
         message: 0,

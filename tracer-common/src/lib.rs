@@ -1,11 +1,10 @@
-//! The records that cross the kernel boundary, one file per record, and what both sides must
-//! understand alike.
+//! The records that cross the kernel boundary, one file per record, and other definitions that both
+//! sides share.
 //!
-//! Written by `tracer-ebpf`, read by `tracer-user`'s `decode` stage; both sides compile these
-//! same types, so a field cannot mean two things. All of them are `repr(C)`, integers and arrays
-//! only, with explicit padding and a const assertion on their size. Integers are in host byte
-//! order unless their name ends in `_be`. Times are nanoseconds of `CLOCK_MONOTONIC`, as
-//! `bpf_ktime_get_ns` gives them.
+//! `tracer-ebpf` writes the records, and the agent's `decode` stage reads them. Both compile these
+//! types. All of them are `repr(C)`, integers and arrays only, with explicit padding and a const
+//! assertion on their size. Integers are in host byte order unless their name ends in `_be`. Times
+//! are nanoseconds of `CLOCK_MONOTONIC`, as `bpf_ktime_get_ns` returns them.
 
 #![no_std]
 
@@ -16,10 +15,13 @@ pub mod device;
 pub mod edge;
 pub mod failed_connect;
 pub mod fragment;
+mod from_number;
 pub mod head;
 pub mod hook;
 pub mod journey;
+pub mod keys;
 pub mod message;
+mod named;
 pub mod offset;
 pub mod read;
 pub mod remote;
@@ -29,13 +31,15 @@ pub mod tuple;
 pub mod uplink;
 pub mod window;
 
-/// What a record is, in its first four bytes.
+use from_number::from_number;
+
+/// The kind of a record, in its first four bytes.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordKind {
     /// [`head::Head`], followed by the captured bytes.
     Head = 1,
-    /// [`journey::Journey`], cut after its last used stamp.
+    /// [`journey::Journey`], cut after its last stamp.
     Journey = 2,
     /// [`read::Read`].
     Read = 3,
@@ -51,20 +55,4 @@ pub enum RecordKind {
     Window = 8,
 }
 
-impl TryFrom<u32> for RecordKind {
-    type Error = u32;
-
-    fn try_from(value: u32) -> Result<Self, u32> {
-        match value {
-            1 => Ok(Self::Head),
-            2 => Ok(Self::Journey),
-            3 => Ok(Self::Read),
-            4 => Ok(Self::Device),
-            5 => Ok(Self::Fragment),
-            6 => Ok(Self::Close),
-            7 => Ok(Self::FailedConnect),
-            8 => Ok(Self::Window),
-            unknown => Err(unknown),
-        }
-    }
-}
+from_number!(RecordKind: u32, Head, Journey, Read, Device, Fragment, Close, FailedConnect, Window);

@@ -23,19 +23,19 @@ const fn field(structure: &'static str, member: &'static str, global: &'static s
 }
 
 impl Field {
-    /// A part of the kernel that may not be there: conntrack that is not loaded, IPv6 that was not
-    /// built in. The offset is then 0, and the programs leave the field alone.
+    /// Whether the kernel may lack the field: conntrack may not be loaded, IPv6 not be built in.
+    /// The offset is then 0, and the programs do not read the field.
     pub fn is_optional(&self) -> bool {
         self.structure.starts_with("nf_conn") || self.is_of_ipv6()
     }
 
-    /// Only kernels with IPv6 have it.
+    /// Whether only kernels with IPv6 have the field.
     pub fn is_of_ipv6(&self) -> bool {
         self.member.starts_with("__sk_common.skc_v6_")
     }
 }
 
-/// Every field. Offsets seen on 6.1 and 6.18 differ for net_device, net and sk_buff.
+/// All fields. The offsets in net_device, net and sk_buff differ between 6.1 and 6.18.
 pub const FIELDS: [Field; 29] = [
     field("sk_buff", "dev", "SK_BUFF_DEV"),
     field("sk_buff", "_nfct", "SK_BUFF_NFCT"),

@@ -1,6 +1,6 @@
-//! An application has read from a socket that held an unread head.
+//! An application has read from a socket that had an unread head.
 
-/// Everything before `read_seq` has left the receive queue of the socket.
+/// A read of everything before `read_seq` from the receive queue of a socket.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Read {
@@ -12,15 +12,14 @@ pub struct Read {
     pub at_ns: u64,
     /// Cookie of the reading socket.
     pub cookie: u64,
-    /// The process that has read (kernel: `task_struct.tgid`), by its number in the machine's own PID
-    /// namespace; 0 when not known.
+    /// The reading process (kernel: `task_struct.tgid`), by its number in the initial PID
+    /// namespace; 0 if not known.
     pub tgid: u32,
     /// Zero.
     pub padding: u32,
 }
 
-/// Without `tgid` and what follows: so it was before there was a `tgid`, and so it is in recordings
-/// made then.
+/// Size of the record without `tgid` and what follows, as in older recordings.
 pub const READ_MIN_BYTES: usize = core::mem::offset_of!(Read, tgid);
 
 const _: () = assert!(size_of::<Read>() == 32 && READ_MIN_BYTES == 24);

@@ -4,11 +4,11 @@
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stamp {
-    /// Nanoseconds since the journey's `start_ns`; saturates at 4.29 s.
+    /// Nanoseconds after the journey's `start_ns`; saturates at 4.29 s.
     pub offset_ns: u32,
-    /// Inode number of the device's network namespace; 0 where the hook has no device.
+    /// Inode number of the device's network namespace; 0 if the hook has no device.
     pub netns: u32,
-    /// The device, within `netns`; 0 where the hook has none.
+    /// The device, within `netns`; 0 if the hook has none.
     pub ifindex: u32,
     /// A [`crate::hook::Hook`].
     pub hook: u8,
@@ -19,7 +19,7 @@ pub struct Stamp {
 const _: () = assert!(size_of::<Stamp>() == 16);
 
 impl Stamp {
-    /// An unused place.
+    /// An unused element of a journey.
     pub const ZERO: Self = Self {
         offset_ns: 0,
         netns: 0,

@@ -2,9 +2,9 @@
 
 /// Source and destination of a TCP segment.
 ///
-/// IPv4 addresses are IPv4-mapped (`::ffff:a.b.c.d`, RFC 4291 section 2.5.5.2), so that one
-/// layout serves both families. Addresses are words, not bytes: a program would move bytes one by
-/// one, each in a register of its own.
+/// IPv4 addresses are IPv4-mapped (`::ffff:a.b.c.d`, RFC 4291 section 2.5.5.2), so that both
+/// families have one layout. Addresses are words because the programs would move bytes one by one,
+/// each in a register of its own.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Tuple {
@@ -21,32 +21,16 @@ pub struct Tuple {
 const _: () = assert!(size_of::<Tuple>() == 36);
 
 impl Tuple {
-    /// No addresses: "not known" in records that may lack a tuple.
+    /// No addresses: the tuple is not known.
     pub const ZERO: Self = Self {
         source_be: [0; 4],
         destination_be: [0; 4],
         source_port_be: 0,
         destination_port_be: 0,
     };
-
-    /// Copies it word by word. An assignment of the whole becomes a loop over bytes in a program, that
-    /// the verifier walks through for every way that leads there.
-    #[inline(always)]
-    pub const fn copy_to(&self, to: &mut Self) {
-        to.source_be[0] = self.source_be[0];
-        to.source_be[1] = self.source_be[1];
-        to.source_be[2] = self.source_be[2];
-        to.source_be[3] = self.source_be[3];
-        to.destination_be[0] = self.destination_be[0];
-        to.destination_be[1] = self.destination_be[1];
-        to.destination_be[2] = self.destination_be[2];
-        to.destination_be[3] = self.destination_be[3];
-        to.source_port_be = self.source_port_be;
-        to.destination_port_be = self.destination_port_be;
-    }
 }
 
-/// Maps an IPv4 address, given and returned in network byte order.
+/// The IPv4-mapped address of an IPv4 address, both in network byte order.
 #[inline(always)]
 pub const fn mapped(v4_be: u32) -> [u32; 4] {
     [0, 0, 0xffff_u32.to_be(), v4_be]

@@ -1,4 +1,5 @@
-//! The devices by which a node reaches others, as the agent tells the programs.
+//! The devices by which a node reaches others: the maps that the agent writes and the programs
+//! read.
 
 /// The key of a device in the map of uplinks: its namespace's inode number and its own number.
 #[inline(always)]
@@ -6,15 +7,18 @@ pub const fn key(netns: u32, ifindex: u32) -> u64 {
     (netns as u64) << 32 | ifindex as u64
 }
 
-/// Bits by the low bits of a device's number: where that of a device is not set, it is no uplink.
-pub type Bits = [u64; 64];
+/// Words of [`Bits`].
+pub const BIT_WORDS: usize = 64;
+
+/// One bit for the low bits of a device's number. If it is not set, the device is no uplink.
+pub type Bits = [u64; BIT_WORDS];
 
 /// The word of a device in [`Bits`], and its bit there.
 #[inline(always)]
 pub const fn bit(ifindex: u32) -> (usize, u64) {
-    let index = ifindex as usize % (64 * size_of::<Bits>() / size_of::<u64>());
+    let index = ifindex as usize % (64 * BIT_WORDS);
     (index / 64, 1 << (index % 64))
 }
 
-/// Flag: the device is a port of a bridge, which takes packets for others than this node.
+/// Flag: the device is a port of a bridge, which also takes packets for other nodes.
 pub const BRIDGED: u32 = 1;

@@ -1,29 +1,21 @@
-//! A socket has no room for what its peer sends, or has room again: the receive window that it
-//! advertises (RFC 9293 section 3.8.6) has become zero, or was and is no more.
+//! The receive window that a socket advertises (RFC 9293 section 3.8.6) has become zero, or is open
+//! again.
 
-/// What has become of a receive window.
+use crate::from_number::from_number;
+
+/// The change of a receive window.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WindowKind {
-    /// The socket advertises that it has no room.
+    /// The window has become zero: the socket has no room for what its peer sends.
     Closed = 1,
-    /// It has room again.
+    /// The window is open again.
     Opened = 2,
 }
 
-impl TryFrom<u32> for WindowKind {
-    type Error = u32;
+from_number!(WindowKind: u32, Closed, Opened);
 
-    fn try_from(value: u32) -> Result<Self, u32> {
-        match value {
-            1 => Ok(Self::Closed),
-            2 => Ok(Self::Opened),
-            unknown => Err(unknown),
-        }
-    }
-}
-
-/// The receive window of a socket that has received a message.
+/// The change of the receive window of a socket that has received a message.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Window {
@@ -31,11 +23,11 @@ pub struct Window {
     pub kind: u32,
     /// A [`WindowKind`].
     pub what: u32,
-    /// When the packet that says so left the socket.
+    /// When the packet with the window left the socket.
     pub at_ns: u64,
-    /// When the window closed; the same as `at_ns` where this is that.
+    /// When the window closed; equal to `at_ns` in a record of that.
     pub closed_ns: u64,
-    /// Cookie of the socket whose window it is.
+    /// Cookie of the socket with the window.
     pub cookie: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Tells user space of each device once, when the first journey passes it.
+//! Reports each network device to the agent, when the first journey passes it.
 
 use aya_ebpf::{
     macros::map,
@@ -6,36 +6,42 @@ use aya_ebpf::{
 };
 use tracer_common::{RecordKind, counter::Counter, device::Device, hook::Hook};
 
-use crate::{emit, journey::Place, kernel::device::NetDevice};
+use crate::{
+    journey::HookPoint,
+    kernel::device::NetDevice,
+    ring,
+    shared::{MapValue as _, Shared},
+};
 
-/// Devices remembered as told; the least recently used is told again.
+/// Devices remembered as reported. The least recently used is removed when there are more, and is
+/// reported again.
 const MAX_DEVICES: u32 = 4096;
 const BPF_NOEXIST: u64 = 1;
-/// Slots of the per-CPU cache before that map. A power of two.
-const CACHE_SLOTS: u32 = 256;
+/// Entries of the cache before that map. A power of two.
+const CACHE_ENTRIES: u32 = 256;
 
+/// By network namespace and number. Programs insert and remove entries, and read no value.
 #[map]
 static DEVICES: LruHashMap<u64, u8> = LruHashMap::with_max_entries(MAX_DEVICES, 0);
 
+/// Only this CPU accesses it, one word at a time. If a program interrupts another between the load
+/// and the store, a device is looked up in [`DEVICES`] once more.
 #[map]
-static DEVICE_CACHE: PerCpuArray<u64> = PerCpuArray::with_max_entries(CACHE_SLOTS, 0);
+static DEVICE_CACHE: PerCpuArray<Shared<u64>> = PerCpuArray::with_max_entries(CACHE_ENTRIES, 0);
 
-/// The place of a stamp at `device`; tells user space of the device if it is new.
+/// A hook at `device`, which is reported if it is new.
 #[inline(always)]
-pub(crate) fn place(hook: Hook, device: NetDevice) -> Place {
+pub(crate) fn hook_point(hook: Hook, device: NetDevice) -> HookPoint {
     let netns = device.netns();
     let ifindex = device.ifindex();
     let key = u64::from(netns) << 32 | u64::from(ifindex);
-    if let Some(cached) = DEVICE_CACHE.get_ptr_mut((ifindex ^ netns) & (CACHE_SLOTS - 1)) {
-        // SAFETY: checked for null; a race with an interrupting program costs a second record.
-        unsafe {
-            if *cached != key {
-                *cached = key;
-                introduce(key, netns, ifindex, device);
-            }
-        }
+    if let Some(cached) = DEVICE_CACHE.value((ifindex ^ netns) & (CACHE_ENTRIES - 1))
+        && cached.get() != key
+    {
+        cached.set(key);
+        report(key, netns, ifindex, device);
     }
-    Place {
+    HookPoint {
         hook,
         netns,
         ifindex,
@@ -43,7 +49,7 @@ pub(crate) fn place(hook: Hook, device: NetDevice) -> Place {
 }
 
 #[inline(always)]
-fn introduce(key: u64, netns: u32, ifindex: u32, device: NetDevice) {
+fn report(key: u64, netns: u32, ifindex: u32, device: NetDevice) {
     if DEVICES.insert(key, 1, BPF_NOEXIST).is_err() {
         return;
     }
@@ -55,7 +61,7 @@ fn introduce(key: u64, netns: u32, ifindex: u32, device: NetDevice) {
         name: device.name(),
         link_kind: device.link_kind(),
     };
-    if !emit::send::<Device>(&record, Counter::DeviceLost) {
+    if !ring::send::<Device>(&record, Counter::DeviceLost) {
         let _ = DEVICES.remove(key);
     }
 }

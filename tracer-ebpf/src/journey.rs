@@ -1,9 +1,20 @@
-//! Journeys: opened at the sending socket or where the packet arrives from another node, stamped on
-//! the way, sent to user space once at the end.
+//! Journeys: opened at the sending socket or where the packet arrives from another node, stamped at
+//! each hook, and sent to the agent once, at the end.
 //!
-//! The key is the address of the sk_buff, which a packet keeps across veth, bridge and netfilter.
-//! An address is used again after a free; the end of a journey therefore compares the sequence
-//! number, and throws away the record of another packet.
+//! The key of a journey is the address of the sk_buff, which a packet keeps across veth, bridge and
+//! netfilter. The kernel uses an address again after a free. The last hook therefore compares the
+//! sequence number, and discards the journey of another packet.
+//!
+//! Who else accesses a journey while a hook does:
+//! - No other hook of its packet: one CPU at a time handles a packet, so that its hooks follow each
+//!   other. Interrupts find other packets, and so other journeys.
+//! - The agent, if the journey is older than 5 s: it takes the slot from its key and copies the
+//!   journey. A hook that has found the journey just before may still write to it.
+//! - The next journey of the slot, if such a hook writes after the agent has freed the slot. One
+//!   stamp or field is then written into the record of another message.
+//!
+//! All of them access integers in cells ([`Shared`]). The worst result is a wrong stamp or field in
+//! one record, caused by a packet that is on its way for 5 s.
 
 use aya_ebpf::{bindings::BPF_F_MMAPABLE, helpers::bpf_ktime_get_ns, macros::map, maps::Array};
 use tracer_common::{
@@ -17,174 +28,172 @@ use tracer_common::{
 };
 
 use crate::{
-    count::{count, hit},
-    emit, output,
+    counter::{count, hit},
+    first_seen::FirstSeen,
+    keys::Keys,
     packet::Packet,
+    ring,
+    shared::{MapValue as _, Shared, field},
     socket::{self, FORWARDED},
-    table::Keys,
 };
 
-/// The addresses of the packets whose journeys are in the places of [`JOURNEYS`]. One value, which the
-/// agent maps into its memory: it removes what never ended.
+/// The addresses of the packets whose journeys are in the slots of [`JOURNEYS`]. One value, which
+/// the agent maps into its memory in order to remove journeys that never end.
 #[map]
 static JOURNEY_KEYS: Array<Keys<MAX_JOURNEYS>> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 #[map]
-static JOURNEYS: Array<Journey> = Array::with_max_entries(MAX_JOURNEYS as u32, 0);
+static JOURNEYS: Array<Shared<Journey>> = Array::with_max_entries(MAX_JOURNEYS as u32, 0);
 
-/// Where a stamp was taken.
+/// A hook, and the device that it sees a packet on.
 #[derive(Clone, Copy)]
-pub(crate) struct Place {
+pub(crate) struct HookPoint {
     pub(crate) hook: Hook,
+    /// Inode number of the device's network namespace; 0 where the hook has no device.
     pub(crate) netns: u32,
+    /// The device, within `netns`; 0 where the hook has none.
     pub(crate) ifindex: u32,
 }
 
-/// The journey of the packet at this address, if it is of interest.
+impl HookPoint {
+    #[inline(always)]
+    pub(crate) const fn without_device(hook: Hook) -> Self {
+        Self {
+            hook,
+            netns: 0,
+            ifindex: 0,
+        }
+    }
+}
+
+/// The journey of the packet at this address, if it has one.
 #[inline(always)]
-pub(crate) fn find(skb: u64) -> Option<&'static mut Journey> {
+pub(crate) fn find(skb: u64) -> Option<&'static Shared<Journey>> {
     at(keys()?.find(skb))
 }
 
 #[inline(always)]
-fn keys() -> Option<&'static mut Keys<MAX_JOURNEYS>> {
-    let keys = JOURNEY_KEYS.get_ptr_mut(0)?;
-    // SAFETY: checked for null; all access to the keys is by whole words.
-    Some(unsafe { &mut *keys })
+fn keys() -> Option<&'static Keys<MAX_JOURNEYS>> {
+    JOURNEY_KEYS.value(0)
 }
 
 #[inline(always)]
-fn at(place: u32) -> Option<&'static mut Journey> {
-    let journey = JOURNEYS.get_ptr_mut(place)?;
-    // SAFETY: one CPU at a time handles a packet, and journeys are freed by its last hook only
-    // (or by the agent, long after the packet has gone; map memory stays mapped then too).
-    Some(unsafe { &mut *journey })
+fn at(slot: u32) -> Option<&'static Shared<Journey>> {
+    JOURNEYS.value(slot)
 }
 
-/// What a journey begins with, besides its packet.
-#[derive(Clone, Copy)]
-pub(crate) struct Opening {
-    pub(crate) message: Message,
-    pub(crate) sender_cookie: u64,
-    /// When the packet left its socket, or arrived.
-    pub(crate) start_ns: u64,
-    /// The node sent the packet itself, and its first stamps wait.
-    pub(crate) has_output_stamps: bool,
-}
-
-/// Begins the journey of a packet. Where all places of its bucket are taken it has none, and that is
-/// counted.
+/// Opens the journey of a packet. `None` if its bucket is full, which is counted.
 #[inline(always)]
-pub(crate) fn open(skb: u64, packet: &Packet, opening: Opening) -> Option<&'static mut Journey> {
+pub(crate) fn open(seen: &FirstSeen<'_>, message: Message) -> Option<&'static Shared<Journey>> {
+    let skb = seen.skb();
     let keys = keys()?;
-    let mut place = keys.find(skb);
-    if place < MAX_JOURNEYS as u32 {
+    let mut slot = keys.find(skb);
+    if slot < MAX_JOURNEYS as u32 && keys.reclaim(slot, skb) {
         count(Counter::Replaced);
-        keys.hide(place);
     } else {
-        place = keys.claim(skb);
+        slot = keys.claim(skb);
     }
-    let Some(journey) = at(place) else {
+    let Some(journey) = at(slot) else {
         count(Counter::OpenFailed);
         return None;
     };
     count(Counter::Opened);
-    begin(journey, packet, opening);
-    keys.set(place, skb);
-    if opening.has_output_stamps {
-        output::adopt(journey);
-    }
+    write_header(journey, seen, message);
+    keys.publish(slot, skb);
     Some(journey)
 }
 
-/// Writes all that comes before the stamps, but for what conntrack knows: a flag says whether it does.
+/// Writes everything before the stamps, except `conntrack`, which is valid with a flag only.
 #[inline(always)]
-fn begin(journey: &mut Journey, packet: &Packet, opening: Opening) {
-    journey.kind = RecordKind::Journey as u32;
-    journey.message = opening.message as u8;
-    journey.end = End::Expired as u8;
-    journey.stamp_count = 0;
-    journey.flags = 0;
-    journey.start_ns = opening.start_ns;
-    journey.sender_cookie = opening.sender_cookie;
-    journey.receiver_cookie = 0;
-    journey.sender_cgroup = 0;
-    journey.receiver_cgroup = 0;
-    journey.seq = packet.seq;
-    journey.ack = packet.ack;
-    journey.payload_bytes = packet.payload_bytes;
-    journey.drop_reason = 0;
-    packet.tuple.copy_to(&mut journey.sent);
-    Tuple::ZERO.copy_to(&mut journey.received);
+fn write_header(journey: &Shared<Journey>, seen: &FirstSeen<'_>, message: Message) {
+    let packet = seen.packet;
+    field!(journey, kind).set(RecordKind::Journey as u32);
+    field!(journey, message).set(message as u8);
+    field!(journey, end).set(End::Expired as u8);
+    field!(journey, stamp_count).set(0);
+    field!(journey, flags).set(0);
+    field!(journey, start_ns).set(seen.start_ns);
+    field!(journey, sender_cookie).set(seen.sender_cookie);
+    field!(journey, receiver_cookie).set(0);
+    field!(journey, sender_cgroup).set(0);
+    field!(journey, receiver_cgroup).set(0);
+    field!(journey, seq).set(packet.seq);
+    field!(journey, ack).set(packet.ack);
+    field!(journey, payload_bytes).set(packet.payload_bytes);
+    field!(journey, drop_reason).set(0);
+    field!(journey, sent).copy_from(&packet.tuple);
+    field!(journey, received).copy_from(&Tuple::ZERO);
 }
 
-/// Adds a stamp.
+/// Adds a stamp taken now.
 #[inline(always)]
-pub(crate) fn stamp(journey: &mut Journey, place: Place) {
+pub(crate) fn stamp(journey: &Shared<Journey>, point: HookPoint) {
     // SAFETY: the helper has no preconditions.
-    stamp_at(journey, place, unsafe { bpf_ktime_get_ns() });
+    stamp_at(journey, point, unsafe { bpf_ktime_get_ns() });
 }
 
-/// Adds a stamp that was taken at `at_ns`.
+/// Adds a stamp taken at `at_ns`.
 #[inline(always)]
-pub(crate) fn stamp_at(journey: &mut Journey, place: Place, at_ns: u64) {
-    hit(place.hook);
-    let index = usize::from(journey.stamp_count);
+pub(crate) fn stamp_at(journey: &Shared<Journey>, point: HookPoint, at_ns: u64) {
+    hit(point.hook);
+    let index = usize::from(field!(journey, stamp_count).get());
     if index >= MAX_STAMPS {
-        journey.flags |= STAMPS_CUT;
+        field!(journey, flags).set_bits(STAMPS_CUT);
         return;
     }
-    let elapsed_ns = at_ns.saturating_sub(journey.start_ns);
-    journey.stamps[index] = Stamp {
-        offset_ns: if elapsed_ns > u64::from(u32::MAX) {
-            u32::MAX
-        } else {
-            elapsed_ns as u32
-        },
-        netns: place.netns,
-        ifindex: place.ifindex,
-        hook: place.hook as u8,
-        padding: [0; 3],
-    };
-    journey.stamp_count = index as u8 + 1;
+    let elapsed_ns = at_ns.saturating_sub(field!(journey, start_ns).get());
+    let stamp = field!(journey, stamps[index]);
+    field!(stamp, offset_ns).set(if elapsed_ns > u64::from(u32::MAX) {
+        u32::MAX
+    } else {
+        elapsed_ns as u32
+    });
+    field!(stamp, netns).set(point.netns);
+    field!(stamp, ifindex).set(point.ifindex);
+    let hook = field!(stamp, hook).as_ptr().cast::<u32>();
+    // SAFETY: the hook and its padding are one aligned word of the stamp.
+    unsafe { Shared::at(hook) }.set(u32::from_ne_bytes([point.hook as u8, 0, 0, 0]));
+    field!(journey, stamp_count).set(index as u8 + 1);
 }
 
-/// Whether `packet` is the one this journey was opened for.
+/// Whether the journey is that of `packet`, and not of another at the same address.
 #[inline(always)]
-pub(crate) fn is_of(journey: &Journey, packet: &Packet) -> bool {
-    journey.seq == packet.seq && journey.payload_bytes == packet.payload_bytes
+pub(crate) fn is_of(journey: &Shared<Journey>, packet: &Packet) -> bool {
+    field!(journey, seq).get() == packet.seq
+        && field!(journey, payload_bytes).get() == packet.payload_bytes
 }
 
-/// Ends a journey: sends it and forgets it.
+/// Ends a journey: sends and removes it.
 #[inline(always)]
-pub(crate) fn end(skb: u64, journey: &mut Journey, end: End) {
-    journey.end = end as u8;
+pub(crate) fn end(skb: u64, journey: &Shared<Journey>, end: End) {
+    field!(journey, end).set(end as u8);
     count(match end {
         End::Dropped => Counter::Dropped,
         End::Left => Counter::Left,
         End::Socket | End::Expired => Counter::Closed,
     });
-    let stamps = usize::from(journey.stamp_count);
+    let stamps = usize::from(field!(journey, stamp_count).get());
     if stamps <= MAX_STAMPS {
         let bytes = HEADER_BYTES + stamps * size_of::<Stamp>();
-        // SAFETY: `bytes` is at most the size of the record.
-        let used =
-            unsafe { core::slice::from_raw_parts((&raw const *journey).cast::<u8>(), bytes) };
-        emit::send_and_look::<[u8]>(used, Counter::JourneyLost);
+        let first = journey.as_ptr().cast::<Shared<u8>>();
+        // SAFETY: `bytes` is at most the size of the record, which has no padding.
+        let used = unsafe { core::slice::from_raw_parts(first, bytes) };
+        ring::send_and_wake::<[Shared<u8>]>(used, Counter::JourneyLost);
     }
     forget(skb);
 }
 
-/// The packet goes on to another node. One that came from another is none of this node's.
+/// Ends the journey of a packet that leaves by an uplink. If the packet has also arrived by one, it
+/// only passes this node: its journey is not sent, and its sender is ignored from now on.
 #[inline(always)]
-pub(crate) fn leave(skb: u64, journey: &mut Journey) {
-    if journey.stamps[0].hook != Hook::UplinkReceive as u8 {
+pub(crate) fn leave(skb: u64, journey: &Shared<Journey>) {
+    if field!(journey, stamps[0].hook).get() != Hook::UplinkReceive as u8 {
         end(skb, journey, End::Left);
         return;
     }
     count(Counter::Forwarded);
-    if let Some(remote) = socket::find_or_add(journey.sender_cookie) {
-        remote.flags |= FORWARDED;
+    if let Some(remote) = socket::find_or_add(field!(journey, sender_cookie).get()) {
+        remote.flags.set_bits(FORWARDED);
     }
     forget(skb);
 }
@@ -193,9 +202,9 @@ pub(crate) fn leave(skb: u64, journey: &mut Journey) {
 #[inline(always)]
 pub(crate) fn forget(skb: u64) {
     if let Some(keys) = keys() {
-        let place = keys.find(skb);
-        if place < MAX_JOURNEYS as u32 {
-            keys.free(place);
+        let slot = keys.find(skb);
+        if slot < MAX_JOURNEYS as u32 {
+            keys.free(slot, skb);
         }
     }
 }

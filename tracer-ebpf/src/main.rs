@@ -1,42 +1,46 @@
 //! The programs that run in the kernel.
 //!
 //! In: packets and sockets, at the hooks in `hooks/`. Out: the records of `tracer-common` on one
-//! ring buffer. They change nothing: every cgroup program lets the packet pass, every netfilter
-//! program accepts it. Only `kernel/` reads kernel structures.
+//! ring buffer. The programs change nothing: every cgroup program passes the packet, every
+//! netfilter program accepts it. Only `kernel/` reads kernel structures, only through `shared` is
+//! map memory accessed, and no two modules import each other.
 
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch)]
 
-mod carried;
-mod classify;
-mod connecting;
-mod context;
-mod count;
-mod deferred;
+mod bpf_loop;
+mod counter;
+mod deferred_accept;
 mod device;
 mod edge;
-mod emit;
+mod failed_connect;
+mod first_seen;
 mod head;
 mod hooks;
+mod http1;
 mod http2;
 mod journey;
 mod kernel;
-mod output;
+mod keys;
+mod message;
+mod output_stamps;
 mod packet;
-mod partial;
+mod packet_bytes;
+mod partial_head;
+mod read_tracking;
 mod request;
-mod sent;
+mod ring;
+mod shared;
 mod socket;
-mod table;
-mod unread;
+mod trace_header;
 mod uplink;
 mod vxlan;
 mod window;
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
-    // The verifier proves that no path comes here.
+    // The verifier proves that no path leads here.
     loop {}
 }
 

@@ -1,10 +1,13 @@
 //! The IP and TCP headers of a packet.
 //!
-//! In: an skb, and where in it the network header is. Out: `Packet`. Knows no IPv4 fragments
-//! but the first, and no IPv6 extension headers: such packets are not TCP here.
+//! In: an skb, and where in it the network header is. Out: [`Packet`]. Later fragments of IPv4 and
+//! packets with IPv6 extension headers are not recognised as TCP.
 
 use aya_ebpf::programs::SkBuffContext;
-use tracer_common::tuple::{Tuple, mapped};
+use tracer_common::{
+    message::Message,
+    tuple::{Tuple, mapped},
+};
 
 const IPPROTO_TCP: u8 = 6;
 const IPPROTO_UDP: u8 = 17;
@@ -42,7 +45,7 @@ struct TcpHeader {
     window_be: u16,
 }
 
-/// What nearly all packets start with: one read for most of them.
+/// The headers of most packets, for one read.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Headers {
@@ -52,15 +55,15 @@ struct Headers {
 
 /// TCP flags, RFC 9293 section 3.1.
 pub(crate) const SYN: u8 = 0x02;
-pub(crate) const RST: u8 = 0x04;
-pub(crate) const ACK: u8 = 0x10;
+const RST: u8 = 0x04;
+const ACK: u8 = 0x10;
 
 pub(crate) struct Packet {
     pub(crate) tuple: Tuple,
     pub(crate) seq: u32,
     pub(crate) ack: u32,
     pub(crate) flags: u8,
-    /// The receive window of the sender; 0 whatever the scale, where it has no room.
+    /// The receive window of the sender, not scaled. 0 if it has no room, whatever the scale.
     pub(crate) window: u16,
     /// Where the TCP payload starts, from the network header.
     pub(crate) payload_offset: u32,
@@ -68,15 +71,26 @@ pub(crate) struct Packet {
 }
 
 impl Packet {
-    /// Most packets of a busy connection carry nothing but an acknowledgment.
+    /// Whether the packet is more than an acknowledgment, as most packets of a busy connection are
+    /// not.
     #[inline(always)]
     pub(crate) fn may_carry_message(&self) -> bool {
         self.payload_bytes != 0 || self.flags & SYN != 0
     }
 
-    /// Whether the window is that of a connection which is open: a RST has none.
+    /// Whether the packet is a SYN or a SYN-ACK.
     #[inline(always)]
-    pub(crate) fn tells_window(&self) -> bool {
+    pub(crate) fn handshake(&self) -> Option<Message> {
+        match self.flags & (SYN | ACK) {
+            SYN => Some(Message::Syn),
+            flags if flags == SYN | ACK => Some(Message::SynAck),
+            _ => None,
+        }
+    }
+
+    /// Whether `window` is that of an established connection. The field of a RST has no meaning.
+    #[inline(always)]
+    pub(crate) fn has_window(&self) -> bool {
         self.flags & (SYN | RST | ACK) == ACK
     }
 }
@@ -105,11 +119,11 @@ pub(crate) fn parse_at(ctx: &SkBuffContext, base: usize) -> Option<Packet> {
     tuple.source_port_be = tcp.source_port_be;
     tuple.destination_port_be = tcp.destination_port_be;
     let payload_offset = (ip.header_end + usize::from(tcp.words >> 4) * 4) as u32;
-    // What Ethernet has filled up follows the packet's end. Packets of more than 64 KiB do not say
-    // where they end (kernel: iph_set_totlen).
-    let here = ctx.len();
-    let end = if ip.end == base as u32 || ip.end > here {
-        here
+    // Padding of Ethernet may follow the packet's end. Packets of more than 64 KiB have a length of
+    // 0 (kernel: iph_set_totlen).
+    let skb_end = ctx.len();
+    let end = if ip.end == base as u32 || ip.end > skb_end {
+        skb_end
     } else {
         ip.end
     };
@@ -124,13 +138,13 @@ pub(crate) fn parse_at(ctx: &SkBuffContext, base: usize) -> Option<Packet> {
     })
 }
 
-/// Where the UDP header is of a packet whose data starts at the network header, if it has one.
+/// The offset of the UDP header in a packet whose data starts at the network header, if it has one.
 #[inline(always)]
 pub(crate) fn udp_offset(ctx: &SkBuffContext) -> Option<usize> {
     let ip: Ipv4Header = ctx.load(0).ok()?;
     match ip.version_and_words >> 4 {
         4 if ip.protocol == IPPROTO_UDP && !ip.is_later_fragment() => Some(ip.header_bytes()),
-        // Where the header of IPv4 tells of fragments, that of IPv6 names what follows it.
+        // The byte at the offset of IPv4's fragment field is IPv6's next header.
         6 if ip.fragment_be.to_ne_bytes()[0] == IPPROTO_UDP => Some(IPV6_HEADER_BYTES),
         _ => None,
     }
@@ -139,7 +153,7 @@ pub(crate) fn udp_offset(ctx: &SkBuffContext) -> Option<usize> {
 /// Offsets in the packet.
 struct Ip {
     header_end: usize,
-    /// Where the header starts, if it does not say where the packet ends.
+    /// The end of the packet; the start of the header if its length is 0.
     end: u32,
 }
 

@@ -1,25 +1,27 @@
-//! Which requests are followed, and which answers with them.
+//! Decides which HTTP/1 requests are followed, and which responses with them.
 //!
-//! In: a request at the socket that sends it, and where it arrives. Out: whether its packet, and that of
-//! its answer, become journeys. A request of which nobody would see the spans is left out here, so that it
-//! costs the reading of its head and nothing else. HTTP/1 answers in order; what a socket remembers is the
-//! last request, so that this holds for connections on which a request waits for the answer before. On
-//! others everything is followed, and a request that is sent behind one that was left out says so.
+//! In: a request at the socket that sends it, and where it arrives. Out: whether its packet, and
+//! that of its response, get journeys. A request whose spans would not be sampled is left out, so
+//! that it costs the scan of its head and nothing else. HTTP/1 responds in order, and a socket
+//! remembers its last request: this is enough on connections where each request waits for the
+//! response before. On others every request is followed, and one that is sent behind a request that
+//! was left out has a flag.
 
 use aya_ebpf::Global;
 use tracer_common::counter::Counter;
 
 use crate::{
-    classify, context,
-    count::count,
+    counter::count,
     edge,
+    first_seen::FirstSeen,
+    http1,
     packet::Packet,
-    sent::Sent,
-    socket::{ASKED, CLIENT, LEFT_OUT, PIPELINES, Socket},
+    socket::{CLIENT, HAS_REQUEST, LEFT_OUT, PIPELINES, Socket},
+    trace_header,
 };
 
-/// What is followed besides requests with a sampled context: nothing with 0, with 1 requests without a
-/// context, with 2 all.
+/// Which requests are followed besides those with a sampled trace context: none (0), those without
+/// a trace context (1), or all (2). The agent writes it before it loads the programs.
 #[unsafe(no_mangle)]
 static FOLLOW: Global<u32> = Global::new(0);
 const FOLLOW_UNTRACED: u32 = 1;
@@ -27,68 +29,73 @@ const FOLLOW_ALL: u32 = 2;
 
 /// What becomes of a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum Decision {
     LeaveOut,
     Follow,
-    /// It is followed, and the one before, which was left out, was not answered when it was sent.
+    /// As `Follow`. The request before was left out, and had no response when this one was sent.
     FollowBehindLeftOut,
 }
 
-/// A socket sends a request; `first` are its first bytes. Without HTTP/2 the kernel is too old for the
-/// loop over the head, and everything is followed.
+/// Decides about a request at the socket that sends it; `first` are its first bytes. Without HTTP/2
+/// the kernel is too old for the loop over the head, and everything is followed.
 #[inline(always)]
-pub(crate) fn sent<const HTTP2: bool>(sent: &Sent<'_>, socket: &mut Socket, first: u64) -> Answer {
+pub(crate) fn decide<const HTTP2: bool>(
+    seen: &FirstSeen<'_>,
+    socket: &Socket,
+    first: u64,
+) -> Decision {
     let was_left_out = socket.is(LEFT_OUT);
-    let is_pipelined = note(socket, sent.packet);
+    let is_pipelined = remember(socket, seen.packet);
     let follow = FOLLOW.load();
-    if HTTP2 && !socket.is(PIPELINES) && !classify::is_connect(first) {
-        let is_wanted = follow == FOLLOW_ALL || context::is_wanted(sent, follow == FOLLOW_UNTRACED);
-        if !is_wanted {
+    if HTTP2 && !socket.is(PIPELINES) && !http1::is_connect(first) {
+        let is_followed =
+            follow == FOLLOW_ALL || trace_header::is_followed(seen, follow == FOLLOW_UNTRACED);
+        if !is_followed {
             count(Counter::LeftOut);
         }
-        if !is_wanted || edge::sheds(sent) {
-            socket.flags |= CLIENT | LEFT_OUT;
-            return Answer::LeaveOut;
+        if !is_followed || edge::is_shed(seen) {
+            socket.flags.set_bits(CLIENT | LEFT_OUT);
+            return Decision::LeaveOut;
         }
     }
-    socket.flags = socket.flags & !LEFT_OUT | CLIENT;
+    socket.flags.set(socket.flags.get() & !LEFT_OUT | CLIENT);
     if is_pipelined && was_left_out {
-        Answer::FollowBehindLeftOut
+        Decision::FollowBehindLeftOut
     } else {
-        Answer::Follow
+        Decision::Follow
     }
 }
 
-/// A request arrives, that is followed or not.
+/// Notes that a request arrives at a socket, and whether it has a journey.
 #[inline(always)]
-pub(crate) fn arrived(socket: &mut Socket, packet: &Packet, is_followed: bool) {
-    note(socket, packet);
-    socket.speaks_http1();
+pub(crate) fn arrived(socket: &Socket, packet: &Packet, is_followed: bool) {
+    remember(socket, packet);
+    socket.set_http1();
     if is_followed {
-        socket.flags &= !LEFT_OUT;
+        socket.flags.clear_bits(LEFT_OUT);
     } else {
-        socket.flags |= LEFT_OUT;
+        socket.flags.set_bits(LEFT_OUT);
     }
 }
 
-/// Whether the answer that a socket sends is to a request that was left out.
+/// Whether a response that the socket sends belongs to a request that was left out.
 #[inline(always)]
-pub(crate) fn answer_is_left_out(socket: &Socket) -> bool {
-    socket.flags & (LEFT_OUT | PIPELINES | CLIENT) == LEFT_OUT
+pub(crate) fn is_response_left_out(socket: &Socket) -> bool {
+    socket.flags.get() & (LEFT_OUT | PIPELINES | CLIENT) == LEFT_OUT
 }
 
-/// Remembers a request; whether it was sent before the one before was answered. It then acknowledges no
-/// more than that one did.
+/// Remembers a request. Whether it is sent before the response to the one before: its
+/// acknowledgment number is then the same.
 #[inline(always)]
-fn note(socket: &mut Socket, packet: &Packet) -> bool {
-    let is_another = socket.is(ASKED) && socket.request_seq != packet.seq;
-    let is_pipelined = is_another && socket.request_ack == packet.ack;
-    socket.flags |= if is_pipelined {
-        ASKED | PIPELINES
+fn remember(socket: &Socket, packet: &Packet) -> bool {
+    let is_another = socket.is(HAS_REQUEST) && socket.request_seq.get() != packet.seq;
+    let is_pipelined = is_another && socket.request_ack.get() == packet.ack;
+    socket.flags.set_bits(if is_pipelined {
+        HAS_REQUEST | PIPELINES
     } else {
-        ASKED
-    };
-    socket.request_seq = packet.seq;
-    socket.request_ack = packet.ack;
+        HAS_REQUEST
+    });
+    socket.request_seq.set(packet.seq);
+    socket.request_ack.set(packet.ack);
     is_pipelined
 }

@@ -1,61 +1,74 @@
-//! What is remembered of each socket that speaks HTTP, or may.
+//! What is remembered of each socket that may speak HTTP.
 //!
-//! In: a socket's cookie, or the stand-in for one on another node. Out: its place, which the hooks write.
-//! One look-up answers all that a packet has to be asked before it is read. A place is given up when its
-//! socket closes, or for another socket where there are too many; what follows from its loss is said at
-//! each field.
+//! In: the cookie of a socket, or the synthetic one of a socket on another node. Out: its slot,
+//! which the hooks write. One look-up answers all that has to be known before a packet is read. A
+//! slot is given up when its socket closes, or for another socket if there are too many; each field
+//! documents what its loss costs.
 
 use aya_ebpf::{macros::map, maps::Array};
 use tracer_common::seq::after;
 
-use crate::table::Keys;
+use crate::{
+    keys::Keys,
+    shared::{Cells, MapValue as _, Shared},
+};
 
-/// Sockets remembered. Where there are more, a new one takes the place of any in its bucket.
+/// Sockets remembered. If there are more, a new socket takes the slot of any in its bucket.
 const MAX_SOCKETS: usize = 131_072;
-/// Messages after which a socket that has neither sent nor received one of HTTP is left alone.
-const MAX_OTHERS: u32 = 64;
+/// Messages after which a socket that has neither sent nor received HTTP is ignored.
+const MAX_OTHER_MESSAGES: u32 = 64;
 
-/// It has received heads: [`Socket::newest_seq`] and [`Socket::reported_seq`] are valid.
-pub(crate) const RECEIVES: u32 = 1;
-/// It speaks HTTP/1: what it sends between heads is not looked at for HTTP/2.
+/// The socket has received heads: [`Socket::newest_seq`] and [`Socket::reported_seq`] are valid.
+pub(crate) const HAS_HEAD: u32 = 1;
+/// The socket speaks HTTP/1: what it sends between heads is not checked for HTTP/2.
 pub(crate) const HTTP1: u32 = 2;
-/// It speaks something else: nothing that it sends or receives is of interest.
-pub(crate) const OPAQUE: u32 = 4;
-/// It sends a head in pieces.
-pub(crate) const PARTIAL: u32 = 8;
-/// It has sent or received a request: [`Socket::request_seq`] and [`Socket::request_ack`] are valid.
-pub(crate) const ASKED: u32 = 16;
-/// It sends requests, and receives none.
+/// The socket speaks another protocol: its packets are ignored.
+pub(crate) const NOT_HTTP: u32 = 4;
+/// The socket sends the head of a request in pieces.
+pub(crate) const PARTIAL_HEAD: u32 = 8;
+/// The socket has sent or received a request: [`Socket::request_seq`] and [`Socket::request_ack`]
+/// are valid.
+pub(crate) const HAS_REQUEST: u32 = 16;
+/// The socket sends requests and receives none.
 pub(crate) const CLIENT: u32 = 32;
 /// The last request was left out.
 pub(crate) const LEFT_OUT: u32 = 64;
-/// Requests were sent before the one before was answered.
+/// A request was sent before the response to the one before.
 pub(crate) const PIPELINES: u32 = 128;
-
-/// It is on another node, and what it sends goes on to another yet. Lost: its next message is followed
-/// until it leaves.
+/// The socket is on another node, and what it sends only passes this node. Lost: its next message
+/// is followed until it leaves.
 pub(crate) const FORWARDED: u32 = 256;
-/// It is closed, and the newest head that came in waits to be read: what came before the end is read after
-/// it.
+/// The socket is closed, and its newest head is unread: the application can still read it.
 const CLOSED: u32 = 512;
 
-/// One socket. Egress and ingress may write at the same time, on two CPUs: a flag can be lost then, which
-/// costs at most what the loss of the place does.
+/// One socket.
+///
+/// Egress, ingress, reads and closes of one socket can run on several CPUs at the same time, and an
+/// interrupt can bring a packet of the socket whose program it interrupts. The last store of a cell
+/// stays, and a flag is lost if it is set between the load and the store of another, which costs at
+/// most what the loss of the slot does. A program that has found a socket may store into its slot
+/// after the slot was given to another socket. That one then has a flag or a number of the first,
+/// and its messages may be left out, or followed in vain, until its next request. The agent does
+/// not access sockets.
 #[repr(C)]
 pub(crate) struct Socket {
-    pub(crate) flags: u32,
-    /// First byte of the newest head that came in. Lost: no read time of heads that wait.
-    pub(crate) newest_seq: u32,
+    pub(crate) flags: Shared<u32>,
+    /// First byte of the newest head that was received. Lost: no read time of heads that wait.
+    pub(crate) newest_seq: Shared<u32>,
     /// `copied_seq` of the last read that was reported.
-    pub(crate) reported_seq: u32,
-    /// Where the last request starts, and what it acknowledges. Lost: the answer to a request that was
-    /// left out is followed, and user space knows no request for it.
-    pub(crate) request_seq: u32,
-    pub(crate) request_ack: u32,
-    /// Messages that were none of HTTP, in a row.
-    others: u32,
+    pub(crate) reported_seq: Shared<u32>,
+    /// Sequence and acknowledgment number of the last request. Lost: the response to a request that
+    /// was left out is followed, and user space has no request for it.
+    pub(crate) request_seq: Shared<u32>,
+    pub(crate) request_ack: Shared<u32>,
+    /// Number of messages that are not HTTP. Lost: they are counted from 0 again.
+    other_messages: Shared<u32>,
 }
 
+// SAFETY: nothing but cells.
+unsafe impl Cells for Socket {}
+
+/// The cookies of the sockets in the slots of [`SOCKETS`].
 #[map]
 static SOCKET_KEYS: Array<Keys<MAX_SOCKETS>> = Array::with_max_entries(1, 0);
 
@@ -63,97 +76,96 @@ static SOCKET_KEYS: Array<Keys<MAX_SOCKETS>> = Array::with_max_entries(1, 0);
 static SOCKETS: Array<Socket> = Array::with_max_entries(MAX_SOCKETS as u32, 0);
 
 impl Socket {
+    /// Whether any of these flags is set.
     #[inline(always)]
-    pub(crate) fn is(&self, flag: u32) -> bool {
-        self.flags & flag != 0
+    pub(crate) fn is(&self, flags: u32) -> bool {
+        self.flags.get() & flags != 0
     }
 
-    /// The newest head that came in was not read.
+    /// Whether the newest head that was received is unread.
     #[inline(always)]
     pub(crate) fn has_unread(&self) -> bool {
-        self.is(RECEIVES) && !after(self.reported_seq, self.newest_seq)
+        self.is(HAS_HEAD) && !after(self.reported_seq.get(), self.newest_seq.get())
     }
 
-    /// It is closed, and all that it has received is read.
+    /// Whether the socket is closed and everything that it has received is read.
     #[inline(always)]
     pub(crate) fn is_over(&self) -> bool {
         self.is(CLOSED) && !self.has_unread()
     }
 
-    /// It speaks HTTP/1.
     #[inline(always)]
-    pub(crate) fn speaks_http1(&mut self) {
-        self.flags = self.flags & !OPAQUE | HTTP1;
+    pub(crate) fn set_http1(&self) {
+        self.flags.set(self.flags.get() & !NOT_HTTP | HTTP1);
     }
 
-    /// It has sent something that is none of HTTP.
+    /// Counts a message that is not HTTP; after too many the socket is ignored.
     #[inline(always)]
-    pub(crate) fn sends_other(&mut self) {
-        if self.is(HTTP1 | RECEIVES) {
+    pub(crate) fn count_other_message(&self) {
+        if self.is(HTTP1 | HAS_HEAD) {
             return;
         }
-        self.others += 1;
-        if self.others >= MAX_OTHERS {
-            self.flags |= OPAQUE;
+        let messages = self.other_messages.get() + 1;
+        self.other_messages.set(messages);
+        if messages >= MAX_OTHER_MESSAGES {
+            self.flags.set_bits(NOT_HTTP);
         }
     }
 }
 
-/// The socket, if it is remembered.
+/// The socket of a cookie, if it is remembered.
 #[inline(always)]
-pub(crate) fn find(cookie: u64) -> Option<&'static mut Socket> {
+pub(crate) fn find(cookie: u64) -> Option<&'static Socket> {
     at(keys()?.find(cookie))
 }
 
-/// The socket, which is remembered from now on.
+/// The socket of a cookie, remembered from now on. `None` for the cookies 0 and 2^64 - 1, which the
+/// table reserves.
 #[inline(always)]
-pub(crate) fn find_or_add(cookie: u64) -> Option<&'static mut Socket> {
+pub(crate) fn find_or_add(cookie: u64) -> Option<&'static Socket> {
     let keys = keys()?;
-    let place = keys.find(cookie);
-    if place < MAX_SOCKETS as u32 {
-        return at(place);
+    let slot = keys.find(cookie);
+    if slot < MAX_SOCKETS as u32 {
+        return at(slot);
     }
-    let place = keys.claim_any(cookie);
-    let socket = at(place)?;
-    socket.flags = 0;
-    socket.others = 0;
-    keys.set(place, cookie);
+    let slot = keys.claim_any(cookie);
+    let socket = at(slot)?;
+    socket.flags.set(0);
+    socket.other_messages.set(0);
+    keys.publish(slot, cookie);
     Some(socket)
 }
 
-/// The socket is closed.
+/// Forgets a socket that closes, now or after its newest head is read.
 #[inline(always)]
-pub(crate) fn closed(cookie: u64) {
+pub(crate) fn close(cookie: u64) {
     if let Some(socket) = find(cookie) {
         if socket.has_unread() {
-            socket.flags |= CLOSED;
+            socket.flags.set_bits(CLOSED);
         } else {
             forget(cookie);
         }
     }
 }
 
-/// The socket is closed and all is read, or it begins anew.
+/// Forgets a socket: it is closed and read, or the cookie stands for another connection from now
+/// on.
 #[inline(always)]
 pub(crate) fn forget(cookie: u64) {
     if let Some(keys) = keys() {
-        let place = keys.find(cookie);
-        if place < MAX_SOCKETS as u32 {
-            keys.free(place);
+        let slot = keys.find(cookie);
+        if slot < MAX_SOCKETS as u32 {
+            keys.free(slot, cookie);
         }
     }
 }
 
 #[inline(always)]
-fn keys() -> Option<&'static mut Keys<MAX_SOCKETS>> {
-    let keys = SOCKET_KEYS.get_ptr_mut(0)?;
-    // SAFETY: checked for null; all access to the keys is by whole words.
-    Some(unsafe { &mut *keys })
+fn keys() -> Option<&'static Keys<MAX_SOCKETS>> {
+    SOCKET_KEYS.value(0)
 }
 
 #[inline(always)]
-fn at(place: u32) -> Option<&'static mut Socket> {
-    let socket = SOCKETS.get_ptr_mut(place)?;
-    // SAFETY: checked for null; map memory stays mapped, and any bytes are a valid value.
-    Some(unsafe { &mut *socket })
+fn at(slot: u32) -> Option<&'static Socket> {
+    SOCKETS.value(slot)
 }

@@ -1,7 +1,8 @@
-//! The node's ends of the wire: which devices are uplinks, and what stands in for who is behind them.
+//! The uplinks: the devices by which this node reaches others. Also the synthetic cookies of
+//! sockets behind them.
 //!
-//! In: what the agent found out about devices. A journey ends where its packet leaves by an uplink, so
-//! that nothing is stamped that happens on another node, also where both share a kernel.
+//! In: what the agent has found out about devices. A journey ends where its packet leaves by an
+//! uplink, so that no hook of another node adds to it, even if both nodes share a kernel.
 
 use aya_ebpf::{
     Global,
@@ -10,32 +11,38 @@ use aya_ebpf::{
 };
 use tracer_common::{remote, tuple::Tuple, uplink};
 
+use crate::shared::{MapValue as _, Shared};
+
 /// Far more than a node has.
-pub(crate) const MAX_UPLINKS: u32 = 64;
+const MAX_UPLINKS: u32 = 64;
 const MAX_VXLAN_PORTS: u32 = 16;
 
-/// Uplinks by [`uplink::key`], with flags.
+/// Uplinks by [`uplink::key`], with flags. Only the agent writes this map and the two below, by
+/// system calls, while programs read them: a program sees the devices as before the change or as
+/// after it. An element that is removed and used again has the flags of another uplink, for one
+/// packet.
 #[map]
-static UPLINKS: HashMap<u64, u32> = HashMap::with_max_entries(MAX_UPLINKS, 0);
+static UPLINKS: HashMap<u64, Shared<u32>> = HashMap::with_max_entries(MAX_UPLINKS, 0);
 
-/// Which devices may be among them: asked for every packet that a device transmits.
+/// The devices that may be uplinks, checked for every packet that a device transmits. Each bit is
+/// of one device, so that a mix of old and new bits is no error.
 #[map]
-static UPLINK_BITS: Array<uplink::Bits> = Array::with_max_entries(1, 0);
+static UPLINK_BITS: Array<[Shared<u64>; uplink::BIT_WORDS]> = Array::with_max_entries(1, 0);
 
 /// UDP ports of the node's VXLAN devices, host byte order.
 #[map]
-static VXLAN_PORTS: HashMap<u32, u32> = HashMap::with_max_entries(MAX_VXLAN_PORTS, 0);
+static VXLAN_PORTS: HashMap<u32, Shared<u32>> = HashMap::with_max_entries(MAX_VXLAN_PORTS, 0);
 
-/// Inode number of the agent's network namespace: the one that uplinks are in.
+/// Inode number of the agent's network namespace, in which the uplinks are.
 #[unsafe(no_mangle)]
 static NODE_NETNS: Global<u32> = Global::new(0);
 
-/// Makes stand-ins unlike those of any other agent, so that nobody on the wire can choose addresses
-/// that stand for somebody else's.
+/// Seeds the synthetic cookies, so that a sender on the wire cannot choose addresses whose cookie
+/// is that of another sender.
 #[unsafe(no_mangle)]
 static REMOTE_SEED: Global<u64> = Global::new(0);
 
-/// The namespace that uplinks are in.
+/// Inode number of the network namespace in which the uplinks are.
 #[inline(always)]
 pub(crate) fn node_netns() -> u32 {
     NODE_NETNS.load()
@@ -45,36 +52,37 @@ pub(crate) fn node_netns() -> u32 {
 #[inline(always)]
 pub(crate) fn is_uplink(netns: u32, ifindex: u32) -> bool {
     let (word, bit) = uplink::bit(ifindex);
-    let may_be = UPLINK_BITS.get(0).is_some_and(|bits| bits[word] & bit != 0);
-    may_be && UPLINKS.get_ptr(uplink::key(netns, ifindex)).is_some()
+    let may_be = UPLINK_BITS
+        .value(0)
+        .is_some_and(|bits| bits[word].get() & bit != 0);
+    may_be && UPLINKS.value(uplink::key(netns, ifindex)).is_some()
 }
 
-/// Whether a bridge takes this uplink's packets, for whomever they are.
+/// Whether the uplink is a port of a bridge, which takes packets for other nodes as well.
 #[inline(always)]
 pub(crate) fn is_bridged(ifindex: u32) -> bool {
-    let Some(flags) = UPLINKS.get_ptr(uplink::key(node_netns(), ifindex)) else {
-        return false;
-    };
-    // SAFETY: checked for null.
-    unsafe { *flags & uplink::BRIDGED != 0 }
+    UPLINKS
+        .value(uplink::key(node_netns(), ifindex))
+        .is_some_and(|flags| flags.get() & uplink::BRIDGED != 0)
 }
 
 /// Whether a VXLAN device of the node listens on this UDP port.
 #[inline(always)]
 pub(crate) fn is_vxlan_port(port_be: u16) -> bool {
     VXLAN_PORTS
-        .get_ptr(u32::from(u16::from_be(port_be)))
+        .value(u32::from(u16::from_be(port_be)))
         .is_some()
 }
 
-/// What stands in for the cookie of the socket that has sent a packet which arrives like this.
+/// Synthetic cookie for a sender on another node, hashed from the tuple of its packets as they
+/// arrive.
 #[inline(always)]
-pub(crate) fn stand_in(tuple: &Tuple) -> u64 {
+pub(crate) fn remote_cookie(tuple: &Tuple) -> u64 {
     let ports = u32::from(tuple.source_port_be) << 16 | u32::from(tuple.destination_port_be);
-    remote::stand_in(hash(tuple, ports))
+    remote::synthetic_cookie(hash(tuple, ports))
 }
 
-/// The addresses of a packet, and these of its ports, in one number.
+/// Hash of the addresses of a packet, and of the ports that the caller chooses.
 #[inline(always)]
 pub(crate) fn hash(tuple: &Tuple, ports: u32) -> u64 {
     let mut hash = REMOTE_SEED.load();
@@ -90,7 +98,7 @@ const fn pair(high: u32, low: u32) -> u64 {
     (high as u64) << 32 | low as u64
 }
 
-/// One step of a multiplicative hash; the factor is 2^64 divided by the golden ratio.
+/// One step of a multiplicative hash with 2^64 divided by the golden ratio.
 #[inline(always)]
 const fn mix(hash: u64, word: u64) -> u64 {
     let hash = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);

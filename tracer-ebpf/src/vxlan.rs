@@ -1,6 +1,5 @@
-//! Packets inside VXLAN (RFC 7348 section 5): Ethernet in UDP, to a port of one of the node's devices.
-//!
-//! In: a packet as it arrives. Out: where the network header of the packet inside is.
+//! Packets inside VXLAN (RFC 7348 section 5): Ethernet in UDP, to a port of one of the node's
+//! devices.
 
 use aya_ebpf::programs::SkBuffContext;
 
@@ -9,10 +8,10 @@ use crate::{packet, uplink};
 const UDP_HEADER_BYTES: usize = 8;
 const VXLAN_HEADER_BYTES: usize = 8;
 const ETHERNET_HEADER_BYTES: usize = 14;
-/// The flag that says there is a network identifier.
+/// Flag: the network identifier is valid.
 const HAS_VNI: u8 = 0x08;
 
-/// Where the network header is of the packet that this one carries, if it carries one.
+/// The offset of the inner network header, if the packet carries another in VXLAN.
 #[inline(always)]
 pub(crate) fn inner_offset(ctx: &SkBuffContext) -> Option<usize> {
     let udp = packet::udp_offset(ctx)?;

@@ -1,9 +1,9 @@
-//! Tells user space when a socket that has received a message has no room for more, and when it has
-//! again.
+//! Reports when the receive window of a socket that has received a message closes, and when it
+//! opens.
 //!
-//! Only the two changes are sent, not each packet that repeats them. While no window is closed, which
-//! is nearly always, a packet costs one look into an array. An entry whose socket closes stays until
-//! it is the least recently used: cookies are never given twice.
+//! Only these two changes are sent, not each packet that repeats them. While no window is closed,
+//! which is nearly always, a packet costs one look-up in an array. The entry of a socket that
+//! closes stays until it is the least recently used: the kernel never gives a cookie twice.
 
 use aya_ebpf::{
     helpers::bpf_ktime_get_ns,
@@ -17,35 +17,40 @@ use tracer_common::{
 };
 
 use crate::{
-    emit,
     packet::Packet,
-    socket::{RECEIVES, Socket},
+    ring,
+    shared::{MapValue as _, Shared},
+    socket::{HAS_HEAD, Socket},
 };
 
-/// Sockets whose window is closed at one time. The least recently used goes when there are more: when
-/// it opens is not told then.
+/// Sockets whose window is closed at one time. The least recently used is removed when there are
+/// more: the opening of its window is not reported.
 const MAX_CLOSED: u32 = 1024;
-/// A peer asks for room at least so often, and the socket says again that it has none: twice the time
-/// between two such probes (kernel: TCP_RTO_MAX).
+/// The longest time between two packets that repeat a closed window: twice the time between two
+/// probes of the peer (kernel: TCP_RTO_MAX).
 const REPEATED_NS: u64 = 240_000_000_000;
 const BPF_NOEXIST: u64 = 1;
 
-/// Since when the window of a socket is closed, by the socket's cookie.
+/// When the window of a socket closed, by the socket's cookie. Stored with its element. If the map
+/// is full, the element may be given to another socket while it is read: the record then has the
+/// time of that one.
 #[map]
-static CLOSED_WINDOWS: LruHashMap<u64, u64> = LruHashMap::with_max_entries(MAX_CLOSED, 0);
+static CLOSED_WINDOWS: LruHashMap<u64, Shared<u64>> = LruHashMap::with_max_entries(MAX_CLOSED, 0);
 
-/// When any socket last said that it had no room; 0 when that is long ago.
+/// When any socket last sent a closed window; 0 if that is long ago. The programs on all CPUs write
+/// it: of two times either is right, and a time that a 0 overwrites costs one record of a window
+/// that opens.
 #[map]
-static LAST_CLOSED: Array<u64> = Array::with_max_entries(1, 0);
+static LAST_CLOSED: Array<Shared<u64>> = Array::with_max_entries(1, 0);
 
-/// A socket sends a packet, and in it the size of its receive window.
+/// Tracks the receive window in a packet that a socket sends.
 #[inline(always)]
-pub(crate) fn advertised(packet: &Packet, cookie: u64, socket: Option<&Socket>) {
-    if !packet.tells_window() {
+pub(crate) fn track(packet: &Packet, cookie: u64, socket: Option<&Socket>) {
+    if !packet.has_window() {
         return;
     }
     if packet.window == 0 {
-        if socket.is_some_and(|socket| socket.is(RECEIVES)) {
+        if socket.is_some_and(|socket| socket.is(HAS_HEAD)) {
             closed(cookie);
         }
     } else if last_closed_ns() != 0 {
@@ -58,7 +63,11 @@ fn closed(cookie: u64) {
     // SAFETY: the helper has no preconditions.
     let now_ns = unsafe { bpf_ktime_get_ns() };
     set_last_closed_ns(now_ns);
-    if CLOSED_WINDOWS.insert(cookie, now_ns, BPF_NOEXIST).is_ok() {
+    let closed_ns = Shared::new(now_ns);
+    if CLOSED_WINDOWS
+        .insert(cookie, closed_ns, BPF_NOEXIST)
+        .is_ok()
+    {
         send(WindowKind::Closed as u32, cookie, now_ns, now_ns);
     }
 }
@@ -67,8 +76,7 @@ fn closed(cookie: u64) {
 fn opened(cookie: u64) {
     // SAFETY: the helper has no preconditions.
     let now_ns = unsafe { bpf_ktime_get_ns() };
-    // SAFETY: the value is copied at once; map memory stays mapped.
-    match unsafe { CLOSED_WINDOWS.get(cookie).copied() } {
+    match CLOSED_WINDOWS.value(cookie).map(Shared::get) {
         Some(closed_ns) => {
             let _ = CLOSED_WINDOWS.remove(cookie);
             send(WindowKind::Opened as u32, cookie, now_ns, closed_ns);
@@ -80,15 +88,13 @@ fn opened(cookie: u64) {
 
 #[inline(always)]
 fn last_closed_ns() -> u64 {
-    LAST_CLOSED.get(0).copied().unwrap_or(0)
+    LAST_CLOSED.value(0).map_or(0, Shared::get)
 }
 
-/// Of two CPUs that write at once either may win: both are right.
 #[inline(always)]
 fn set_last_closed_ns(ns: u64) {
-    if let Some(last_ns) = LAST_CLOSED.get_ptr_mut(0) {
-        // SAFETY: checked for null; an aligned u64, which is written at once.
-        unsafe { last_ns.write_volatile(ns) };
+    if let Some(last_ns) = LAST_CLOSED.value(0) {
+        last_ns.set(ns);
     }
 }
 
@@ -101,5 +107,5 @@ fn send(what: u32, cookie: u64, at_ns: u64, closed_ns: u64) {
         closed_ns,
         cookie,
     };
-    emit::send::<Window>(&record, Counter::WindowLost);
+    ring::send::<Window>(&record, Counter::WindowLost);
 }

@@ -5,7 +5,7 @@
 //! socket filter runs, before the receive queue (kernel: sk_filter_trim_cap).
 //! Misses: packets of sockets outside that cgroup, and what the sender's own namespace did before
 //! egress. Oldest kernel: 5.17 for HTTP/2 (bpf_loop), 4.10 without; attached by bpf_link from 5.7.
-//! Without any of them no journey opens.
+//! Fallback: `cgroup_egress_fallback` without HTTP/2. Without these hooks no journey opens.
 
 use aya_ebpf::{
     EbpfContext as _,
@@ -20,15 +20,16 @@ use aya_log_ebpf::debug;
 use tracer_common::{counter::Counter, hook::Hook, journey::End, message::Message};
 
 use crate::{
-    carried::{self, Carried},
-    classify::{self, First},
-    count::count,
-    deferred,
-    journey::{self, Opening, Place},
-    output, packet, request,
-    sent::Sent,
-    socket::{self, CLIENT, OPAQUE},
-    unread, window,
+    counter::count,
+    deferred_accept,
+    first_seen::FirstSeen,
+    http1::{self, FirstBytes},
+    journey::{self, HookPoint},
+    message::{self, Followed},
+    output_stamps, packet, read_tracking, request,
+    shared::field,
+    socket::{self, CLIENT, NOT_HTTP},
+    window,
 };
 
 const PASS: i32 = 1;
@@ -55,18 +56,18 @@ fn cgroup_ingress(ctx: SkBuffContext) -> i32 {
 #[inline(always)]
 fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
     let skb = ctx.as_ptr() as u64;
-    let output_ns = output::take(skb);
+    let output_ns = output_stamps::take(skb);
     let sender_cookie = cookie(ctx);
     let socket = socket::find(sender_cookie);
-    if socket.as_ref().is_some_and(|socket| socket.is(OPAQUE)) {
+    if socket.is_some_and(|socket| socket.is(NOT_HTTP)) {
         return None;
     }
     let packet = packet::parse(ctx)?;
-    window::advertised(&packet, sender_cookie, socket.as_deref());
+    window::track(&packet, sender_cookie, socket);
     if !packet.may_carry_message() {
         return None;
     }
-    let sent = Sent {
+    let seen = FirstSeen {
         ctx,
         packet: &packet,
         start_ns: if output_ns == 0 {
@@ -77,17 +78,15 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
         },
         sender_cookie,
     };
-    let Carried { message, flags } = carried::message::<HTTP2>(&sent, socket)?;
-    let opening = Opening {
-        message,
-        sender_cookie: sent.sender_cookie,
-        start_ns: sent.start_ns,
-        has_output_stamps: output_ns != 0,
-    };
-    let journey = journey::open(skb, &packet, opening)?;
-    journey.sender_cgroup = cgroup_id(ctx);
-    journey::stamp(journey, place(ctx, Hook::CgroupEgress));
-    journey.flags |= flags | carried::copy_head(&sent, message);
+    let Followed { message, flags } = message::followed::<HTTP2>(&seen, socket)?;
+    let journey = journey::open(&seen, message)?;
+    if output_ns != 0 {
+        output_stamps::adopt(journey);
+    }
+    field!(journey, sender_cgroup).set(cgroup_id(ctx));
+    journey::stamp(journey, hook_point(ctx, Hook::CgroupEgress));
+    let flags = flags | message::send_head(&seen, message);
+    field!(journey, flags).set_bits(flags);
     log_open(ctx, message as u8, packet.seq);
     Some(())
 }
@@ -96,7 +95,7 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
 fn receive(ctx: &SkBuffContext) -> Option<()> {
     let skb = ctx.as_ptr() as u64;
     let Some(journey) = journey::find(skb) else {
-        return receive_unfollowed(ctx);
+        return receive_without_journey(ctx);
     };
     let packet = packet::parse(ctx)?;
     if !journey::is_of(journey, &packet) {
@@ -104,48 +103,49 @@ fn receive(ctx: &SkBuffContext) -> Option<()> {
         journey::forget(skb);
         return None;
     }
-    journey::stamp(journey, place(ctx, Hook::CgroupIngress));
-    packet.tuple.copy_to(&mut journey.received);
-    journey.receiver_cgroup = cgroup_id(ctx);
-    let is_message = journey.message >= Message::Request as u8;
-    if is_message && is_listener(ctx) && deferred::wait(skb) {
+    journey::stamp(journey, hook_point(ctx, Hook::CgroupIngress));
+    field!(journey, received).copy_from(&packet.tuple);
+    field!(journey, receiver_cgroup).set(cgroup_id(ctx));
+    let message = field!(journey, message).get();
+    let is_message = message >= Message::Request as u8;
+    if is_message && is_listener(ctx) && deferred_accept::park(skb) {
         return Some(());
     }
-    journey.receiver_cookie = cookie(ctx);
-    if is_message && let Some(socket) = socket::find_or_add(journey.receiver_cookie) {
-        unread::arrived(socket, packet.seq);
-        if journey.message == Message::Request as u8 {
+    let receiver_cookie = cookie(ctx);
+    field!(journey, receiver_cookie).set(receiver_cookie);
+    if is_message && let Some(socket) = socket::find_or_add(receiver_cookie) {
+        read_tracking::head_arrived(socket, packet.seq);
+        if message == Message::Request as u8 {
             request::arrived(socket, &packet, true);
         }
     }
-    log_close(ctx, journey.stamp_count, packet.seq);
+    log_close(ctx, field!(journey, stamp_count).get(), packet.seq);
     journey::end(skb, journey, End::Socket);
     Some(())
 }
 
-/// A packet without a journey: the server must know of a request that was left out, or its answer would
-/// be followed.
+/// Notes a request without a journey at the server's socket, or its response would be followed.
 #[inline(always)]
-fn receive_unfollowed(ctx: &SkBuffContext) -> Option<()> {
-    if ctx.len() < packet::MIN_HEADER_BYTES + classify::MIN_HEAD_BYTES {
+fn receive_without_journey(ctx: &SkBuffContext) -> Option<()> {
+    if ctx.len() < packet::MIN_HEADER_BYTES + http1::MIN_HEAD_BYTES {
         return None;
     }
     let cookie = cookie(ctx);
     let socket = socket::find(cookie);
-    if socket.is_some_and(|socket| socket.is(OPAQUE | CLIENT)) {
+    if socket.is_some_and(|socket| socket.is(NOT_HTTP | CLIENT)) {
         return None;
     }
     let packet = packet::parse(ctx)?;
-    let first = First::of(ctx, &packet);
-    if classify::http1(first.word)? as u8 == Message::Request as u8 {
+    let first = FirstBytes::load(ctx, &packet);
+    if http1::message(first.word)? as u8 == Message::Request as u8 {
         request::arrived(socket::find_or_add(cookie)?, &packet, false);
     }
     Some(())
 }
 
 #[inline(always)]
-fn place(ctx: &SkBuffContext, hook: Hook) -> Place {
-    Place {
+fn hook_point(ctx: &SkBuffContext, hook: Hook) -> HookPoint {
+    HookPoint {
         hook,
         netns: 0,
         // SAFETY: the context of a cgroup_skb program is a `__sk_buff`.
@@ -153,7 +153,7 @@ fn place(ctx: &SkBuffContext, hook: Hook) -> Place {
     }
 }
 
-/// Whether the packet has come to a socket that listens, which will make another of it.
+/// Whether the packet has come to a listening socket, which creates another socket from it.
 #[inline(always)]
 fn is_listener(ctx: &SkBuffContext) -> bool {
     /// kernel: include/uapi/linux/bpf.h.
@@ -166,21 +166,22 @@ fn is_listener(ctx: &SkBuffContext) -> bool {
 
 #[inline(always)]
 fn cookie(ctx: &SkBuffContext) -> u64 {
-    // SAFETY: the context of a cgroup_skb program is what the helper wants.
+    // SAFETY: the helper takes the context of a cgroup_skb program.
     unsafe { bpf_get_socket_cookie(ctx.as_ptr()) }
 }
 
-/// Whose socket it is: which pod, also where many share an address, and whoever has it later.
+/// The cgroup of the socket. It identifies the pod, even if several pods share an address, or use
+/// it one after the other.
 ///
 /// kernel: bpf_skb_cgroup_id reads `sk_cgrp_data` of the full socket; for cgroup_skb from 4.18.
 #[inline(always)]
 fn cgroup_id(ctx: &SkBuffContext) -> u64 {
-    // SAFETY: the context of a cgroup_skb program is what the helper wants.
+    // SAFETY: the helper takes the context of a cgroup_skb program.
     unsafe { bpf_skb_cgroup_id(ctx.skb.skb) }
 }
 
-// Never inlined: a log record is built on the stack. No addresses: the verifier lets nobody take a
-// pointer to bytes.
+// Never inlined: a log record is built on the stack. Without IP addresses: the verifier allows no
+// pointer to their bytes.
 
 #[inline(never)]
 fn log_open(ctx: &SkBuffContext, message: u8, seq: u32) {

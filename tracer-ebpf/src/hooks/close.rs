@@ -1,14 +1,14 @@
-//! tp_btf inet_sock_set_state: how connections end, which never begin, and which socket a first packet
-//! made.
+//! tp_btf inet_sock_set_state: how connections end, which of them fail, and which socket the first
+//! request has created.
 //!
-//! Sees: every change of a socket's TCP state, in every network namespace (kernel: inet_sock_set_state,
-//! void (const struct sock *, int old, int new), 4.16 and later). Sockets without a cookie are none of ours:
-//! the cgroup hooks ask every socket that sends a message for its own, and connect(2) makes one for those
-//! that are followed.
-//! Misses: sockets outside the followed cgroup that somebody else has asked for their cookie are sent
-//! for nothing. The helper that makes a cookie is of 5.12; the fallback is without: it tells no failed
-//! connects, and not who takes a request that made its own socket. Without either, an exchange without
-//! an answer is given up by the clock.
+//! Sees: every change of a socket's TCP state, in every network namespace (kernel:
+//! inet_sock_set_state, void (const struct sock *, int old, int new), 4.16 and later). Sockets
+//! without a cookie are ignored: the cgroup hooks make the cookie of every socket that sends a
+//! message, and connect(2) that of every socket in the followed cgroup. Sockets outside it that
+//! have a cookie for another reason are reported in vain. Oldest kernel: 5.12, with the helper that
+//! makes a cookie. Fallback: `socket_close_fallback`, which reports no failed connects, and not
+//! which socket receives a request that has created it. Without either, an exchange without a
+//! response ends by a timeout.
 
 use core::ffi::c_void;
 
@@ -20,7 +20,7 @@ use tracer_common::{
     hook::Hook,
 };
 
-use crate::{connecting, count::hit, deferred, emit, kernel::sock::Sock, socket};
+use crate::{counter::hit, deferred_accept, failed_connect, kernel::sock::Sock, ring, socket};
 
 /// kernel: include/net/tcp_states.h.
 const TCP_ESTABLISHED: u32 = 1;
@@ -33,25 +33,25 @@ const TCP_CLOSE_WAIT: u32 = 8;
 fn socket_close(ctx: BtfTracePointContext) -> i32 {
     let sock = Sock::new(ctx.arg::<*const c_void>(0));
     match (ctx.arg::<u32>(1), ctx.arg::<u32>(2)) {
-        (_, TCP_SYN_SENT) => connecting::begin(sock),
-        (TCP_SYN_SENT, TCP_CLOSE) if connecting::failed(sock) => {}
-        (TCP_SYN_SENT, TCP_ESTABLISHED) => connecting::established(sock),
-        (TCP_SYN_RECV, TCP_ESTABLISHED) => accept(sock),
-        (_, state) => tell(sock, state),
+        (_, TCP_SYN_SENT) => failed_connect::started(sock),
+        (TCP_SYN_SENT, TCP_CLOSE) if failed_connect::report(sock) => {}
+        (TCP_SYN_SENT, TCP_ESTABLISHED) => failed_connect::established(sock),
+        (TCP_SYN_RECV, TCP_ESTABLISHED) => finish_deferred(sock),
+        (_, state) => report(sock, state),
     }
     0
 }
 
-/// For kernels that make no cookie here.
+/// For kernels that make no cookie in programs of this kind.
 #[btf_tracepoint(function = "inet_sock_set_state")]
 fn socket_close_fallback(ctx: BtfTracePointContext) -> i32 {
     let sock = Sock::new(ctx.arg::<*const c_void>(0));
-    tell(sock, ctx.arg::<u32>(2));
+    report(sock, ctx.arg::<u32>(2));
     0
 }
 
 #[inline(always)]
-fn tell(sock: Sock, state: u32) {
+fn report(sock: Sock, state: u32) {
     let what = match state {
         TCP_CLOSE => CloseKind::Closed,
         TCP_CLOSE_WAIT => CloseKind::PeerFinished,
@@ -62,7 +62,7 @@ fn tell(sock: Sock, state: u32) {
         return;
     }
     if state == TCP_CLOSE {
-        socket::closed(cookie);
+        socket::close(cookie);
     }
     hit(Hook::SocketClose);
     let record = Close {
@@ -74,13 +74,13 @@ fn tell(sock: Sock, state: u32) {
         error: sock.error(),
         padding: 0,
     };
-    emit::send::<Close>(&record, Counter::CloseLost);
+    ring::send::<Close>(&record, Counter::CloseLost);
 }
 
 #[inline(always)]
-fn accept(sock: Sock) {
-    let skb = deferred::take();
+fn finish_deferred(sock: Sock) {
+    let skb = deferred_accept::take();
     if skb != 0 {
-        deferred::accepted(skb, sock.peer_port_be(), sock.make_cookie());
+        deferred_accept::finish(skb, sock.peer_port_be(), sock.make_cookie());
     }
 }

@@ -1,4 +1,4 @@
-//! One file per hook family. Each documents what it sees, what it misses, the oldest kernel and
+//! One file per hook family. Each documents what the hook sees and misses, the oldest kernel, and
 //! the fallback.
 
 mod cgroup;

@@ -1,13 +1,13 @@
 //! Netfilter links, one before and one after all other functions of each hook.
 //!
-//! Sees: IPv4 and IPv6 packets of the network namespace the agent runs in, with the connection that
-//! conntrack found; on a bridge also bridged packets where bridge-nf-call-iptables is on.
+//! Sees: IPv4 and IPv6 packets of the network namespace in which the agent runs, with the
+//! connection that conntrack has found; also bridged packets, if bridge-nf-call-iptables is on.
 //! Misses: other namespaces, and the ingress and egress hooks of nftables' netdev family. Oldest
-//! kernel: 6.4 (BPF_PROG_TYPE_NETFILTER). Without it a path has no netfilter hops and no
-//! translation but the one its two ends show.
+//! kernel: 6.4 (BPF_PROG_TYPE_NETFILTER). No fallback: a path then has no netfilter hops, and only
+//! the translation that its two ends show.
 //!
-//! aya has no such program type: the functions are in `classifier` sections so that aya leaves them
-//! alone, and the agent's `attach::netfilter` loads them. **0 drops the packet**: every function
+//! aya has no such program type. The functions are in `classifier` sections, so that aya ignores
+//! them, and the agent's `attach::netfilter` loads them. **0 drops the packet**: every function
 //! returns ACCEPT and has no other path.
 
 use core::ffi::c_void;
@@ -19,12 +19,13 @@ use tracer_common::{
 };
 
 use crate::{
-    journey::{self, Place},
+    journey::{self, HookPoint},
     kernel::skb::Skb,
-    output,
+    output_stamps,
+    shared::{Shared, field},
 };
 
-/// Of a packet that is carried in another, conntrack knows that one's connection.
+/// A packet inside a tunnel has the connection of the outer packet, which is of another protocol.
 const IPPROTO_TCP: u8 = 6;
 /// kernel: NF_ACCEPT.
 const ACCEPT: i32 = 1;
@@ -37,13 +38,13 @@ struct NetfilterContext {
 }
 
 macro_rules! netfilter {
-    ($($name:ident: $hook:ident $edge:ident,)*) => {
+    ($($name:ident: $hook:ident $side:ident,)*) => {
         $(
             #[unsafe(no_mangle)]
             #[unsafe(link_section = concat!("classifier/", stringify!($name)))]
             fn $name(ctx: *const NetfilterContext) -> i32 {
                 // SAFETY: the kernel passes a `bpf_nf_ctx`.
-                $edge(Skb::new(unsafe { (*ctx).skb }), Hook::$hook);
+                $side(Skb::new(unsafe { (*ctx).skb }), Hook::$hook);
                 ACCEPT
             }
         )*
@@ -67,40 +68,34 @@ netfilter! {
 fn enter(skb: Skb, hook: Hook) {
     match journey::find(skb.address()) {
         Some(journey) => stamp(journey, hook),
-        None => output::wait(skb, hook),
+        None => output_stamps::park(skb, hook),
     }
 }
 
 #[inline(always)]
 fn leave(skb: Skb, hook: Hook) {
     let Some(journey) = journey::find(skb.address()) else {
-        output::wait(skb, hook);
+        output_stamps::park(skb, hook);
         return;
     };
     stamp(journey, hook);
-    if wants_conntrack(journey)
+    if needs_conntrack(journey)
         && let Some(connection) = skb.conntrack()
-        && connection.copy_tuples(&mut journey.conntrack)
-        && journey.conntrack.original.protocol == IPPROTO_TCP
+        && connection.copy_tuples(field!(journey, conntrack))
+        && field!(journey, conntrack.original.protocol).get() == IPPROTO_TCP
     {
-        journey.flags |= HAS_CONNTRACK;
+        field!(journey, flags).set_bits(HAS_CONNTRACK);
     }
 }
 
-/// NAT rewrites the tuples of a new connection at two hooks; afterwards they stay as they are.
+/// NAT rewrites the tuples of a new connection at two hooks. Afterwards they do not change.
 #[inline(always)]
-fn wants_conntrack(journey: &Journey) -> bool {
-    journey.flags & HAS_CONNTRACK == 0 || journey.message == Message::Syn as u8
+fn needs_conntrack(journey: &Shared<Journey>) -> bool {
+    field!(journey, flags).get() & HAS_CONNTRACK == 0
+        || field!(journey, message).get() == Message::Syn as u8
 }
 
 #[inline(always)]
-fn stamp(journey: &mut Journey, hook: Hook) {
-    journey::stamp(
-        journey,
-        Place {
-            hook,
-            netns: 0,
-            ifindex: 0,
-        },
-    );
+fn stamp(journey: &Shared<Journey>, hook: Hook) {
+    journey::stamp(journey, HookPoint::without_device(hook));
 }

@@ -1,16 +1,16 @@
-//! When the application reads what waited in a receive queue.
+//! tp_btf sock_recv_length: the application reads from a receive queue.
 //!
-//! tp_btf sock_recv_length (kernel: sock_recvmsg, void (struct sock *, int ret, int flags), 6.3 and
-//! later) sees every read, recv and recvmsg, when it returns. tp_btf tcp_rcv_space_adjust (kernel:
-//! tcp_rcv_space_adjust, void (struct sock *), 4.15 and later) is the fallback: it runs inside the
-//! copy, for splice as well. Only one of them is attached.
-//! Misses: reads of the memory-mapped kind (TCP_ZEROCOPY_RECEIVE), and splice with the first.
+//! Sees: every read, recv and recvmsg, when it returns (kernel: sock_recvmsg, void (struct sock *,
+//! int ret, int flags)). Misses: splice, and memory-mapped reads (TCP_ZEROCOPY_RECEIVE). Oldest
+//! kernel: 6.3. Fallback: tp_btf tcp_rcv_space_adjust (kernel: tcp_rcv_space_adjust, void (struct
+//! sock *), 4.15 and later), which runs within the copy, for splice as well. Only one of the two is
+//! attached.
 
 use core::ffi::c_void;
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 
-use crate::{kernel::sock::Sock, unread};
+use crate::{kernel::sock::Sock, read_tracking};
 
 #[btf_tracepoint(function = "sock_recv_length")]
 fn socket_read(ctx: BtfTracePointContext) -> i32 {
@@ -31,6 +31,6 @@ fn report(ctx: &BtfTracePointContext) {
     let sock = Sock::new(ctx.arg::<*const c_void>(0));
     let cookie = sock.cookie();
     if cookie != 0 {
-        unread::read(cookie, || sock.copied_seq());
+        read_tracking::report(cookie, || sock.copied_seq());
     }
 }

@@ -1,13 +1,14 @@
 //! A socket filter on each uplink: packets that arrive from other nodes.
 //!
-//! Sees: every packet that the stack takes from an uplink, before anybody else does and under the
-//! address that it keeps (kernel: packet_rcv, called by __netif_receive_skb_core for ETH_P_ALL); of
-//! VXLAN the packet inside. The filter keeps nothing, so no packet is copied.
-//! Misses: XDP that redirects. Oldest kernel: 4.20 (PACKET_IGNORE_OUTGOING). Without it a message
-//! from another node has no journey here.
+//! Sees: every packet that the stack takes from an uplink, before any protocol does and at the
+//! address that it keeps (kernel: packet_rcv, called by __netif_receive_skb_core for ETH_P_ALL);
+//! inside VXLAN, the inner packet. The filter keeps nothing, so that no packet is copied. Misses:
+//! packets that XDP redirects. Oldest kernel: 4.20 (PACKET_IGNORE_OUTGOING). Fallback:
+//! `uplink_receive_fallback` without HTTP/2. Without this hook a message from another node has no
+//! journey here.
 //!
-//! Why not tp_btf netif_receive_skb: what TCP sends lies in page fragments, which a tracing program
-//! cannot read before 6.11; a socket filter reads the packet as cgroup programs do.
+//! Why not tp_btf netif_receive_skb: the payload of TCP is in page fragments, which a tracing
+//! program cannot read before 6.11. A socket filter reads the packet as cgroup programs do.
 
 use aya_ebpf::{
     EbpfContext as _, helpers::bpf_ktime_get_ns, macros::socket_filter, programs::SkBuffContext,
@@ -15,13 +16,14 @@ use aya_ebpf::{
 use tracer_common::hook::Hook;
 
 use crate::{
-    carried::{self, Carried},
+    first_seen::FirstSeen,
     http2,
-    journey::{self, Opening, Place},
+    journey::{self, HookPoint},
+    message::{self, Followed},
     packet::{self, SYN},
-    partial,
-    sent::Sent,
-    socket::{self, FORWARDED, OPAQUE},
+    partial_head,
+    shared::field,
+    socket::{self, FORWARDED, NOT_HTTP},
     uplink, vxlan,
 };
 
@@ -48,7 +50,7 @@ fn arrive<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
     // SAFETY: the context of a socket filter is a `__sk_buff`.
     let (ifindex, packet_type) = unsafe { ((*ctx.skb.skb).ifindex, (*ctx.skb.skb).pkt_type) };
     if packet_type == PACKET_OTHERHOST && !uplink::is_bridged(ifindex) {
-        // A switch that does not know where somebody is tells everybody.
+        // Unknown-unicast flooding: the frame is not addressed to this node.
         return None;
     }
     let packet = match packet::parse(ctx) {
@@ -60,50 +62,42 @@ fn arrive<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
     }
     let skb = ctx.as_ptr() as u64;
     if journey::find(skb).is_some_and(|journey| journey::is_of(journey, &packet)) {
-        // It was sent by a socket that the agent was told to follow, on a node that shares the kernel.
+        // The sender is a followed socket of this machine: its node shares the kernel with this
+        // one.
         return None;
     }
-    let sender_cookie = uplink::stand_in(&packet.tuple);
+    let sender_cookie = uplink::remote_cookie(&packet.tuple);
     if packet.flags & SYN != 0 {
-        begins::<HTTP2>(sender_cookie);
+        forget::<HTTP2>(sender_cookie);
     }
     let known = socket::find(sender_cookie);
-    if known
-        .as_ref()
-        .is_some_and(|remote| remote.is(OPAQUE | FORWARDED))
-    {
+    if known.is_some_and(|remote| remote.is(NOT_HTTP | FORWARDED)) {
         return None;
     }
-    let sent = Sent {
+    let seen = FirstSeen {
         ctx,
         packet: &packet,
         // SAFETY: the helper has no preconditions.
         start_ns: unsafe { bpf_ktime_get_ns() },
         sender_cookie,
     };
-    let Carried { message, flags } = carried::message::<HTTP2>(&sent, known)?;
-    let opening = Opening {
-        message,
-        sender_cookie,
-        start_ns: sent.start_ns,
-        has_output_stamps: false,
-    };
-    let journey = journey::open(skb, &packet, opening)?;
-    let place = Place {
+    let Followed { message, flags } = message::followed::<HTTP2>(&seen, known)?;
+    let journey = journey::open(&seen, message)?;
+    let point = HookPoint {
         hook: Hook::UplinkReceive,
         netns: uplink::node_netns(),
         ifindex,
     };
-    journey::stamp_at(journey, place, sent.start_ns);
-    journey.flags |= flags | carried::copy_head(&sent, message);
+    journey::stamp_at(journey, point, seen.start_ns);
+    let flags = flags | message::send_head(&seen, message);
+    field!(journey, flags).set_bits(flags);
     Some(())
 }
 
-/// With a SYN all that is known of its sender is forgotten: it is another connection, that has come to
-/// have the same ports.
+/// Forgets everything about the sender of a SYN: it opens another connection with the same ports.
 #[inline(always)]
-fn begins<const HTTP2: bool>(sender_cookie: u64) {
-    partial::forget(sender_cookie);
+fn forget<const HTTP2: bool>(sender_cookie: u64) {
+    partial_head::forget(sender_cookie);
     socket::forget(sender_cookie);
     if HTTP2 {
         http2::forget(sender_cookie);

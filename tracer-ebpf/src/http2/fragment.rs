@@ -1,109 +1,99 @@
-//! Copies pieces of frames to user space.
+//! Copies HTTP/2 frames, or parts of them, to user space.
 
-use core::mem::MaybeUninit;
-
-use aya_ebpf::{EbpfContext as _, helpers::generated::bpf_skb_load_bytes};
 use tracer_common::{
     RecordKind,
     counter::Counter,
-    fragment::{self as record, Fragment, MAX_FRAGMENT_BYTES},
+    fragment::{CUT, Fragment, LOST_BEFORE, MAX_FRAGMENT_BYTES, RECOGNISED, STARTS_FRAME},
 };
 
-use super::{LOST, Place, RECOGNISED, frame::FRAME_HEADER_BYTES};
-use crate::{count::count, emit, head::bounded, sent::Sent};
+use super::{
+    cursor::{self, FrameCursor},
+    frame::FRAME_HEADER_BYTES,
+};
+use crate::{first_seen::FirstSeen, packet_bytes::PacketBytes, shared::copy_tuple};
 
 /// Most bytes of one fragment.
 pub(super) const MAX_BYTES: u32 = MAX_FRAGMENT_BYTES as u32;
 
 /// A part of a packet's payload.
-pub(super) struct Cut {
+pub(super) struct PayloadRange {
     pub(super) begin: u32,
     pub(super) end: u32,
+    /// TCP sequence number of the first byte of the fragment.
     pub(super) seq: u32,
-    /// The frame header is in [`Place::header`], and precedes the bytes.
+    /// The fragment begins with the frame header in [`FrameCursor::header`], before these bytes.
     pub(super) has_header: bool,
 }
 
-#[repr(C)]
-struct FragmentRecord<const N: usize> {
-    header: Fragment,
-    bytes: [u8; N],
-}
-
-/// Sends one. Never inlined: a packet has many, and each would be checked anew.
+/// Sends a fragment. Never inlined: a packet has many, and the verifier would check each anew.
 #[inline(never)]
-pub(super) fn send(sent: &Sent<'_>, cut: &Cut, place: &mut Place, starts_frame: bool) {
-    let bytes = cut.end.wrapping_sub(cut.begin);
+pub(super) fn send(
+    seen: &FirstSeen<'_>,
+    range: &PayloadRange,
+    cursor: &FrameCursor,
+    starts_frame: bool,
+) {
     let mut flags = 0;
     if starts_frame {
-        flags |= record::STARTS_FRAME;
+        flags |= STARTS_FRAME;
     }
-    if place.flags & LOST != 0 {
-        flags |= record::LOST_BEFORE;
+    if cursor.is(cursor::LOST) {
+        flags |= LOST_BEFORE;
     }
-    if place.flags & RECOGNISED != 0 {
-        flags |= record::RECOGNISED;
+    if cursor.is(cursor::RECOGNISED) {
+        flags |= RECOGNISED;
     }
-    let is_sent = match bytes {
-        0..=256 => send_sized::<256>(sent, cut, place, flags),
-        257..=2048 => send_sized::<2048>(sent, cut, place, flags),
-        _ => send_sized::<MAX_FRAGMENT_BYTES>(sent, cut, place, flags),
+    let is_sent = match range.end.wrapping_sub(range.begin) {
+        0..=256 => send_sized::<256>(seen, range, cursor, flags),
+        257..=2048 => send_sized::<2048>(seen, range, cursor, flags),
+        _ => send_sized::<MAX_FRAGMENT_BYTES>(seen, range, cursor, flags),
     };
     if is_sent {
-        place.flags &= !LOST;
+        cursor.flags.clear_bits(cursor::LOST);
     } else {
-        place.flags |= LOST;
+        cursor.flags.set_bits(cursor::LOST);
     }
 }
 
 #[inline(always)]
-fn send_sized<const N: usize>(sent: &Sent<'_>, cut: &Cut, place: &Place, flags: u8) -> bool {
-    let Some(mut entry) = emit::reserve::<FragmentRecord<N>>(Counter::FragmentLost) else {
-        return false;
-    };
-    let record: *mut FragmentRecord<N> = MaybeUninit::as_mut_ptr(&mut entry);
-    let wanted = cut.end.wrapping_sub(cut.begin);
-    let mut flags = flags;
-    let mut captured_bytes = wanted;
-    if wanted > MAX_BYTES {
-        flags |= record::CUT;
+fn send_sized<const N: usize>(
+    seen: &FirstSeen<'_>,
+    range: &PayloadRange,
+    cursor: &FrameCursor,
+    mut flags: u8,
+) -> bool {
+    let mut captured_bytes = range.end.wrapping_sub(range.begin);
+    if captured_bytes > MAX_BYTES {
+        flags |= CUT;
         captured_bytes = MAX_BYTES;
     }
-    // SAFETY: `record` is the reserved room, and `bounded` gives at most N. It is written field by
-    // field: a whole structure would be built on the stack first.
-    let failed = unsafe {
-        let header = &mut (*record).header;
-        header.kind = RecordKind::Fragment as u32;
-        header.captured_bytes = captured_bytes;
-        header.start_ns = sent.start_ns;
-        header.sender_cookie = sent.sender_cookie;
-        header.packet_seq = sent.packet.seq;
-        header.seq = cut.seq;
-        header.flags = flags;
-        header.prefix_bytes = if cut.has_header {
-            FRAME_HEADER_BYTES as u8
-        } else {
-            0
-        };
-        sent.packet.tuple.copy_to(&mut header.sent);
-        header.prefix = [0; 16];
-        header.prefix[16 - FRAME_HEADER_BYTES..].copy_from_slice(&place.header);
-        if captured_bytes == 0 {
-            0
-        } else {
-            bpf_skb_load_bytes(
-                sent.ctx.as_ptr(),
-                sent.packet.payload_offset + cut.begin,
-                (&raw mut (*record).bytes).cast(),
-                bounded::<N>(captured_bytes),
-            )
-        }
+    let bytes = PacketBytes {
+        ctx: seen.ctx,
+        offset: seen.packet.payload_offset + range.begin,
+        length: captured_bytes,
     };
-    if failed != 0 {
-        entry.discard(emit::NO_WAKEUP);
-        count(Counter::HeadUnreadable);
-        return false;
-    }
-    entry.submit(emit::NO_WAKEUP);
-    true
+    bytes.send::<Fragment, N>(Counter::FragmentLost, |header| {
+        // SAFETY: `header` is reserved memory. It is written field by field: a whole structure
+        // would be built on the stack first.
+        unsafe {
+            (*header).kind = RecordKind::Fragment as u32;
+            (*header).captured_bytes = captured_bytes;
+            (*header).start_ns = seen.start_ns;
+            (*header).sender_cookie = seen.sender_cookie;
+            (*header).packet_seq = seen.packet.seq;
+            (*header).seq = range.seq;
+            (*header).flags = flags;
+            (*header).prefix_bytes = if range.has_header {
+                FRAME_HEADER_BYTES as u8
+            } else {
+                0
+            };
+            (*header).padding = [0; 2];
+            copy_tuple(&seen.packet.tuple, &raw mut (*header).sent);
+            (*header).prefix = [0; 16];
+            for (index, byte) in cursor.header.iter().enumerate() {
+                (*header).prefix[16 - FRAME_HEADER_BYTES + index] = byte.get();
+            }
+        }
+    })
 }

@@ -15,9 +15,9 @@ const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
-/// Types that are registered end below this.
+/// All registered types are below this.
 const TYPES: u8 = 0x20;
-/// What SETTINGS_MAX_FRAME_SIZE is until somebody changes it.
+/// The initial value of SETTINGS_MAX_FRAME_SIZE.
 const DEFAULT_FRAME_BYTES: u32 = 16_384;
 
 pub(super) struct Frame {
@@ -28,7 +28,7 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// The header at `offset` of the payload; `None` where it is not whole.
+    /// The header at `offset` of the payload; `None` if it is not complete.
     #[inline(always)]
     pub(super) fn at(ctx: &SkBuffContext, packet: &Packet, offset: u32) -> Option<Self> {
         if packet.payload_bytes < offset + FRAME_HEADER_BYTES as u32 {
@@ -48,8 +48,8 @@ impl Frame {
         }
     }
 
-    /// Whether it may stand where a frame is known to start. Types that are not known are allowed,
-    /// and ignored, by section 5.5.
+    /// Whether the header is valid where a frame is known to start. Section 5.5 allows unknown
+    /// types, which are ignored.
     #[inline(always)]
     pub(super) fn is_possible(&self) -> bool {
         self.kind < TYPES
@@ -60,7 +60,8 @@ impl Frame {
         self.kind == HEADERS
     }
 
-    /// Whether user space needs it. PUSH_PROMISE changes the state of the header compression.
+    /// Whether user space needs the frame. PUSH_PROMISE changes the state of the header
+    /// compression.
     #[inline(always)]
     pub(super) fn is_copied(&self) -> bool {
         matches!(
@@ -69,7 +70,7 @@ impl Frame {
         )
     }
 
-    /// Whether nine bytes from anywhere are most likely a frame header.
+    /// Whether any nine bytes are most likely a frame header.
     #[inline(always)]
     fn is_likely(&self) -> bool {
         let on_stream = self.stream != 0 && self.stream >> 31 == 0;
@@ -102,7 +103,7 @@ impl Frame {
 
 /// Whether a packet most likely starts with a frame: its first header is likely, and the frame ends
 /// with the packet or another likely header follows. A frame that is longer than its packet must be
-/// of a kind that random bytes hardly are.
+/// HEADERS, for which random bytes are hardly taken.
 #[inline(always)]
 pub(super) fn looks_like_frames(ctx: &SkBuffContext, packet: &Packet) -> bool {
     let Some(first) = Frame::at(ctx, packet, 0) else {

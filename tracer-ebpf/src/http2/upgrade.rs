@@ -1,91 +1,82 @@
-//! Where a connection changes from HTTP/1.1 to HTTP/2 (RFC 7540 section 3.2): after the blank line
-//! of a `101 Switching Protocols` that says `Upgrade: h2c`, in the same packet or in the next.
+//! Finds where a connection changes from HTTP/1.1 to HTTP/2 (RFC 7540 section 3.2): after the blank
+//! line of a `101 Switching Protocols` with `Upgrade: h2c`. Frames follow in the same packet or in
+//! the next.
 //!
 //! The client's side changes with its preface, as every other HTTP/2 connection begins.
 
-use core::ffi::c_void;
+use core::ops::ControlFlow;
 
-use aya_ebpf::helpers::bpf_loop;
+use super::cursor::{self, FrameCursor};
+use crate::{
+    bpf_loop::{self, Turn},
+    first_seen::FirstSeen,
+};
 
-use super::{HTTP2, Place};
-use crate::sent::Sent;
-
-/// Bytes looked at: real heads of such a response have some 80.
+/// Bytes of the head that are scanned. Real heads of such a response have some 80.
 const MAX_HEAD_BYTES: u32 = 1024;
-/// kernel memory order.
+/// In memory order.
 const BLANK_LINE: u32 = u32::from_ne_bytes(*b"\r\n\r\n");
 const H2C: u32 = u32::from_ne_bytes(*b"h2c\r");
-/// `HTTP/1.1 ` is before it.
-const STATUS_OFFSET: u32 = 9;
 const SWITCHING: u32 = u32::from_ne_bytes(*b"101 ");
+/// `HTTP/1.1 ` is before the status.
+const STATUS_OFFSET: u32 = 9;
 const STATUS_BYTES: u32 = 4;
 
+/// The loop over the bytes of a head.
 struct Scan<'a> {
-    sent: &'a Sent<'a>,
-    /// Where the head ends; 0 as long as that was not seen.
+    seen: &'a FirstSeen<'a>,
+    /// Where the head ends; 0 while that is not found.
     end: u32,
     is_h2c: bool,
 }
 
-const GO_ON: u64 = 0;
-const STOP: u64 = 1;
-
-/// Whether more follows the head in this packet, a response's, which switches to HTTP/2. Begins to
-/// follow the connection, also where nothing follows yet.
+/// Begins to follow the connection if the packet is a response that switches to HTTP/2. Whether
+/// frames follow the head in the packet.
 ///
 /// Never inlined: what it keeps on the stack is added to its caller's only while it runs.
 #[inline(never)]
-pub(crate) fn switches(sent: &Sent<'_>) -> bool {
-    let packet = sent.packet;
-    if packet.payload_bytes < STATUS_OFFSET + STATUS_BYTES || word(sent, STATUS_OFFSET) != SWITCHING
+pub(crate) fn begin_after_101(seen: &FirstSeen<'_>) -> bool {
+    let packet = seen.packet;
+    if packet.payload_bytes < STATUS_OFFSET + STATUS_BYTES || word(seen, STATUS_OFFSET) != SWITCHING
     {
         return false;
     }
     let mut scan = Scan {
-        sent,
+        seen,
         end: 0,
         is_h2c: false,
     };
-    // SAFETY: the callback has the prototype of the helper (kernel 5.17), and `scan` outlives it.
-    unsafe {
-        bpf_loop(
-            MAX_HEAD_BYTES,
-            look as *mut c_void,
-            (&raw mut scan).cast::<c_void>(),
-            0,
-        )
-    };
+    bpf_loop::repeat(MAX_HEAD_BYTES, &mut scan);
     if scan.end == 0 || !scan.is_h2c {
         return false;
     }
     let next_seq = packet.seq.wrapping_add(scan.end);
-    let place = Place::new(next_seq, next_seq, 0);
-    HTTP2.insert(sent.sender_cookie, place, 0).is_ok() && scan.end < packet.payload_bytes
+    let cursor = FrameCursor::new(next_seq, next_seq, 0);
+    cursor::insert(seen.sender_cookie, &cursor) && scan.end < packet.payload_bytes
 }
 
-/// One byte: the callback of `bpf_loop`.
-extern "C" fn look(offset: u32, scan: *mut c_void) -> u64 {
-    // SAFETY: `switches` above passes its own `Scan`, and nobody else holds it.
-    let scan = unsafe { &mut *scan.cast::<Scan<'_>>() };
-    if offset + 4 > scan.sent.packet.payload_bytes {
-        return STOP;
-    }
-    match word(scan.sent, offset) {
-        BLANK_LINE => {
-            scan.end = offset + 4;
-            STOP
+impl Turn for Scan<'_> {
+    /// Compares the four bytes at `offset`.
+    #[inline(always)]
+    fn turn(&mut self, offset: u32) -> ControlFlow<()> {
+        if offset + 4 > self.seen.packet.payload_bytes {
+            return ControlFlow::Break(());
         }
-        H2C => {
-            scan.is_h2c = true;
-            GO_ON
+        match word(self.seen, offset) {
+            BLANK_LINE => {
+                self.end = offset + 4;
+                return ControlFlow::Break(());
+            }
+            H2C => self.is_h2c = true,
+            _ => {}
         }
-        _ => GO_ON,
+        ControlFlow::Continue(())
     }
 }
 
-/// Four bytes of the payload; 0 where they cannot be read.
+/// Four bytes of the payload; 0 if they cannot be read.
 #[inline(always)]
-fn word(sent: &Sent<'_>, offset: u32) -> u32 {
-    let at = sent.packet.payload_offset + offset;
-    sent.ctx.load(at as usize).unwrap_or(0)
+fn word(seen: &FirstSeen<'_>, offset: u32) -> u32 {
+    let at = seen.packet.payload_offset + offset;
+    seen.ctx.load(at as usize).unwrap_or(0)
 }

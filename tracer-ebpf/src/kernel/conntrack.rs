@@ -1,4 +1,4 @@
-//! `struct nf_conn`: what conntrack and NAT know of a connection.
+//! `struct nf_conn`: the state of conntrack and NAT for a connection.
 
 use core::{ffi::c_void, mem::offset_of};
 
@@ -8,6 +8,7 @@ use aya_ebpf::helpers::{
 use tracer_common::conntrack::{ConntrackTuple, ConntrackTuples};
 
 use super::offsets;
+use crate::shared::Shared;
 
 offsets!(NF_CONN_TUPLEHASH, TUPLEHASH_TUPLE);
 
@@ -18,7 +19,7 @@ const IPPROTO_TCP: u8 = 6;
 pub(crate) struct NfConn(*const c_void);
 
 impl NfConn {
-    /// The address, to be kept for [`Self::at`] while the packet that holds it lives.
+    /// The address, valid for [`Self::at`] while the packet with the pointer lives.
     pub(crate) fn address(self) -> u64 {
         self.0 as u64
     }
@@ -28,7 +29,8 @@ impl NfConn {
         Self(address as *const c_void)
     }
 
-    /// Whether it is one of TCP. A packet that is carried in another has that one's connection.
+    /// Whether the connection is TCP. A packet inside a tunnel has the connection of the outer
+    /// packet.
     #[inline(always)]
     pub(crate) fn is_tcp(self) -> bool {
         let offset = NF_CONN_TUPLEHASH.load() as usize + TUPLEHASH_TUPLE.load() as usize;
@@ -38,19 +40,20 @@ impl NfConn {
             .is_ok_and(|protocol| protocol == IPPROTO_TCP)
     }
 
-    /// Copies both tuples to where they stay; false when they cannot be read.
+    /// Copies both tuples; false if they cannot be read.
     #[inline(always)]
-    pub(crate) fn copy_tuples(self, to: &mut ConntrackTuples) -> bool {
+    pub(crate) fn copy_tuples(self, to: &Shared<ConntrackTuples>) -> bool {
         let tuplehash = NF_CONN_TUPLEHASH.load() as usize;
         if tuplehash == 0 {
-            // The agent found no conntrack in this kernel. The first member is another.
+            // The kernel has no conntrack: 0 is the offset of another member.
             return false;
         }
         let offset = tuplehash + TUPLEHASH_TUPLE.load() as usize;
-        // SAFETY: the helper checks the source address; any bytes are a valid `ConntrackTuples`.
+        // SAFETY: the helper checks the source address; any bytes are a valid `ConntrackTuples`,
+        // also those of a copy that is made while the kernel writes the tuples.
         let failed = unsafe {
             bpf_probe_read_kernel(
-                (&raw mut *to).cast(),
+                to.as_ptr().cast(),
                 size_of::<ConntrackTuples>() as u32,
                 self.0.byte_add(offset),
             )

@@ -55,16 +55,18 @@ impl NetDevice {
         unsafe { self.read(&NET_DEVICE_NAME) }.unwrap_or([0; NAME_BYTES])
     }
 
-    /// What made the device ("veth", "bridge"); empty for hardware and for names that are longer.
+    /// Kind of a virtual device ("veth", "bridge"); empty for hardware, and for kinds with longer
+    /// names.
     #[inline(always)]
     pub(crate) fn link_kind(self) -> [u8; NAME_BYTES] {
         let mut kind = [0; NAME_BYTES];
-        // SAFETY: `rtnl_link_ops` is a pointer; null reads fail in the helper.
+        // SAFETY: `rtnl_link_ops` is a pointer.
         let ops = unsafe { self.read::<u64>(&NET_DEVICE_RTNL_LINK_OPS) }.unwrap_or(0);
         if ops == 0 {
             return kind;
         }
-        // SAFETY: `kind` is a `const char *` in `struct rtnl_link_ops`.
+        // SAFETY: `kind` is a `const char *` in `struct rtnl_link_ops`; the helpers check both
+        // addresses.
         unsafe {
             let text = (ops + u64::from(RTNL_LINK_OPS_KIND.load())) as *const *const u8;
             if let Ok(text) = bpf_probe_read_kernel(text) {
@@ -74,7 +76,11 @@ impl NetDevice {
         kind
     }
 
-    /// For fields that are read once per device: no typed load needed.
+    /// A field, without a typed load. For fields that are read once per device.
+    ///
+    /// # Safety
+    ///
+    /// The field at `offset` is a `T`, for which any bytes are valid.
     #[inline(always)]
     unsafe fn read<T>(self, offset: &aya_ebpf::Global<u32>) -> Option<T> {
         // SAFETY: the helper checks the address.

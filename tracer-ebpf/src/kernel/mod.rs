@@ -1,10 +1,11 @@
-//! The only place that reads kernel structures.
+//! The only module that reads kernel structures.
 //!
-//! Each file wraps one structure. A wrapper holds a pointer that the kernel gave a program (a
-//! tracepoint argument, the context of a netfilter program) or one found behind such a pointer.
-//! Offsets are read-only globals that the agent fills from the kernel's BTF, so the verifier sees
-//! constants and checks each typed load against the kernel's own types; a load through a pointer
-//! that went stale reads zero instead of faulting.
+//! Each file wraps one structure. A wrapper holds a pointer that the kernel has passed to a program
+//! (a tracepoint argument, the context of a netfilter program), or one found behind such a pointer.
+//! Offsets are read-only globals that the agent fills from the kernel's BTF. The verifier sees
+//! constants and checks each typed load against the kernel's own types. A load through a stale
+//! pointer gives zero instead of a fault. The kernel may write the structures at the same time; all
+//! values are integers.
 
 pub(crate) mod conntrack;
 pub(crate) mod device;
@@ -26,7 +27,7 @@ macro_rules! offsets {
 }
 pub(crate) use offsets;
 
-/// A field of a structure that the verifier knows the type of.
+/// A field of a structure whose type the verifier knows.
 ///
 /// # Safety
 ///

@@ -16,19 +16,19 @@ offsets!(
 /// The low bits of `_nfct` are `enum ip_conntrack_info` (kernel: NFCT_INFOMASK, 5.x to 6.18).
 const NFCT_PTRMASK: u64 = !7;
 
-/// Where the headers of IP name what follows them, and how long that of IPv6 is (RFC 791 section 3.1,
-/// RFC 8200 section 3).
+/// Offsets in the headers of IPv4 and IPv6, and the length of the latter (RFC 791 section 3.1, RFC
+/// 8200 section 3).
 const IPV4_PROTOCOL: u64 = 9;
 const IPV6_NEXT_HEADER: u64 = 6;
 const IPV6_HEADER_BYTES: u64 = 40;
-/// kernel: include/uapi/linux/in.h. All but TCP can be a tunnel.
+/// kernel: include/uapi/linux/in.h. All but TCP can carry a tunnel.
 const IPPROTO_IPIP: u8 = 4;
 const IPPROTO_TCP: u8 = 6;
 const IPPROTO_UDP: u8 = 17;
 const IPPROTO_IPV6: u8 = 41;
 const IPPROTO_GRE: u8 = 47;
 const IPPROTO_ESP: u8 = 50;
-/// Where a TCP header has its sequence number (RFC 9293 section 3.1).
+/// Offset of the sequence number in a TCP header (RFC 9293 section 3.1).
 const TCP_SEQ: u64 = 4;
 
 /// A pointer that the kernel passed as `struct sk_buff *`.
@@ -40,7 +40,7 @@ impl Skb {
         Self(skb)
     }
 
-    /// The address: what a journey is found by.
+    /// The address, by which the packet's journey is found.
     #[inline(always)]
     pub(crate) fn address(self) -> u64 {
         self.0 as u64
@@ -52,7 +52,7 @@ impl Skb {
         NetDevice::new(unsafe { field(self.0, &SK_BUFF_DEV) })
     }
 
-    /// The connection that conntrack found for this packet.
+    /// The connection that conntrack has found for this packet.
     #[inline(always)]
     pub(crate) fn conntrack(self) -> Option<NfConn> {
         // SAFETY: `_nfct` is an unsigned long.
@@ -61,10 +61,10 @@ impl Skb {
         (address != 0).then(|| NfConn::at(address))
     }
 
-    /// Whether this may be the packet whose TCP header has this sequence number. Of what a tunnel has
-    /// wrapped nobody knows. For what is asked rarely: it takes several reads.
+    /// Whether the packet may be the one whose TCP header has this sequence number. Always true for
+    /// a packet in a tunnel, whose inner header is not read. For rare use: it takes several reads.
     #[inline(always)]
-    pub(crate) fn may_be(self, seq: u32) -> bool {
+    pub(crate) fn may_have_seq(self, seq: u32) -> bool {
         // SAFETY: `head` is an `unsigned char *`.
         let head: u64 = unsafe { field(self.0, &SK_BUFF_HEAD) };
         // SAFETY: `network_header` is a __u16, an offset from `head`.
@@ -80,18 +80,20 @@ impl Skb {
                 at(ip + IPV6_NEXT_HEADER).unwrap_or(0),
                 ip + IPV6_HEADER_BYTES,
             ),
-            // Not IP: sk_buffs carry netlink's messages as well.
+            // Not IP: netlink's messages are sk_buffs as well.
             _ => return false,
         };
         match protocol {
-            IPPROTO_TCP => at::<u32>(tcp + TCP_SEQ).is_none_or(|is_be| u32::from_be(is_be) == seq),
+            IPPROTO_TCP => {
+                at::<u32>(tcp + TCP_SEQ).is_none_or(|seq_be| u32::from_be(seq_be) == seq)
+            }
             IPPROTO_IPIP | IPPROTO_UDP | IPPROTO_IPV6 | IPPROTO_GRE | IPPROTO_ESP => true,
             _ => false,
         }
     }
 }
 
-/// What lies at an address within the packet.
+/// The value at an address within the packet.
 #[inline(always)]
 fn at<T>(address: u64) -> Option<T> {
     // SAFETY: the helper checks the address.

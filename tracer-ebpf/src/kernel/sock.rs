@@ -57,18 +57,18 @@ impl Sock {
         Self(sock)
     }
 
-    /// The socket cookie; 0 for a socket that nobody has asked for it.
+    /// The socket cookie; 0 if none was made yet.
     #[inline(always)]
     pub(crate) fn cookie(self) -> u64 {
         // SAFETY: `skc_cookie` is an atomic64_t.
         unsafe { field(self.0, &SOCK_COOKIE) }
     }
 
-    /// The cookie, which the socket gets now if it has none (kernel: sock_gen_cookie).
+    /// The cookie, which is made now if there is none (kernel: sock_gen_cookie).
     #[inline(always)]
     pub(crate) fn make_cookie(self) -> u64 {
-        // SAFETY: the pointer is what the kernel passed. The helper takes it in programs of this kind
-        // from 5.12.
+        // SAFETY: the pointer is what the kernel passed. The helper takes it in programs of this
+        // kind from 5.12.
         unsafe { bpf_get_socket_cookie(self.0.cast_mut()) }
     }
 
@@ -79,19 +79,20 @@ impl Sock {
         unsafe { field(self.0, &SOCK_DPORT) }
     }
 
-    /// The errno that the application will be told; 0 where there is none.
+    /// The errno that the application will get; 0 if there is none.
     #[inline(always)]
     pub(crate) fn error(self) -> u32 {
         // SAFETY: `sk_err` is an int.
         unsafe { field(self.0, &SOCK_ERR) }
     }
 
-    /// The errno of a connect that has failed; 0 where there is none. Only for a socket known to be TCP.
+    /// The errno of a connect that has failed; 0 if there is none. Only for a socket known to be
+    /// TCP.
     ///
-    /// An ICMP error that comes while connect(2) holds the socket, as that of a REJECT rule on the same
-    /// machine does, does not end the connect: it is kept as a soft error, and in the error queue
-    /// (kernel: tcp_v4_err, tcp_v6_err; the queue from 5.9). A client that does not block asks for
-    /// SO_ERROR, which takes the soft error, and closes: the queue is what is left.
+    /// An ICMP error that arrives while connect(2) holds the socket, like that of a REJECT rule on
+    /// the same machine, does not end the connect. The kernel keeps it as a soft error and in the
+    /// error queue (kernel: tcp_v4_err, tcp_v6_err; the queue from 5.9). A non-blocking client
+    /// reads SO_ERROR, which clears the soft error, and closes: then only the queue has it.
     #[inline(always)]
     pub(crate) fn connect_error(self) -> u32 {
         let error = self.error();
@@ -105,10 +106,11 @@ impl Sock {
         self.queued_error()
     }
 
-    /// The errno of the oldest ICMP or local error in the error queue; 0 where there is none.
+    /// The errno of the oldest ICMP or local error in the error queue; 0 if there is none.
     #[inline(always)]
     fn queued_error(self) -> u32 {
-        // kernel: struct sk_buff_head begins with the first sk_buff, or its own address.
+        // kernel: struct sk_buff_head begins with the address of the first sk_buff, or its own if
+        // empty.
         let queue = self.0 as u64 + u64::from(SOCK_ERROR_QUEUE.load());
         let first: u64 = self.probe(&SOCK_ERROR_QUEUE).unwrap_or(0);
         if first == 0 || first == queue {
@@ -125,17 +127,17 @@ impl Sock {
         }
     }
 
-    /// The transport's number in IP (kernel: u16 from 5.6).
+    /// Number of the transport protocol in IP (kernel: u16 from 5.6).
     #[inline(always)]
     pub(crate) fn protocol(self) -> u16 {
         // SAFETY: `sk_protocol` is a u16.
         unsafe { field(self.0, &SOCK_PROTOCOL) }
     }
 
-    /// Both ends, as this one writes them on its packets. What cannot be read stays as it is.
-    /// Only for a socket known to be TCP.
+    /// Copies the tuple of the packets that the socket sends. Parts that cannot be read keep their
+    /// value. Only for a socket known to be TCP.
     ///
-    /// `inet_sport` and not `skc_num`: a socket that closes has given the latter back (kernel:
+    /// `inet_sport` and not `skc_num`: a socket that closes has released the latter (kernel:
     /// tcp_set_state, inet_put_port).
     #[inline(always)]
     pub(crate) fn copy_tuple(self, tuple: &mut Tuple) {
@@ -160,8 +162,8 @@ impl Sock {
         self.probe(&TCP_SOCK_COPIED_SEQ)
     }
 
-    /// A field that the verifier does not know to be there: of one of the structures that begin with
-    /// their `struct sock`, or of a union.
+    /// A field for which the verifier has no type: of a structure that begins with `struct sock`,
+    /// or of a union.
     #[inline(always)]
     fn probe<T>(self, offset: &Global<u32>) -> Option<T> {
         // SAFETY: the helper checks the address.

@@ -1,4 +1,4 @@
-//! What the programs count.
+//! The programs' counters.
 
 use std::collections::BTreeMap;
 
@@ -10,27 +10,27 @@ use tracer_common::{
 
 use super::MapError;
 
-/// The programs' counters.
+/// The programs' counters, one set per CPU.
 pub struct Counters(PerCpuArray<MapData, u64>);
 
 /// The counters, added up over the CPUs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Totals {
-    /// Packets of interest seen at each hook.
+    /// Packets of interest at each hook.
     pub hits: BTreeMap<&'static str, u64>,
-    /// Journeys, and what was lost.
+    /// Journeys and losses.
     pub journeys: BTreeMap<&'static str, u64>,
 }
 
 impl Counters {
-    /// The programs' map of this name.
+    /// The name of the programs' map.
     pub const MAP: &str = "COUNTERS";
 
-    /// Takes the map.
+    /// The counters in this map.
     ///
     /// # Errors
     ///
-    /// When it is not a per-CPU array.
+    /// If the map is not a per-CPU array.
     pub fn new(map: Option<Map>) -> Result<Self, MapError> {
         let map = map.ok_or_else(|| MapError::missing(Self::MAP))?;
         let taken = map.try_into();
@@ -39,8 +39,8 @@ impl Counters {
             .map_err(|error| MapError::of(Self::MAP, error))
     }
 
-    /// Adds them up. The last slots are read first, so that of journeys that end meanwhile the
-    /// beginning is counted too.
+    /// The totals. The last slots are read first: the opening of a journey that ends meanwhile is
+    /// counted, too.
     pub fn read(&self) -> Totals {
         let mut slots: Vec<u64> = (0..SLOTS).rev().map(|slot| self.slot(slot)).collect();
         slots.reverse();
@@ -55,6 +55,8 @@ impl Counters {
         }
     }
 
+    /// The sum over the CPUs, which count meanwhile; the kernel copies each count as one word
+    /// (kernel: bpf_long_memcpy).
     fn slot(&self, slot: u32) -> u64 {
         self.0.get(&slot, 0).map_or(0, |cpus| cpus.iter().sum())
     }
@@ -66,7 +68,7 @@ impl Totals {
         self.journeys.get(counter.name()).copied().unwrap_or(0)
     }
 
-    /// Records and journeys that were lost, most of them for want of room.
+    /// Records and journeys that were lost, most of them for lack of room.
     pub fn lost(&self) -> u64 {
         [
             Counter::OpenFailed,
@@ -85,8 +87,8 @@ impl Totals {
         .sum()
     }
 
-    /// Journeys whose packet left the programs' sight: to a socket outside the cgroup, say. Its
-    /// address came back with another packet.
+    /// Journeys whose packet left the programs' sight, for example to a socket outside the cgroup,
+    /// and whose address another packet has since had.
     pub fn out_of_sight(&self) -> u64 {
         self.get(Counter::Replaced) + self.get(Counter::Mismatched)
     }

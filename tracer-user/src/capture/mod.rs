@@ -6,16 +6,17 @@
 mod clock;
 mod counters;
 mod device_record;
-mod edges;
+mod edge;
+mod journey_table;
+mod map_value;
 mod ring;
-mod sweep;
 
 pub use clock::sample as clock_sample;
 pub use counters::{Counters, Totals};
 pub use device_record::device_record;
-pub use edges::Edges;
+pub use edge::EdgeLimiter;
+pub use journey_table::{JourneyTable, Occupancy};
 pub use ring::{Ring, RingError};
-pub use sweep::{Occupancy, Sweep};
 
 /// A map that the programs share with user space cannot be used.
 #[derive(Debug, thiserror::Error)]

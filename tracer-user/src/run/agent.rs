@@ -15,7 +15,7 @@ use tracer_pipeline::{
 
 use crate::{
     attach::Attached,
-    capture::{Counters, Edges, Ring, Sweep, clock_sample, device_record},
+    capture::{Counters, EdgeLimiter, JourneyTable, Ring, clock_sample, device_record},
     cluster::Names,
     error_chain::error_chain,
     export::Exporter,
@@ -42,9 +42,9 @@ const FIRST_RULES: Duration = Duration::from_secs(5);
 pub(super) struct Agent {
     attached: Attached,
     ring: Ring,
-    sweep: Sweep,
+    journeys: JourneyTable,
     counters: Counters,
-    edges: Edges,
+    edge_limiter: EdgeLimiter,
     exporter: Exporter,
     stream: Stream,
     names: Names,
@@ -71,10 +71,10 @@ impl Agent {
         let drop_reasons = std::mem::take(&mut attached.drop_reasons);
         let mut agent = Self {
             ring: Ring::new(attached.take_map(Ring::MAP))?,
-            sweep: Sweep::new(Sweep::MAPS.map(|name| attached.take_map(name)))?,
+            journeys: JourneyTable::new(JourneyTable::MAPS.map(|name| attached.take_map(name)))?,
             counters: Counters::new(attached.take_map(Counters::MAP))?,
-            edges: Edges::new(
-                Edges::MAPS.map(|name| attached.take_map(name)),
+            edge_limiter: EdgeLimiter::new(
+                EdgeLimiter::MAPS.map(|name| attached.take_map(name)),
                 exchanges_per_second,
             )?,
             attached,
@@ -117,7 +117,7 @@ impl Agent {
         loop {
             tokio::select! {
                 () = look.due() => look.found(self.drain().await, Instant::now()),
-                () = self.ring.is_filling() => look.found(self.drain().await, Instant::now()),
+                () = self.ring.wait_until_filling() => look.found(self.drain().await, Instant::now()),
                 _ = housekeeping.tick() => self.housekeeping(),
                 facts = self.names.next() => self.stream.observe(Snapshot::Facts(facts)),
                 Some(rules) = self.rules.rules.recv() => {
@@ -164,8 +164,8 @@ impl Agent {
         drop(self.attached);
         let stream = &mut self.stream;
         while self.ring.drain(BURST, |record| stream.push(record)) > 0 {}
-        let under_way = self.sweep.under_way();
-        self.sweep.finish(|record| stream.push(record));
+        let under_way = self.journeys.under_way();
+        self.journeys.expire_all(|record| stream.push(record));
         stream.pipeline.finish(&mut stream.spans);
         stream.export(&self.exporter);
         if let Some(recorder) = self.stream.recorder.take() {
@@ -179,7 +179,7 @@ impl Agent {
                 .collect(),
             kernel: self.counters.read(),
             kubernetes: self.names.api_state().map(|state| state.snapshot()),
-            expired: self.sweep.expired(),
+            expired: self.journeys.expired(),
             under_way_at_end: under_way,
             pipeline: self.stream.pipeline.counts(),
             failures: self
@@ -216,11 +216,11 @@ impl Agent {
     fn housekeeping(&mut self) {
         let Some(sample) = clock_sample() else { return };
         let stream = &mut self.stream;
-        self.sweep
-            .sweep(sample.monotonic_ns, |record| stream.push(record));
+        self.journeys
+            .expire(sample.monotonic_ns, |record| stream.push(record));
         stream.observe(Snapshot::Clock(sample));
         stream.export(&self.exporter);
-        if let Err(error) = self.edges.adjust(sample.monotonic_ns) {
+        if let Err(error) = self.edge_limiter.adjust(sample.monotonic_ns) {
             tracing::debug!(
                 "the limit of requests stays as it is: {}",
                 error_chain(&error)
@@ -229,16 +229,16 @@ impl Agent {
         self.publish();
     }
 
-    /// Tells what was counted. The counters are read after the sweep: then every journey that it
-    /// has ended is among those begun.
+    /// Publishes what was counted. The counters are read after journeys expire, so that every expired journey
+    /// is among the opened ones.
     fn publish(&self) {
         self.status.set_rules(self.rules.state.borrow().clone());
         if let Some(api) = self.names.api_state() {
             self.status.set_kubernetes(api.snapshot().watches);
         }
         self.status.publish(Numbers {
-            expired: self.sweep.expired(),
-            journeys: self.sweep.occupancy(),
+            expired: self.journeys.expired(),
+            journeys: self.journeys.occupancy(),
             kernel: self.counters.read(),
             pipeline: self.stream.pipeline.counts(),
             failures: self
