@@ -17,9 +17,9 @@ use anyhow::Context;
 use tokio::task::{JoinSet, LocalSet};
 
 use crate::{
+    addresses::Ends,
     client::{Client, Protocol, Target},
-    ends::Ends,
-    pace::Pace,
+    schedule::Pace,
 };
 
 #[derive(Debug, clap::Args)]

@@ -4,15 +4,15 @@
 //! every byte is told, or one that nobody answers. It exports no spans: what a tracer tells of its traffic is checked against
 //! the numbers of the requests.
 
+mod addresses;
 mod client;
 mod descriptors;
-mod ends;
 mod knock;
 mod load;
-mod number;
 mod open;
-mod pace;
 mod play;
+mod request_number;
+mod schedule;
 mod server;
 mod step;
 

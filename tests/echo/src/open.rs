@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::{
     client::{Client, Protocol, Target},
-    pace::Pace,
+    schedule::Pace,
 };
 
 /// Connections that are being opened at a time: fewer than a server lets wait.

@@ -18,7 +18,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use crate::{ends::Ends, number};
+use crate::{addresses::Ends, request_number as number};
 
 /// Connections that wait to be accepted; the kernel takes less where net.core.somaxconn is less.
 const BACKLOG: u32 = 4096;

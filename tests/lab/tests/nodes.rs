@@ -4,16 +4,16 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 #[allow(dead_code)] // Each test binary uses a part of it.
-mod echo;
+mod responder;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 
-use echo::{ask, ip_of, serve, service_of};
 use hopspan_lab::hotrod::{HotRodOptions, deploy_over};
 use hopspan_lab::kube_proxy::{Family, ProxyMode};
 use hopspan_lab::{Lab, Node, NodeOptions, Overlay, Pod, Wiring, skip};
+use responder::{ask, ip_of, serve, service_of};
 
 /// Three nodes, and a pod on each; the third node is made when the others have theirs.
 struct Ground {
@@ -121,7 +121,7 @@ fn carry_much(client: &Pod, server: &Pod, family: Family) {
         .within(|| TcpStream::connect(address))
         .unwrap()
         .unwrap();
-    stream.set_read_timeout(Some(echo::TIMEOUT)).unwrap();
+    stream.set_read_timeout(Some(responder::TIMEOUT)).unwrap();
     let sent: Vec<u8> = (0..BYTES).map(|byte| (byte % 251) as u8).collect();
     stream.write_all(&sent).unwrap();
     let mut received = vec![0; BYTES];
@@ -199,7 +199,7 @@ fn what_is_for_another_node_crosses_the_wire_within_udp_or_as_it_is() {
         }
         for device in ["flannel.1", "flannel-v6.1"] {
             let command = nodes[1].command("ip").args(["-s", "link", "show", device]);
-            let output = command.output(echo::TIMEOUT).unwrap();
+            let output = command.output(responder::TIMEOUT).unwrap();
             assert_eq!(output.status.success(), overlay == Overlay::Vxlan);
             let received = output
                 .stdout

@@ -4,19 +4,19 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 #[allow(dead_code)] // Each test binary uses a part of it.
-mod echo;
-#[allow(dead_code)] // Each test binary uses a part of it.
 mod iptables_text;
 mod nft_text;
+#[allow(dead_code)] // Each test binary uses a part of it.
+mod responder;
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use echo::{Echo, ask, ask_within, ip_of, serve, service_of};
 use hopspan_lab::kube_proxy::{Family, Protocol, ProxyMode, Service, TrafficPolicy};
 use hopspan_lab::{Host, Lab, Node, NodeOptions, Pod, Wiring, skip_mode};
+use responder::{Echo, ask, ask_within, ip_of, serve, service_of};
 
 type Asked = io::Result<(String, String)>;
 
@@ -225,7 +225,7 @@ impl Stage<'_> {
         let served = self.pods[1].within(|| bind(any, 8080)).unwrap().unwrap();
         let asking = self.pods[0].within(|| bind(any, 0)).unwrap().unwrap();
         for socket in [&served, &asking] {
-            socket.set_read_timeout(Some(echo::TIMEOUT)).unwrap();
+            socket.set_read_timeout(Some(responder::TIMEOUT)).unwrap();
         }
         let dns = self.address("dns");
         asking.send_to(b"question", dns).unwrap();

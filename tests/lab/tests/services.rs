@@ -3,15 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 #[allow(dead_code)] // Each test binary uses a part of it.
-mod echo;
+mod responder;
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
-use echo::{ask, serve, service};
 use hopspan_lab::kube_proxy::{Protocol, Service, service_chain};
 use hopspan_lab::{Lab, skip};
+use responder::{ask, serve, service};
 
 #[test]
 fn a_cluster_ip_leads_to_both_pods() {
@@ -51,7 +51,7 @@ fn a_reply_over_udp_comes_from_the_cluster_ip() {
     let served = server.within(|| bind(5353)).unwrap().unwrap();
     let asking = client.within(|| bind(0)).unwrap().unwrap();
     for socket in [&served, &asking] {
-        socket.set_read_timeout(Some(echo::TIMEOUT)).unwrap();
+        socket.set_read_timeout(Some(responder::TIMEOUT)).unwrap();
     }
     let dns = Service {
         protocol: Protocol::Udp,
@@ -150,7 +150,10 @@ fn services_replace_those_applied_before() {
     );
     assert!(client.within(|| ask(old.address())).unwrap().is_err());
 
-    let saved = node.command("iptables-save").run(echo::TIMEOUT).unwrap();
+    let saved = node
+        .command("iptables-save")
+        .run(responder::TIMEOUT)
+        .unwrap();
     assert!(saved.contains(&service_chain(&new)) && !saved.contains(&service_chain(&old)));
 }
 

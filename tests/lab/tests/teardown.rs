@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-#[allow(dead_code)] // Each test binary uses a part of it.
-mod echo;
 mod machine;
+#[allow(dead_code)] // Each test binary uses a part of it.
+mod responder;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -24,7 +24,7 @@ fn furnished(label: &str) -> (Lab, Pod, [Process; 2]) {
     let lab = Lab::new(label).unwrap();
     let node = lab.node("node").unwrap();
     let pod = node.pod("default", "web").unwrap();
-    node.apply_services(&[echo::service("web", 10, &[&pod])])
+    node.apply_services(&[responder::service("web", 10, &[&pod])])
         .unwrap();
     let sleep = |command: hopspan_lab::Command| command.arg("infinity").spawn().unwrap();
     let processes = [sleep(pod.command("sleep")), sleep(node.command("sleep"))];
@@ -274,8 +274,8 @@ fn the_machine_is_as_before() {
     let before = machine::state();
     assert!(before.len() > 50, "the machine's state was read");
     let (lab, pod, _processes) = furnished("the_machine_is_as_before");
-    let _echo = echo::serve(&pod, 8080);
-    pod.within(|| echo::ask(([10, 96, 0, 10], 80).into()))
+    let _echo = responder::serve(&pod, 8080);
+    pod.within(|| responder::ask(([10, 96, 0, 10], 80).into()))
         .unwrap()
         .unwrap();
     machine::assert_unchanged(&before, "while the lab is up");

@@ -4,6 +4,7 @@
 //! iptables-save's spelling.
 
 mod filter;
+pub(super) mod name;
 mod nat;
 
 use std::fmt;

@@ -8,10 +8,10 @@
 //! nfacct matches, which count into objects that nfacct(8) must make first (kube-proxy leaves them out, too, where it could
 //! not make those objects).
 
-mod chain;
 mod check;
 mod crowd;
 mod endpoints;
+mod expected_chains;
 mod family;
 mod iptables;
 mod mode;
@@ -19,16 +19,15 @@ mod network;
 mod nftables;
 mod service;
 mod text;
-mod way;
 
-pub use chain::{endpoint_chain, external_chain, local_chain, service_chain};
 pub use crowd::{CROWD_ENDPOINTS, crowd};
+pub use expected_chains::{Entry, Origin, Way};
 pub use family::Family;
+pub use iptables::name::{endpoint_chain, external_chain, local_chain, service_chain};
 pub use mode::ProxyMode;
 pub use network::{Network, Networks};
 pub use nftables::name as nft_name;
 pub use service::{Protocol, Service, TrafficPolicy};
-pub use way::{Entry, Origin, Way};
 
 use anyhow::Result;
 

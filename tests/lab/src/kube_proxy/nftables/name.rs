@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 
 use super::super::Service;
-use super::super::chain::hash;
+use super::super::iptables::name::hash;
 
 /// The chain that chooses among all endpoints.
 pub fn service_chain(service: &Service) -> String {

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use data_encoding::BASE32;
 use sha2::{Digest, Sha256};
 
-use super::Service;
+use super::super::Service;
 
 /// The chain that chooses among all endpoints: `KUBE-SVC-` and the hash of service port name and protocol.
 pub fn service_chain(service: &Service) -> String {
@@ -50,6 +50,6 @@ fn derive(prefix: &str, text: &str) -> String {
 }
 
 /// base32(sha256(text)): 56 characters.
-pub(super) fn hash(text: &str) -> String {
+pub(in crate::kube_proxy) fn hash(text: &str) -> String {
     BASE32.encode(&Sha256::digest(text))
 }
