@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nodes_have_networks_of_their_own() {
+    fn each_node_has_its_own_pod_network() {
         for (node, v6) in [
             (1, "fd00:10:244:1::/64"),
             (10, "fd00:10:244:10::/64"),

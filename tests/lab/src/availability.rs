@@ -4,16 +4,15 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{AccessFlags, access};
 use thiserror::Error;
 
 use crate::cgroup;
 use crate::kube_proxy::ProxyMode;
+use crate::netns::within_new_netns;
 
 /// Why a lab cannot run on this machine; the message names the remedy.
 #[derive(Debug, Error)]
@@ -51,13 +50,13 @@ pub enum Unavailable {
     NoBridgeNetfilter,
     /// The legacy back end of iptables has modules of its own, which newer kernels may be built without.
     #[error(
-        "{program} does not work: {said}; load ip_tables and its tables, or boot a kernel that has them"
+        "{program} does not work: {reason}; load ip_tables and its tables, or boot a kernel that has them"
     )]
     NoLegacyTables {
         /// What was tried.
         program: &'static str,
-        /// The first line of what it said.
-        said: String,
+        /// The first line of its error.
+        reason: String,
     },
     /// Pods have addresses of both families.
     #[error("the kernel has no IPv6: boot without ipv6.disable=1")]
@@ -118,17 +117,15 @@ pub fn can_proxy(mode: ProxyMode) -> Result<(), Unavailable> {
         let package = "iptables";
         let path = find_program(list).filter(|_| find_program(program).is_some());
         let path = path.ok_or(Unavailable::NoProgram { program, package })?;
-        let mut command = Command::new(path);
-        command.args(["-t", "mangle", "-S"]);
-        // SAFETY: between fork and exec it makes one system call, and allocates nothing.
-        unsafe { command.pre_exec(|| Ok(unshare(CloneFlags::CLONE_NEWNET)?)) };
-        let said = match command.output() {
-            Ok(output) if output.status.success() => continue,
-            Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
-            Err(error) => error.to_string(),
+        let list = || Command::new(path).args(["-t", "mangle", "-S"]).output();
+        let reason = match within_new_netns(list).map(Result::ok) {
+            Ok(Some(output)) if output.status.success() => continue,
+            Ok(Some(output)) => String::from_utf8_lossy(&output.stderr).into_owned(),
+            Ok(None) => "it cannot be executed".to_owned(),
+            Err(error) => format!("{error:#}"),
         };
-        let said = said.lines().next().unwrap_or_default().to_owned();
-        return Err(Unavailable::NoLegacyTables { program, said });
+        let reason = reason.lines().next().unwrap_or_default().to_owned();
+        return Err(Unavailable::NoLegacyTables { program, reason });
     }
     Ok(())
 }
@@ -137,12 +134,12 @@ pub fn can_proxy(mode: ProxyMode) -> Result<(), Unavailable> {
 ///
 /// It writes to standard output past the test harness's capture, so that a run can count what it skipped.
 pub fn skip(test: &str) -> bool {
-    say_unavailable(test, can_run())
+    skip_unless(test, can_run())
 }
 
 /// The same, for a test that needs kube-proxy in this mode.
 pub fn skip_mode(test: &str, mode: ProxyMode) -> bool {
-    say_unavailable(test, can_proxy(mode))
+    skip_unless(test, can_proxy(mode))
 }
 
 /// The same for a test that needs further programs: each with the package of Debian and Ubuntu that has it.
@@ -154,18 +151,19 @@ pub fn skip_without(test: &str, programs: &[(&'static str, &'static str)]) -> bo
         Some(&(program, package)) => Err(Unavailable::NoProgram { program, package }),
         None => Ok(()),
     });
-    say_unavailable(test, available)
+    skip_unless(test, available)
 }
 
-fn say_unavailable(test: &str, here: Result<(), Unavailable>) -> bool {
-    let Err(reason) = here else { return false };
-    say_skipped(test, &reason.to_string());
+fn skip_unless(test: &str, available: Result<(), Unavailable>) -> bool {
+    let Err(reason) = available else { return false };
+    print_skip(test, &reason.to_string());
     true
 }
 
-/// For tests that find only under way that they cannot go on here: prints that line, and no more.
-pub fn say_skipped(test: &str, reason: &str) {
-    // The harness may be in the middle of a line. A closed standard output is no reason to fail the test.
+/// Prints that line only, for tests that find later that they cannot go on.
+pub fn print_skip(test: &str, reason: &str) {
+    // The harness may be in the middle of a line. A closed standard output is no reason to fail the
+    // test.
     let _ = writeln!(io::stdout(), "\nSKIP {test}: {reason}");
 }
 
@@ -248,7 +246,7 @@ mod tests {
             (
                 Unavailable::NoLegacyTables {
                     program: "iptables-legacy-restore",
-                    said: "unable to initialize table".into(),
+                    reason: "unable to initialize table".into(),
                 },
                 "load ip_tables",
             ),

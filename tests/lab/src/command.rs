@@ -12,36 +12,26 @@ use std::io::{Read, Seek, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command as StdCommand, ExitStatus, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::unistd::{getppid, write};
 
 use crate::clock::{self, ClockShift};
 use crate::process::Process;
-use crate::resources::Resources;
+use crate::sandbox::Sandbox;
 
-/// Where a command runs.
-#[derive(Debug, Clone)]
-pub(crate) struct Place {
-    /// The node or pod, for the names of logs.
-    pub(crate) name: String,
-    pub(crate) cgroup: PathBuf,
-    /// None is the machine's own namespace: only for tools that make namespaces.
-    pub(crate) netns: Option<PathBuf>,
-}
-
-/// A command to run inside a node or a pod; made by [`Node::command`](crate::Node::command) and
-/// [`Pod::command`](crate::Pod::command). It inherits the owner's environment and working directory.
+/// A command to run inside a node or a pod, from [`Node::command`](crate::Node::command) or
+/// [`Pod::command`](crate::Pod::command). It inherits the owner's environment and working
+/// directory.
 #[derive(Debug)]
 pub struct Command {
-    resources: Arc<Resources>,
-    place: Place,
+    sandbox: Sandbox,
     inner: StdCommand,
     stdout_is_set: bool,
     stderr_is_set: bool,
@@ -60,12 +50,11 @@ pub struct Output {
 }
 
 impl Command {
-    pub(crate) fn new(resources: Arc<Resources>, place: Place, program: impl AsRef<OsStr>) -> Self {
+    pub(crate) fn new(sandbox: &Sandbox, program: impl AsRef<OsStr>) -> Self {
         let mut inner = StdCommand::new(program);
         inner.stdin(Stdio::null()).process_group(0);
         Self {
-            resources,
-            place,
+            sandbox: sandbox.clone(),
             inner,
             stdout_is_set: false,
             stderr_is_set: false,
@@ -127,7 +116,7 @@ impl Command {
     /// # Errors
     /// When the text cannot be stored in the lab's work directory.
     pub fn stdin_text(mut self, text: &str) -> Result<Self> {
-        let mut file = self.resources.create_unnamed()?;
+        let mut file = unnamed_file()?;
         file.write_all(text.as_bytes())
             .context("store a command's standard input")?;
         file.rewind().context("rewind a command's standard input")?;
@@ -143,7 +132,7 @@ impl Command {
     pub fn spawn(mut self) -> Result<Process> {
         let mut log_path = None;
         if !(self.stdout_is_set && self.stderr_is_set) {
-            let (path, file) = self.resources.create_log(&self.name())?;
+            let (path, file) = self.sandbox.resources.create_log(&self.name())?;
             let duplicate = || {
                 file.try_clone()
                     .with_context(|| format!("duplicate {}", path.display()))
@@ -164,18 +153,10 @@ impl Command {
     /// # Errors
     /// When it cannot be started, or is still running after `deadline` (it is then killed).
     pub fn output(mut self, deadline: Duration) -> Result<Output> {
-        let stdout = self.resources.create_unnamed()?;
-        let stderr = self.resources.create_unnamed()?;
-        self.inner.stdout(
-            stdout
-                .try_clone()
-                .context("duplicate a command's standard output")?,
-        );
-        self.inner.stderr(
-            stderr
-                .try_clone()
-                .context("duplicate a command's standard error")?,
-        );
+        let (stdout, stderr) = (unnamed_file()?, unnamed_file()?);
+        let duplicate = |file: &File| file.try_clone().context("duplicate a command's output");
+        self.inner.stdout(duplicate(&stdout)?);
+        self.inner.stderr(duplicate(&stderr)?);
         let mut process = self.start(None)?;
         match process.wait(deadline)? {
             Some(status) => Ok(Output {
@@ -213,30 +194,29 @@ impl Command {
         let program = Path::new(self.inner.get_program())
             .file_name()
             .unwrap_or_default();
-        format!("{}-{}", self.place.name, program.display())
+        format!("{}-{}", self.sandbox.name, program.display())
     }
 
     fn start(mut self, log_path: Option<PathBuf>) -> Result<Process> {
         let name = self.name();
-        self.enter_place()
+        self.enter_sandbox()
             .with_context(|| format!("start {name}"))?;
         let child = self
+            .sandbox
             .resources
             .spawn(self.inner)
             .with_context(|| format!("start {name}"))?;
         Ok(Process::new(child, name, log_path))
     }
 
-    fn enter_place(&mut self) -> Result<()> {
-        let procs = self.place.cgroup.join("cgroup.procs");
+    fn enter_sandbox(&mut self) -> Result<()> {
+        let Sandbox { cgroup, netns, .. } = &self.sandbox;
+        let procs = cgroup.join("cgroup.procs");
         let procs = File::options()
             .write(true)
             .open(&procs)
             .with_context(|| format!("open {}", procs.display()))?;
-        let netns = self.place.netns.as_ref();
-        let netns =
-            netns.map(|path| File::open(path).with_context(|| format!("open {}", path.display())));
-        let netns = netns.transpose()?;
+        let netns = File::open(netns).with_context(|| format!("open {}", netns.display()))?;
         let owner = std::process::id();
         let clock = self.clock.map(ClockShift::offsets);
         let enter = move || {
@@ -247,9 +227,7 @@ impl Command {
             }
             // 0 stands for the writer itself (kernel: cgroup_procs_write_start).
             write(&procs, b"0")?;
-            if let Some(netns) = &netns {
-                setns(netns, CloneFlags::CLONE_NEWNET)?;
-            }
+            setns(&netns, CloneFlags::CLONE_NEWNET)?;
             if let Some(offsets) = &clock {
                 clock::enter(offsets)?;
             }
@@ -260,6 +238,12 @@ impl Command {
         unsafe { self.inner.pre_exec(enter) };
         Ok(())
     }
+}
+
+/// A file in memory, for what a command reads or writes.
+fn unnamed_file() -> Result<File> {
+    let file = memfd_create(c"hopspan-lab", MFdFlags::MFD_CLOEXEC);
+    Ok(file.context("make a file in memory")?.into())
 }
 
 fn read_all(mut file: File) -> Result<String> {

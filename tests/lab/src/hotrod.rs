@@ -9,11 +9,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::command::Command;
 use crate::kube_proxy::Service;
-use crate::{Node, Pod, Process, Signal};
+use crate::node::Node;
+use crate::pod::Pod;
+use crate::process::Process;
 
 /// The Kubernetes namespace of all its pods and services.
 pub const NAMESPACE: &str = "hotrod";
@@ -34,6 +37,18 @@ pub struct HotRodOptions {
     pub env: Vec<(String, String)>,
     /// Services that stand before its own in the node's rules.
     pub before: Vec<Service>,
+}
+
+impl HotRodOptions {
+    /// Runs this binary, which exports to the node.
+    pub fn new(binary: impl Into<PathBuf>) -> Self {
+        Self {
+            binary: binary.into(),
+            otlp_endpoint: None,
+            env: Vec::new(),
+            before: Vec::new(),
+        }
+    }
 }
 
 /// The application, running. Dropping it kills its processes; [`HotRod::stop`] lets them flush.
@@ -305,7 +320,7 @@ fn parse_dispatch(line: &str) -> Result<Dispatch> {
             duration_ms: value["duration_ms"].as_f64()?,
         })
     };
-    dispatch().with_context(|| format!("hotrod client wrote {line:?}, which is no dispatch"))
+    dispatch().with_context(|| format!("hotrod client wrote {line:?}, which is not a dispatch"))
 }
 
 #[cfg(test)]
@@ -313,7 +328,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_the_documented_ones() {
+    fn addresses_are_those_of_the_documentation() {
         let urls = [FRONTEND, CUSTOMER, DRIVER, ROUTE].map(|role| role.url());
         let expected = [
             "http://10.96.0.10:8080",

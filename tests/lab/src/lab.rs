@@ -1,21 +1,24 @@
 //! The lab itself: takes a place on the machine, makes nodes on one wire, and removes everything at the end.
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result, bail};
 
 use crate::addresses::Addresses;
-use crate::availability::can_run;
+use crate::availability::{can_run, skip};
 use crate::host::Host;
 use crate::kube_proxy::Service;
+use crate::mutex::lock;
 use crate::names::check_dns_label;
-use crate::netns;
 use crate::node::{Node, NodeOptions};
+use crate::pod::Pod;
 use crate::remains::Removed;
 use crate::resources::Resources;
-use crate::{Pod, signal, sweep};
+use crate::signal;
+use crate::sweep::sweep;
+use crate::wire::Wire;
 
 /// Nodes and hosts share the 254 addresses below and above each other.
 const MAX_NODES: u8 = 200;
@@ -27,7 +30,7 @@ const MAX_HOSTS: u8 = 50;
 #[derive(Debug)]
 pub struct Lab {
     resources: Arc<Resources>,
-    wire: Mutex<Option<PathBuf>>,
+    wire: Mutex<Option<Wire>>,
     nodes: Mutex<Vec<Node>>,
     hosts: Mutex<Vec<Host>>,
 }
@@ -51,6 +54,18 @@ impl Lab {
             nodes: Mutex::default(),
             hosts: Mutex::default(),
         })
+    }
+
+    /// For tests: a lab with the test's name as its label. `None` when no lab can run on this
+    /// machine, see [`skip`].
+    ///
+    /// # Errors
+    /// As [`Lab::new`].
+    pub fn for_test(test: &str) -> Result<Option<Self>> {
+        if skip(test) {
+            return Ok(None);
+        }
+        Self::new(test).map(Some)
     }
 
     /// The id, unique on this machine, that is part of all its names.
@@ -99,8 +114,8 @@ impl Lab {
         let node = Node::create(&self.resources, &self.wire()?, name, number, options);
         let node = node.with_context(|| format!("make node {name}"))?;
         for other in &*nodes {
-            node.learn(other)?;
-            other.learn(&node)?;
+            node.add_routes_to(other)?;
+            other.add_routes_to(&node)?;
         }
         nodes.push(node.clone());
         Ok(node)
@@ -136,6 +151,10 @@ impl Lab {
             .filter(|number| *number < MAX_HOSTS)
             .with_context(|| format!("a lab has at most {MAX_HOSTS} hosts"))?;
         let ip = Addresses::on_wire(u8::MAX - 1 - number);
+        let node = Addresses {
+            v4: node.ip(),
+            v6: node.ip6(),
+        };
         let host = Host::create(&self.resources, &self.wire()?, name, ip, node);
         let host = host.with_context(|| format!("make host {name}"))?;
         hosts.push(host.clone());
@@ -166,32 +185,14 @@ impl Lab {
         Ok(())
     }
 
-    /// The namespace that stands for the network between nodes: one bridge, no forwarding, no filtering.
-    fn wire(&self) -> Result<PathBuf> {
+    /// The wire, made for the first node.
+    fn wire(&self) -> Result<Wire> {
         let mut wire = lock(&self.wire);
-        if let Some(path) = &*wire {
-            return Ok(path.clone());
+        if let Some(wire) = &*wire {
+            return Ok(wire.clone());
         }
-        let path = self.resources.create_netns("wire")?;
-        netns::within(&path, || -> Result<()> {
-            accept_ipv6()?;
-            write_sysctl("net/ipv4/ip_forward", "0")?;
-            // A real switch has no netfilter.
-            write_sysctl("net/bridge/bridge-nf-call-iptables", "0")?;
-            write_sysctl("net/bridge/bridge-nf-call-ip6tables", "0")
-        })??;
-        let Addresses { v4, v6 } = Addresses::GATEWAY;
-        self.resources.ip(
-            &path,
-            &format!(
-                "link set lo up\n\
-                 link add name wire type bridge\n\
-                 addr add {v4}/16 dev wire\n\
-                 addr add {v6}/64 dev wire nodad\n\
-                 link set wire up\n"
-            ),
-        )?;
-        Ok(wire.insert(path).clone())
+        let made = Wire::create(&self.resources)?;
+        Ok(wire.insert(made).clone())
     }
 }
 
@@ -202,25 +203,4 @@ impl Drop for Lab {
         }
         signal::unregister(&self.resources);
     }
-}
-
-/// Writes below /proc/sys for the network namespace of the calling thread.
-pub(crate) fn write_sysctl(name: &str, value: &str) -> Result<()> {
-    let path = Path::new("/proc/sys").join(name);
-    std::fs::write(&path, value).with_context(|| format!("write {}", path.display()))
-}
-
-/// Gives the network namespace of the calling thread IPv6 on every device that is made from now on, whatever the machine
-/// says, and without the second that duplicate address detection takes: nobody else is there.
-pub(crate) fn accept_ipv6() -> Result<()> {
-    for scope in ["all", "default"] {
-        write_sysctl(&format!("net/ipv6/conf/{scope}/disable_ipv6"), "0")?;
-        write_sysctl(&format!("net/ipv6/conf/{scope}/accept_dad"), "0")?;
-    }
-    Ok(())
-}
-
-/// Locks what a panic cannot leave half-changed.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -57,30 +57,41 @@ pub mod kube_proxy;
 mod lab;
 mod listening;
 mod lock;
+mod mutex;
 mod names;
 mod netns;
+mod nginx;
 mod node;
+mod option_name;
 mod overlay;
 mod pod;
+mod poll;
 mod process;
 mod remains;
 mod resources;
+mod sandbox;
 mod signal;
 mod spawner;
 mod sweep;
+mod sysctl;
+mod tools;
+mod wire;
 mod wiring;
 
 pub use availability::{
-    Unavailable, can_proxy, can_run, say_skipped, skip, skip_mode, skip_without,
+    Unavailable, can_proxy, can_run, print_skip, skip, skip_mode, skip_without,
 };
 pub use clock::ClockShift;
 pub use command::{Command, Output};
 pub use host::Host;
 pub use lab::Lab;
+pub use netns::within_new_netns;
+pub use nginx::Nginx;
 pub use nix::sys::signal::Signal;
 pub use node::{Node, NodeOptions};
 pub use overlay::Overlay;
 pub use pod::Pod;
+pub use poll::poll;
 pub use process::Process;
 pub use remains::Removed;
 pub use signal::teardown_on_signal;

@@ -7,19 +7,18 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::names;
+use crate::poll::poll;
 
 const SUFFIX: &str = ".lock";
 
 /// How long the lock of a dead owner may stay held: by a child that the owner had forked and that was not executed yet,
 /// which shares the owner's open files and dies right after it, or by another sweep that is removing the lab.
 const LINGER: Duration = Duration::from_secs(2);
-const POLL: Duration = Duration::from_millis(2);
 
 /// A lock file this process holds. Dropping it without [`Lock::release`] leaves the file for a sweep to find.
 #[derive(Debug)]
@@ -83,7 +82,7 @@ impl Lock {
             return Ok(lock);
         }
         bail!(
-            "no free lab id in {} after {ATTEMPTS} attempts: remove what is stale there",
+            "no free lab id in {} after {ATTEMPTS} attempts: remove the stale files there",
             directory.display()
         )
     }
@@ -125,19 +124,19 @@ impl Lock {
             Err(error) => return Err(error).with_context(|| format!("open {}", path.display())),
         };
         let lock = Self { id, path, file };
-        let deadline = Instant::now() + LINGER;
-        loop {
-            let acquired = lock.acquire()?;
-            let record = lock.record()?;
-            match acquired {
-                Acquired::Held => return Ok(Some((lock, record))),
-                Acquired::Gone => return Ok(None),
-                Acquired::Busy if record.owner_is_alive() || Instant::now() > deadline => {
-                    return Ok(None);
-                }
-                Acquired::Busy => thread::sleep(POLL),
-            }
-        }
+        let adopted = poll(LINGER, || lock.try_adopt().transpose()).transpose()?;
+        Ok(adopted.flatten().map(|record| (lock, record)))
+    }
+
+    /// `Some(Some(record))` once the lock is held, `Some(None)` when it cannot be taken over, and
+    /// `None` while the lock of a dead owner lingers.
+    fn try_adopt(&self) -> Result<Option<Option<Record>>> {
+        let (acquired, record) = (self.acquire()?, self.record()?);
+        Ok(match acquired {
+            Acquired::Held => Some(Some(record)),
+            Acquired::Gone => Some(None),
+            Acquired::Busy => record.owner_is_alive().then_some(None),
+        })
     }
 
     fn acquire(&self) -> Result<Acquired> {
@@ -225,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_held_lock_is_no_orphan_and_a_dropped_one_is() {
+    fn a_lock_is_an_orphan_once_it_is_dropped() {
         let directory = tempfile::tempdir().unwrap();
         let lock = Lock::take(directory.path(), |_| record()).unwrap();
         let id = lock.id.clone();
@@ -245,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_outlives_its_owner_for_a_moment_is_an_orphan() {
+    fn a_lock_held_briefly_after_its_owner_died_is_an_orphan() {
         let directory = tempfile::tempdir().unwrap();
         // Process ids end at 2^22, so this owner is not alive.
         let owner_pid = Some(u32::MAX);
@@ -255,9 +254,9 @@ mod tests {
         };
         let lock = Lock::take(directory.path(), |_| dead).unwrap();
         let id = lock.id.clone();
-        let orphans = thread::scope(|scope| {
+        let orphans = std::thread::scope(|scope| {
             scope.spawn(move || {
-                thread::sleep(Duration::from_millis(50));
+                std::thread::sleep(Duration::from_millis(50));
                 drop(lock);
             });
             Lock::orphans(directory.path()).unwrap()

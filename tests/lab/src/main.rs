@@ -10,14 +10,14 @@ use anyhow::{Context, Result};
 use hopspan_lab::{Lab, can_run, sweep, teardown_on_signal};
 
 const USAGE: &str = "\
-usage: hopspan-lab up       a node with two pods, until SIGINT or SIGTERM
+usage: hopspan-lab up       make a node with two pods, and remove it on SIGINT or SIGTERM
        hopspan-lab sweep    remove labs whose owner is gone";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["up"] => up(),
-        ["sweep"] => sweep_and_say(),
+        ["sweep"] => print_swept(),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -53,7 +53,7 @@ fn up() -> Result<()> {
         node.ip(),
         node.netns_path().display()
     );
-    lines += "ready; Ctrl-C removes it\n";
+    lines += "ready; press Ctrl-C to remove the lab\n";
     io::stdout()
         .write_all(lines.as_bytes())
         .context("write to standard output")?;
@@ -62,7 +62,7 @@ fn up() -> Result<()> {
     }
 }
 
-fn sweep_and_say() -> Result<()> {
+fn print_swept() -> Result<()> {
     can_run()?;
     let swept = sweep()?;
     for lab in &swept {

@@ -64,7 +64,7 @@ pub(crate) fn check_dns_label(kind: &str, name: &str) -> Result<()> {
     let ends = !name.starts_with('-') && !name.ends_with('-');
     ensure!(
         letters && ends && (1..=63).contains(&name.len()),
-        "{kind} {name:?} is not a DNS label: use 1 to 63 of a-z, 0-9 and -, not at the ends"
+        "{kind} {name:?} is not a DNS label: use 1 to 63 of a-z, 0-9 and -, with no - at the ends"
     );
     Ok(())
 }
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_those_of_kubernetes() {
+    fn dns_labels_are_those_of_kubernetes() {
         for name in ["node", "web-0", "7", &"a".repeat(63)] {
             assert!(check_dns_label("pod", name).is_ok(), "{name:?}");
         }

@@ -4,13 +4,14 @@
 
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
 use anyhow::{Context, Result, bail};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::mutex::lock;
 use crate::resources::Resources;
 
 /// The labs of this process that a signal has to tear down.
@@ -82,5 +83,5 @@ fn wait_for_exit() -> ! {
 }
 
 fn live() -> MutexGuard<'static, Vec<Arc<Resources>>> {
-    LIVE.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&LIVE)
 }

@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_outlives_the_thread_that_asked_for_it() {
+    fn a_process_outlives_the_thread_that_requested_it() {
         let spawner = Spawner::start().unwrap();
         let mut command = Command::new("sleep");
         command.arg("60");

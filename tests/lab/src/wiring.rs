@@ -1,10 +1,8 @@
 //! How pods are wired to their node.
 
-use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::str::FromStr;
 
-use anyhow::{Context, Error, Result};
+use crate::option_name::print_and_parse_by_name;
 
 /// The two wirings that are common.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,27 +28,9 @@ impl Wiring {
     }
 }
 
-impl fmt::Display for Wiring {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+print_and_parse_by_name!(Wiring, "wiring");
 
-impl FromStr for Wiring {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let known = Self::ALL.into_iter().find(|known| known.name() == text);
-        known.with_context(|| {
-            format!(
-                "no wiring {text:?}: use one of {}",
-                Self::ALL.map(Self::name).join(", ")
-            )
-        })
-    }
-}
-
-/// The name CNI gives a node's bridge.
+/// The name of a node's bridge with most CNI plugins.
 pub(crate) const BRIDGE: &str = "cni0";
 
 /// What routed pods have as their gateway. No device has this address: the node's end of the veth answers by proxy ARP.

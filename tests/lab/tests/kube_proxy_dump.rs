@@ -3,7 +3,7 @@
 //!
 //! The nfacct matches are taken off the dump's rules, see `hopspan_lab::kube_proxy`.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![allow(clippy::unwrap_used, reason = "test helpers fail as tests do")]
 
 mod dump;
 mod iptables_text;
@@ -35,7 +35,7 @@ fn without_nfacct(rule: &str) -> Option<String> {
 }
 
 #[test]
-fn every_rule_is_kube_proxys_own() {
+fn every_rule_equals_kube_proxys() {
     let ours = generated(&services());
     let dumped = rules(DUMP);
     let mut compared = 0;
@@ -61,11 +61,11 @@ fn every_rule_is_kube_proxys_own() {
         compared += expected.len();
         assert_eq!(found, expected, "{key:?}");
     }
-    assert_eq!(compared, 80, "the dump is read whole");
+    assert_eq!(compared, 80, "the dump was read in part");
 }
 
 #[test]
-fn no_chain_is_not_kube_proxys() {
+fn every_chain_is_in_the_dump() {
     let dumped: BTreeSet<_> = rules(DUMP).into_keys().collect();
     for key in generated(&services()).into_keys() {
         assert!(dumped.contains(&key), "{key:?} is not in the dump");
@@ -147,7 +147,7 @@ fn policy_local_without_local_endpoints_drops() {
 }
 
 #[test]
-fn what_would_break_the_rules_is_refused() {
+fn services_that_would_break_the_rules_are_refused() {
     let good = service("web", "10.97.10.60:80", &["10.201.1.11:80"]);
     let mut line_break = good.clone();
     line_break.name = "web\n-A INPUT -j DROP".into();
@@ -167,7 +167,7 @@ fn what_would_break_the_rules_is_refused() {
 }
 
 #[test]
-fn a_crowd_is_many_services_and_no_address_twice() {
+fn services_of_a_crowd_have_different_addresses() {
     let services = crowd(5_000).unwrap();
     let rules = generated(&services);
     let portals = &rules[&("nat".to_owned(), "KUBE-SERVICES".to_owned())];

@@ -1,6 +1,6 @@
 //! However an owner ends, nothing of its lab stays; and the machine's own network is never changed.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![allow(clippy::unwrap_used, reason = "test helpers fail as tests do")]
 
 mod machine;
 #[allow(dead_code)] // Each test binary uses a part of it.
@@ -19,19 +19,32 @@ use machine::{remains_of, wait_until_gone};
 use nix::sys::signal::{SigHandler, kill, signal};
 use nix::unistd::Pid;
 
-/// A lab with a node, a pod, a service and a process in each place, so that teardown has one of everything.
-fn furnished(label: &str) -> (Lab, Pod, [Process; 2]) {
-    let lab = Lab::new(label).unwrap();
-    let node = lab.node("node").unwrap();
-    let pod = node.pod("default", "web").unwrap();
-    node.apply_services(&[responder::service("web", 10, &[&pod])])
-        .unwrap();
-    let sleep = |command: hopspan_lab::Command| command.arg("infinity").spawn().unwrap();
-    let processes = [sleep(pod.command("sleep")), sleep(node.command("sleep"))];
-    (lab, pod, processes)
+/// A lab with a node, a pod, a service, and a process in each, so that teardown has one of
+/// everything.
+struct Fixture {
+    lab: Lab,
+    pod: Pod,
+    processes: [Process; 2],
 }
 
-/// Another process that owns a lab: its id and work directory as it printed them.
+impl Fixture {
+    fn start(label: &str) -> Self {
+        let lab = Lab::new(label).unwrap();
+        let node = lab.node("node").unwrap();
+        let pod = node.pod("default", "web").unwrap();
+        node.apply_services(&[responder::service("web", 10, &[&pod])])
+            .unwrap();
+        let sleep = |command: hopspan_lab::Command| command.arg("infinity").spawn().unwrap();
+        let processes = [sleep(pod.command("sleep")), sleep(node.command("sleep"))];
+        Self {
+            lab,
+            pod,
+            processes,
+        }
+    }
+}
+
+/// Another process that owns a lab, whose id and work directory it has printed.
 struct Owner {
     child: Child,
     id: String,
@@ -75,13 +88,13 @@ impl Owner {
 /// A process that SIGINT ends from its first instruction on, also where whoever runs the tests (a shell, in
 /// the background) has SIGINT ignored.
 fn interruptible(mut command: Command) -> Command {
-    let by_default = || {
+    let reset = || {
         // SAFETY: no handler is set.
         unsafe { signal(Signal::SIGINT, SigHandler::SigDfl) }?;
         Ok(())
     };
-    // SAFETY: a system call and nothing else between fork and exec.
-    unsafe { command.pre_exec(by_default) };
+    // SAFETY: between fork and exec there is one system call and nothing else.
+    unsafe { command.pre_exec(reset) };
     command
 }
 
@@ -90,7 +103,11 @@ fn nothing_is_left_after_drop() {
     if skip("nothing_is_left_after_drop") {
         return;
     }
-    let (lab, pod, processes) = furnished("nothing_is_left_after_drop");
+    let Fixture {
+        lab,
+        pod,
+        processes,
+    } = Fixture::start("nothing_is_left_after_drop");
     let (id, work_dir) = (lab.id().to_owned(), lab.work_dir().to_owned());
     let before = remains_of(&id, &work_dir);
     // Three namespaces and their mounts, the lock, the logs, the cgroup, two processes.
@@ -114,11 +131,15 @@ fn nothing_is_left_after_drop() {
 }
 
 #[test]
-fn teardown_says_what_it_removed() {
-    if skip("teardown_says_what_it_removed") {
+fn teardown_returns_what_it_removed() {
+    if skip("teardown_returns_what_it_removed") {
         return;
     }
-    let (lab, _pod, _processes) = furnished("teardown_says_what_it_removed");
+    let Fixture {
+        lab,
+        processes: _processes,
+        ..
+    } = Fixture::start("teardown_returns_what_it_removed");
     let work_dir = lab.work_dir().to_owned();
     let removed = lab.teardown().unwrap();
     assert_eq!((removed.processes, removed.namespaces), (2, 3));
@@ -134,7 +155,7 @@ fn nothing_but_logs_is_left_after_a_panic() {
     }
     let mut found = None;
     let panic = catch_unwind(AssertUnwindSafe(|| {
-        let (lab, _pod, _processes) = furnished("nothing_but_logs_is_left_after_a_panic");
+        let Fixture { lab, .. } = &Fixture::start("nothing_but_logs_is_left_after_a_panic");
         found = Some((lab.id().to_owned(), lab.work_dir().to_owned()));
         panic!("on purpose");
     }));
@@ -231,7 +252,11 @@ fn a_live_lab_is_not_swept() {
     if skip("a_live_lab_is_not_swept") {
         return;
     }
-    let (lab, pod, mut processes) = furnished("a_live_lab_is_not_swept");
+    let Fixture {
+        lab,
+        pod,
+        mut processes,
+    } = Fixture::start("a_live_lab_is_not_swept");
     let mut owner = Owner::start();
     let swept = hopspan_lab::sweep().unwrap();
     assert!(
@@ -248,15 +273,19 @@ fn a_live_lab_is_not_swept() {
 }
 
 #[test]
-fn many_labs_come_and_go_at_once() {
-    if skip("many_labs_come_and_go_at_once") {
+fn many_labs_are_made_and_removed_at_once() {
+    if skip("many_labs_are_made_and_removed_at_once") {
         return;
     }
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..3 {
-                    let (lab, _pod, _processes) = furnished("many_labs_come_and_go_at_once");
+                    let Fixture {
+                        lab,
+                        processes: _processes,
+                        ..
+                    } = Fixture::start("many_labs_are_made_and_removed_at_once");
                     let (id, work_dir) = (lab.id().to_owned(), lab.work_dir().to_owned());
                     lab.teardown().unwrap();
                     assert_eq!(remains_of(&id, &work_dir), [""; 0]);
@@ -267,15 +296,19 @@ fn many_labs_come_and_go_at_once() {
 }
 
 #[test]
-fn the_machine_is_as_before() {
-    if skip("the_machine_is_as_before") {
+fn the_machine_is_unchanged() {
+    if skip("the_machine_is_unchanged") {
         return;
     }
     let before = machine::state();
-    assert!(before.len() > 50, "the machine's state was read");
-    let (lab, pod, _processes) = furnished("the_machine_is_as_before");
-    let _echo = responder::serve(&pod, 8080);
-    pod.within(|| responder::ask(([10, 96, 0, 10], 80).into()))
+    assert!(before.len() > 50, "the machine's state was not read");
+    let Fixture {
+        lab,
+        pod,
+        processes: _processes,
+    } = Fixture::start("the_machine_is_unchanged");
+    let _responder = responder::serve(&pod, 8080);
+    pod.within(|| responder::request(([10, 96, 0, 10], 80).into()))
         .unwrap()
         .unwrap();
     machine::assert_unchanged(&before, "while the lab is up");

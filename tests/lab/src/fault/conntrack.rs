@@ -13,7 +13,7 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket,
 };
 
-use crate::Node;
+use crate::node::Node;
 
 /// An entry takes some 320 bytes of the kernel's memory: at most 340 MB.
 const MAX_ENTRIES: u32 = 1 << 20;
@@ -59,13 +59,9 @@ pub struct FullConntrack {
 }
 
 impl FullConntrack {
-    /// Fills the table of the node's namespace, but for so many places.
-    ///
-    /// # Errors
-    /// When the machine's limit is above a million, or the kernel takes no entries.
-    pub fn of(node: &Node, spare: u32) -> Result<Self> {
+    pub(super) fn fill(node: &Node, spare: u32) -> Result<Self> {
         let entries = node
-            .within(|| fill(spare))?
+            .within(|| add_entries(spare))?
             .context("fill the conntrack table")?;
         Ok(Self {
             node: node.clone(),
@@ -81,22 +77,22 @@ impl FullConntrack {
 
 impl Drop for FullConntrack {
     fn drop(&mut self) {
-        let emptied = self.node.within(empty).and_then(|emptied| emptied);
-        if let Err(error) = emptied {
-            eprintln!("the conntrack table stays full until the lab is gone: {error:#}");
+        let removed = self.node.within(remove_entries).and_then(|removed| removed);
+        if let Err(error) = removed {
+            eprintln!("the conntrack table stays full until the lab is removed: {error:#}");
         }
     }
 }
 
-/// In the namespace of the calling thread.
-fn fill(spare: u32) -> Result<u32> {
-    let limit = number("nf_conntrack_max")?;
+/// Fills the table of the calling thread's namespace and returns how many entries it has.
+fn add_entries(spare: u32) -> Result<u32> {
+    let limit = sysctl("nf_conntrack_max")?;
     ensure!(
         limit <= MAX_ENTRIES,
         "nf_conntrack_max is {limit}: the lab fills tables of at most {MAX_ENTRIES} entries"
     );
     let goal = limit.saturating_sub(spare);
-    let wanted = goal.saturating_sub(number("nf_conntrack_count")?);
+    let wanted = goal.saturating_sub(sysctl("nf_conntrack_count")?);
     let socket = open()?;
     let all: Vec<u32> = (0..wanted).collect();
     for indexes in all.chunks(BATCH) {
@@ -104,7 +100,7 @@ fn fill(spare: u32) -> Result<u32> {
         let new = entries.map(|entry| message(CT_NEW, NLM_F_REQUEST | NLM_F_CREATE, &entry));
         write(&socket, &new.collect::<Vec<_>>().concat())?;
     }
-    let entries = number("nf_conntrack_count")?;
+    let entries = sysctl("nf_conntrack_count")?;
     ensure!(
         entries >= goal,
         "the table has {entries} entries of {limit}: the kernel needs CONFIG_NF_CT_NETLINK"
@@ -112,7 +108,7 @@ fn fill(spare: u32) -> Result<u32> {
     Ok(entries)
 }
 
-fn empty() -> Result<()> {
+fn remove_entries() -> Result<()> {
     let mut attributes = attribute(CTA_MARK, &MARK.to_be_bytes());
     attributes.extend(attribute(CTA_MARK_MASK, &u32::MAX.to_be_bytes()));
     let socket = open()?;
@@ -142,8 +138,8 @@ fn write(socket: &OwnedFd, messages: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn number(sysctl: &str) -> Result<u32> {
-    let path = format!("/proc/sys/net/netfilter/{sysctl}");
+fn sysctl(name: &str) -> Result<u32> {
+    let path = format!("/proc/sys/net/netfilter/{name}");
     let text = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
     let number = text.trim().parse();
     number.with_context(|| format!("{path} holds {text:?}"))

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 
 use anyhow::{Result, ensure};
 
-use super::{Family, Service, endpoint_chain, service_chain};
+use super::family::Family;
+use super::iptables::name::{endpoint_chain, service_chain};
+use super::service::Service;
 use crate::names::check_dns_label;
 
 /// # Errors
@@ -23,7 +25,7 @@ pub(super) fn services(services: &[Service]) -> Result<()> {
             .map_or(Ok(()), |port| check_dns_label("port name", port))?;
         ensure!(
             chains.insert((family, service_chain(service))),
-            "service {name} is given twice: name its ports apart"
+            "service {name} is given twice: give its ports different names"
         );
         for endpoint in &service.endpoints {
             ensure!(

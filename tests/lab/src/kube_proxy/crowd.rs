@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Result, ensure};
 
-use super::Service;
+use super::service::Service;
 
 /// The first two bytes of their ClusterIPs: the upper half of the lab's service network, away from all others.
 const NETWORK: u32 = u32::from_be_bytes([10, 96, 128, 0]);

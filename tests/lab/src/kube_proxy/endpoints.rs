@@ -4,7 +4,8 @@
 
 use std::net::SocketAddr;
 
-use super::{Networks, Service, TrafficPolicy};
+use super::network::Networks;
+use super::service::{Service, TrafficPolicy};
 
 /// The endpoints of one service, as the rules of one node use them.
 #[derive(Debug)]

@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
-use super::{
-    ProxyMode, Service, TrafficPolicy, endpoint_chain, external_chain, local_chain, nft_name,
-    service_chain,
-};
+use super::iptables::name::{endpoint_chain, external_chain, local_chain, service_chain};
+use super::mode::ProxyMode;
+use super::nftables::name as nft_name;
+use super::service::{Service, TrafficPolicy};
 
 /// Which of a service's addresses a client connects to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub enum Origin {
 
 /// One connection.
 #[derive(Debug, Clone, Copy)]
-pub struct Way<'a> {
+pub struct ServiceConnection<'a> {
     /// The service.
     pub service: &'a Service,
     /// By which address.
@@ -42,8 +42,8 @@ pub struct Way<'a> {
     pub endpoint: SocketAddr,
 }
 
-impl Way<'_> {
-    /// The chains in the order of the jumps, from the first of kube-proxy's own to the one that translates.
+impl ServiceConnection<'_> {
+    /// The chains in the order of the jumps: the first is kube-proxy's own, the last translates.
     pub fn chains(&self, mode: ProxyMode) -> Vec<String> {
         match mode {
             ProxyMode::Iptables | ProxyMode::IptablesLegacy => self.iptables(),

@@ -13,6 +13,7 @@ mod crowd;
 mod endpoints;
 mod expected_chains;
 mod family;
+mod hash;
 mod iptables;
 mod mode;
 mod network;
@@ -21,12 +22,11 @@ mod service;
 mod text;
 
 pub use crowd::{CROWD_ENDPOINTS, crowd};
-pub use expected_chains::{Entry, Origin, Way};
+pub use expected_chains::{Entry, Origin, ServiceConnection};
 pub use family::Family;
 pub use iptables::name::{endpoint_chain, external_chain, local_chain, service_chain};
 pub use mode::ProxyMode;
 pub use network::{Network, Networks};
-pub use nftables::name as nft_name;
 pub use service::{Protocol, Service, TrafficPolicy};
 
 use anyhow::Result;

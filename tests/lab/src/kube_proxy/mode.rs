@@ -1,9 +1,6 @@
 //! kube-proxy's `--proxy-mode`, and for iptables which of its back ends holds the rules.
 
-use std::fmt;
-use std::str::FromStr;
-
-use anyhow::{Context, Error, Result};
+use crate::option_name::print_and_parse_by_name;
 
 /// How kube-proxy's rules get into the kernel.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,22 +28,4 @@ impl ProxyMode {
     }
 }
 
-impl fmt::Display for ProxyMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for ProxyMode {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let known = Self::ALL.into_iter().find(|known| known.name() == text);
-        known.with_context(|| {
-            format!(
-                "no proxy mode {text:?}: use one of {}",
-                Self::ALL.map(Self::name).join(", ")
-            )
-        })
-    }
-}
+print_and_parse_by_name!(ProxyMode, "proxy mode");

@@ -4,19 +4,18 @@
 //! of `nft list ruleset`.
 
 mod base;
-pub mod name;
+mod chain;
+pub(super) mod name;
+mod resolved;
 mod sets;
 mod to_endpoints;
 
 use super::endpoints::Endpoints;
+use super::family::Family;
+use super::network::Networks;
+use super::service::Service;
 use super::text::push;
-use super::{Family, Networks, Service};
-
-/// A service and the endpoints that connections to it may get here.
-struct Resolved<'a> {
-    service: &'a Service,
-    endpoints: Endpoints,
-}
+use resolved::Resolved;
 
 pub(super) fn payload(services: &[&Service], family: Family, networks: &Networks) -> String {
     let resolved: Vec<Resolved<'_>> = services
@@ -43,13 +42,4 @@ pub(super) fn payload(services: &[&Service], family: Family, networks: &Networks
     }
     push(&mut text, format_args!("}}"));
     text
-}
-
-/// A chain and its rules.
-fn push_chain<R: AsRef<str>>(text: &mut String, name: &str, rules: impl IntoIterator<Item = R>) {
-    push(text, format_args!("\tchain {name} {{"));
-    for rule in rules {
-        push(text, format_args!("\t\t{}", rule.as_ref()));
-    }
-    push(text, format_args!("\t}}"));
 }

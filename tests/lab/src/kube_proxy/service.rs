@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::Family;
+use super::family::Family;
 
 /// The transport of a service port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use hopspan_lab::poll;
 
 /// Everything on the machine that has this lab's id in its name.
 pub(crate) fn remains_of(id: &str, work_dir: &Path) -> Vec<String> {
@@ -37,15 +39,9 @@ pub(crate) fn remains_of(id: &str, work_dir: &Path) -> Vec<String> {
 
 /// Waits for a lab to vanish that another process removes.
 pub(crate) fn wait_until_gone(id: &str, work_dir: &Path) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !remains_of(id, work_dir).is_empty() {
-        assert!(
-            Instant::now() < deadline,
-            "still there: {:?}",
-            remains_of(id, work_dir)
-        );
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    let is_gone = || remains_of(id, work_dir).is_empty().then_some(());
+    let gone = poll(Duration::from_secs(10), is_gone);
+    assert!(gone.is_some(), "left: {:?}", remains_of(id, work_dir));
 }
 
 /// The machine's own devices, routes, rules and network sysctls, by what was asked.

@@ -6,12 +6,11 @@
 
 use std::net::SocketAddr;
 
-use data_encoding::BASE32;
-use sha2::{Digest, Sha256};
+use crate::kube_proxy::hash::base32_sha256;
+use crate::kube_proxy::service::Service;
 
-use super::super::Service;
-
-/// The chain that chooses among all endpoints: `KUBE-SVC-` and the hash of service port name and protocol.
+/// The chain that chooses among all endpoints: `KUBE-SVC-` and the hash of service port name and
+/// protocol.
 pub fn service_chain(service: &Service) -> String {
     of_service("KUBE-SVC-", service)
 }
@@ -28,28 +27,19 @@ pub fn external_chain(service: &Service) -> String {
 
 /// The chain that translates to one endpoint: `KUBE-SEP-` and the hash of service port name, protocol and endpoint.
 pub fn endpoint_chain(service: &Service, endpoint: SocketAddr) -> String {
-    derive(
-        "KUBE-SEP-",
-        &format!(
-            "{}{}{endpoint}",
-            service.service_port_name(),
-            service.protocol
-        ),
-    )
+    let Service { protocol, .. } = service;
+    let port_name = service.service_port_name();
+    derive("KUBE-SEP-", &format!("{port_name}{protocol}{endpoint}"))
 }
 
 fn of_service(prefix: &str, service: &Service) -> String {
+    let Service { protocol, .. } = service;
     derive(
         prefix,
-        &format!("{}{}", service.service_port_name(), service.protocol),
+        &format!("{}{protocol}", service.service_port_name()),
     )
 }
 
 fn derive(prefix: &str, text: &str) -> String {
-    format!("{prefix}{}", &hash(text)[..16])
-}
-
-/// base32(sha256(text)): 56 characters.
-pub(in crate::kube_proxy) fn hash(text: &str) -> String {
-    BASE32.encode(&Sha256::digest(text))
+    format!("{prefix}{}", &base32_sha256(text)[..16])
 }

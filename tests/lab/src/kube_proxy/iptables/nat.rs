@@ -3,13 +3,13 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use super::super::endpoints::{Choice, Endpoints};
-use super::super::text;
-use super::super::{
-    Family, Networks, Service, TrafficPolicy, endpoint_chain, external_chain, local_chain,
-    service_chain,
-};
-use super::{Portal, external_addresses};
+use super::match_text::{external_addresses, to_address, to_port};
+use super::name::{endpoint_chain, external_chain, local_chain, service_chain};
+use crate::kube_proxy::endpoints::{Choice, Endpoints};
+use crate::kube_proxy::family::Family;
+use crate::kube_proxy::network::Networks;
+use crate::kube_proxy::service::{Service, TrafficPolicy};
+use crate::kube_proxy::text;
 
 const CHAINS: &str = "\
 *nat
@@ -79,38 +79,33 @@ impl Nat {
     fn portals(&mut self, service: &Service, endpoints: &Endpoints) {
         let name = service.service_port_name();
         if let Some(chain) = chain_of(endpoints.internal, service) {
-            let portal = Portal::address(service.cluster_ip, service);
-            let comment = format!("{name} cluster IP");
-            let portal = portal.with_comment(&comment);
-            self.rule(format_args!("KUBE-SERVICES {portal} -j {chain}"));
+            let matches = to_address(service.cluster_ip, service, &format!("{name} cluster IP"));
+            self.rule(format_args!("KUBE-SERVICES {matches} -j {chain}"));
         }
         if service.endpoints.is_empty() {
             return;
         }
         let external = external_chain(service);
-        for (portal, kind) in external_addresses(service) {
-            let comment = format!("{name} {kind}");
-            let portal = portal.with_comment(&comment);
-            self.rule(format_args!("KUBE-SERVICES {portal} -j {external}"));
+        for (ip, kind) in external_addresses(service) {
+            let matches = to_address(ip, service, &format!("{name} {kind}"));
+            self.rule(format_args!("KUBE-SERVICES {matches} -j {external}"));
         }
         if let Some(port) = service.node_port {
-            let portal = Portal::node_port(port, service);
-            let portal = portal.with_comment(&name);
-            self.rule(format_args!("KUBE-NODEPORTS {portal} -j {external}"));
+            let matches = to_port(port, service, &name, "");
+            self.rule(format_args!("KUBE-NODEPORTS {matches} -j {external}"));
         }
     }
 
     /// Who comes to the ClusterIP from outside of the pod network is masqueraded: the answer has to come back this way.
     fn internal(&mut self, service: &Service, endpoints: &Endpoints, networks: &Networks) {
         if let Some(chain) = chain_of(endpoints.internal, service) {
-            let portal = Portal::address(service.cluster_ip, service);
             let comment = format!("{} cluster IP", service.service_port_name());
-            let portal = portal.with_comment(&comment);
+            let matches = to_address(service.cluster_ip, service, &comment);
             let source = match networks.masquerade_all {
                 true => String::new(),
                 false => format!("! -s {} ", networks.pods),
             };
-            self.rule(format_args!("{chain} {source}{portal} -j KUBE-MARK-MASQ"));
+            self.rule(format_args!("{chain} {source}{matches} -j KUBE-MARK-MASQ"));
         }
     }
 

@@ -5,26 +5,26 @@
 
 use std::net::SocketAddr;
 
-use super::super::Service;
-use super::super::iptables::name::hash;
+use crate::kube_proxy::hash::base32_sha256;
+use crate::kube_proxy::service::Service;
 
 /// The chain that chooses among all endpoints.
-pub fn service_chain(service: &Service) -> String {
+pub(crate) fn service_chain(service: &Service) -> String {
     format!("service-{}", hashed(&of_service(service)))
 }
 
 /// The chain that chooses among the endpoints of this node.
-pub fn local_chain(service: &Service) -> String {
+pub(crate) fn local_chain(service: &Service) -> String {
     format!("local-{}", hashed(&of_service(service)))
 }
 
-/// The chain of what comes to a node port, an external or a load balancer address.
-pub fn external_chain(service: &Service) -> String {
+/// The chain for packets to a node port, an external or a load balancer address.
+pub(crate) fn external_chain(service: &Service) -> String {
     format!("external-{}", hashed(&of_service(service)))
 }
 
 /// The chain that translates to one endpoint, where a service has session affinity.
-pub fn endpoint_chain(service: &Service, endpoint: SocketAddr) -> String {
+pub(crate) fn endpoint_chain(service: &Service, endpoint: SocketAddr) -> String {
     format!("endpoint-{}", of_endpoint(service, endpoint))
 }
 
@@ -56,5 +56,5 @@ fn of_endpoint(service: &Service, endpoint: SocketAddr) -> String {
 }
 
 fn hashed(name: &str) -> String {
-    format!("{}-{name}", &hash(name)[..8])
+    format!("{}-{name}", &base32_sha256(name)[..8])
 }

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::super::endpoints::Choice;
-use super::super::text::push;
-use super::super::{Family, Service};
-use super::{Resolved, name};
+use super::name;
+use super::resolved::Resolved;
+use crate::kube_proxy::endpoints::Choice;
+use crate::kube_proxy::family::Family;
+use crate::kube_proxy::service::Service;
+use crate::kube_proxy::text::push;
 
 pub(super) fn push_all(text: &mut String, services: &[Resolved<'_>], family: Family) {
     let ip = family.nft_type();

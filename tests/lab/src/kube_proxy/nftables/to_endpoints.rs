@@ -2,10 +2,13 @@
 
 use std::net::SocketAddr;
 
-use super::super::endpoints::Choice;
-use super::super::text::push;
-use super::super::{Networks, Service, TrafficPolicy};
-use super::{Resolved, name, push_chain};
+use super::chain::push_chain;
+use super::name;
+use super::resolved::Resolved;
+use crate::kube_proxy::endpoints::Choice;
+use crate::kube_proxy::network::Networks;
+use crate::kube_proxy::service::{Service, TrafficPolicy};
+use crate::kube_proxy::text::push;
 
 /// Marks a packet for SNAT in the chain `masquerading`.
 const MARK: &str = "meta mark set meta mark | 0x00004000";
