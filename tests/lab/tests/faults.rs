@@ -17,7 +17,7 @@ const SHORT: Duration = Duration::from_millis(600);
 const LONG: Duration = Duration::from_secs(3);
 const LISTEN: Duration = Duration::from_secs(10);
 
-struct Scene {
+struct Fixture {
     node: Node,
     client: Pod,
     service: Service,
@@ -25,7 +25,7 @@ struct Scene {
     _lab: Lab,
 }
 
-impl Scene {
+impl Fixture {
     fn start(mode: ProxyMode) -> Self {
         let lab = Lab::new("faults").unwrap();
         let options = NodeOptions {
@@ -74,36 +74,36 @@ fn rules_have_their_effect_and_are_removed() {
         return;
     }
     for mode in MODES {
-        let scene = Scene::start(mode);
-        let rule = fault::drop_forwarded(&scene.node, scene.victims()).unwrap();
+        let fixture = Fixture::start(mode);
+        let rule = fault::drop_forwarded(&fixture.node, fixture.victims()).unwrap();
         assert_eq!(
-            scene.connect(SHORT).err(),
+            fixture.connect(SHORT).err(),
             Some(ErrorKind::TimedOut),
             "{mode}"
         );
         drop(rule);
-        assert!(scene.connect(SHORT).is_ok(), "{mode}");
+        assert!(fixture.connect(SHORT).is_ok(), "{mode}");
 
-        let rule = fault::lose_first_syn(&scene.node, scene.victims()).unwrap();
+        let rule = fault::lose_first_syn(&fixture.node, fixture.victims()).unwrap();
         let began = Instant::now();
-        assert!(scene.connect(LONG).is_ok(), "{mode}");
+        assert!(fixture.connect(LONG).is_ok(), "{mode}");
         assert!(began.elapsed() > SHORT, "{mode}: no SYN was lost");
         assert!(
-            scene.connect(SHORT).is_ok(),
+            fixture.connect(SHORT).is_ok(),
             "{mode}: the second SYN was lost, too"
         );
         drop(rule);
 
-        let rule = fault::share_source_port(&scene.node, scene.victims()).unwrap();
-        let first = scene.connect(SHORT);
+        let rule = fault::share_source_port(&fixture.node, fixture.victims()).unwrap();
+        let first = fixture.connect(SHORT);
         assert!(first.is_ok(), "{mode}");
         assert_eq!(
-            scene.connect(SHORT).err(),
+            fixture.connect(SHORT).err(),
             Some(ErrorKind::TimedOut),
             "{mode}"
         );
         drop(rule);
-        assert!(scene.connect(SHORT).is_ok(), "{mode}");
+        assert!(fixture.connect(SHORT).is_ok(), "{mode}");
     }
 }
 
@@ -113,14 +113,14 @@ fn a_service_without_endpoints_refuses() {
         return;
     }
     for mode in MODES {
-        let mut scene = Scene::start(mode);
-        scene.service.endpoints.clear();
-        scene
+        let mut fixture = Fixture::start(mode);
+        fixture.service.endpoints.clear();
+        fixture
             .node
-            .apply_services(std::slice::from_ref(&scene.service))
+            .apply_services(std::slice::from_ref(&fixture.service))
             .unwrap();
         let refused = Some(ErrorKind::ConnectionRefused);
-        assert_eq!(scene.connect(SHORT).err(), refused, "{mode}");
+        assert_eq!(fixture.connect(SHORT).err(), refused, "{mode}");
     }
 }
 
@@ -129,14 +129,14 @@ fn conntrack_refuses_while_its_table_is_full() {
     if skip("conntrack_refuses_while_its_table_is_full") {
         return;
     }
-    let scene = Scene::start(ProxyMode::default());
-    let before = drops(&scene.node);
-    let full = fault::fill_conntrack(&scene.node, 0).unwrap();
+    let fixture = Fixture::start(ProxyMode::default());
+    let before = drops(&fixture.node);
+    let full = fault::fill_conntrack(&fixture.node, 0).unwrap();
     println!("{} entries", full.entries());
-    assert_eq!(scene.connect(SHORT).err(), Some(ErrorKind::TimedOut));
-    assert!(drops(&scene.node) > before, "conntrack dropped nothing");
+    assert_eq!(fixture.connect(SHORT).err(), Some(ErrorKind::TimedOut));
+    assert!(drops(&fixture.node) > before, "conntrack dropped nothing");
     drop(full);
-    assert!(scene.connect(SHORT).is_ok());
+    assert!(fixture.connect(SHORT).is_ok());
 }
 
 /// What conntrack has dropped in the node's namespace, as the kernel counts.

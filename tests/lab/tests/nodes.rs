@@ -15,14 +15,14 @@ use hopspan_lab::{Lab, Node, NodeOptions, Overlay, Pod, Wiring, skip};
 use responder::{request, serve, service_of};
 
 /// Three nodes, and a pod on each; the third node is made after the others have their pods.
-struct Ground {
+struct Fixture {
     lab: Lab,
     nodes: [Node; 3],
     pods: [Pod; 3],
 }
 
-impl Ground {
-    fn lay(label: &str, options: NodeOptions) -> Self {
+impl Fixture {
+    fn start(label: &str, options: NodeOptions) -> Self {
         let lab = Lab::new(label).unwrap();
         let nodes = ["one", "two", "three"].map(|name| {
             let node = lab.node_with(name, options).unwrap();
@@ -42,7 +42,7 @@ fn check(test: &str, options: NodeOptions) {
     if skip(test) {
         return;
     }
-    let Ground { lab, nodes, pods } = Ground::lay(test, options);
+    let Fixture { lab, nodes, pods } = Fixture::start(test, options);
     let _responders = pods.each_ref().map(|pod| serve(pod, 8080));
     // Each service has one endpoint, on a node of its own, which is not the client's.
     let services: Vec<_> = Family::ALL
@@ -188,11 +188,11 @@ fn packets_for_another_node_are_encapsulated_only_with_an_overlay() {
         return;
     }
     for overlay in Overlay::ALL {
-        let Ground {
+        let Fixture {
             lab: _lab,
             nodes,
             pods,
-        } = Ground::lay(test, options(Wiring::Bridge, overlay));
+        } = Fixture::start(test, options(Wiring::Bridge, overlay));
         let _responder = serve(&pods[1], 8080);
         for family in Family::ALL {
             let address = SocketAddr::new(pods[1].ip_in(family), 8080);
@@ -238,9 +238,9 @@ fn hotrod_is_spread_over_nodes() {
     if skip("hotrod_is_spread_over_nodes") {
         return;
     }
-    let Ground {
+    let Fixture {
         lab: _lab, nodes, ..
-    } = Ground::lay(
+    } = Fixture::start(
         "hotrod_is_spread_over_nodes",
         options(Wiring::Routed, Overlay::Vxlan),
     );

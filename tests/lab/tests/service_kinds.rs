@@ -27,7 +27,7 @@ const NODE_PORT: u16 = 30080;
 const LOCAL_NODE_PORT: u16 = 30081;
 
 /// A node with two pods, another with one, and a host outside, in one family.
-struct Stage<'l> {
+struct Fixture<'l> {
     family: Family,
     node: &'l Node,
     pods: &'l [Pod],
@@ -35,7 +35,7 @@ struct Stage<'l> {
     outside: &'l Host,
 }
 
-impl Stage<'_> {
+impl Fixture<'_> {
     fn external_ip(&self, host: u8) -> IpAddr {
         match self.family {
             Family::V4 => Ipv4Addr::new(10, 250, 0, host).into(),
@@ -291,21 +291,21 @@ fn check(test: &str, wiring: Wiring, proxy_mode: ProxyMode) {
     let far = second.pod("default", "far").unwrap();
     let outside = lab.host("outside", &node).unwrap();
     let _responders: Vec<Responder> = pods.iter().map(|pod| serve(pod, 8080)).collect();
-    let stages = Family::ALL.map(|family| Stage {
+    let fixtures = Family::ALL.map(|family| Fixture {
         family,
         node: &node,
         pods: &pods,
         far: &far,
         outside: &outside,
     });
-    let services: Vec<Service> = stages.iter().flat_map(Stage::services).collect();
+    let services: Vec<Service> = fixtures.iter().flat_map(Fixture::services).collect();
     node.apply_services(&services).unwrap();
-    for stage in &stages {
-        assert_loaded(&node, stage.family, &services);
-        stage.cluster_ips();
-        stage.external_addresses();
-        stage.refusals(proxy_mode);
-        stage.udp();
+    for fixture in &fixtures {
+        assert_loaded(&node, fixture.family, &services);
+        fixture.cluster_ips();
+        fixture.external_addresses();
+        fixture.refusals(proxy_mode);
+        fixture.udp();
     }
 }
 
