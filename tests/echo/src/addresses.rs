@@ -11,14 +11,14 @@ const CLIENT: &str = "x-client";
 
 /// Addresses of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ends {
-    /// Of the server's socket.
+pub(crate) struct Addresses {
+    /// The server's socket.
     pub(crate) server: SocketAddr,
     /// Of the client, or of who stands for it.
     pub(crate) client: SocketAddr,
 }
 
-impl Ends {
+impl Addresses {
     /// Adds them to a response.
     pub(crate) fn write(self, headers: &mut HeaderMap) {
         for (name, address) in [(SERVER, self.server), (CLIENT, self.client)] {
@@ -53,29 +53,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ends_are_read_as_written() {
-        let ends = |server: &str, client: &str| Ends {
+    fn addresses_are_read_as_written() {
+        let addresses = |server: &str, client: &str| Addresses {
             server: server.parse().unwrap(),
             client: client.parse().unwrap(),
         };
         for (written, read) in [
             (
-                ends("10.0.0.1:80", "10.0.0.2:81"),
-                ends("10.0.0.1:80", "10.0.0.2:81"),
+                addresses("10.0.0.1:80", "10.0.0.2:81"),
+                addresses("10.0.0.1:80", "10.0.0.2:81"),
             ),
             (
-                ends("[fd00::1]:80", "[fd00::2]:81"),
-                ends("[fd00::1]:80", "[fd00::2]:81"),
+                addresses("[fd00::1]:80", "[fd00::2]:81"),
+                addresses("[fd00::1]:80", "[fd00::2]:81"),
             ),
             (
-                ends("[::ffff:10.0.0.1]:80", "[::ffff:10.0.0.2]:81"),
-                ends("10.0.0.1:80", "10.0.0.2:81"),
+                addresses("[::ffff:10.0.0.1]:80", "[::ffff:10.0.0.2]:81"),
+                addresses("10.0.0.1:80", "10.0.0.2:81"),
             ),
         ] {
             let mut headers = HeaderMap::new();
             written.write(&mut headers);
-            assert_eq!(Ends::read(&headers).unwrap(), read);
+            assert_eq!(Addresses::read(&headers).unwrap(), read);
         }
-        assert!(Ends::read(&HeaderMap::new()).is_err());
+        assert!(Addresses::read(&HeaderMap::new()).is_err());
     }
 }

@@ -14,7 +14,10 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
-use crate::{addresses::Ends, request_number as number};
+use crate::{
+    addresses::Addresses,
+    request_number::{self, HEADER},
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Protocol {
@@ -24,7 +27,20 @@ pub(crate) enum Protocol {
     H2,
 }
 
-/// Where requests go: `http://address:port`.
+/// The arguments that `load` and `open` share.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The server, http://address:port
+    #[arg(long)]
+    pub(crate) url: Target,
+    #[arg(long, value_enum)]
+    pub(crate) protocol: Protocol,
+    /// The number of the first request
+    #[arg(long, default_value_t = 1)]
+    pub(crate) first: u64,
+}
+
+/// A server, written `http://address:port`.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     address: SocketAddr,
@@ -94,18 +110,23 @@ impl Client {
         }
     }
 
-    /// Sends a request, waits for the whole response and checks that it is this request's; the addresses that the server sees.
-    pub(crate) async fn exchange(&mut self, target: &Target, number: u64) -> anyhow::Result<Ends> {
+    /// Sends a request, waits for the whole response, and checks that it is the response to this
+    /// request. Returns the addresses that the server sees.
+    pub(crate) async fn exchange(
+        &mut self,
+        target: &Target,
+        number: u64,
+    ) -> anyhow::Result<Addresses> {
         let response = match self {
             Self::H1(client) => {
-                let request = request(number::path(number), number)
+                let request = request(request_number::path(number), number)
                     .header(HOST, target.address.to_string())
                     .body(Empty::new())?;
                 client.ready().await.context("the connection was closed")?;
                 client.send_request(request).await
             }
             Self::H2(client) => {
-                let url = format!("http://{}{}", target.address, number::path(number));
+                let url = format!("http://{}{}", target.address, request_number::path(number));
                 let request = request(url, number).body(Empty::new())?;
                 client.ready().await.context("the connection was closed")?;
                 client.send_request(request).await
@@ -118,20 +139,20 @@ impl Client {
 
 fn request(url: String, number: u64) -> hyper::http::request::Builder {
     Request::get(url)
-        .header("traceparent", number::traceparent(number))
-        .header(number::HEADER, number)
+        .header("traceparent", request_number::traceparent(number))
+        .header(HEADER, number)
 }
 
-async fn check(response: Response<Incoming>, number: u64) -> anyhow::Result<Ends> {
+async fn check(response: Response<Incoming>, number: u64) -> anyhow::Result<Addresses> {
     let status = response.status();
-    let ends = Ends::read(response.headers());
-    let id = response.headers().get(number::HEADER).cloned();
+    let addresses = Addresses::read(response.headers());
+    let id = response.headers().get(HEADER).cloned();
     let body = response.into_body().collect().await;
     body.with_context(|| format!("read the response to {number}"))?;
-    if status != number::status(number) || id != Some(number.into()) {
+    if status != request_number::status(number) || id != Some(number.into()) {
         bail!("the response to {number} is {status} with id {id:?}");
     }
-    ends
+    addresses
 }
 
 async fn log_failure(connection: impl Future<Output = hyper::Result<()>>) {

@@ -25,7 +25,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 /// Connects, and gives up by closing the socket.
 pub(crate) fn knock(address: SocketAddr, patience: Duration) -> anyhow::Result<()> {
     match TcpStream::connect_timeout(&address, patience) {
-        Ok(_) => bail!("{address} answers"),
+        Ok(_) => bail!("{address} accepts connections"),
         Err(error) => {
             eprintln!("{address}: {error}");
             Ok(())

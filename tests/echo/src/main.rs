@@ -19,7 +19,7 @@ mod step;
 use clap::Parser;
 
 #[derive(Debug, Parser)]
-#[command(about = "Requests that can be told apart, and their answers")]
+#[command(about = "Numbered HTTP requests, and a server for them")]
 enum Command {
     /// Answers HTTP/1.1 and HTTP/2 with prior knowledge on one port, until SIGTERM
     Server(server::Args),

@@ -121,7 +121,7 @@ impl Connection {
             }
             ensure!(
                 self.ahead.len() < UNTIL_MAX_BYTES,
-                "not in {} bytes",
+                "not found in {} bytes",
                 self.ahead.len()
             );
             if self.read()? == 0 {
@@ -146,7 +146,7 @@ impl Connection {
                 return Ok(());
             }
             if self.read()? == 0 {
-                bail!("the other end ends {left} bytes too early");
+                bail!("the other end closed {left} bytes too early");
             }
         }
     }

@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_is_in_every_place() {
+    fn a_number_is_in_path_status_and_context() {
         assert_eq!(of_path(&path(100_000)), Some(100_000));
         assert_eq!(of_path("/id/x"), None);
         assert_eq!(status(99_999).as_u16(), 249);

@@ -5,16 +5,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A constant number of requests a second, shared by all who send.
-pub(crate) struct Pace {
+/// A constant rate, shared by all tasks of one thread.
+pub(crate) struct Schedule {
     begin: Instant,
     /// None: as fast as answers come.
     interval: Option<Duration>,
     taken: Cell<u32>,
 }
 
-impl Pace {
-    /// From now on.
+impl Schedule {
+    /// Begins now. Without a rate, tasks never wait.
     pub(crate) fn new(per_second: Option<u32>) -> Self {
         Self {
             begin: Instant::now(),
@@ -28,8 +28,8 @@ impl Pace {
         let Some(interval) = self.interval else {
             return;
         };
-        let place = self.taken.get();
-        self.taken.set(place.saturating_add(1));
-        tokio::time::sleep_until((self.begin + interval * place).into()).await;
+        let slot = self.taken.get();
+        self.taken.set(slot.saturating_add(1));
+        tokio::time::sleep_until((self.begin + interval * slot).into()).await;
     }
 }

@@ -57,7 +57,7 @@ impl FromStr for Step {
             "knock" => {
                 knock(argument).with_context(|| format!("{text:?} has no address and time"))?
             }
-            _ => bail!("{text:?} is no step"),
+            _ => bail!("{text:?} is not a step"),
         };
         let takes_argument = !matches!(step, Self::Shut | Self::End | Self::Reset | Self::Hang);
         ensure!(
