@@ -13,7 +13,10 @@ use axum::{
 };
 use serde_json::Value;
 
-use crate::{Requests, Resource, Store};
+use crate::{
+    resource::Resource,
+    store::{Requests, Store},
+};
 
 pub(crate) fn router() -> Router<Arc<Store>> {
     Router::new()

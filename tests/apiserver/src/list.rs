@@ -6,7 +6,12 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{Resource, Store, selector::Selector, status::Status, store::Objects};
+use crate::{
+    resource::Resource,
+    selector::Selector,
+    status::Status,
+    store::{Objects, Store},
+};
 
 /// The parameters of a list or watch.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -31,12 +31,12 @@ fn main() -> Result<()> {
         let text =
             std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
         let objects: Vec<Value> = serde_json::from_str(&text)
-            .with_context(|| format!("{} is no list", path.display()))?;
+            .with_context(|| format!("{} is not a JSON list", path.display()))?;
         for object in objects {
             let kind = object["kind"].as_str().and_then(Resource::of_kind);
             ensure!(
                 kind.is_some(),
-                "{} has an object of no known kind",
+                "{} has an object of an unknown kind",
                 path.display()
             );
             store.apply(object);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{Resource, status::Status};
+use crate::{resource::Resource, status::Status};
 
 /// What `k8s.io/kubernetes/pkg/apis/core/v1` (`AddFieldLabelConversionsForPod`) lets a client select
 /// pods by, as far as tests do; of the other kinds only names.

@@ -19,9 +19,11 @@ use axum::{
 use tokio::sync::oneshot;
 
 use crate::{
-    Resource, Store, control,
+    control,
     list::{Parameters, list},
+    resource::Resource,
     status::Status,
+    store::Store,
     watch::Watch,
 };
 
@@ -39,7 +41,9 @@ impl Server {
     /// # Errors
     /// When the socket or a thread cannot be used.
     pub fn start(listener: TcpListener, store: Arc<Store>) -> Result<Self> {
-        let address = listener.local_addr().context("ask for the address")?;
+        let address = listener
+            .local_addr()
+            .context("read the listening address")?;
         listener
             .set_nonblocking(true)
             .context("make the socket non-blocking")?;
@@ -80,7 +84,18 @@ impl Server {
 
     /// A kubeconfig for it: no user, no TLS.
     pub fn kubeconfig(&self) -> String {
-        kubeconfig(self.address)
+        let address = self.address;
+        format!(
+            "apiVersion: v1\n\
+             kind: Config\n\
+             clusters:\n\
+             - name: test\n  cluster:\n    server: http://{address}\n\
+             contexts:\n\
+             - name: test\n  context:\n    cluster: test\n    user: test\n\
+             current-context: test\n\
+             users:\n\
+             - name: test\n  user: {{}}\n"
+        )
     }
 
     /// Stops, and waits until the port is free.
@@ -107,21 +122,6 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-/// A kubeconfig for a server at this address.
-fn kubeconfig(address: SocketAddr) -> String {
-    format!(
-        "apiVersion: v1\n\
-         kind: Config\n\
-         clusters:\n\
-         - name: test\n  cluster:\n    server: http://{address}\n\
-         contexts:\n\
-         - name: test\n  context:\n    cluster: test\n    user: test\n\
-         current-context: test\n\
-         users:\n\
-         - name: test\n  user: {{}}\n"
-    )
 }
 
 fn router(store: Arc<Store>) -> Router {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::Resource;
+use crate::resource::Resource;
 
 /// Lists whose pages are being read.
 const MAX_LISTS: usize = 16;

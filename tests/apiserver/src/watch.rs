@@ -14,7 +14,11 @@ use tokio::{
 };
 
 use crate::{
-    Gone, Resource, Store, list::Parameters, selector::Selector, status::Status, store::Change,
+    list::Parameters,
+    resource::Resource,
+    selector::Selector,
+    status::Status,
+    store::{Change, Gone, Store},
 };
 
 /// The real server takes between 30 and 60 minutes where a client does not say.

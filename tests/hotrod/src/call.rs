@@ -66,7 +66,7 @@ impl Target {
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CallError {
-    #[error("the host of {upstream} is no header value")]
+    #[error("the host of {upstream} is not a header value")]
     Host {
         upstream: Upstream,
         source: InvalidHeaderValue,
@@ -121,7 +121,7 @@ pub(crate) async fn get(
 ) -> Result<Response<Bytes>, CallError> {
     let result = exchange(lease, target, extra, cx).await;
     match &result {
-        Ok(response) => record_answer(cx, response),
+        Ok(response) => record_response(cx, response),
         Err(error) => record_failure(cx, error.kind(), error),
     }
     cx.span().end();
@@ -150,7 +150,7 @@ pub(crate) fn append(headers: &mut HeaderMap, extra: &HeaderMap) {
     }
 }
 
-fn record_answer(cx: &Context, response: &Response<Bytes>) {
+fn record_response(cx: &Context, response: &Response<Bytes>) {
     let span = cx.span();
     let status = response.status();
     span.set_attribute(KeyValue::new(

@@ -92,13 +92,13 @@ mod tests {
         ] {
             assert!(
                 text.parse::<Location>().is_err(),
-                "{text:?} was taken for a location"
+                "{text:?} was parsed as a location"
             );
         }
     }
 
     #[test]
-    fn a_location_is_written_as_it_is_read() {
+    fn a_location_is_parsed_as_it_is_printed() {
         assert_eq!(
             Location::new(3, 497).to_string().parse(),
             Ok(Location::new(3, 497))

@@ -110,7 +110,7 @@ pub(crate) async fn run(
         () = shutdown => return Ok(()),
     }
     if let Some(summary) = &plan.summary {
-        print(&summary.told()).context("write to stdout")?;
+        print(&summary.line()).context("write to stdout")?;
     }
     if unanswered > 0 {
         bail!("{unanswered} of {requests} dispatches got no answer; see `error` in the output");
@@ -204,7 +204,7 @@ fn parse_header(text: &str) -> anyhow::Result<(HeaderName, HeaderValue)> {
         .ok_or_else(|| anyhow!("write `name: value`"))?;
     let name = name
         .parse()
-        .with_context(|| format!("`{name}` is no header name"))?;
+        .with_context(|| format!("`{name}` is not a header name"))?;
     Ok((name, parse_header_value(value.trim())?))
 }
 
@@ -223,7 +223,7 @@ mod tests {
         for text in ["", "x-test", "x test: a", ": a", "x-test: a\nb"] {
             assert!(
                 parse_header(text).is_err(),
-                "{text:?} was taken for a header"
+                "{text:?} was parsed as a header"
             );
         }
     }

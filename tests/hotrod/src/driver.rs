@@ -111,21 +111,23 @@ async fn find_nearest(request: &DriverLocationRequest) -> Result<DriverLocationR
         .location
         .parse()
         .map_err(|error| Status::invalid_argument(format!("{error}")))?;
-    let place = customer.to_string();
+    let location = customer.to_string();
     simulate_work(
         Duration::from_micros(3500),
         Duration::from_millis(1),
-        &place,
+        &location,
     )
     .await;
     Ok(DriverLocationResponse {
-        locations: (0..NEAREST).map(|rank| driver_near(&place, rank)).collect(),
+        locations: (0..NEAREST)
+            .map(|rank| driver_near(&location, rank))
+            .collect(),
     })
 }
 
-fn driver_near(place: &str, rank: usize) -> DriverLocation {
-    let spread = scatter(&format!("{place}#{rank}"));
-    // Three independent numbers below 1,000 or 100,000 out of one of 64 bits.
+fn driver_near(location: &str, rank: usize) -> DriverLocation {
+    let spread = scatter(&format!("{location}#{rank}"));
+    // Three independent numbers, below 1,000 and 100,000, from 64 bits.
     let (x, y, number) = (
         spread % 1000,
         (spread >> 16) % 1000,

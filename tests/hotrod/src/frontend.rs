@@ -3,19 +3,19 @@
 
 mod best_route;
 mod driver_client;
+mod json_call;
 
 use std::sync::Arc;
 
 use hyper::StatusCode;
-use hyper::header::HeaderMap;
 use opentelemetry::Context;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use crate::call::{self, CallError, Target};
+use self::driver_client::DriverClient;
+use self::json_call::{DispatchError, get};
+use crate::call::Target;
 use crate::customer::Customer;
-use crate::frontend::driver_client::DriverClient;
-use crate::pool::{Lease, Pool};
+use crate::pool::Pool;
 use crate::server::{Endpoint, Query, Reply};
 use crate::upstream::Upstream;
 
@@ -35,34 +35,6 @@ struct Dispatched {
     /// Travel time of the driver to the customer, in nanoseconds.
     #[serde(rename = "ETA")]
     eta_ns: u64,
-}
-
-/// Why a dispatch has no driver.
-#[derive(Debug, thiserror::Error)]
-enum DispatchError {
-    #[error("customer `{id}` does not exist")]
-    UnknownCustomer { id: String },
-    #[error("{service} answered {status}")]
-    Refused {
-        service: &'static str,
-        status: StatusCode,
-    },
-    #[error("{service} answered what is no answer of its own")]
-    Nonsense {
-        service: &'static str,
-        source: serde_json::Error,
-    },
-    #[error("call {service}")]
-    Call {
-        service: &'static str,
-        source: CallError,
-    },
-    #[error("driver answered {}: {}", .0.code(), .0.message())]
-    Driver(#[from] tonic::Status),
-    #[error("a route worker ended early")]
-    Worker(#[from] tokio::task::JoinError),
-    #[error("there is no driver")]
-    NoDriver,
 }
 
 impl Frontend {
@@ -126,23 +98,4 @@ impl Endpoint for Frontend {
             }
         }
     }
-}
-
-/// One call to an HTTP service that answers JSON.
-async fn get<T: DeserializeOwned>(
-    service: &'static str,
-    lease: &mut Lease,
-    target: &Target,
-    cx: &Context,
-) -> Result<T, DispatchError> {
-    let call_cx = call::start_span(lease.upstream(), target, cx);
-    let response = call::get(lease, target, &HeaderMap::new(), &call_cx)
-        .await
-        .map_err(|source| DispatchError::Call { service, source })?;
-    if response.status() != StatusCode::OK {
-        let status = response.status();
-        return Err(DispatchError::Refused { service, status });
-    }
-    serde_json::from_slice(response.body())
-        .map_err(|source| DispatchError::Nonsense { service, source })
 }

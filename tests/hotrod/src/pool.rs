@@ -25,8 +25,8 @@ const MAX_IDLE: usize = 256;
 /// The kernel repeats a lost SYN after 1, 3 and 7 s: three losses are survived.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// From sending a request until its whole answer is read.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// From sending a request until its whole response is read.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Every answer in this application is far smaller.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -46,12 +46,12 @@ pub(crate) enum PoolError {
         upstream: Upstream,
         source: io::Error,
     },
-    #[error("talk http to {upstream}")]
+    #[error("speak HTTP with {upstream}")]
     Http {
         upstream: Upstream,
         source: hyper::Error,
     },
-    #[error("read the answer of {upstream}")]
+    #[error("read the response of {upstream}")]
     Body {
         upstream: Upstream,
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -118,7 +118,7 @@ impl Pool {
         self.lock_idle().pop()
     }
 
-    fn give_back(&self, connection: Connection) {
+    fn put_back(&self, connection: Connection) {
         let mut idle = self.lock_idle();
         if idle.len() < MAX_IDLE && !connection.sender.is_closed() {
             idle.push(connection);
@@ -172,9 +172,9 @@ impl Lease {
         // Held again only after success: dropped on an error, or with this future, it is closed.
         let mut connection = self.live_connection().await?;
         connected(connection.addresses);
-        let response = timeout(ANSWER_TIMEOUT, connection.exchange(request, &self.pool))
+        let response = timeout(RESPONSE_TIMEOUT, connection.exchange(request, &self.pool))
             .await
-            .map_err(|_| self.pool.timed_out(ANSWER_TIMEOUT))??;
+            .map_err(|_| self.pool.timed_out(RESPONSE_TIMEOUT))??;
         self.held = Some(connection);
         Ok(response)
     }
@@ -192,7 +192,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(connection) = self.held.take() {
-            self.pool.give_back(connection);
+            self.pool.put_back(connection);
         }
     }
 }
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_given_back_is_used_again() {
+    async fn a_returned_connection_is_used_again() {
         let (listener, pool) = listen().await;
         let server = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_idle_connection_the_peer_closed_is_replaced() {
+    async fn an_idle_connection_that_the_peer_closed_is_replaced() {
         let (listener, pool) = listen().await;
         let server = tokio::spawn(async move {
             for _ in 0..2 {
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_with_half_an_answer_is_not_given_back() {
+    async fn a_connection_with_half_a_response_is_not_returned() {
         let (listener, pool) = listen().await;
         let server = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_listening_is_a_connect_error() {
+    async fn a_refused_connection_is_a_connect_error() {
         let (listener, pool) = listen().await;
         drop(listener);
         let (_, result) = call(&mut pool.lease()).await;

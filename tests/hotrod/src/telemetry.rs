@@ -122,7 +122,7 @@ fn exporter(runtime: &Handle) -> anyhow::Result<SpanExporter> {
             .with_http_client(http_client())
             .build(),
         Some((name, value)) => {
-            bail!("{name} is `{value}`; this program speaks `grpc` and `http/protobuf`")
+            bail!("{name} is `{value}`; use `grpc` or `http/protobuf`")
         }
     }
     .context("build the OTLP exporter")

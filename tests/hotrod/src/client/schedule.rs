@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_late_dispatch_is_due_when_it_was_due() {
+    async fn a_late_dispatch_keeps_its_due_time() {
         let mut schedule = Schedule::new(2, Some(10));
         schedule.begin -= Duration::from_secs(10);
         let first = schedule.next().await.unwrap();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use opentelemetry::Context;
 use tokio::task::JoinSet;
 
-use super::{DispatchError, get};
+use super::json_call::{DispatchError, get};
 use crate::call::Target;
 use crate::driver_service::DriverLocation;
 use crate::pool::{Lease, Pool};

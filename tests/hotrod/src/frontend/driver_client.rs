@@ -30,8 +30,8 @@ use crate::upstream::Upstream;
 /// The kernel repeats a lost SYN after 1, 3 and 7 s: three losses are survived.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// From sending a request until its whole answer is read.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// From sending a request until its whole response is read.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The driver service as the frontend sees it.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl DriverClient {
         let endpoint = Endpoint::from_shared(upstream.to_string())
             .with_context(|| format!("use {upstream} for gRPC"))?
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(ANSWER_TIMEOUT);
+            .timeout(RESPONSE_TIMEOUT);
         let connector = {
             let (upstream, addresses) = (upstream.clone(), Arc::clone(&addresses));
             service_fn(move |_uri| connect(upstream.clone(), Arc::clone(&addresses)))

@@ -31,7 +31,7 @@ impl Process {
             .by_ref()
             .map(|line| line.unwrap())
             .find_map(|line| line.strip_prefix("listening on ").map(str::to_owned))
-            .unwrap_or_else(|| panic!("{service} ended before it served"));
+            .unwrap_or_else(|| panic!("{service} ended before it listened"));
         let name = service.to_owned();
         let tag = name.clone();
         std::thread::spawn(move || {
@@ -51,7 +51,11 @@ impl Process {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            assert!(Instant::now() < deadline, "{} ignores SIGTERM", self.name);
+            assert!(
+                Instant::now() < deadline,
+                "{} did not end after SIGTERM",
+                self.name
+            );
             std::thread::sleep(Duration::from_millis(5));
         };
         assert!(status.success(), "{} ended with {status}", self.name);

@@ -41,9 +41,9 @@ impl Trace {
 
     /// The spans of one service, kind and name.
     pub(crate) fn select(&self, service: &str, kind: SpanKind, name: &str) -> Vec<&Span> {
-        let wanted =
+        let is_selected =
             |span: &&Span| span.service() == service && span.kind == kind && span.name == name;
-        self.0.iter().filter(wanted).collect()
+        self.0.iter().filter(is_selected).collect()
     }
 
     /// The client ports, or the server ports, of the spans selected: one for each connection.
