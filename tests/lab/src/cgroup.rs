@@ -1,7 +1,7 @@
 //! The lab's part of the cgroup v2 hierarchy: find it, create in it, kill all in it, remove it.
 //!
-//! Source: the kernel's Documentation/admin-guide/cgroup-v2.rst. Controllers are never enabled here; cgroups only say which
-//! process belongs to which pod.
+//! Source: the kernel's Documentation/admin-guide/cgroup-v2.rst. No controller is ever enabled:
+//! cgroups only group processes by pod.
 
 use std::fs;
 use std::io;
@@ -27,8 +27,8 @@ pub(crate) fn create(path: &Path) -> Result<()> {
     fs::create_dir_all(path).with_context(|| format!("create cgroup {}", path.display()))
 }
 
-/// Kills every process in the cgroup and below it, and waits until all are gone (a zombie is: it is in no cgroup).
-/// Returns how many there were. A cgroup that does not exist has none.
+/// Kills every process in the cgroup and below it, and waits until all have ended (a zombie is in
+/// no cgroup). Returns how many there were. A cgroup that does not exist has none.
 pub(crate) fn kill_all(path: &Path) -> Result<usize> {
     let found = processes(path).len();
     let emptied = poll(DEADLINE, || {
@@ -38,7 +38,7 @@ pub(crate) fn kill_all(path: &Path) -> Result<usize> {
         // One write kills the whole tree and catches forks (kernel: cgroup_kill_write, since 5.14).
         if fs::write(path.join("cgroup.kill"), "1").is_err() {
             for pid in processes(path) {
-                // It may have ended by itself since it was listed.
+                // The process may have ended by itself since it was listed.
                 let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
             }
         }

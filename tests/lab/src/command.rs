@@ -1,8 +1,9 @@
 //! A command that runs inside a node or a pod.
 //!
-//! In: a program, its arguments and a place (network namespace and cgroup). Out: a [`Process`], or the [`Output`] of one
-//! that ended. The child is in its place before the program's first instruction, dies with the lab's owner, and is in a
-//! process group of its own, so that Ctrl-C in a terminal reaches only the owner.
+//! In: a program, its arguments and a sandbox. Out: a [`Process`], or the [`Output`] of one that
+//! ended. The child is in the sandbox before the program's first instruction, dies with the lab's
+//! owner, and leads a process group of its own, so that Ctrl-C in a terminal reaches only the
+//! owner.
 //!
 //! `ip netns exec` is not used: it mounts another /sys, which hides the cgroups.
 
@@ -38,14 +39,14 @@ pub struct Command {
     clock: Option<ClockShift>,
 }
 
-/// What a command that ended has written.
+/// The status and the output of a command that has ended.
 #[derive(Debug)]
 pub struct Output {
-    /// How it ended.
+    /// The exit status.
     pub status: ExitStatus,
-    /// Its standard output, with invalid UTF-8 replaced.
+    /// The standard output, with invalid UTF-8 replaced.
     pub stdout: String,
-    /// Its standard error, with invalid UTF-8 replaced.
+    /// The standard error, with invalid UTF-8 replaced.
     pub stderr: String,
 }
 
@@ -89,32 +90,34 @@ impl Command {
         self
     }
 
-    /// Gives it a CLOCK_MONOTONIC of its own, in a time namespace. Wall time, and all times that the kernel itself takes (as
-    /// bpf_ktime_get_ns does), stay the machine's: a program that reckons wall time from the kernel's times by its own two
-    /// clocks is as far off as this, the other way round. It is a stand-in for a machine whose wall clock is off.
+    /// Shifts its CLOCK_MONOTONIC, in a time namespace. Wall time and the kernel's own timestamps
+    /// (as from bpf_ktime_get_ns) stay the machine's. A program that converts the kernel's
+    /// timestamps to wall time by its own two clocks is then off by the same amount in the opposite
+    /// direction, like a program on a machine whose wall clock is off.
     pub fn clock(mut self, shift: ClockShift) -> Self {
         self.clock = Some(shift);
         self
     }
 
-    /// Sends standard output elsewhere than to the log, for example `Stdio::inherit()` or a `File`.
+    /// Sends standard output to this target instead of the log, for example `Stdio::inherit()` or a
+    /// `File`.
     pub fn stdout(mut self, target: impl Into<Stdio>) -> Self {
         self.inner.stdout(target);
         self.stdout_is_set = true;
         self
     }
 
-    /// Sends standard error elsewhere than to the log.
+    /// Sends standard error to this target instead of the log.
     pub fn stderr(mut self, target: impl Into<Stdio>) -> Self {
         self.inner.stderr(target);
         self.stderr_is_set = true;
         self
     }
 
-    /// Gives the command this text to read on standard input. Without it, standard input is empty.
+    /// Sets the text of its standard input, which is empty otherwise.
     ///
     /// # Errors
-    /// When the text cannot be stored in the lab's work directory.
+    /// When the text cannot be stored.
     pub fn stdin_text(mut self, text: &str) -> Result<Self> {
         let mut file = unnamed_file()?;
         file.write_all(text.as_bytes())
@@ -124,8 +127,8 @@ impl Command {
         Ok(self)
     }
 
-    /// Starts it. Standard output and error go to a log in the lab's work directory, named after the node or pod and the
-    /// program, unless they were sent elsewhere.
+    /// Starts it. Standard output and error go to a log in the lab's work directory, named after
+    /// the node or pod and the program, unless another target was set.
     ///
     /// # Errors
     /// When the program cannot be executed, or the lab was torn down.
@@ -148,7 +151,7 @@ impl Command {
         self.start(log_path)
     }
 
-    /// Runs it to its end and returns what it wrote, also when it failed.
+    /// Runs it to its end and returns its output, also when it failed.
     ///
     /// # Errors
     /// When it cannot be started, or is still running after `deadline` (it is then killed).
@@ -221,7 +224,7 @@ impl Command {
         let clock = self.clock.map(ClockShift::offsets);
         let enter = move || {
             set_pdeathsig(Signal::SIGKILL)?;
-            // The owner may have died before the line above: then nobody would send the signal.
+            // If the owner died before the line above, the signal will never be sent.
             if u32::try_from(getppid().as_raw()) != Ok(owner) {
                 return Err(Errno::ESRCH.into());
             }
@@ -233,8 +236,9 @@ impl Command {
             }
             Ok(())
         };
-        // SAFETY: between fork and exec the closure makes only system calls that are async-signal-safe, on descriptors
-        // opened before, and allocates nothing: its errors are plain numbers.
+        // SAFETY: between fork and exec the closure makes only system calls that are
+        // async-signal-safe, on descriptors opened before, and allocates nothing: its errors are
+        // plain numbers.
         unsafe { self.inner.pre_exec(enter) };
         Ok(())
     }

@@ -1,9 +1,9 @@
-//! What goes wrong on a node's network, for as long as somebody wants it to.
+//! Faults of a node's network, each for as long as the returned value lives.
 //!
-//! In: a node, and whose connections suffer. Out: the kernel's own refusals: rules as a NetworkPolicy's or
-//! an administrator's are, in the tool of the node's proxy mode, and a conntrack table that is full.
-//! Everything is in the node's network namespace, so that the lab's end undoes it too. A service without
-//! endpoints is none of these: it is [`Node::apply_services`] with a service that has none.
+//! In: a node, and whose connections a fault hits. Out: refusals by the kernel itself: rules as a
+//! NetworkPolicy's or an administrator's, and a conntrack table that is full. Everything is in the
+//! node's network namespace, so the end of the lab undoes it too. For a service without endpoints,
+//! call [`Node::apply_services`] with a service that has none.
 
 mod conntrack;
 mod rule;
@@ -34,8 +34,8 @@ pub fn lose_first_syn(node: &Node, victims: Victims) -> Result<Rule> {
     Rule::for_connections(node, Action::DropFirstSyn, victims)
 }
 
-/// Gives all these connections one source address and port, as a wrong SNAT rule does: to one destination
-/// conntrack enters the first, and refuses the others.
+/// Gives all these connections one source address and port, as a wrong SNAT rule does: of those to
+/// one destination, conntrack enters the first and refuses the others.
 ///
 /// # Errors
 /// When the tool refuses the rule.
@@ -43,7 +43,8 @@ pub fn share_source_port(node: &Node, victims: Victims) -> Result<Rule> {
     Rule::for_connections(node, Action::ShareSourcePort, victims)
 }
 
-/// Fills the conntrack table of the node's namespace, but for so many places.
+/// Drops TCP packets with this text in the node's FORWARD hook: the first `limit` of them, or all
+/// of them. It uses iptables in each proxy mode, because nftables cannot search a payload.
 ///
 /// # Errors
 /// When iptables refuses the rule: the kernel may lack xt_string or xt_statistic.

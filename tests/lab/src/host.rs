@@ -1,6 +1,7 @@
-//! A machine outside of the cluster: a network namespace on the wire, whose processes are in no node's cgroup.
+//! A machine outside of the cluster: a network namespace on the wire, whose processes are in no
+//! node's cgroup.
 //!
-//! It knows nothing of services: it is told where the external addresses are, and connects.
+//! It has routes to the networks of external addresses, and knows nothing of services.
 
 use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr};
@@ -70,12 +71,12 @@ impl Host {
         self.inner.ip.of(family)
     }
 
-    /// A command that runs on it.
+    /// A command that runs on the host.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         Command::new(&self.inner.sandbox, program)
     }
 
-    /// Runs `f` on a thread in its network namespace, see [`crate::Pod::within`].
+    /// Runs `f` on a thread in the host's network namespace, see [`crate::Pod::within`].
     ///
     /// # Errors
     /// When the namespace is gone because the lab was torn down.

@@ -1,7 +1,8 @@
-//! The lock file that says a lab is alive: `<id>.lock`, flock'ed by the owner until it ends, however it ends.
+//! The lock file of a living lab: `<id>.lock`, flock'ed by the owner until it ends, however it
+//! ends.
 //!
-//! In: a label. Out: an id no other lab has, and the locks of labs whose owner is gone.
-//! It knows nothing of what a lab consists of.
+//! In: a label. Out: an id that no other lab has, and the locks of labs whose owner is gone.
+//! Knows nothing of what a lab consists of.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -16,11 +17,12 @@ use crate::poll::poll;
 
 const SUFFIX: &str = ".lock";
 
-/// How long the lock of a dead owner may stay held: by a child that the owner had forked and that was not executed yet,
-/// which shares the owner's open files and dies right after it, or by another sweep that is removing the lab.
+/// How long the lock of a dead owner may stay held: by a child between fork and exec, which shares
+/// the owner's open files and dies right after it, or by another sweep that is removing the lab.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// A lock file this process holds. Dropping it without [`Lock::release`] leaves the file for a sweep to find.
+/// A lock file this process holds. Dropping it without [`Lock::release`] leaves the file for a
+/// sweep to find.
 #[derive(Debug)]
 pub(crate) struct Lock {
     pub(crate) id: String,
@@ -28,17 +30,17 @@ pub(crate) struct Lock {
     file: File,
 }
 
-/// What came of trying to lock.
+/// The result of an attempt to lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Acquired {
     Held,
-    /// Somebody else holds it.
+    /// Another process holds it.
     Busy,
-    /// Whoever held it has removed the file.
+    /// Its holder has removed the file.
     Gone,
 }
 
-/// What the file says about the lab, for whoever removes it.
+/// The contents of the file, for the sweep that removes the lab.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) owner_pid: Option<u32>,
@@ -47,7 +49,8 @@ pub(crate) struct Record {
 }
 
 impl Lock {
-    /// Takes an id that is free on this machine. `record` is told the id, and its answer is written to the file.
+    /// Takes an id that is free on this machine. `record` gets the id and returns the file's
+    /// contents.
     pub(crate) fn take(directory: &Path, record: impl FnOnce(&str) -> Record) -> Result<Self> {
         /// Ids have 32 random bits: a few attempts are plenty unless the directory is broken.
         const ATTEMPTS: usize = 16;
@@ -71,7 +74,8 @@ impl Lock {
                 }
             };
             let mut lock = Self { id, path, file };
-            // Between creating and locking, a sweep may take the file for an orphan's: then it is the sweep's to remove.
+            // Between creating and locking, a sweep may take the file for an orphan; it then
+            // removes the file.
             if lock.acquire()? != Acquired::Held {
                 continue;
             }
@@ -87,7 +91,7 @@ impl Lock {
         )
     }
 
-    /// Every lock file whose owner is gone, now held by the caller, and what it says.
+    /// Every lock file whose owner is gone, now held by the caller, and its contents.
     pub(crate) fn orphans(directory: &Path) -> Result<Vec<(Self, Record)>> {
         let reading = || format!("read {}", directory.display());
         let entries = match fs::read_dir(directory) {
@@ -102,12 +106,13 @@ impl Lock {
         Ok(orphans)
     }
 
-    /// Removes the file, then gives up the lock: nothing of the lab may be left by now.
+    /// Removes the file, then gives up the lock. Everything else of the lab must be removed before.
     pub(crate) fn release(self) -> Result<()> {
         fs::remove_file(&self.path).with_context(|| format!("remove {}", self.path.display()))
     }
 
-    /// Takes over the lock of a dead owner. None when there is nothing to take over.
+    /// Takes over the lock of a dead owner. `None` when the path is no lock file, or its owner
+    /// lives.
     fn adopt(path: PathBuf) -> Result<Option<(Self, Record)>> {
         let name = path.file_name().and_then(|name| name.to_str());
         let Some(id) = name.and_then(|name| name.strip_suffix(SUFFIX)) else {
@@ -184,8 +189,8 @@ impl Record {
         ))
     }
 
-    /// A process that is dead but not waited for has no memory, so no command line. An owner that has not written its
-    /// process id yet is just starting.
+    /// A dead process whose parent has not waited for it has no memory, so no command line. An
+    /// owner that has not written its process id yet is just starting.
     fn owner_is_alive(&self) -> bool {
         let Some(pid) = self.owner_pid else {
             return true;
@@ -193,7 +198,7 @@ impl Record {
         fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())
     }
 
-    /// An owner that died while writing leaves a part, or nothing: what is missing stays empty.
+    /// An owner that died while writing leaves a part or nothing: missing lines stay empty.
     fn from_text(text: &str) -> Self {
         let mut record = Self::default();
         for (key, value) in text

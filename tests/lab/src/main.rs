@@ -1,6 +1,7 @@
-//! A lab by hand: `hopspan-lab up` brings one up until Ctrl-C, `hopspan-lab sweep` removes what dead owners left.
+//! A lab on the command line: `hopspan-lab up` makes one until Ctrl-C, `hopspan-lab sweep` removes
+//! those of dead owners.
 //!
-//! The tests use it as an owner they can kill.
+//! The tests use it as an owner that they can kill.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -45,7 +46,7 @@ fn up() -> Result<()> {
             pod.ip(),
             pod.netns_path().display()
         );
-        // Something that lives in the pod, as its pause container would.
+        // A process that stays in the pod, as a pause container does.
         shells.push(pod.command("sleep").arg("infinity").spawn()?);
     }
     lines += &format!(

@@ -1,6 +1,7 @@
-//! Named network namespaces under /run/netns: enter one, tell which it is, remove one.
+//! Network namespaces: run a function in one, identify one, remove one.
 //!
-//! They are made by `ip netns add`, which also keeps /run/netns a shared mount as other tools expect.
+//! Named ones are below /run/netns. `ip netns add` makes them, which also keeps /run/netns a shared
+//! mount, as other tools expect.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -16,8 +17,9 @@ use nix::sched::{CloneFlags, setns, unshare};
 
 use crate::names;
 
-/// Runs `f` in the namespace, on a thread of its own, because a namespace belongs to a thread.
-/// A socket made there stays in the namespace wherever it is used afterwards. A panic in `f` is the caller's.
+/// Runs `f` in a named namespace, on a thread of its own: a network namespace is a thread's. A
+/// socket made in `f` stays in the namespace wherever it is used afterwards. A panic in `f` goes on
+/// in the caller.
 pub(crate) fn within<T: Send>(path: &Path, f: impl FnOnce() -> T + Send) -> Result<T> {
     let namespace =
         File::open(path).with_context(|| format!("open network namespace {}", path.display()))?;
@@ -56,7 +58,8 @@ pub(crate) fn name(path: &Path) -> Result<&str> {
 /// The inode that identifies the namespace in /proc/<pid>/ns/net and in the kernel's
 /// `net->ns.inum`.
 pub(crate) fn inode(path: &Path) -> Result<u64> {
-    // Before the mount the file is an ordinary one with an unrelated inode, but by then nobody has the path.
+    // Until `ip netns add` has mounted the namespace, the file has an unrelated inode; the path is
+    // known only later.
     Ok(fs::metadata(path)
         .with_context(|| format!("stat network namespace {}", path.display()))?
         .ino())
@@ -76,10 +79,11 @@ pub(crate) fn of_lab(id: &str) -> Result<Vec<PathBuf>> {
     Ok(paths.map(|entry| entry.path()).collect())
 }
 
-/// Takes the name away; the kernel frees the namespace, its devices and rules when the last process and socket left it.
+/// Removes the name. The kernel frees the namespace, its devices and rules when the last process
+/// and socket have left it.
 pub(crate) fn remove(path: &Path) -> Result<()> {
     match umount2(path, MntFlags::MNT_DETACH) {
-        // Not mounted: its maker was killed between creating the file and mounting.
+        // Not mounted: `ip` was killed between creating the file and mounting the namespace.
         Ok(()) | Err(Errno::EINVAL | Errno::ENOENT) => {}
         Err(error) => return Err(error).with_context(|| format!("unmount {}", path.display())),
     }

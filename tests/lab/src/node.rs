@@ -1,6 +1,8 @@
-//! A node: a network namespace with eth0, a bridge or routes for its pods, forwarding, and kube-proxy's rules.
+//! A node: a network namespace with eth0, a bridge or routes for its pods, forwarding, and
+//! kube-proxy's rules.
 //!
-//! In: services, whose endpoints are pods' addresses. Out: pods, and a place for an agent that runs with hostNetwork.
+//! In: services, whose endpoints are pods' addresses. Out: pods, and commands that run with
+//! hostNetwork, such as an agent.
 
 use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -24,14 +26,15 @@ use crate::tools;
 use crate::wire::Wire;
 use crate::wiring::{BRIDGE, Wiring};
 
-/// What kind of node it is.
+/// How a node is set up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct NodeOptions {
-    /// How its pods are wired.
+    /// How its pods are connected to it.
     pub wiring: Wiring,
     /// How its kube-proxy writes rules.
     pub proxy_mode: ProxyMode,
-    /// Whether its kube-proxy masquerades what pods send to ClusterIPs, too (`--masquerade-all`).
+    /// Whether its kube-proxy also masquerades connections of pods to ClusterIPs
+    /// (`--masquerade-all`).
     pub masquerade_all: bool,
     /// How its pods reach those of other nodes; the same on all nodes of a lab.
     pub overlay: Overlay,
@@ -86,7 +89,7 @@ impl Node {
         &self.inner.sandbox.name
     }
 
-    /// How its pods are wired, and how its kube-proxy writes rules.
+    /// How it is set up.
     pub fn options(&self) -> NodeOptions {
         self.inner.options
     }
@@ -123,13 +126,14 @@ impl Node {
         &self.inner.sandbox.netns
     }
 
-    /// The inode of its network namespace: the kernel's `net->ns.inum`, and what `/proc/<pid>/ns/net` links to.
+    /// The inode of its network namespace: the kernel's `net->ns.inum`, and what
+    /// `/proc/<pid>/ns/net` links to.
     pub fn netns_inode(&self) -> u64 {
         self.inner.netns_inode
     }
 
-    /// The cgroup above everything on this node, pods and system: for the node what the mount's root is for a machine,
-    /// and what an agent attaches to.
+    /// The cgroup of everything on this node, pods and system processes. It takes the place of a
+    /// machine's root cgroup: an agent attaches to it.
     pub fn cgroup_root(&self) -> &Path {
         &self.inner.cgroup_root
     }
@@ -137,7 +141,7 @@ impl Node {
     /// Makes a pod in a Kubernetes namespace, with the next free address.
     ///
     /// # Errors
-    /// When a name is no DNS label or taken, the addresses are used up, or a step fails.
+    /// When a name is no DNS label or taken, no address is left, or a step fails.
     pub fn pod(&self, namespace: &str, name: &str) -> Result<Pod> {
         check_dns_label("namespace", namespace)?;
         check_dns_label("pod", name)?;
@@ -180,10 +184,11 @@ impl Node {
             .cloned()
     }
 
-    /// Writes kube-proxy's rules for these services in place of all rules there are, in the node's proxy mode.
+    /// Replaces all kube-proxy's rules by those for these services, in the node's proxy mode.
     ///
     /// # Errors
-    /// When two services of a family have the same name and port name, a name is no DNS label, or the tool refuses.
+    /// When two services of a family have the same name and port name, a name is no DNS label, or
+    /// the tool refuses.
     pub fn apply_services(&self, services: &[Service]) -> Result<()> {
         let apply = |family| -> Result<()> {
             let rules = self.rules(services, family)?;
@@ -197,7 +202,7 @@ impl Node {
         applied.with_context(|| format!("apply services to node {}", self.name()))
     }
 
-    /// The text of these rules in one family, as the tool of the node's proxy mode reads it.
+    /// The rules for these services in one family, as text for the tool of the node's proxy mode.
     ///
     /// # Errors
     /// As [`Node::apply_services`].
@@ -214,7 +219,8 @@ impl Node {
         }
     }
 
-    /// A command that runs as a hostNetwork process of the node: in its network namespace, outside of every pod's cgroup.
+    /// A command that runs as a hostNetwork process of the node: in its network namespace, outside
+    /// of every pod's cgroup.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         Command::new(&self.inner.sandbox, program)
     }
@@ -288,7 +294,8 @@ impl Node {
             return Ok(());
         }
         let Addresses { v4, v6 } = self.gateway();
-        // A bridge without an address of its own takes its lowest port's, so it would change under the pods' ARP caches.
+        // A bridge without its own hardware address takes the lowest of its ports, so it would
+        // change while pods have it in their ARP caches.
         let mac = hardware_address(v4);
         tools::ip(
             resources,

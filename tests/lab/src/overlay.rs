@@ -1,5 +1,6 @@
-//! How packets get from a node's pods to another node's. In: the numbers of two nodes. Out: lines for `ip` and `bridge` that
-//! make the one's pods known to the other. Knows no pods, and nothing of how they are wired on their own node.
+//! How packets get from a node's pods to another node's. In: the numbers of two nodes. Out: lines
+//! for `ip` and `bridge` that route the other node's pods. Knows no pods, nor how they are
+//! connected to their own node.
 
 mod direct;
 mod lines;
@@ -14,13 +15,13 @@ pub(crate) use lines::Lines;
 /// Whether packets between pods of different nodes are encapsulated on the wire.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Overlay {
-    /// They do: each node routes the others' pod networks to their addresses on the wire, as kindnet and flannel's host-gw
-    /// back end have it.
+    /// They are not: each node routes the others' pod networks to their addresses on the wire, as
+    /// kindnet and flannel's host-gw back end do.
     #[default]
     None,
-    /// They cross it within UDP, as flannel's VXLAN back end has it: VNI 1, port 8472, nothing learnt from packets; per node a
-    /// route, a neighbour and a forwarding entry on flannel.1, and for IPv6, whose outer packets are IPv6 as well, on
-    /// flannel-v6.1.
+    /// In UDP, as by flannel's VXLAN back end: VNI 1, port 8472, no learning from packets; for each
+    /// other node a route, a neighbour and a forwarding entry on flannel.1. For IPv6, whose outer
+    /// packets are IPv6 too, the same on flannel-v6.1.
     Vxlan,
 }
 
@@ -28,7 +29,7 @@ impl Overlay {
     /// Both.
     pub const ALL: [Self; 2] = [Self::None, Self::Vxlan];
 
-    /// The name, as the command line has it.
+    /// The name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::None => "none",

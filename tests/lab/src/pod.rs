@@ -1,6 +1,6 @@
 //! A pod: a network namespace with eth0, and the cgroup of its one container.
 //!
-//! It knows nothing of what runs in it or of services that lead to it.
+//! Knows neither the programs that run in it nor the services that lead to it.
 
 use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -41,7 +41,7 @@ struct Inner {
     netns_inode: u64,
 }
 
-/// What a node gives a pod.
+/// How a pod is connected to its node.
 pub(crate) struct Attachment<'a> {
     pub(crate) node_netns: &'a Path,
     pub(crate) node_cgroup: &'a Path,
@@ -119,7 +119,7 @@ impl Pod {
         &self.inner.container_id
     }
 
-    /// The node's end of its veth pair; a port of the node's bridge, where it has one.
+    /// The node's end of its veth pair, which is a port of the node's bridge where there is one.
     pub fn node_interface(&self) -> &str {
         &self.inner.node_interface
     }
@@ -129,7 +129,8 @@ impl Pod {
         &self.inner.sandbox.netns
     }
 
-    /// The inode of its network namespace: the kernel's `net->ns.inum`, and what `/proc/<pid>/ns/net` links to.
+    /// The inode of its network namespace: the kernel's `net->ns.inum`, and what
+    /// `/proc/<pid>/ns/net` links to.
     pub fn netns_inode(&self) -> u64 {
         self.inner.netns_inode
     }
@@ -144,9 +145,9 @@ impl Pod {
         Command::new(&self.inner.sandbox, program)
     }
 
-    /// Runs `f` on a thread in the pod's network namespace and returns its result. A socket made in `f` stays in the
-    /// namespace wherever it is used afterwards. The thread is not in the pod's cgroup: a process that an agent should
-    /// see belongs in [`Pod::command`].
+    /// Runs `f` on a thread in the pod's network namespace and returns its result. A socket made in
+    /// `f` stays in the namespace wherever it is used afterwards. The thread is not in the pod's
+    /// cgroup: for a process that an agent is to see, use [`Pod::command`].
     ///
     /// # Errors
     /// When the namespace is gone because the lab was torn down.

@@ -1,4 +1,4 @@
-//! A process in a node or a pod: wait until it listens, wait until it ends, end it.
+//! A process in a node or a pod: wait until it is ready, wait until it ends, end it.
 //!
 //! In: a child and the path of its log. Out: its exit status, and the log's tail in every error.
 //! Dropping it kills it.
@@ -20,7 +20,8 @@ use crate::poll::poll;
 const TAIL_LINES: usize = 20;
 const TAIL_BYTES: u64 = 16 * 1024;
 
-/// A process started by [`Command::spawn`](crate::Command::spawn). Dropping it kills it and its process group.
+/// A process started by [`Command::spawn`](crate::Command::spawn). Dropping it kills it and its
+/// process group.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -49,7 +50,7 @@ impl Process {
         &self.name
     }
 
-    /// Where its output goes; None when both streams were sent elsewhere.
+    /// Where its output goes; None when both streams go elsewhere.
     pub fn log_path(&self) -> Option<&Path> {
         self.log_path.as_deref()
     }
@@ -67,7 +68,7 @@ impl Process {
     /// How it ended, or None while it runs.
     ///
     /// # Errors
-    /// When the kernel cannot say, see waitpid(2).
+    /// Those of waitpid(2).
     pub fn exit_status(&mut self) -> Result<Option<ExitStatus>> {
         if self.status.is_none() {
             self.status = self
@@ -125,7 +126,7 @@ impl Process {
     /// Sends it a signal, unless it has ended.
     ///
     /// # Errors
-    /// As [`Process::exit_status`], and what kill(2) says.
+    /// As [`Process::exit_status`], and those of kill(2).
     pub fn signal(&mut self, signal: Signal) -> Result<()> {
         // While it has not been waited for, the id is still its own.
         if self.exit_status()?.is_none() {
@@ -135,7 +136,8 @@ impl Process {
         Ok(())
     }
 
-    /// Sends SIGTERM, waits, and sends SIGKILL when it is still running after `deadline`: the status then says signal 9.
+    /// Sends SIGTERM, and SIGKILL when it is still running after `deadline`: the status is then
+    /// signal 9.
     ///
     /// # Errors
     /// As [`Process::signal`].
@@ -165,7 +167,7 @@ impl Process {
         Ok(status)
     }
 
-    /// The end of the log in the form an error message takes it.
+    /// The end of the log, as it is appended to an error message.
     pub(crate) fn log_tail(&self) -> String {
         let Some(path) = &self.log_path else {
             return String::new();

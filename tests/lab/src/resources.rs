@@ -1,7 +1,8 @@
-//! What one lab owns on the machine: its lock, cgroup, namespaces, processes and work directory, and their end.
+//! What one lab owns on the machine: its lock, cgroup, namespaces, processes and work directory,
+//! and their removal.
 //!
-//! Everything that makes something visible goes through here and is refused once teardown has begun, so a signal that
-//! arrives in the middle of building a lab leaves nothing behind. It knows nothing of nodes, pods and services.
+//! Every function here that makes something fails once teardown has begun, so a signal during the
+//! making of a lab leaves nothing behind. Knows nothing of nodes, pods and services.
 
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
@@ -29,7 +30,7 @@ pub(crate) struct Resources {
 
 #[derive(Debug)]
 struct State {
-    /// Gone when teardown has begun.
+    /// `None` once teardown has begun.
     lock: Option<Lock>,
     keep_work_dir: bool,
 }
@@ -79,7 +80,7 @@ impl Resources {
         cgroup::create(path)
     }
 
-    /// Creates `<work directory>/<name>.log`, with a number when there is one already.
+    /// Creates `<work directory>/<name>.log`, with a number where that exists already.
     pub(crate) fn create_log(&self, name: &str) -> Result<(PathBuf, File)> {
         let _live = self.live()?;
         let candidates =
@@ -100,7 +101,8 @@ impl Resources {
         self.state().keep_work_dir = true;
     }
 
-    /// Kills and removes everything. A second call finds nothing to do, and waits for a first one under way elsewhere.
+    /// Kills and removes everything. A second call waits for one in progress in another thread, and
+    /// does nothing.
     pub(crate) fn teardown(&self) -> Result<Removed> {
         let mut state = self.state();
         let Some(lock) = state.lock.take() else {
@@ -123,7 +125,7 @@ impl Resources {
     }
 
     fn create_directories(&self) -> Result<()> {
-        // The temporary directory is everybody's: mode 0700, and an error when the name is taken.
+        // All users share the temporary directory: mode 0700, and an error when the name is taken.
         let made = DirBuilder::new().mode(0o700).create(&self.work_dir);
         made.with_context(|| format!("create {}", self.work_dir.display()))?;
         cgroup::create(&self.cgroup.join("tools"))

@@ -1,4 +1,5 @@
-//! Processes with a clock of their own: monotonic time is off by what was said, wall time is the machine's.
+//! Processes with shifted clocks: monotonic time is off by the given shift, wall time is the
+//! machine's.
 
 #![allow(clippy::unwrap_used, reason = "test helpers fail as tests do")]
 
@@ -11,7 +12,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 
 const READER: &str = env!("CARGO_BIN_EXE_clock-reader");
 
-/// CLOCK_MONOTONIC and CLOCK_REALTIME, here.
+/// CLOCK_MONOTONIC and CLOCK_REALTIME of this process, nanoseconds.
 fn now() -> [i128; 2] {
     let read = |clock| Duration::from(clock_gettime(clock).unwrap()).as_nanos();
     [ClockId::CLOCK_MONOTONIC, ClockId::CLOCK_REALTIME].map(|clock| read(clock).cast_signed())
@@ -31,7 +32,8 @@ fn monotonic_time_is_shifted_and_wall_time_is_not() {
     };
     let node = lab.node("node").unwrap();
     let pod = node.pod("default", "pod").unwrap();
-    // Minutes, so that no machine is too slow to tell them apart; and what the tests of spans use.
+    // Shifts of minutes, which a slow machine cannot blur, and the shifts that the tests of spans
+    // use.
     let shifts = [
         (None, 0),
         (Some(ClockShift::Ahead(Duration::from_mins(2))), 120_000),

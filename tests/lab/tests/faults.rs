@@ -1,4 +1,4 @@
-//! Each fault does to connections what it says, in each proxy mode, and is undone.
+//! Each fault has its effect on connections, in each proxy mode, and is undone.
 
 #![allow(clippy::unwrap_used, reason = "test helpers fail as tests do")]
 
@@ -56,7 +56,7 @@ impl Fixture {
         Victims::of(&self.client, PORT)
     }
 
-    /// Whether the client is connected within this time, and why it is not.
+    /// Connects the client to the service within this time.
     fn connect(&self, time: Duration) -> Result<TcpStream, ErrorKind> {
         let address = self.service.address();
         let connected = self
@@ -139,7 +139,7 @@ fn conntrack_refuses_while_its_table_is_full() {
     assert!(fixture.connect(SHORT).is_ok());
 }
 
-/// What conntrack has dropped in the node's namespace, as the kernel counts.
+/// The kernel's count of packets that conntrack has dropped in the node's namespace.
 fn drops(node: &Node) -> u64 {
     let text = node
         .within(|| std::fs::read_to_string("/proc/thread-self/net/stat/nf_conntrack"))

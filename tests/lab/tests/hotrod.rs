@@ -1,4 +1,5 @@
-//! The deployment of HotROD, with a stand-in that has the application's command line and says who it is.
+//! The deployment of HotROD, with a stand-in that has the application's command line and logs its
+//! environment.
 
 #![allow(clippy::unwrap_used, reason = "test helpers fail as tests do")]
 
@@ -80,7 +81,8 @@ fn hotrod_is_deployed_called_and_stopped() {
         }
     }
 
-    // The stand-in's client only gets its answer when the frontend reached every role through its ClusterIP.
+    // The stand-in's frontend answers 200 only when it could connect to every role through its
+    // ClusterIP.
     let dispatches = hotrod.dispatch(6, 2).unwrap();
     assert_eq!(dispatches.len(), 6);
     assert!(

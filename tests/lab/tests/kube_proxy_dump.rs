@@ -1,7 +1,7 @@
-//! The generated rules of iptables mode beside those of a real kube-proxy for the same services, in testdata. Needs no
-//! privilege.
+//! Compares the generated rules of iptables mode with those of a real kube-proxy for the same
+//! services, in testdata. Needs no privilege.
 //!
-//! The nfacct matches are taken off the dump's rules, see `hopspan_lab::kube_proxy`.
+//! The nfacct matches are removed from the dump's rules first, see `hopspan_lab::kube_proxy`.
 
 #![allow(clippy::unwrap_used, reason = "test helpers fail as tests do")]
 
@@ -23,7 +23,8 @@ fn generated(services: &[Service]) -> Rules {
     rules(&iptables(services, Family::V4, &networks()).unwrap())
 }
 
-/// The rule as kube-proxy writes it where there is no nfacct(8); `None` for one that is only there to count.
+/// The rule as kube-proxy writes it on a machine without nfacct(8). `None` for a rule that only
+/// counts.
 fn without_nfacct(rule: &str) -> Option<String> {
     let counts_only = rule.contains("localhost_nps_accepted_pkts");
     (!counts_only).then(|| {
@@ -46,7 +47,8 @@ fn every_rule_equals_kube_proxys() {
             .collect();
         let mut found = ours.get(key).cloned().unwrap_or_default();
         if key.1 == "KUBE-SERVICES" || key.1 == "KUBE-NODEPORTS" {
-            // kube-proxy's order of services is that of a Go map; only the jump to the node ports has its place.
+            // kube-proxy's order of services is that of a Go map; only the jump to the node ports
+            // has a fixed place.
             let is_last = |rules: &[String]| {
                 let jump = |rule: &String| rule.ends_with("-j KUBE-NODEPORTS");
                 rules
@@ -140,7 +142,7 @@ fn policy_local_without_local_endpoints_drops() {
         "KUBE-EXTERNAL-SERVICES",
         "-p tcp -m comment --comment \"default/far has no local endpoints\" -m addrtype --dst-type LOCAL -m tcp --dport 30082",
     );
-    // Pods and the node still get to it by the node port.
+    // Pods and the node still reach it by the node port.
     assert_eq!(chain("nat", &external_chain(&far)).unwrap().len(), 3);
     assert!(chain("nat", &service_chain(&far)).is_some());
     assert!(chain("nat", &local_chain(&far)).is_none());
@@ -178,7 +180,7 @@ fn services_of_a_crowd_have_different_addresses() {
     assert_eq!(addresses.len(), 5_000);
     for service in services {
         let chain = ("nat".to_owned(), service_chain(&service));
-        // Masquerade, and a jump to each endpoint.
+        // A rule that masquerades, and a jump to each endpoint.
         assert_eq!(rules[&chain].len(), 1 + CROWD_ENDPOINTS, "{chain:?}");
     }
     assert!(crowd(32_768).is_ok() && crowd(32_769).is_err());

@@ -1,5 +1,5 @@
-//! The generated tables of nftables mode beside those of a real kube-proxy for the same services, in testdata. Needs no
-//! privilege.
+//! Compares the generated tables of nftables mode with those of a real kube-proxy for the same
+//! services, in testdata. Needs no privilege.
 
 #![allow(clippy::unwrap_used, reason = "test helpers fail as tests do")]
 
@@ -28,7 +28,7 @@ fn every_object_equals_kube_proxys() {
     }
 }
 
-/// The dump's kube-proxy was told no networks of IPv6, so its table lacks the two rules that need them.
+/// The dump's kube-proxy had no IPv6 networks, so its table lacks the two rules that need them.
 #[test]
 fn ipv6_differs_in_keywords_only() {
     let networks = Networks {

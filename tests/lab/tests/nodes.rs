@@ -1,5 +1,5 @@
-//! Several nodes: pods reach those of other nodes, directly and through services, under the address that Kubernetes says, in
-//! both families, with and without an overlay.
+//! Several nodes: pods reach pods of other nodes, directly and through services, in both families,
+//! with and without an overlay. The server sees the client's address that Kubernetes defines.
 
 #![allow(clippy::unwrap_used, reason = "test helpers fail as tests do")]
 
@@ -84,8 +84,8 @@ fn check(test: &str, options: NodeOptions) {
     }
 }
 
-/// The address of the device by which packets leave for another node's pods: eth0's, or of the overlay's, which has the first
-/// of the node's pod network.
+/// The address of the device by which packets leave for another node's pods: eth0's, or that of the
+/// overlay's device, which is the first of the node's pod network.
 fn masquerade_address(node: &Node, pod: &Pod, family: Family) -> String {
     match (node.options().overlay, family) {
         (Overlay::None, _) => node.ip_in(family).to_string(),

@@ -1,4 +1,4 @@
-//! Commands and processes in a lab: where they run, what becomes of their output, how they end.
+//! Commands and processes in a lab: where they run, where their output goes, how they end.
 
 #![allow(clippy::unwrap_used, reason = "test helpers fail as tests do")]
 
@@ -193,7 +193,7 @@ fn names_are_checked() {
     assert!(node.pod("default", "web").is_err());
     assert!(node.pod("default", "a/b").is_err());
     node.pod("other", "web").unwrap();
-    // A second node has addresses of its own, and the wire between them carries.
+    // A second node has its own addresses, and the wire connects both.
     let second = lab.node("second").unwrap();
     assert_eq!(
         (second.ip().to_string(), second.gateway_ip().to_string()),

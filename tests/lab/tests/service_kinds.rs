@@ -1,5 +1,5 @@
-//! Every kind of service, in both wirings of pods, all proxy modes and both address families: who is reached, and as whom
-//! the client is seen. One lab per wiring and mode.
+//! Every kind of service, in both wirings of pods, all proxy modes and both address families: which
+//! pod answers, and which client address it sees. One lab per wiring and mode.
 
 #![allow(clippy::unwrap_used, reason = "test helpers fail as tests do")]
 
@@ -62,7 +62,7 @@ impl Fixture<'_> {
                 load_balancer_ips: vec![self.external_ip(2)],
                 ..of("cluster", 13, &[b])
             },
-            // The far pod is of the cluster, and not of this node.
+            // The far pod is on another node of the cluster.
             Service {
                 external_traffic_policy: TrafficPolicy::Local,
                 node_port: Some(LOCAL_NODE_PORT),
@@ -234,7 +234,8 @@ impl Fixture<'_> {
     }
 }
 
-/// What the kernel says its rules are is what was written, but for the order of elements and the decimals of probabilities.
+/// Asserts that the kernel lists the rules that were written, except for the order of elements and
+/// the decimals of probabilities.
 fn assert_loaded(node: &Node, family: Family, services: &[Service]) {
     let list = |program: &str, arguments: &[&str]| {
         let listed = node.command(program).args(arguments);

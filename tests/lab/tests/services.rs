@@ -1,4 +1,4 @@
-//! Services on a lab's node: who is reached through a ClusterIP, and as whom.
+//! Services on a lab's node: which pod a ClusterIP leads to, and which client address the pod sees.
 
 #![allow(clippy::unwrap_used, reason = "test helpers fail as tests do")]
 
@@ -34,7 +34,7 @@ fn a_cluster_ip_leads_to_both_pods() {
         );
         *hits.entry(pod).or_insert(0) += 1;
     }
-    // One in 2^39 for a fair choice to miss one of them.
+    // With a fair choice, the probability that one of the pods gets no connection is 2^-39.
     assert_eq!(hits.keys().collect::<Vec<_>>(), ["a", "b"], "{hits:?}");
 }
 
@@ -162,7 +162,7 @@ fn two_labs_at_the_same_time_are_separate() {
     if skip("two_labs_at_the_same_time_are_separate") {
         return;
     }
-    // The same names and addresses twice, made at the same time.
+    // Both labs have the same names and addresses and are made at the same time.
     let answers = std::thread::scope(|scope| {
         let labs = ["left", "right"].map(|pod_name| {
             scope.spawn(move || {

@@ -1,4 +1,5 @@
-//! However an owner ends, nothing of its lab stays; and the machine's own network is never changed.
+//! However an owner ends, nothing of its lab is left, and the machine's own network is never
+//! changed.
 
 #![allow(clippy::unwrap_used, reason = "test helpers fail as tests do")]
 
@@ -85,8 +86,8 @@ impl Owner {
     }
 }
 
-/// A process that SIGINT ends from its first instruction on, also where whoever runs the tests (a shell, in
-/// the background) has SIGINT ignored.
+/// Gives SIGINT its default action in the command, also where the tests were started with SIGINT
+/// ignored, as by a shell in the background.
 fn interruptible(mut command: Command) -> Command {
     let reset = || {
         // SAFETY: no handler is set.
@@ -124,7 +125,7 @@ fn nothing_is_left_after_drop() {
             Some(9)
         );
     }
-    // Handles that are left say so instead of making something that nobody would remove.
+    // The remaining handles return an error, because nothing would remove what they make.
     let error = format!("{:#}", pod.command("true").spawn().unwrap_err());
     assert!(error.contains("was torn down"), "{error}");
     assert!(pod.within(|| ()).is_err());
@@ -188,11 +189,11 @@ fn a_killed_owner_is_swept_by_the_next_lab() {
     let mut owner = Owner::start();
     assert_eq!(owner.end_with(Signal::SIGKILL).signal(), Some(9));
     drop(Lab::new("a_killed_owner_is_swept_by_the_next_lab").unwrap());
-    // Another test's lab may have come first and still be at it.
+    // The lab of another test may have come first, and may still be removing it.
     wait_until_gone(&owner.id, &owner.work_dir);
 }
 
-/// Signals at moments that fall anywhere between the owner's first instruction and a lab that is up.
+/// Sends signals at moments between the owner's first instruction and a complete lab.
 #[test]
 fn an_owner_interrupted_while_building_leaves_nothing() {
     if skip("an_owner_interrupted_while_building_leaves_nothing") {
@@ -200,7 +201,7 @@ fn an_owner_interrupted_while_building_leaves_nothing() {
     }
     for signal in [Signal::SIGINT, Signal::SIGKILL] {
         for milliseconds in (1..120).step_by(7) {
-            // The owner's work directory is the only thing in here, and names the lab.
+            // The owner's work directory will be the only entry, and its name has the lab's id.
             let temporary = tempfile::tempdir().unwrap();
             let mut owner = interruptible(Command::new(env!("CARGO_BIN_EXE_hopspan-lab")))
                 .arg("up")
@@ -216,11 +217,11 @@ fn an_owner_interrupted_while_building_leaves_nothing() {
                 let name = entry.file_name().into_string().unwrap();
                 Some(name.replace("hopspan-lab-", ""))
             };
-            // An interrupted owner removes the directory, a killed one may have just made it.
+            // An interrupted owner removes the directory; a killed owner may have just made it.
             let early = id();
             let status = owner.wait().unwrap();
             let lab = early.or_else(id);
-            // Before the handlers are installed there is no lab either, and SIGINT does what it does by default.
+            // Before the handlers are installed there is no lab, and SIGINT has its default action.
             let as_expected = status.code() == Some(130) || status.signal() == Some(signal as i32);
             assert!(as_expected, "{signal} after {milliseconds} ms: {status}");
             if signal == Signal::SIGKILL {
@@ -229,7 +230,7 @@ fn an_owner_interrupted_while_building_leaves_nothing() {
             if let Some(id) = lab {
                 let work_dir = temporary.path().join(format!("hopspan-lab-{id}"));
                 if signal == Signal::SIGKILL {
-                    // Another test's sweep may have come first and still be at it.
+                    // The sweep of another test may have come first, and may still be removing it.
                     wait_until_gone(&id, &work_dir);
                 }
                 assert_eq!(
@@ -319,7 +320,8 @@ fn the_machine_is_unchanged() {
     assert_eq!(forwarding.trim(), "1");
 
     lab.teardown().unwrap();
-    // Devices of a namespace that is gone are freed a moment later, but never here.
+    // The kernel frees the devices of a removed namespace a moment later, and never moves them to
+    // this one.
     std::thread::sleep(Duration::from_millis(100));
     machine::assert_unchanged(&before, "after the lab");
 }

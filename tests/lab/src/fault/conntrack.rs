@@ -1,9 +1,10 @@
-//! A conntrack table that is full: the kernel's own refusal, without a rule.
+//! A full conntrack table: the kernel drops packets without a rule.
 //!
-//! In: a node. Out: as many entries in the table of its namespace as the machine allows each, so that the
-//! kernel drops what would need another. The limit (nf_conntrack_max) is the machine's and is left alone;
-//! the count is the namespace's own. Entries are made through ctnetlink, of addresses that nobody has
-//! (RFC 5737), ASSURED, so that the kernel throws none of them out for a new one (kernel: early_drop).
+//! In: a node. Out: as many entries in the table of its namespace as the machine allows each
+//! namespace, so that the kernel drops packets that need another entry. The limit
+//! (nf_conntrack_max) is the machine's and stays as it is; the count is the namespace's own.
+//! Entries are made through ctnetlink, with documentation addresses (RFC 5737). They are ASSURED,
+//! so that the kernel does not evict them for new ones (kernel: early_drop).
 
 use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -15,13 +16,13 @@ use nix::sys::socket::{
 
 use crate::node::Node;
 
-/// An entry takes some 320 bytes of the kernel's memory: at most 340 MB.
+/// An entry takes some 320 bytes of the kernel's memory: 340 MB at most.
 const MAX_ENTRIES: u32 = 1 << 20;
-/// Messages of one write.
+/// Messages in one write.
 const BATCH: usize = 256;
-/// Marks the entries, so that they and no others are removed.
+/// The connmark of the entries, by which they and no others are removed.
 const MARK: u32 = 0x686f_7073;
-/// Seconds until they would go by themselves.
+/// Seconds until the entries expire by themselves.
 const TIMEOUT_S: u32 = 600;
 
 // kernel: include/uapi/linux/netfilter/nfnetlink_conntrack.h and nf_conntrack_common.h.
@@ -50,7 +51,7 @@ const NLM_F_CREATE: u16 = 0x400;
 const NESTED: u16 = 0x8000;
 const AF_INET: u8 = 2;
 
-/// The table is full for as long as this lives; then its entries are removed.
+/// Keeps the table full until it is dropped, which removes its entries.
 #[must_use]
 #[derive(Debug)]
 pub struct FullConntrack {
@@ -69,7 +70,7 @@ impl FullConntrack {
         })
     }
 
-    /// How many entries the table has.
+    /// How many entries the table had when it was full.
     pub fn entries(&self) -> u32 {
         self.entries
     }
@@ -116,7 +117,7 @@ fn remove_entries() -> Result<()> {
         &socket,
         &message(CT_DELETE, NLM_F_REQUEST | NLM_F_ACK, &attributes),
     )?;
-    // The answer comes when all are gone.
+    // The kernel answers when it has removed all of them.
     let mut answer = [0; 512];
     recv(socket.as_raw_fd(), &mut answer, MsgFlags::empty())
         .context("wait until the kernel has removed them")?;
@@ -145,7 +146,7 @@ fn sysctl(name: &str) -> Result<u32> {
     number.with_context(|| format!("{path} holds {text:?}"))
 }
 
-/// The attributes of one entry; each index is another connection.
+/// The attributes of one entry: each index makes another connection.
 fn entry(index: u32) -> Vec<u8> {
     const PORTS: u32 = 60_000;
     let source = [192, 0, 2, 1];
@@ -194,7 +195,7 @@ fn message(kind: u16, flags: u16, attributes: &[u8]) -> Vec<u8> {
     let mut bytes = length.to_ne_bytes().to_vec();
     bytes.extend(kind.to_ne_bytes());
     bytes.extend(flags.to_ne_bytes());
-    // No sequence number, from this process.
+    // No sequence number and no port id.
     bytes.extend([0; 8]);
     bytes.extend([AF_INET, 0, 0, 0]);
     bytes.extend(attributes);

@@ -1,5 +1,5 @@
-//! A rule that is none of kube-proxy's, in the tool of the node's proxy mode. In: what it does, to whose
-//! packets. Out: the rule, until it is dropped.
+//! Rules that are not kube-proxy's. In: an action, and the packets it applies to. Out: the rule,
+//! until it is dropped.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::node::Node;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// The port that all connections are given.
+/// The source port that connections share.
 const SHARED_PORT: u16 = 50_000;
 
 /// Matches the first of 65,536 packets that reach the rule.

@@ -1,4 +1,4 @@
-//! Refuses services that kube-proxy would never be given: the API server checks them first.
+//! Refuses services that kube-proxy never sees, because the API server refuses them.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -11,8 +11,8 @@ use super::service::Service;
 use crate::names::check_dns_label;
 
 /// # Errors
-/// When a name is no DNS label, two services of a family share a chain, a service mixes families, or an endpoint is given
-/// twice.
+/// When a name is no DNS label, two services of a family share a chain, a service mixes families,
+/// or an endpoint is given twice.
 pub(super) fn services(services: &[Service]) -> Result<()> {
     let mut chains = HashSet::new();
     for service in services {

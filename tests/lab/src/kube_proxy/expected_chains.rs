@@ -1,4 +1,4 @@
-//! The way of a connection through the rules: what a test expects to be told of it.
+//! The chains that a connection to a service passes, for tests to expect.
 
 use std::net::SocketAddr;
 
@@ -21,24 +21,24 @@ pub enum Entry {
 /// Where the client is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// In a pod, on whichever node.
+    /// In a pod, on any node.
     Pod,
-    /// On the node itself.
+    /// On the node itself, outside of pods.
     Node,
     /// Outside of the cluster.
     Outside,
 }
 
-/// One connection.
+/// One connection to a service.
 #[derive(Debug, Clone, Copy)]
 pub struct ServiceConnection<'a> {
     /// The service.
     pub service: &'a Service,
-    /// By which address.
+    /// Which of the service's addresses the client connects to.
     pub entry: Entry,
-    /// From where.
+    /// Where the client is.
     pub origin: Origin,
-    /// The endpoint it got.
+    /// The endpoint that the connection got.
     pub endpoint: SocketAddr,
 }
 
@@ -84,7 +84,7 @@ impl ServiceConnection<'_> {
         chains
     }
 
-    /// Who is inside of the cluster reaches an external address as if it came in by any node.
+    /// For clients inside of the cluster an external address has policy Cluster.
     fn policy(&self) -> TrafficPolicy {
         match (self.entry, self.origin) {
             (Entry::ClusterIp, _) => self.service.internal_traffic_policy,

@@ -1,7 +1,7 @@
 //! The rules of iptables mode, as text for `iptables-restore` and `ip6tables-restore`.
 //!
-//! The rules and their order are those of a real kube-proxy (kubernetes: pkg/proxy/iptables, syncProxyRules), in
-//! iptables-save's spelling.
+//! The rules and their order are those of a real kube-proxy (kubernetes: pkg/proxy/iptables,
+//! syncProxyRules), in iptables-save's spelling.
 
 mod filter;
 mod match_text;
@@ -21,7 +21,7 @@ pub(super) fn payload(services: &[&Service], family: Family, networks: &Networks
     .concat()
 }
 
-/// kube-proxy notices by this chain's absence that somebody flushed the rules.
+/// When this chain is missing, kube-proxy knows that the rules were flushed.
 const MANGLE: &str = "\
 *mangle
 :KUBE-PROXY-CANARY - [0:0]

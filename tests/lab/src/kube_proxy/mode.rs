@@ -5,20 +5,21 @@ use crate::option_name::print_and_parse_by_name;
 /// How kube-proxy's rules get into the kernel.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ProxyMode {
-    /// iptables mode, with the iptables that the distribution prefers: the nf_tables back end, nearly everywhere.
+    /// iptables mode, with the distribution's default iptables: nearly everywhere the nf_tables
+    /// back end.
     #[default]
     Iptables,
-    /// iptables mode, with the back end of before nf_tables.
+    /// iptables mode, with the back end that is older than nf_tables.
     IptablesLegacy,
     /// nftables mode.
     Nftables,
 }
 
 impl ProxyMode {
-    /// All of them.
+    /// All modes.
     pub const ALL: [Self; 3] = [Self::Iptables, Self::IptablesLegacy, Self::Nftables];
 
-    /// The name, as the command line has it.
+    /// The name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Iptables => "iptables",

@@ -1,7 +1,7 @@
 //! The rules of nftables mode, as text for `nft -f`.
 //!
-//! The table is that of a real kube-proxy (kubernetes: pkg/proxy/nftables, setupNFTables and syncProxyRules), in the spelling
-//! of `nft list ruleset`.
+//! The table is that of a real kube-proxy (kubernetes: pkg/proxy/nftables, setupNFTables and
+//! syncProxyRules), in the spelling of `nft list ruleset`.
 
 mod base;
 mod chain;
@@ -27,7 +27,7 @@ pub(super) fn payload(services: &[&Service], family: Family, networks: &Networks
         .collect();
     let table = format!("{} kube-proxy", family.nft());
     let mut text = String::new();
-    // One transaction: `add` so that there is something to delete.
+    // All is one transaction. `add` makes sure that there is a table to delete.
     push(&mut text, format_args!("add table {table}"));
     push(&mut text, format_args!("delete table {table}"));
     push(&mut text, format_args!("table {table} {{"));

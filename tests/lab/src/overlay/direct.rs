@@ -1,4 +1,4 @@
-//! Routes to another node's pods by its address on the wire.
+//! Routes to another node's pods, by that node's address on the wire.
 
 use super::lines::Lines;
 use crate::addresses::{Addresses, pod_network};

@@ -1,5 +1,5 @@
-//! flannel's VXLAN devices and what they know of another node (flannel: pkg/backend/vxlan). The first address of a node's pod
-//! network is its device's.
+//! flannel's VXLAN devices, and their entries for another node (flannel: pkg/backend/vxlan). A
+//! node's VXLAN device has the first address of the node's pod network.
 
 use super::lines::Lines;
 use crate::addresses::{Addresses, hardware_address, pod_network};
@@ -7,7 +7,7 @@ use crate::kube_proxy::Family;
 use crate::wire;
 
 const VNI: u32 = 1;
-/// Linux' own, from before IANA assigned 4789; flannel leaves it.
+/// Linux' default, older than the 4789 that IANA assigned; flannel keeps it.
 const PORT: u16 = 8472;
 
 /// Bytes of the longest packet that fits the wire in VXLAN (RFC 7348, section 5): it takes 14 bytes
@@ -33,7 +33,7 @@ pub(super) fn setup(node: u8) -> Lines {
         let (device, mtu) = (device(family), mtu(family));
         let (address, local) = (pods(node), Addresses::of_node(node).of(family));
         let mac = hardware_address(address.v4);
-        // A single address: the network behind it is cni0's, or the pods' own routes.
+        // A single address: the rest of the pod network is on cni0, or each pod has a route.
         let address = match family {
             Family::V4 => format!("{}/32 dev {device}", address.v4),
             Family::V6 => format!("{}/128 dev {device} nodad", address.v6),

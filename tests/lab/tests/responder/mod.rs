@@ -1,4 +1,5 @@
-//! A TCP echo of who was asked by whom, without a process: its socket is made in the pod and served from here.
+//! A TCP server in a pod whose answer is the pod's name and the client's address. It has no
+//! process: its socket is made in the pod, and a thread of the test serves it.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -9,7 +10,8 @@ use hopspan_lab::Pod;
 use hopspan_lab::kube_proxy::{Family, Service};
 use nix::sys::socket::{Shutdown, shutdown};
 
-/// More than any answer on one machine takes, less than a TCP SYN is retried twice.
+/// Longer than any answer on one machine takes, shorter than the time until TCP sends a SYN for the
+/// third time.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Answers each connection until it is dropped.
@@ -25,7 +27,7 @@ pub(crate) fn serve(pod: &Pod, port: u16) -> Responder {
     let name = pod.name().to_owned();
     std::thread::spawn(move || {
         while let Ok((mut stream, peer)) = accepting.accept() {
-            // A client that went away is its own business.
+            // A client may have closed its connection.
             let _ = write!(stream, "{name} {}", peer.ip().to_canonical());
         }
     });
@@ -34,7 +36,7 @@ pub(crate) fn serve(pod: &Pod, port: u16) -> Responder {
 
 impl Drop for Responder {
     fn drop(&mut self) {
-        // Wakes accept with an error.
+        // Makes accept return an error.
         shutdown(self.0.as_raw_fd(), Shutdown::Both).unwrap();
     }
 }

@@ -1,5 +1,6 @@
-//! A stand-in for the HotROD application with the same command line: the frontend answers 200 when it could connect to
-//! every address it was given, the others close what they accept. It traces nothing.
+//! A stand-in for the HotROD application with the same command line: the frontend answers 200 when
+//! it could connect to every address of its arguments, the others close the connections they
+//! accept. It traces nothing.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,4 +1,5 @@
-//! The table filter: connections that no endpoint takes, and what kube-proxy forwards.
+//! The table filter: connections without an endpoint, and the packets that kube-proxy accepts for
+//! forwarding.
 
 use super::match_text::{external_addresses, to_address, to_port};
 use crate::kube_proxy::endpoints::{Choice, Endpoints};

@@ -1,8 +1,8 @@
-//! Chain names of the iptables mode, derived as kube-proxy derives them: a prefix and the first 16 characters of
-//! base32(sha256(what it is for)).
+//! Names of chains in iptables mode: a prefix and the first 16 characters of base32(sha256(what the
+//! chain is for)).
 //!
-//! Source: portProtoHash and servicePortEndpointChainName of kube-proxy's iptables mode. The tests derive every such name of
-//! a real dump.
+//! Source: portProtoHash and servicePortEndpointChainName of kube-proxy's iptables mode. The tests
+//! derive every such name of a real dump.
 
 use std::net::SocketAddr;
 
@@ -20,12 +20,13 @@ pub fn local_chain(service: &Service) -> String {
     of_service("KUBE-SVL-", service)
 }
 
-/// The chain of what comes to a node port, an external or a load balancer address.
+/// The chain for packets to a node port, an external or a load balancer address.
 pub fn external_chain(service: &Service) -> String {
     of_service("KUBE-EXT-", service)
 }
 
-/// The chain that translates to one endpoint: `KUBE-SEP-` and the hash of service port name, protocol and endpoint.
+/// The chain that translates to one endpoint: `KUBE-SEP-` and the hash of service port name,
+/// protocol and endpoint.
 pub fn endpoint_chain(service: &Service, endpoint: SocketAddr) -> String {
     let Service { protocol, .. } = service;
     let port_name = service.service_port_name();

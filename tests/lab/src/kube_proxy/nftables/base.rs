@@ -1,11 +1,11 @@
-//! The chains that are there without any service.
+//! The chains that do not depend on services.
 
 use super::chain::push_chain;
 use crate::kube_proxy::family::Family;
 use crate::kube_proxy::network::Networks;
 use crate::kube_proxy::text::push;
 
-/// Chains at a hook: name, type, hook, priority as nft prints it, and rules.
+/// The chains at hooks: name, declaration with priorities as nft prints them, and rules.
 const HOOKS: [(&str, &str, &[&str]); 8] = [
     (
         "filter-prerouting-pre-dnat",

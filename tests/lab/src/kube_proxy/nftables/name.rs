@@ -1,7 +1,9 @@
-//! Names of chains and sets in nftables mode: what it is for, the first 8 characters of base32(sha256(the rest)), the rest.
+//! Names of chains and sets in nftables mode: a prefix, the first 8 characters of base32(sha256(the
+//! service)), the service.
 //!
-//! Source: servicePortChainNameBase, servicePortEndpointChainNameBase and hashAndTruncate of kube-proxy's nftables mode. They
-//! are cut at 240 characters there, which DNS labels do not reach together with an address.
+//! Source: servicePortChainNameBase, servicePortEndpointChainNameBase and hashAndTruncate of
+//! kube-proxy's nftables mode, which truncates them to 240 characters. DNS labels with an address
+//! are shorter.
 
 use std::net::SocketAddr;
 
@@ -28,7 +30,7 @@ pub(crate) fn endpoint_chain(service: &Service, endpoint: SocketAddr) -> String 
     format!("endpoint-{}", of_endpoint(service, endpoint))
 }
 
-/// The set of clients that return to an endpoint.
+/// The set of clients whose connections go to an endpoint again.
 pub(super) fn affinity_set(service: &Service, endpoint: SocketAddr) -> String {
     format!("affinity-{}", of_endpoint(service, endpoint))
 }
@@ -45,7 +47,7 @@ fn of_service(service: &Service) -> String {
     format!("{namespace}/{name}/{protocol}/{port_name}")
 }
 
-/// A chain's name cannot have colons.
+/// The name of a chain cannot contain colons.
 fn of_endpoint(service: &Service, endpoint: SocketAddr) -> String {
     let ip = endpoint.ip().to_string().replace(':', ".");
     hashed(&format!(

@@ -1,4 +1,4 @@
-//! The sets and maps: which addresses are services', and which chain each leads to.
+//! The sets and maps: the addresses of services, and the chain that each leads to.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -90,7 +90,7 @@ fn flat(services: &[Resolved<'_>], of: impl Fn(&Resolved<'_>) -> Vec<String>) ->
     services.iter().flat_map(of).collect()
 }
 
-/// Pods that may be chosen for their own connections: several services may have the same.
+/// Pods whose own connections may lead back to them. Several services may share a pod.
 fn hairpins(services: &[Resolved<'_>]) -> Vec<String> {
     let pods: BTreeSet<String> = services
         .iter()
