@@ -1,4 +1,4 @@
-//! The server: a thread that answers on one port until it is stopped.
+//! The server: a thread that serves one port until it is stopped.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -27,7 +27,7 @@ use crate::{
     watch::Watch,
 };
 
-/// A server that runs. Dropping it stops it, and cuts whoever is connected.
+/// A running server. Dropping it stops it and closes all connections.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -36,10 +36,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Answers on a socket that listens already, perhaps in another network namespace.
+    /// Serves a listening socket, which may be in another network namespace.
     ///
     /// # Errors
-    /// When the socket or a thread cannot be used.
+    /// When the socket cannot be used, or the thread cannot be started.
     pub fn start(listener: TcpListener, store: Arc<Store>) -> Result<Self> {
         let address = listener
             .local_addr()
@@ -64,7 +64,7 @@ impl Server {
                     _ = stopped => {}
                 }
             });
-            // With the runtime go its tasks, and with them the connections.
+            // The runtime is dropped here, with its tasks and their connections.
         };
         let thread = thread::Builder::new()
             .name("apiserver".into())
@@ -77,12 +77,12 @@ impl Server {
         })
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// A kubeconfig for it: no user, no TLS.
+    /// A kubeconfig for it, without credentials and TLS.
     pub fn kubeconfig(&self) -> String {
         let address = self.address;
         format!(
@@ -98,12 +98,12 @@ impl Server {
         )
     }
 
-    /// Stops, and waits until the port is free.
+    /// Stops the server, and returns when the port is free.
     pub fn stop(mut self) {
         self.end();
     }
 
-    /// Waits until it ends by itself, which is until the process does.
+    /// Waits until the server ends by itself: normally for ever.
     pub fn wait(mut self) {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -137,7 +137,7 @@ fn router(store: Arc<Store>) -> Router {
         .with_state(store)
 }
 
-/// Answers nothing else while it is told to refuse.
+/// Refuses every request while the faults demand it.
 async fn refuse(State(store): State<Arc<Store>>, request: Request, next: Next) -> Response {
     match store.faults().refuse {
         Some(code) => Status {

@@ -1,4 +1,4 @@
-//! The protocol itself, asked by hand.
+//! The protocol, with hand-written requests.
 
 #![allow(clippy::unwrap_used, reason = "test helpers fail as tests do")]
 
@@ -18,10 +18,10 @@ struct Fixture {
     server: Server,
 }
 
-/// Built in one go with the agent, reqwest has the agent's TLS, and wants to know whose cryptography to
-/// use though none is asked of it.
+/// In a workspace build reqwest has the agent's TLS feature, and then panics without a default
+/// crypto provider, though these tests use no TLS.
 fn client() -> Client {
-    // Fails when it is set already, which is as good.
+    // An error means that another test has installed it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::new()
 }

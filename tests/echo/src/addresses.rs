@@ -1,5 +1,5 @@
-//! The two ends of a connection as its server sees them: after every translation on the way, so that what a tracer says of
-//! translations can be checked against it.
+//! The two addresses of a connection as its server sees them, after every translation on the way:
+//! the truth against which a tracer's translations are checked.
 
 use std::net::SocketAddr;
 
@@ -9,12 +9,12 @@ use hyper::{HeaderMap, header::HeaderValue};
 const SERVER: &str = "x-server";
 const CLIENT: &str = "x-client";
 
-/// Addresses of one connection.
+/// The addresses of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Addresses {
     /// The server's socket.
     pub(crate) server: SocketAddr,
-    /// Of the client, or of who stands for it.
+    /// The client, or the node that masquerades it.
     pub(crate) client: SocketAddr,
 }
 
@@ -22,7 +22,7 @@ impl Addresses {
     /// Adds them to a response.
     pub(crate) fn write(self, headers: &mut HeaderMap) {
         for (name, address) in [(SERVER, self.server), (CLIENT, self.client)] {
-            // An address has no character that a header may not have.
+            // Every character of an address is allowed in a header.
             if let Ok(value) = HeaderValue::from_str(&plain(address).to_string()) {
                 headers.insert(name, value);
             }
@@ -43,7 +43,7 @@ impl Addresses {
     }
 }
 
-/// An IPv4 address that came to a socket of IPv6 is an IPv4 address.
+/// A mapped address, which an IPv6 socket has for an IPv4 client, as the IPv4 address.
 fn plain(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }

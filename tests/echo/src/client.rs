@@ -47,7 +47,7 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Connects, and sends nothing.
+    /// Opens a connection and sends nothing.
     pub(crate) async fn connect(&self) -> anyhow::Result<TcpStream> {
         let stream = TcpStream::connect(self.address)
             .await
@@ -74,16 +74,16 @@ impl std::str::FromStr for Target {
     }
 }
 
-/// The way to send requests on an open connection.
+/// Sends requests on an open connection.
 pub(crate) enum Client {
     /// One at a time.
     H1(http1::SendRequest<Empty<Bytes>>),
-    /// Clones share the connection.
+    /// Clones send on the same connection.
     H2(http2::SendRequest<Empty<Bytes>>),
 }
 
 impl Client {
-    /// Begins the protocol on a connection.
+    /// Starts the protocol on a connection.
     pub(crate) async fn on(stream: TcpStream, protocol: Protocol) -> anyhow::Result<Self> {
         let io = TokioIo::new(stream);
         match protocol {
@@ -102,7 +102,7 @@ impl Client {
         }
     }
 
-    /// Another for the same connection, where requests can share it.
+    /// Another client on the same connection, where the protocol allows requests at the same time.
     pub(crate) fn share(&self) -> Option<Self> {
         match self {
             Self::H1(_) => None,

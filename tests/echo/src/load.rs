@@ -1,7 +1,7 @@
 //! The load: numbered requests over a number of connections and streams.
 //!
-//! Each connection has a row of numbers of its own: the request before and the one after on a
-//! connection have other statuses, so a pairing that slips by one is seen.
+//! Each connection has its own range of successive numbers. Successive requests have different
+//! statuses, so a pairing that is off by one is visible.
 
 use std::{
     cell::{Cell, RefCell},
@@ -32,7 +32,7 @@ pub(crate) struct Args {
     /// Requests at a time on each connection; HTTP/2 only
     #[arg(long, default_value_t = 1)]
     streams: u32,
-    /// Requests in all
+    /// Requests in total
     #[arg(long)]
     requests: u64,
     /// Requests a second in total [default: as fast as answers come]
@@ -44,7 +44,7 @@ pub(crate) struct Args {
     record: Option<PathBuf>,
 }
 
-/// What everybody who sends shares.
+/// What all senders share.
 struct Load {
     target: Target,
     schedule: Schedule,
@@ -104,7 +104,7 @@ async fn send_all(args: &Args, load: &Rc<Load>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Sends the requests of a row, until somebody has sent the last.
+/// Sends requests of a connection's range until all of them are sent.
 async fn send(
     load: Rc<Load>,
     mut client: Client,

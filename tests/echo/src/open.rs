@@ -14,7 +14,7 @@ use crate::{
     schedule::Schedule,
 };
 
-/// Connections that are being opened at a time: fewer than a server lets wait.
+/// Connections that are opened at a time: fewer than the server's backlog.
 const AT_A_TIME: usize = 32;
 
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,7 @@ pub(crate) struct Args {
     /// Connections in total
     #[arg(long)]
     connections: u64,
-    /// Send a request on every N-th connection, and nothing on the others
+    /// Send one request on every N-th connection, and nothing on the others
     #[arg(long, value_name = "N")]
     request_every: u64,
     /// Connections opened a second
@@ -32,13 +32,13 @@ pub(crate) struct Args {
     rate: Option<u32>,
 }
 
-/// A connection that is held.
+/// An open connection.
 enum Held {
     Idle { _stream: TcpStream },
     Used { _client: Client },
 }
 
-/// What everybody who opens shares.
+/// What all openers share.
 struct Opening {
     args: Args,
     schedule: Schedule,
@@ -77,7 +77,7 @@ async fn open_all(opening: &Rc<Opening>) -> anyhow::Result<Vec<Held>> {
     Ok(held)
 }
 
-/// Opens one connection after the other, until somebody has opened the last.
+/// Opens connections one after the other until all are open.
 async fn open(opening: Rc<Opening>) -> anyhow::Result<Vec<Held>> {
     let args = &opening.args;
     let every = args.request_every.max(1);

@@ -1,4 +1,4 @@
-//! When the next request is due.
+//! When the next request or connection is due.
 
 use std::{
     cell::Cell,
@@ -8,7 +8,7 @@ use std::{
 /// A constant rate, shared by all tasks of one thread.
 pub(crate) struct Schedule {
     begin: Instant,
-    /// None: as fast as answers come.
+    /// `None`: everything is due at once.
     interval: Option<Duration>,
     taken: Cell<u32>,
 }
@@ -23,7 +23,7 @@ impl Schedule {
         }
     }
 
-    /// Takes the next place in the row and waits until its time comes.
+    /// Takes the next slot and waits until it is due.
     pub(crate) async fn next(&self) {
         let Some(interval) = self.interval else {
             return;

@@ -1,5 +1,5 @@
-//! The server: status, `x-id` and body of a response are made of its request, and two headers say between which addresses
-//! the connection is from where the server stands.
+//! The server: it derives status, `x-id` and body of a response from the request, and puts both
+//! addresses of the connection, as the server sees them, into headers.
 
 use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
@@ -23,9 +23,9 @@ use crate::{
     request_number::{self, HEADER},
 };
 
-/// Connections that wait to be accepted; the kernel takes less where net.core.somaxconn is less.
+/// Connections that may wait for accept(2); fewer where net.core.somaxconn is lower.
 const BACKLOG: u32 = 4096;
-/// How long to wait when a connection cannot be accepted, for want of descriptors most likely.
+/// The wait after accept(2) has failed, most likely for lack of descriptors.
 const ACCEPT_WAIT: Duration = Duration::from_millis(10);
 
 #[derive(Debug, clap::Args)]
@@ -39,7 +39,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
     let socket = match args.listen {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
-        // With `[::]`, IPv4 comes here too, with mapped addresses.
+        // With `[::]` it accepts IPv4 too, with mapped addresses.
         SocketAddr::V6(_) => TcpSocket::new_v6(),
     };
     let socket = socket.context("make a socket")?;
@@ -69,7 +69,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 async fn serve(stream: TcpStream) {
-    // Without it a small answer waits for the acknowledgement of the one before.
+    // Otherwise a small response waits for the acknowledgement of the response before.
     let _ = stream.set_nodelay(true);
     let addresses = match (stream.local_addr(), stream.peer_addr()) {
         (Ok(server), Ok(client)) => Addresses { server, client },

@@ -1,4 +1,4 @@
-//! The frontend. In: `GET /dispatch?customer=ID`. Out: the driver who is there first, found by one
+//! The frontend. In: `GET /dispatch?customer=ID`. Out: the driver who arrives first, found by one
 //! customer call, one driver call and one route call for each driver.
 
 mod best_route;
@@ -19,7 +19,7 @@ use crate::pool::Pool;
 use crate::server::{Endpoint, Query, Reply};
 use crate::upstream::Upstream;
 
-/// The service and its connections to the others.
+/// The service, with its connections to the others.
 #[derive(Debug)]
 pub(crate) struct Frontend {
     customers: Arc<Pool>,
@@ -27,7 +27,7 @@ pub(crate) struct Frontend {
     routes: Arc<Pool>,
 }
 
-/// The answer to a dispatch.
+/// The response to a dispatch.
 #[derive(Debug, Serialize)]
 struct Dispatched {
     #[serde(rename = "Driver")]
@@ -38,7 +38,7 @@ struct Dispatched {
 }
 
 impl Frontend {
-    /// Connects to nothing yet. Must be called inside the runtime that will serve.
+    /// Opens no connection yet. Must be called inside the runtime that will serve.
     ///
     /// # Errors
     /// When `driver` cannot be a gRPC endpoint.

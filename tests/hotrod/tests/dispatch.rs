@@ -1,4 +1,4 @@
-//! The five processes on loopback, and the trace of a dispatch as a collector receives it.
+//! The five processes on loopback, and the traces of dispatches as a collector receives them.
 
 #![allow(clippy::unwrap_used, reason = "test helpers fail as tests do")]
 
@@ -55,7 +55,7 @@ async fn a_dispatch_is_one_trace_and_the_next_uses_the_same_connections() {
         .len();
     assert!((1..=3).contains(&opened), "{opened}");
     let all = Trace(spans);
-    // Two dispatches at a time need no more than two sets of connections, and gRPC shares one.
+    // Two dispatches at a time need at most two sets of connections; gRPC shares one connection.
     assert!(
         all.local_ports("frontend", SpanKind::Client, "GET /route")
             .len()
@@ -71,7 +71,7 @@ async fn a_dispatch_is_one_trace_and_the_next_uses_the_same_connections() {
             .len(),
         1
     );
-    // Two client processes: one connection, then one for each worker that found work.
+    // Two client processes: one connection, then one for each worker that sent a dispatch.
     assert!(
         all.local_ports("client", SpanKind::Client, "GET /dispatch")
             .len()
@@ -198,7 +198,7 @@ async fn the_client_can_send_no_context_a_given_one_or_a_malformed_one() {
     app.stop();
 
     let spans = collector.spans();
-    // Nothing for the unsampled one; without a usable context the frontend starts a trace itself.
+    // No span for the unsampled context; without a valid context the frontend starts a trace.
     assert_eq!(spans.len(), 3 * 25);
     assert!(spans.iter().all(|span| span.service() != "client"));
     let roots = spans.iter().filter(|span| span.parent_id.is_empty());

@@ -1,4 +1,4 @@
-//! What all dispatches took together. In: the latency and status of each. Out: percentiles.
+//! The latencies of all dispatches. In: the latency and status of each. Out: percentiles.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-/// Latencies are kept with three significant digits, microseconds.
+/// Significant digits of the latencies, which are in microseconds.
 const DIGITS: u8 = 3;
-/// Longer ones count as this long: a dispatch is given up before.
+/// Longer latencies count as this one: a dispatch is given up earlier.
 const LONGEST_US: u64 = 120_000_000;
 
 /// Latencies so far.
@@ -21,11 +21,11 @@ struct State {
     failed: u64,
 }
 
-/// One line for all dispatches. Latencies of failed ones are among the others.
+/// One line for all dispatches. The latencies include those of failed ones.
 #[derive(Debug, PartialEq, Serialize)]
 pub(super) struct Line {
     dispatches: u64,
-    /// Those with no answer, or with another status than 200.
+    /// Dispatches without a response, or with another status than 200.
     failed: u64,
     p50_ms: f64,
     p99_ms: f64,

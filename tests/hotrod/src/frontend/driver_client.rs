@@ -1,5 +1,5 @@
-//! The gRPC client of the driver service, with client spans. In: where the customer waits. Out: the
-//! nearest drivers. One HTTP/2 connection for the process, opened by the first call.
+//! The gRPC client of the driver service, with client spans. In: the customer's location. Out: the
+//! nearest drivers. The process has one HTTP/2 connection, opened by the first call.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,13 +38,13 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) struct DriverClient {
     upstream: Upstream,
     channel: Channel,
-    /// Of the connection opened last, which is the only one: the channel opens another only after
-    /// it lost this.
+    /// The addresses of the current connection: the channel opens another only after it has lost
+    /// this one.
     addresses: Arc<Mutex<Option<SocketAddresses>>>,
 }
 
 impl DriverClient {
-    /// Connects to nothing yet. Must be called inside the runtime that will make the calls.
+    /// Opens no connection yet. Must be called inside the runtime that will make the calls.
     ///
     /// # Errors
     /// When `upstream` cannot be a gRPC endpoint.
