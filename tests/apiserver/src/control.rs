@@ -1,7 +1,8 @@
-//! What a test tells a server that runs as another process: objects, faults, and what came.
+//! The HTTP interface by which a test controls a server in another process.
 //!
-//! `POST /control/apply` with an object or a list of them, `/control/delete` with an object's kind
-//! and metadata, `/control/expire`, `/control/cut`; `GET /control/requests`.
+//! In: `POST /control/apply` with an object or a list of them, `/control/delete` with an object's
+//! kind and metadata, `/control/expire`, `/control/cut`. Out: `GET /control/requests`, the requests
+//! so far.
 
 use std::sync::Arc;
 
@@ -13,7 +14,10 @@ use axum::{
 };
 use serde_json::Value;
 
-use crate::{Requests, Resource, Store};
+use crate::{
+    resource::Resource,
+    store::{Requests, Store},
+};
 
 pub(crate) fn router() -> Router<Arc<Store>> {
     Router::new()

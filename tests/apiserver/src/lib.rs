@@ -1,12 +1,12 @@
-//! A stand-in for the Kubernetes API server, for tests of whoever watches one.
+//! A stand-in for the Kubernetes API server, for tests of its clients.
 //!
-//! In: objects, and the faults that a test wants. Out: HTTP, as the real one speaks it: lists with
-//! `resourceVersion`, `limit` and `continue`; watches as chunked lines of JSON, with field selectors,
-//! bookmarks and time-outs; 410 Gone as an HTTP status and as an ERROR event. Knows pods,
-//! EndpointSlices and Services, and neither validates them nor who asks.
+//! In: objects, and the faults that a test sets. Out: HTTP as from the real server: lists with
+//! `resourceVersion`, `limit` and `continue`; watches as chunked lines of JSON, with field
+//! selectors, bookmarks and time-outs; 410 Gone as an HTTP status and as an ERROR event. Serves
+//! pods, EndpointSlices and Services. It validates no object and authenticates no client.
 //!
-//! Source: <https://kubernetes.io/docs/reference/using-api/api-concepts/>, and for what is not said
-//! there `k8s.io/apiserver/pkg/endpoints/handlers` and `pkg/storage/cacher`.
+//! Source: <https://kubernetes.io/docs/reference/using-api/api-concepts/>, and for the details
+//! `k8s.io/apiserver/pkg/endpoints/handlers` and `pkg/storage/cacher`.
 //!
 //! ```no_run
 //! use hopspan_apiserver::{Server, Store, object};

@@ -1,12 +1,18 @@
 //! Lists, whole or page by page.
 //!
-//! From the watch cache (`resourceVersion=0`) a list comes whole, whatever `limit` says, as the real
-//! server did until 1.33; else page by page, each of the same state, with a `continue` token.
+//! With `resourceVersion=0`, which means from the watch cache, a list is whole and `limit` is
+//! ignored, as in the real server until 1.33. Other lists come page by page, each page of the same
+//! state, with a `continue` token.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{Resource, Store, selector::Selector, status::Status, store::Objects};
+use crate::{
+    resource::Resource,
+    selector::Selector,
+    status::Status,
+    store::{Objects, Store},
+};
 
 /// The parameters of a list or watch.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -23,10 +29,10 @@ pub(crate) struct Parameters {
     pub(crate) allow_watch_bookmarks: Option<bool>,
 }
 
-/// The list as JSON.
+/// Returns a list as JSON.
 ///
 /// # Errors
-/// When a parameter makes no sense, or the pages to go on with are gone.
+/// When a parameter is invalid, or the next pages are gone.
 pub(crate) fn list(
     store: &Store,
     resource: Resource,
@@ -82,7 +88,7 @@ pub(crate) fn list(
     }))
 }
 
-/// Items of a list have neither kind nor version of their own.
+/// Items of a list have neither `kind` nor `apiVersion`.
 fn without_kind(object: &Value) -> Value {
     let mut object = object.clone();
     if let Some(fields) = object.as_object_mut() {

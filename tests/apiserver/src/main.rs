@@ -1,4 +1,5 @@
-//! The stand-in as a process: listens, serves the objects of a file, and takes more by `/control`.
+//! The stand-in as a process: it serves the objects of a file, and a test changes them through
+//! `/control`.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -16,10 +17,10 @@ struct Args {
     /// The address to listen on
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// JSON: the objects to begin with, in a list
+    /// A JSON file with the list of objects to begin with
     #[arg(long, value_name = "FILE")]
     objects: Option<PathBuf>,
-    /// The resourceVersion before the first: a server that was restarted has a later one
+    /// The resourceVersion to begin with: a restarted server has a later one
     #[arg(long, default_value_t = 1)]
     version: u64,
 }
@@ -31,12 +32,12 @@ fn main() -> Result<()> {
         let text =
             std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
         let objects: Vec<Value> = serde_json::from_str(&text)
-            .with_context(|| format!("{} is no list", path.display()))?;
+            .with_context(|| format!("{} is not a JSON list", path.display()))?;
         for object in objects {
             let kind = object["kind"].as_str().and_then(Resource::of_kind);
             ensure!(
                 kind.is_some(),
-                "{} has an object of no known kind",
+                "{} has an object of an unknown kind",
                 path.display()
             );
             store.apply(object);
@@ -45,7 +46,7 @@ fn main() -> Result<()> {
     let listener =
         TcpListener::bind(args.listen).with_context(|| format!("listen on {}", args.listen))?;
     let server = Server::start(listener, store)?;
-    // Whoever started it may read its address here.
+    // The starter of this process may read the address here.
     println!("listening on {}", server.address());
     server.wait();
     Ok(())

@@ -1,24 +1,24 @@
-//! Objects as the controllers and the kubelet leave them, with the fields that count and some that
-//! do not.
+//! Objects as the controllers and the kubelet write them, with the fields that the agent reads and
+//! some that it ignores.
 
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-/// A pod that runs.
+/// A running pod.
 #[derive(Clone, Debug)]
 pub struct Pod<'a> {
-    /// Its namespace.
+    /// `metadata.namespace`.
     pub namespace: &'a str,
-    /// Its name.
+    /// `metadata.name`.
     pub name: &'a str,
-    /// Its uid.
+    /// `metadata.uid`.
     pub uid: &'a str,
-    /// The node.
+    /// `spec.nodeName`.
     pub node: &'a str,
-    /// The node's address.
+    /// `status.hostIP`.
     pub node_ip: IpAddr,
-    /// Its address.
+    /// `status.podIP`.
     pub ip: IpAddr,
     /// `spec.hostNetwork`.
     pub host_network: bool,
@@ -26,7 +26,7 @@ pub struct Pod<'a> {
     pub owner: Option<(&'a str, &'a str)>,
     /// The label `pod-template-hash`.
     pub template_hash: Option<&'a str>,
-    /// Name and id of its container.
+    /// The name and the id of its container.
     pub container: (&'a str, &'a str),
     /// The port that the container declares.
     pub port: u16,
@@ -35,7 +35,7 @@ pub struct Pod<'a> {
 }
 
 impl Pod<'_> {
-    /// As JSON.
+    /// The object as JSON.
     pub fn to_json(&self) -> Value {
         let owners: Vec<Value> = self
             .owner
@@ -97,7 +97,8 @@ impl Pod<'_> {
     }
 }
 
-/// A Service with these TCP ports, each also the target; `cluster_ip` is `None` for a headless one.
+/// A Service with these TCP ports, each with the same target port. The `cluster_ip` of a headless
+/// service is `None`.
 pub fn service(namespace: &str, name: &str, cluster_ip: &str, ports: &[u16]) -> Value {
     let ports: Vec<Value> = ports
         .iter()
@@ -122,16 +123,16 @@ pub fn service(namespace: &str, name: &str, cluster_ip: &str, ports: &[u16]) -> 
     })
 }
 
-/// A pod behind a service, as an EndpointSlice names it.
+/// A pod in an EndpointSlice.
 #[derive(Clone, Debug)]
 pub struct Endpoint<'a> {
-    /// Its address.
+    /// The pod's address.
     pub ip: IpAddr,
     /// The pod's name.
     pub pod: &'a str,
     /// The pod's uid.
     pub uid: &'a str,
-    /// The node.
+    /// The pod's node.
     pub node: &'a str,
 }
 

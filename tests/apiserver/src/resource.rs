@@ -1,8 +1,8 @@
-//! The kinds that are served.
+//! The kinds of objects that are served.
 
 use serde::Serialize;
 
-/// A kind, by the last part of its URL.
+/// A kind, named as the last part of its URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Resource {
@@ -15,10 +15,10 @@ pub enum Resource {
 }
 
 impl Resource {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 3] = [Self::Pods, Self::Services, Self::EndpointSlices];
 
-    /// `kind` of one object.
+    /// The `kind` of one object.
     pub fn kind(self) -> &'static str {
         match self {
             Self::Pods => "Pod",
@@ -27,7 +27,7 @@ impl Resource {
         }
     }
 
-    /// `apiVersion` of one object.
+    /// The `apiVersion` of one object.
     pub fn api_version(self) -> &'static str {
         match self {
             Self::Pods | Self::Services => "v1",
@@ -35,7 +35,7 @@ impl Resource {
         }
     }
 
-    /// The path of all its objects.
+    /// The URL path of the list of all objects.
     pub fn path(self) -> &'static str {
         match self {
             Self::Pods => "/api/v1/pods",
@@ -44,7 +44,7 @@ impl Resource {
         }
     }
 
-    /// The kind of this name.
+    /// The resource with this `kind`.
     pub fn of_kind(kind: &str) -> Option<Self> {
         Self::ALL
             .into_iter()

@@ -2,19 +2,20 @@
 
 use serde_json::Value;
 
-use crate::{Resource, status::Status};
+use crate::{resource::Resource, status::Status};
 
-/// What `k8s.io/kubernetes/pkg/apis/core/v1` (`AddFieldLabelConversionsForPod`) lets a client select
-/// pods by, as far as tests do; of the other kinds only names.
+/// Fields by which pods can be selected, as far as tests do so
+/// (`k8s.io/kubernetes/pkg/apis/core/v1`, `AddFieldLabelConversionsForPod`).
 const POD_FIELDS: [&str; 4] = [
     "spec.nodeName",
     "spec.hostNetwork",
     "status.phase",
     "status.podIP",
 ];
+/// Fields by which every kind can be selected.
 const ANY_FIELDS: [&str; 2] = ["metadata.name", "metadata.namespace"];
 
-/// Conditions that an object must meet, all of them.
+/// Conditions, all of which an object must meet.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Selector {
     terms: Vec<Term>,
@@ -28,10 +29,10 @@ struct Term {
 }
 
 impl Selector {
-    /// Reads the parameter `fieldSelector`.
+    /// Parses the parameter `fieldSelector`.
     ///
     /// # Errors
-    /// When a term is none, or the API cannot select by its field.
+    /// When a term is malformed, or its field cannot be selected by.
     pub(crate) fn parse(resource: Resource, text: &str) -> Result<Self, Status> {
         let terms = text.split(',').filter(|term| !term.is_empty());
         let parse = |term: &str| {
@@ -58,7 +59,7 @@ impl Selector {
         })
     }
 
-    /// Whether an object meets them.
+    /// Whether an object meets the conditions.
     pub(crate) fn matches(&self, object: &Value) -> bool {
         self.terms.iter().all(|term| {
             let found = match object.pointer(&term.pointer) {

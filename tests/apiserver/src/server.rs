@@ -1,4 +1,4 @@
-//! The server: a thread that answers on one port until it is stopped.
+//! The server: a thread that serves one port until it is stopped.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -19,13 +19,15 @@ use axum::{
 use tokio::sync::oneshot;
 
 use crate::{
-    Resource, Store, control,
+    control,
     list::{Parameters, list},
+    resource::Resource,
     status::Status,
+    store::Store,
     watch::Watch,
 };
 
-/// A server that runs. Dropping it stops it, and cuts whoever is connected.
+/// A running server. Dropping it stops it and closes all connections.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -34,12 +36,14 @@ pub struct Server {
 }
 
 impl Server {
-    /// Answers on a socket that listens already, perhaps in another network namespace.
+    /// Serves a listening socket, which may be in another network namespace.
     ///
     /// # Errors
-    /// When the socket or a thread cannot be used.
+    /// When the socket cannot be used, or the thread cannot be started.
     pub fn start(listener: TcpListener, store: Arc<Store>) -> Result<Self> {
-        let address = listener.local_addr().context("ask for the address")?;
+        let address = listener
+            .local_addr()
+            .context("read the listening address")?;
         listener
             .set_nonblocking(true)
             .context("make the socket non-blocking")?;
@@ -60,7 +64,7 @@ impl Server {
                     _ = stopped => {}
                 }
             });
-            // With the runtime go its tasks, and with them the connections.
+            // The runtime is dropped here, with its tasks and their connections.
         };
         let thread = thread::Builder::new()
             .name("apiserver".into())
@@ -73,22 +77,33 @@ impl Server {
         })
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// A kubeconfig for it: no user, no TLS.
+    /// A kubeconfig for it, without credentials and TLS.
     pub fn kubeconfig(&self) -> String {
-        kubeconfig(self.address)
+        let address = self.address;
+        format!(
+            "apiVersion: v1\n\
+             kind: Config\n\
+             clusters:\n\
+             - name: test\n  cluster:\n    server: http://{address}\n\
+             contexts:\n\
+             - name: test\n  context:\n    cluster: test\n    user: test\n\
+             current-context: test\n\
+             users:\n\
+             - name: test\n  user: {{}}\n"
+        )
     }
 
-    /// Stops, and waits until the port is free.
+    /// Stops the server, and returns when the port is free.
     pub fn stop(mut self) {
         self.end();
     }
 
-    /// Waits until it ends by itself, which is until the process does.
+    /// Waits until the server ends by itself: normally for ever.
     pub fn wait(mut self) {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -109,21 +124,6 @@ impl Drop for Server {
     }
 }
 
-/// A kubeconfig for a server at this address.
-fn kubeconfig(address: SocketAddr) -> String {
-    format!(
-        "apiVersion: v1\n\
-         kind: Config\n\
-         clusters:\n\
-         - name: test\n  cluster:\n    server: http://{address}\n\
-         contexts:\n\
-         - name: test\n  context:\n    cluster: test\n    user: test\n\
-         current-context: test\n\
-         users:\n\
-         - name: test\n  user: {{}}\n"
-    )
-}
-
 fn router(store: Arc<Store>) -> Router {
     let mut router = Router::new();
     for resource in Resource::ALL {
@@ -137,7 +137,7 @@ fn router(store: Arc<Store>) -> Router {
         .with_state(store)
 }
 
-/// Answers nothing else while it is told to refuse.
+/// Refuses every request while the faults demand it.
 async fn refuse(State(store): State<Arc<Store>>, request: Request, next: Next) -> Response {
     match store.faults().refuse {
         Some(code) => Status {

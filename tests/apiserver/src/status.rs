@@ -1,4 +1,4 @@
-//! meta/v1 Status: how the API says that something is wrong.
+//! meta/v1 Status: an error of the API.
 
 use axum::{
     Json,
@@ -24,7 +24,7 @@ impl Status {
         }
     }
 
-    /// The version from which a watch wants to go on is not in the history.
+    /// A watch from a version that is no longer in the history.
     pub(crate) fn too_old(version: u64, oldest: u64) -> Self {
         Self {
             code: 410,
@@ -33,7 +33,7 @@ impl Status {
         }
     }
 
-    /// The list that a `continue` token belongs to is not in the history.
+    /// A `continue` token of a list that is no longer in the history.
     pub(crate) fn continue_expired() -> Self {
         Self {
             code: 410,

@@ -1,7 +1,7 @@
-//! The objects and what happened to them, in the order of `resourceVersion`.
+//! The objects, and their changes in the order of `resourceVersion`.
 //!
-//! In: objects as JSON. Out: states and changes. As etcd's, its versions count all objects together,
-//! and its history can be cut off.
+//! In: objects as JSON. Out: states and changes. As in etcd, one version counts the changes of all
+//! objects, and the history can be compacted.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -13,9 +13,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::Resource;
+use crate::resource::Resource;
 
-/// Lists whose pages are being read.
+/// Lists that are kept for their next pages.
 const MAX_LISTS: usize = 16;
 
 /// Namespace and name.
@@ -23,24 +23,25 @@ pub(crate) type Key = (String, String);
 /// All objects of one kind.
 pub(crate) type Objects = BTreeMap<Key, Arc<Value>>;
 
-/// How the API says that a version is not in the history.
+/// How the API reports that a version is no longer in the history.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Gone {
-    /// Status 200, and an ERROR event: the watch cache does so.
+    /// With status 200 and an ERROR event, as the watch cache does.
     #[default]
     Event,
-    /// Status 410.
+    /// With status 410.
     Status,
 }
 
-/// What the server does wrong, or differently.
+/// How the server deviates from its normal behaviour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Faults {
-    /// Answers every request with this status and does no more.
+    /// Answers every request with this status.
     pub refuse: Option<u16>,
-    /// Says so that a version is gone.
+    /// How it reports that a version is gone.
     pub gone: Gone,
-    /// How often it sends bookmarks to watches that allow them. The real one does once a minute.
+    /// How often it sends bookmarks to watches that allow them; the real server does so once a
+    /// minute.
     pub bookmark_every: Duration,
 }
 
@@ -54,14 +55,14 @@ impl Default for Faults {
     }
 }
 
-/// Requests that came, by kind.
+/// Requests received, by kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Requests {
-    /// Lists; each page is one.
+    /// Lists; each page counts.
     pub lists: BTreeMap<Resource, u64>,
     /// Watches.
     pub watches: BTreeMap<Resource, u64>,
-    /// Watches and pages that were told that their version is gone.
+    /// Watches and pages whose version was gone.
     pub gone: u64,
     /// The queries, in order.
     pub queries: Vec<String>,
@@ -73,14 +74,14 @@ pub(crate) struct Change {
     pub(crate) version: u64,
     pub(crate) resource: Resource,
     pub(crate) before: Option<Arc<Value>>,
-    /// `None` where it was deleted.
+    /// `None` when the object was deleted.
     pub(crate) after: Option<Arc<Value>>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     version: u64,
-    /// The history begins after it.
+    /// The history begins after this version.
     oldest: u64,
     objects: BTreeMap<Resource, Objects>,
     history: VecDeque<Change>,
@@ -89,7 +90,7 @@ struct Inner {
     requests: Requests,
 }
 
-/// Objects, shared by servers that come after each other and the test.
+/// The objects, shared by the test and by successive servers.
 #[derive(Debug)]
 pub struct Store {
     inner: Mutex<Inner>,
@@ -103,7 +104,7 @@ impl Store {
         Self::from_version(1)
     }
 
-    /// A store whose versions begin later: that of a server that was restored, and has no history.
+    /// A store with a later first version and no history, as of a restored server.
     pub fn from_version(version: u64) -> Arc<Self> {
         Arc::new(Self {
             inner: Mutex::new(Inner {
@@ -116,10 +117,11 @@ impl Store {
         })
     }
 
-    /// Creates or replaces an object, by its kind, namespace and name; its `resourceVersion`.
+    /// Creates or replaces the object with this kind, namespace and name. Returns its
+    /// `resourceVersion`.
     ///
     /// # Panics
-    /// When it is of no kind that is served, or has no name.
+    /// When its kind is not served, or it has no name.
     pub fn apply(&self, mut object: Value) -> u64 {
         let kind = object["kind"].as_str().unwrap_or_default();
         let resource =
@@ -144,7 +146,7 @@ impl Store {
         version
     }
 
-    /// Deletes an object; whether it was there.
+    /// Deletes an object. Returns false when there was none.
     pub fn delete(&self, resource: Resource, namespace: &str, name: &str) -> bool {
         let mut inner = self.lock();
         let key = (namespace.to_owned(), name.to_owned());
@@ -165,8 +167,8 @@ impl Store {
         true
     }
 
-    /// Cuts the history off: who wants to go on from any version before the last is told that it
-    /// is gone. Who watches and has taken everything does not notice.
+    /// Compacts the history: every version before the last is gone. A watch that has received all
+    /// changes goes on.
     pub fn expire(&self) {
         let mut inner = self.lock();
         inner.oldest = inner.version;
@@ -174,22 +176,22 @@ impl Store {
         inner.lists.clear();
     }
 
-    /// Cuts every connection in the middle of what it was saying.
+    /// Breaks every watch in the middle of its response.
     pub fn cut(&self) {
         self.cuts.send_modify(|cuts| *cuts += 1);
     }
 
-    /// Changes what the server does wrong.
+    /// Sets the faults.
     pub fn set_faults(&self, faults: Faults) {
         self.lock().faults = faults;
     }
 
-    /// What it does wrong.
+    /// The current faults.
     pub fn faults(&self) -> Faults {
         self.lock().faults
     }
 
-    /// Which requests came.
+    /// The requests so far.
     pub fn requests(&self) -> Requests {
         self.lock().requests.clone()
     }
@@ -214,14 +216,14 @@ impl Store {
         self.lock().requests.gone += 1;
     }
 
-    /// The objects of a kind and the version of that state.
+    /// The version, and the objects of a kind.
     pub(crate) fn state(&self, resource: Resource) -> (u64, Objects) {
         let inner = self.lock();
         let objects = inner.objects.get(&resource).cloned().unwrap_or_default();
         (inner.version, objects)
     }
 
-    /// Keeps a state for the pages after the first.
+    /// Keeps the state of a list for its next pages.
     pub(crate) fn keep(&self, version: u64, resource: Resource, objects: Objects) {
         let mut inner = self.lock();
         if inner.lists.len() >= MAX_LISTS {
@@ -232,7 +234,7 @@ impl Store {
             .push_back((version, resource, Arc::new(objects)));
     }
 
-    /// A state that was kept, unless the history was cut off since.
+    /// The kept state of a list. `None` when it was dropped.
     pub(crate) fn kept(&self, version: u64, resource: Resource) -> Option<Arc<Objects>> {
         let inner = self.lock();
         let mut lists = inner.lists.iter();
@@ -240,7 +242,10 @@ impl Store {
         kept.map(|(_, _, objects)| Arc::clone(objects))
     }
 
-    /// The changes after a version, or the oldest version from which they are known.
+    /// The changes after a version.
+    ///
+    /// # Errors
+    /// When the history does not reach back to it: the oldest version of the history.
     pub(crate) fn after(&self, version: u64) -> Result<Vec<Change>, u64> {
         let inner = self.lock();
         if version < inner.oldest {
@@ -268,7 +273,7 @@ impl Store {
         self.version.send_replace(version);
     }
 
-    /// Locks what a panic cannot leave half-changed.
+    /// A panic in another thread cannot leave the state half-changed.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

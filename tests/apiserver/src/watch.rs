@@ -1,7 +1,7 @@
-//! Watches: one line of JSON for each change, for as long as the client listens.
+//! Watches: one line of JSON for each change, until the client closes or the time is over.
 //!
-//! A pod that a field selector no longer selects is DELETED, one that it now selects is ADDED, as the
-//! watch cache does it.
+//! An object that the field selector no longer selects is DELETED, and an object that it newly
+//! selects is ADDED, as in the watch cache.
 
 use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 
@@ -14,21 +14,25 @@ use tokio::{
 };
 
 use crate::{
-    Gone, Resource, Store, list::Parameters, selector::Selector, status::Status, store::Change,
+    list::Parameters,
+    resource::Resource,
+    selector::Selector,
+    status::Status,
+    store::{Change, Gone, Store},
 };
 
-/// The real server takes between 30 and 60 minutes where a client does not say.
+/// The time of a watch whose client gives none; the real server takes between 30 and 60 minutes.
 const TIMEOUT: Duration = Duration::from_secs(1_800);
 
-/// A watch under way.
+/// A watch in progress.
 pub(crate) struct Watch {
     store: Arc<Store>,
     resource: Resource,
     selector: Selector,
-    /// The last version that the client knows.
+    /// The version up to which the client has received changes.
     version: u64,
     lines: VecDeque<Value>,
-    /// The last line was the end.
+    /// No line follows those in `lines`.
     is_over: bool,
     versions: watch::Receiver<u64>,
     cuts: watch::Receiver<u64>,
@@ -40,7 +44,7 @@ impl Watch {
     /// Begins a watch.
     ///
     /// # Errors
-    /// When a parameter makes no sense, or the version is gone and this server says so by status.
+    /// When a parameter is invalid, or the version is gone and the faults demand a status.
     pub(crate) fn begin(
         store: &Arc<Store>,
         resource: Resource,
@@ -68,7 +72,7 @@ impl Watch {
         };
         watch.cuts.mark_unchanged();
         match parameters.resource_version.as_str() {
-            // The state first, as changes.
+            // The current state, as ADDED events, comes first.
             "" | "0" => {
                 let (version, objects) = store.state(resource);
                 watch.version = version;
@@ -95,7 +99,8 @@ impl Watch {
         Ok(watch)
     }
 
-    /// The lines, as the chunks of a body. A cut is an error in it, and so of the connection.
+    /// The lines as chunks of a response body. A cut is an error of the body, which breaks the
+    /// connection.
     pub(crate) fn into_stream(self) -> impl Stream<Item = io::Result<Bytes>> {
         futures_util::stream::unfold(self, |mut watch| async move {
             let line = watch.next_line().await?;
@@ -149,7 +154,7 @@ impl Watch {
                     self.lines.extend(self.line(&change));
                 }
             }
-            // Too slow: what it has not read is no longer there.
+            // The client was too slow: the changes it has not read are gone.
             Err(oldest) => {
                 self.store.note_gone();
                 self.end_with(&Status::too_old(self.version, oldest));
@@ -168,7 +173,7 @@ impl Watch {
             (None, Some(after)) => Some(event("ADDED", after)),
             (Some(_), Some(after)) => Some(event("MODIFIED", after)),
             (Some(before), None) => {
-                // The last state that was selected, with the version of its end.
+                // The last selected state, with the version of the deletion.
                 let mut last = Value::clone(before);
                 last["metadata"]["resourceVersion"] = json!(change.version.to_string());
                 Some(event("DELETED", &last))

@@ -1,9 +1,6 @@
-//! The protocol itself, asked by hand.
+//! The protocol, with hand-written requests.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test ends where it fails, helper functions too"
-)]
+#![allow(clippy::unwrap_used, reason = "test helpers fail as tests do")]
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -16,20 +13,20 @@ use hopspan_apiserver::{Faults, Gone, Resource, Server, Store, object};
 use reqwest::blocking::{Client, Response};
 use serde_json::Value;
 
-struct Api {
+struct Fixture {
     store: Arc<Store>,
     server: Server,
 }
 
-/// Built in one go with the agent, reqwest has the agent's TLS, and wants to know whose cryptography to
-/// use though none is asked of it.
+/// In a workspace build reqwest has the agent's TLS feature, and then panics without a default
+/// crypto provider, though these tests use no TLS.
 fn client() -> Client {
-    // Fails when it is set already, which is as good.
+    // An error means that another test has installed it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::new()
 }
 
-impl Api {
+impl Fixture {
     fn with_services(count: u16) -> Self {
         let store = Store::shared();
         for number in 0..count {
@@ -40,19 +37,19 @@ impl Api {
         Self { store, server }
     }
 
-    fn ask(&self, query: &str) -> Response {
+    fn get(&self, query: &str) -> Response {
         let (address, path) = (self.server.address(), Resource::Services.path());
         let request = client().get(format!("http://{address}{path}?{query}"));
         request.send().unwrap()
     }
 
     fn json(&self, query: &str) -> Value {
-        let text = self.ask(query).text().unwrap();
+        let text = self.get(query).text().unwrap();
         serde_json::from_str(&text).unwrap()
     }
 
     fn watch(&self, query: &str) -> impl Iterator<Item = Value> {
-        let answer = self.ask(&format!("watch=true&timeoutSeconds=20&{query}"));
+        let answer = self.get(&format!("watch=true&timeoutSeconds=20&{query}"));
         assert_eq!(answer.status(), 200);
         let lines = BufReader::new(answer).lines();
         lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap())
@@ -72,39 +69,41 @@ fn names(list: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn a_list_comes_in_pages_of_one_state() {
-    let api = Api::with_services(5);
-    let first = api.json("limit=2");
+fn the_pages_of_a_list_are_of_one_state() {
+    let fixture = Fixture::with_services(5);
+    let first = fixture.json("limit=2");
     assert_eq!(first["kind"], "ServiceList");
     assert_eq!(names(&first), ["service-000", "service-001"]);
     assert_eq!(first["metadata"]["remainingItemCount"], 3);
-    // A change in between is not in this list.
-    api.store.apply(service(9));
+    // A change after the first page is not in this list.
+    fixture.store.apply(service(9));
     let token = first["metadata"]["continue"].as_str().unwrap();
-    let second = api.json(&format!("limit=2&continue={token}"));
+    let second = fixture.json(&format!("limit=2&continue={token}"));
     assert_eq!(names(&second), ["service-002", "service-003"]);
     let token = second["metadata"]["continue"].as_str().unwrap();
-    let third = api.json(&format!("limit=2&continue={token}"));
+    let third = fixture.json(&format!("limit=2&continue={token}"));
     assert_eq!(names(&third), ["service-004"]);
     assert_eq!(third["metadata"]["continue"], Value::Null);
     for page in [&first, &second, &third] {
         assert_eq!(page["metadata"]["resourceVersion"], "6");
     }
-    // The history is cut off: the pages are gone.
-    api.store.expire();
-    let gone = api.ask(&format!("limit=2&continue={token}"));
+    // When the history is compacted, the pages are gone.
+    fixture.store.expire();
+    let gone = fixture.get(&format!("limit=2&continue={token}"));
     assert_eq!(gone.status(), 410);
-    // From the cache it comes whole.
-    assert_eq!(names(&api.json("limit=2&resourceVersion=0")).len(), 6);
+    // From the cache the list is whole.
+    assert_eq!(names(&fixture.json("limit=2&resourceVersion=0")).len(), 6);
 }
 
 #[test]
-fn a_watch_tells_what_came_after_its_version() {
-    let api = Api::with_services(1);
-    let mut events = api.watch("resourceVersion=2");
-    api.store.apply(service(1));
-    api.store.apply(service(1));
-    api.store.delete(Resource::Services, "shop", "service-001");
+fn a_watch_sends_the_changes_after_its_version() {
+    let fixture = Fixture::with_services(1);
+    let mut events = fixture.watch("resourceVersion=2");
+    fixture.store.apply(service(1));
+    fixture.store.apply(service(1));
+    fixture
+        .store
+        .delete(Resource::Services, "shop", "service-001");
     for (kind, version) in [("ADDED", "3"), ("MODIFIED", "4"), ("DELETED", "5")] {
         let event = events.next().unwrap();
         assert_eq!(event["type"], kind);
@@ -112,36 +111,37 @@ fn a_watch_tells_what_came_after_its_version() {
         assert_eq!(metadata["name"], "service-001");
         assert_eq!(metadata["resourceVersion"], version);
     }
-    // From the beginning: the state, as it is.
-    let event = api.watch("resourceVersion=0").next().unwrap();
+    // From version 0: the current state.
+    let event = fixture.watch("resourceVersion=0").next().unwrap();
     assert_eq!(event["type"], "ADDED");
     assert_eq!(event["object"]["metadata"]["name"], "service-000");
 }
 
 #[test]
-fn what_a_selector_no_longer_selects_is_deleted() {
-    let api = Api::with_services(2);
-    let mut events = api.watch("resourceVersion=3&fieldSelector=metadata.name=service-001");
-    api.store.apply(service(0));
-    api.store.apply(service(1));
+fn a_selector_filters_the_events_of_a_watch() {
+    let fixture = Fixture::with_services(2);
+    let mut events = fixture.watch("resourceVersion=3&fieldSelector=metadata.name=service-001");
+    fixture.store.apply(service(0));
+    fixture.store.apply(service(1));
     let event = events.next().unwrap();
     assert_eq!(event["object"]["metadata"]["name"], "service-001");
-    assert_eq!(api.ask("fieldSelector=spec.type=x").status(), 400);
+    assert_eq!(fixture.get("fieldSelector=spec.type=x").status(), 400);
 }
 
 #[test]
 fn bookmarks_carry_the_version_of_all_kinds() {
-    let api = Api::with_services(1);
-    api.store.set_faults(Faults {
+    let fixture = Fixture::with_services(1);
+    fixture.store.set_faults(Faults {
         bookmark_every: Duration::from_millis(10),
         ..Faults::default()
     });
-    let mut events = api.watch("resourceVersion=2&allowWatchBookmarks=true");
+    let mut events = fixture.watch("resourceVersion=2&allowWatchBookmarks=true");
     assert_eq!(
         events.next().unwrap()["object"]["metadata"]["resourceVersion"],
         "2"
     );
-    api.store
+    fixture
+        .store
         .apply(object::endpoint_slice("shop", "web", 80, &[]));
     let mut bookmarks = events.map(|event| {
         assert_eq!(event["type"], "BOOKMARK");
@@ -155,41 +155,41 @@ fn bookmarks_carry_the_version_of_all_kinds() {
 
 #[test]
 fn an_old_version_is_gone_by_event_or_by_status() {
-    let api = Api::with_services(3);
-    api.store.expire();
-    let event = api.watch("resourceVersion=2").next().unwrap();
+    let fixture = Fixture::with_services(3);
+    fixture.store.expire();
+    let event = fixture.watch("resourceVersion=2").next().unwrap();
     assert_eq!(event["type"], "ERROR");
     assert_eq!(event["object"]["code"], 410);
     assert_eq!(event["object"]["reason"], "Expired");
-    api.store.set_faults(Faults {
+    fixture.store.set_faults(Faults {
         gone: Gone::Status,
         ..Faults::default()
     });
-    assert_eq!(api.ask("watch=true&resourceVersion=2").status(), 410);
-    assert_eq!(api.store.requests().gone, 2);
+    assert_eq!(fixture.get("watch=true&resourceVersion=2").status(), 410);
+    assert_eq!(fixture.store.requests().gone, 2);
 }
 
 #[test]
-fn a_cut_ends_the_connection_in_the_middle() {
-    let api = Api::with_services(1);
-    let answer = api.ask("watch=true&resourceVersion=0&timeoutSeconds=20");
+fn a_cut_breaks_the_connection() {
+    let fixture = Fixture::with_services(1);
+    let answer = fixture.get("watch=true&resourceVersion=0&timeoutSeconds=20");
     let mut lines = BufReader::new(answer).lines();
     assert!(lines.next().unwrap().is_ok());
-    api.store.cut();
+    fixture.store.cut();
     assert!(lines.next().unwrap().is_err());
 }
 
 #[test]
 fn a_watch_ends_when_its_time_is_over() {
-    let api = Api::with_services(1);
-    let answer = api.ask("watch=true&resourceVersion=2&timeoutSeconds=1");
+    let fixture = Fixture::with_services(1);
+    let answer = fixture.get("watch=true&resourceVersion=2&timeoutSeconds=1");
     assert_eq!(BufReader::new(answer).lines().count(), 0);
 }
 
 #[test]
-fn a_process_is_told_by_control() {
-    let api = Api::with_services(0);
-    let base = format!("http://{}/control", api.server.address());
+fn the_control_interface_changes_objects() {
+    let fixture = Fixture::with_services(0);
+    let base = format!("http://{}/control", fixture.server.address());
     let client = client();
     let post = |path: &str, body: String| {
         let request = client.post(format!("{base}/{path}")).body(body);
@@ -198,10 +198,10 @@ fn a_process_is_told_by_control() {
     };
     assert_eq!(post("apply", format!("[{}]", service(1))), 200);
     assert_eq!(post("apply", "{}".to_owned()), 422);
-    assert_eq!(names(&api.json("")), ["service-001"]);
+    assert_eq!(names(&fixture.json("")), ["service-001"]);
     assert_eq!(post("delete", service(1).to_string()), 200);
     assert_eq!(post("delete", service(1).to_string()), 404);
-    assert!(names(&api.json("")).is_empty());
+    assert!(names(&fixture.json("")).is_empty());
     let requests = client.get(format!("{base}/requests")).send().unwrap();
     let requests: Value = serde_json::from_str(&requests.text().unwrap()).unwrap();
     assert_eq!(requests["lists"]["services"], 2);

@@ -14,7 +14,10 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
-use crate::{ends::Ends, number};
+use crate::{
+    addresses::Addresses,
+    request_number::{self, HEADER},
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Protocol {
@@ -24,14 +27,27 @@ pub(crate) enum Protocol {
     H2,
 }
 
-/// Where requests go: `http://address:port`.
+/// The arguments that `load` and `open` share.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The server, http://address:port
+    #[arg(long)]
+    pub(crate) url: Target,
+    #[arg(long, value_enum)]
+    pub(crate) protocol: Protocol,
+    /// The number of the first request
+    #[arg(long, default_value_t = 1)]
+    pub(crate) first: u64,
+}
+
+/// A server, written `http://address:port`.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     address: SocketAddr,
 }
 
 impl Target {
-    /// Connects, and sends nothing.
+    /// Opens a connection and sends nothing.
     pub(crate) async fn connect(&self) -> anyhow::Result<TcpStream> {
         let stream = TcpStream::connect(self.address)
             .await
@@ -58,16 +74,16 @@ impl std::str::FromStr for Target {
     }
 }
 
-/// The way to send requests on an open connection.
+/// Sends requests on an open connection.
 pub(crate) enum Client {
     /// One at a time.
     H1(http1::SendRequest<Empty<Bytes>>),
-    /// Clones share the connection.
+    /// Clones send on the same connection.
     H2(http2::SendRequest<Empty<Bytes>>),
 }
 
 impl Client {
-    /// Begins the protocol on a connection.
+    /// Starts the protocol on a connection.
     pub(crate) async fn on(stream: TcpStream, protocol: Protocol) -> anyhow::Result<Self> {
         let io = TokioIo::new(stream);
         match protocol {
@@ -86,7 +102,7 @@ impl Client {
         }
     }
 
-    /// Another for the same connection, where requests can share it.
+    /// Another client on the same connection, where the protocol allows requests at the same time.
     pub(crate) fn share(&self) -> Option<Self> {
         match self {
             Self::H1(_) => None,
@@ -94,18 +110,23 @@ impl Client {
         }
     }
 
-    /// Sends a request, waits for the whole response and checks that it is this request's; the addresses that the server sees.
-    pub(crate) async fn exchange(&mut self, target: &Target, number: u64) -> anyhow::Result<Ends> {
+    /// Sends a request, waits for the whole response, and checks that it is the response to this
+    /// request. Returns the addresses that the server sees.
+    pub(crate) async fn exchange(
+        &mut self,
+        target: &Target,
+        number: u64,
+    ) -> anyhow::Result<Addresses> {
         let response = match self {
             Self::H1(client) => {
-                let request = request(number::path(number), number)
+                let request = request(request_number::path(number), number)
                     .header(HOST, target.address.to_string())
                     .body(Empty::new())?;
                 client.ready().await.context("the connection was closed")?;
                 client.send_request(request).await
             }
             Self::H2(client) => {
-                let url = format!("http://{}{}", target.address, number::path(number));
+                let url = format!("http://{}{}", target.address, request_number::path(number));
                 let request = request(url, number).body(Empty::new())?;
                 client.ready().await.context("the connection was closed")?;
                 client.send_request(request).await
@@ -118,20 +139,20 @@ impl Client {
 
 fn request(url: String, number: u64) -> hyper::http::request::Builder {
     Request::get(url)
-        .header("traceparent", number::traceparent(number))
-        .header(number::HEADER, number)
+        .header("traceparent", request_number::traceparent(number))
+        .header(HEADER, number)
 }
 
-async fn check(response: Response<Incoming>, number: u64) -> anyhow::Result<Ends> {
+async fn check(response: Response<Incoming>, number: u64) -> anyhow::Result<Addresses> {
     let status = response.status();
-    let ends = Ends::read(response.headers());
-    let id = response.headers().get(number::HEADER).cloned();
+    let addresses = Addresses::read(response.headers());
+    let id = response.headers().get(HEADER).cloned();
     let body = response.into_body().collect().await;
     body.with_context(|| format!("read the response to {number}"))?;
-    if status != number::status(number) || id != Some(number.into()) {
+    if status != request_number::status(number) || id != Some(number.into()) {
         bail!("the response to {number} is {status} with id {id:?}");
     }
-    ends
+    addresses
 }
 
 async fn log_failure(connection: impl Future<Output = hyper::Result<()>>) {

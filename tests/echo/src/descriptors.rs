@@ -1,15 +1,15 @@
-//! File descriptors: as many as the kernel gives one process.
+//! The limit on open files of this process.
 
 use anyhow::Context;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// What 65,536 connections need, and some more.
+/// Enough for 65,536 connections.
 const WANTED: u64 = 80_000;
 
-/// Raises RLIMIT_NOFILE, above the hard limit where the process may (CAP_SYS_RESOURCE).
+/// Raises RLIMIT_NOFILE; above the hard limit only with CAP_SYS_RESOURCE.
 ///
 /// # Errors
-/// When the kernel does not tell the limits, or refuses to raise the soft one to the hard one.
+/// When the limits cannot be read, or the soft one cannot be raised to the hard one.
 pub(crate) fn raise_limit() -> anyhow::Result<()> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).context("read RLIMIT_NOFILE")?;
     if soft >= WANTED {

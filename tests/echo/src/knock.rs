@@ -1,6 +1,6 @@
-//! A connection that is not to be opened: where nobody listens, or nothing gets through.
+//! An attempt to open a connection that must fail: nothing listens, or packets are dropped.
 //!
-//! In: an address, and how long to wait for it. Out: an error where somebody answers.
+//! In: an address and a time limit. Out: an error when the connection opens.
 
 use std::{
     net::{SocketAddr, TcpStream},
@@ -11,9 +11,9 @@ use anyhow::bail;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Where to connect to
+    /// The address to connect to
     address: SocketAddr,
-    /// Give up after so many milliseconds
+    /// Give up after this many milliseconds
     #[arg(long, default_value_t = 5000)]
     patience: u64,
 }
@@ -22,10 +22,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     knock(args.address, Duration::from_millis(args.patience))
 }
 
-/// Connects, and gives up by closing the socket.
+/// Tries to connect. When the time is over, it closes the socket.
 pub(crate) fn knock(address: SocketAddr, patience: Duration) -> anyhow::Result<()> {
     match TcpStream::connect_timeout(&address, patience) {
-        Ok(_) => bail!("{address} answers"),
+        Ok(_) => bail!("{address} accepts connections"),
         Err(error) => {
             eprintln!("{address}: {error}");
             Ok(())

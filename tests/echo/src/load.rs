@@ -1,7 +1,7 @@
 //! The load: numbered requests over a number of connections and streams.
 //!
-//! Each connection has a row of numbers of its own: the request before and the one after on a
-//! connection have other statuses, so a pairing that slips by one is seen.
+//! Each connection has its own range of successive numbers. Successive requests have different
+//! statuses, so a pairing that is off by one is visible.
 
 use std::{
     cell::{Cell, RefCell},
@@ -17,43 +17,37 @@ use anyhow::Context;
 use tokio::task::{JoinSet, LocalSet};
 
 use crate::{
-    client::{Client, Protocol, Target},
-    ends::Ends,
-    pace::Pace,
+    addresses::Addresses,
+    client::{self, Client, Target},
+    schedule::Schedule,
 };
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The server, http://address:port
-    #[arg(long)]
-    url: Target,
+    #[command(flatten)]
+    client: client::Args,
     /// Connections, all kept open
     #[arg(long, default_value_t = 1)]
     connections: u64,
     /// Requests at a time on each connection; HTTP/2 only
     #[arg(long, default_value_t = 1)]
     streams: u32,
-    /// Requests in all
+    /// Requests in total
     #[arg(long)]
     requests: u64,
-    #[arg(long, value_enum)]
-    protocol: Protocol,
-    /// Requests a second in all [default: as fast as answers come]
+    /// Requests a second in total [default: as fast as answers come]
     #[arg(long)]
     rate: Option<u32>,
-    /// The number of the first request
-    #[arg(long, default_value_t = 1)]
-    first: u64,
     /// Write a line for each request: its number, when it was sent and answered, in nanoseconds
     /// since 1970, the client's address, and the server's and the client's as the server sees them
     #[arg(long)]
     record: Option<PathBuf>,
 }
 
-/// What everybody who sends shares.
+/// What all senders share.
 struct Load {
     target: Target,
-    pace: Pace,
+    schedule: Schedule,
     done: RefCell<Vec<Done>>,
 }
 
@@ -62,14 +56,14 @@ struct Done {
     sent_ns: u64,
     answered_ns: u64,
     client: SocketAddr,
-    ends: Ends,
+    seen_by_server: Addresses,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let begin = Instant::now();
     let load = Rc::new(Load {
-        target: args.url.clone(),
-        pace: Pace::new(args.rate),
+        target: args.client.url.clone(),
+        schedule: Schedule::new(args.rate),
         done: RefCell::default(),
     });
     LocalSet::new().run_until(send_all(&args, &load)).await?;
@@ -88,14 +82,15 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 async fn send_all(args: &Args, load: &Rc<Load>) -> anyhow::Result<()> {
     let mut senders = JoinSet::new();
     for connection in 0..args.connections {
-        let row = |connection: u64| args.first + args.requests * connection / args.connections;
-        let (first, end) = (row(connection), row(connection + 1));
+        let start =
+            |connection: u64| args.client.first + args.requests * connection / args.connections;
+        let (first, end) = (start(connection), start(connection + 1));
         let next = Rc::new(Cell::new(first));
         let stream = load.target.connect().await?;
         let local = stream
             .local_addr()
             .context("read the address of a socket")?;
-        let client = Client::on(stream, args.protocol).await?;
+        let client = Client::on(stream, args.client.protocol).await?;
         for _ in 1..args.streams {
             if let Some(client) = client.share() {
                 senders.spawn_local(send(Rc::clone(load), client, local, Rc::clone(&next), end));
@@ -104,12 +99,12 @@ async fn send_all(args: &Args, load: &Rc<Load>) -> anyhow::Result<()> {
         senders.spawn_local(send(Rc::clone(load), client, local, next, end));
     }
     while let Some(sender) = senders.join_next().await {
-        sender.context("a sender ended")??;
+        sender.context("run a sender")??;
     }
     Ok(())
 }
 
-/// Sends the requests of a row, until somebody has sent the last.
+/// Sends requests of a connection's range until all of them are sent.
 async fn send(
     load: Rc<Load>,
     mut client: Client,
@@ -119,15 +114,15 @@ async fn send(
 ) -> anyhow::Result<()> {
     while next.get() < end {
         let number = next.replace(next.get() + 1);
-        load.pace.next().await;
+        load.schedule.next().await;
         let sent_ns = now_ns();
-        let ends = client.exchange(&load.target, number).await?;
+        let seen_by_server = client.exchange(&load.target, number).await?;
         load.done.borrow_mut().push(Done {
             number,
             sent_ns,
             answered_ns: now_ns(),
             client: local,
-            ends,
+            seen_by_server,
         });
     }
     Ok(())
@@ -140,13 +135,13 @@ fn write(path: &PathBuf, done: &[Done]) -> std::io::Result<()> {
         sent_ns,
         answered_ns,
         client,
-        ends,
+        seen_by_server,
     } in done
     {
-        let Ends {
+        let Addresses {
             server,
             client: seen,
-        } = ends;
+        } = seen_by_server;
         writeln!(
             file,
             "{number} {sent_ns} {answered_ns} {client} {server} {seen}"

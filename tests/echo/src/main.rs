@@ -1,25 +1,25 @@
-//! `echo`: many requests, each of which tells everybody who looks which one it is.
+//! `echo`: HTTP traffic in which every request has a visible number.
 //!
-//! In: the command line. Out: a server, a load, connections that are held open, one of which
-//! every byte is told, or one that nobody answers. It exports no spans: what a tracer tells of its traffic is checked against
-//! the numbers of the requests.
+//! In: the command line. Out: a server, a load, connections that are held open, a connection that
+//! is scripted byte by byte, or an attempt to connect that must fail. It exports no spans: a
+//! tracer's spans are checked against the numbers of the requests.
 
+mod addresses;
 mod client;
 mod descriptors;
-mod ends;
 mod knock;
 mod load;
-mod number;
 mod open;
-mod pace;
 mod play;
+mod request_number;
+mod schedule;
 mod server;
 mod step;
 
 use clap::Parser;
 
 #[derive(Debug, Parser)]
-#[command(about = "Requests that can be told apart, and their answers")]
+#[command(about = "Numbered HTTP requests, and a server for them")]
 enum Command {
     /// Answers HTTP/1.1 and HTTP/2 with prior knowledge on one port, until SIGTERM
     Server(server::Args),
@@ -27,13 +27,13 @@ enum Command {
     Load(load::Args),
     /// Opens connections, sends one request on some of them, and holds all until SIGTERM
     Open(open::Args),
-    /// Does what it is told on one connection, byte by byte
+    /// Plays one end of a connection, byte by byte
     Play(play::Args),
-    /// Tries to open a connection, and fails where somebody answers
+    /// Tries to open a connection, and fails when it opens
     Knock(knock::Args),
 }
 
-// One thread: on a small machine the traced node needs the others.
+// One thread: on a small machine the traced node needs the other processors.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let command = Command::parse();

@@ -10,60 +10,57 @@ use tokio::{
 };
 
 use crate::{
-    client::{Client, Protocol, Target},
-    pace::Pace,
+    client::{self, Client},
+    schedule::Schedule,
 };
 
-/// Connections that are being opened at a time: fewer than a server lets wait.
+/// Connections that are opened at a time: fewer than the server's backlog.
 const AT_A_TIME: usize = 32;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The server, http://address:port
-    #[arg(long)]
-    url: Target,
-    /// Connections
+    #[command(flatten)]
+    client: client::Args,
+    /// Connections in total
     #[arg(long)]
     connections: u64,
-    /// Send a request on every N-th connection, and nothing on the others
+    /// Send one request on every N-th connection, and nothing on the others
     #[arg(long, value_name = "N")]
     request_every: u64,
-    #[arg(long, value_enum)]
-    protocol: Protocol,
     /// Connections opened a second
     #[arg(long)]
     rate: Option<u32>,
-    /// The number of the first request
-    #[arg(long, default_value_t = 1)]
-    first: u64,
 }
 
-/// A connection that is held.
+/// An open connection.
 enum Held {
     Idle { _stream: TcpStream },
-    Asked { _client: Client },
+    Used { _client: Client },
 }
 
-/// What everybody who opens shares.
+/// What all openers share.
 struct Opening {
     args: Args,
-    pace: Pace,
+    schedule: Schedule,
     next: Cell<u64>,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
     let opening = Rc::new(Opening {
-        pace: Pace::new(args.rate),
+        schedule: Schedule::new(args.rate),
         args,
         next: Cell::new(0),
     });
     let held = LocalSet::new().run_until(open_all(&opening)).await?;
-    let asked = held
+    let requests = held
         .iter()
-        .filter(|held| matches!(held, Held::Asked { .. }))
+        .filter(|held| matches!(held, Held::Used { .. }))
         .count();
-    eprintln!("opened {} connections, sent {asked} requests", held.len());
+    eprintln!(
+        "opened {} connections, sent {requests} requests",
+        held.len()
+    );
     terminate.recv().await;
     Ok(())
 }
@@ -75,30 +72,30 @@ async fn open_all(opening: &Rc<Opening>) -> anyhow::Result<Vec<Held>> {
     }
     let mut held = Vec::new();
     while let Some(opener) = openers.join_next().await {
-        held.extend(opener.context("an opener ended")??);
+        held.extend(opener.context("run an opener")??);
     }
     Ok(held)
 }
 
-/// Opens one connection after the other, until somebody has opened the last.
+/// Opens connections one after the other until all are open.
 async fn open(opening: Rc<Opening>) -> anyhow::Result<Vec<Held>> {
     let args = &opening.args;
     let every = args.request_every.max(1);
     let mut held = Vec::new();
     while opening.next.get() < args.connections {
         let connection = opening.next.replace(opening.next.get() + 1);
-        opening.pace.next().await;
-        let stream = args.url.connect().await;
+        opening.schedule.next().await;
+        let stream = args.client.url.connect().await;
         let stream = stream.with_context(|| format!("open connection {connection}"))?;
         if !connection.is_multiple_of(every) {
             held.push(Held::Idle { _stream: stream });
             continue;
         }
-        let mut client = Client::on(stream, args.protocol).await?;
+        let mut client = Client::on(stream, args.client.protocol).await?;
         client
-            .exchange(&args.url, args.first + connection / every)
+            .exchange(&args.client.url, args.client.first + connection / every)
             .await?;
-        held.push(Held::Asked { _client: client });
+        held.push(Held::Used { _client: client });
     }
     Ok(held)
 }

@@ -1,7 +1,7 @@
-//! One connection, of which every byte, pause and end is said on the command line.
+//! One end of a connection that is scripted on the command line: every byte, pause and end.
 //!
-//! In: steps. Out: a client or a server that does them, says so on standard error, and ends, or an
-//! error that names the step that could not be done. It knows no protocol.
+//! In: steps. Out: a client or a server that does them, prints each on standard error, and ends; or
+//! an error that names the step that failed. Knows no protocol.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -17,9 +17,9 @@ use nix::{
 
 use crate::{knock::knock, step::Step};
 
-/// What is written or read at a time.
+/// Bytes of one write or read.
 const CHUNK_BYTES: usize = 256 * 1024;
-/// What is read in vain of what a step waits for.
+/// Bytes after which a step gives up waiting for others.
 const UNTIL_MAX_BYTES: usize = 1 << 20;
 
 #[derive(Debug, clap::Args)]
@@ -30,18 +30,18 @@ pub(crate) struct Args {
     /// Be the server of one connection to this address
     #[arg(long)]
     listen: Option<SocketAddr>,
-    /// What to do: `send HEX`, `fill N`, `until HEX`, `take N`, `pause MS`, `shut`, `end`, `reset`,
+    /// The steps: `send HEX`, `fill N`, `until HEX`, `take N`, `pause MS`, `shut`, `end`, `reset`,
     /// `hang`, `knock ADDRESS MS`
     steps: Vec<Step>,
 }
 
-/// A connection, and what was read of it ahead of need.
+/// A connection, and bytes that were read before a step needed them.
 struct Connection {
     stream: TcpStream,
     ahead: Vec<u8>,
 }
 
-/// Blocks: this process has nothing else to do.
+/// Does the steps. It blocks: the process does nothing else.
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let stream = match (args.connect, args.listen) {
         (Some(address), _) => {
@@ -50,7 +50,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         (None, Some(address)) => accept(address)?,
         (None, None) => bail!("neither --connect nor --listen"),
     };
-    // A write is a segment, unless it is larger than one.
+    // Each write becomes a segment of its own, unless it is longer than a segment.
     stream.set_nodelay(true).context("set TCP_NODELAY")?;
     let mut connection = Connection {
         stream,
@@ -60,7 +60,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         connection
             .step(step)
             .with_context(|| format!("step {index}: {step:?}"))?;
-        // Whoever started the program may wait for this line.
+        // The starter of this process may wait for this line.
         eprintln!("did step {index}");
     }
     Ok(())
@@ -82,12 +82,12 @@ impl Connection {
             Step::Pause(time) => thread::sleep(*time),
             Step::Shut => self.stream.shutdown(Shutdown::Write)?,
             Step::End => self.end()?,
+            // The RST is sent when the process ends.
             Step::Reset => {
                 let at_once = libc::linger {
                     l_onoff: 1,
                     l_linger: 0,
                 };
-                // What steps are left would be another connection's.
                 setsockopt(&self.stream, sockopt::Linger, &at_once)?;
             }
             Step::Knock(address, patience) => knock(*address, *patience)?,
@@ -121,7 +121,7 @@ impl Connection {
             }
             ensure!(
                 self.ahead.len() < UNTIL_MAX_BYTES,
-                "not in {} bytes",
+                "not found in {} bytes",
                 self.ahead.len()
             );
             if self.read()? == 0 {
@@ -146,7 +146,7 @@ impl Connection {
                 return Ok(());
             }
             if self.read()? == 0 {
-                bail!("the other end ends {left} bytes too early");
+                bail!("the other end closed {left} bytes too early");
             }
         }
     }
@@ -163,7 +163,8 @@ impl Connection {
         }
     }
 
-    /// Reads what is there, or waits for the first of it; how many bytes.
+    /// Reads the bytes that have arrived, or waits for some. Returns how many; 0 at the end of the
+    /// stream.
     fn read(&mut self) -> std::io::Result<usize> {
         let mut chunk = vec![0; CHUNK_BYTES];
         let bytes = self.stream.read(&mut chunk)?;

@@ -1,5 +1,5 @@
-//! The server: status, `x-id` and body of a response are made of its request, and two headers say between which addresses
-//! the connection is from where the server stands.
+//! The server: it derives status, `x-id` and body of a response from the request, and puts both
+//! addresses of the connection, as the server sees them, into headers.
 
 use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
@@ -18,11 +18,14 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use crate::{ends::Ends, number};
+use crate::{
+    addresses::Addresses,
+    request_number::{self, HEADER},
+};
 
-/// Connections that wait to be accepted; the kernel takes less where net.core.somaxconn is less.
+/// Connections that may wait for accept(2); fewer where net.core.somaxconn is lower.
 const BACKLOG: u32 = 4096;
-/// How long to wait when a connection cannot be accepted, for want of descriptors most likely.
+/// The wait after accept(2) has failed, most likely for lack of descriptors.
 const ACCEPT_WAIT: Duration = Duration::from_millis(10);
 
 #[derive(Debug, clap::Args)]
@@ -36,7 +39,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
     let socket = match args.listen {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
-        // With `[::]`, IPv4 comes here too, with mapped addresses.
+        // With `[::]` it accepts IPv4 too, with mapped addresses.
         SocketAddr::V6(_) => TcpSocket::new_v6(),
     };
     let socket = socket.context("make a socket")?;
@@ -66,14 +69,14 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 async fn serve(stream: TcpStream) {
-    // Without it a small answer waits for the acknowledgement of the one before.
+    // Otherwise a small response waits for the acknowledgement of the response before.
     let _ = stream.set_nodelay(true);
-    let ends = match (stream.local_addr(), stream.peer_addr()) {
-        (Ok(server), Ok(client)) => Ends { server, client },
-        // It is gone already.
+    let addresses = match (stream.local_addr(), stream.peer_addr()) {
+        (Ok(server), Ok(client)) => Addresses { server, client },
+        // The client has closed it already.
         _ => return,
     };
-    let answer = service_fn(move |request| async move { answer(&request, ends) });
+    let answer = service_fn(move |request| async move { answer(&request, addresses) });
     let served = auto::Builder::new(TokioExecutor::new())
         .serve_connection(TokioIo::new(stream), answer)
         .await;
@@ -82,21 +85,24 @@ async fn serve(stream: TcpStream) {
     }
 }
 
-fn answer(request: &Request<Incoming>, ends: Ends) -> Result<Response<Full<Bytes>>, Infallible> {
-    let number = number::of_path(request.uri().path());
-    let id = request.headers().get(number::HEADER);
+fn answer(
+    request: &Request<Incoming>,
+    addresses: Addresses,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let number = request_number::of_path(request.uri().path());
+    let id = request.headers().get(HEADER);
     let (Some(number), Some(id)) = (number, id) else {
         let mut response = Response::new(Full::default());
         *response.status_mut() = StatusCode::BAD_REQUEST;
         return Ok(response);
     };
-    let status = number::status(number);
+    let status = request_number::status(number);
     let has_body = !matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
     let body = has_body.then(|| Bytes::copy_from_slice(id.as_bytes()));
     let id: HeaderValue = id.clone();
     let mut response = Response::new(Full::new(body.unwrap_or_default()));
     *response.status_mut() = status;
-    response.headers_mut().insert(number::HEADER, id);
-    ends.write(response.headers_mut());
+    response.headers_mut().insert(HEADER, id);
+    addresses.write(response.headers_mut());
     Ok(response)
 }

@@ -1,33 +1,33 @@
-//! One step of a part that is played, as it is written on the command line: a word, and an argument
-//! where the word takes one. Bytes are written in hexadecimal digits.
+//! One step of a script, as it is written on the command line: a word, and its arguments. Bytes are
+//! written as hexadecimal digits.
 
 use std::{net::SocketAddr, str::FromStr, time::Duration};
 
 use anyhow::{Context, bail, ensure};
 
-/// What one end of a connection does next.
+/// A step of one end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// `send HEX`: writes these bytes, at once.
+    /// `send HEX`: writes these bytes in one write.
     Send(Vec<u8>),
     /// `fill N`: writes N bytes of a body.
     Fill(u64),
-    /// `until HEX`: reads up to these bytes, and them.
+    /// `until HEX`: reads up to and including these bytes.
     Until(Vec<u8>),
     /// `take N`: reads N bytes.
     Take(u64),
-    /// `pause N`: does nothing for N milliseconds.
+    /// `pause N`: waits for N milliseconds.
     Pause(Duration),
-    /// `shut`: says that it sends no more (shutdown(2), SHUT_WR).
+    /// `shut`: sends a FIN and goes on reading (shutdown(2), SHUT_WR).
     Shut,
-    /// `end`: reads until the other end sends no more, or resets the connection.
+    /// `end`: reads until the other end sends a FIN or resets the connection.
     End,
     /// `reset`: closes the connection with a RST (SO_LINGER of 0 seconds).
     Reset,
-    /// `hang`: does nothing until somebody kills it.
+    /// `hang`: waits until the process is killed.
     Hang,
-    /// `knock ADDRESS N`: tries to open another connection for N milliseconds, and fails where somebody
-    /// answers.
+    /// `knock ADDRESS N`: tries for N milliseconds to open another connection, and fails when it
+    /// opens.
     Knock(SocketAddr, Duration),
 }
 
@@ -57,7 +57,7 @@ impl FromStr for Step {
             "knock" => {
                 knock(argument).with_context(|| format!("{text:?} has no address and time"))?
             }
-            _ => bail!("{text:?} is no step"),
+            _ => bail!("{text:?} is not a step"),
         };
         let takes_argument = !matches!(step, Self::Shut | Self::End | Self::Reset | Self::Hang);
         ensure!(

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 /// ClusterIP, not the pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SocketAddresses {
-    /// `getsockname(2)`: its port tells whether two calls shared a connection.
+    /// `getsockname(2)`: two calls with the same port shared a connection.
     pub(crate) local: SocketAddr,
     /// `getpeername(2)`.
     pub(crate) peer: SocketAddr,

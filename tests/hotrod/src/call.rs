@@ -1,5 +1,5 @@
 //! An HTTP client call with its span. In: a connection lease, a parent context, a target. Out: the
-//! answer and a client span that starts before connecting and ends after the body was read.
+//! response, and a client span that starts before connecting and ends when the body has been read.
 
 use bytes::Bytes;
 use http_body_util::Empty;
@@ -19,7 +19,7 @@ use crate::pool::{Lease, PoolError};
 use crate::telemetry::{ANSWERED_BY, POD_HEADER, record_failure, tracer};
 use crate::upstream::Upstream;
 
-/// What is asked of a service: always a GET.
+/// The target of a request, which is always a GET.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     path: &'static str,
@@ -63,10 +63,10 @@ impl Target {
     }
 }
 
-/// Why a call has no answer.
+/// Why a call has no response.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CallError {
-    #[error("the host of {upstream} is no header value")]
+    #[error("the host of {upstream} is not a header value")]
     Host {
         upstream: Upstream,
         source: InvalidHeaderValue,
@@ -76,7 +76,7 @@ pub(crate) enum CallError {
 }
 
 impl CallError {
-    /// For `error.type`: one of a few values.
+    /// The value of `error.type`, which has few values.
     fn kind(&self) -> &'static str {
         match self {
             Self::Host { .. } => "host",
@@ -90,7 +90,7 @@ impl CallError {
 
 /// Starts the client span of a call to `target`, below the span of `parent` if it has one.
 ///
-/// Apart from [`get`] so that a caller learns the trace id whatever becomes of the call.
+/// It is apart from [`get`], so that a caller has the trace id also when the call fails.
 pub(crate) fn start_span(upstream: &Upstream, target: &Target, parent: &Context) -> Context {
     let mut attributes = vec![
         KeyValue::new(HTTP_REQUEST_METHOD, "GET"),
@@ -109,10 +109,11 @@ pub(crate) fn start_span(upstream: &Upstream, target: &Target, parent: &Context)
 }
 
 /// Calls `target` over the connection of `lease` and ends the client span of `cx`, from
-/// [`start_span`], when the body was read or the call failed. `extra` headers are sent as they are.
+/// [`start_span`], when the body has been read or the call has failed. `extra` headers are sent
+/// unchanged.
 ///
 /// # Errors
-/// [`CallError`]. An answer of any status is an answer.
+/// [`CallError`]. A response of any status is no error.
 pub(crate) async fn get(
     lease: &mut Lease,
     target: &Target,
@@ -121,7 +122,7 @@ pub(crate) async fn get(
 ) -> Result<Response<Bytes>, CallError> {
     let result = exchange(lease, target, extra, cx).await;
     match &result {
-        Ok(response) => record_answer(cx, response),
+        Ok(response) => record_response(cx, response),
         Err(error) => record_failure(cx, error.kind(), error),
     }
     cx.span().end();
@@ -143,14 +144,14 @@ async fn exchange(
     Ok(lease.exchange(request, connected).await?)
 }
 
-/// Adds `extra` beside what is there, so that a caller can send a header twice.
+/// Appends `extra`, so that a caller can send a header twice.
 pub(crate) fn append(headers: &mut HeaderMap, extra: &HeaderMap) {
     for (name, value) in extra {
         headers.append(name, value.clone());
     }
 }
 
-fn record_answer(cx: &Context, response: &Response<Bytes>) {
+fn record_response(cx: &Context, response: &Response<Bytes>) {
     let span = cx.span();
     let status = response.status();
     span.set_attribute(KeyValue::new(

@@ -1,11 +1,11 @@
-//! The city HotROD drives in. In: places written `x,y`. Out: travel times, simulated work. Knows no
-//! protocol, and no clock but sleep.
+//! The city HotROD drives in. In: locations written `x,y`. Out: travel times, simulated work. Knows
+//! no protocol, and no clock but sleep.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// A place, in city blocks from the south-west corner. Written `115,277`.
+/// A location, in city blocks from the south-west corner. Written `115,277`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Location {
     x: u16,
@@ -52,17 +52,17 @@ pub(crate) fn travel_time(from: Location, to: Location) -> Duration {
     Duration::from_secs(60 * (blocks / BLOCKS_PER_MINUTE).max(2))
 }
 
-/// Work that takes time but no processor: `base`, plus up to `jitter` that is the same for the same
-/// `subject` on every run.
+/// Work that takes time but no processor: `base`, plus a part of `jitter` that depends on `subject`
+/// alone and is the same on every run.
 ///
-/// The runtime's timer rounds up to a millisecond, so a wait ends up to one later.
+/// The runtime's timer rounds up to a millisecond, so a wait is up to a millisecond longer.
 pub(crate) async fn simulate_work(base: Duration, jitter: Duration, subject: &str) {
     let share = (scatter(subject) % 1000) as u32;
     tokio::time::sleep(base + jitter * share / 1000).await;
 }
 
 /// Spreads texts evenly over all 64-bit numbers, the same on every machine and run: FNV-1a, with a
-/// final mix so that texts that differ in the last letter only are far apart in the high bits too.
+/// final mix so that texts that differ only in the last letter also differ in the high bits.
 pub(crate) fn scatter(text: &str) -> u64 {
     let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -92,13 +92,13 @@ mod tests {
         ] {
             assert!(
                 text.parse::<Location>().is_err(),
-                "{text:?} was taken for a location"
+                "{text:?} was parsed as a location"
             );
         }
     }
 
     #[test]
-    fn a_location_is_written_as_it_is_read() {
+    fn a_location_is_parsed_as_it_is_printed() {
         assert_eq!(
             Location::new(3, 497).to_string().parse(),
             Ok(Location::new(3, 497))

@@ -1,5 +1,5 @@
-//! The client that starts every trace. In: how many dispatches, how many at a time, and when. Out:
-//! requests to the frontend, and one line of JSON on stdout for each answer, or one for all.
+//! The client, which starts every trace. In: the number of dispatches, their concurrency and rate.
+//! Out: requests to the frontend, and on stdout one line of JSON for each response, or one for all.
 
 mod schedule;
 mod summary;
@@ -25,7 +25,7 @@ use crate::upstream::Upstream;
 use schedule::Schedule;
 use summary::Summary;
 
-/// What to send and how.
+/// The arguments of the client.
 #[derive(Debug, Args)]
 pub(crate) struct ClientArgs {
     /// The frontend service
@@ -38,14 +38,14 @@ pub(crate) struct ClientArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1024))]
     concurrency: u32,
-    /// Dispatches a second, each at a time that was fixed before the first; its latency counts from
-    /// then, also when it had to wait for one of the CONCURRENCY [default: as fast as answers come]
+    /// Dispatches a second, each due at a time that is fixed before the first; its latency counts
+    /// from that time, also when it waits for a free connection [default: as fast as answers come]
     #[arg(long, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
     /// Print one line about all dispatches, with percentiles of their latencies, at the end
     #[arg(long)]
     summary: bool,
-    /// The customer to send a car to: 123, 392, 567 or 731
+    /// The customer who orders a car: 123, 392, 567 or 731
     #[arg(long, value_name = "ID", default_value = "123")]
     customer_id: String,
     /// A request header to add; may be repeated
@@ -54,7 +54,7 @@ pub(crate) struct ClientArgs {
     /// Send no trace context and record no span
     #[arg(long, conflicts_with = "traceparent")]
     no_trace: bool,
-    /// Send this traceparent as it is, well-formed or not, and record no span
+    /// Send this traceparent unchanged, well-formed or not, and record no span
     #[arg(long, value_name = "VALUE", value_parser = parse_header_value)]
     traceparent: Option<HeaderValue>,
 }
@@ -62,17 +62,17 @@ pub(crate) struct ClientArgs {
 /// One line of output.
 #[derive(Debug, Serialize)]
 struct Line {
-    /// 32 hexadecimal digits; empty when no span was recorded.
+    /// 32 hexadecimal digits; empty without a span.
     trace_id: String,
-    /// The HTTP status; 0 when there was no answer.
+    /// The HTTP status; 0 without a response.
     status: u16,
-    /// From before connecting, or from when it was due, until the body was read.
+    /// From before connecting, or from the time when it was due, until the body was read.
     duration_ms: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
 
-/// What every worker needs.
+/// What all workers share.
 #[derive(Debug)]
 struct Plan {
     frontend: Arc<Pool>,
@@ -83,10 +83,10 @@ struct Plan {
     summary: Option<Summary>,
 }
 
-/// Sends all dispatches, or as many as are begun when `shutdown` completes.
+/// Sends all dispatches, or those begun before `shutdown` completes.
 ///
 /// # Errors
-/// When a dispatch got no answer (an answer of any status is one), or stdout is closed.
+/// When a dispatch got no response (of whatever status), or stdout is closed.
 pub(crate) async fn run(
     args: ClientArgs,
     shutdown: impl Future<Output = ()>,
@@ -110,7 +110,7 @@ pub(crate) async fn run(
         () = shutdown => return Ok(()),
     }
     if let Some(summary) = &plan.summary {
-        print(&summary.told()).context("write to stdout")?;
+        print(&summary.line()).context("write to stdout")?;
     }
     if unanswered > 0 {
         bail!("{unanswered} of {requests} dispatches got no answer; see `error` in the output");
@@ -139,7 +139,7 @@ impl Plan {
     }
 }
 
-/// Sends dispatches until all are begun; how many of its own got no answer.
+/// Sends dispatches until all are begun. Returns how many of its own got no response.
 async fn work(plan: Arc<Plan>) -> anyhow::Result<u64> {
     let mut unanswered = 0;
     let mut lease = plan.frontend.lease();
@@ -184,12 +184,12 @@ async fn untraced_get(plan: &Plan, lease: &mut Lease) -> Result<Response<Bytes>,
     Ok(lease.exchange(request, |_addresses| ()).await?)
 }
 
-/// With three decimals: microseconds.
+/// Milliseconds with three decimals.
 fn milliseconds(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1000.0
 }
 
-/// A whole line at once, so that workers do not interleave.
+/// Prints a whole line at once, so that lines of several workers do not mix.
 fn print(line: &impl Serialize) -> anyhow::Result<()> {
     let mut text = serde_json::to_string(line)?;
     text.push('\n');
@@ -204,7 +204,7 @@ fn parse_header(text: &str) -> anyhow::Result<(HeaderName, HeaderValue)> {
         .ok_or_else(|| anyhow!("write `name: value`"))?;
     let name = name
         .parse()
-        .with_context(|| format!("`{name}` is no header name"))?;
+        .with_context(|| format!("`{name}` is not a header name"))?;
     Ok((name, parse_header_value(value.trim())?))
 }
 
@@ -223,7 +223,7 @@ mod tests {
         for text in ["", "x-test", "x test: a", ": a", "x-test: a\nb"] {
             assert!(
                 parse_header(text).is_err(),
-                "{text:?} was taken for a header"
+                "{text:?} was parsed as a header"
             );
         }
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::city::{Location, simulate_work};
 use crate::server::{Endpoint, Query, Reply};
 
-/// A customer as the service answers and the frontend reads it.
+/// A customer, as the service writes it and the frontend reads it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Customer {
     #[serde(rename = "ID")]

@@ -1,5 +1,5 @@
 //! The driver service. In: gRPC calls of `driver.DriverService/FindNearest` over cleartext HTTP/2.
-//! Out: ten drivers and where they are, the same ten for the same place.
+//! Out: ten drivers and their locations, the same ten for the same location.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -32,10 +32,10 @@ use crate::driver_service::{
 use crate::server::DRAIN_TIMEOUT;
 use crate::telemetry::{POD_HEADER, record_failure, tracer};
 
-/// How many drivers an answer has, as in HotROD.
+/// Drivers in a response, as in HotROD.
 const NEAREST: usize = 10;
 
-/// Serves until `shutdown` completes, then answers what is in progress, for [`DRAIN_TIMEOUT`] at
+/// Serves until `shutdown` completes, then finishes the calls in progress, for [`DRAIN_TIMEOUT`] at
 /// most.
 ///
 /// # Errors
@@ -51,7 +51,7 @@ pub(crate) async fn serve(
     let mut server =
         pin!(
             Server::builder().serve_with_incoming_shutdown(service, incoming, async {
-                // The sender gone means the same.
+                // It ends when the sender is dropped.
                 let _ = drained.await;
             })
         );
@@ -111,21 +111,23 @@ async fn find_nearest(request: &DriverLocationRequest) -> Result<DriverLocationR
         .location
         .parse()
         .map_err(|error| Status::invalid_argument(format!("{error}")))?;
-    let place = customer.to_string();
+    let location = customer.to_string();
     simulate_work(
         Duration::from_micros(3500),
         Duration::from_millis(1),
-        &place,
+        &location,
     )
     .await;
     Ok(DriverLocationResponse {
-        locations: (0..NEAREST).map(|rank| driver_near(&place, rank)).collect(),
+        locations: (0..NEAREST)
+            .map(|rank| driver_near(&location, rank))
+            .collect(),
     })
 }
 
-fn driver_near(place: &str, rank: usize) -> DriverLocation {
-    let spread = scatter(&format!("{place}#{rank}"));
-    // Three independent numbers below 1,000 or 100,000 out of one of 64 bits.
+fn driver_near(location: &str, rank: usize) -> DriverLocation {
+    let spread = scatter(&format!("{location}#{rank}"));
+    // Three independent numbers, below 1,000 and 100,000, from 64 bits.
     let (x, y, number) = (
         spread % 1000,
         (spread >> 16) % 1000,
@@ -137,8 +139,8 @@ fn driver_near(place: &str, rank: usize) -> DriverLocation {
     }
 }
 
-/// The codes for which a server span is an error (semantic conventions, gRPC): the others are the
-/// caller's doing.
+/// The codes for which a server span is an error (semantic conventions, gRPC): the caller causes
+/// the others.
 fn is_server_fault(code: Code) -> bool {
     matches!(
         code,

@@ -1,5 +1,5 @@
-//! What frontend and driver agree on: `driver.DriverService` of HotROD, proto3, written out so that
-//! the build needs no protoc. In and out: messages. Knows no connection.
+//! The interface between frontend and driver: `driver.DriverService` of HotROD, proto3, written out
+//! so that the build needs no protoc. In and out: messages. Knows no connection.
 //!
 //! ```proto
 //! package driver;
@@ -21,20 +21,20 @@ pub(crate) const FIND_NEAREST_PATH: &str = "/driver.DriverService/FindNearest";
 /// Span name of a call, on both sides: service and method.
 pub(crate) const FIND_NEAREST_SPAN: &str = "driver.DriverService/FindNearest";
 
-// The conventions are renaming these three; their constants are deprecated while instrumentations
-// in use still write the names, and so does this one.
+// The conventions are renaming these three and have deprecated their constants. Instrumentations in
+// use still write the old names, and so does this application.
 const RPC_SYSTEM: &str = "rpc.system";
 const RPC_SERVICE: &str = "rpc.service";
 const RPC_GRPC_STATUS_CODE: &str = "rpc.grpc.status_code";
 
-/// Where the customer waits, as `x,y`.
+/// The customer's location, as `x,y`.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub(crate) struct DriverLocationRequest {
     #[prost(string, tag = "1")]
     pub(crate) location: String,
 }
 
-/// One driver and where the car is, as `x,y`.
+/// A driver, and the car's location as `x,y`.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub(crate) struct DriverLocation {
     #[prost(string, tag = "1")]
@@ -43,7 +43,7 @@ pub(crate) struct DriverLocation {
     pub(crate) location: String,
 }
 
-/// The nearest drivers, in no order.
+/// The nearest drivers, in no particular order.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub(crate) struct DriverLocationResponse {
     #[prost(message, repeated, tag = "1")]

@@ -1,25 +1,25 @@
-//! The frontend. In: `GET /dispatch?customer=ID`. Out: the driver who is there first, found by one
+//! The frontend. In: `GET /dispatch?customer=ID`. Out: the driver who arrives first, found by one
 //! customer call, one driver call and one route call for each driver.
 
 mod best_route;
 mod driver_client;
+mod json_call;
 
 use std::sync::Arc;
 
 use hyper::StatusCode;
-use hyper::header::HeaderMap;
 use opentelemetry::Context;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use crate::call::{self, CallError, Target};
+use self::driver_client::DriverClient;
+use self::json_call::{DispatchError, get};
+use crate::call::Target;
 use crate::customer::Customer;
-use crate::frontend::driver_client::DriverClient;
-use crate::pool::{Lease, Pool};
+use crate::pool::Pool;
 use crate::server::{Endpoint, Query, Reply};
 use crate::upstream::Upstream;
 
-/// The service and its connections to the others.
+/// The service, with its connections to the others.
 #[derive(Debug)]
 pub(crate) struct Frontend {
     customers: Arc<Pool>,
@@ -27,7 +27,7 @@ pub(crate) struct Frontend {
     routes: Arc<Pool>,
 }
 
-/// The answer to a dispatch.
+/// The response to a dispatch.
 #[derive(Debug, Serialize)]
 struct Dispatched {
     #[serde(rename = "Driver")]
@@ -37,36 +37,8 @@ struct Dispatched {
     eta_ns: u64,
 }
 
-/// Why a dispatch has no driver.
-#[derive(Debug, thiserror::Error)]
-enum DispatchError {
-    #[error("customer `{id}` does not exist")]
-    UnknownCustomer { id: String },
-    #[error("{service} answered {status}")]
-    Refused {
-        service: &'static str,
-        status: StatusCode,
-    },
-    #[error("{service} answered what is no answer of its own")]
-    Nonsense {
-        service: &'static str,
-        source: serde_json::Error,
-    },
-    #[error("call {service}")]
-    Call {
-        service: &'static str,
-        source: CallError,
-    },
-    #[error("driver answered {}: {}", .0.code(), .0.message())]
-    Driver(#[from] tonic::Status),
-    #[error("a route worker ended early")]
-    Worker(#[from] tokio::task::JoinError),
-    #[error("there is no driver")]
-    NoDriver,
-}
-
 impl Frontend {
-    /// Connects to nothing yet. Must be called inside the runtime that will serve.
+    /// Opens no connection yet. Must be called inside the runtime that will serve.
     ///
     /// # Errors
     /// When `driver` cannot be a gRPC endpoint.
@@ -126,23 +98,4 @@ impl Endpoint for Frontend {
             }
         }
     }
-}
-
-/// One call to an HTTP service that answers JSON.
-async fn get<T: DeserializeOwned>(
-    service: &'static str,
-    lease: &mut Lease,
-    target: &Target,
-    cx: &Context,
-) -> Result<T, DispatchError> {
-    let call_cx = call::start_span(lease.upstream(), target, cx);
-    let response = call::get(lease, target, &HeaderMap::new(), &call_cx)
-        .await
-        .map_err(|source| DispatchError::Call { service, source })?;
-    if response.status() != StatusCode::OK {
-        let status = response.status();
-        return Err(DispatchError::Refused { service, status });
-    }
-    serde_json::from_slice(response.body())
-        .map_err(|source| DispatchError::Nonsense { service, source })
 }

@@ -1,8 +1,8 @@
-//! A HotROD-shaped application: the traffic hopspan's lab traces.
+//! A HotROD-shaped application: the traffic that hopspan traces in its lab.
 //!
 //! In: HTTP/1.1 and gRPC requests, the `OTEL_*` variables. Out: answers, spans by OTLP. One binary,
 //! five subcommands in the shape of Jaeger's HotROD: `client` sends `GET /dispatch`, `frontend`
-//! asks `customer` once over HTTP, `driver` once over gRPC and `route` ten times over HTTP. It is
+//! calls `customer` once over HTTP, `driver` once over gRPC and `route` ten times over HTTP. It is
 //! an ordinary instrumented application and knows nothing of hopspan.
 
 mod addresses;
@@ -39,9 +39,9 @@ use crate::upstream::Upstream;
 
 /// HotROD-shaped application: rides on demand, five services, OpenTelemetry throughout.
 ///
-/// Spans go where the OTEL_* variables say, as OTLP over gRPC unless OTEL_EXPORTER_OTLP_PROTOCOL
-/// says otherwise. SIGTERM and SIGINT end a service: requests in progress are answered, spans are
-/// flushed, the exit code is 0.
+/// The OTEL_* variables configure the export of spans: OTLP, over gRPC unless
+/// OTEL_EXPORTER_OTLP_PROTOCOL is set otherwise. SIGTERM and SIGINT end a service: requests in
+/// progress are answered, spans are flushed, the exit code is 0.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Cli {
@@ -86,7 +86,7 @@ struct FrontendArgs {
 }
 
 impl Service {
-    /// What `service.name` is when the environment does not say.
+    /// The `service.name` where the environment sets none.
     fn name(&self) -> &'static str {
         match self {
             Self::Frontend(_) => "frontend",
@@ -119,13 +119,13 @@ fn run(service: Service) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("start the async runtime")?;
     let telemetry = Telemetry::start(service.name(), runtime.handle())?;
     let result = runtime.block_on(serve(service, telemetry.pod_name()));
-    // The runtime is still alive here: the exporter's connection lives in it.
+    // The runtime must still exist here: it has the exporter's connection.
     telemetry.stop();
     result
 }
 
 async fn serve(service: Service, pod_name: Arc<str>) -> anyhow::Result<()> {
-    // Installed before `listening on` is printed: whoever waits for that line may signal at once.
+    // Installed before `listening on` is printed: a signal may follow that line at once.
     let terminated = terminated()?;
     match service {
         Service::Frontend(args) => {

@@ -1,8 +1,8 @@
 //! A pool of HTTP/1.1 keep-alive connections to one service. In: requests without body. Out: whole
-//! responses. Knows no span; a request that was sent is never sent again.
+//! responses. Knows no span, and never sends a request again.
 //!
-//! Deliberately plain: a connection is taken from the idle ones or opened, the two never race, so a
-//! call that finds no idle connection has exactly one handshake of its own.
+//! It is simple on purpose: a call takes an idle connection, and opens one only when there is none,
+//! so each call without an idle connection has exactly one handshake.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,17 +18,17 @@ use tokio::time::timeout;
 use crate::addresses::SocketAddresses;
 use crate::upstream::Upstream;
 
-/// Idle connections kept; one given back to a full pool is closed. Three for each of many more
-/// dispatches at a time than a frontend gets.
+/// Idle connections kept; a connection returned to a full pool is closed. A dispatch uses three, so
+/// this is enough for 85 dispatches at a time.
 const MAX_IDLE: usize = 256;
 
 /// The kernel repeats a lost SYN after 1, 3 and 7 s: three losses are survived.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// From sending a request until its whole answer is read.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// From sending a request until its whole response is read.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Every answer in this application is far smaller.
+/// Every response of this application is far smaller.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// The connections of this process to one service.
@@ -38,7 +38,7 @@ pub(crate) struct Pool {
     idle: Mutex<Vec<Connection>>,
 }
 
-/// Why there was no answer.
+/// Why there is no response.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PoolError {
     #[error("connect to {upstream}")]
@@ -46,12 +46,12 @@ pub(crate) enum PoolError {
         upstream: Upstream,
         source: io::Error,
     },
-    #[error("talk http to {upstream}")]
+    #[error("speak HTTP with {upstream}")]
     Http {
         upstream: Upstream,
         source: hyper::Error,
     },
-    #[error("read the answer of {upstream}")]
+    #[error("read the response of {upstream}")]
     Body {
         upstream: Upstream,
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -74,7 +74,7 @@ impl Pool {
         &self.upstream
     }
 
-    /// The right to one connection, which is taken or opened when first used.
+    /// The right to one connection, which is taken from the pool or opened at its first use.
     pub(crate) fn lease(self: &Arc<Self>) -> Lease {
         Lease {
             pool: Arc::clone(self),
@@ -105,7 +105,7 @@ impl Pool {
             .await
             .map_err(|source| self.http_error(source))?;
         tokio::spawn(async move {
-            // An error here also fails the request in progress, where it is reported.
+            // An error also fails the request in progress, which reports it.
             if let Err(error) = driver.await {
                 tracing::debug!(%error, "connection ended");
             }
@@ -113,19 +113,19 @@ impl Pool {
         Ok(Connection { sender, addresses })
     }
 
-    /// The one used last: its peer is the least likely to have given it up.
+    /// The connection used last, which its peer is least likely to have closed.
     fn pop_idle(&self) -> Option<Connection> {
         self.lock_idle().pop()
     }
 
-    fn give_back(&self, connection: Connection) {
+    fn put_back(&self, connection: Connection) {
         let mut idle = self.lock_idle();
         if idle.len() < MAX_IDLE && !connection.sender.is_closed() {
             idle.push(connection);
         }
     }
 
-    /// A panic elsewhere cannot leave the list half changed.
+    /// A panic in another thread cannot leave the list half-changed.
     fn lock_idle(&self) -> MutexGuard<'_, Vec<Connection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -145,7 +145,7 @@ impl Pool {
     }
 }
 
-/// One caller's connection: kept from call to call, given back to the pool when dropped.
+/// One caller's connection: kept between calls, returned to the pool when dropped.
 #[derive(Debug)]
 pub(crate) struct Lease {
     pool: Arc<Pool>,
@@ -158,23 +158,23 @@ impl Lease {
         self.pool.upstream()
     }
 
-    /// Sends `request` over a live connection (the one held, else an idle one, else a new one) and
-    /// reads the whole response. `connected` learns which connection, before anything is sent. It
-    /// may be used again only after the body was read to its end; on any error it is closed.
+    /// Sends `request` over a live connection (the held one, else an idle one, else a new one) and
+    /// reads the whole response. `connected` gets the connection's addresses before anything is
+    /// sent. The connection is kept only after the body was read to its end; any error closes it.
     ///
     /// # Errors
-    /// Each [`PoolError`]. The request may have been served all the same.
+    /// Each [`PoolError`]. The service may have received the request all the same.
     pub(crate) async fn exchange(
         &mut self,
         request: Request<Empty<Bytes>>,
         connected: impl FnOnce(SocketAddresses),
     ) -> Result<Response<Bytes>, PoolError> {
-        // Held again only after success: dropped on an error, or with this future, it is closed.
+        // It is held again only after success: an error, or dropping this future, closes it.
         let mut connection = self.live_connection().await?;
         connected(connection.addresses);
-        let response = timeout(ANSWER_TIMEOUT, connection.exchange(request, &self.pool))
+        let response = timeout(RESPONSE_TIMEOUT, connection.exchange(request, &self.pool))
             .await
-            .map_err(|_| self.pool.timed_out(ANSWER_TIMEOUT))??;
+            .map_err(|_| self.pool.timed_out(RESPONSE_TIMEOUT))??;
         self.held = Some(connection);
         Ok(response)
     }
@@ -192,7 +192,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(connection) = self.held.take() {
-            self.pool.give_back(connection);
+            self.pool.put_back(connection);
         }
     }
 }
@@ -204,7 +204,8 @@ struct Connection {
 }
 
 impl Connection {
-    /// False when the peer has closed. Between this answer and the next request it still may.
+    /// False when the peer has closed the connection. It may still close it before the next
+    /// request.
     async fn is_alive(&mut self) -> bool {
         self.sender.ready().await.is_ok()
     }
@@ -263,7 +264,7 @@ mod tests {
 
     const HELLO: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
 
-    /// One call on `lease`: the local port used and the answer.
+    /// One call on `lease`: the local port and the result.
     async fn call(lease: &mut Lease) -> (u16, Result<Response<Bytes>, PoolError>) {
         let mut port = 0;
         let request = get(&lease.pool);
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_given_back_is_used_again() {
+    async fn a_returned_connection_is_used_again() {
         let (listener, pool) = listen().await;
         let server = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
@@ -310,7 +311,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_idle_connection_the_peer_closed_is_replaced() {
+    async fn an_idle_connection_that_the_peer_closed_is_replaced() {
         let (listener, pool) = listen().await;
         let server = tokio::spawn(async move {
             for _ in 0..2 {
@@ -320,7 +321,7 @@ mod tests {
         });
         let (first_port, first) = call(&mut pool.lease()).await;
         assert_eq!(first.unwrap().into_body(), "hello");
-        // The server closed after its answer; wait until the pool's connection has seen that.
+        // The server closes after its response; wait until the pool's connection has noticed.
         timeout(Duration::from_secs(5), async {
             while pool
                 .lock_idle()
@@ -339,7 +340,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_with_half_an_answer_is_not_given_back() {
+    async fn a_connection_with_half_a_response_is_not_returned() {
         let (listener, pool) = listen().await;
         let server = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
@@ -356,7 +357,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_listening_is_a_connect_error() {
+    async fn a_refused_connection_is_a_connect_error() {
         let (listener, pool) = listen().await;
         drop(listener);
         let (_, result) = call(&mut pool.lease()).await;

@@ -1,5 +1,5 @@
-//! The route service. In: `GET /route?pickup=X,Y&dropoff=X,Y`. Out: the travel time from one to the
-//! other.
+//! The route service. In: `GET /route?pickup=X,Y&dropoff=X,Y`. Out: the travel time between the
+//! two.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::city::{Location, simulate_work, travel_time};
 use crate::server::{Endpoint, Query, Reply};
 
-/// A route as the service answers and the frontend reads it.
+/// A route, as the service writes it and the frontend reads it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Route {
     /// As `x,y`.

@@ -1,5 +1,5 @@
 //! An HTTP/1.1 server of one route, with server spans. In: a listener, an [`Endpoint`]. Out:
-//! answers, each with the pod's name. Knows no service.
+//! responses, each with the pod's name. Knows no service.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -28,10 +28,10 @@ use tokio::time::{sleep, timeout};
 use crate::addresses::SocketAddresses;
 use crate::telemetry::{POD_HEADER, record_failure, tracer};
 
-/// How long requests in progress may take after the signal to end.
+/// How long requests in progress may take after SIGTERM or SIGINT.
 pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a service answers on its one route, to GET.
+/// A service: it answers GET requests on one route.
 pub(crate) trait Endpoint: Send + Sync + 'static {
     /// The path, also `http.route`.
     const ROUTE: &'static str;
@@ -53,7 +53,10 @@ impl Query {
         )
     }
 
-    /// The first value of `name`, or the answer to give when there is none.
+    /// The first value of `name`.
+    ///
+    /// # Errors
+    /// Status 400 when there is none.
     pub(crate) fn require(&self, name: &str) -> Result<&str, Reply> {
         let value = self
             .0
@@ -125,8 +128,8 @@ impl Reply {
     }
 }
 
-/// Serves until `shutdown` completes, then answers what is in progress, for [`DRAIN_TIMEOUT`] at
-/// most. What fails on one connection ends that connection only.
+/// Serves until `shutdown` completes, then finishes the requests in progress, for [`DRAIN_TIMEOUT`]
+/// at most. An error on one connection ends that connection only.
 pub(crate) async fn serve<E: Endpoint>(
     listener: TcpListener,
     endpoint: E,
@@ -144,7 +147,7 @@ pub(crate) async fn serve<E: Endpoint>(
         match accepted {
             Ok((stream, _)) => serve_connection(stream, &endpoint, &pod_name, &connections),
             Err(error) => {
-                // Out of descriptors, most likely: give connections time to close.
+                // Most likely there are no free descriptors: wait until connections close.
                 tracing::warn!(%error, "cannot accept a connection");
                 sleep(Duration::from_millis(10)).await;
             }
@@ -222,8 +225,8 @@ async fn traced_answer<E: Endpoint>(
     reply
 }
 
-/// The server span, below the caller's span if the request names one; in a new trace if it names
-/// none or a malformed one (W3C Trace Context, section 2.2).
+/// The server span: below the caller's span, or in a new trace where the request has no context or
+/// a malformed one (W3C Trace Context, section 2.2).
 fn start_span(
     request: &Request<Incoming>,
     route: Option<&'static str>,

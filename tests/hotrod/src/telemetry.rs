@@ -18,19 +18,19 @@ use opentelemetry_semantic_conventions::attribute::ERROR_TYPE;
 use opentelemetry_semantic_conventions::resource::{K8S_POD_NAME, SERVICE_NAME};
 use tokio::runtime::Handle;
 
-/// Spans that may wait for export; the SDK drops what exceeds it. The frontend makes 13 for each
-/// dispatch, so 1,000 dispatches fit twice over even while nothing can be exported. The SDK
-/// allocates the whole queue at start, some 400 bytes a span.
+/// Spans that may wait for export; the SDK drops further ones. The frontend makes 13 for each
+/// dispatch, so those of 2,000 dispatches fit while nothing can be exported. The SDK allocates the
+/// whole queue at start, some 400 bytes a span.
 const QUEUE_SPANS: usize = 32_768;
 
-/// How long the last export may take. Longer than the exporter's own 10 s, so that its error is
-/// the one that is reported.
+/// How long the last export may take: longer than the exporter's own 10 s, so that the exporter's
+/// error is reported.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Response header, or gRPC metadata key, by which a server says which pod answered.
+/// The response header or gRPC metadata key with the name of the pod that answered.
 pub(crate) const POD_HEADER: &str = "x-pod";
 
-/// Client span attribute: the value of [`POD_HEADER`] in the answer.
+/// Client span attribute: the value of [`POD_HEADER`] in the response.
 pub(crate) const ANSWERED_BY: &str = "hotrod.answered_by";
 
 /// The process's tracing, from start to flush.
@@ -41,7 +41,7 @@ pub(crate) struct Telemetry {
 
 impl Telemetry {
     /// Sets the global tracer provider and propagator. `service` is the `service.name` where the
-    /// environment gives none. Sampling follows `OTEL_TRACES_SAMPLER`, parent-based by default.
+    /// environment sets none. Sampling follows `OTEL_TRACES_SAMPLER`, parent-based by default.
     ///
     /// # Errors
     /// When a protocol variable names an unknown protocol, or an endpoint is not a URL.
@@ -67,14 +67,14 @@ impl Telemetry {
         Ok(Self { provider, pod_name })
     }
 
-    /// What the servers of this process send in [`POD_HEADER`].
+    /// The value that the servers of this process send in [`POD_HEADER`].
     pub(crate) fn pod_name(&self) -> Arc<str> {
         Arc::clone(&self.pod_name)
     }
 
-    /// Exports every span that has ended, and no more after that. Blocks; the runtime given to
-    /// [`Telemetry::start`] must still run. A failure is reported and does not end the process: the
-    /// work was done, only its record is lost.
+    /// Exports every span that has ended, and none after that. Blocks; the runtime given to
+    /// [`Telemetry::start`] must still run. A failure is logged and is no error of the process:
+    /// only spans are lost.
     pub(crate) fn stop(self) {
         if let Err(error) = self.provider.shutdown_with_timeout(FLUSH_TIMEOUT) {
             tracing::error!(%error, "spans were lost at exit; is the OTLP endpoint reachable?");
@@ -82,13 +82,13 @@ impl Telemetry {
     }
 }
 
-/// The tracer every span of this application is made by.
+/// The tracer for every span of this application.
 pub(crate) fn tracer() -> BoxedTracer {
     global::tracer("hotrod")
 }
 
-/// Marks the span of `cx` as failed. `kind` is an HTTP status, a gRPC status or an error's name,
-/// and of few values; `description` may be anything.
+/// Marks the span of `cx` as failed. `kind` is an HTTP status, a gRPC status or the name of an
+/// error, and must have few values; `description` may be any text.
 pub(crate) fn record_failure(
     cx: &Context,
     kind: impl Into<String>,
@@ -99,7 +99,7 @@ pub(crate) fn record_failure(
     span.set_status(Status::error(description.to_string()));
 }
 
-/// The exporter for the protocol the environment asks for.
+/// The exporter for the protocol that the environment sets.
 ///
 /// The batch processor exports on a thread of its own, without a runtime. gRPC keeps its connection
 /// in `runtime`; for HTTP only the blocking client works there.
@@ -122,22 +122,22 @@ fn exporter(runtime: &Handle) -> anyhow::Result<SpanExporter> {
             .with_http_client(http_client())
             .build(),
         Some((name, value)) => {
-            bail!("{name} is `{value}`; this program speaks `grpc` and `http/protobuf`")
+            bail!("{name} is `{value}`; use `grpc` or `http/protobuf`")
         }
     }
     .context("build the OTLP exporter")
 }
 
-/// A client for plain endpoints. Built in one go with the agent, reqwest has the agent's TLS, and
-/// wants to know whose cryptography to use though none is asked of it.
+/// A client for endpoints without TLS. In a workspace build reqwest has the agent's TLS feature,
+/// and then panics without a default crypto provider.
 fn http_client() -> reqwest::blocking::Client {
-    // Fails when it is set already, which is as good.
+    // An error means that a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::blocking::Client::new()
 }
 
-/// POD_NAME as the downward API sets it, else what the resource says, else the host name, which
-/// inside a pod is the pod's name.
+/// POD_NAME, which the downward API sets, else the resource's `k8s.pod.name`, else the host name,
+/// which in a pod is the pod's name.
 fn pod_name(detected: &Resource) -> Arc<str> {
     let from_environment = env::var("POD_NAME").ok().filter(|name| !name.is_empty());
     let from_resource = || {
@@ -150,7 +150,7 @@ fn pod_name(detected: &Resource) -> Arc<str> {
     name.as_deref().map_or("unknown", str::trim).into()
 }
 
-/// What the environment says, with `service.name` and `k8s.pod.name` filled in where it is silent.
+/// The environment's resource, with `service.name` and `k8s.pod.name` added where it lacks them.
 fn complete_resource(detected: &Resource, service: &'static str, pod_name: &str) -> Resource {
     let mut builder = Resource::builder();
     let service_name = detected.get(&Key::from_static_str(SERVICE_NAME));

@@ -1,5 +1,5 @@
-//! The address of a service. In: an `http` URL from the command line. Out: what to connect to and
-//! what to write in `Host`.
+//! The address of a service. In: an `http` URL from the command line. Out: the address to connect
+//! to and the value of `Host`.
 
 use std::fmt;
 use std::io;
@@ -26,7 +26,7 @@ pub(crate) struct UpstreamError {
 }
 
 impl Upstream {
-    /// `HOST[:PORT]` as it was written, for the `Host` header.
+    /// `HOST[:PORT]` as on the command line, for the `Host` header.
     pub(crate) fn authority(&self) -> &str {
         self.authority.as_str()
     }
@@ -39,8 +39,8 @@ impl Upstream {
         ]
     }
 
-    /// Opens a TCP connection with TCP_NODELAY: a small request leaves at once, whatever is still
-    /// unacknowledged.
+    /// Opens a TCP connection with TCP_NODELAY: a small request is sent at once, also while other
+    /// data is unacknowledged.
     ///
     /// # Errors
     /// Those of name resolution and `connect(2)`.

@@ -1,9 +1,6 @@
-//! The five processes on loopback, and the trace of a dispatch as a collector receives it.
+//! The five processes on loopback, and the traces of dispatches as a collector receives them.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "the lint's exception for tests does not reach the functions tests share"
-)]
+#![allow(clippy::unwrap_used, reason = "test helpers fail as tests do")]
 
 mod support;
 
@@ -16,8 +13,8 @@ use support::app::{App, client, client_with_http_export};
 use support::collector::{Collector, Span};
 use support::trace::{FIND_NEAREST, Trace};
 
-/// The URL of a port on which nobody listens: it was free a moment ago.
-fn nobody() -> String {
+/// The URL of a port without a listener: it was free a moment ago.
+fn unused_url() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
 }
@@ -58,7 +55,7 @@ async fn a_dispatch_is_one_trace_and_the_next_uses_the_same_connections() {
         .len();
     assert!((1..=3).contains(&opened), "{opened}");
     let all = Trace(spans);
-    // Two dispatches at a time need no more than two sets of connections, and gRPC shares one.
+    // Two dispatches at a time need at most two sets of connections; gRPC shares one connection.
     assert!(
         all.local_ports("frontend", SpanKind::Client, "GET /route")
             .len()
@@ -74,7 +71,7 @@ async fn a_dispatch_is_one_trace_and_the_next_uses_the_same_connections() {
             .len(),
         1
     );
-    // Two client processes: one connection, then one for each worker that found work.
+    // Two client processes: one connection, then one for each worker that sent a dispatch.
     assert!(
         all.local_ports("client", SpanKind::Client, "GET /dispatch")
             .len()
@@ -97,11 +94,7 @@ async fn an_unknown_customer_is_not_found() {
     assert_eq!(line["status"], 404);
     let spans = collector.spans();
     let trace = Trace::of(&spans, line["trace_id"].as_str().unwrap());
-    assert_eq!(
-        spans.len(),
-        4,
-        "no driver and no route is asked: {spans:#?}"
-    );
+    assert_eq!(spans.len(), 4, "driver or route was called: {spans:#?}");
     for (service, kind, name, status) in [
         (
             "client",
@@ -140,12 +133,12 @@ async fn an_unknown_customer_is_not_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_that_is_not_there_is_a_bad_gateway() {
+async fn an_unreachable_service_is_a_bad_gateway() {
     let collector = Collector::start().await;
-    let nobody = &nobody();
+    let unused = &unused_url();
     let app = App::frontend_of(
         &collector,
-        &["--customer", nobody, "--driver", nobody, "--route", nobody],
+        &["--customer", unused, "--driver", unused, "--route", unused],
     );
     let line = one_line(client(&collector, &app.frontend, &[]));
     let frontend = app.frontend.clone();
@@ -163,7 +156,7 @@ async fn a_service_that_is_not_there_is_a_bad_gateway() {
     );
 
     let (success, lines) = client(&collector, &frontend, &["--requests", "2"]);
-    assert!(!success, "a client without an answer fails");
+    assert!(!success, "a client without a response fails");
     assert_eq!(lines.len(), 2);
     assert_eq!(lines[0]["status"], 0);
     assert!(
@@ -177,13 +170,13 @@ async fn a_service_that_is_not_there_is_a_bad_gateway() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_client_can_send_no_context_a_foreign_one_or_a_broken_one() {
+async fn the_client_can_send_no_context_a_given_one_or_a_malformed_one() {
     let collector = Collector::start().await;
     let app = App::start(&collector);
     let run = |args: &[&str]| {
         let line = one_line(client(&collector, &app.frontend, args));
         assert_eq!(line["status"], 200);
-        assert_eq!(line["trace_id"], "", "no span of the client's own");
+        assert_eq!(line["trace_id"], "", "the client made a span");
     };
     let sampled = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     run(&[
@@ -205,7 +198,7 @@ async fn the_client_can_send_no_context_a_foreign_one_or_a_broken_one() {
     app.stop();
 
     let spans = collector.spans();
-    // Nothing for the unsampled one; without a usable context the frontend starts a trace itself.
+    // No span for the unsampled context; without a valid context the frontend starts a trace.
     assert_eq!(spans.len(), 3 * 25);
     assert!(spans.iter().all(|span| span.service() != "client"));
     let roots = spans.iter().filter(|span| span.parent_id.is_empty());
@@ -213,14 +206,14 @@ async fn the_client_can_send_no_context_a_foreign_one_or_a_broken_one() {
         roots.map(Span::service).collect::<Vec<_>>(),
         ["frontend"; 2]
     );
-    let foreign = Trace::of(&spans, "0af7651916cd43dd8448eb211c80319c");
-    assert_eq!(foreign.0.len(), 25);
-    let frontend = foreign.select("frontend", SpanKind::Server, "GET /dispatch");
+    let given = Trace::of(&spans, "0af7651916cd43dd8448eb211c80319c");
+    assert_eq!(given.0.len(), 25);
+    let frontend = given.select("frontend", SpanKind::Server, "GET /dispatch");
     assert_eq!(frontend[0].parent_id, "b7ad6b7169203331");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn spans_go_by_http_when_the_environment_says_so() {
+async fn spans_are_exported_over_http_when_the_environment_sets_it() {
     let collector = Collector::start().await;
     let app = App::start(&collector);
     let line = one_line(client_with_http_export(&collector, &app.frontend));

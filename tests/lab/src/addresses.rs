@@ -1,4 +1,4 @@
-//! Who has which address in a lab, in both families.
+//! The addresses of a lab, in both families.
 //!
 //! | what | IPv4 | IPv6 |
 //! |---|---|---|
@@ -13,7 +13,7 @@ use anyhow::Result;
 
 use crate::kube_proxy::{Family, Networks};
 
-/// Networks of external and load balancer addresses, which hosts route to their node.
+/// The networks of external and load balancer addresses, which hosts route to their node.
 pub(crate) const EXTERNAL: [&str; 2] = ["10.250.0.0/24", "fd00:10:250::/112"];
 
 /// An address in each family.
@@ -24,10 +24,11 @@ pub(crate) struct Addresses {
 }
 
 impl Addresses {
-    /// The wire's own, every node's default gateway. Nothing lies behind it: what a node sends there is lost.
+    /// The wire's own address, every node's default gateway. It forwards nothing: packets sent
+    /// there are lost.
     pub(crate) const GATEWAY: Self = Self::on_wire(1);
 
-    /// On the wire; `host` is the last byte, or group.
+    /// An address on the wire; `host` is its last byte, or its last group.
     pub(crate) const fn on_wire(host: u8) -> Self {
         Self {
             v4: Ipv4Addr::new(172, 18, 0, host),
@@ -35,14 +36,14 @@ impl Addresses {
         }
     }
 
-    /// The eth0 of a node; nodes count from 1, which is the gateway's address.
+    /// The address of a node's eth0. Nodes count from 1, and host 1 is the gateway.
     pub(crate) const fn of_node(node: u8) -> Self {
         Self::on_wire(node + 1)
     }
 
-    /// In the pod network of a node.
+    /// An address in the pod network of a node.
     pub(crate) const fn in_pods(node: u8, host: u8) -> Self {
-        // So that it reads 244:1 and 244:10, as it does in IPv4.
+        // The decimal digits as hexadecimal ones: node 10 has 244:10, as it has 244.10 in IPv4.
         let group =
             (node / 100) as u16 * 0x100 + (node / 10 % 10) as u16 * 0x10 + (node % 10) as u16;
         Self {
@@ -59,7 +60,7 @@ impl Addresses {
     }
 }
 
-/// The pod network of a node, address/bits.
+/// The pod network of a node, as address/bits.
 pub(crate) fn pod_network(node: u8, family: Family) -> String {
     let bits = match family {
         Family::V4 => 24,
@@ -68,13 +69,14 @@ pub(crate) fn pod_network(node: u8, family: Family) -> String {
     format!("{}/{bits}", Addresses::in_pods(node, 0).of(family))
 }
 
-/// The hardware address of a node's own device with this address: 0a:58 and the address is what CNI plugins use.
+/// The hardware address of a node's device with this IP address: 0a:58 and the IP address, as CNI
+/// plugins choose it.
 pub(crate) fn hardware_address(v4: Ipv4Addr) -> String {
     let [a, b, c, d] = v4.octets();
     format!("0a:58:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
 }
 
-/// What kube-proxy on this node is told.
+/// The networks that kube-proxy on this node is configured with.
 pub(crate) fn networks(node: u8, family: Family) -> Result<Networks> {
     let (pods, services) = match family {
         Family::V4 => ("10.244.0.0/16", "10.96.0.0/16"),
@@ -94,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nodes_have_networks_of_their_own() {
+    fn each_node_has_its_own_pod_network() {
         for (node, v6) in [
             (1, "fd00:10:244:1::/64"),
             (10, "fd00:10:244:10::/64"),

@@ -1,19 +1,19 @@
-//! Whether a lab can run here, asked before anything is changed.
+//! Whether a lab can run on this machine, checked before anything is changed.
 //!
-//! In: this process's capabilities, the mount table, PATH. Out: nothing, or one [`Unavailable`] that names the remedy.
+//! In: this process's capabilities, the mount table, PATH. Out: nothing, or an [`Unavailable`] that
+//! names the remedy.
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{AccessFlags, access};
 use thiserror::Error;
 
 use crate::cgroup;
 use crate::kube_proxy::ProxyMode;
+use crate::netns::within_new_netns;
 
 /// Why a lab cannot run on this machine; the message names the remedy.
 #[derive(Debug, Error)]
@@ -24,7 +24,7 @@ pub enum Unavailable {
         /// The first capability that is missing, in capabilities(7) spelling.
         capability: &'static str,
     },
-    /// Pods are told apart by their cgroup in the v2 hierarchy.
+    /// Each pod has a cgroup in the v2 hierarchy.
     #[error(
         "no cgroup v2 is mounted: boot with systemd.unified_cgroup_hierarchy=1, or mount it with \
          `mkdir /sys/fs/cgroup/unified && mount -t cgroup2 none /sys/fs/cgroup/unified`"
@@ -36,35 +36,36 @@ pub enum Unavailable {
         /// Where it is mounted.
         mount: PathBuf,
     },
-    /// A program that lays out the node.
+    /// A program that lays out nodes.
     #[error(
         "{program} is not on PATH: install {package}, for example with `apt-get install {package}`"
     )]
     NoProgram {
         /// The program's name.
         program: &'static str,
-        /// The package of Debian and Ubuntu that has it.
+        /// Its package in Debian and Ubuntu.
         package: &'static str,
     },
-    /// Without it kube-proxy's rules do not see frames that the bridge forwards.
+    /// Without br_netfilter, frames that a bridge forwards do not pass kube-proxy's rules.
     #[error("br_netfilter is not loaded: run `modprobe br_netfilter`, as a Kubernetes node does")]
     NoBridgeNetfilter,
-    /// The legacy back end of iptables has modules of its own, which newer kernels may be built without.
+    /// The legacy back end of iptables needs modules that newer kernels may be built without.
     #[error(
-        "{program} does not work: {said}; load ip_tables and its tables, or boot a kernel that has them"
+        "{program} does not work: {reason}; load ip_tables and its tables, or boot a kernel that has them"
     )]
     NoLegacyTables {
-        /// What was tried.
+        /// The program's name.
         program: &'static str,
-        /// The first line of what it said.
-        said: String,
+        /// The first line of its error.
+        reason: String,
     },
     /// Pods have addresses of both families.
     #[error("the kernel has no IPv6: boot without ipv6.disable=1")]
     NoIpv6,
 }
 
-/// What lays out nodes, in each proxy mode but iptables' legacy one, which a test asks for by itself.
+/// The programs that lay out nodes, except those of the legacy iptables back end, which
+/// [`can_proxy`] checks.
 const PROGRAMS: [(&str, &str); 5] = [
     ("ip", "iproute2"),
     ("bridge", "iproute2"),
@@ -73,7 +74,7 @@ const PROGRAMS: [(&str, &str); 5] = [
     ("nft", "nftables"),
 ];
 
-/// Says whether a lab can be made here. Changes nothing.
+/// Checks whether a lab can be made on this machine. Changes nothing.
 ///
 /// # Errors
 /// The first thing that is missing.
@@ -91,7 +92,8 @@ pub fn can_run() -> Result<(), Unavailable> {
             return Err(Unavailable::NoProgram { program, package });
         }
     }
-    // The entry exists in every network namespace once the module is there (kernel: br_netfilter_sysctl_init_net, since 5.3).
+    // The entry exists in every network namespace once the module is loaded (kernel:
+    // br_netfilter_sysctl_init_net, since 5.3).
     if !Path::new("/proc/sys/net/bridge/bridge-nf-call-iptables").exists() {
         return Err(Unavailable::NoBridgeNetfilter);
     }
@@ -101,8 +103,8 @@ pub fn can_run() -> Result<(), Unavailable> {
     Ok(())
 }
 
-/// Says whether a node can have kube-proxy in this mode. Tries it where a lab needs no such thing otherwise: in a network
-/// namespace of its own, which nothing is left of.
+/// Checks whether a node can have kube-proxy in this mode. The legacy back end is tried in a
+/// network namespace that is removed afterwards; the others need no more than a lab.
 ///
 /// # Errors
 /// As [`can_run`], and when the mode's tool is missing or does not work.
@@ -118,34 +120,35 @@ pub fn can_proxy(mode: ProxyMode) -> Result<(), Unavailable> {
         let package = "iptables";
         let path = find_program(list).filter(|_| find_program(program).is_some());
         let path = path.ok_or(Unavailable::NoProgram { program, package })?;
-        let mut command = Command::new(path);
-        command.args(["-t", "mangle", "-S"]);
-        // SAFETY: between fork and exec it makes one system call, and allocates nothing.
-        unsafe { command.pre_exec(|| Ok(unshare(CloneFlags::CLONE_NEWNET)?)) };
-        let said = match command.output() {
-            Ok(output) if output.status.success() => continue,
-            Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
-            Err(error) => error.to_string(),
+        let list = || Command::new(path).args(["-t", "mangle", "-S"]).output();
+        let reason = match within_new_netns(list).map(Result::ok) {
+            Ok(Some(output)) if output.status.success() => continue,
+            Ok(Some(output)) => String::from_utf8_lossy(&output.stderr).into_owned(),
+            Ok(None) => "it cannot be executed".to_owned(),
+            Err(error) => format!("{error:#}"),
         };
-        let said = said.lines().next().unwrap_or_default().to_owned();
-        return Err(Unavailable::NoLegacyTables { program, said });
+        let reason = reason.lines().next().unwrap_or_default().to_owned();
+        return Err(Unavailable::NoLegacyTables { program, reason });
     }
     Ok(())
 }
 
-/// For tests: true when no lab can run here, after printing `SKIP <test>: <reason>` on a line of its own.
+/// For tests: true when no lab can run on this machine, after printing `SKIP <test>: <reason>` on a
+/// line of its own.
 ///
-/// It writes to standard output past the test harness's capture, so that a run can count what it skipped.
+/// It writes to standard output past the test harness's capture, so that a run can count the tests
+/// it skipped.
 pub fn skip(test: &str) -> bool {
-    say_unavailable(test, can_run())
+    skip_unless(test, can_run())
 }
 
 /// The same, for a test that needs kube-proxy in this mode.
 pub fn skip_mode(test: &str, mode: ProxyMode) -> bool {
-    say_unavailable(test, can_proxy(mode))
+    skip_unless(test, can_proxy(mode))
 }
 
-/// The same for a test that needs further programs: each with the package of Debian and Ubuntu that has it.
+/// The same, for a test that needs further programs, given with their packages in Debian and
+/// Ubuntu.
 pub fn skip_without(test: &str, programs: &[(&'static str, &'static str)]) -> bool {
     let missing = programs
         .iter()
@@ -154,18 +157,19 @@ pub fn skip_without(test: &str, programs: &[(&'static str, &'static str)]) -> bo
         Some(&(program, package)) => Err(Unavailable::NoProgram { program, package }),
         None => Ok(()),
     });
-    say_unavailable(test, available)
+    skip_unless(test, available)
 }
 
-fn say_unavailable(test: &str, here: Result<(), Unavailable>) -> bool {
-    let Err(reason) = here else { return false };
-    say_skipped(test, &reason.to_string());
+fn skip_unless(test: &str, available: Result<(), Unavailable>) -> bool {
+    let Err(reason) = available else { return false };
+    print_skip(test, &reason.to_string());
     true
 }
 
-/// For tests that find only under way that they cannot go on here: prints that line, and no more.
-pub fn say_skipped(test: &str, reason: &str) {
-    // The harness may be in the middle of a line. A closed standard output is no reason to fail the test.
+/// Prints that line only, for tests that find later that they cannot go on.
+pub fn print_skip(test: &str, reason: &str) {
+    // The harness may be in the middle of a line. A closed standard output is no reason to fail the
+    // test.
     let _ = writeln!(io::stdout(), "\nSKIP {test}: {reason}");
 }
 
@@ -178,7 +182,7 @@ pub(crate) fn find_program(program: &str) -> Option<PathBuf> {
         .find(|candidate| access(candidate, AccessFlags::X_OK).is_ok())
 }
 
-/// Reads the effective set of a /proc/<pid>/status; one that cannot be read counts as empty.
+/// Reads the effective set of a /proc/<pid>/status; an unreadable set counts as empty.
 fn missing_capability(status: &str) -> Option<&'static str> {
     /// Numbers from include/uapi/linux/capability.h.
     const NEEDED: [(u32, &str); 2] = [(12, "CAP_NET_ADMIN"), (21, "CAP_SYS_ADMIN")];
@@ -248,7 +252,7 @@ mod tests {
             (
                 Unavailable::NoLegacyTables {
                     program: "iptables-legacy-restore",
-                    said: "unable to initialize table".into(),
+                    reason: "unable to initialize table".into(),
                 },
                 "load ip_tables",
             ),

@@ -1,21 +1,21 @@
 //! The lab's part of the cgroup v2 hierarchy: find it, create in it, kill all in it, remove it.
 //!
-//! Source: the kernel's Documentation/admin-guide/cgroup-v2.rst. Controllers are never enabled here; cgroups only say which
-//! process belongs to which pod.
+//! Source: the kernel's Documentation/admin-guide/cgroup-v2.rst. No controller is ever enabled:
+//! cgroups only group processes by pod.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// How long killed processes may take to be gone, and cgroups to become removable.
+use crate::poll::poll;
+
+/// How long killed processes may take to end, and cgroups to become removable.
 const DEADLINE: Duration = Duration::from_secs(5);
-const POLL: Duration = Duration::from_millis(2);
 
 /// Where cgroup v2 is mounted: `/sys/fs/cgroup`, or elsewhere beside version 1.
 pub(crate) fn mount_point() -> Option<PathBuf> {
@@ -27,27 +27,29 @@ pub(crate) fn create(path: &Path) -> Result<()> {
     fs::create_dir_all(path).with_context(|| format!("create cgroup {}", path.display()))
 }
 
-/// Kills every process in the cgroup and below it, and waits until all are gone (a zombie is: it is in no cgroup).
-/// Returns how many there were. A cgroup that does not exist has none.
+/// Kills every process in the cgroup and below it, and waits until all have ended (a zombie is in
+/// no cgroup). Returns how many there were. A cgroup that does not exist has none.
 pub(crate) fn kill_all(path: &Path) -> Result<usize> {
     let found = processes(path).len();
-    let deadline = Instant::now() + DEADLINE;
-    while is_populated(path) {
-        if Instant::now() > deadline {
-            bail!(
-                "processes {:?} in cgroup {} survive SIGKILL",
-                processes(path),
-                path.display()
-            );
+    let emptied = poll(DEADLINE, || {
+        if !is_populated(path) {
+            return Some(());
         }
         // One write kills the whole tree and catches forks (kernel: cgroup_kill_write, since 5.14).
         if fs::write(path.join("cgroup.kill"), "1").is_err() {
             for pid in processes(path) {
-                // It may have ended by itself since it was listed.
+                // The process may have ended by itself since it was listed.
                 let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
             }
         }
-        thread::sleep(POLL);
+        None
+    });
+    if emptied.is_none() {
+        bail!(
+            "processes {:?} in cgroup {} survive SIGKILL",
+            processes(path),
+            path.display()
+        );
     }
     Ok(found)
 }
@@ -58,21 +60,16 @@ pub(crate) fn remove_all(path: &Path) -> Result<usize> {
     for child in children(path) {
         removed += remove_all(&child)?;
     }
-    let deadline = Instant::now() + DEADLINE;
-    loop {
-        match fs::remove_dir(path) {
-            Ok(()) => return Ok(removed + 1),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(removed),
-            // The last process is leaving.
-            Err(error)
-                if error.kind() == io::ErrorKind::ResourceBusy && Instant::now() < deadline =>
-            {
-                thread::sleep(POLL);
-            }
-            Err(error) => {
-                return Err(error).with_context(|| format!("remove cgroup {}", path.display()));
-            }
-        }
+    let result = poll(DEADLINE, || match fs::remove_dir(path) {
+        // The last process is leaving.
+        Err(error) if error.kind() == io::ErrorKind::ResourceBusy => None,
+        result => Some(result),
+    });
+    match result {
+        Some(Ok(())) => Ok(removed + 1),
+        Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => Ok(removed),
+        Some(Err(error)) => Err(error).with_context(|| format!("remove cgroup {}", path.display())),
+        None => bail!("cgroup {} stays busy", path.display()),
     }
 }
 
@@ -143,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cgroup_that_does_not_exist_is_killed_and_removed_already() {
+    fn a_cgroup_that_does_not_exist_has_no_processes_and_is_not_removed() {
         let path = Path::new("/sys/fs/cgroup/hopspan-lab-that-never-was");
         assert_eq!(kill_all(path).unwrap(), 0);
         assert_eq!(remove_all(path).unwrap(), 0);

@@ -1,6 +1,8 @@
-//! A monotonic clock of a process's own, by a time namespace. In: how far it is off. Out: a step between fork and exec.
+//! A shifted monotonic clock for one process, by a time namespace. In: the shift. Out: a step
+//! between fork and exec.
 //!
-//! Source: time_namespaces(7). CLOCK_REALTIME has no namespace: it is the machine's in every process.
+//! Source: time_namespaces(7). CLOCK_REALTIME has no namespace: it is the machine's in every
+//! process.
 
 use std::io;
 use std::time::Duration;
@@ -11,17 +13,18 @@ use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::stat::Mode;
 use nix::unistd::write;
 
-/// How far a process's CLOCK_MONOTONIC and CLOCK_BOOTTIME are from the machine's.
+/// The shift of a process's CLOCK_MONOTONIC and CLOCK_BOOTTIME against the machine's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClockShift {
-    /// They show a later time.
+    /// They are this much later.
     Ahead(Duration),
-    /// They show an earlier time.
+    /// They are this much earlier.
     Behind(Duration),
 }
 
 impl ClockShift {
-    /// The lines of /proc/self/timens_offsets: a clock, seconds, and nanoseconds that are never negative.
+    /// The lines of /proc/self/timens_offsets: a clock, seconds, and nanoseconds, which are never
+    /// negative.
     pub(crate) fn offsets(self) -> String {
         let (seconds, nanoseconds) = match self {
             Self::Ahead(by) => (i128::from(by.as_secs()), by.subsec_nanos()),
@@ -38,14 +41,15 @@ impl ClockShift {
 /// <linux/sched.h>; nix has no name for it.
 const CLONE_NEWTIME: CloneFlags = CloneFlags::from_bits_retain(0x80);
 
-/// Moves the calling process, which must have one thread, into a time namespace with these offsets. Makes only system calls
-/// and allocates nothing, as befits the time between fork and exec.
+/// Moves the calling process, which must have one thread, into a time namespace with these offsets.
+/// It makes only system calls and allocates nothing, so it may run between fork and exec.
 ///
 /// # Errors
-/// What the kernel says; EINVAL where it has no time namespaces (CONFIG_TIME_NS, since 5.6).
+/// Those of the system calls; EINVAL where the kernel has no time namespaces (CONFIG_TIME_NS, since
+/// 5.6).
 pub(crate) fn enter(offsets: &str) -> io::Result<()> {
     unshare(CLONE_NEWTIME)?;
-    // They are fixed as soon as a process is in the namespace. So far it is there for children only.
+    // The offsets are fixed once a process is in the namespace. So far it exists only for children.
     let file = open(
         c"/proc/self/timens_offsets",
         OFlag::O_WRONLY | OFlag::O_CLOEXEC,
@@ -54,7 +58,7 @@ pub(crate) fn enter(offsets: &str) -> io::Result<()> {
     if write(&file, offsets.as_bytes())? != offsets.len() {
         return Err(Errno::EIO.into());
     }
-    // Kernels of before 6.3 do not change over at exec.
+    // Kernels before 6.3 do not enter the namespace at exec.
     let own = open(
         c"/proc/self/ns/time_for_children",
         OFlag::O_RDONLY | OFlag::O_CLOEXEC,

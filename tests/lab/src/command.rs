@@ -1,8 +1,9 @@
 //! A command that runs inside a node or a pod.
 //!
-//! In: a program, its arguments and a place (network namespace and cgroup). Out: a [`Process`], or the [`Output`] of one
-//! that ended. The child is in its place before the program's first instruction, dies with the lab's owner, and is in a
-//! process group of its own, so that Ctrl-C in a terminal reaches only the owner.
+//! In: a program, its arguments and a sandbox. Out: a [`Process`], or the [`Output`] of one that
+//! ended. The child is in the sandbox before the program's first instruction, dies with the lab's
+//! owner, and leads a process group of its own, so that Ctrl-C in a terminal reaches only the
+//! owner.
 //!
 //! `ip netns exec` is not used: it mounts another /sys, which hides the cgroups.
 
@@ -12,60 +13,49 @@ use std::io::{Read, Seek, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command as StdCommand, ExitStatus, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::unistd::{getppid, write};
 
 use crate::clock::{self, ClockShift};
 use crate::process::Process;
-use crate::resources::Resources;
+use crate::sandbox::Sandbox;
 
-/// Where a command runs.
-#[derive(Debug, Clone)]
-pub(crate) struct Place {
-    /// The node or pod, for the names of logs.
-    pub(crate) name: String,
-    pub(crate) cgroup: PathBuf,
-    /// None is the machine's own namespace: only for tools that make namespaces.
-    pub(crate) netns: Option<PathBuf>,
-}
-
-/// A command to run inside a node or a pod; made by [`Node::command`](crate::Node::command) and
-/// [`Pod::command`](crate::Pod::command). It inherits the owner's environment and working directory.
+/// A command to run inside a node or a pod, from [`Node::command`](crate::Node::command) or
+/// [`Pod::command`](crate::Pod::command). It inherits the owner's environment and working
+/// directory.
 #[derive(Debug)]
 pub struct Command {
-    resources: Arc<Resources>,
-    place: Place,
+    sandbox: Sandbox,
     inner: StdCommand,
     stdout_is_set: bool,
     stderr_is_set: bool,
     clock: Option<ClockShift>,
 }
 
-/// What a command that ended has written.
+/// The status and the output of a command that has ended.
 #[derive(Debug)]
 pub struct Output {
-    /// How it ended.
+    /// The exit status.
     pub status: ExitStatus,
-    /// Its standard output, with invalid UTF-8 replaced.
+    /// The standard output, with invalid UTF-8 replaced.
     pub stdout: String,
-    /// Its standard error, with invalid UTF-8 replaced.
+    /// The standard error, with invalid UTF-8 replaced.
     pub stderr: String,
 }
 
 impl Command {
-    pub(crate) fn new(resources: Arc<Resources>, place: Place, program: impl AsRef<OsStr>) -> Self {
+    pub(crate) fn new(sandbox: &Sandbox, program: impl AsRef<OsStr>) -> Self {
         let mut inner = StdCommand::new(program);
         inner.stdin(Stdio::null()).process_group(0);
         Self {
-            resources,
-            place,
+            sandbox: sandbox.clone(),
             inner,
             stdout_is_set: false,
             stderr_is_set: false,
@@ -100,34 +90,36 @@ impl Command {
         self
     }
 
-    /// Gives it a CLOCK_MONOTONIC of its own, in a time namespace. Wall time, and all times that the kernel itself takes (as
-    /// bpf_ktime_get_ns does), stay the machine's: a program that reckons wall time from the kernel's times by its own two
-    /// clocks is as far off as this, the other way round. It is a stand-in for a machine whose wall clock is off.
+    /// Shifts its CLOCK_MONOTONIC, in a time namespace. Wall time and the kernel's own timestamps
+    /// (as from bpf_ktime_get_ns) stay the machine's. A program that converts the kernel's
+    /// timestamps to wall time by its own two clocks is then off by the same amount in the opposite
+    /// direction, like a program on a machine whose wall clock is off.
     pub fn clock(mut self, shift: ClockShift) -> Self {
         self.clock = Some(shift);
         self
     }
 
-    /// Sends standard output elsewhere than to the log, for example `Stdio::inherit()` or a `File`.
+    /// Sends standard output to this target instead of the log, for example `Stdio::inherit()` or a
+    /// `File`.
     pub fn stdout(mut self, target: impl Into<Stdio>) -> Self {
         self.inner.stdout(target);
         self.stdout_is_set = true;
         self
     }
 
-    /// Sends standard error elsewhere than to the log.
+    /// Sends standard error to this target instead of the log.
     pub fn stderr(mut self, target: impl Into<Stdio>) -> Self {
         self.inner.stderr(target);
         self.stderr_is_set = true;
         self
     }
 
-    /// Gives the command this text to read on standard input. Without it, standard input is empty.
+    /// Sets the text of its standard input, which is empty otherwise.
     ///
     /// # Errors
-    /// When the text cannot be stored in the lab's work directory.
+    /// When the text cannot be stored.
     pub fn stdin_text(mut self, text: &str) -> Result<Self> {
-        let mut file = self.resources.create_unnamed()?;
+        let mut file = unnamed_file()?;
         file.write_all(text.as_bytes())
             .context("store a command's standard input")?;
         file.rewind().context("rewind a command's standard input")?;
@@ -135,15 +127,15 @@ impl Command {
         Ok(self)
     }
 
-    /// Starts it. Standard output and error go to a log in the lab's work directory, named after the node or pod and the
-    /// program, unless they were sent elsewhere.
+    /// Starts it. Standard output and error go to a log in the lab's work directory, named after
+    /// the node or pod and the program, unless another target was set.
     ///
     /// # Errors
     /// When the program cannot be executed, or the lab was torn down.
     pub fn spawn(mut self) -> Result<Process> {
         let mut log_path = None;
         if !(self.stdout_is_set && self.stderr_is_set) {
-            let (path, file) = self.resources.create_log(&self.name())?;
+            let (path, file) = self.sandbox.resources.create_log(&self.name())?;
             let duplicate = || {
                 file.try_clone()
                     .with_context(|| format!("duplicate {}", path.display()))
@@ -159,23 +151,15 @@ impl Command {
         self.start(log_path)
     }
 
-    /// Runs it to its end and returns what it wrote, also when it failed.
+    /// Runs it to its end and returns its output, also when it failed.
     ///
     /// # Errors
     /// When it cannot be started, or is still running after `deadline` (it is then killed).
     pub fn output(mut self, deadline: Duration) -> Result<Output> {
-        let stdout = self.resources.create_unnamed()?;
-        let stderr = self.resources.create_unnamed()?;
-        self.inner.stdout(
-            stdout
-                .try_clone()
-                .context("duplicate a command's standard output")?,
-        );
-        self.inner.stderr(
-            stderr
-                .try_clone()
-                .context("duplicate a command's standard error")?,
-        );
+        let (stdout, stderr) = (unnamed_file()?, unnamed_file()?);
+        let duplicate = |file: &File| file.try_clone().context("duplicate a command's output");
+        self.inner.stdout(duplicate(&stdout)?);
+        self.inner.stderr(duplicate(&stderr)?);
         let mut process = self.start(None)?;
         match process.wait(deadline)? {
             Some(status) => Ok(Output {
@@ -213,53 +197,57 @@ impl Command {
         let program = Path::new(self.inner.get_program())
             .file_name()
             .unwrap_or_default();
-        format!("{}-{}", self.place.name, program.display())
+        format!("{}-{}", self.sandbox.name, program.display())
     }
 
     fn start(mut self, log_path: Option<PathBuf>) -> Result<Process> {
         let name = self.name();
-        self.enter_place()
+        self.enter_sandbox()
             .with_context(|| format!("start {name}"))?;
         let child = self
+            .sandbox
             .resources
             .spawn(self.inner)
             .with_context(|| format!("start {name}"))?;
         Ok(Process::new(child, name, log_path))
     }
 
-    fn enter_place(&mut self) -> Result<()> {
-        let procs = self.place.cgroup.join("cgroup.procs");
+    fn enter_sandbox(&mut self) -> Result<()> {
+        let Sandbox { cgroup, netns, .. } = &self.sandbox;
+        let procs = cgroup.join("cgroup.procs");
         let procs = File::options()
             .write(true)
             .open(&procs)
             .with_context(|| format!("open {}", procs.display()))?;
-        let netns = self.place.netns.as_ref();
-        let netns =
-            netns.map(|path| File::open(path).with_context(|| format!("open {}", path.display())));
-        let netns = netns.transpose()?;
+        let netns = File::open(netns).with_context(|| format!("open {}", netns.display()))?;
         let owner = std::process::id();
         let clock = self.clock.map(ClockShift::offsets);
         let enter = move || {
             set_pdeathsig(Signal::SIGKILL)?;
-            // The owner may have died before the line above: then nobody would send the signal.
+            // If the owner died before the line above, the signal will never be sent.
             if u32::try_from(getppid().as_raw()) != Ok(owner) {
                 return Err(Errno::ESRCH.into());
             }
             // 0 stands for the writer itself (kernel: cgroup_procs_write_start).
             write(&procs, b"0")?;
-            if let Some(netns) = &netns {
-                setns(netns, CloneFlags::CLONE_NEWNET)?;
-            }
+            setns(&netns, CloneFlags::CLONE_NEWNET)?;
             if let Some(offsets) = &clock {
                 clock::enter(offsets)?;
             }
             Ok(())
         };
-        // SAFETY: between fork and exec the closure makes only system calls that are async-signal-safe, on descriptors
-        // opened before, and allocates nothing: its errors are plain numbers.
+        // SAFETY: between fork and exec the closure makes only system calls that are
+        // async-signal-safe, on descriptors opened before, and allocates nothing: its errors are
+        // plain numbers.
         unsafe { self.inner.pre_exec(enter) };
         Ok(())
     }
+}
+
+/// A file in memory, for what a command reads or writes.
+fn unnamed_file() -> Result<File> {
+    let file = memfd_create(c"hopspan-lab", MFdFlags::MFD_CLOEXEC);
+    Ok(file.context("make a file in memory")?.into())
 }
 
 fn read_all(mut file: File) -> Result<String> {

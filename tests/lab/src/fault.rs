@@ -1,47 +1,29 @@
-//! What goes wrong on a node's network, for as long as somebody wants it to.
+//! Faults of a node's network, each for as long as the returned value lives.
 //!
-//! In: a node, and whose connections suffer. Out: the kernel's own refusals: rules as a NetworkPolicy's or
-//! an administrator's are, in the tool of the node's proxy mode, and a conntrack table that is full.
-//! Everything is in the node's network namespace, so that the lab's end undoes it too. A service without
-//! endpoints is none of these: it is [`Node::apply_services`] with a service that has none.
+//! In: a node, and whose connections a fault hits. Out: refusals by the kernel itself: rules as a
+//! NetworkPolicy's or an administrator's, and a conntrack table that is full. Everything is in the
+//! node's network namespace, so the end of the lab undoes it too. For a service without endpoints,
+//! call [`Node::apply_services`] with a service that has none.
 
 mod conntrack;
 mod rule;
-
-use std::net::Ipv4Addr;
+mod victims;
 
 use anyhow::Result;
 
-use crate::{Node, Pod};
+use crate::node::Node;
+use rule::Action;
 
 pub use conntrack::FullConntrack;
 pub use rule::Rule;
+pub use victims::Victims;
 
-/// Connections that suffer: of one client to one port of whatever pod they are translated to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Victims {
-    /// The client's address.
-    pub client: Ipv4Addr,
-    /// The port that the pods listen on.
-    pub port: u16,
-}
-
-impl Victims {
-    /// The connections of a pod.
-    pub fn of(client: &Pod, port: u16) -> Self {
-        Self {
-            client: client.ip(),
-            port,
-        }
-    }
-}
-
-/// Drops every packet of these connections where the node forwards, as a NetworkPolicy does.
+/// Drops every packet of these connections in the node's FORWARD hook, as a NetworkPolicy does.
 ///
 /// # Errors
 /// When the tool refuses the rule.
 pub fn drop_forwarded(node: &Node, victims: Victims) -> Result<Rule> {
-    Rule::of(node, rule::What::Drop, victims)
+    Rule::for_connections(node, Action::Drop, victims)
 }
 
 /// Drops the first SYN of these connections, and no other: TCP sends it again after a second.
@@ -49,22 +31,31 @@ pub fn drop_forwarded(node: &Node, victims: Victims) -> Result<Rule> {
 /// # Errors
 /// When the tool refuses the rule: the kernel may lack xt_statistic or nft_numgen.
 pub fn lose_first_syn(node: &Node, victims: Victims) -> Result<Rule> {
-    Rule::of(node, rule::What::DropFirstSyn, victims)
+    Rule::for_connections(node, Action::DropFirstSyn, victims)
 }
 
-/// Gives all these connections one source address and port, as a wrong SNAT rule does: to one destination
-/// conntrack enters the first, and refuses the others.
+/// Gives all these connections one source address and port, as a wrong SNAT rule does: of those to
+/// one destination, conntrack enters the first and refuses the others.
 ///
 /// # Errors
 /// When the tool refuses the rule.
 pub fn share_source_port(node: &Node, victims: Victims) -> Result<Rule> {
-    Rule::of(node, rule::What::ShareSourcePort, victims)
+    Rule::for_connections(node, Action::ShareSourcePort, victims)
 }
 
-/// Fills the conntrack table of the node's namespace, but for so many places.
+/// Drops TCP packets with this text in the node's FORWARD hook: the first `limit` of them, or all
+/// of them. It uses iptables in each proxy mode, because nftables cannot search a payload.
 ///
 /// # Errors
-/// As [`FullConntrack::of`].
+/// When iptables refuses the rule: the kernel may lack xt_string or xt_statistic.
+pub fn drop_containing(node: &Node, text: &str, limit: Option<u32>) -> Result<Rule> {
+    Rule::for_text(node, text, limit)
+}
+
+/// Fills the conntrack table of the node's namespace and leaves `spare` entries free.
+///
+/// # Errors
+/// When the machine's limit is above a million entries, or the kernel refuses entries.
 pub fn fill_conntrack(node: &Node, spare: u32) -> Result<FullConntrack> {
-    FullConntrack::of(node, spare)
+    FullConntrack::fill(node, spare)
 }

@@ -1,24 +1,28 @@
-//! The HotROD-shaped application on a node, or spread over several: one pod and process per instance, one service per role,
-//! and a client.
+//! The HotROD-shaped application on a node, or spread over several: one pod and process per
+//! instance, one service per role, and a client.
 //!
-//! In: the application's binary and where it exports to. Out: dispatches, with the trace id of each.
-//! It knows the application by its command line only.
+//! In: the application's binary and its OTLP endpoint. Out: dispatches, with the trace id of each.
+//! Of the application it knows only the command line.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::command::Command;
 use crate::kube_proxy::Service;
-use crate::{Node, Pod, Process, Signal};
+use crate::node::Node;
+use crate::pod::Pod;
+use crate::process::Process;
 
 /// The Kubernetes namespace of all its pods and services.
 pub const NAMESPACE: &str = "hotrod";
 
-/// How long an instance may take to listen: it is a debug build, perhaps in an emulated guest on a machine that compiles.
+/// How long an instance may take to listen: it may be a debug build in an emulated guest on a busy
+/// machine.
 const START_DEADLINE: Duration = Duration::from_secs(60);
 /// How long an instance may take to export its last spans.
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
@@ -28,33 +32,45 @@ const STOP_DEADLINE: Duration = Duration::from_secs(30);
 pub struct HotRodOptions {
     /// The `hotrod` binary.
     pub binary: PathBuf,
-    /// OTEL_EXPORTER_OTLP_ENDPOINT of every instance. None: port 4317 of the node, the first of several.
+    /// OTEL_EXPORTER_OTLP_ENDPOINT of every instance. `None`: port 4317 of the (first) node.
     pub otlp_endpoint: Option<String>,
     /// More environment variables for every instance and the client, for example a sampler.
     pub env: Vec<(String, String)>,
-    /// Services that stand before its own in the node's rules.
+    /// Services whose rules stand before those of its own services.
     pub before: Vec<Service>,
+}
+
+impl HotRodOptions {
+    /// Runs this binary, which exports to the node.
+    pub fn new(binary: impl Into<PathBuf>) -> Self {
+        Self {
+            binary: binary.into(),
+            otlp_endpoint: None,
+            env: Vec::new(),
+            before: Vec::new(),
+        }
+    }
 }
 
 /// The application, running. Dropping it kills its processes; [`HotRod::stop`] lets them flush.
 #[derive(Debug)]
 pub struct HotRod {
     options: HotRodOptions,
-    /// The node whose port 4317 takes spans.
+    /// The node whose port 4317 receives spans.
     receiver: Node,
     services: Vec<Service>,
     instances: Vec<(Pod, Process)>,
     client: Pod,
 }
 
-/// One request for a ride, as the client saw it.
+/// One request for a ride, as the client prints it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dispatch {
     /// 32 lower-case hexadecimal digits.
     pub trace_id: String,
     /// The HTTP status.
     pub status: u16,
-    /// From sending to the whole response, in milliseconds.
+    /// From before sending to the end of the response, in milliseconds.
     pub duration_ms: f64,
 }
 
@@ -71,24 +87,26 @@ const FRONTEND: Role = Role::new("frontend", 10, "http", 1);
 const CUSTOMER: Role = Role::new("customer", 11, "http", 2);
 const DRIVER: Role = Role::new("driver", 12, "grpc", 1);
 const ROUTE: Role = Role::new("route", 13, "http", 2);
-/// Callers last: when one listens, what it calls does, too.
+/// In the order of starting: callers last.
 const ROLES: [Role; 4] = [CUSTOMER, DRIVER, ROUTE, FRONTEND];
 
-/// Makes the pods (frontend-0, customer-0, customer-1, driver-0, route-0, route-1, client-0), starts all but the client,
-/// applies the services in place of whatever services the node had, and waits until all instances listen:
-/// frontend 10.96.0.10:8080, customer 10.96.0.11:8081, driver 10.96.0.12:8082, route 10.96.0.13:8083.
+/// Makes the pods (frontend-0, customer-0, customer-1, driver-0, route-0, route-1, client-0),
+/// starts all instances except the client, replaces the node's services by frontend
+/// 10.96.0.10:8080, customer 10.96.0.11:8081, driver 10.96.0.12:8082 and route 10.96.0.13:8083, and
+/// waits until all instances listen.
 ///
 /// # Errors
-/// When a pod cannot be made, or an instance ends or does not listen in time; with the tail of its log.
+/// When a pod cannot be made, or an instance ends or does not listen in time; with the tail of its
+/// log.
 pub fn deploy(node: &Node, options: &HotRodOptions) -> Result<HotRod> {
     deploy_over(std::slice::from_ref(node), options)
 }
 
-/// The same over several nodes: client and frontend on the first, the others in turn on the rest, so that whatever the
-/// frontend calls is on another node. Every node has the services.
+/// The same over several nodes: client and frontend on the first, the other instances in turn on
+/// the rest, so that the frontend calls only instances on other nodes. Every node has the services.
 ///
 /// # Errors
-/// As [`deploy`], and without a node.
+/// As [`deploy`], and when there is no node.
 pub fn deploy_over(nodes: &[Node], options: &HotRodOptions) -> Result<HotRod> {
     let (first, rest) = nodes.split_first().context("hotrod needs a node")?;
     let mut others = if rest.is_empty() { nodes } else { rest }.iter().cycle();
@@ -115,7 +133,8 @@ pub fn deploy_over(nodes: &[Node], options: &HotRodOptions) -> Result<HotRod> {
         }
         hotrod.services.push(service);
     }
-    // Before the instances listen: whoever reads the rules has them when the first request is sent.
+    // Before the instances listen, so that an agent has time to read the rules before the first
+    // request.
     let services = [&*options.before, &*hotrod.services].concat();
     nodes
         .iter()
@@ -127,12 +146,12 @@ pub fn deploy_over(nodes: &[Node], options: &HotRodOptions) -> Result<HotRod> {
 }
 
 impl HotRod {
-    /// Its services, with the pods behind them.
+    /// Its services, with their endpoints.
     pub fn services(&self) -> &[Service] {
         &self.services
     }
 
-    /// Its pods, the client's last.
+    /// Its pods, with the client's last.
     pub fn pods(&self) -> Vec<Pod> {
         self.instances
             .iter()
@@ -152,7 +171,7 @@ impl HotRod {
         &self.client
     }
 
-    /// The client as a command, for a caller that wants another environment or its own deadline.
+    /// The client as a command, for callers that change its environment or deadline.
     pub fn client_command(&self, requests: u32, concurrency: u32) -> Command {
         self.command(&self.client, "client")
             .args(["--frontend", &FRONTEND.url(), "--customer-id", "123"])
@@ -167,8 +186,8 @@ impl HotRod {
     /// Sends dispatches, `concurrency` at a time, and waits for all.
     ///
     /// # Errors
-    /// When the client fails, writes something else than one line of JSON a dispatch, or has not ended after 30 s and
-    /// 2 s for every `concurrency` requests.
+    /// When the client fails, prints anything but one line of JSON a dispatch, or has not ended
+    /// after 30 s plus 2 s for every `concurrency` requests.
     pub fn dispatch(&self, requests: u32, concurrency: u32) -> Result<Vec<Dispatch>> {
         let deadline =
             Duration::from_secs(30 + 2 * u64::from(requests.div_ceil(concurrency.max(1))));
@@ -185,12 +204,13 @@ impl HotRod {
         Ok(dispatches)
     }
 
-    /// Ends every instance with SIGTERM and waits until its spans are flushed.
+    /// Ends every instance with SIGTERM and waits until it has flushed its spans.
     ///
     /// # Errors
-    /// When an instance did not end with status 0, after all have ended.
+    /// When an instance ended with another status than 0. All have ended then.
     pub fn stop(mut self) -> Result<()> {
-        // All at once, because each may take its time to export; the frontend, which calls the others, first.
+        // All at once, because each may need time to export. The frontend, which calls the others,
+        // comes first.
         for (_, process) in self.instances.iter_mut().rev() {
             process.signal(Signal::SIGTERM)?;
         }
@@ -234,8 +254,8 @@ impl HotRod {
         command
     }
 
-    /// The address of the receiving node that a pod's own has a route to: a node's pods know its gateway address, those of
-    /// others its address on the wire.
+    /// The endpoint for a pod: pods on the receiving node reach it by its gateway address, other
+    /// pods by its address on the wire.
     fn otlp_endpoint(&self, pod: &Pod) -> String {
         let receiver = &self.receiver;
         match &self.options.otlp_endpoint {
@@ -247,7 +267,7 @@ impl HotRod {
         }
     }
 
-    /// The binary in a pod, configured as the OpenTelemetry operator and the downward API would.
+    /// The binary in a pod, configured as by the OpenTelemetry operator and the downward API.
     fn command(&self, pod: &Pod, subcommand: &str) -> Command {
         let resource = format!(
             "k8s.namespace.name={},k8s.pod.name={},k8s.pod.uid={}",
@@ -305,7 +325,7 @@ fn parse_dispatch(line: &str) -> Result<Dispatch> {
             duration_ms: value["duration_ms"].as_f64()?,
         })
     };
-    dispatch().with_context(|| format!("hotrod client wrote {line:?}, which is no dispatch"))
+    dispatch().with_context(|| format!("hotrod client wrote {line:?}, which is not a dispatch"))
 }
 
 #[cfg(test)]
@@ -313,7 +333,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_the_documented_ones() {
+    fn addresses_are_those_of_the_documentation() {
         let urls = [FRONTEND, CUSTOMER, DRIVER, ROUTE].map(|role| role.url());
         let expected = [
             "http://10.96.0.10:8080",

@@ -1,10 +1,12 @@
-//! Whether a TCP port is listened on, read from /proc without sending a packet.
+//! Whether a socket listens on a TCP port, read from /proc without sending a packet.
 //!
-//! Source: proc_net_tcp in the kernel's Documentation/networking; state 0A is TCP_LISTEN (include/net/tcp_states.h).
+//! Source: proc_net_tcp in the kernel's Documentation/networking; state 0A is TCP_LISTEN
+//! (include/net/tcp_states.h).
 
 use std::fs;
 
-/// True when a socket listens on the port in the network namespace of the process, over IPv4 or IPv6.
+/// Whether a socket listens on the port, over IPv4 or IPv6, in the network namespace of the
+/// process.
 pub(crate) fn is_listening(pid: u32, port: u16) -> bool {
     let table = |file| fs::read_to_string(format!("/proc/{pid}/net/{file}")).unwrap_or_default();
     ["tcp", "tcp6"]

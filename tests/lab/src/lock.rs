@@ -1,27 +1,28 @@
-//! The lock file that says a lab is alive: `<id>.lock`, flock'ed by the owner until it ends, however it ends.
+//! The lock file of a living lab: `<id>.lock`, flock'ed by the owner until it ends, however it
+//! ends.
 //!
-//! In: a label. Out: an id no other lab has, and the locks of labs whose owner is gone.
-//! It knows nothing of what a lab consists of.
+//! In: a label. Out: an id that no other lab has, and the locks of labs whose owner is gone.
+//! Knows nothing of what a lab consists of.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::names;
+use crate::poll::poll;
 
 const SUFFIX: &str = ".lock";
 
-/// How long the lock of a dead owner may stay held: by a child that the owner had forked and that was not executed yet,
-/// which shares the owner's open files and dies right after it, or by another sweep that is removing the lab.
+/// How long the lock of a dead owner may stay held: by a child between fork and exec, which shares
+/// the owner's open files and dies right after it, or by another sweep that is removing the lab.
 const LINGER: Duration = Duration::from_secs(2);
-const POLL: Duration = Duration::from_millis(2);
 
-/// A lock file this process holds. Dropping it without [`Lock::release`] leaves the file for a sweep to find.
+/// A lock file this process holds. Dropping it without [`Lock::release`] leaves the file for a
+/// sweep to find.
 #[derive(Debug)]
 pub(crate) struct Lock {
     pub(crate) id: String,
@@ -29,17 +30,17 @@ pub(crate) struct Lock {
     file: File,
 }
 
-/// What came of trying to lock.
+/// The result of an attempt to lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Acquired {
     Held,
-    /// Somebody else holds it.
+    /// Another process holds it.
     Busy,
-    /// Whoever held it has removed the file.
+    /// Its holder has removed the file.
     Gone,
 }
 
-/// What the file says about the lab, for whoever removes it.
+/// The contents of the file, for the sweep that removes the lab.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) owner_pid: Option<u32>,
@@ -48,7 +49,8 @@ pub(crate) struct Record {
 }
 
 impl Lock {
-    /// Takes an id that is free on this machine. `record` is told the id, and its answer is written to the file.
+    /// Takes an id that is free on this machine. `record` gets the id and returns the file's
+    /// contents.
     pub(crate) fn take(directory: &Path, record: impl FnOnce(&str) -> Record) -> Result<Self> {
         /// Ids have 32 random bits: a few attempts are plenty unless the directory is broken.
         const ATTEMPTS: usize = 16;
@@ -72,7 +74,8 @@ impl Lock {
                 }
             };
             let mut lock = Self { id, path, file };
-            // Between creating and locking, a sweep may take the file for an orphan's: then it is the sweep's to remove.
+            // Between creating and locking, a sweep may take the file for an orphan; it then
+            // removes the file.
             if lock.acquire()? != Acquired::Held {
                 continue;
             }
@@ -83,12 +86,12 @@ impl Lock {
             return Ok(lock);
         }
         bail!(
-            "no free lab id in {} after {ATTEMPTS} attempts: remove what is stale there",
+            "no free lab id in {} after {ATTEMPTS} attempts: remove the stale files there",
             directory.display()
         )
     }
 
-    /// Every lock file whose owner is gone, now held by the caller, and what it says.
+    /// Every lock file whose owner is gone, now held by the caller, and its contents.
     pub(crate) fn orphans(directory: &Path) -> Result<Vec<(Self, Record)>> {
         let reading = || format!("read {}", directory.display());
         let entries = match fs::read_dir(directory) {
@@ -103,12 +106,13 @@ impl Lock {
         Ok(orphans)
     }
 
-    /// Removes the file, then gives up the lock: nothing of the lab may be left by now.
+    /// Removes the file, then gives up the lock. Everything else of the lab must be removed before.
     pub(crate) fn release(self) -> Result<()> {
         fs::remove_file(&self.path).with_context(|| format!("remove {}", self.path.display()))
     }
 
-    /// Takes over the lock of a dead owner. None when there is nothing to take over.
+    /// Takes over the lock of a dead owner. `None` when the path is no lock file, or its owner
+    /// lives.
     fn adopt(path: PathBuf) -> Result<Option<(Self, Record)>> {
         let name = path.file_name().and_then(|name| name.to_str());
         let Some(id) = name.and_then(|name| name.strip_suffix(SUFFIX)) else {
@@ -125,19 +129,19 @@ impl Lock {
             Err(error) => return Err(error).with_context(|| format!("open {}", path.display())),
         };
         let lock = Self { id, path, file };
-        let deadline = Instant::now() + LINGER;
-        loop {
-            let acquired = lock.acquire()?;
-            let record = lock.record()?;
-            match acquired {
-                Acquired::Held => return Ok(Some((lock, record))),
-                Acquired::Gone => return Ok(None),
-                Acquired::Busy if record.owner_is_alive() || Instant::now() > deadline => {
-                    return Ok(None);
-                }
-                Acquired::Busy => thread::sleep(POLL),
-            }
-        }
+        let adopted = poll(LINGER, || lock.try_adopt().transpose()).transpose()?;
+        Ok(adopted.flatten().map(|record| (lock, record)))
+    }
+
+    /// `Some(Some(record))` once the lock is held, `Some(None)` when it cannot be taken over, and
+    /// `None` while the lock of a dead owner lingers.
+    fn try_adopt(&self) -> Result<Option<Option<Record>>> {
+        let (acquired, record) = (self.acquire()?, self.record()?);
+        Ok(match acquired {
+            Acquired::Held => Some(Some(record)),
+            Acquired::Gone => Some(None),
+            Acquired::Busy => record.owner_is_alive().then_some(None),
+        })
     }
 
     fn acquire(&self) -> Result<Acquired> {
@@ -185,8 +189,8 @@ impl Record {
         ))
     }
 
-    /// A process that is dead but not waited for has no memory, so no command line. An owner that has not written its
-    /// process id yet is just starting.
+    /// A dead process whose parent has not waited for it has no memory, so no command line. An
+    /// owner that has not written its process id yet is just starting.
     fn owner_is_alive(&self) -> bool {
         let Some(pid) = self.owner_pid else {
             return true;
@@ -194,7 +198,7 @@ impl Record {
         fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())
     }
 
-    /// An owner that died while writing leaves a part, or nothing: what is missing stays empty.
+    /// An owner that died while writing leaves a part or nothing: missing lines stay empty.
     fn from_text(text: &str) -> Self {
         let mut record = Self::default();
         for (key, value) in text
@@ -225,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_held_lock_is_no_orphan_and_a_dropped_one_is() {
+    fn a_lock_is_an_orphan_once_it_is_dropped() {
         let directory = tempfile::tempdir().unwrap();
         let lock = Lock::take(directory.path(), |_| record()).unwrap();
         let id = lock.id.clone();
@@ -245,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_outlives_its_owner_for_a_moment_is_an_orphan() {
+    fn a_lock_held_briefly_after_its_owner_died_is_an_orphan() {
         let directory = tempfile::tempdir().unwrap();
         // Process ids end at 2^22, so this owner is not alive.
         let owner_pid = Some(u32::MAX);
@@ -255,9 +259,9 @@ mod tests {
         };
         let lock = Lock::take(directory.path(), |_| dead).unwrap();
         let id = lock.id.clone();
-        let orphans = thread::scope(|scope| {
+        let orphans = std::thread::scope(|scope| {
             scope.spawn(move || {
-                thread::sleep(Duration::from_millis(50));
+                std::thread::sleep(Duration::from_millis(50));
                 drop(lock);
             });
             Lock::orphans(directory.path()).unwrap()

@@ -1,6 +1,7 @@
-//! A lab by hand: `hopspan-lab up` brings one up until Ctrl-C, `hopspan-lab sweep` removes what dead owners left.
+//! A lab on the command line: `hopspan-lab up` makes one until Ctrl-C, `hopspan-lab sweep` removes
+//! those of dead owners.
 //!
-//! The tests use it as an owner they can kill.
+//! The tests use it as an owner that they can kill.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -10,14 +11,14 @@ use anyhow::{Context, Result};
 use hopspan_lab::{Lab, can_run, sweep, teardown_on_signal};
 
 const USAGE: &str = "\
-usage: hopspan-lab up       a node with two pods, until SIGINT or SIGTERM
+usage: hopspan-lab up       make a node with two pods, and remove it on SIGINT or SIGTERM
        hopspan-lab sweep    remove labs whose owner is gone";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["up"] => up(),
-        ["sweep"] => sweep_and_say(),
+        ["sweep"] => print_swept(),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -45,7 +46,7 @@ fn up() -> Result<()> {
             pod.ip(),
             pod.netns_path().display()
         );
-        // Something that lives in the pod, as its pause container would.
+        // A process that stays in the pod, as a pause container does.
         shells.push(pod.command("sleep").arg("infinity").spawn()?);
     }
     lines += &format!(
@@ -53,7 +54,7 @@ fn up() -> Result<()> {
         node.ip(),
         node.netns_path().display()
     );
-    lines += "ready; Ctrl-C removes it\n";
+    lines += "ready; press Ctrl-C to remove the lab\n";
     io::stdout()
         .write_all(lines.as_bytes())
         .context("write to standard output")?;
@@ -62,7 +63,7 @@ fn up() -> Result<()> {
     }
 }
 
-fn sweep_and_say() -> Result<()> {
+fn print_swept() -> Result<()> {
     can_run()?;
     let swept = sweep()?;
     for lab in &swept {

@@ -1,5 +1,5 @@
-//! The names under which a lab is visible on the machine, all derived from its id, so that what a dead owner left behind
-//! can be found with nothing but the id.
+//! The names under which a lab is visible on the machine. All are derived from its id, so that the
+//! id is enough to find what a dead owner left behind.
 
 use std::fs::File;
 use std::io::Read;
@@ -8,17 +8,18 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use data_encoding::HEXLOWER;
 
-/// Where lock files are.
+/// The directory of lock files.
 pub(crate) const LOCK_DIR: &str = "/run/hopspan-lab";
-/// Where iproute2 keeps named network namespaces, see ip-netns(8).
+/// The directory of named network namespaces, see ip-netns(8).
 pub(crate) const NETNS_DIR: &str = "/run/netns";
 
-/// What every network namespace of a lab starts with.
+/// The prefix of the names of a lab's network namespaces.
 pub(crate) fn netns_prefix(id: &str) -> String {
     format!("hs{id}-")
 }
 
-/// The lab's cgroup, relative to the cgroup v2 mount, and its directory for logs, relative to the temporary directory.
+/// The name of the lab's cgroup below the cgroup v2 mount, and of its log directory below the
+/// temporary directory.
 pub(crate) fn directory(id: &str) -> String {
     format!("hopspan-lab-{id}")
 }
@@ -28,7 +29,7 @@ pub(crate) fn netns_path(name: &str) -> PathBuf {
     Path::new(NETNS_DIR).join(name)
 }
 
-/// Random bytes as lower-case hexadecimal, two digits a byte.
+/// Random bytes as lower-case hexadecimal digits, two a byte.
 pub(crate) fn random_hex(bytes: usize) -> Result<String> {
     let mut buffer = vec![0; bytes];
     File::open("/dev/urandom")
@@ -37,7 +38,7 @@ pub(crate) fn random_hex(bytes: usize) -> Result<String> {
     Ok(HEXLOWER.encode(&buffer))
 }
 
-/// A version 4 UUID (RFC 9562, section 5.4), as the API server gives one to each pod.
+/// A version 4 UUID (RFC 9562, section 5.4), like a pod's uid from the API server.
 pub(crate) fn random_uuid() -> Result<String> {
     let hex = random_hex(16)?;
     let variant = match hex.as_bytes()[16] {
@@ -56,7 +57,8 @@ pub(crate) fn random_uuid() -> Result<String> {
     ))
 }
 
-/// Refuses what Kubernetes would refuse as a label (RFC 1123), which also keeps names out of trouble in paths and rules.
+/// Refuses names that Kubernetes would refuse as a label (RFC 1123), and which could be harmful in
+/// paths and rules.
 pub(crate) fn check_dns_label(kind: &str, name: &str) -> Result<()> {
     let letters = name
         .bytes()
@@ -64,7 +66,7 @@ pub(crate) fn check_dns_label(kind: &str, name: &str) -> Result<()> {
     let ends = !name.starts_with('-') && !name.ends_with('-');
     ensure!(
         letters && ends && (1..=63).contains(&name.len()),
-        "{kind} {name:?} is not a DNS label: use 1 to 63 of a-z, 0-9 and -, not at the ends"
+        "{kind} {name:?} is not a DNS label: use 1 to 63 of a-z, 0-9 and -, with no - at the ends"
     );
     Ok(())
 }
@@ -85,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_those_of_kubernetes() {
+    fn dns_labels_are_those_of_kubernetes() {
         for name in ["node", "web-0", "7", &"a".repeat(63)] {
             assert!(check_dns_label("pod", name).is_ok(), "{name:?}");
         }

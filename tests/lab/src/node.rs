@@ -1,6 +1,8 @@
-//! A node: a network namespace with eth0, a bridge or routes for its pods, forwarding, and kube-proxy's rules.
+//! A node: a network namespace with eth0, a bridge or routes for its pods, forwarding, and
+//! kube-proxy's rules.
 //!
-//! In: services, whose endpoints are pods' addresses. Out: pods, and a place for an agent that runs with hostNetwork.
+//! In: services, whose endpoints are pods' addresses. Out: pods, and commands that run with
+//! hostNetwork, such as an agent.
 
 use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,24 +12,29 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::addresses::{Addresses, hardware_address, networks};
-use crate::command::{Command, Place};
+use crate::command::Command;
 use crate::kube_proxy::{self, Family, Networks, ProxyMode, Service};
-use crate::lab::{accept_ipv6, lock, write_sysctl};
+use crate::mutex::lock;
 use crate::names::check_dns_label;
 use crate::netns;
 use crate::overlay::{Lines, Overlay};
 use crate::pod::{Attachment, Pod};
 use crate::resources::Resources;
+use crate::sandbox::Sandbox;
+use crate::sysctl;
+use crate::tools;
+use crate::wire::Wire;
 use crate::wiring::{BRIDGE, Wiring};
 
-/// What kind of node it is.
+/// How a node is set up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct NodeOptions {
-    /// How its pods are wired.
+    /// How its pods are connected to it.
     pub wiring: Wiring,
     /// How its kube-proxy writes rules.
     pub proxy_mode: ProxyMode,
-    /// Whether its kube-proxy masquerades what pods send to ClusterIPs, too (`--masquerade-all`).
+    /// Whether its kube-proxy also masquerades connections of pods to ClusterIPs
+    /// (`--masquerade-all`).
     pub masquerade_all: bool,
     /// How its pods reach those of other nodes; the same on all nodes of a lab.
     pub overlay: Overlay,
@@ -41,13 +48,12 @@ pub struct Node {
 
 #[derive(Debug)]
 struct Inner {
-    resources: Arc<Resources>,
-    name: String,
+    /// Its cgroup is that of the node's own processes.
+    sandbox: Sandbox,
     number: u8,
     options: NodeOptions,
-    netns: PathBuf,
     netns_inode: u64,
-    cgroup: PathBuf,
+    cgroup_root: PathBuf,
     pods: Mutex<Vec<Pod>>,
 }
 
@@ -55,22 +61,19 @@ impl Node {
     /// `number` counts a lab's nodes from 1 and is part of the node's addresses.
     pub(crate) fn create(
         resources: &Arc<Resources>,
-        wire: &Path,
+        wire: &Wire,
         name: &str,
         number: u8,
         options: NodeOptions,
     ) -> Result<Self> {
-        let cgroup = resources.cgroup.join(format!("node-{name}"));
-        resources.create_cgroup(&cgroup.join("system.slice"))?;
-        let netns = resources.create_netns(name)?;
+        let cgroup_root = resources.cgroup.join(format!("node-{name}"));
+        let sandbox = tools::create_sandbox(resources, name, cgroup_root.join("system.slice"))?;
         let inner = Inner {
-            resources: Arc::clone(resources),
-            name: name.to_owned(),
             number,
             options,
-            netns_inode: netns::inode(&netns)?,
-            netns,
-            cgroup,
+            netns_inode: netns::inode(&sandbox.netns)?,
+            sandbox,
+            cgroup_root,
             pods: Mutex::default(),
         };
         let node = Self {
@@ -83,10 +86,10 @@ impl Node {
 
     /// Its name.
     pub fn name(&self) -> &str {
-        &self.inner.name
+        &self.inner.sandbox.name
     }
 
-    /// How its pods are wired, and how its kube-proxy writes rules.
+    /// How it is set up.
     pub fn options(&self) -> NodeOptions {
         self.inner.options
     }
@@ -101,37 +104,44 @@ impl Node {
         self.on_wire().v6
     }
 
-    /// The address at which its pods reach what listens on it, and the source of what it masquerades towards them: the
-    /// bridge's, or eth0's where there is no bridge.
+    /// The address of its eth0 in a family.
+    pub fn ip_in(&self, family: Family) -> IpAddr {
+        self.on_wire().of(family)
+    }
+
+    /// The address at which its pods reach the node's own servers, and the source address of
+    /// connections that it masquerades towards them: the bridge's, or eth0's where there is no
+    /// bridge.
     pub fn gateway_ip(&self) -> Ipv4Addr {
         self.gateway().v4
     }
 
-    /// The same in IPv6.
-    pub fn gateway_ip6(&self) -> Ipv6Addr {
-        self.gateway().v6
+    /// The same in a family.
+    pub fn gateway_ip_in(&self, family: Family) -> IpAddr {
+        self.gateway().of(family)
     }
 
     /// The named network namespace, under /run/netns.
     pub fn netns_path(&self) -> &Path {
-        &self.inner.netns
+        &self.inner.sandbox.netns
     }
 
-    /// The inode of its network namespace: the kernel's `net->ns.inum`, and what `/proc/<pid>/ns/net` links to.
+    /// The inode of its network namespace: the kernel's `net->ns.inum`, and what
+    /// `/proc/<pid>/ns/net` links to.
     pub fn netns_inode(&self) -> u64 {
         self.inner.netns_inode
     }
 
-    /// The cgroup above everything on this node, pods and system: for the node what the mount's root is for a machine,
-    /// and what an agent attaches to.
+    /// The cgroup of everything on this node, pods and system processes. It takes the place of a
+    /// machine's root cgroup: an agent attaches to it.
     pub fn cgroup_root(&self) -> &Path {
-        &self.inner.cgroup
+        &self.inner.cgroup_root
     }
 
     /// Makes a pod in a Kubernetes namespace, with the next free address.
     ///
     /// # Errors
-    /// When a name is no DNS label or taken, the addresses are used up, or a step fails.
+    /// When a name is no DNS label or taken, no address is left, or a step fails.
     pub fn pod(&self, namespace: &str, name: &str) -> Result<Pod> {
         check_dns_label("namespace", namespace)?;
         check_dns_label("pod", name)?;
@@ -147,14 +157,14 @@ impl Node {
         let host =
             host.with_context(|| format!("node {} has no address left for a pod", self.name()))?;
         let attachment = Attachment {
-            node_netns: &self.inner.netns,
-            node_cgroup: &self.inner.cgroup,
+            node_netns: &self.inner.sandbox.netns,
+            node_cgroup: &self.inner.cgroup_root,
             wiring: self.inner.options.wiring,
             overlay: self.inner.options.overlay,
             gateway: self.gateway(),
             ip: Addresses::in_pods(self.inner.number, host),
         };
-        let pod = Pod::create(&self.inner.resources, namespace, name, &attachment);
+        let pod = Pod::create(&self.inner.sandbox.resources, namespace, name, &attachment);
         let pod = pod.with_context(|| format!("make pod {namespace}/{name}"))?;
         pods.push(pod.clone());
         Ok(pod)
@@ -170,27 +180,29 @@ impl Node {
         let ip = ip.into();
         lock(&self.inner.pods)
             .iter()
-            .find(|pod| ip == pod.ip() || ip == pod.ip6())
+            .find(|pod| pod.ip_in(Family::of(ip)) == ip)
             .cloned()
     }
 
-    /// Writes kube-proxy's rules for these services in place of all rules there are, in the node's proxy mode.
+    /// Replaces all kube-proxy's rules by those for these services, in the node's proxy mode.
     ///
     /// # Errors
-    /// When two services of a family have the same name and port name, a name is no DNS label, or the tool refuses.
+    /// When two services of a family have the same name and port name, a name is no DNS label, or
+    /// the tool refuses.
     pub fn apply_services(&self, services: &[Service]) -> Result<()> {
         let apply = |family| -> Result<()> {
-            let payload = self.rules(services, family)?;
-            let Inner {
+            let rules = self.rules(services, family)?;
+            let Sandbox {
                 resources, netns, ..
-            } = &*self.inner;
-            resources.restore(netns, self.inner.options.proxy_mode, family, &payload)
+            } = &self.inner.sandbox;
+            let mode = self.inner.options.proxy_mode;
+            tools::replace_rules(resources, netns, (mode, family), &rules)
         };
         let applied = Family::ALL.into_iter().try_for_each(apply);
         applied.with_context(|| format!("apply services to node {}", self.name()))
     }
 
-    /// The text of these rules in one family, as the tool of the node's proxy mode reads it.
+    /// The rules for these services in one family, as text for the tool of the node's proxy mode.
     ///
     /// # Errors
     /// As [`Node::apply_services`].
@@ -207,14 +219,10 @@ impl Node {
         }
     }
 
-    /// A command that runs as a hostNetwork process of the node: in its network namespace, outside of every pod's cgroup.
+    /// A command that runs as a hostNetwork process of the node: in its network namespace, outside
+    /// of every pod's cgroup.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        let place = Place {
-            name: self.inner.name.clone(),
-            cgroup: self.inner.cgroup.join("system.slice"),
-            netns: Some(self.inner.netns.clone()),
-        };
-        Command::new(Arc::clone(&self.inner.resources), place, program)
+        Command::new(&self.inner.sandbox, program)
     }
 
     /// Runs `f` on a thread in the node's network namespace, see [`Pod::within`].
@@ -222,27 +230,27 @@ impl Node {
     /// # Errors
     /// When the namespace is gone because the lab was torn down.
     pub fn within<T: Send>(&self, f: impl FnOnce() -> T + Send) -> Result<T> {
-        netns::within(&self.inner.netns, f)
+        netns::within(&self.inner.sandbox.netns, f)
     }
 
-    /// Tells it of another node, whose pods it then reaches.
-    pub(crate) fn learn(&self, other: &Self) -> Result<()> {
+    /// Adds routes to the pods of another node.
+    pub(crate) fn add_routes_to(&self, other: &Self) -> Result<()> {
         let (own, others) = (self.inner.options.overlay, other.inner.options.overlay);
         ensure!(
             own == others,
-            "its overlay is {own}, and {others} that of node {}: give all nodes of a lab the same",
+            "its overlay is {own}, and that of node {} is {others}: give all nodes of a lab the same",
             other.name()
         );
-        let learnt = self.apply(&own.of(other.inner.number));
-        learnt.with_context(|| format!("tell node {} of node {}", self.name(), other.name()))
+        self.run_lines(&own.routes_to(other.inner.number))
+            .with_context(|| format!("route from node {} to {}", self.name(), other.name()))
     }
 
-    fn apply(&self, lines: &Lines) -> Result<()> {
-        let Inner {
+    fn run_lines(&self, lines: &Lines) -> Result<()> {
+        let Sandbox {
             resources, netns, ..
-        } = &*self.inner;
-        resources.ip(netns, &lines.ip)?;
-        resources.bridge(netns, &lines.bridge)
+        } = &self.inner.sandbox;
+        tools::ip(resources, netns, &lines.ip)?;
+        tools::bridge(resources, netns, &lines.bridge)
     }
 
     fn on_wire(&self) -> Addresses {
@@ -256,38 +264,41 @@ impl Node {
         }
     }
 
-    fn connect(&self, wire: &Path) -> Result<()> {
+    fn connect(&self, wire: &Wire) -> Result<()> {
         let Inner {
-            resources,
-            netns,
+            sandbox,
             number,
             options,
             ..
         } = &*self.inner;
+        let Sandbox {
+            resources, netns, ..
+        } = sandbox;
         netns::within(netns, || -> Result<()> {
-            accept_ipv6()?;
-            write_sysctl("net/ipv4/ip_forward", "1")?;
-            write_sysctl("net/ipv6/conf/all/forwarding", "1")?;
+            sysctl::write("net/ipv4/ip_forward", "1")?;
+            sysctl::write("net/ipv6/conf/all/forwarding", "1")?;
             if options.proxy_mode != ProxyMode::Nftables {
-                // kube-proxy sets it for node ports on 127.0.0.1 (--iptables-localhost-nodeports).
-                write_sysctl("net/ipv4/conf/all/route_localnet", "1")?;
+                // As kube-proxy does, for node ports on 127.0.0.1 (--iptables-localhost-nodeports).
+                sysctl::write("net/ipv4/conf/all/route_localnet", "1")?;
             }
-            // kube-proxy's rules must also see what the bridge forwards from pod to pod.
-            write_sysctl("net/bridge/bridge-nf-call-iptables", "1")?;
-            write_sysctl("net/bridge/bridge-nf-call-ip6tables", "1")
+            // Frames that the bridge forwards from pod to pod must pass kube-proxy's rules, too.
+            sysctl::write("net/bridge/bridge-nf-call-iptables", "1")?;
+            sysctl::write("net/bridge/bridge-nf-call-ip6tables", "1")
         })??;
-        resources.plug(wire, netns, &format!("node{number}"), self.on_wire())?;
+        wire.connect(resources, netns, &format!("node{number}"), self.on_wire())?;
         let overlay = options.overlay;
-        self.apply(&overlay.own(*number)).with_context(|| {
-            format!("lay out overlay {overlay}: is the kernel's module of that name there?")
+        self.run_lines(&overlay.setup(*number)).with_context(|| {
+            format!("set up overlay {overlay}: does the kernel have a module of that name?")
         })?;
         if options.wiring == Wiring::Routed {
             return Ok(());
         }
         let Addresses { v4, v6 } = self.gateway();
-        // A bridge without an address of its own takes its lowest port's, so it would change under the pods' ARP caches.
+        // A bridge without its own hardware address takes the lowest of its ports, so it would
+        // change while pods have it in their ARP caches.
         let mac = hardware_address(v4);
-        resources.ip(
+        tools::ip(
+            resources,
             netns,
             &format!(
                 "link add name {BRIDGE} address {mac} type bridge\n\

@@ -1,43 +1,35 @@
-//! How packets get from a node's pods to another node's. In: the numbers of two nodes. Out: lines for `ip` and `bridge` that
-//! make the one's pods known to the other. Knows no pods, and nothing of how they are wired on their own node.
+//! How packets get from a node's pods to another node's. In: the numbers of two nodes. Out: lines
+//! for `ip` and `bridge` that route the other node's pods. Knows no pods, nor how they are
+//! connected to their own node.
 
 mod direct;
+mod lines;
 mod vxlan;
 
-use std::fmt;
-use std::str::FromStr;
-
-use anyhow::{Context, Error, Result};
-
 use crate::kube_proxy::Family;
+use crate::option_name::print_and_parse_by_name;
+use crate::wire;
 
-/// Whether packets between pods of different nodes cross the wire as they are.
+pub(crate) use lines::Lines;
+
+/// Whether packets between pods of different nodes are encapsulated on the wire.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Overlay {
-    /// They do: each node routes the others' pod networks to their addresses on the wire, as kindnet and flannel's host-gw
-    /// back end have it.
+    /// They are not: each node routes the others' pod networks to their addresses on the wire, as
+    /// kindnet and flannel's host-gw back end do.
     #[default]
     None,
-    /// They cross it within UDP, as flannel's VXLAN back end has it: VNI 1, port 8472, nothing learnt from packets; per node a
-    /// route, a neighbour and a forwarding entry on flannel.1, and for IPv6, whose outer packets are IPv6 as well, on
-    /// flannel-v6.1.
+    /// In UDP, as by flannel's VXLAN back end: VNI 1, port 8472, no learning from packets; for each
+    /// other node a route, a neighbour and a forwarding entry on flannel.1. For IPv6, whose outer
+    /// packets are IPv6 too, the same on flannel-v6.1.
     Vxlan,
-}
-
-/// Commands in a node's network namespace.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Lines {
-    /// For `ip -batch`.
-    pub(crate) ip: String,
-    /// For `bridge -batch`.
-    pub(crate) bridge: String,
 }
 
 impl Overlay {
     /// Both.
     pub const ALL: [Self; 2] = [Self::None, Self::Vxlan];
 
-    /// The name, as the command line has it.
+    /// The name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -47,48 +39,27 @@ impl Overlay {
 
     /// Bytes of the longest packet of the family that reaches a pod on any node.
     pub const fn mtu(self, family: Family) -> u32 {
-        const WIRE: u32 = 1500;
-        match (self, family) {
-            (Self::None, _) => WIRE,
-            // Ethernet 14, VXLAN 8 and UDP 8 bytes (RFC 7348, section 5), and the outer IPv4 or IPv6 header.
-            (Self::Vxlan, Family::V4) => WIRE - 30 - 20,
-            (Self::Vxlan, Family::V6) => WIRE - 30 - 40,
+        match self {
+            Self::None => wire::MTU,
+            Self::Vxlan => vxlan::mtu(family),
         }
     }
 
-    /// What a node has before it knows another.
-    pub(crate) fn own(self, node: u8) -> Lines {
+    /// What a node needs before there is another.
+    pub(crate) fn setup(self, node: u8) -> Lines {
         match self {
             Self::None => Lines::default(),
-            Self::Vxlan => vxlan::own(node),
+            Self::Vxlan => vxlan::setup(node),
         }
     }
 
-    /// What it has for each other node.
-    pub(crate) fn of(self, other: u8) -> Lines {
+    /// What a node needs to reach the pods of another.
+    pub(crate) fn routes_to(self, other: u8) -> Lines {
         match self {
-            Self::None => direct::of(other),
-            Self::Vxlan => vxlan::of(other),
+            Self::None => direct::routes_to(other),
+            Self::Vxlan => vxlan::routes_to(other),
         }
     }
 }
 
-impl fmt::Display for Overlay {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Overlay {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let known = Self::ALL.into_iter().find(|known| known.name() == text);
-        known.with_context(|| {
-            format!(
-                "no overlay {text:?}: use one of {}",
-                Self::ALL.map(Self::name).join(", ")
-            )
-        })
-    }
-}
+print_and_parse_by_name!(Overlay, "overlay");

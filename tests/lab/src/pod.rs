@@ -1,24 +1,26 @@
 //! A pod: a network namespace with eth0, and the cgroup of its one container.
 //!
-//! It knows nothing of what runs in it or of services that lead to it.
+//! Knows neither the programs that run in it nor the services that lead to it.
 
 use std::ffi::OsStr;
-use std::net::{Ipv4Addr, Ipv6Addr};
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use crate::addresses::Addresses;
-use crate::command::{Command, Place};
+use crate::command::Command;
 use crate::kube_proxy::Family;
-use crate::lab::{accept_ipv6, write_sysctl};
 use crate::names;
 use crate::netns;
 use crate::overlay::Overlay;
 use crate::resources::Resources;
+use crate::sandbox::Sandbox;
+use crate::sysctl;
+use crate::tools;
 use crate::wiring::{BRIDGE, ROUTED_GATEWAY, ROUTED_GATEWAY_V6, ROUTED_MAC, Wiring};
 
 /// A handle on a pod. Clones are the same pod.
@@ -29,19 +31,17 @@ pub struct Pod {
 
 #[derive(Debug)]
 struct Inner {
-    resources: Arc<Resources>,
+    sandbox: Sandbox,
     namespace: String,
     name: String,
     ip: Addresses,
     uid: String,
     container_id: String,
     node_interface: String,
-    netns: PathBuf,
     netns_inode: u64,
-    cgroup: PathBuf,
 }
 
-/// What a node gives a pod.
+/// How a pod is connected to its node.
 pub(crate) struct Attachment<'a> {
     pub(crate) node_netns: &'a Path,
     pub(crate) node_cgroup: &'a Path,
@@ -64,21 +64,21 @@ impl Pod {
         let cgroup = to
             .node_cgroup
             .join(format!("kubepods/burstable/pod{uid}/{container_id}"));
-        resources.create_cgroup(&cgroup)?;
-        let netns = resources.create_netns(&format!("{namespace}.{name}"))?;
+        let sandbox = tools::create_sandbox(resources, &format!("{namespace}.{name}"), cgroup)?;
         let inner = Inner {
-            resources: Arc::clone(resources),
+            netns_inode: netns::inode(&sandbox.netns)?,
+            sandbox,
             namespace: namespace.to_owned(),
             name: name.to_owned(),
             ip: to.ip,
             uid,
             container_id,
             node_interface: node_interface(namespace, name),
-            netns_inode: netns::inode(&netns)?,
-            netns,
-            cgroup,
         };
-        inner.connect(to)?;
+        match to.wiring {
+            Wiring::Bridge => inner.connect_to_bridge(to)?,
+            Wiring::Routed => inner.connect_by_route(to)?,
+        }
         Ok(Self {
             inner: Arc::new(inner),
         })
@@ -104,6 +104,11 @@ impl Pod {
         self.inner.ip.v6
     }
 
+    /// The address of its eth0 in a family.
+    pub fn ip_in(&self, family: Family) -> IpAddr {
+        self.inner.ip.of(family)
+    }
+
     /// Its uid, a random UUID.
     pub fn uid(&self) -> &str {
         &self.inner.uid
@@ -114,65 +119,56 @@ impl Pod {
         &self.inner.container_id
     }
 
-    /// The node's end of its veth pair; a port of the node's bridge, where it has one.
+    /// The node's end of its veth pair, which is a port of the node's bridge where there is one.
     pub fn node_interface(&self) -> &str {
         &self.inner.node_interface
     }
 
     /// The named network namespace, under /run/netns.
     pub fn netns_path(&self) -> &Path {
-        &self.inner.netns
+        &self.inner.sandbox.netns
     }
 
-    /// The inode of its network namespace: the kernel's `net->ns.inum`, and what `/proc/<pid>/ns/net` links to.
+    /// The inode of its network namespace: the kernel's `net->ns.inum`, and what
+    /// `/proc/<pid>/ns/net` links to.
     pub fn netns_inode(&self) -> u64 {
         self.inner.netns_inode
     }
 
     /// The cgroup of its container.
     pub fn cgroup(&self) -> &Path {
-        &self.inner.cgroup
+        &self.inner.sandbox.cgroup
     }
 
     /// A command that runs in the pod's network namespace and cgroup.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        let inner = &self.inner;
-        let place = Place {
-            name: format!("{}.{}", inner.namespace, inner.name),
-            cgroup: inner.cgroup.clone(),
-            netns: Some(inner.netns.clone()),
-        };
-        Command::new(Arc::clone(&inner.resources), place, program)
+        Command::new(&self.inner.sandbox, program)
     }
 
-    /// Runs `f` on a thread in the pod's network namespace and returns its result. A socket made in `f` stays in the
-    /// namespace wherever it is used afterwards. The thread is not in the pod's cgroup: a process that an agent should
-    /// see belongs in [`Pod::command`].
+    /// Runs `f` on a thread in the pod's network namespace and returns its result. A socket made in
+    /// `f` stays in the namespace wherever it is used afterwards. The thread is not in the pod's
+    /// cgroup: for a process that an agent is to see, use [`Pod::command`].
     ///
     /// # Errors
     /// When the namespace is gone because the lab was torn down.
     pub fn within<T: Send>(&self, f: impl FnOnce() -> T + Send) -> Result<T> {
-        netns::within(&self.inner.netns, f)
+        netns::within(&self.inner.sandbox.netns, f)
     }
 }
 
 impl Inner {
-    fn connect(&self, to: &Attachment<'_>) -> Result<()> {
-        netns::within(&self.netns, accept_ipv6)??;
-        match to.wiring {
-            Wiring::Bridge => self.bridge(to),
-            Wiring::Routed => self.route(to),
-        }
-    }
-
-    /// Lays a veth pair from the node's bridge to eth0, as the bridge plugin of CNI does with hairpinMode on: a pod may
-    /// reach itself through a service.
-    fn bridge(&self, to: &Attachment<'_>) -> Result<()> {
-        let (port, peer) = (&self.node_interface, self.netns_name()?);
+    /// Makes a veth pair from the node's bridge to eth0, as CNI's bridge plugin does with
+    /// hairpinMode on: a pod can reach itself through a service.
+    fn connect_to_bridge(&self, to: &Attachment<'_>) -> Result<()> {
+        let Sandbox {
+            resources, netns, ..
+        } = &self.sandbox;
+        let (port, peer) = (&self.node_interface, netns::name(netns)?);
         let (Addresses { v4, v6 }, gateway) = (self.ip, to.gateway);
         let (mtu, v6_mtu) = (to.overlay.mtu(Family::V4), to.overlay.mtu(Family::V6));
-        // The pair is made between the two namespaces: the machine's own sees neither end.
-        self.resources.ip(
+        // The pair is made between the two namespaces: neither end is ever in the machine's own.
+        tools::ip(
+            resources,
             to.node_netns,
             &format!(
                 "link add name {port} mtu {mtu} type veth peer name eth0 mtu {mtu} netns {peer}\n\
@@ -181,8 +177,9 @@ impl Inner {
                  link set {port} up\n"
             ),
         )?;
-        self.resources.ip(
-            &self.netns,
+        tools::ip(
+            resources,
+            netns,
             &format!(
                 "link set lo up\n\
                  addr add {v4}/24 dev eth0\n\
@@ -195,12 +192,16 @@ impl Inner {
         )
     }
 
-    /// Lays a veth pair and routes on both sides of it, as Calico does.
-    fn route(&self, to: &Attachment<'_>) -> Result<()> {
-        let (port, peer) = (&self.node_interface, self.netns_name()?);
+    /// Makes a veth pair, and routes on both sides of it, as Calico does.
+    fn connect_by_route(&self, to: &Attachment<'_>) -> Result<()> {
+        let Sandbox {
+            resources, netns, ..
+        } = &self.sandbox;
+        let (port, peer) = (&self.node_interface, netns::name(netns)?);
         let Addresses { v4, v6 } = self.ip;
         let (mtu, v6_mtu) = (to.overlay.mtu(Family::V4), to.overlay.mtu(Family::V6));
-        self.resources.ip(
+        tools::ip(
+            resources,
             to.node_netns,
             &format!(
                 "link add name {port} address {ROUTED_MAC} mtu {mtu} type veth peer name eth0 mtu {mtu} netns {peer}\n\
@@ -210,14 +211,16 @@ impl Inner {
             ),
         )?;
         netns::within(to.node_netns, || -> Result<()> {
-            write_sysctl(&format!("net/ipv4/conf/{port}/proxy_arp"), "1")?;
-            // Else the kernel answers after up to 0.8 s, so that the owner of an address may answer first.
-            write_sysctl(&format!("net/ipv4/neigh/{port}/proxy_delay"), "0")?;
-            // What comes back out of the veth it came in by, a pod's connection to itself, is no detour.
-            write_sysctl(&format!("net/ipv4/conf/{port}/send_redirects"), "0")
+            sysctl::write(&format!("net/ipv4/conf/{port}/proxy_arp"), "1")?;
+            // By default the kernel waits up to 0.8 s, so that the owner of an address may answer
+            // first.
+            sysctl::write(&format!("net/ipv4/neigh/{port}/proxy_delay"), "0")?;
+            // A pod's connection to itself leaves by the veth it came in by, and needs no redirect.
+            sysctl::write(&format!("net/ipv4/conf/{port}/send_redirects"), "0")
         })??;
-        self.resources.ip(
-            &self.netns,
+        tools::ip(
+            resources,
+            netns,
             &format!(
                 "link set lo up\n\
                  addr add {v4}/32 dev eth0\n\
@@ -228,11 +231,6 @@ impl Inner {
                  route add default via {ROUTED_GATEWAY_V6} dev eth0 mtu {v6_mtu}\n"
             ),
         )
-    }
-
-    fn netns_name(&self) -> Result<&str> {
-        let name = self.netns.file_name().and_then(OsStr::to_str);
-        name.context("a pod's network namespace has no name")
     }
 }
 

@@ -1,4 +1,4 @@
-//! A process in a node or a pod: wait until it listens, wait until it ends, end it.
+//! A process in a node or a pod: wait until it is ready, wait until it ends, end it.
 //!
 //! In: a child and the path of its log. Out: its exit status, and the log's tail in every error.
 //! Dropping it kills it.
@@ -7,22 +7,21 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use crate::listening;
+use crate::poll::poll;
 
-/// How often the state of a process is looked at.
-const POLL: Duration = Duration::from_millis(2);
-/// How many lines of a log an error shows, and how far back it looks for them.
+/// How many lines of a log an error shows, and how far from its end they may begin.
 const TAIL_LINES: usize = 20;
 const TAIL_BYTES: u64 = 16 * 1024;
 
-/// A process started by [`Command::spawn`](crate::Command::spawn). Dropping it kills it and its process group.
+/// A process started by [`Command::spawn`](crate::Command::spawn). Dropping it kills it and its
+/// process group.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -51,7 +50,7 @@ impl Process {
         &self.name
     }
 
-    /// Where its output goes; None when both streams were sent elsewhere.
+    /// Where its output goes; None when both streams go elsewhere.
     pub fn log_path(&self) -> Option<&Path> {
         self.log_path.as_deref()
     }
@@ -69,7 +68,7 @@ impl Process {
     /// How it ended, or None while it runs.
     ///
     /// # Errors
-    /// When the kernel cannot say, see waitpid(2).
+    /// Those of waitpid(2).
     pub fn exit_status(&mut self) -> Result<Option<ExitStatus>> {
         if self.status.is_none() {
             self.status = self
@@ -80,31 +79,39 @@ impl Process {
         Ok(self.status)
     }
 
-    /// Waits until something listens on the TCP port in the process's network namespace. Sends no packet.
+    /// Waits until a socket listens on the TCP port in the process's network namespace. Sends no
+    /// packet.
+    ///
+    /// # Errors
+    /// As [`Process::wait_until`].
+    pub fn wait_listening(&mut self, port: u16, deadline: Duration) -> Result<()> {
+        self.wait_until(&format!("listen on port {port}"), deadline, |process| {
+            listening::is_listening(process.pid(), port)
+        })
+    }
+
+    /// Waits until `is_ready`, which is called every 2 ms, returns true. Errors name the `action`
+    /// that was waited for: "listen on port 80".
     ///
     /// # Errors
     /// When the process ends first, or `deadline` passes; with the tail of its log.
-    pub fn wait_listening(&mut self, port: u16, deadline: Duration) -> Result<()> {
-        let end = Instant::now() + deadline;
-        loop {
-            if let Some(status) = self.exit_status()? {
-                bail!(
-                    "{} ended, {status}, before it listened on port {port}{}",
-                    self.name,
-                    self.log_tail()
-                );
+    pub fn wait_until(
+        &mut self,
+        action: &str,
+        deadline: Duration,
+        mut is_ready: impl FnMut(&Self) -> bool,
+    ) -> Result<()> {
+        let ended = poll(deadline, || match self.exit_status() {
+            Ok(None) => is_ready(self).then_some(Ok(None)),
+            ended => Some(ended),
+        });
+        let (name, tail) = (&self.name, || self.log_tail());
+        match ended.transpose()? {
+            Some(None) => Ok(()),
+            Some(Some(status)) => {
+                bail!("{name} ended, {status}, before it could {action}{}", tail())
             }
-            if listening::is_listening(self.pid(), port) {
-                return Ok(());
-            }
-            if Instant::now() > end {
-                bail!(
-                    "{} does not listen on port {port} after {deadline:?}{}",
-                    self.name,
-                    self.log_tail()
-                );
-            }
-            thread::sleep(POLL);
+            None => bail!("{name} did not {action} within {deadline:?}{}", tail()),
         }
     }
 
@@ -113,20 +120,13 @@ impl Process {
     /// # Errors
     /// As [`Process::exit_status`].
     pub fn wait(&mut self, deadline: Duration) -> Result<Option<ExitStatus>> {
-        let end = Instant::now() + deadline;
-        loop {
-            let status = self.exit_status()?;
-            if status.is_some() || Instant::now() > end {
-                return Ok(status);
-            }
-            thread::sleep(POLL);
-        }
+        poll(deadline, || self.exit_status().transpose()).transpose()
     }
 
     /// Sends it a signal, unless it has ended.
     ///
     /// # Errors
-    /// As [`Process::exit_status`], and what kill(2) says.
+    /// As [`Process::exit_status`], and those of kill(2).
     pub fn signal(&mut self, signal: Signal) -> Result<()> {
         // While it has not been waited for, the id is still its own.
         if self.exit_status()?.is_none() {
@@ -136,7 +136,8 @@ impl Process {
         Ok(())
     }
 
-    /// Sends SIGTERM, waits, and sends SIGKILL when it is still running after `deadline`: the status then says signal 9.
+    /// Sends SIGTERM, and SIGKILL when it is still running after `deadline`: the status is then
+    /// signal 9.
     ///
     /// # Errors
     /// As [`Process::signal`].
@@ -166,7 +167,7 @@ impl Process {
         Ok(status)
     }
 
-    /// The end of the log in the form an error message takes it.
+    /// The end of the log, as it is appended to an error message.
     pub(crate) fn log_tail(&self) -> String {
         let Some(path) = &self.log_path else {
             return String::new();

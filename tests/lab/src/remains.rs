@@ -1,7 +1,8 @@
-//! Removes all there is of one lab, in the order that works: processes, namespaces, cgroups, logs, lock.
+//! Removes everything of one lab, in the necessary order: processes, namespaces, cgroups, logs,
+//! lock.
 //!
-//! In: the lock (held by the caller) and where the lab's directories are. Out: what was removed.
-//! The same code serves an owner's own teardown and the sweep after a dead owner.
+//! In: the lock (held by the caller) and the paths of the lab's directories. Out: what was removed.
+//! Both an owner's teardown and the sweep after a dead owner use it.
 
 use std::fmt;
 use std::fs;
@@ -35,7 +36,8 @@ pub(crate) struct Remains {
 }
 
 impl Remains {
-    /// Goes on after a failure and reports the first. The lock file then stays, so that the next sweep tries again.
+    /// Removes everything. It goes on after an error and returns the first; the lock file then
+    /// stays, so that the next sweep tries again.
     pub(crate) fn remove(self) -> Result<Removed> {
         let mut removed = Removed::default();
         let mut failure = None;
@@ -64,7 +66,7 @@ impl Remains {
         let Some(path) = &self.work_dir else {
             return Ok(None);
         };
-        // The path comes from a file: only a directory named after this lab is ours to remove.
+        // The path comes from a file: only a directory with this lab's name may be removed.
         if path
             .file_name()
             .is_none_or(|name| name != names::directory(&self.lock.id).as_str())

@@ -1,25 +1,28 @@
 //! Tears down this process's labs on SIGINT and SIGTERM.
 //!
-//! In: the two signals, if the owner asked for it. Out: no lab is left and the process exits with 130 or 143.
+//! In: the two signals, where the owner has called [`teardown_on_signal`]. Out: no lab is left, and
+//! the process exits with 130 or 143.
 
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
 use anyhow::{Context, Result, bail};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::mutex::lock;
 use crate::resources::Resources;
 
-/// The labs of this process that a signal has to tear down.
+/// The labs of this process, which a signal tears down.
 static LIVE: Mutex<Vec<Arc<Resources>>> = Mutex::new(Vec::new());
 static INSTALLED: AtomicBool = AtomicBool::new(false);
 static EXITING: AtomicBool = AtomicBool::new(false);
 
-/// From now on SIGINT and SIGTERM tear down every lab of this process and end it with status 130 or 143 (128 plus the
-/// signal's number, as a shell reports it). To be called once, by an owner's `main`, before the first lab.
+/// Makes SIGINT and SIGTERM tear down every lab of this process and end it with status 130 or 143
+/// (128 plus the signal's number, as a shell reports it). The owner's `main` calls it once, before
+/// the first lab.
 ///
 /// # Errors
 /// When it was called before, or the handlers cannot be installed.
@@ -39,7 +42,7 @@ pub fn teardown_on_signal() -> Result<()> {
     Ok(())
 }
 
-/// Makes a lab's resources so that a signal finds them from the first moment.
+/// Makes a lab's resources in such a way that a signal at any time tears them down.
 pub(crate) fn register(take: impl FnOnce() -> Result<Arc<Resources>>) -> Result<Arc<Resources>> {
     let mut live = live();
     if EXITING.load(Ordering::SeqCst) {
@@ -51,8 +54,8 @@ pub(crate) fn register(take: impl FnOnce() -> Result<Arc<Resources>>) -> Result<
     Ok(resources)
 }
 
-/// To be called when a lab is gone. Does not return when a signal is ending the process: its status is the signal's,
-/// not what the owner makes of commands that were killed under it.
+/// Forgets a lab that was removed. Does not return when a signal is ending the process: its exit
+/// status is the signal's, not that of an owner whose commands were killed.
 pub(crate) fn unregister(resources: &Arc<Resources>) {
     if EXITING.load(Ordering::SeqCst) {
         wait_for_exit();
@@ -61,7 +64,7 @@ pub(crate) fn unregister(resources: &Arc<Resources>) {
 }
 
 fn teardown_all_and_exit(status: i32) -> ! {
-    // Set under the lock: a lab being registered is either in the list below or not made at all.
+    // Set under the lock: a lab that is being registered is either in the list or never made.
     let labs = {
         let live = live();
         EXITING.store(true, Ordering::SeqCst);
@@ -82,5 +85,5 @@ fn wait_for_exit() -> ! {
 }
 
 fn live() -> MutexGuard<'static, Vec<Arc<Resources>>> {
-    LIVE.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&LIVE)
 }

@@ -1,8 +1,9 @@
 //! One thread per lab that starts all of the lab's processes.
 //!
-//! PR_SET_PDEATHSIG fires when the *thread* that forked ends (prctl(2), and kernel: reparent_leader), not when its process
-//! does. A test that starts a server from a short-lived thread would lose it with that thread. This thread lives until the
-//! last handle on its lab is gone, so the signal means what it should: the owner died.
+//! The kernel sends the signal of PR_SET_PDEATHSIG when the *thread* that forked ends (prctl(2),
+//! and kernel: reparent_leader), not when its process ends. A server that a short-lived thread of a
+//! test started would die with that thread. This thread lives until the last handle on its lab is
+//! dropped, so the signal is sent when the owner dies.
 
 use std::io;
 use std::process::{Child, Command};
@@ -11,7 +12,7 @@ use std::thread;
 
 use anyhow::{Context, Result};
 
-/// The sending side; the thread ends when it is dropped.
+/// The sending side. Dropping it ends the thread.
 #[derive(Debug)]
 pub(crate) struct Spawner {
     requests: Sender<Request>,
@@ -32,7 +33,7 @@ impl Spawner {
         Ok(Self { requests })
     }
 
-    /// Starts the command and waits until it has been executed, or could not be.
+    /// Starts the command and returns when it was executed, or could not be.
     pub(crate) fn spawn(&self, command: Command) -> io::Result<Child> {
         let (reply, answer) = sync_channel(1);
         let ended = |_| io::Error::other("the lab's spawner thread has ended");
@@ -45,7 +46,7 @@ impl Spawner {
 
 fn serve(requests: &Receiver<Request>) {
     while let Ok(Request { mut command, reply }) = requests.recv() {
-        // The caller waits for the answer, so it is there to take it.
+        // It cannot fail: the caller waits for the reply.
         let _ = reply.send(command.spawn());
     }
 }
@@ -60,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_outlives_the_thread_that_asked_for_it() {
+    fn a_process_outlives_the_thread_that_requested_it() {
         let spawner = Spawner::start().unwrap();
         let mut command = Command::new("sleep");
         command.arg("60");
@@ -69,7 +70,8 @@ mod tests {
         let mut child =
             thread::scope(|scope| scope.spawn(|| spawner.spawn(command)).join().unwrap()).unwrap();
 
-        // The signal of a thread's end would be pending by the time join returned; give the death itself a moment.
+        // A signal for the end of the thread would be pending when join returns; wait until it
+        // would have killed.
         thread::sleep(std::time::Duration::from_millis(50));
         assert_eq!(child.try_wait().unwrap(), None);
         child.kill().unwrap();

@@ -1,6 +1,6 @@
 //! Finds labs whose owner died without removing them, and removes them.
 //!
-//! A lab is dead when nobody holds its lock file; a live lab is never touched.
+//! A lab is dead when no process holds its lock file. A live lab is never touched.
 
 use std::fmt;
 use std::path::Path;
@@ -12,23 +12,25 @@ use crate::lock::Lock;
 use crate::names;
 use crate::remains::{Remains, Removed};
 
-/// A lab that its owner left behind, and what became of it.
+/// A lab that its owner left behind, and the result of removing it.
 #[derive(Debug)]
 pub struct Swept {
     /// The lab's id.
     pub id: String,
-    /// The label its owner gave it; empty when the owner died before writing it.
+    /// Its label; empty when the owner died before writing it.
     pub label: String,
     /// The process that owned it.
     pub owner_pid: Option<u32>,
-    /// What was removed, or why something could not be: then the next sweep tries again.
+    /// What was removed, or why that failed: then the next sweep tries again.
     pub outcome: Result<Removed>,
 }
 
-/// Removes every lab on this machine whose owner is gone, with its processes, namespaces, cgroups and logs.
+/// Removes every lab on this machine whose owner is gone, with its processes, namespaces, cgroups
+/// and logs.
 ///
 /// # Errors
-/// When the lock files or the cgroup mount cannot be read. A lab that cannot be removed is in the answer.
+/// When the lock files or the cgroup mount cannot be read. A lab that cannot be removed is part of
+/// the result.
 pub fn sweep() -> Result<Vec<Swept>> {
     let mount = cgroup::mount_point().context("no cgroup v2 is mounted")?;
     let orphans = Lock::orphans(Path::new(names::LOCK_DIR))?;

@@ -1,19 +1,19 @@
-//! How pods are wired to their node.
+//! How pods are connected to their node.
 
-use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::str::FromStr;
 
-use anyhow::{Context, Error, Result};
+use crate::option_name::print_and_parse_by_name;
 
-/// The two wirings that are common.
+/// How pods are connected to their node.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Wiring {
-    /// All pods on one bridge, cni0, as flannel and kubenet have it, with bridge-nf-call-iptables on.
+    /// All pods are ports of one bridge, cni0, as with flannel and kubenet, with
+    /// bridge-nf-call-iptables on.
     #[default]
     Bridge,
-    /// Each pod by a route of its own over its veth, as kindnet, Calico and the plugins of clouds have it: the pod has a /32
-    /// and a /128 address and reaches everything through a link-local gateway, for which the node's end answers.
+    /// Each pod has a route of its own to its veth, as with kindnet, Calico and the plugins of
+    /// cloud providers. The pod has a /32 and a /128 address, and reaches everything through a
+    /// link-local gateway, for which the node's end answers.
     Routed,
 }
 
@@ -21,7 +21,7 @@ impl Wiring {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Bridge, Self::Routed];
 
-    /// The name, as the command line has it.
+    /// The name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Bridge => "bridge",
@@ -30,35 +30,17 @@ impl Wiring {
     }
 }
 
-impl fmt::Display for Wiring {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+print_and_parse_by_name!(Wiring, "wiring");
 
-impl FromStr for Wiring {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let known = Self::ALL.into_iter().find(|known| known.name() == text);
-        known.with_context(|| {
-            format!(
-                "no wiring {text:?}: use one of {}",
-                Self::ALL.map(Self::name).join(", ")
-            )
-        })
-    }
-}
-
-/// The name CNI gives a node's bridge.
+/// The name of a node's bridge with most CNI plugins.
 pub(crate) const BRIDGE: &str = "cni0";
 
-/// What routed pods have as their gateway. No device has this address: the node's end of the veth answers by proxy ARP.
-/// Calico's choice.
+/// The gateway of routed pods, the same as Calico's. No device has this address: the node's end of
+/// the veth answers by proxy ARP.
 pub(crate) const ROUTED_GATEWAY: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 1);
 
-/// The hardware address of the node's end of every routed pod's veth, and the IPv6 link-local address that follows from it,
-/// the pod's other gateway. Calico's choice too.
+/// The hardware address of the node's end of every routed pod's veth, the same as Calico's. The
+/// IPv6 link-local address that follows from it is the pod's IPv6 gateway.
 pub(crate) const ROUTED_MAC: &str = "ee:ee:ee:ee:ee:ee";
 pub(crate) const ROUTED_GATEWAY_V6: Ipv6Addr =
     Ipv6Addr::new(0xfe80, 0, 0, 0, 0xecee, 0xeeff, 0xfeee, 0xeeee);

@@ -1,38 +1,39 @@
-//! Processes with a clock of their own: monotonic time is off by what was said, wall time is the machine's.
+//! Processes with shifted clocks: monotonic time is off by the given shift, wall time is the
+//! machine's.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![allow(clippy::unwrap_used, reason = "test helpers fail as tests do")]
 
 use std::time::Duration;
 
-use hopspan_lab::{ClockShift, Command, Lab, skip};
+use hopspan_lab::{ClockShift, Command, Lab};
 use nix::time::{ClockId, clock_gettime};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
 const READER: &str = env!("CARGO_BIN_EXE_clock-reader");
 
-/// CLOCK_MONOTONIC and CLOCK_REALTIME, here.
+/// CLOCK_MONOTONIC and CLOCK_REALTIME of this process, nanoseconds.
 fn now() -> [i128; 2] {
     let read = |clock| Duration::from(clock_gettime(clock).unwrap()).as_nanos();
     [ClockId::CLOCK_MONOTONIC, ClockId::CLOCK_REALTIME].map(|clock| read(clock).cast_signed())
 }
 
-/// The same, as a process sees them.
-fn seen(command: Command) -> [i128; 2] {
+/// The same clocks as a command reads them.
+fn read_by(command: Command) -> [i128; 2] {
     let printed = command.run(DEADLINE).unwrap();
     let times: Vec<i128> = printed.lines().map(|line| line.parse().unwrap()).collect();
     times.try_into().unwrap()
 }
 
 #[test]
-fn monotonic_time_is_off_and_wall_time_is_not() {
-    if skip("monotonic_time_is_off_and_wall_time_is_not") {
+fn monotonic_time_is_shifted_and_wall_time_is_not() {
+    let Some(lab) = Lab::for_test("monotonic_time_is_shifted_and_wall_time_is_not").unwrap() else {
         return;
-    }
-    let lab = Lab::new("monotonic_time_is_off_and_wall_time_is_not").unwrap();
+    };
     let node = lab.node("node").unwrap();
     let pod = node.pod("default", "pod").unwrap();
-    // Minutes, so that no machine is too slow to tell them apart; and what the tests of spans use.
+    // Shifts of minutes, which a slow machine cannot blur, and the shifts that the tests of spans
+    // use.
     let shifts = [
         (None, 0),
         (Some(ClockShift::Ahead(Duration::from_mins(2))), 120_000),
@@ -47,7 +48,7 @@ fn monotonic_time_is_off_and_wall_time_is_not() {
                 None => command,
             };
             let before = now();
-            let [monotonic, wall] = seen(command);
+            let [monotonic, wall] = read_by(command);
             let after = now();
             let monotonic = monotonic - ms * 1_000_000;
             assert!((before[0]..=after[0]).contains(&monotonic), "{shift:?}");

@@ -1,9 +1,6 @@
-//! Each fault does to connections what it says, in each proxy mode, and is undone.
+//! Each fault has its effect on connections, in each proxy mode, and is undone.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test ends where it fails, helper functions too"
-)]
+#![allow(clippy::unwrap_used, reason = "test helpers fail as tests do")]
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
@@ -14,13 +11,13 @@ use hopspan_lab::kube_proxy::{ProxyMode, Service};
 use hopspan_lab::{Lab, Node, NodeOptions, Pod, Process, skip};
 
 const PORT: u16 = 8080;
-/// Less than the second after which TCP sends a SYN again.
-const SOON: Duration = Duration::from_millis(600);
-/// More than it.
-const LATER: Duration = Duration::from_secs(3);
+/// Shorter than the second after which TCP sends a SYN again.
+const SHORT: Duration = Duration::from_millis(600);
+/// Longer than that second.
+const LONG: Duration = Duration::from_secs(3);
 const LISTEN: Duration = Duration::from_secs(10);
 
-struct Scene {
+struct Fixture {
     node: Node,
     client: Pod,
     service: Service,
@@ -28,7 +25,7 @@ struct Scene {
     _lab: Lab,
 }
 
-impl Scene {
+impl Fixture {
     fn start(mode: ProxyMode) -> Self {
         let lab = Lab::new("faults").unwrap();
         let options = NodeOptions {
@@ -59,7 +56,7 @@ impl Scene {
         Victims::of(&self.client, PORT)
     }
 
-    /// Whether the client is connected within this time, and why it is not.
+    /// Connects the client to the service within this time.
     fn connect(&self, time: Duration) -> Result<TcpStream, ErrorKind> {
         let address = self.service.address();
         let connected = self
@@ -72,38 +69,41 @@ impl Scene {
 const MODES: [ProxyMode; 2] = [ProxyMode::Iptables, ProxyMode::Nftables];
 
 #[test]
-fn rules_do_what_they_say_and_go() {
-    if skip("rules_do_what_they_say_and_go") {
+fn rules_have_their_effect_and_are_removed() {
+    if skip("rules_have_their_effect_and_are_removed") {
         return;
     }
     for mode in MODES {
-        let scene = Scene::start(mode);
-        let rule = fault::drop_forwarded(&scene.node, scene.victims()).unwrap();
+        let fixture = Fixture::start(mode);
+        let rule = fault::drop_forwarded(&fixture.node, fixture.victims()).unwrap();
         assert_eq!(
-            scene.connect(SOON).err(),
+            fixture.connect(SHORT).err(),
             Some(ErrorKind::TimedOut),
             "{mode}"
         );
         drop(rule);
-        assert!(scene.connect(SOON).is_ok(), "{mode}");
+        assert!(fixture.connect(SHORT).is_ok(), "{mode}");
 
-        let rule = fault::lose_first_syn(&scene.node, scene.victims()).unwrap();
+        let rule = fault::lose_first_syn(&fixture.node, fixture.victims()).unwrap();
         let began = Instant::now();
-        assert!(scene.connect(LATER).is_ok(), "{mode}");
-        assert!(began.elapsed() > SOON, "{mode}: no SYN was lost");
-        assert!(scene.connect(SOON).is_ok(), "{mode}: a second was lost");
+        assert!(fixture.connect(LONG).is_ok(), "{mode}");
+        assert!(began.elapsed() > SHORT, "{mode}: no SYN was lost");
+        assert!(
+            fixture.connect(SHORT).is_ok(),
+            "{mode}: the second SYN was lost, too"
+        );
         drop(rule);
 
-        let rule = fault::share_source_port(&scene.node, scene.victims()).unwrap();
-        let first = scene.connect(SOON);
+        let rule = fault::share_source_port(&fixture.node, fixture.victims()).unwrap();
+        let first = fixture.connect(SHORT);
         assert!(first.is_ok(), "{mode}");
         assert_eq!(
-            scene.connect(SOON).err(),
+            fixture.connect(SHORT).err(),
             Some(ErrorKind::TimedOut),
             "{mode}"
         );
         drop(rule);
-        assert!(scene.connect(SOON).is_ok(), "{mode}");
+        assert!(fixture.connect(SHORT).is_ok(), "{mode}");
     }
 }
 
@@ -113,14 +113,14 @@ fn a_service_without_endpoints_refuses() {
         return;
     }
     for mode in MODES {
-        let mut scene = Scene::start(mode);
-        scene.service.endpoints.clear();
-        scene
+        let mut fixture = Fixture::start(mode);
+        fixture.service.endpoints.clear();
+        fixture
             .node
-            .apply_services(std::slice::from_ref(&scene.service))
+            .apply_services(std::slice::from_ref(&fixture.service))
             .unwrap();
         let refused = Some(ErrorKind::ConnectionRefused);
-        assert_eq!(scene.connect(SOON).err(), refused, "{mode}");
+        assert_eq!(fixture.connect(SHORT).err(), refused, "{mode}");
     }
 }
 
@@ -129,17 +129,17 @@ fn conntrack_refuses_while_its_table_is_full() {
     if skip("conntrack_refuses_while_its_table_is_full") {
         return;
     }
-    let scene = Scene::start(ProxyMode::default());
-    let before = drops(&scene.node);
-    let full = fault::fill_conntrack(&scene.node, 0).unwrap();
+    let fixture = Fixture::start(ProxyMode::default());
+    let before = drops(&fixture.node);
+    let full = fault::fill_conntrack(&fixture.node, 0).unwrap();
     println!("{} entries", full.entries());
-    assert_eq!(scene.connect(SOON).err(), Some(ErrorKind::TimedOut));
-    assert!(drops(&scene.node) > before, "conntrack dropped nothing");
+    assert_eq!(fixture.connect(SHORT).err(), Some(ErrorKind::TimedOut));
+    assert!(drops(&fixture.node) > before, "conntrack dropped nothing");
     drop(full);
-    assert!(scene.connect(SOON).is_ok());
+    assert!(fixture.connect(SHORT).is_ok());
 }
 
-/// What conntrack has dropped in the node's namespace, as the kernel counts.
+/// The kernel's count of packets that conntrack has dropped in the node's namespace.
 fn drops(node: &Node) -> u64 {
     let text = node
         .within(|| std::fs::read_to_string("/proc/thread-self/net/stat/nf_conntrack"))

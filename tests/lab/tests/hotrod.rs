@@ -1,31 +1,28 @@
-//! The deployment of HotROD, with a stand-in that has the application's command line and says who it is.
+//! The deployment of HotROD, with a stand-in that has the application's command line and logs its
+//! environment.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![allow(clippy::unwrap_used, reason = "test helpers fail as tests do")]
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 
+use hopspan_lab::Lab;
 use hopspan_lab::hotrod::{HotRodOptions, deploy};
-use hopspan_lab::{Lab, skip};
 
 fn options(env: &[(&str, &str)]) -> HotRodOptions {
+    let pairs = env.iter();
     HotRodOptions {
-        binary: PathBuf::from(env!("CARGO_BIN_EXE_hotrod-stand-in")),
-        otlp_endpoint: None,
-        env: env
-            .iter()
+        env: pairs
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect(),
-        before: Vec::new(),
+        ..HotRodOptions::new(env!("CARGO_BIN_EXE_hotrod-stand-in"))
     }
 }
 
 #[test]
-fn hotrod_is_deployed_asked_and_stopped() {
-    if skip("hotrod_is_deployed_asked_and_stopped") {
+fn hotrod_is_deployed_called_and_stopped() {
+    let Some(lab) = Lab::for_test("hotrod_is_deployed_called_and_stopped").unwrap() else {
         return;
-    }
-    let lab = Lab::new("hotrod_is_deployed_asked_and_stopped").unwrap();
+    };
     let node = lab.node("node").unwrap();
     let mut hotrod = deploy(&node, &options(&[])).unwrap();
 
@@ -84,7 +81,8 @@ fn hotrod_is_deployed_asked_and_stopped() {
         }
     }
 
-    // The stand-in's client only gets its answer when the frontend reached every role through its ClusterIP.
+    // The stand-in's frontend answers 200 only when it could connect to every role through its
+    // ClusterIP.
     let dispatches = hotrod.dispatch(6, 2).unwrap();
     assert_eq!(dispatches.len(), 6);
     assert!(
@@ -98,10 +96,9 @@ fn hotrod_is_deployed_asked_and_stopped() {
 
 #[test]
 fn an_instance_that_fails_is_named_with_its_log() {
-    if skip("an_instance_that_fails_is_named_with_its_log") {
+    let Some(lab) = Lab::for_test("an_instance_that_fails_is_named_with_its_log").unwrap() else {
         return;
-    }
-    let lab = Lab::new("an_instance_that_fails_is_named_with_its_log").unwrap();
+    };
     let node = lab.node("node").unwrap();
     let error = format!(
         "{:#}",
@@ -111,15 +108,14 @@ fn an_instance_that_fails_is_named_with_its_log() {
         error.contains("hotrod.driver-0-hotrod-stand-in ended, exit status: 7"),
         "{error}"
     );
-    assert!(error.contains("driver fails as told"), "{error}");
+    assert!(error.contains("driver fails on purpose"), "{error}");
 }
 
 #[test]
-fn an_instance_that_does_not_stop_well_is_named() {
-    if skip("an_instance_that_does_not_stop_well_is_named") {
+fn an_instance_that_stops_with_an_error_is_named() {
+    let Some(lab) = Lab::for_test("an_instance_that_stops_with_an_error_is_named").unwrap() else {
         return;
-    }
-    let lab = Lab::new("an_instance_that_does_not_stop_well_is_named").unwrap();
+    };
     let node = lab.node("node").unwrap();
     let hotrod = deploy(&node, &options(&[("STAND_IN_STOPS_BADLY", "route")])).unwrap();
     let error = format!("{:#}", hotrod.stop().unwrap_err());

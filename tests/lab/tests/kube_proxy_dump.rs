@@ -1,9 +1,9 @@
-//! The generated rules of iptables mode beside those of a real kube-proxy for the same services, in testdata. Needs no
-//! privilege.
+//! Compares the generated rules of iptables mode with those of a real kube-proxy for the same
+//! services, in testdata. Needs no privilege.
 //!
-//! The nfacct matches are taken off the dump's rules, see `hopspan_lab::kube_proxy`.
+//! The nfacct matches are removed from the dump's rules first, see `hopspan_lab::kube_proxy`.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![allow(clippy::unwrap_used, reason = "test helpers fail as tests do")]
 
 mod dump;
 mod iptables_text;
@@ -23,7 +23,8 @@ fn generated(services: &[Service]) -> Rules {
     rules(&iptables(services, Family::V4, &networks()).unwrap())
 }
 
-/// The rule as kube-proxy writes it where there is no nfacct(8); `None` for one that is only there to count.
+/// The rule as kube-proxy writes it on a machine without nfacct(8). `None` for a rule that only
+/// counts.
 fn without_nfacct(rule: &str) -> Option<String> {
     let counts_only = rule.contains("localhost_nps_accepted_pkts");
     (!counts_only).then(|| {
@@ -35,7 +36,7 @@ fn without_nfacct(rule: &str) -> Option<String> {
 }
 
 #[test]
-fn every_rule_is_kube_proxys_own() {
+fn every_rule_equals_kube_proxys() {
     let ours = generated(&services());
     let dumped = rules(DUMP);
     let mut compared = 0;
@@ -46,7 +47,8 @@ fn every_rule_is_kube_proxys_own() {
             .collect();
         let mut found = ours.get(key).cloned().unwrap_or_default();
         if key.1 == "KUBE-SERVICES" || key.1 == "KUBE-NODEPORTS" {
-            // kube-proxy's order of services is that of a Go map; only the jump to the node ports has its place.
+            // kube-proxy's order of services is that of a Go map; only the jump to the node ports
+            // has a fixed place.
             let is_last = |rules: &[String]| {
                 let jump = |rule: &String| rule.ends_with("-j KUBE-NODEPORTS");
                 rules
@@ -61,11 +63,11 @@ fn every_rule_is_kube_proxys_own() {
         compared += expected.len();
         assert_eq!(found, expected, "{key:?}");
     }
-    assert_eq!(compared, 80, "the dump is read whole");
+    assert_eq!(compared, 80, "the dump was read in part");
 }
 
 #[test]
-fn no_chain_is_not_kube_proxys() {
+fn every_chain_is_in_the_dump() {
     let dumped: BTreeSet<_> = rules(DUMP).into_keys().collect();
     for key in generated(&services()).into_keys() {
         assert!(dumped.contains(&key), "{key:?} is not in the dump");
@@ -140,14 +142,14 @@ fn policy_local_without_local_endpoints_drops() {
         "KUBE-EXTERNAL-SERVICES",
         "-p tcp -m comment --comment \"default/far has no local endpoints\" -m addrtype --dst-type LOCAL -m tcp --dport 30082",
     );
-    // Pods and the node still get to it by the node port.
+    // Pods and the node still reach it by the node port.
     assert_eq!(chain("nat", &external_chain(&far)).unwrap().len(), 3);
     assert!(chain("nat", &service_chain(&far)).is_some());
     assert!(chain("nat", &local_chain(&far)).is_none());
 }
 
 #[test]
-fn what_would_break_the_rules_is_refused() {
+fn services_that_would_break_the_rules_are_refused() {
     let good = service("web", "10.97.10.60:80", &["10.201.1.11:80"]);
     let mut line_break = good.clone();
     line_break.name = "web\n-A INPUT -j DROP".into();
@@ -167,7 +169,7 @@ fn what_would_break_the_rules_is_refused() {
 }
 
 #[test]
-fn a_crowd_is_many_services_and_no_address_twice() {
+fn services_of_a_crowd_have_different_addresses() {
     let services = crowd(5_000).unwrap();
     let rules = generated(&services);
     let portals = &rules[&("nat".to_owned(), "KUBE-SERVICES".to_owned())];
@@ -178,7 +180,7 @@ fn a_crowd_is_many_services_and_no_address_twice() {
     assert_eq!(addresses.len(), 5_000);
     for service in services {
         let chain = ("nat".to_owned(), service_chain(&service));
-        // Masquerade, and a jump to each endpoint.
+        // A rule that masquerades, and a jump to each endpoint.
         assert_eq!(rules[&chain].len(), 1 + CROWD_ENDPOINTS, "{chain:?}");
     }
     assert!(crowd(32_768).is_ok() && crowd(32_769).is_err());

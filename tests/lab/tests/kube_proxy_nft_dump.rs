@@ -1,7 +1,7 @@
-//! The generated tables of nftables mode beside those of a real kube-proxy for the same services, in testdata. Needs no
-//! privilege.
+//! Compares the generated tables of nftables mode with those of a real kube-proxy for the same
+//! services, in testdata. Needs no privilege.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![allow(clippy::unwrap_used, reason = "test helpers fail as tests do")]
 
 #[allow(dead_code)] // Each test binary uses a part of it.
 mod dump;
@@ -16,10 +16,10 @@ use nft_text::table;
 const DUMP: &str = include_str!("../testdata/kube-proxy-nft-list-ruleset.txt");
 
 #[test]
-fn every_object_is_kube_proxys_own() {
+fn every_object_equals_kube_proxys() {
     let ours = nftables(&services(), Family::V4, &networks()).unwrap();
     let (ours, dumped) = (table(&ours, "ip kube-proxy"), table(DUMP, "ip kube-proxy"));
-    assert_eq!(dumped.len(), 34, "the dump is read whole");
+    assert_eq!(dumped.len(), 34, "the dump was read in part");
     for (name, lines) in &dumped {
         assert_eq!(ours.get(name), Some(lines), "{name}");
     }
@@ -28,9 +28,9 @@ fn every_object_is_kube_proxys_own() {
     }
 }
 
-/// The dump's kube-proxy was told no networks of IPv6, so its table lacks the two rules that need them.
+/// The dump's kube-proxy had no IPv6 networks, so its table lacks the two rules that need them.
 #[test]
-fn ipv6_differs_in_words_only() {
+fn ipv6_differs_in_keywords_only() {
     let networks = Networks {
         pods: "fd00:10:244::/48".parse().unwrap(),
         node_pods: "fd00:10:244:1::/64".parse().unwrap(),

@@ -1,29 +1,28 @@
-//! Several nodes: pods reach those of other nodes, directly and through services, under the address that Kubernetes says, in
-//! both families, with and without an overlay.
+//! Several nodes: pods reach pods of other nodes, directly and through services, in both families,
+//! with and without an overlay. The server sees the client's address that Kubernetes defines.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![allow(clippy::unwrap_used, reason = "test helpers fail as tests do")]
 
 #[allow(dead_code)] // Each test binary uses a part of it.
-mod echo;
+mod responder;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
 
-use echo::{ask, ip_of, serve, service_of};
 use hopspan_lab::hotrod::{HotRodOptions, deploy_over};
 use hopspan_lab::kube_proxy::{Family, ProxyMode};
 use hopspan_lab::{Lab, Node, NodeOptions, Overlay, Pod, Wiring, skip};
+use responder::{request, serve, service_of};
 
-/// Three nodes, and a pod on each; the third node is made when the others have theirs.
-struct Ground {
+/// Three nodes, and a pod on each; the third node is made after the others have their pods.
+struct Fixture {
     lab: Lab,
     nodes: [Node; 3],
     pods: [Pod; 3],
 }
 
-impl Ground {
-    fn lay(label: &str, options: NodeOptions) -> Self {
+impl Fixture {
+    fn start(label: &str, options: NodeOptions) -> Self {
         let lab = Lab::new(label).unwrap();
         let nodes = ["one", "two", "three"].map(|name| {
             let node = lab.node_with(name, options).unwrap();
@@ -43,9 +42,9 @@ fn check(test: &str, options: NodeOptions) {
     if skip(test) {
         return;
     }
-    let Ground { lab, nodes, pods } = Ground::lay(test, options);
-    let _echoes = pods.each_ref().map(|pod| serve(pod, 8080));
-    // The one endpoint of each service is on another node than the client, and on another than the one before.
+    let Fixture { lab, nodes, pods } = Fixture::start(test, options);
+    let _responders = pods.each_ref().map(|pod| serve(pod, 8080));
+    // Each service has one endpoint, on a node of its own, which is not the client's.
     let services: Vec<_> = Family::ALL
         .into_iter()
         .flat_map(|family| {
@@ -58,39 +57,38 @@ fn check(test: &str, options: NodeOptions) {
     lab.apply_services(&services).unwrap();
     let client = &pods[0];
     for family in Family::ALL {
-        let own = ip_of(family, client).to_string();
+        let own = client.ip_in(family).to_string();
         for pod in &pods {
-            let address = SocketAddr::new(ip_of(family, pod), 8080);
-            let answer = client.within(|| ask(address)).unwrap().unwrap();
+            let address = SocketAddr::new(pod.ip_in(family), 8080);
+            let answer = client.within(|| request(address)).unwrap().unwrap();
             assert_eq!(answer, (pod.name().to_owned(), own.clone()));
-            // And back.
-            let back = SocketAddr::new(ip_of(family, client), 8080);
-            let answer = pod.within(|| ask(back)).unwrap().unwrap();
-            assert_eq!(answer.1, ip_of(family, pod).to_string());
+            // And in the other direction.
+            let back = SocketAddr::new(client.ip_in(family), 8080);
+            let answer = pod.within(|| request(back)).unwrap().unwrap();
+            assert_eq!(answer.1, pod.ip_in(family).to_string());
         }
         let masquerade = masquerade_address(&nodes[0], client, family);
         for service in services.iter().filter(|service| service.family() == family) {
             let (name, address) = (service.name.clone(), service.address());
-            let answer = client.within(|| ask(address)).unwrap().unwrap();
+            let answer = client.within(|| request(address)).unwrap().unwrap();
             let seen = match options.masquerade_all {
                 true => masquerade.clone(),
                 false => own.clone(),
             };
             assert_eq!(answer, (name.clone(), seen));
-            // The node is no pod: it is masqueraded always.
-            let answer = nodes[0].within(|| ask(address)).unwrap().unwrap();
+            // The node is not in the pod network: it is always masqueraded.
+            let answer = nodes[0].within(|| request(address)).unwrap().unwrap();
             assert_eq!(answer, (name, masquerade.clone()));
         }
-        carry_much(client, &pods[1], family);
+        send_full_packets(client, &pods[1], family);
     }
 }
 
-/// The address of the device by which packets leave for another node's pods: eth0's, or of the overlay's, which has the first
-/// of the node's pod network.
+/// The address of the device by which packets leave for another node's pods: eth0's, or that of the
+/// overlay's device, which is the first of the node's pod network.
 fn masquerade_address(node: &Node, pod: &Pod, family: Family) -> String {
     match (node.options().overlay, family) {
-        (Overlay::None, Family::V4) => node.ip().to_string(),
-        (Overlay::None, Family::V6) => node.ip6().to_string(),
+        (Overlay::None, _) => node.ip_in(family).to_string(),
         (Overlay::Vxlan, Family::V4) => {
             let [a, b, c, _] = pod.ip().octets();
             format!("{a}.{b}.{c}.0")
@@ -103,15 +101,15 @@ fn masquerade_address(node: &Node, pod: &Pod, family: Family) -> String {
     }
 }
 
-/// Many packets as long as they may be, each way.
-fn carry_much(client: &Pod, server: &Pod, family: Family) {
+/// Sends a megabyte in packets of full length, in each direction.
+fn send_full_packets(client: &Pod, server: &Pod, family: Family) {
     const BYTES: usize = 1 << 20;
-    let address = SocketAddr::new(ip_of(family, server), 9090);
+    let address = SocketAddr::new(server.ip_in(family), 9090);
     let listener = server
         .within(|| TcpListener::bind(address))
         .unwrap()
         .unwrap();
-    let echoing = std::thread::spawn(move || {
+    let answering = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let mut received = vec![0; BYTES];
         stream.read_exact(&mut received).unwrap();
@@ -121,13 +119,13 @@ fn carry_much(client: &Pod, server: &Pod, family: Family) {
         .within(|| TcpStream::connect(address))
         .unwrap()
         .unwrap();
-    stream.set_read_timeout(Some(echo::TIMEOUT)).unwrap();
+    stream.set_read_timeout(Some(responder::TIMEOUT)).unwrap();
     let sent: Vec<u8> = (0..BYTES).map(|byte| (byte % 251) as u8).collect();
     stream.write_all(&sent).unwrap();
     let mut received = vec![0; BYTES];
     stream.read_exact(&mut received).unwrap();
     assert!(received == sent, "what came back is not what was sent");
-    echoing.join().unwrap();
+    answering.join().unwrap();
 }
 
 fn options(wiring: Wiring, overlay: Overlay) -> NodeOptions {
@@ -139,22 +137,25 @@ fn options(wiring: Wiring, overlay: Overlay) -> NodeOptions {
 }
 
 #[test]
-fn bridges_on_a_wire() {
-    check("bridges_on_a_wire", options(Wiring::Bridge, Overlay::None));
+fn bridged_pods_without_an_overlay() {
+    check(
+        "bridged_pods_without_an_overlay",
+        options(Wiring::Bridge, Overlay::None),
+    );
 }
 
 #[test]
-fn bridges_over_vxlan() {
+fn bridged_pods_over_vxlan() {
     check(
-        "bridges_over_vxlan",
+        "bridged_pods_over_vxlan",
         options(Wiring::Bridge, Overlay::Vxlan),
     );
 }
 
 #[test]
-fn routed_pods_on_a_wire() {
+fn routed_pods_without_an_overlay() {
     check(
-        "routed_pods_on_a_wire",
+        "routed_pods_without_an_overlay",
         options(Wiring::Routed, Overlay::None),
     );
 }
@@ -168,38 +169,38 @@ fn routed_pods_over_vxlan() {
 }
 
 #[test]
-fn pods_are_masqueraded_where_kube_proxy_is_told_so() {
+fn masquerade_all_masquerades_pods() {
     let of = |proxy_mode, overlay| NodeOptions {
         proxy_mode,
         overlay,
         masquerade_all: true,
         ..NodeOptions::default()
     };
-    let test = "pods_are_masqueraded_where_kube_proxy_is_told_so";
+    let test = "masquerade_all_masquerades_pods";
     check(test, of(ProxyMode::Iptables, Overlay::Vxlan));
     check(test, of(ProxyMode::Nftables, Overlay::None));
 }
 
 #[test]
-fn what_is_for_another_node_crosses_the_wire_within_udp_or_as_it_is() {
-    let test = "what_is_for_another_node_crosses_the_wire_within_udp_or_as_it_is";
+fn packets_for_another_node_are_encapsulated_only_with_an_overlay() {
+    let test = "packets_for_another_node_are_encapsulated_only_with_an_overlay";
     if skip(test) {
         return;
     }
     for overlay in Overlay::ALL {
-        let Ground {
+        let Fixture {
             lab: _lab,
             nodes,
             pods,
-        } = Ground::lay(test, options(Wiring::Bridge, overlay));
-        let _echo = serve(&pods[1], 8080);
+        } = Fixture::start(test, options(Wiring::Bridge, overlay));
+        let _responder = serve(&pods[1], 8080);
         for family in Family::ALL {
-            let address = SocketAddr::new(ip_of(family, &pods[1]), 8080);
-            pods[0].within(|| ask(address)).unwrap().unwrap();
+            let address = SocketAddr::new(pods[1].ip_in(family), 8080);
+            pods[0].within(|| request(address)).unwrap().unwrap();
         }
         for device in ["flannel.1", "flannel-v6.1"] {
             let command = nodes[1].command("ip").args(["-s", "link", "show", device]);
-            let output = command.output(echo::TIMEOUT).unwrap();
+            let output = command.output(responder::TIMEOUT).unwrap();
             assert_eq!(output.status.success(), overlay == Overlay::Vxlan);
             let received = output
                 .stdout
@@ -218,10 +219,9 @@ fn what_is_for_another_node_crosses_the_wire_within_udp_or_as_it_is() {
 
 #[test]
 fn nodes_of_one_lab_have_one_overlay() {
-    if skip("nodes_of_one_lab_have_one_overlay") {
+    let Some(lab) = Lab::for_test("nodes_of_one_lab_have_one_overlay").unwrap() else {
         return;
-    }
-    let lab = Lab::new("nodes_of_one_lab_have_one_overlay").unwrap();
+    };
     lab.node("one").unwrap();
     let error = lab
         .node_with("two", options(Wiring::Bridge, Overlay::Vxlan))
@@ -238,18 +238,13 @@ fn hotrod_is_spread_over_nodes() {
     if skip("hotrod_is_spread_over_nodes") {
         return;
     }
-    let Ground {
+    let Fixture {
         lab: _lab, nodes, ..
-    } = Ground::lay(
+    } = Fixture::start(
         "hotrod_is_spread_over_nodes",
         options(Wiring::Routed, Overlay::Vxlan),
     );
-    let stand_in = HotRodOptions {
-        binary: PathBuf::from(env!("CARGO_BIN_EXE_hotrod-stand-in")),
-        otlp_endpoint: None,
-        env: Vec::new(),
-        before: Vec::new(),
-    };
+    let stand_in = HotRodOptions::new(env!("CARGO_BIN_EXE_hotrod-stand-in"));
     let mut hotrod = deploy_over(&nodes, &stand_in).unwrap();
     let on = |node: &Node| -> Vec<String> {
         let pods = node.pods().into_iter();

@@ -1,23 +1,24 @@
-//! Commands and processes in a lab: where they run, what becomes of their output, how they end.
+//! Commands and processes in a lab: where they run, where their output goes, how they end.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![allow(clippy::unwrap_used, reason = "test helpers fail as tests do")]
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
-use hopspan_lab::{Lab, skip};
+use hopspan_lab::Lab;
 
 const SECOND: Duration = Duration::from_secs(1);
 const DEADLINE: Duration = Duration::from_secs(10);
 
 #[test]
 fn a_command_is_in_its_namespace_and_cgroup_from_the_start() {
-    if skip("a_command_is_in_its_namespace_and_cgroup_from_the_start") {
+    let Some(lab) =
+        Lab::for_test("a_command_is_in_its_namespace_and_cgroup_from_the_start").unwrap()
+    else {
         return;
-    }
-    let lab = Lab::new("a_command_is_in_its_namespace_and_cgroup_from_the_start").unwrap();
+    };
     let node = lab.node("node").unwrap();
     let pod = node.pod("default", "web").unwrap();
     let script =
@@ -44,7 +45,7 @@ fn a_command_is_in_its_namespace_and_cgroup_from_the_start() {
             "{path} is not {}",
             cgroup.display()
         );
-        assert_eq!(lines[2], lines[3], "it leads a process group of its own");
+        assert_eq!(lines[2], lines[3], "it leads its own process group");
     }
     let kubelet = pod
         .cgroup()
@@ -67,10 +68,9 @@ fn a_command_is_in_its_namespace_and_cgroup_from_the_start() {
 
 #[test]
 fn a_process_outlives_the_thread_that_started_it() {
-    if skip("a_process_outlives_the_thread_that_started_it") {
+    let Some(lab) = Lab::for_test("a_process_outlives_the_thread_that_started_it").unwrap() else {
         return;
-    }
-    let lab = Lab::new("a_process_outlives_the_thread_that_started_it").unwrap();
+    };
     let node = lab.node("node").unwrap();
     let spawn = || node.command("sleep").arg("infinity").spawn().unwrap();
     let mut process = std::thread::scope(|scope| scope.spawn(spawn).join().unwrap());
@@ -79,18 +79,16 @@ fn a_process_outlives_the_thread_that_started_it() {
 }
 
 #[test]
-fn terminate_kills_what_ignores_sigterm() {
-    if skip("terminate_kills_what_ignores_sigterm") {
+fn terminate_kills_a_process_that_ignores_sigterm() {
+    let Some(lab) = Lab::for_test("terminate_kills_a_process_that_ignores_sigterm").unwrap() else {
         return;
-    }
-    let lab = Lab::new("terminate_kills_what_ignores_sigterm").unwrap();
+    };
     let node = lab.node("node").unwrap();
     let script = "trap '' TERM; echo ready; while :; do sleep 1; done";
     let mut process = node.command("sh").args(["-c", script]).spawn().unwrap();
-    while process.log() != "ready\n" {
-        assert_eq!(process.exit_status().unwrap(), None);
-        std::thread::sleep(SECOND / 100);
-    }
+    process
+        .wait_until("set its trap", DEADLINE, |sh| sh.log() == "ready\n")
+        .unwrap();
     assert_eq!(process.terminate(SECOND / 5).unwrap().signal(), Some(9));
     assert_eq!(
         process.terminate(SECOND).unwrap().signal(),
@@ -101,10 +99,9 @@ fn terminate_kills_what_ignores_sigterm() {
 
 #[test]
 fn an_early_end_is_reported_with_the_log() {
-    if skip("an_early_end_is_reported_with_the_log") {
+    let Some(lab) = Lab::for_test("an_early_end_is_reported_with_the_log").unwrap() else {
         return;
-    }
-    let lab = Lab::new("an_early_end_is_reported_with_the_log").unwrap();
+    };
     let node = lab.node("node").unwrap();
     let fail = || {
         node.command("sh")
@@ -117,7 +114,7 @@ fn an_early_end_is_reported_with_the_log() {
         .unwrap_err()
         .to_string();
     for part in [
-        "node-sh ended, exit status: 3, before it listened on port 8080",
+        "node-sh ended, exit status: 3, before it could listen on port 8080",
         "to stdout",
         "to stderr",
         ".log",
@@ -132,7 +129,7 @@ fn an_early_end_is_reported_with_the_log() {
         .wait_listening(8080, SECOND / 10)
         .unwrap_err();
     assert!(
-        error.to_string().contains("does not listen on port 8080"),
+        error.to_string().contains("did not listen on port 8080"),
         "{error}"
     );
 
@@ -159,10 +156,9 @@ fn an_early_end_is_reported_with_the_log() {
 
 #[test]
 fn each_start_has_its_own_log() {
-    if skip("each_start_has_its_own_log") {
+    let Some(lab) = Lab::for_test("each_start_has_its_own_log").unwrap() else {
         return;
-    }
-    let lab = Lab::new("each_start_has_its_own_log").unwrap();
+    };
     let node = lab.node("node").unwrap();
     let logs = ["one", "two"].map(|word| {
         let mut process = node.command("echo").arg(word).spawn().unwrap();
@@ -185,10 +181,9 @@ fn each_start_has_its_own_log() {
 
 #[test]
 fn names_are_checked() {
-    if skip("names_are_checked") {
+    let Some(lab) = Lab::for_test("names_are_checked").unwrap() else {
         return;
-    }
-    let lab = Lab::new("names_are_checked").unwrap();
+    };
     for name in ["", "../x", "Node", "wire"] {
         assert!(lab.node(name).is_err(), "{name:?}");
     }
@@ -198,7 +193,7 @@ fn names_are_checked() {
     assert!(node.pod("default", "web").is_err());
     assert!(node.pod("default", "a/b").is_err());
     node.pod("other", "web").unwrap();
-    // A second node has addresses of its own, and the wire between them carries.
+    // A second node has its own addresses, and the wire connects both.
     let second = lab.node("second").unwrap();
     assert_eq!(
         (second.ip().to_string(), second.gateway_ip().to_string()),

@@ -1,32 +1,33 @@
-//! Every kind of service, in both wirings of pods, all proxy modes and both address families: who is reached, and as whom
-//! the client is seen. One lab per wiring and mode.
+//! Every kind of service, in both wirings of pods, all proxy modes and both address families: which
+//! pod answers, and which client address it sees. One lab per wiring and mode.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![allow(clippy::unwrap_used, reason = "test helpers fail as tests do")]
 
-#[allow(dead_code)] // Each test binary uses a part of it.
-mod echo;
 #[allow(dead_code)] // Each test binary uses a part of it.
 mod iptables_text;
 mod nft_text;
+#[allow(dead_code)] // Each test binary uses a part of it.
+mod responder;
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use echo::{Echo, ask, ask_within, ip_of, serve, service_of};
 use hopspan_lab::kube_proxy::{Family, Protocol, ProxyMode, Service, TrafficPolicy};
 use hopspan_lab::{Host, Lab, Node, NodeOptions, Pod, Wiring, skip_mode};
+use responder::{Responder, request, request_within, serve, service_of};
 
-type Asked = io::Result<(String, String)>;
+/// The name of the pod that answered, and the client's address as the pod saw it.
+type Answer = io::Result<(String, String)>;
 
-/// Enough for an answer, and before a SYN is sent again.
-const SOON: Duration = Duration::from_millis(200);
+/// Long enough for an answer, shorter than the time until TCP sends a SYN again.
+const SHORT: Duration = Duration::from_millis(200);
 const NODE_PORT: u16 = 30080;
 const LOCAL_NODE_PORT: u16 = 30081;
 
 /// A node with two pods, another with one, and a host outside, in one family.
-struct Stage<'l> {
+struct Fixture<'l> {
     family: Family,
     node: &'l Node,
     pods: &'l [Pod],
@@ -34,7 +35,7 @@ struct Stage<'l> {
     outside: &'l Host,
 }
 
-impl Stage<'_> {
+impl Fixture<'_> {
     fn external_ip(&self, host: u8) -> IpAddr {
         match self.family {
             Family::V4 => Ipv4Addr::new(10, 250, 0, host).into(),
@@ -42,25 +43,8 @@ impl Stage<'_> {
         }
     }
 
-    fn node_ip(&self) -> IpAddr {
-        match self.family {
-            Family::V4 => self.node.ip().into(),
-            Family::V6 => self.node.ip6().into(),
-        }
-    }
-
     fn gateway_ip(&self) -> String {
-        match self.family {
-            Family::V4 => self.node.gateway_ip().to_string(),
-            Family::V6 => self.node.gateway_ip6().to_string(),
-        }
-    }
-
-    fn outside_ip(&self) -> String {
-        match self.family {
-            Family::V4 => self.outside.ip().to_string(),
-            Family::V6 => self.outside.ip6().to_string(),
-        }
+        self.node.gateway_ip_in(self.family).to_string()
     }
 
     fn services(&self) -> Vec<Service> {
@@ -78,7 +62,7 @@ impl Stage<'_> {
                 load_balancer_ips: vec![self.external_ip(2)],
                 ..of("cluster", 13, &[b])
             },
-            // The far pod is of the cluster, and not of this node.
+            // The far pod is on another node of the cluster.
             Service {
                 external_traffic_policy: TrafficPolicy::Local,
                 node_port: Some(LOCAL_NODE_PORT),
@@ -116,102 +100,115 @@ impl Stage<'_> {
         service.unwrap().address()
     }
 
-    fn pod_asks(&self, address: SocketAddr) -> Asked {
-        self.pods[0].within(|| ask(address)).unwrap()
+    fn request_from_pod(&self, address: SocketAddr) -> Answer {
+        self.pods[0].within(|| request(address)).unwrap()
     }
 
-    /// For what may be dropped on the way.
-    fn pod_asks_soon(&self, address: SocketAddr) -> Asked {
-        self.pods[0].within(|| ask_within(address, SOON)).unwrap()
+    /// For connections whose SYN may be dropped.
+    fn request_from_pod_briefly(&self, address: SocketAddr) -> Answer {
+        self.pods[0]
+            .within(|| request_within(address, SHORT))
+            .unwrap()
     }
 
-    fn node_asks(&self, address: SocketAddr) -> Asked {
-        self.node.within(|| ask(address)).unwrap()
+    fn request_from_node(&self, address: SocketAddr) -> Answer {
+        self.node.within(|| request(address)).unwrap()
     }
 
-    fn outside_asks(&self, address: SocketAddr) -> Asked {
-        self.outside.within(|| ask(address)).unwrap()
+    fn request_from_outside(&self, address: SocketAddr) -> Answer {
+        self.outside.within(|| request(address)).unwrap()
     }
 
-    /// Who answers, and whom it saw.
-    fn check(&self, what: &str, asked: Asked, pod: &str, client: &str) {
+    /// Asserts that this pod answered and saw this client address.
+    fn check(&self, what: &str, answer: Answer, pod: &str, client: &str) {
         let expected = (pod.to_owned(), client.to_owned());
-        assert_eq!(asked.unwrap(), expected, "{what} over {:?}", self.family);
+        assert_eq!(answer.unwrap(), expected, "{what} over {:?}", self.family);
     }
 
     fn cluster_ips(&self) {
-        let a_ip = ip_of(self.family, &self.pods[0]).to_string();
+        let a_ip = self.pods[0].ip_in(self.family).to_string();
         let both = self.address("both");
-        let reached: BTreeSet<_> = (0..40).map(|_| self.pod_asks(both).unwrap().0).collect();
+        let reached: BTreeSet<_> = (0..40)
+            .map(|_| self.request_from_pod(both).unwrap().0)
+            .collect();
         assert_eq!(reached.into_iter().collect::<Vec<_>>(), ["a", "b"]);
         let internal = self.address("internal");
         for _ in 0..8 {
-            self.check("internal policy Local", self.pod_asks(internal), "b", &a_ip);
+            self.check(
+                "internal policy Local",
+                self.request_from_pod(internal),
+                "b",
+                &a_ip,
+            );
         }
-        let hairpin = self.pod_asks(self.address("self"));
+        let hairpin = self.request_from_pod(self.address("self"));
         self.check("hairpin", hairpin, "a", &self.gateway_ip());
-        let from_node = self.node_asks(self.address("self"));
+        let from_node = self.request_from_node(self.address("self"));
         self.check("from the node", from_node, "a", &self.gateway_ip());
         let sticky = self.address("sticky");
-        let reached: BTreeSet<_> = (0..8).map(|_| self.pod_asks(sticky).unwrap().0).collect();
+        let reached: BTreeSet<_> = (0..8)
+            .map(|_| self.request_from_pod(sticky).unwrap().0)
+            .collect();
         assert_eq!(reached.len(), 1, "session affinity");
-        // Headless: the address that DNS gives is the pod's.
-        let headless = SocketAddr::new(ip_of(self.family, &self.pods[1]), 8080);
-        self.check("headless", self.pod_asks(headless), "b", &a_ip);
+        // For a headless service DNS returns the pods' addresses.
+        let headless = SocketAddr::new(self.pods[1].ip_in(self.family), 8080);
+        self.check("headless", self.request_from_pod(headless), "b", &a_ip);
     }
 
     fn external_addresses(&self) {
-        let (gateway, outside) = (self.gateway_ip(), self.outside_ip());
-        let a_ip = ip_of(self.family, &self.pods[0]).to_string();
-        let node_port = SocketAddr::new(self.node_ip(), NODE_PORT);
+        let outside = self.outside.ip_in(self.family).to_string();
+        let gateway = self.gateway_ip();
+        let a_ip = self.pods[0].ip_in(self.family).to_string();
+        let node_port = SocketAddr::new(self.node.ip_in(self.family), NODE_PORT);
         let portals = [
             ("node port", node_port),
             ("external IP", SocketAddr::new(self.external_ip(1), 80)),
             ("load balancer", SocketAddr::new(self.external_ip(2), 80)),
         ];
         for (what, address) in portals {
-            self.check(what, self.outside_asks(address), "b", &gateway);
-            self.check(what, self.pod_asks(address), "b", &gateway);
-            self.check(what, self.node_asks(address), "b", &gateway);
+            self.check(what, self.request_from_outside(address), "b", &gateway);
+            self.check(what, self.request_from_pod(address), "b", &gateway);
+            self.check(what, self.request_from_node(address), "b", &gateway);
         }
         let portals = [
             (
                 "node port",
-                SocketAddr::new(self.node_ip(), LOCAL_NODE_PORT),
+                SocketAddr::new(self.node.ip_in(self.family), LOCAL_NODE_PORT),
             ),
             ("load balancer", SocketAddr::new(self.external_ip(3), 80)),
         ];
         for (what, address) in portals {
             for _ in 0..8 {
-                // Never the other endpoint, which is on no node here.
-                self.check(what, self.outside_asks(address), "b", &outside);
+                // Never the far endpoint, which is on another node.
+                self.check(what, self.request_from_outside(address), "b", &outside);
             }
-            // As if by policy Cluster: one of two endpoints, of which the other node's does not answer, and not masqueraded.
-            let answered = (0..40).find_map(|_| self.pod_asks_soon(address).ok());
-            let answered = answered.expect("one of 40 gets the pod that answers");
+            // As by policy Cluster: one of two endpoints, of which the other node's does not
+            // answer. Not masqueraded.
+            let answered = (0..40).find_map(|_| self.request_from_pod_briefly(address).ok());
+            let answered = answered.expect("one of 40 connections reaches the pod that answers");
             self.check(what, Ok(answered), "b", &a_ip);
         }
     }
 
     fn refusals(&self, mode: ProxyMode) {
-        let refused = |asked: Asked| asked.unwrap_err().kind();
+        let refused = |answer: Answer| answer.unwrap_err().kind();
         assert_eq!(
-            refused(self.pod_asks(self.address("empty"))),
+            refused(self.request_from_pod(self.address("empty"))),
             ErrorKind::ConnectionRefused
         );
         assert_eq!(
-            refused(self.node_asks(self.address("empty"))),
+            refused(self.request_from_node(self.address("empty"))),
             ErrorKind::ConnectionRefused
         );
-        let nowhere = self.pod_asks_soon(self.address("nowhere"));
+        let nowhere = self.request_from_pod_briefly(self.address("nowhere"));
         assert_ne!(
             refused(nowhere),
             ErrorKind::ConnectionRefused,
             "dropped, {mode}"
         );
-        let empty_port = SocketAddr::new(self.node_ip(), 30082);
+        let empty_port = SocketAddr::new(self.node.ip_in(self.family), 30082);
         assert_eq!(
-            refused(self.outside_asks(empty_port)),
+            refused(self.request_from_outside(empty_port)),
             ErrorKind::ConnectionRefused
         );
     }
@@ -222,22 +219,23 @@ impl Stage<'_> {
             Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
             Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
         };
-        let served = self.pods[1].within(|| bind(any, 8080)).unwrap().unwrap();
-        let asking = self.pods[0].within(|| bind(any, 0)).unwrap().unwrap();
-        for socket in [&served, &asking] {
-            socket.set_read_timeout(Some(echo::TIMEOUT)).unwrap();
+        let server_socket = self.pods[1].within(|| bind(any, 8080)).unwrap().unwrap();
+        let client_socket = self.pods[0].within(|| bind(any, 0)).unwrap().unwrap();
+        for socket in [&server_socket, &client_socket] {
+            socket.set_read_timeout(Some(responder::TIMEOUT)).unwrap();
         }
         let dns = self.address("dns");
-        asking.send_to(b"question", dns).unwrap();
+        client_socket.send_to(b"question", dns).unwrap();
         let mut buffer = [0; 16];
-        let (_, from) = served.recv_from(&mut buffer).unwrap();
-        assert_eq!(from.ip(), ip_of(self.family, &self.pods[0]));
-        served.send_to(b"answer", from).unwrap();
-        assert_eq!(asking.recv_from(&mut buffer).unwrap(), (6, dns));
+        let (_, from) = server_socket.recv_from(&mut buffer).unwrap();
+        assert_eq!(from.ip(), self.pods[0].ip_in(self.family));
+        server_socket.send_to(b"answer", from).unwrap();
+        assert_eq!(client_socket.recv_from(&mut buffer).unwrap(), (6, dns));
     }
 }
 
-/// What the kernel says its rules are is what was written, but for the order of elements and the decimals of probabilities.
+/// Asserts that the kernel lists the rules that were written, except for the order of elements and
+/// the decimals of probabilities.
 fn assert_loaded(node: &Node, family: Family, services: &[Service]) {
     let list = |program: &str, arguments: &[&str]| {
         let listed = node.command(program).args(arguments);
@@ -257,11 +255,11 @@ fn assert_loaded(node: &Node, family: Family, services: &[Service]) {
             nft_text::table(&written, table),
         );
         for (name, lines) in &written {
-            let forgetful = |lines: &[String]| -> Vec<String> {
+            let without_expiry = |lines: &[String]| -> Vec<String> {
                 let kept = lines.iter().filter(|line| !line.contains("expires"));
                 kept.cloned().collect()
             };
-            let listed = listed.get(name).map(|lines| forgetful(lines));
+            let listed = listed.get(name).map(|lines| without_expiry(lines));
             assert_eq!(listed.as_ref(), Some(lines), "{name}");
         }
         return;
@@ -293,22 +291,22 @@ fn check(test: &str, wiring: Wiring, proxy_mode: ProxyMode) {
     let second = lab.node_with("second", options).unwrap();
     let far = second.pod("default", "far").unwrap();
     let outside = lab.host("outside", &node).unwrap();
-    let _echoes: Vec<Echo> = pods.iter().map(|pod| serve(pod, 8080)).collect();
-    let stages = Family::ALL.map(|family| Stage {
+    let _responders: Vec<Responder> = pods.iter().map(|pod| serve(pod, 8080)).collect();
+    let fixtures = Family::ALL.map(|family| Fixture {
         family,
         node: &node,
         pods: &pods,
         far: &far,
         outside: &outside,
     });
-    let services: Vec<Service> = stages.iter().flat_map(Stage::services).collect();
+    let services: Vec<Service> = fixtures.iter().flat_map(Fixture::services).collect();
     node.apply_services(&services).unwrap();
-    for stage in &stages {
-        assert_loaded(&node, stage.family, &services);
-        stage.cluster_ips();
-        stage.external_addresses();
-        stage.refusals(proxy_mode);
-        stage.udp();
+    for fixture in &fixtures {
+        assert_loaded(&node, fixture.family, &services);
+        fixture.cluster_ips();
+        fixture.external_addresses();
+        fixture.refusals(proxy_mode);
+        fixture.udp();
     }
 }
 

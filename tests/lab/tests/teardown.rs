@@ -1,10 +1,11 @@
-//! However an owner ends, nothing of its lab stays; and the machine's own network is never changed.
+//! However an owner ends, nothing of its lab is left, and the machine's own network is never
+//! changed.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![allow(clippy::unwrap_used, reason = "test helpers fail as tests do")]
 
-#[allow(dead_code)] // Each test binary uses a part of it.
-mod echo;
 mod machine;
+#[allow(dead_code)] // Each test binary uses a part of it.
+mod responder;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -19,19 +20,32 @@ use machine::{remains_of, wait_until_gone};
 use nix::sys::signal::{SigHandler, kill, signal};
 use nix::unistd::Pid;
 
-/// A lab with a node, a pod, a service and a process in each place, so that teardown has one of everything.
-fn furnished(label: &str) -> (Lab, Pod, [Process; 2]) {
-    let lab = Lab::new(label).unwrap();
-    let node = lab.node("node").unwrap();
-    let pod = node.pod("default", "web").unwrap();
-    node.apply_services(&[echo::service("web", 10, &[&pod])])
-        .unwrap();
-    let sleep = |command: hopspan_lab::Command| command.arg("infinity").spawn().unwrap();
-    let processes = [sleep(pod.command("sleep")), sleep(node.command("sleep"))];
-    (lab, pod, processes)
+/// A lab with a node, a pod, a service, and a process in each, so that teardown has one of
+/// everything.
+struct Fixture {
+    lab: Lab,
+    pod: Pod,
+    processes: [Process; 2],
 }
 
-/// Another process that owns a lab: its id and work directory as it printed them.
+impl Fixture {
+    fn start(label: &str) -> Self {
+        let lab = Lab::new(label).unwrap();
+        let node = lab.node("node").unwrap();
+        let pod = node.pod("default", "web").unwrap();
+        node.apply_services(&[responder::service("web", 10, &[&pod])])
+            .unwrap();
+        let sleep = |command: hopspan_lab::Command| command.arg("infinity").spawn().unwrap();
+        let processes = [sleep(pod.command("sleep")), sleep(node.command("sleep"))];
+        Self {
+            lab,
+            pod,
+            processes,
+        }
+    }
+}
+
+/// Another process that owns a lab, whose id and work directory it has printed.
 struct Owner {
     child: Child,
     id: String,
@@ -72,16 +86,16 @@ impl Owner {
     }
 }
 
-/// A process that SIGINT ends from its first instruction on, also where whoever runs the tests (a shell, in
-/// the background) has SIGINT ignored.
+/// Gives SIGINT its default action in the command, also where the tests were started with SIGINT
+/// ignored, as by a shell in the background.
 fn interruptible(mut command: Command) -> Command {
-    let by_default = || {
+    let reset = || {
         // SAFETY: no handler is set.
         unsafe { signal(Signal::SIGINT, SigHandler::SigDfl) }?;
         Ok(())
     };
-    // SAFETY: a system call and nothing else between fork and exec.
-    unsafe { command.pre_exec(by_default) };
+    // SAFETY: between fork and exec there is one system call and nothing else.
+    unsafe { command.pre_exec(reset) };
     command
 }
 
@@ -90,7 +104,11 @@ fn nothing_is_left_after_drop() {
     if skip("nothing_is_left_after_drop") {
         return;
     }
-    let (lab, pod, processes) = furnished("nothing_is_left_after_drop");
+    let Fixture {
+        lab,
+        pod,
+        processes,
+    } = Fixture::start("nothing_is_left_after_drop");
     let (id, work_dir) = (lab.id().to_owned(), lab.work_dir().to_owned());
     let before = remains_of(&id, &work_dir);
     // Three namespaces and their mounts, the lock, the logs, the cgroup, two processes.
@@ -107,18 +125,22 @@ fn nothing_is_left_after_drop() {
             Some(9)
         );
     }
-    // Handles that are left say so instead of making something that nobody would remove.
+    // The remaining handles return an error, because nothing would remove what they make.
     let error = format!("{:#}", pod.command("true").spawn().unwrap_err());
     assert!(error.contains("was torn down"), "{error}");
     assert!(pod.within(|| ()).is_err());
 }
 
 #[test]
-fn teardown_says_what_it_removed() {
-    if skip("teardown_says_what_it_removed") {
+fn teardown_returns_what_it_removed() {
+    if skip("teardown_returns_what_it_removed") {
         return;
     }
-    let (lab, _pod, _processes) = furnished("teardown_says_what_it_removed");
+    let Fixture {
+        lab,
+        processes: _processes,
+        ..
+    } = Fixture::start("teardown_returns_what_it_removed");
     let work_dir = lab.work_dir().to_owned();
     let removed = lab.teardown().unwrap();
     assert_eq!((removed.processes, removed.namespaces), (2, 3));
@@ -134,7 +156,7 @@ fn nothing_but_logs_is_left_after_a_panic() {
     }
     let mut found = None;
     let panic = catch_unwind(AssertUnwindSafe(|| {
-        let (lab, _pod, _processes) = furnished("nothing_but_logs_is_left_after_a_panic");
+        let Fixture { lab, .. } = &Fixture::start("nothing_but_logs_is_left_after_a_panic");
         found = Some((lab.id().to_owned(), lab.work_dir().to_owned()));
         panic!("on purpose");
     }));
@@ -167,11 +189,11 @@ fn a_killed_owner_is_swept_by_the_next_lab() {
     let mut owner = Owner::start();
     assert_eq!(owner.end_with(Signal::SIGKILL).signal(), Some(9));
     drop(Lab::new("a_killed_owner_is_swept_by_the_next_lab").unwrap());
-    // Another test's lab may have come first and still be at it.
+    // The lab of another test may have come first, and may still be removing it.
     wait_until_gone(&owner.id, &owner.work_dir);
 }
 
-/// Signals at moments that fall anywhere between the owner's first instruction and a lab that is up.
+/// Sends signals at moments between the owner's first instruction and a complete lab.
 #[test]
 fn an_owner_interrupted_while_building_leaves_nothing() {
     if skip("an_owner_interrupted_while_building_leaves_nothing") {
@@ -179,7 +201,7 @@ fn an_owner_interrupted_while_building_leaves_nothing() {
     }
     for signal in [Signal::SIGINT, Signal::SIGKILL] {
         for milliseconds in (1..120).step_by(7) {
-            // The owner's work directory is the only thing in here, and names the lab.
+            // The owner's work directory will be the only entry, and its name has the lab's id.
             let temporary = tempfile::tempdir().unwrap();
             let mut owner = interruptible(Command::new(env!("CARGO_BIN_EXE_hopspan-lab")))
                 .arg("up")
@@ -195,11 +217,11 @@ fn an_owner_interrupted_while_building_leaves_nothing() {
                 let name = entry.file_name().into_string().unwrap();
                 Some(name.replace("hopspan-lab-", ""))
             };
-            // An interrupted owner removes the directory, a killed one may have just made it.
+            // An interrupted owner removes the directory; a killed owner may have just made it.
             let early = id();
             let status = owner.wait().unwrap();
             let lab = early.or_else(id);
-            // Before the handlers are installed there is no lab either, and SIGINT does what it does by default.
+            // Before the handlers are installed there is no lab, and SIGINT has its default action.
             let as_expected = status.code() == Some(130) || status.signal() == Some(signal as i32);
             assert!(as_expected, "{signal} after {milliseconds} ms: {status}");
             if signal == Signal::SIGKILL {
@@ -208,7 +230,7 @@ fn an_owner_interrupted_while_building_leaves_nothing() {
             if let Some(id) = lab {
                 let work_dir = temporary.path().join(format!("hopspan-lab-{id}"));
                 if signal == Signal::SIGKILL {
-                    // Another test's sweep may have come first and still be at it.
+                    // The sweep of another test may have come first, and may still be removing it.
                     wait_until_gone(&id, &work_dir);
                 }
                 assert_eq!(
@@ -231,7 +253,11 @@ fn a_live_lab_is_not_swept() {
     if skip("a_live_lab_is_not_swept") {
         return;
     }
-    let (lab, pod, mut processes) = furnished("a_live_lab_is_not_swept");
+    let Fixture {
+        lab,
+        pod,
+        mut processes,
+    } = Fixture::start("a_live_lab_is_not_swept");
     let mut owner = Owner::start();
     let swept = hopspan_lab::sweep().unwrap();
     assert!(
@@ -248,15 +274,19 @@ fn a_live_lab_is_not_swept() {
 }
 
 #[test]
-fn many_labs_come_and_go_at_once() {
-    if skip("many_labs_come_and_go_at_once") {
+fn many_labs_are_made_and_removed_at_once() {
+    if skip("many_labs_are_made_and_removed_at_once") {
         return;
     }
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..3 {
-                    let (lab, _pod, _processes) = furnished("many_labs_come_and_go_at_once");
+                    let Fixture {
+                        lab,
+                        processes: _processes,
+                        ..
+                    } = Fixture::start("many_labs_are_made_and_removed_at_once");
                     let (id, work_dir) = (lab.id().to_owned(), lab.work_dir().to_owned());
                     lab.teardown().unwrap();
                     assert_eq!(remains_of(&id, &work_dir), [""; 0]);
@@ -267,15 +297,19 @@ fn many_labs_come_and_go_at_once() {
 }
 
 #[test]
-fn the_machine_is_as_before() {
-    if skip("the_machine_is_as_before") {
+fn the_machine_is_unchanged() {
+    if skip("the_machine_is_unchanged") {
         return;
     }
     let before = machine::state();
-    assert!(before.len() > 50, "the machine's state was read");
-    let (lab, pod, _processes) = furnished("the_machine_is_as_before");
-    let _echo = echo::serve(&pod, 8080);
-    pod.within(|| echo::ask(([10, 96, 0, 10], 80).into()))
+    assert!(before.len() > 50, "the machine's state was not read");
+    let Fixture {
+        lab,
+        pod,
+        processes: _processes,
+    } = Fixture::start("the_machine_is_unchanged");
+    let _responder = responder::serve(&pod, 8080);
+    pod.within(|| responder::request(([10, 96, 0, 10], 80).into()))
         .unwrap()
         .unwrap();
     machine::assert_unchanged(&before, "while the lab is up");
@@ -286,7 +320,8 @@ fn the_machine_is_as_before() {
     assert_eq!(forwarding.trim(), "1");
 
     lab.teardown().unwrap();
-    // Devices of a namespace that is gone are freed a moment later, but never here.
+    // The kernel frees the devices of a removed namespace a moment later, and never moves them to
+    // this one.
     std::thread::sleep(Duration::from_millis(100));
     machine::assert_unchanged(&before, "after the lab");
 }

@@ -47,7 +47,7 @@ fn a_legacy_table_of_the_same_size_is_seen_to_change() {
     namespace::within(|| {
         let text = fixture::iptables();
         if let Err(error) = namespace::run("iptables-legacy-restore", &[], &text) {
-            hopspan_lab::say_skipped(
+            hopspan_lab::print_skip(
                 "a_legacy_table_of_the_same_size_is_seen_to_change",
                 &no_legacy(&error),
             );

@@ -96,7 +96,7 @@ fn iptables_on_its_legacy_back_end() {
         let text = fixture::iptables();
         if let Err(error) = namespace::run("iptables-legacy-restore", &[], &text) {
             // A kernel without it, such as one with nf_tables only, is no failure of the agent's.
-            hopspan_lab::say_skipped("iptables_on_its_legacy_back_end", &no_legacy(&error));
+            hopspan_lab::print_skip("iptables_on_its_legacy_back_end", &no_legacy(&error));
             return;
         }
         recording::legacy(false, "nat", "iptables-legacy-nat.entries");

@@ -73,7 +73,7 @@ fn five_thousand_services_in_iptables_mode_on_the_legacy_back_end() {
     }
     let probe = || namespace::run(program, &[], "*nat\nCOMMIT\n");
     if let Err(error) = namespace::within(probe) {
-        hopspan_lab::say_skipped(test, &no_legacy(&error));
+        hopspan_lab::print_skip(test, &no_legacy(&error));
         return;
     }
     check(

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use hopspan_e2e::{Answer, Kernel, Span, Trace, Traces, assert_legs, hop_names};
 use hopspan_lab::{
     NodeOptions, Wiring,
-    kube_proxy::{ProxyMode, Way},
+    kube_proxy::{ProxyMode, ServiceConnection},
 };
 
 use crate::case::{Case, Client};
@@ -107,7 +107,7 @@ fn attributes(case: &Case, answer: &Answer, mode: ProxyMode) -> Vec<(&'static st
         expected.push(("hopspan.kube_proxy.rule", String::new()));
         return expected;
     };
-    let way = Way {
+    let way = ServiceConnection {
         service,
         entry: *entry,
         origin: case.client.origin(),

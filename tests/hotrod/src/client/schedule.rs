@@ -1,9 +1,9 @@
-//! When each dispatch is due. In: how many, and how many a second. Out: their times, one after the
-//! other, to whoever asks first.
+//! When each dispatch is due. In: the number of dispatches and their rate. Out: their times, in
+//! order, shared by all workers.
 //!
-//! The times of a paced load are fixed before the first dispatch: one that finds everybody waiting
-//! for slow answers is late, and the time that it was late belongs to its latency. A load that waits
-//! for answers before it asks again measures nothing while the server stands still ("coordinated
+//! With a rate, the times are fixed before the first dispatch: when all workers wait for slow
+//! responses, the next dispatch is late, and its lateness counts as latency. A load that waits for
+//! a response before it sends again measures nothing while the server stands still ("coordinated
 //! omission").
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 pub(super) struct Schedule {
     begin: Instant,
     dispatches: u64,
-    /// None: each is due when somebody is free to send it.
+    /// `None`: each is due when a worker is free.
     per_second: Option<u32>,
     taken: AtomicU64,
 }
 
 impl Schedule {
-    /// From now on.
+    /// Begins now.
     pub(super) fn new(dispatches: u64, per_second: Option<u32>) -> Self {
         Self {
             begin: Instant::now(),
@@ -30,7 +30,7 @@ impl Schedule {
         }
     }
 
-    /// Takes the next dispatch and waits until it is due. None when all are taken.
+    /// Takes the next dispatch and waits until it is due. `None` when all are taken.
     pub(super) async fn next(&self) -> Option<Instant> {
         let number = self.taken.fetch_add(1, Ordering::Relaxed);
         if number >= self.dispatches {
@@ -39,7 +39,7 @@ impl Schedule {
         let Some(due) = self.due(number) else {
             return Some(Instant::now());
         };
-        // Returns at once when it is late.
+        // A late dispatch does not wait.
         tokio::time::sleep_until(due.into()).await;
         Some(due)
     }
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_late_dispatch_is_due_when_it_was_due() {
+    async fn a_late_dispatch_keeps_its_due_time() {
         let mut schedule = Schedule::new(2, Some(10));
         schedule.begin -= Duration::from_secs(10);
         let first = schedule.next().await.unwrap();

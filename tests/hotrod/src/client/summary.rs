@@ -1,4 +1,4 @@
-//! What all dispatches took together. In: the latency and status of each. Out: percentiles.
+//! The latencies of all dispatches. In: the latency and status of each. Out: percentiles.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-/// Latencies are kept with three significant digits, microseconds.
+/// Significant digits of the latencies, which are in microseconds.
 const DIGITS: u8 = 3;
-/// Longer ones count as this long: a dispatch is given up before.
+/// Longer latencies count as this one: a dispatch is given up earlier.
 const LONGEST_US: u64 = 120_000_000;
 
 /// Latencies so far.
@@ -21,11 +21,11 @@ struct State {
     failed: u64,
 }
 
-/// One line for all dispatches. Latencies of failed ones are among the others.
+/// One line for all dispatches. The latencies include those of failed ones.
 #[derive(Debug, PartialEq, Serialize)]
-pub(super) struct Told {
+pub(super) struct Line {
     dispatches: u64,
-    /// Those with no answer, or with another status than 200.
+    /// Dispatches without a response, or with another status than 200.
     failed: u64,
     p50_ms: f64,
     p99_ms: f64,
@@ -37,7 +37,7 @@ impl Summary {
     pub(super) fn new() -> Self {
         let latencies = Histogram::new_with_bounds(1, LONGEST_US, DIGITS);
         Self(Mutex::new(State {
-            latencies: latencies.expect("the bounds are what the histogram wants"),
+            latencies: latencies.expect("1 and LONGEST_US are valid bounds"),
             failed: 0,
         }))
     }
@@ -49,11 +49,11 @@ impl Summary {
         state.failed += u64::from(status != 200);
     }
 
-    pub(super) fn told(&self) -> Told {
+    pub(super) fn line(&self) -> Line {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let ms = |micros: u64| micros as f64 / 1000.0;
         let at = |quantile| ms(state.latencies.value_at_quantile(quantile));
-        Told {
+        Line {
             dispatches: state.latencies.len(),
             failed: state.failed,
             p50_ms: at(0.5),
@@ -69,26 +69,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_of_what_was_added() {
+    fn percentiles_are_those_of_the_latencies() {
         let summary = Summary::new();
         for milliseconds in 1..=1000 {
             summary.add(Duration::from_millis(milliseconds), 200);
         }
         summary.add(Duration::from_millis(1), 503);
-        let told = summary.told();
-        assert_eq!((told.dispatches, told.failed), (1001, 1));
+        let line = summary.line();
+        assert_eq!((line.dispatches, line.failed), (1001, 1));
         let is_near = |value: f64, expected: f64| (value - expected).abs() < expected / 500.0;
-        assert!(is_near(told.p50_ms, 500.0), "{told:?}");
-        assert!(is_near(told.p99_ms, 990.0), "{told:?}");
-        assert!(is_near(told.p999_ms, 999.0), "{told:?}");
-        assert!(is_near(told.max_ms, 1000.0), "{told:?}");
+        assert!(is_near(line.p50_ms, 500.0), "{line:?}");
+        assert!(is_near(line.p99_ms, 990.0), "{line:?}");
+        assert!(is_near(line.p999_ms, 999.0), "{line:?}");
+        assert!(is_near(line.max_ms, 1000.0), "{line:?}");
     }
 
     #[test]
-    fn what_is_out_of_bounds_counts_as_the_bound() {
+    fn a_latency_out_of_bounds_counts_as_the_bound() {
         let summary = Summary::new();
         summary.add(Duration::ZERO, 200);
         summary.add(Duration::from_secs(100_000), 0);
-        assert_eq!(summary.told().dispatches, 2);
+        assert_eq!(summary.line().dispatches, 2);
     }
 }

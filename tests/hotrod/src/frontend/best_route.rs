@@ -1,12 +1,12 @@
 //! The route calls of a dispatch. In: drivers and a destination. Out: the driver with the shortest
-//! way. Three workers share the drivers, each with one connection of its own while it works.
+//! route. Three workers share the drivers, each with a connection of its own.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use opentelemetry::Context;
 use tokio::task::JoinSet;
 
-use super::{DispatchError, get};
+use super::json_call::{DispatchError, get};
 use crate::call::Target;
 use crate::driver_service::DriverLocation;
 use crate::pool::{Lease, Pool};
@@ -17,10 +17,10 @@ const WORKERS: usize = 3;
 
 type Candidate = (DriverLocation, Route);
 
-/// Asks for the route of every driver to `dropoff` (as `x,y`). None when there are no drivers.
+/// Requests the route of every driver to `dropoff` (as `x,y`). `None` when there are no drivers.
 ///
 /// # Errors
-/// The first call that fails; the calls still running are given up.
+/// That of the first call that fails; the calls in progress are given up.
 pub(super) async fn find(
     routes: &Arc<Pool>,
     drivers: Vec<DriverLocation>,
@@ -44,7 +44,7 @@ pub(super) async fn find(
     Ok(best)
 }
 
-/// Takes drivers until none is left. The lease goes back to the pool with the worker's end.
+/// Takes drivers until none is left. At its end the lease goes back to the pool.
 async fn work(
     mut lease: Lease,
     waiting: Arc<Mutex<impl Iterator<Item = DriverLocation>>>,
@@ -69,8 +69,8 @@ async fn work(
     Ok(best)
 }
 
-/// Of two equally short ways the driver with the smaller id, so that the answer does not depend on
-/// which worker was faster.
+/// Of two equally short routes it takes the driver with the smaller id, so that the result does not
+/// depend on which worker was faster.
 fn shorter(left: Option<Candidate>, right: Option<Candidate>) -> Option<Candidate> {
     let both = left.into_iter().chain(right);
     both.min_by(|(a, to_a), (b, to_b)| {

@@ -1,5 +1,5 @@
-//! The gRPC client of the driver service, with client spans. In: where the customer waits. Out: the
-//! nearest drivers. One HTTP/2 connection for the process, opened by the first call.
+//! The gRPC client of the driver service, with client spans. In: the customer's location. Out: the
+//! nearest drivers. The process has one HTTP/2 connection, opened by the first call.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,21 +30,21 @@ use crate::upstream::Upstream;
 /// The kernel repeats a lost SYN after 1, 3 and 7 s: three losses are survived.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// From sending a request until its whole answer is read.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// From sending a request until its whole response is read.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The driver service as the frontend sees it.
 #[derive(Debug)]
 pub(super) struct DriverClient {
     upstream: Upstream,
     channel: Channel,
-    /// Of the connection opened last, which is the only one: the channel opens another only after
-    /// it lost this.
+    /// The addresses of the current connection: the channel opens another only after it has lost
+    /// this one.
     addresses: Arc<Mutex<Option<SocketAddresses>>>,
 }
 
 impl DriverClient {
-    /// Connects to nothing yet. Must be called inside the runtime that will make the calls.
+    /// Opens no connection yet. Must be called inside the runtime that will make the calls.
     ///
     /// # Errors
     /// When `upstream` cannot be a gRPC endpoint.
@@ -53,7 +53,7 @@ impl DriverClient {
         let endpoint = Endpoint::from_shared(upstream.to_string())
             .with_context(|| format!("use {upstream} for gRPC"))?
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(ANSWER_TIMEOUT);
+            .timeout(RESPONSE_TIMEOUT);
         let connector = {
             let (upstream, addresses) = (upstream.clone(), Arc::clone(&addresses));
             service_fn(move |_uri| connect(upstream.clone(), Arc::clone(&addresses)))

@@ -1,5 +1,5 @@
 //! The application as processes on loopback. In: a collector's address. Out: the frontend's URL,
-//! the client's lines. Ends by SIGTERM, and asserts that the exit code is 0.
+//! and the client's lines. At the end it sends SIGTERM and asserts that the exit code is 0.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -18,7 +18,8 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts `hotrod SERVICE --listen 127.0.0.1:0 ARGS` and waits until it serves. Its URL too.
+    /// Starts `hotrod SERVICE --listen 127.0.0.1:0 ARGS`, waits until it listens, and returns its
+    /// URL.
     fn serve(service: &str, args: &[&str], collector: &Collector) -> (Self, String) {
         let mut command = hotrod(service, collector);
         command
@@ -31,7 +32,7 @@ impl Process {
             .by_ref()
             .map(|line| line.unwrap())
             .find_map(|line| line.strip_prefix("listening on ").map(str::to_owned))
-            .unwrap_or_else(|| panic!("{service} ended before it served"));
+            .unwrap_or_else(|| panic!("{service} ended before it listened"));
         let name = service.to_owned();
         let tag = name.clone();
         std::thread::spawn(move || {
@@ -42,7 +43,7 @@ impl Process {
         (Self { name, child }, format!("http://{address}"))
     }
 
-    /// SIGTERM, then the exit code must be 0 within ten seconds.
+    /// Sends SIGTERM and asserts that it exits with 0 within ten seconds.
     fn stop(mut self) {
         let pid = Pid::from_raw(self.child.id().try_into().unwrap());
         kill(pid, Signal::SIGTERM).unwrap();
@@ -51,7 +52,11 @@ impl Process {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            assert!(Instant::now() < deadline, "{} ignores SIGTERM", self.name);
+            assert!(
+                Instant::now() < deadline,
+                "{} did not end after SIGTERM",
+                self.name
+            );
             std::thread::sleep(Duration::from_millis(5));
         };
         assert!(status.success(), "{} ended with {status}", self.name);
@@ -60,7 +65,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Both fail when it has ended already, which is what is wanted.
+        // Both fail when it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -92,7 +97,7 @@ impl App {
         }
     }
 
-    /// The frontend alone, with other services that may not be there.
+    /// The frontend alone, with URLs of services that may not exist.
     pub(crate) fn frontend_of(collector: &Collector, upstreams: &[&str]) -> Self {
         let (frontend, url) = Process::serve("frontend", upstreams, collector);
         Self {
@@ -101,18 +106,19 @@ impl App {
         }
     }
 
-    /// Ends all by SIGTERM: every span has been exported when this returns.
+    /// Ends all with SIGTERM. When this returns, every span has been exported.
     pub(crate) fn stop(self) {
         self.processes.into_iter().for_each(Process::stop);
     }
 }
 
-/// Runs `hotrod client` to its end: whether it succeeded, and its lines. Exports by gRPC.
+/// Runs `hotrod client` to its end. Returns whether it succeeded, and its lines. It exports by
+/// gRPC.
 pub(crate) fn client(collector: &Collector, frontend: &str, args: &[&str]) -> (bool, Vec<Value>) {
     run_client(hotrod("client", collector), frontend, args)
 }
 
-/// Like [`client`], but exports by HTTP with binary protobuf.
+/// Like [`client`], but it exports by HTTP with binary protobuf.
 pub(crate) fn client_with_http_export(collector: &Collector, frontend: &str) -> (bool, Vec<Value>) {
     let mut command = hotrod("client", collector);
     command
@@ -135,7 +141,7 @@ fn run_client(mut command: Command, frontend: &str, args: &[&str]) -> (bool, Vec
     (output.status.success(), lines)
 }
 
-/// The two ways a pod learns its name; each service has one of them.
+/// A pod has its name in one of two variables; some services get the one, some the other.
 fn pod_name_variable(service: &str) -> (&'static str, String) {
     let pod = pod_of(service);
     match service {
@@ -144,7 +150,7 @@ fn pod_name_variable(service: &str) -> (&'static str, String) {
     }
 }
 
-/// What a service of this test answers in `x-pod`.
+/// The value of `x-pod` from a service of this test.
 pub(crate) fn pod_of(service: &str) -> String {
     format!("{service}-7d4b9c-x2x4z")
 }

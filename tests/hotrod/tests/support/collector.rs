@@ -1,5 +1,5 @@
-//! An OTLP receiver for a test. In: ExportTraceServiceRequest over gRPC and HTTP/protobuf. Out:
-//! flat spans. It keeps everything and judges nothing.
+//! An OTLP receiver for a test. In: ExportTraceServiceRequest over gRPC and HTTP/protobuf. Out: all
+//! spans, flat and unchecked.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -27,7 +27,7 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
-/// A span with what its resource says.
+/// A span with its resource's attributes.
 #[derive(Debug, Clone)]
 pub(crate) struct Span {
     pub(crate) trace_id: String,
@@ -39,13 +39,13 @@ pub(crate) struct Span {
     pub(crate) status: StatusCode,
     pub(crate) start_ns: u64,
     pub(crate) end_ns: u64,
-    /// Values as text.
+    /// With values as text.
     pub(crate) attributes: BTreeMap<String, String>,
     pub(crate) resource: BTreeMap<String, String>,
 }
 
 impl Span {
-    /// The value of an attribute the span must have.
+    /// The value of an attribute that the span must have.
     pub(crate) fn attribute(&self, name: &str) -> &str {
         self.attributes
             .get(name)
@@ -58,7 +58,7 @@ impl Span {
     }
 }
 
-/// The receiver; it ends with the test's runtime.
+/// The receiver, which ends with the test's runtime.
 pub(crate) struct Collector {
     pub(crate) grpc: SocketAddr,
     pub(crate) http: SocketAddr,

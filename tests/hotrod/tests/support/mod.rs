@@ -1,4 +1,4 @@
-//! What the end-to-end tests need around the binary: processes, a collector, a trace.
+//! Processes, a collector and traces for the end-to-end tests.
 
 pub(crate) mod app;
 pub(crate) mod collector;

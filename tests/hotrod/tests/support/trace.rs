@@ -1,5 +1,5 @@
 //! One trace as a collector received it. In: spans. Out: a selection of them, or a failed assertion
-//! when they are not what a dispatch makes.
+//! when they are not those of a dispatch.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use super::app::pod_of;
 use super::collector::Span;
 
-/// Name of the gRPC call's spans.
+/// The name of the gRPC call's spans.
 pub(crate) const FIND_NEAREST: &str = "driver.DriverService/FindNearest";
 
 /// How many spans of each (service, kind, name) a dispatch that finds a driver makes.
@@ -28,7 +28,7 @@ const DISPATCH: [(&str, SpanKind, &str, usize); 8] = [
 pub(crate) struct Trace(pub(crate) Vec<Span>);
 
 impl Trace {
-    /// Those of `spans` that are in the trace `trace_id`.
+    /// The spans of the trace `trace_id`.
     pub(crate) fn of(spans: &[Span], trace_id: &str) -> Self {
         Self(
             spans
@@ -41,12 +41,12 @@ impl Trace {
 
     /// The spans of one service, kind and name.
     pub(crate) fn select(&self, service: &str, kind: SpanKind, name: &str) -> Vec<&Span> {
-        let wanted =
+        let is_selected =
             |span: &&Span| span.service() == service && span.kind == kind && span.name == name;
-        self.0.iter().filter(wanted).collect()
+        self.0.iter().filter(is_selected).collect()
     }
 
-    /// The client ports, or the server ports, of the spans selected: one for each connection.
+    /// The local ports of the selected spans: one for each connection.
     pub(crate) fn local_ports(&self, service: &str, kind: SpanKind, name: &str) -> BTreeSet<&str> {
         let spans = self.select(service, kind, name);
         spans
@@ -55,7 +55,8 @@ impl Trace {
             .collect()
     }
 
-    /// The spans of a dispatch and no others, in one tree, without a failure.
+    /// Asserts that these are the spans of one dispatch and no others, in one tree, without a
+    /// failure.
     pub(crate) fn assert_is_a_dispatch(&self) {
         for (service, kind, name, count) in DISPATCH {
             assert_eq!(
@@ -94,7 +95,8 @@ impl Trace {
         }
     }
 
-    /// Both sides of a call saw the same sockets, and the client knows which pod answered.
+    /// Asserts that both spans of a call have the same addresses, and that the client's names the
+    /// pod that answered.
     fn assert_same_connection(&self, client: &Span, server: &Span) {
         let ends = |span: &Span, local: &str, peer: &str| {
             [
@@ -120,7 +122,8 @@ impl Trace {
         assert_eq!(client.attribute("server.address"), "127.0.0.1");
     }
 
-    /// What the semantic conventions ask of HTTP and gRPC spans, for dispatches to customer 123.
+    /// Asserts the attributes that the semantic conventions require of HTTP and gRPC spans, for
+    /// dispatches to customer 123.
     pub(crate) fn assert_attributes(&self) {
         for (kind, service, name, expected) in [
             (

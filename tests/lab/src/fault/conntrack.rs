@@ -1,9 +1,10 @@
-//! A conntrack table that is full: the kernel's own refusal, without a rule.
+//! A full conntrack table: the kernel drops packets without a rule.
 //!
-//! In: a node. Out: as many entries in the table of its namespace as the machine allows each, so that the
-//! kernel drops what would need another. The limit (nf_conntrack_max) is the machine's and is left alone;
-//! the count is the namespace's own. Entries are made through ctnetlink, of addresses that nobody has
-//! (RFC 5737), ASSURED, so that the kernel throws none of them out for a new one (kernel: early_drop).
+//! In: a node. Out: as many entries in the table of its namespace as the machine allows each
+//! namespace, so that the kernel drops packets that need another entry. The limit
+//! (nf_conntrack_max) is the machine's and stays as it is; the count is the namespace's own.
+//! Entries are made through ctnetlink, with documentation addresses (RFC 5737). They are ASSURED,
+//! so that the kernel does not evict them for new ones (kernel: early_drop).
 
 use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -13,15 +14,15 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket,
 };
 
-use crate::Node;
+use crate::node::Node;
 
-/// An entry takes some 320 bytes of the kernel's memory: at most 340 MB.
+/// An entry takes some 320 bytes of the kernel's memory: 340 MB at most.
 const MAX_ENTRIES: u32 = 1 << 20;
-/// Messages of one write.
+/// Messages in one write.
 const BATCH: usize = 256;
-/// Marks the entries, so that they and no others are removed.
+/// The connmark of the entries, by which they and no others are removed.
 const MARK: u32 = 0x686f_7073;
-/// Seconds until they would go by themselves.
+/// Seconds until the entries expire by themselves.
 const TIMEOUT_S: u32 = 600;
 
 // kernel: include/uapi/linux/netfilter/nfnetlink_conntrack.h and nf_conntrack_common.h.
@@ -50,7 +51,7 @@ const NLM_F_CREATE: u16 = 0x400;
 const NESTED: u16 = 0x8000;
 const AF_INET: u8 = 2;
 
-/// The table is full for as long as this lives; then its entries are removed.
+/// Keeps the table full until it is dropped, which removes its entries.
 #[must_use]
 #[derive(Debug)]
 pub struct FullConntrack {
@@ -59,13 +60,9 @@ pub struct FullConntrack {
 }
 
 impl FullConntrack {
-    /// Fills the table of the node's namespace, but for so many places.
-    ///
-    /// # Errors
-    /// When the machine's limit is above a million, or the kernel takes no entries.
-    pub fn of(node: &Node, spare: u32) -> Result<Self> {
+    pub(super) fn fill(node: &Node, spare: u32) -> Result<Self> {
         let entries = node
-            .within(|| fill(spare))?
+            .within(|| add_entries(spare))?
             .context("fill the conntrack table")?;
         Ok(Self {
             node: node.clone(),
@@ -73,7 +70,7 @@ impl FullConntrack {
         })
     }
 
-    /// How many entries the table has.
+    /// How many entries the table had when it was full.
     pub fn entries(&self) -> u32 {
         self.entries
     }
@@ -81,22 +78,22 @@ impl FullConntrack {
 
 impl Drop for FullConntrack {
     fn drop(&mut self) {
-        let emptied = self.node.within(empty).and_then(|emptied| emptied);
-        if let Err(error) = emptied {
-            eprintln!("the conntrack table stays full until the lab is gone: {error:#}");
+        let removed = self.node.within(remove_entries).and_then(|removed| removed);
+        if let Err(error) = removed {
+            eprintln!("the conntrack table stays full until the lab is removed: {error:#}");
         }
     }
 }
 
-/// In the namespace of the calling thread.
-fn fill(spare: u32) -> Result<u32> {
-    let limit = number("nf_conntrack_max")?;
+/// Fills the table of the calling thread's namespace and returns how many entries it has.
+fn add_entries(spare: u32) -> Result<u32> {
+    let limit = sysctl("nf_conntrack_max")?;
     ensure!(
         limit <= MAX_ENTRIES,
         "nf_conntrack_max is {limit}: the lab fills tables of at most {MAX_ENTRIES} entries"
     );
     let goal = limit.saturating_sub(spare);
-    let wanted = goal.saturating_sub(number("nf_conntrack_count")?);
+    let wanted = goal.saturating_sub(sysctl("nf_conntrack_count")?);
     let socket = open()?;
     let all: Vec<u32> = (0..wanted).collect();
     for indexes in all.chunks(BATCH) {
@@ -104,7 +101,7 @@ fn fill(spare: u32) -> Result<u32> {
         let new = entries.map(|entry| message(CT_NEW, NLM_F_REQUEST | NLM_F_CREATE, &entry));
         write(&socket, &new.collect::<Vec<_>>().concat())?;
     }
-    let entries = number("nf_conntrack_count")?;
+    let entries = sysctl("nf_conntrack_count")?;
     ensure!(
         entries >= goal,
         "the table has {entries} entries of {limit}: the kernel needs CONFIG_NF_CT_NETLINK"
@@ -112,7 +109,7 @@ fn fill(spare: u32) -> Result<u32> {
     Ok(entries)
 }
 
-fn empty() -> Result<()> {
+fn remove_entries() -> Result<()> {
     let mut attributes = attribute(CTA_MARK, &MARK.to_be_bytes());
     attributes.extend(attribute(CTA_MARK_MASK, &u32::MAX.to_be_bytes()));
     let socket = open()?;
@@ -120,7 +117,7 @@ fn empty() -> Result<()> {
         &socket,
         &message(CT_DELETE, NLM_F_REQUEST | NLM_F_ACK, &attributes),
     )?;
-    // The answer comes when all are gone.
+    // The kernel answers when it has removed all of them.
     let mut answer = [0; 512];
     recv(socket.as_raw_fd(), &mut answer, MsgFlags::empty())
         .context("wait until the kernel has removed them")?;
@@ -142,14 +139,14 @@ fn write(socket: &OwnedFd, messages: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn number(sysctl: &str) -> Result<u32> {
-    let path = format!("/proc/sys/net/netfilter/{sysctl}");
+fn sysctl(name: &str) -> Result<u32> {
+    let path = format!("/proc/sys/net/netfilter/{name}");
     let text = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
     let number = text.trim().parse();
     number.with_context(|| format!("{path} holds {text:?}"))
 }
 
-/// The attributes of one entry; each index is another connection.
+/// The attributes of one entry: each index makes another connection.
 fn entry(index: u32) -> Vec<u8> {
     const PORTS: u32 = 60_000;
     let source = [192, 0, 2, 1];
@@ -198,7 +195,7 @@ fn message(kind: u16, flags: u16, attributes: &[u8]) -> Vec<u8> {
     let mut bytes = length.to_ne_bytes().to_vec();
     bytes.extend(kind.to_ne_bytes());
     bytes.extend(flags.to_ne_bytes());
-    // No sequence number, from this process.
+    // No sequence number and no port id.
     bytes.extend([0; 8]);
     bytes.extend([AF_INET, 0, 0, 0]);
     bytes.extend(attributes);

@@ -1,16 +1,18 @@
-//! Refuses services that kube-proxy would never be given: the API server checks them first.
+//! Refuses services that kube-proxy never sees, because the API server refuses them.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use anyhow::{Result, ensure};
 
-use super::{Family, Service, endpoint_chain, service_chain};
+use super::family::Family;
+use super::iptables::name::{endpoint_chain, service_chain};
+use super::service::Service;
 use crate::names::check_dns_label;
 
 /// # Errors
-/// When a name is no DNS label, two services of a family share a chain, a service mixes families, or an endpoint is given
-/// twice.
+/// When a name is no DNS label, two services of a family share a chain, a service mixes families,
+/// or an endpoint is given twice.
 pub(super) fn services(services: &[Service]) -> Result<()> {
     let mut chains = HashSet::new();
     for service in services {
@@ -23,7 +25,7 @@ pub(super) fn services(services: &[Service]) -> Result<()> {
             .map_or(Ok(()), |port| check_dns_label("port name", port))?;
         ensure!(
             chains.insert((family, service_chain(service))),
-            "service {name} is given twice: name its ports apart"
+            "service {name} is given twice: give its ports different names"
         );
         for endpoint in &service.endpoints {
             ensure!(

@@ -1,25 +1,27 @@
-//! A crowd of services that nobody calls, for the cost of rules.
+//! Many services without clients, to measure the cost of rules.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Result, ensure};
 
-use super::Service;
+use super::service::Service;
 
-/// The first two bytes of their ClusterIPs: the upper half of the lab's service network, away from all others.
+/// The network of their ClusterIPs: the upper half of the lab's service network, where no other
+/// service is.
 const NETWORK: u32 = u32::from_be_bytes([10, 96, 128, 0]);
-/// Addresses in it.
+/// The addresses in that network.
 const MOST: u32 = 1 << 15;
-/// The first of their endpoints: pods of a node that the lab does not have.
+/// The address of their first endpoint: a pod of a node that the lab does not have.
 const PODS: u32 = u32::from_be_bytes([10, 244, 255, 2]);
 
-/// Endpoints of each.
+/// The endpoints of each service.
 pub const CROWD_ENDPOINTS: usize = 2;
 
-/// So many services of type ClusterIP, each with two endpoints on another node, in the order of their addresses.
+/// Makes this many services of type ClusterIP, each with two endpoints on another node, in the
+/// order of their addresses.
 ///
 /// # Errors
-/// When they are more than there are addresses.
+/// When there are fewer addresses.
 pub fn crowd(services: u32) -> Result<Vec<Service>> {
     ensure!(
         services <= MOST,
@@ -30,7 +32,8 @@ pub fn crowd(services: u32) -> Result<Vec<Service>> {
 
 fn service(number: u32) -> Service {
     let at = |bits, port| SocketAddr::new(Ipv4Addr::from_bits(bits).into(), port);
-    // No address twice in one service, and each in many: a node has no more than some hundred pods.
+    // A service has no address twice, but services share addresses: a node has no more than some
+    // hundred pods.
     let pod = |pod: u32| PODS + number % 100 + 100 * pod;
     Service {
         port_name: Some("http".to_owned()),

@@ -1,34 +1,36 @@
-//! Which endpoints of a service a connection may get.
+//! The endpoints among which a connection to a service is distributed.
 //!
-//! Source: kubernetes, proxy.CategorizeEndpoints and the variables at the head of the loop in syncProxyRules.
+//! Source: kubernetes, proxy.CategorizeEndpoints and the variables at the head of the loop in
+//! syncProxyRules.
 
 use std::net::SocketAddr;
 
-use super::{Networks, Service, TrafficPolicy};
+use super::network::Networks;
+use super::service::{Service, TrafficPolicy};
 
 /// The endpoints of one service, as the rules of one node use them.
 #[derive(Debug)]
 pub(super) struct Endpoints {
-    /// Those of policy Cluster; empty where nothing uses them.
+    /// The endpoints for policy Cluster; empty where no address has that policy.
     pub(super) cluster: Vec<SocketAddr>,
-    /// Those of policy Local; empty where nothing uses them.
+    /// The endpoints for policy Local; empty where no address has that policy.
     pub(super) local: Vec<SocketAddr>,
-    /// All that some connection may get here.
+    /// All endpoints that some connection may get on this node.
     pub(super) reachable: Vec<SocketAddr>,
-    /// Who the ClusterIP leads to.
+    /// Where the ClusterIP leads.
     pub(super) internal: Choice,
-    /// Who all other addresses lead to.
+    /// Where all other addresses lead.
     pub(super) external: Choice,
 }
 
-/// What the rules do with a new connection.
+/// Where the rules lead a new connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Choice {
     /// One of [`Endpoints::cluster`].
     Cluster,
     /// One of [`Endpoints::local`].
     Local,
-    /// The policy is Local and this node has none: the packet is dropped.
+    /// The policy is Local and this node has no endpoint: the packet is dropped.
     NoLocal,
     /// The service has no endpoints: the packet is rejected.
     None,
@@ -53,8 +55,8 @@ impl Endpoints {
             service.internal_traffic_policy == policy
                 || (service.is_external() && service.external_traffic_policy == policy)
         };
-        // Pods and the node itself reach an external address as if by policy Cluster, whatever the policy says
-        // (kubernetes: ServicePort.UsesClusterEndpoints).
+        // For pods and the node itself an external address has policy Cluster, whatever its own
+        // policy (kubernetes: ServicePort.UsesClusterEndpoints).
         let uses_cluster = uses(TrafficPolicy::Cluster) || service.is_external();
         let cluster = if uses_cluster {
             all.clone()

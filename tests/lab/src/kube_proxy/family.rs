@@ -23,7 +23,7 @@ impl Family {
         }
     }
 
-    /// Bits of an address.
+    /// The bits of an address.
     pub(crate) const fn bits(self) -> u8 {
         match self {
             Self::V4 => 32,
@@ -31,7 +31,7 @@ impl Family {
         }
     }
 
-    /// nftables' word for the family of a table and for its header.
+    /// nftables' keyword for the family of a table and for the header.
     pub(super) const fn nft(self) -> &'static str {
         match self {
             Self::V4 => "ip",
@@ -39,7 +39,7 @@ impl Family {
         }
     }
 
-    /// nftables' type of an address.
+    /// nftables' type of addresses.
     pub(super) const fn nft_type(self) -> &'static str {
         match self {
             Self::V4 => "ipv4_addr",
@@ -47,7 +47,7 @@ impl Family {
         }
     }
 
-    /// The mask with which iptables' `recent` match keeps a single address.
+    /// The mask with which iptables' `recent` match stores whole addresses.
     pub(super) const fn host_mask(self) -> &'static str {
         match self {
             Self::V4 => "255.255.255.255",
@@ -55,7 +55,7 @@ impl Family {
         }
     }
 
-    /// The default of iptables' REJECT, as iptables-save spells it.
+    /// The default of iptables' REJECT, in iptables-save's spelling.
     pub(super) const fn reject(self) -> &'static str {
         match self {
             Self::V4 => "icmp-port-unreachable",

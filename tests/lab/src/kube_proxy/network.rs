@@ -1,4 +1,4 @@
-//! Networks of the cluster, as kube-proxy is told them.
+//! Networks of the cluster, as in kube-proxy's configuration.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -6,27 +6,28 @@ use std::str::FromStr;
 
 use anyhow::{Context, Error, Result, ensure};
 
-use super::Family;
+use super::family::Family;
 
-/// An address and how many of its leading bits count.
+/// A network: an address and the length of its prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
     ip: IpAddr,
     prefix_bits: u8,
 }
 
-/// What decides in one family who is masqueraded, and which endpoints are on this node.
+/// The networks of one family: they decide which connections are masqueraded, and which endpoints
+/// are on this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Networks {
     /// kube-proxy's `--cluster-cidr`: all pods of the cluster.
     pub pods: Network,
     /// The pods of this node, the `podCIDR` of its Node object.
     pub node_pods: Network,
-    /// The node's own address, which its pods with hostNetwork have.
+    /// The node's own address, which is also that of its pods with hostNetwork.
     pub node: IpAddr,
     /// The ServiceCIDR, from which ClusterIPs are taken.
     pub services: Network,
-    /// kube-proxy's `--masquerade-all`: pods, too, reach ClusterIPs under the node's address.
+    /// kube-proxy's `--masquerade-all`: connections of pods to ClusterIPs are masqueraded, too.
     pub masquerade_all: bool,
 }
 
@@ -39,7 +40,7 @@ impl Networks {
 
 impl Network {
     /// # Errors
-    /// When the family has no so many bits.
+    /// When addresses of the family have fewer bits.
     pub fn new(ip: impl Into<IpAddr>, prefix_bits: u8) -> Result<Self> {
         let ip = ip.into();
         let all = Family::of(ip).bits();

@@ -1,22 +1,21 @@
 //! The rules of nftables mode, as text for `nft -f`.
 //!
-//! The table is that of a real kube-proxy (kubernetes: pkg/proxy/nftables, setupNFTables and syncProxyRules), in the spelling
-//! of `nft list ruleset`.
+//! The table is that of a real kube-proxy (kubernetes: pkg/proxy/nftables, setupNFTables and
+//! syncProxyRules), in the spelling of `nft list ruleset`.
 
 mod base;
-pub mod name;
+mod chain;
+pub(super) mod name;
+mod resolved;
 mod sets;
 mod to_endpoints;
 
 use super::endpoints::Endpoints;
+use super::family::Family;
+use super::network::Networks;
+use super::service::Service;
 use super::text::push;
-use super::{Family, Networks, Service};
-
-/// A service and the endpoints that connections to it may get here.
-struct Resolved<'a> {
-    service: &'a Service,
-    endpoints: Endpoints,
-}
+use resolved::Resolved;
 
 pub(super) fn payload(services: &[&Service], family: Family, networks: &Networks) -> String {
     let resolved: Vec<Resolved<'_>> = services
@@ -28,7 +27,7 @@ pub(super) fn payload(services: &[&Service], family: Family, networks: &Networks
         .collect();
     let table = format!("{} kube-proxy", family.nft());
     let mut text = String::new();
-    // One transaction: `add` so that there is something to delete.
+    // All is one transaction. `add` makes sure that there is a table to delete.
     push(&mut text, format_args!("add table {table}"));
     push(&mut text, format_args!("delete table {table}"));
     push(&mut text, format_args!("table {table} {{"));
@@ -43,13 +42,4 @@ pub(super) fn payload(services: &[&Service], family: Family, networks: &Networks
     }
     push(&mut text, format_args!("}}"));
     text
-}
-
-/// A chain and its rules.
-fn push_chain<R: AsRef<str>>(text: &mut String, name: &str, rules: impl IntoIterator<Item = R>) {
-    push(text, format_args!("\tchain {name} {{"));
-    for rule in rules {
-        push(text, format_args!("\t\t{}", rule.as_ref()));
-    }
-    push(text, format_args!("\t}}"));
 }

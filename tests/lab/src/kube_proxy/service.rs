@@ -1,12 +1,12 @@
 //! One port of a Kubernetes service in one address family, as kube-proxy sees it.
 //!
-//! A headless service is none of them: kube-proxy ignores it, and DNS gives the addresses of its pods.
+//! kube-proxy ignores headless services: DNS returns the addresses of their pods.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::Family;
+use super::family::Family;
 
 /// The transport of a service port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub struct Service {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// The port's name, which Kubernetes wants when there are several.
+    /// The port's name, which Kubernetes requires when there are several ports.
     pub port_name: Option<String>,
     /// The port's transport.
     pub protocol: Protocol,
@@ -42,7 +42,8 @@ pub struct Service {
     pub cluster_ip: IpAddr,
     /// The service's port.
     pub port: u16,
-    /// Pods' addresses and ports, in the order in which kube-proxy's rules try them. None: connections are rejected.
+    /// The addresses and ports of its pods, in the order of kube-proxy's rules. Without any,
+    /// connections are rejected.
     pub endpoints: Vec<SocketAddr>,
     /// Which endpoints connections to the ClusterIP may get.
     pub internal_traffic_policy: TrafficPolicy,
@@ -54,9 +55,11 @@ pub struct Service {
     pub external_ips: Vec<IpAddr>,
     /// `status.loadBalancer.ingress` with `ipMode: VIP`.
     pub load_balancer_ips: Vec<IpAddr>,
-    /// Where kube-proxy answers whether the node has endpoints, for load balancers of services with external policy Local.
+    /// The port on which kube-proxy reports whether the node has endpoints, for load balancers of
+    /// services with external policy Local.
     pub health_check_node_port: Option<u16>,
-    /// `sessionAffinity: ClientIP`, and for how long a client that has gone returns to its endpoint.
+    /// The time-out of `sessionAffinity: ClientIP`: how long after its last connection a client
+    /// gets the same endpoint.
     pub session_affinity: Option<Duration>,
 }
 
@@ -81,7 +84,8 @@ impl Service {
         }
     }
 
-    /// `namespace/name:port name`, or `namespace/name` when the port has no name: kube-proxy's ServicePortName.
+    /// `namespace/name:port name`, or `namespace/name` when the port has no name: kube-proxy's
+    /// ServicePortName.
     pub fn service_port_name(&self) -> String {
         let Self {
             namespace, name, ..
@@ -102,7 +106,8 @@ impl Service {
         Family::of(self.cluster_ip)
     }
 
-    /// Whether it can be reached by more than its ClusterIP (kubernetes: ServicePort.ExternallyAccessible).
+    /// Whether it has other addresses besides its ClusterIP (kubernetes:
+    /// ServicePort.ExternallyAccessible).
     pub(super) fn is_external(&self) -> bool {
         self.node_port.is_some()
             || !self.external_ips.is_empty()

@@ -1,4 +1,4 @@
-//! Lines of rules, and what both modes print alike.
+//! Lines of text.
 
 use std::fmt::{Arguments, Write};
 

@@ -1,15 +1,26 @@
-//! flannel's VXLAN devices and what they know of another node (flannel: pkg/backend/vxlan). The first address of a node's pod
-//! network is its device's.
+//! flannel's VXLAN devices, and their entries for another node (flannel: pkg/backend/vxlan). A
+//! node's VXLAN device has the first address of the node's pod network.
 
-use super::{Lines, Overlay};
+use super::lines::Lines;
 use crate::addresses::{Addresses, hardware_address, pod_network};
 use crate::kube_proxy::Family;
+use crate::wire;
 
 const VNI: u32 = 1;
-/// Linux' own, from before IANA assigned 4789; flannel leaves it.
+/// Linux' default, older than the 4789 that IANA assigned; flannel keeps it.
 const PORT: u16 = 8472;
 
-/// A device for each family of outer packets.
+/// Bytes of the longest packet that fits the wire in VXLAN (RFC 7348, section 5): it takes 14 bytes
+/// of an inner Ethernet header, 8 of VXLAN, 8 of UDP, and the outer IPv4 or IPv6 header.
+pub(super) const fn mtu(family: Family) -> u32 {
+    let outer_ip = match family {
+        Family::V4 => 20,
+        Family::V6 => 40,
+    };
+    wire::MTU - 14 - 8 - 8 - outer_ip
+}
+
+/// There is a device for each family of outer packets.
 fn device(family: Family) -> String {
     match family {
         Family::V4 => format!("flannel.{VNI}"),
@@ -17,12 +28,12 @@ fn device(family: Family) -> String {
     }
 }
 
-pub(super) fn own(node: u8) -> Lines {
+pub(super) fn setup(node: u8) -> Lines {
     let devices = Family::ALL.map(|family| {
-        let (device, mtu) = (device(family), Overlay::Vxlan.mtu(family));
+        let (device, mtu) = (device(family), mtu(family));
         let (address, local) = (pods(node), Addresses::of_node(node).of(family));
         let mac = hardware_address(address.v4);
-        // A single address: the network behind it is cni0's, or the pods' own routes.
+        // A single address: the rest of the pod network is on cni0, or each pod has a route.
         let address = match family {
             Family::V4 => format!("{}/32 dev {device}", address.v4),
             Family::V6 => format!("{}/128 dev {device} nodad", address.v6),
@@ -39,7 +50,7 @@ pub(super) fn own(node: u8) -> Lines {
     }
 }
 
-pub(super) fn of(other: u8) -> Lines {
+pub(super) fn routes_to(other: u8) -> Lines {
     let mut lines = Lines::default();
     for family in Family::ALL {
         let (device, network) = (device(family), pod_network(other, family));
@@ -63,12 +74,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_node_is_known_by_route_neighbour_and_forwarding_entry() {
+    fn another_node_needs_a_route_a_neighbour_and_a_forwarding_entry() {
         let expected = "route add 10.244.2.0/24 via 10.244.2.0 dev flannel.1 onlink\n\
             neigh add 10.244.2.0 lladdr 0a:58:0a:f4:02:00 dev flannel.1 nud permanent\n\
             route add fd00:10:244:2::/64 via fd00:10:244:2:: dev flannel-v6.1 onlink\n\
             neigh add fd00:10:244:2:: lladdr 0a:58:0a:f4:02:00 dev flannel-v6.1 nud permanent\n";
-        let lines = of(2);
+        let lines = routes_to(2);
         assert_eq!(lines.ip, expected);
         let expected = "fdb append 0a:58:0a:f4:02:00 dev flannel.1 dst 172.18.0.3\n\
             fdb append 0a:58:0a:f4:02:00 dev flannel-v6.1 dst fd00:172:18::3\n";
@@ -76,8 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_packet_as_long_as_the_device_takes_fits_the_wire_with_what_is_around_it() {
-        let mtus = Family::ALL.map(|family| Overlay::Vxlan.mtu(family));
-        assert_eq!(mtus, [1450, 1430]);
+    fn the_longest_packet_fits_the_wire_with_its_outer_headers() {
+        assert_eq!(Family::ALL.map(mtu), [1450, 1430]);
     }
 }

@@ -7,7 +7,7 @@ use hopspan_lab::kube_proxy::{Network, Networks, Protocol, Service, TrafficPolic
 const WEB: [&str; 2] = ["10.201.1.11:8080", "10.201.1.12:8080"];
 const DNS: [&str; 2] = ["10.201.1.11:5353", "10.201.1.12:5353"];
 
-/// As its kube-proxy was told them.
+/// The networks that its kube-proxy was configured with.
 pub(crate) fn networks() -> Networks {
     let network = |text: &str| -> Network { text.parse().unwrap() };
     Networks {

@@ -1,4 +1,4 @@
-//! Reads what iptables-save writes, and iptables-restore reads.
+//! Reads the format of iptables-save and iptables-restore.
 
 use std::collections::BTreeMap;
 

@@ -1,10 +1,12 @@
-//! What a lab leaves, or changes, on the machine.
+//! What a lab leaves behind or changes on the machine.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use hopspan_lab::poll;
 
 /// Everything on the machine that has this lab's id in its name.
 pub(crate) fn remains_of(id: &str, work_dir: &Path) -> Vec<String> {
@@ -28,27 +30,21 @@ pub(crate) fn remains_of(id: &str, work_dir: &Path) -> Vec<String> {
     );
     for pid in entries("/proc").filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())) {
         let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-        // A dead process that its parent has not waited for yet has no memory, so no command line.
+        // A dead process whose parent has not waited for it has no memory, so no command line.
         let is_alive = fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty());
         remains.extend((is_alive && groups.contains(&cgroup)).then(|| format!("process {pid}")));
     }
     remains
 }
 
-/// Waits for a lab to vanish that another process removes.
+/// Waits until another process has removed a lab.
 pub(crate) fn wait_until_gone(id: &str, work_dir: &Path) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !remains_of(id, work_dir).is_empty() {
-        assert!(
-            Instant::now() < deadline,
-            "still there: {:?}",
-            remains_of(id, work_dir)
-        );
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    let is_gone = || remains_of(id, work_dir).is_empty().then_some(());
+    let gone = poll(Duration::from_secs(10), is_gone);
+    assert!(gone.is_some(), "left: {:?}", remains_of(id, work_dir));
 }
 
-/// The machine's own devices, routes, rules and network sysctls, by what was asked.
+/// The machine's own devices, routes, rules and network sysctls, by name.
 pub(crate) fn state() -> BTreeMap<String, String> {
     const SYSCTLS: [&str; 6] = [
         "net/bridge",
@@ -74,7 +70,7 @@ pub(crate) fn state() -> BTreeMap<String, String> {
     ]);
     for directory in SYSCTLS.map(|directory| format!("/proc/sys/{directory}")) {
         for path in entries(&directory).map(|name| format!("{directory}/{name}")) {
-            // Counters of what is going on are not settings.
+            // Counters change by themselves.
             if !path.ends_with("_count") && Path::new(&path).is_file() {
                 let value = fs::read_to_string(&path).unwrap_or_default();
                 state.insert(path, value);
@@ -84,7 +80,8 @@ pub(crate) fn state() -> BTreeMap<String, String> {
     state
 }
 
-/// Fails when something is not as it was. Settings may have come with a kernel module that the first lab loads.
+/// Asserts that everything is as before. New settings are allowed: the first lab may load a kernel
+/// module.
 pub(crate) fn assert_unchanged(before: &BTreeMap<String, String>, when: &str) {
     let now = state();
     for (key, value) in before {

@@ -1,9 +1,9 @@
-//! Reads what `nft list` writes, and `nft -f` reads, as far as kube-proxy's tables go.
+//! Reads the format of `nft list` and `nft -f`, as far as kube-proxy's tables use it.
 
 use std::collections::BTreeMap;
 
-/// The lines of each `chain name`, `set name` and `map name` of a table. Elements have no order, so they are sorted, and on a
-/// line each.
+/// The lines of each `chain name`, `set name` and `map name` of a table. Elements have no order:
+/// they are sorted, each on a line of its own.
 pub(crate) type Table = BTreeMap<String, Vec<String>>;
 
 /// The objects of one table, named as in `ip kube-proxy`.

@@ -1,4 +1,4 @@
-//! Prints what CLOCK_MONOTONIC and CLOCK_REALTIME show, in nanoseconds.
+//! Prints CLOCK_MONOTONIC and CLOCK_REALTIME, in nanoseconds.
 
 use std::time::Duration;
 

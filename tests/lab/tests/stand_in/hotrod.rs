@@ -1,5 +1,6 @@
-//! A stand-in for the HotROD application with the same command line: the frontend answers 200 when it could connect to
-//! every address it was given, the others close what they accept. It traces nothing.
+//! A stand-in for the HotROD application with the same command line: the frontend answers 200 when
+//! it could connect to every address of its arguments, the others close the connections they
+//! accept. It traces nothing.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -29,8 +30,8 @@ fn main() {
     {
         eprintln!("{key}={value}");
     }
-    if told("STAND_IN_FAILS", &role) {
-        fail(&format!("{role} fails as told"));
+    if variable_is("STAND_IN_FAILS", &role) {
+        fail(&format!("{role} fails on purpose"));
     }
     let callees: Vec<String> = ["--customer", "--driver", "--route"]
         .into_iter()
@@ -40,7 +41,7 @@ fn main() {
     let Ok(listener) = TcpListener::bind(&listen) else {
         fail("--listen cannot be bound")
     };
-    end_on_sigterm(if told("STAND_IN_STOPS_BADLY", &role) {
+    end_on_sigterm(if variable_is("STAND_IN_STOPS_BADLY", &role) {
         1
     } else {
         0
@@ -68,8 +69,8 @@ fn client(frontend: &str, requests: Option<u32>) {
     }
 }
 
-fn told(variable: &str, role: &str) -> bool {
-    std::env::var(variable).is_ok_and(|value| value == role)
+fn variable_is(variable: &str, expected: &str) -> bool {
+    std::env::var(variable).is_ok_and(|value| value == expected)
 }
 
 fn end_on_sigterm(status: i32) {

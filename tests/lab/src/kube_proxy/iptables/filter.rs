@@ -1,9 +1,12 @@
-//! The table filter: connections that no endpoint takes, and what kube-proxy forwards.
+//! The table filter: connections without an endpoint, and the packets that kube-proxy accepts for
+//! forwarding.
 
-use super::super::endpoints::Endpoints;
-use super::super::text::push;
-use super::super::{Family, Networks, Service};
-use super::{Portal, external_addresses, refusal};
+use super::match_text::{external_addresses, to_address, to_port};
+use crate::kube_proxy::endpoints::{Choice, Endpoints};
+use crate::kube_proxy::family::Family;
+use crate::kube_proxy::network::Networks;
+use crate::kube_proxy::service::Service;
+use crate::kube_proxy::text::push;
 
 const CHAINS: &str = "\
 *filter
@@ -65,33 +68,34 @@ pub(super) fn table(services: &[&Service], family: Family, networks: &Networks) 
 fn push_refusals(text: &mut String, service: &Service, endpoints: &Endpoints) {
     let (name, family) = (service.service_port_name(), service.family());
     if let Some((target, why)) = refusal(endpoints.internal, family) {
-        let portal = Portal::address(service.cluster_ip, service);
-        let comment = format!("{name} {why}");
-        push(
-            text,
-            format_args!(
-                "-A KUBE-SERVICES {} -j {target}",
-                portal.with_comment(&comment)
-            ),
-        );
+        let matches = to_address(service.cluster_ip, service, &format!("{name} {why}"));
+        push(text, format_args!("-A KUBE-SERVICES {matches} -j {target}"));
     }
     let Some((target, why)) = refusal(endpoints.external, family) else {
         return;
     };
     let comment = format!("{name} {why}");
-    for (portal, _) in external_addresses(service) {
-        let portal = portal.with_comment(&comment);
+    let addresses = external_addresses(service).map(|(ip, _)| to_address(ip, service, &comment));
+    let local = " -m addrtype --dst-type LOCAL";
+    let node_port = service
+        .node_port
+        .map(|port| to_port(port, service, &comment, local));
+    for matches in addresses.chain(node_port) {
         push(
             text,
-            format_args!("-A KUBE-EXTERNAL-SERVICES {portal} -j {target}"),
+            format_args!("-A KUBE-EXTERNAL-SERVICES {matches} -j {target}"),
         );
     }
-    if let Some(port) = service.node_port {
-        let portal = Portal::node_port(port, service);
-        let portal = portal.with_match(&comment, " -m addrtype --dst-type LOCAL");
-        push(
-            text,
-            format_args!("-A KUBE-EXTERNAL-SERVICES {portal} -j {target}"),
-        );
+}
+
+/// The target of a rule for connections without an endpoint, and the reason in its comment.
+fn refusal(choice: Choice, family: Family) -> Option<(String, &'static str)> {
+    match choice {
+        Choice::None => Some((
+            format!("REJECT --reject-with {}", family.reject()),
+            "has no endpoints",
+        )),
+        Choice::NoLocal => Some(("DROP".to_owned(), "has no local endpoints")),
+        Choice::Cluster | Choice::Local => None,
     }
 }

@@ -1,15 +1,16 @@
-//! The table nat: from a service's addresses through its chains to an endpoint, and who is masqueraded.
+//! The table nat: from a service's addresses through its chains to an endpoint, and which
+//! connections are masqueraded.
 
 use std::fmt;
 use std::net::SocketAddr;
 
-use super::super::endpoints::{Choice, Endpoints};
-use super::super::text;
-use super::super::{
-    Family, Networks, Service, TrafficPolicy, endpoint_chain, external_chain, local_chain,
-    service_chain,
-};
-use super::{Portal, external_addresses};
+use super::match_text::{external_addresses, to_address, to_port};
+use super::name::{endpoint_chain, external_chain, local_chain, service_chain};
+use crate::kube_proxy::endpoints::{Choice, Endpoints};
+use crate::kube_proxy::family::Family;
+use crate::kube_proxy::network::Networks;
+use crate::kube_proxy::service::{Service, TrafficPolicy};
+use crate::kube_proxy::text;
 
 const CHAINS: &str = "\
 *nat
@@ -49,8 +50,8 @@ pub(super) fn table(services: &[&Service], family: Family, networks: &Networks) 
             nat.endpoint(service, *endpoint);
         }
     }
-    // Packets to the node's own addresses: it must come after the rules of all services. Node ports on ::1 do not work,
-    // those on 127.0.0.0/8 do (kube-proxy's --iptables-localhost-nodeports).
+    // The rule for the node's own addresses must come after the rules of all services. Node ports
+    // work on 127.0.0.0/8 (kube-proxy's --iptables-localhost-nodeports) and not on ::1.
     let not_loopback = match family {
         Family::V4 => "",
         Family::V6 => "! -d ::1/128 ",
@@ -75,46 +76,42 @@ impl Nat {
         text::push(&mut self.rules, format_args!("-A {rule}"));
     }
 
-    /// From every address of a service to the chain that it leads to.
+    /// Rules from every address of a service to the chain that it leads to.
     fn portals(&mut self, service: &Service, endpoints: &Endpoints) {
         let name = service.service_port_name();
         if let Some(chain) = chain_of(endpoints.internal, service) {
-            let portal = Portal::address(service.cluster_ip, service);
-            let comment = format!("{name} cluster IP");
-            let portal = portal.with_comment(&comment);
-            self.rule(format_args!("KUBE-SERVICES {portal} -j {chain}"));
+            let matches = to_address(service.cluster_ip, service, &format!("{name} cluster IP"));
+            self.rule(format_args!("KUBE-SERVICES {matches} -j {chain}"));
         }
         if service.endpoints.is_empty() {
             return;
         }
         let external = external_chain(service);
-        for (portal, kind) in external_addresses(service) {
-            let comment = format!("{name} {kind}");
-            let portal = portal.with_comment(&comment);
-            self.rule(format_args!("KUBE-SERVICES {portal} -j {external}"));
+        for (ip, kind) in external_addresses(service) {
+            let matches = to_address(ip, service, &format!("{name} {kind}"));
+            self.rule(format_args!("KUBE-SERVICES {matches} -j {external}"));
         }
         if let Some(port) = service.node_port {
-            let portal = Portal::node_port(port, service);
-            let portal = portal.with_comment(&name);
-            self.rule(format_args!("KUBE-NODEPORTS {portal} -j {external}"));
+            let matches = to_port(port, service, &name, "");
+            self.rule(format_args!("KUBE-NODEPORTS {matches} -j {external}"));
         }
     }
 
-    /// Who comes to the ClusterIP from outside of the pod network is masqueraded: the answer has to come back this way.
+    /// A connection to the ClusterIP from outside of the pod network is masqueraded, so that its
+    /// replies pass this node.
     fn internal(&mut self, service: &Service, endpoints: &Endpoints, networks: &Networks) {
         if let Some(chain) = chain_of(endpoints.internal, service) {
-            let portal = Portal::address(service.cluster_ip, service);
             let comment = format!("{} cluster IP", service.service_port_name());
-            let portal = portal.with_comment(&comment);
+            let matches = to_address(service.cluster_ip, service, &comment);
             let source = match networks.masquerade_all {
                 true => String::new(),
                 false => format!("! -s {} ", networks.pods),
             };
-            self.rule(format_args!("{chain} {source}{portal} -j KUBE-MARK-MASQ"));
+            self.rule(format_args!("{chain} {source}{matches} -j KUBE-MARK-MASQ"));
         }
     }
 
-    /// What comes to any other address of the service.
+    /// Rules for all other addresses of the service.
     fn external(&mut self, service: &Service, endpoints: &Endpoints, networks: &Networks) {
         if service.endpoints.is_empty() || !service.is_external() {
             return;
@@ -147,8 +144,8 @@ impl Nat {
         }
     }
 
-    /// The choice of an endpoint: the one that the client had, else each with the same probability overall: 1/n, then 1/(n-1)
-    /// of the rest, and so on.
+    /// The choice of an endpoint: with affinity, the one that the client had before; else each has
+    /// the same probability: 1/n, then 1/(n-1) of the rest, and so on.
     fn choice(&mut self, chain: &str, service: &Service, endpoints: &[SocketAddr]) {
         if endpoints.is_empty() {
             return;
@@ -184,7 +181,7 @@ impl Nat {
         let sep = endpoint_chain(service, endpoint);
         let (ip, family) = (endpoint.ip(), service.family());
         self.chain(&sep);
-        // A pod that reaches itself: without masquerading it would answer itself directly.
+        // A pod that reaches itself is masqueraded: otherwise it would reply to itself directly.
         self.rule(format_args!(
             "{sep} -s {ip}/{} -m comment --comment \"{name}\" -j KUBE-MARK-MASQ",
             family.bits()
@@ -210,8 +207,8 @@ fn chain_of(choice: Choice, service: &Service) -> Option<String> {
     }
 }
 
-/// One in `remaining`, with kube-proxy's ten decimals.
+/// 1/`remaining`, with ten decimals as in kube-proxy.
 fn probability(remaining: usize) -> String {
-    // The count is the number of endpoints: exact in a double far beyond any of them.
+    // A double is exact for any number of endpoints.
     format!("{:.10}", 1.0 / remaining as f64)
 }

@@ -1,10 +1,11 @@
-//! The chains that are there without any service.
+//! The chains that do not depend on services.
 
-use super::super::text::push;
-use super::super::{Family, Networks};
-use super::push_chain;
+use super::chain::push_chain;
+use crate::kube_proxy::family::Family;
+use crate::kube_proxy::network::Networks;
+use crate::kube_proxy::text::push;
 
-/// Chains at a hook: name, type, hook, priority as nft prints it, and rules.
+/// The chains at hooks: name, declaration with priorities as nft prints them, and rules.
 const HOOKS: [(&str, &str, &[&str]); 8] = [
     (
         "filter-prerouting-pre-dnat",
@@ -121,7 +122,7 @@ pub(super) fn push_chains(text: &mut String, family: Family, networks: &Networks
 }
 
 fn masquerade_to_cluster_ips(ip: &str, networks: &Networks) -> String {
-    let (source, who) = match networks.masquerade_all {
+    let (source, traffic) = match networks.masquerade_all {
         true => (String::new(), "all clusterIP traffic"),
         false => (
             format!("{ip} saddr != {} ", networks.pods),
@@ -129,7 +130,7 @@ fn masquerade_to_cluster_ips(ip: &str, networks: &Networks) -> String {
         ),
     };
     format!(
-        "{ip} daddr @cluster-ips {source}meta mark set meta mark | 0x00004000 comment \"masquerade {who}\""
+        "{ip} daddr @cluster-ips {source}meta mark set meta mark | 0x00004000 comment \"masquerade {traffic}\""
     )
 }
 

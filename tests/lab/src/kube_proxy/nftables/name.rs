@@ -1,34 +1,36 @@
-//! Names of chains and sets in nftables mode: what it is for, the first 8 characters of base32(sha256(the rest)), the rest.
+//! Names of chains and sets in nftables mode: a prefix, the first 8 characters of base32(sha256(the
+//! service)), the service.
 //!
-//! Source: servicePortChainNameBase, servicePortEndpointChainNameBase and hashAndTruncate of kube-proxy's nftables mode. They
-//! are cut at 240 characters there, which DNS labels do not reach together with an address.
+//! Source: servicePortChainNameBase, servicePortEndpointChainNameBase and hashAndTruncate of
+//! kube-proxy's nftables mode, which truncates them to 240 characters. DNS labels with an address
+//! are shorter.
 
 use std::net::SocketAddr;
 
-use super::super::Service;
-use super::super::chain::hash;
+use crate::kube_proxy::hash::base32_sha256;
+use crate::kube_proxy::service::Service;
 
 /// The chain that chooses among all endpoints.
-pub fn service_chain(service: &Service) -> String {
+pub(crate) fn service_chain(service: &Service) -> String {
     format!("service-{}", hashed(&of_service(service)))
 }
 
 /// The chain that chooses among the endpoints of this node.
-pub fn local_chain(service: &Service) -> String {
+pub(crate) fn local_chain(service: &Service) -> String {
     format!("local-{}", hashed(&of_service(service)))
 }
 
-/// The chain of what comes to a node port, an external or a load balancer address.
-pub fn external_chain(service: &Service) -> String {
+/// The chain for packets to a node port, an external or a load balancer address.
+pub(crate) fn external_chain(service: &Service) -> String {
     format!("external-{}", hashed(&of_service(service)))
 }
 
 /// The chain that translates to one endpoint, where a service has session affinity.
-pub fn endpoint_chain(service: &Service, endpoint: SocketAddr) -> String {
+pub(crate) fn endpoint_chain(service: &Service, endpoint: SocketAddr) -> String {
     format!("endpoint-{}", of_endpoint(service, endpoint))
 }
 
-/// The set of clients that return to an endpoint.
+/// The set of clients whose connections go to an endpoint again.
 pub(super) fn affinity_set(service: &Service, endpoint: SocketAddr) -> String {
     format!("affinity-{}", of_endpoint(service, endpoint))
 }
@@ -45,7 +47,7 @@ fn of_service(service: &Service) -> String {
     format!("{namespace}/{name}/{protocol}/{port_name}")
 }
 
-/// A chain's name cannot have colons.
+/// The name of a chain cannot contain colons.
 fn of_endpoint(service: &Service, endpoint: SocketAddr) -> String {
     let ip = endpoint.ip().to_string().replace(':', ".");
     hashed(&format!(
@@ -56,5 +58,5 @@ fn of_endpoint(service: &Service, endpoint: SocketAddr) -> String {
 }
 
 fn hashed(name: &str) -> String {
-    format!("{}-{name}", &hash(name)[..8])
+    format!("{}-{name}", &base32_sha256(name)[..8])
 }

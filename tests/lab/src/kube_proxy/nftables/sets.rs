@@ -1,12 +1,14 @@
-//! The sets and maps: which addresses are services', and which chain each leads to.
+//! The sets and maps: the addresses of services, and the chain that each leads to.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::super::endpoints::Choice;
-use super::super::text::push;
-use super::super::{Family, Service};
-use super::{Resolved, name};
+use super::name;
+use super::resolved::Resolved;
+use crate::kube_proxy::endpoints::Choice;
+use crate::kube_proxy::family::Family;
+use crate::kube_proxy::service::Service;
+use crate::kube_proxy::text::push;
 
 pub(super) fn push_all(text: &mut String, services: &[Resolved<'_>], family: Family) {
     let ip = family.nft_type();
@@ -88,7 +90,7 @@ fn flat(services: &[Resolved<'_>], of: impl Fn(&Resolved<'_>) -> Vec<String>) ->
     services.iter().flat_map(of).collect()
 }
 
-/// Pods that may be chosen for their own connections: several services may have the same.
+/// Pods whose own connections may lead back to them. Several services may share a pod.
 fn hairpins(services: &[Resolved<'_>]) -> Vec<String> {
     let pods: BTreeSet<String> = services
         .iter()

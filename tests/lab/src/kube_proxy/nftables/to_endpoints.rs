@@ -1,11 +1,14 @@
-//! The chains of one service: the choice of an endpoint, and what comes from outside.
+//! The chains of one service: the choice of an endpoint, and connections from outside.
 
 use std::net::SocketAddr;
 
-use super::super::endpoints::Choice;
-use super::super::text::push;
-use super::super::{Networks, Service, TrafficPolicy};
-use super::{Resolved, name, push_chain};
+use super::chain::push_chain;
+use super::name;
+use super::resolved::Resolved;
+use crate::kube_proxy::endpoints::Choice;
+use crate::kube_proxy::network::Networks;
+use crate::kube_proxy::service::{Service, TrafficPolicy};
+use crate::kube_proxy::text::push;
 
 /// Marks a packet for SNAT in the chain `masquerading`.
 const MARK: &str = "meta mark set meta mark | 0x00004000";
@@ -31,7 +34,7 @@ pub(super) fn push_chains(text: &mut String, resolved: &Resolved<'_>, networks: 
     }
 }
 
-/// The set that remembers an endpoint's clients, and the chain that adds to it.
+/// Adds the set of an endpoint's clients, and the chain that fills it.
 fn push_affinity(text: &mut String, service: &Service, endpoint: SocketAddr) {
     let (ip, ip_type) = (service.family().nft(), service.family().nft_type());
     let set = name::affinity_set(service, endpoint);
@@ -59,7 +62,7 @@ fn push_affinity(text: &mut String, service: &Service, endpoint: SocketAddr) {
     );
 }
 
-/// One of the endpoints at random; with affinity, the one that the client had.
+/// The choice of an endpoint: with affinity, the one that the client had before; else a random one.
 fn choice(service: &Service, endpoints: &[SocketAddr]) -> Vec<String> {
     let (ip, protocol, count) = (service.family().nft(), service.protocol, endpoints.len());
     let numbered = |of: &dyn Fn(&SocketAddr) -> String| -> String {
@@ -86,7 +89,7 @@ fn choice(service: &Service, endpoints: &[SocketAddr]) -> Vec<String> {
     rules
 }
 
-/// What comes to a node port, an external or a load balancer address.
+/// The rules for packets to a node port, an external or a load balancer address.
 fn external(service: &Service, choice: Choice, networks: &Networks) -> Vec<String> {
     let (ip, to_any) = (service.family().nft(), name::service_chain(service));
     let mut rules = match service.external_traffic_policy {
@@ -108,7 +111,7 @@ fn external(service: &Service, choice: Choice, networks: &Networks) -> Vec<Strin
     rules
 }
 
-/// Seconds as nft prints them: `3h`, `1m30s`.
+/// A duration as nft prints it: `3h`, `1m30s`.
 fn duration(seconds: u64) -> String {
     let parts = [
         (seconds / 86_400, 'd'),

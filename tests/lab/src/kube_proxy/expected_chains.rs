@@ -1,11 +1,11 @@
-//! The way of a connection through the rules: what a test expects to be told of it.
+//! The chains that a connection to a service passes, for tests to expect.
 
 use std::net::SocketAddr;
 
-use super::{
-    ProxyMode, Service, TrafficPolicy, endpoint_chain, external_chain, local_chain, nft_name,
-    service_chain,
-};
+use super::iptables::name::{endpoint_chain, external_chain, local_chain, service_chain};
+use super::mode::ProxyMode;
+use super::nftables::name as nft_name;
+use super::service::{Service, TrafficPolicy};
 
 /// Which of a service's addresses a client connects to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,29 +21,29 @@ pub enum Entry {
 /// Where the client is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// In a pod, on whichever node.
+    /// In a pod, on any node.
     Pod,
-    /// On the node itself.
+    /// On the node itself, outside of pods.
     Node,
     /// Outside of the cluster.
     Outside,
 }
 
-/// One connection.
+/// One connection to a service.
 #[derive(Debug, Clone, Copy)]
-pub struct Way<'a> {
+pub struct ServiceConnection<'a> {
     /// The service.
     pub service: &'a Service,
-    /// By which address.
+    /// Which of the service's addresses the client connects to.
     pub entry: Entry,
-    /// From where.
+    /// Where the client is.
     pub origin: Origin,
-    /// The endpoint it got.
+    /// The endpoint that the connection got.
     pub endpoint: SocketAddr,
 }
 
-impl Way<'_> {
-    /// The chains in the order of the jumps, from the first of kube-proxy's own to the one that translates.
+impl ServiceConnection<'_> {
+    /// The chains in the order of the jumps: the first is kube-proxy's own, the last translates.
     pub fn chains(&self, mode: ProxyMode) -> Vec<String> {
         match mode {
             ProxyMode::Iptables | ProxyMode::IptablesLegacy => self.iptables(),
@@ -84,7 +84,7 @@ impl Way<'_> {
         chains
     }
 
-    /// Who is inside of the cluster reaches an external address as if it came in by any node.
+    /// For clients inside of the cluster an external address has policy Cluster.
     fn policy(&self) -> TrafficPolicy {
         match (self.entry, self.origin) {
             (Entry::ClusterIp, _) => self.service.internal_traffic_policy,

@@ -1,5 +1,5 @@
-//! The two ends of a connection as its server sees them: after every translation on the way, so that what a tracer says of
-//! translations can be checked against it.
+//! The two addresses of a connection as its server sees them, after every translation on the way:
+//! the truth against which a tracer's translations are checked.
 
 use std::net::SocketAddr;
 
@@ -9,20 +9,20 @@ use hyper::{HeaderMap, header::HeaderValue};
 const SERVER: &str = "x-server";
 const CLIENT: &str = "x-client";
 
-/// Addresses of one connection.
+/// The addresses of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ends {
-    /// Of the server's socket.
+pub(crate) struct Addresses {
+    /// The server's socket.
     pub(crate) server: SocketAddr,
-    /// Of the client, or of who stands for it.
+    /// The client, or the node that masquerades it.
     pub(crate) client: SocketAddr,
 }
 
-impl Ends {
+impl Addresses {
     /// Adds them to a response.
     pub(crate) fn write(self, headers: &mut HeaderMap) {
         for (name, address) in [(SERVER, self.server), (CLIENT, self.client)] {
-            // An address has no character that a header may not have.
+            // Every character of an address is allowed in a header.
             if let Ok(value) = HeaderValue::from_str(&plain(address).to_string()) {
                 headers.insert(name, value);
             }
@@ -43,7 +43,7 @@ impl Ends {
     }
 }
 
-/// An IPv4 address that came to a socket of IPv6 is an IPv4 address.
+/// A mapped address, which an IPv6 socket has for an IPv4 client, as the IPv4 address.
 fn plain(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
@@ -53,29 +53,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ends_are_read_as_written() {
-        let ends = |server: &str, client: &str| Ends {
+    fn addresses_are_read_as_written() {
+        let addresses = |server: &str, client: &str| Addresses {
             server: server.parse().unwrap(),
             client: client.parse().unwrap(),
         };
         for (written, read) in [
             (
-                ends("10.0.0.1:80", "10.0.0.2:81"),
-                ends("10.0.0.1:80", "10.0.0.2:81"),
+                addresses("10.0.0.1:80", "10.0.0.2:81"),
+                addresses("10.0.0.1:80", "10.0.0.2:81"),
             ),
             (
-                ends("[fd00::1]:80", "[fd00::2]:81"),
-                ends("[fd00::1]:80", "[fd00::2]:81"),
+                addresses("[fd00::1]:80", "[fd00::2]:81"),
+                addresses("[fd00::1]:80", "[fd00::2]:81"),
             ),
             (
-                ends("[::ffff:10.0.0.1]:80", "[::ffff:10.0.0.2]:81"),
-                ends("10.0.0.1:80", "10.0.0.2:81"),
+                addresses("[::ffff:10.0.0.1]:80", "[::ffff:10.0.0.2]:81"),
+                addresses("10.0.0.1:80", "10.0.0.2:81"),
             ),
         ] {
             let mut headers = HeaderMap::new();
             written.write(&mut headers);
-            assert_eq!(Ends::read(&headers).unwrap(), read);
+            assert_eq!(Addresses::read(&headers).unwrap(), read);
         }
-        assert!(Ends::read(&HeaderMap::new()).is_err());
+        assert!(Addresses::read(&HeaderMap::new()).is_err());
     }
 }

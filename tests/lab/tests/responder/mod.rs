@@ -1,4 +1,5 @@
-//! A TCP echo of who was asked by whom, without a process: its socket is made in the pod and served from here.
+//! A TCP server in a pod whose answer is the pod's name and the client's address. It has no
+//! process: its socket is made in the pod, and a thread of the test serves it.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -9,14 +10,15 @@ use hopspan_lab::Pod;
 use hopspan_lab::kube_proxy::{Family, Service};
 use nix::sys::socket::{Shutdown, shutdown};
 
-/// More than any answer on one machine takes, less than a TCP SYN is retried twice.
+/// Longer than any answer on one machine takes, shorter than the time until TCP sends a SYN for the
+/// third time.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Serves until dropped: each connection is sent the pod's name and the client's address.
-pub(crate) struct Echo(TcpListener);
+/// Answers each connection until it is dropped.
+pub(crate) struct Responder(TcpListener);
 
-/// On the addresses of both families.
-pub(crate) fn serve(pod: &Pod, port: u16) -> Echo {
+/// Starts a responder on the addresses of both families.
+pub(crate) fn serve(pod: &Pod, port: u16) -> Responder {
     let listener = pod
         .within(|| TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)))
         .unwrap()
@@ -25,27 +27,28 @@ pub(crate) fn serve(pod: &Pod, port: u16) -> Echo {
     let name = pod.name().to_owned();
     std::thread::spawn(move || {
         while let Ok((mut stream, peer)) = accepting.accept() {
-            // A client that went away is its own business.
+            // A client may have closed its connection.
             let _ = write!(stream, "{name} {}", peer.ip().to_canonical());
         }
     });
-    Echo(listener)
+    Responder(listener)
 }
 
-impl Drop for Echo {
+impl Drop for Responder {
     fn drop(&mut self) {
-        // Wakes accept with an error.
+        // Makes accept return an error.
         shutdown(self.0.as_raw_fd(), Shutdown::Both).unwrap();
     }
 }
 
-/// Connects from where it is called and returns (pod name, client address as the pod saw it).
-pub(crate) fn ask(address: SocketAddr) -> std::io::Result<(String, String)> {
-    ask_within(address, TIMEOUT)
+/// Connects from the calling thread's namespace. Returns the pod's name, and the client's address
+/// as the pod saw it.
+pub(crate) fn request(address: SocketAddr) -> std::io::Result<(String, String)> {
+    request_within(address, TIMEOUT)
 }
 
-/// The same, for a connection that takes no longer than this to open.
-pub(crate) fn ask_within(
+/// The same, with another limit for the connection to open.
+pub(crate) fn request_within(
     address: SocketAddr,
     connect: Duration,
 ) -> std::io::Result<(String, String)> {
@@ -73,15 +76,8 @@ pub(crate) fn service_of(family: Family, name: &str, host: u8, pods: &[&Pod]) ->
         port_name: Some("http".into()),
         endpoints: pods
             .iter()
-            .map(|pod| SocketAddr::new(ip_of(family, pod), 8080))
+            .map(|pod| SocketAddr::new(pod.ip_in(family), 8080))
             .collect(),
         ..Service::new("default", name, SocketAddr::new(ip, 80))
-    }
-}
-
-pub(crate) fn ip_of(family: Family, pod: &Pod) -> IpAddr {
-    match family {
-        Family::V4 => pod.ip().into(),
-        Family::V6 => pod.ip6().into(),
     }
 }

@@ -1,20 +1,20 @@
-//! When the next request is due.
+//! When the next request or connection is due.
 
 use std::{
     cell::Cell,
     time::{Duration, Instant},
 };
 
-/// A constant number of requests a second, shared by all who send.
-pub(crate) struct Pace {
+/// A constant rate, shared by all tasks of one thread.
+pub(crate) struct Schedule {
     begin: Instant,
-    /// None: as fast as answers come.
+    /// `None`: everything is due at once.
     interval: Option<Duration>,
     taken: Cell<u32>,
 }
 
-impl Pace {
-    /// From now on.
+impl Schedule {
+    /// Begins now. Without a rate, tasks never wait.
     pub(crate) fn new(per_second: Option<u32>) -> Self {
         Self {
             begin: Instant::now(),
@@ -23,13 +23,13 @@ impl Pace {
         }
     }
 
-    /// Takes the next place in the row and waits until its time comes.
+    /// Takes the next slot and waits until it is due.
     pub(crate) async fn next(&self) {
         let Some(interval) = self.interval else {
             return;
         };
-        let place = self.taken.get();
-        self.taken.set(place.saturating_add(1));
-        tokio::time::sleep_until((self.begin + interval * place).into()).await;
+        let slot = self.taken.get();
+        self.taken.set(slot.saturating_add(1));
+        tokio::time::sleep_until((self.begin + interval * slot).into()).await;
     }
 }
