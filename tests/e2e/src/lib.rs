@@ -7,32 +7,32 @@
 mod answer;
 mod binaries;
 mod collector;
-mod dialogue;
+mod dialogue_fixture;
 mod dropping;
-mod echo_scene;
+mod echo_fixture;
 mod expect;
+mod fixture;
 pub mod frames;
 mod kernel;
 mod nodes_scene;
 mod parent;
 mod report;
-mod scene;
 mod seen;
 mod spans;
 
 pub use answer::Answer;
 pub use binaries::binary;
 pub use collector::{Collected, Collector, Exchange};
-pub use dialogue::{
+pub use dialogue_fixture::{
     Dialogue, Dialogues, Step, end, fill, hang, knock, pause, reset, send, shut, take, until,
 };
 pub use dropping::{Dropping, Which};
-pub use echo_scene::{EchoOutcome, EchoScene, Judgement, Sent};
+pub use echo_fixture::{EchoOutcome, EchoScene, Judgement, Sent};
 pub use expect::{Truth, assert_exchanges, assert_legs, assert_partition, hop_names};
+pub use fixture::{Outcome, Prelude, Scene};
 pub use kernel::Kernel;
 pub use nodes_scene::{NodeAgent, NodesOutcome, NodesScene};
 pub use parent::Parent;
 pub use report::Report;
-pub use scene::{Outcome, Prelude, Scene};
 pub use seen::seen;
 pub use spans::{Span, Trace, Traces};

@@ -17,7 +17,7 @@ use tracer_user::capture::recording::Reader;
 
 use crate::{
     Report, Traces,
-    scene::{Agent, end, hotrod_options, start_viewer, wait_logged},
+    fixture::{Agent, end, hotrod_options, start_viewer, wait_logged},
 };
 
 /// What agent a node has.

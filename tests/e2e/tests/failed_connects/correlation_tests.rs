@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use hopspan_e2e::{Parent, Span, Traces, binary, end, hang, knock as step, pause, send, until};
 
-use crate::stage::{LONG, RESPONSE, Stage, assert_attributes, failed, knock, request, wait_steps};
+use crate::fixture::{
+    LONG, RESPONSE, Stage, assert_attributes, failed, knock, request, wait_steps,
+};
 
 /// Long enough for the agent to have seen that something was read.
 const READ: Duration = Duration::from_millis(150);

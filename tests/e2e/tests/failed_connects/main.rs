@@ -7,5 +7,5 @@
 )]
 
 mod correlation_tests;
+mod fixture;
 mod reason_tests;
-mod stage;

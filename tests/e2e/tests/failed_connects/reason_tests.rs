@@ -6,7 +6,7 @@ use std::{net::SocketAddr, time::Duration};
 use hopspan_e2e::{Kernel, binary, hop_names};
 use hopspan_lab::Node;
 
-use crate::stage::{LONG, Stage, assert_attributes, failed, knock};
+use crate::fixture::{LONG, Stage, assert_attributes, failed, knock};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 /// More than the second after which TCP sends a SYN again, and less than the third.

@@ -8,7 +8,7 @@ use std::{
 
 use hopspan_lab::{Node, fault, kube_proxy::ProxyMode};
 
-use super::ground::{FAR, Far, Ground, check, check_last_hop, failed_connect};
+use super::fixture::{FAR, Far, Ground, check, check_last_hop, failed_connect};
 
 const PATIENCE: Duration = Duration::from_millis(1_500);
 /// Filling the table takes less.

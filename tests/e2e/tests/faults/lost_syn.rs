@@ -5,7 +5,7 @@ use std::time::Duration;
 use hopspan_e2e::{Parent, send, until};
 use hopspan_lab::fault;
 
-use super::ground::{Far, Ground, MODES, SERVICE, check, check_whole, get};
+use super::fixture::{Far, Ground, MODES, SERVICE, check, check_whole, get};
 
 /// TCP sends a SYN again after so long (kernel: TCP_TIMEOUT_INIT).
 const AGAIN: Duration = Duration::from_secs(1);

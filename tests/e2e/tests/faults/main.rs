@@ -7,7 +7,7 @@
 )]
 
 mod conntrack;
-mod ground;
+mod fixture;
 mod lost_syn;
 mod network_policy;
 mod refused;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hopspan_lab::fault;
 
-use super::ground::{FAR, Far, Ground, MODES, check, check_last_hop, failed_connect};
+use super::fixture::{FAR, Far, Ground, MODES, check, check_last_hop, failed_connect};
 
 #[test]
 fn a_network_policy_drops() {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::ground::{FAR, Far, Ground, MODES, check, check_last_hop, failed_connect};
+use super::fixture::{FAR, Far, Ground, MODES, check, check_last_hop, failed_connect};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 

@@ -3,7 +3,7 @@
 use hopspan_e2e::{Parent, end, reset, send, until};
 use hopspan_lab::kube_proxy::ProxyMode;
 
-use super::ground::{Far, Ground, SERVICE, check, get};
+use super::fixture::{Far, Ground, SERVICE, check, get};
 
 #[test]
 fn a_reset_before_the_answer() {

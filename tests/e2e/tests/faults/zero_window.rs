@@ -5,7 +5,7 @@ use std::time::Duration;
 use hopspan_e2e::{Parent, fill, pause, send, take, until};
 use hopspan_lab::kube_proxy::ProxyMode;
 
-use super::ground::{Far, Ground, SERVICE, check};
+use super::fixture::{Far, Ground, SERVICE, check};
 
 /// More than the receive queue of a socket whose application does not read, and what the sender keeps.
 const BODY_BYTES: u64 = 16 << 20;

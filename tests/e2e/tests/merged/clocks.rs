@@ -3,7 +3,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::ground::Ground;
+use crate::dispatched::Ground;
 
 /// More than any packet of these exchanges was on its way, on a machine that may be compiling.
 const MAX_BOUND_NS: i64 = 20_000_000;

@@ -7,7 +7,7 @@
 )]
 
 mod clocks;
-mod ground;
+mod dispatched;
 mod part;
 mod whole;
 
@@ -16,7 +16,7 @@ use std::time::Duration;
 use hopspan_e2e::NodeAgent;
 use hopspan_lab::{ClockShift, NodeOptions, Overlay, Wiring, kube_proxy::ProxyMode};
 
-use ground::Ground;
+use dispatched::Ground;
 
 const BOTH: [NodeAgent; 2] = [NodeAgent::Right; 2];
 const OFF: Duration = Duration::from_millis(50);

@@ -2,7 +2,7 @@
 
 use hopspan_e2e::{Span, Trace};
 
-use crate::ground::Ground;
+use crate::dispatched::Ground;
 
 /// Checks the half of every call between the nodes: it is within the client's span, whatever the agent's clock, and says what
 /// it is.

@@ -3,7 +3,7 @@
 use hopspan_e2e::{Kernel, Span, Trace, assert_legs};
 use hopspan_lab::Overlay;
 
-use crate::ground::Ground;
+use crate::dispatched::Ground;
 
 /// Checks the exchange of every call between the nodes; `within` its client's own span, where that is on the same clock.
 pub(crate) fn assert_whole(ground: &Ground, within: bool) {

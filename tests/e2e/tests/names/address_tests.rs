@@ -12,7 +12,7 @@ use hopspan_apiserver::{
 };
 use hopspan_lab::{Node, Pod};
 
-use crate::cluster::{Cluster, NODE, PORT, echo_server, exchanges, load, side};
+use crate::fixture::{Cluster, NODE, PORT, echo_server, exchanges, load, side};
 
 const TOOL: Duration = Duration::from_secs(10);
 const REQUESTS: u64 = 20;

@@ -6,7 +6,7 @@ use hopspan_apiserver::object::{self, Endpoint};
 use hopspan_e2e::{Outcome, Scene, Span};
 use hopspan_lab::{Pod, hotrod::NAMESPACE};
 
-use crate::cluster::{Cluster, NODE, side};
+use crate::fixture::{Cluster, NODE, side};
 
 /// Service, ClusterIP, port.
 const SERVICES: [(&str, &str, u16); 4] = [

@@ -6,7 +6,7 @@ use hopspan_apiserver::object;
 use hopspan_e2e::binary;
 use hopspan_lab::Process;
 
-use crate::cluster::{Cluster, NODE, exchanges, load, now, side};
+use crate::fixture::{Cluster, NODE, exchanges, load, now, side};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 const REQUESTS: u64 = 10;

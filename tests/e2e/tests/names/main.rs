@@ -7,6 +7,6 @@
 )]
 
 mod address_tests;
-mod cluster;
 mod dispatch_tests;
+mod fixture;
 mod host_network_tests;

@@ -8,7 +8,7 @@ use hopspan_lab::Pod;
 
 use crate::{
     available::find,
-    stage::{PORT, Stage},
+    fixture::{PORT, Stage},
 };
 
 /// Where Debian's package has them.

@@ -3,8 +3,8 @@
 use crate::{
     available::skip,
     curl::{self, Answer},
+    fixture::{Stage, endpoint},
     nginx::{self, Http},
-    stage::{Stage, endpoint},
     wanted::Wanted,
 };
 

@@ -8,7 +8,7 @@ use hopspan_lab::{Command, Pod, kube_proxy::Service};
 
 use crate::{
     available::python,
-    stage::{PORT, Stage, endpoint},
+    fixture::{PORT, Stage, endpoint},
 };
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/grpc_python");

@@ -6,8 +6,8 @@ use hopspan_e2e::{Parent, Span, Trace, assert_partition};
 
 use crate::{
     available::skip,
+    fixture::Stage,
     nginx::{self, Http},
-    stage::Stage,
 };
 
 /// All their spans, some 27 each, fit into the agent's export queue: none is lost however long the

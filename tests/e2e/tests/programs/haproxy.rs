@@ -6,8 +6,8 @@ use hopspan_lab::{Pod, kube_proxy::Service};
 
 use crate::{
     available::find,
+    fixture::{PORT, Stage},
     nginx::Http,
-    stage::{PORT, Stage},
 };
 
 /// Takes HTTP/1.1 and passes every request on to a service, which speaks `http`.

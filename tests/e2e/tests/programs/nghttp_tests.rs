@@ -6,8 +6,8 @@ use hopspan_e2e::Parent;
 
 use crate::{
     available::skip,
+    fixture::{Stage, endpoint},
     nginx::{self, Http},
-    stage::{Stage, endpoint},
     wanted::Wanted,
 };
 

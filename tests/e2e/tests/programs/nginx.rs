@@ -6,7 +6,7 @@ use hopspan_lab::{Pod, Process, kube_proxy::Service};
 
 use crate::{
     available::find,
-    stage::{PORT, Stage},
+    fixture::{PORT, Stage},
 };
 
 /// What a server's clients speak.

@@ -8,9 +8,9 @@ use hopspan_lab::{Pod, kube_proxy::Service};
 use crate::{
     available::skip,
     curl::{self, Answer},
+    fixture::{Stage, endpoint},
     haproxy,
     nginx::{self, Http, UPSTREAM_REQUESTS},
-    stage::{Stage, endpoint},
     wanted::Wanted,
 };
 

@@ -8,8 +8,8 @@ use hopspan_e2e::Parent;
 use crate::{
     apache,
     available::skip,
+    fixture::{Stage, endpoint},
     nginx::{self, Http},
-    stage::{Stage, endpoint},
     wanted::Wanted,
 };
 

@@ -10,9 +10,9 @@ use crate::{
     apache,
     available::skip,
     curl::{self, Answer},
+    fixture::{Stage, endpoint},
     nghttp_tests::statuses,
     nginx::{self, Http},
-    stage::{Stage, endpoint},
     wanted::Wanted,
 };
 

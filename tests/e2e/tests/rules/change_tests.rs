@@ -12,7 +12,7 @@ use tracer_user::{
 };
 
 use super::{
-    fixture, large,
+    dumps, large,
     namespace::{self, no_legacy},
 };
 
@@ -26,7 +26,7 @@ fn what_has_not_changed_is_not_read_again() {
     }
     namespace::within(|| {
         let mut reader = Reader::default();
-        namespace::run("nft", &["-f", "-"], &fixture::nftables()).unwrap();
+        namespace::run("nft", &["-f", "-"], &dumps::nftables()).unwrap();
         assert!(reader.read(Anyway::default()).unwrap());
         assert!(!reader.read(Anyway::default()).unwrap());
         let gone = "delete element ip kube-proxy service-ips { 10.97.10.10 . tcp . 80 }";
@@ -48,7 +48,7 @@ fn a_legacy_table_of_the_same_size_is_seen_to_change() {
         return;
     }
     namespace::within(|| {
-        let text = fixture::iptables();
+        let text = dumps::iptables();
         if let Err(error) = namespace::run("iptables-legacy-restore", &[], &text) {
             hopspan_lab::say_skipped(
                 "a_legacy_table_of_the_same_size_is_seen_to_change",

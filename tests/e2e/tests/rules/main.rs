@@ -7,7 +7,7 @@
 )]
 
 mod change_tests;
-mod fixture;
+mod dumps;
 mod ipv6;
 mod large;
 mod mode_tests;

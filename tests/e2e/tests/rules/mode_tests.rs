@@ -11,7 +11,7 @@ use tracer_user::{
 };
 
 use super::{
-    fixture, ipv6,
+    dumps, ipv6,
     namespace::{self, no_legacy},
     recording,
 };
@@ -71,7 +71,7 @@ fn iptables_on_nf_tables() {
         return;
     }
     namespace::within(|| {
-        let text = fixture::iptables();
+        let text = dumps::iptables();
         namespace::run("iptables-nft-restore", &[], &text).unwrap();
         recording::nf_tables("iptables-nft.messages");
         let (rules, modes) = read();
@@ -95,7 +95,7 @@ fn iptables_on_its_legacy_back_end() {
         return;
     }
     namespace::within(|| {
-        let text = fixture::iptables();
+        let text = dumps::iptables();
         if let Err(error) = namespace::run("iptables-legacy-restore", &[], &text) {
             // A kernel without it, such as one with nf_tables only, is no failure of the agent's.
             hopspan_lab::say_skipped("iptables_on_its_legacy_back_end", &no_legacy(&error));
@@ -122,7 +122,7 @@ fn nftables_mode() {
         return;
     }
     namespace::within(|| {
-        let text = fixture::nftables();
+        let text = dumps::nftables();
         namespace::run("nft", &["-f", "-"], &text).unwrap();
         recording::nf_tables("nftables.messages");
         let (rules, modes) = read();
@@ -156,7 +156,7 @@ fn nftables_mode_of_kubernetes_1_30() {
         return;
     }
     namespace::within(|| {
-        let text = fs::read_to_string(fixture::path("nftables-1.30.txt")).unwrap();
+        let text = fs::read_to_string(dumps::path("nftables-1.30.txt")).unwrap();
         namespace::run("nft", &["-f", "-"], &text).unwrap();
         recording::nf_tables("nftables-1.30.messages");
         let (rules, modes) = read();
@@ -233,11 +233,11 @@ fn assert_nftables_decisions(rules: &Rules) {
 #[test]
 fn recorded_entries_are_this_kernel_s() {
     let read = |table: &str, family, name: &str| {
-        let entries = fs::read(fixture::path(name)).unwrap();
+        let entries = fs::read(dumps::path(name)).unwrap();
         Rules::from_ip_tables(table, family, &entries)
     };
     let (mut rules, findings) = read("nat", Family::V4, "iptables-legacy-nat.entries");
     assert_eq!(findings, Findings::default());
     rules.extend(read("filter", Family::V4, "iptables-legacy-filter.entries").0);
-    assert_eq!(rules, Rules::from_iptables_save(&fixture::iptables()).0);
+    assert_eq!(rules, Rules::from_iptables_save(&dumps::iptables()).0);
 }

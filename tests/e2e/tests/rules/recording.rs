@@ -8,7 +8,7 @@ use tracer_user::{
     run::rules::dump,
 };
 
-use super::fixture;
+use super::dumps;
 
 fn is_wanted() -> bool {
     env::var_os("UPDATE_EXPECTED").is_some()
@@ -27,7 +27,7 @@ pub(crate) fn nf_tables(name: &str) {
     };
     let mut socket = Nfnetlink::open().unwrap();
     dump(&mut socket, &mut record).unwrap();
-    fs::write(fixture::path(name), recording).unwrap();
+    fs::write(dumps::path(name), recording).unwrap();
 }
 
 /// Records a table of the legacy back end.
@@ -37,5 +37,5 @@ pub(crate) fn legacy(is_ipv6: bool, table: &str, name: &str) {
     }
     let socket = LegacyIptables::open(is_ipv6).unwrap();
     let (_, entries) = socket.entries(table).unwrap();
-    fs::write(fixture::path(name), entries).unwrap();
+    fs::write(dumps::path(name), entries).unwrap();
 }

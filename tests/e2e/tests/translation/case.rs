@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use hopspan_lab::kube_proxy::{Entry, Family, Origin, Service};
 
-use crate::ground::{Ground, PORT};
+use crate::fixture::{Ground, PORT};
 use crate::services::{HOST_NODE_PORT, LOCAL_NODE_PORT, NODE_PORT};
 
 /// Where a client runs.

@@ -9,7 +9,7 @@
 
 mod case;
 mod expect;
-mod ground;
+mod fixture;
 mod hops;
 mod open_before;
 mod services;
@@ -21,7 +21,7 @@ use hopspan_e2e::{Kernel, Prelude};
 use hopspan_lab::{NodeOptions, Wiring, kube_proxy::ProxyMode, skip_mode};
 
 use case::{Client, cases};
-use ground::Ground;
+use fixture::Ground;
 use stage::Stage;
 
 fn check(test: &str, wiring: Wiring, proxy_mode: ProxyMode) {

@@ -11,7 +11,7 @@ use hopspan_lab::{NodeOptions, Process, Wiring, kube_proxy::ProxyMode, skip};
 
 use crate::case::{Case, Client, cases};
 use crate::expect;
-use crate::ground::{DEADLINE, Ground, Load};
+use crate::fixture::{DEADLINE, Ground, Load};
 use crate::stage::Stage;
 
 /// Requests on the one connection of a case, so many a second: the agent comes in the middle.

@@ -10,7 +10,7 @@ use hopspan_lab::{
     kube_proxy::{Family, Protocol, Service, TrafficPolicy},
 };
 
-use crate::ground::{HOST_PORT, NAMESPACE, PORT, ip_of};
+use crate::fixture::{HOST_PORT, NAMESPACE, PORT, ip_of};
 
 pub(crate) const NODE_PORT: u16 = 30080;
 pub(crate) const LOCAL_NODE_PORT: u16 = 30081;

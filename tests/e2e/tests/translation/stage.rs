@@ -11,7 +11,7 @@ use hopspan_e2e::{Answer, Kernel, Prelude, Scene, Traces};
 use hopspan_lab::kube_proxy::Family;
 
 use crate::case::Case;
-use crate::ground::{DEADLINE, Ground, Load, ip_of};
+use crate::fixture::{DEADLINE, Ground, Load, ip_of};
 
 /// Connections of a case, and requests on all of them: the first on each finds it new, the second finds it open.
 const CONNECTIONS: u64 = 2;

@@ -18,7 +18,7 @@ use hopspan_lab::{Command, Lab, Node, Pod, Process, kube_proxy::Service};
 
 use crate::{
     Collected, Collector, Exchange, Report, binary,
-    scene::{end, start_agent},
+    fixture::{end, start_agent},
 };
 
 /// Of the servers.

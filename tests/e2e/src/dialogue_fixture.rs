@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Result, ensure};
 use hopspan_lab::{NodeOptions, Pod, Process, kube_proxy::Service};
 
-use crate::{Outcome, Scene, binary, scene::wait_logged};
+use crate::{Outcome, Scene, binary, fixture::wait_logged};
 
 const PORT: u16 = 8080;
 const LISTEN: Duration = Duration::from_secs(30);
