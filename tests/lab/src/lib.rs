@@ -53,12 +53,14 @@ mod command;
 pub mod fault;
 mod host;
 pub mod hotrod;
+mod http;
 pub mod kube_proxy;
 mod lab;
 mod listening;
 mod lock;
 mod names;
 mod netns;
+pub mod nginx;
 mod node;
 mod overlay;
 mod pod;
@@ -71,11 +73,12 @@ mod sweep;
 mod wiring;
 
 pub use availability::{
-    Unavailable, can_proxy, can_run, say_skipped, skip, skip_mode, skip_without,
+    Unavailable, can_proxy, can_run, find_program, say_skipped, skip, skip_mode, skip_without,
 };
 pub use clock::ClockShift;
 pub use command::{Command, Output};
 pub use host::Host;
+pub use http::{HttpClient, HttpResponse};
 pub use lab::Lab;
 pub use nix::sys::signal::Signal;
 pub use node::{Node, NodeOptions};
