@@ -1,18 +1,18 @@
-//! A rule of a node that drops packets by what is in them, for as long as the test wants it.
+//! Rules of a node's iptables that the tests insert.
 //!
-//! In: a text that no other packet has. Out: packets of pods that never arrive. Knows no protocol.
+//! In: a node, and which packets. Out: packets of pods that never arrive.
 
 use std::time::Duration;
 
 use anyhow::Result;
 use hopspan_lab::Node;
 
-const DEADLINE: Duration = Duration::from_secs(30);
+const TOOL_LIMIT: Duration = Duration::from_secs(30);
 
-/// Which of the packets that have the text.
+/// How many of the packets with a text are dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
-    /// The first, and no other.
+pub enum Dropped {
+    /// The first.
     First,
     /// The first two.
     FirstTwo,
@@ -20,23 +20,23 @@ pub enum Which {
     All,
 }
 
-/// The rule; dropping it removes it.
+/// Rules that drop forwarded packets with a text that no other packet has. Dropping the value removes them.
 #[must_use]
-pub struct Dropping {
+pub struct DropRule {
     node: Node,
     rules: Vec<Vec<String>>,
 }
 
-impl Dropping {
-    /// From now on the node does not forward these packets.
+impl DropRule {
+    /// Inserts the rules.
     ///
     /// # Errors
-    /// When iptables refuses the rule: the kernel may lack xt_string or xt_statistic.
-    pub fn of(node: &Node, text: &str, which: Which) -> Result<Self> {
+    /// When iptables refuses them: the kernel may lack xt_string or xt_statistic.
+    pub fn insert(node: &Node, text: &str, dropped: Dropped) -> Result<Self> {
         let matches = [
             "-p", "tcp", "-m", "string", "--algo", "bm", "--string", text,
         ];
-        // A rule counts the packets that come to it: of 65,536 it drops the first.
+        // A rule counts the packets that reach it: of 65,536 it drops the first.
         let first = [
             "-m",
             "statistic",
@@ -47,26 +47,26 @@ impl Dropping {
             "--packet",
             "0",
         ];
-        let (rules, conditions): (usize, &[&str]) = match which {
-            Which::First => (1, &first),
-            Which::FirstTwo => (2, &first),
-            Which::All => (1, &[]),
+        let (rules, conditions): (usize, &[&str]) = match dropped {
+            Dropped::First => (1, &first),
+            Dropped::FirstTwo => (2, &first),
+            Dropped::All => (1, &[]),
         };
         let rule = [&["FORWARD"], &matches[..], conditions, &["-j", "DROP"]].concat();
         let rule: Vec<String> = rule.into_iter().map(str::to_owned).collect();
-        let mut dropping = Self {
+        let mut inserted = Self {
             node: node.clone(),
             rules: Vec::new(),
         };
         for _ in 0..rules {
             iptables(node, "-I", &rule)?;
-            dropping.rules.push(rule.clone());
+            inserted.rules.push(rule.clone());
         }
-        Ok(dropping)
+        Ok(inserted)
     }
 }
 
-impl Drop for Dropping {
+impl Drop for DropRule {
     fn drop(&mut self) {
         for rule in &self.rules {
             if let Err(error) = iptables(&self.node, "-D", rule) {
@@ -76,10 +76,19 @@ impl Drop for Dropping {
     }
 }
 
-fn iptables(node: &Node, what: &str, rule: &[String]) -> Result<()> {
+/// Inserts a rule of the filter table that stays, such as `FORWARD -p tcp --dport 9999 -j DROP`.
+///
+/// # Errors
+/// When iptables refuses it.
+pub fn insert_rule(node: &Node, rule: &str) -> Result<()> {
+    let rule: Vec<String> = rule.split(' ').map(str::to_owned).collect();
+    iptables(node, "-I", &rule)
+}
+
+fn iptables(node: &Node, action: &str, rule: &[String]) -> Result<()> {
     node.command("iptables")
-        .args(["-w", what])
+        .args(["-w", action])
         .args(rule)
-        .run(DEADLINE)?;
+        .run(TOOL_LIMIT)?;
     Ok(())
 }

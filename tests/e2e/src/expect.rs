@@ -199,7 +199,7 @@ fn assert_addresses(exchange: &Span, call: &Span, truth: &Truth) {
         service_chain(service),
         endpoint_chain(service, endpoint)
     );
-    for (key, expected) in [
+    exchange.assert_attributes(&[
         ("hopspan.nat.original", service_address.as_str()),
         ("hopspan.nat.translated", &endpoint.to_string()),
         ("hopspan.kube_proxy.rule", &chains),
@@ -207,9 +207,7 @@ fn assert_addresses(exchange: &Span, call: &Span, truth: &Truth) {
         ("source.address", source),
         ("source.port", call.attribute("network.local.port")),
         ("destination.address", pod),
-    ] {
-        assert_eq!(exchange.attribute(key), expected, "{key} of {exchange:?}");
-    }
+    ]);
 }
 
 /// The hops that every path between two pods of the lab has. Without netfilter links, what happens between two ports of the

@@ -1,118 +1,196 @@
-//! A lab with everything running: viewer, agent, and the application when a test wants it.
+//! The fixture of most tests: a lab of one node or several, a viewer on the first, and agents.
+//!
+//! In: the kind of the nodes, and which agent each has. Out: everything that the agents and the applications have exported, and
+//! what the agents have counted. Agents and applications of all nodes export to the one viewer, over the wire.
 
 use std::{
+    collections::BTreeMap,
     fs,
     net::{IpAddr, Ipv4Addr},
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context as _, Result};
 use hopspan_lab::{
-    ClockShift, Lab, Node, NodeOptions, Process, Signal,
+    ClockShift, Lab, Node, NodeOptions, Process,
     hotrod::{self, HotRod, HotRodOptions},
+    kube_proxy::Service,
+};
+use tracer_user::capture::recording::Reader;
+
+use crate::{
+    Report, Traces,
+    agent::{Agent, AgentOptions, end},
+    binary,
 };
 
-use crate::{Report, Traces, binary};
+/// How long the viewer may take to listen, on a machine that may be compiling beside it.
+const LISTEN_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long the agent may take to attach, on a machine that may be compiling beside it.
-const ATTACH: Duration = Duration::from_secs(30);
-/// How long a process may take to flush and end.
-const END: Duration = Duration::from_secs(60);
-const POLL: Duration = Duration::from_millis(20);
-
-/// A lab with a viewer, before there is an agent.
-pub struct Prelude {
-    /// The lab.
-    pub lab: Lab,
-    /// Its node.
-    pub node: Node,
-    viewer: Process,
+/// The agent of a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NodeAgent {
+    /// An agent whose clock is right.
+    #[default]
+    Right,
+    /// An agent whose wall clock is off.
+    Off(ClockShift),
+    /// No agent.
+    Missing,
 }
 
-/// Agent and viewer on a node of a lab.
-pub struct Scene {
-    /// The node that the agent follows.
-    pub node: Node,
-    /// The agent.
-    pub agent: Process,
+/// Nodes, their agents and a viewer.
+pub struct Fixture {
+    /// `node`, or `node-1`, `node-2` and so on where there are several.
+    pub nodes: Vec<Node>,
+    /// By the names of their nodes.
+    pub agents: BTreeMap<String, Agent>,
     viewer: Process,
     // Last, so that it is taken down after the processes.
     lab: Lab,
 }
 
-/// What came of a scene.
+/// What a fixture has at its end.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Everything the viewer received.
+    /// Everything that the viewer received, as it was sent.
     pub traces: Traces,
-    /// What the agent counted.
-    pub report: Report,
+    /// What the agents counted, by the names of their nodes.
+    pub reports: BTreeMap<String, Report>,
+    /// The raw records of each agent that recorded them.
+    pub recordings: BTreeMap<String, Vec<Vec<u8>>>,
     /// What the viewer printed.
     pub page: String,
 }
 
-impl Prelude {
-    /// A lab with a node and a viewer.
+impl Fixture {
+    /// One node, with an agent that follows all of it.
     ///
     /// # Errors
-    /// When any of them cannot start.
-    pub fn start(label: &str, options: NodeOptions) -> Result<Self> {
-        let lab = Lab::new(label)?;
-        let node = lab.node_with("node", options)?;
-        let viewer = start_viewer(&lab, &node)?;
-        Ok(Self { lab, node, viewer })
-    }
-
-    /// Attaches an agent that follows the sockets of a cgroup.
-    ///
-    /// # Errors
-    /// When it cannot start.
-    pub fn attach(self, cgroup: &Path, arguments: &[&str]) -> Result<Scene> {
-        let Self { lab, node, viewer } = self;
-        let agent = start_agent(&lab, &node, cgroup, arguments)?;
-        Ok(Scene {
-            node,
-            agent,
-            viewer,
-            lab,
-        })
-    }
-}
-
-impl Scene {
-    /// A lab with a viewer and an attached agent.
-    ///
-    /// # Errors
-    /// When any of them cannot start.
+    /// When any part of it cannot start.
     pub fn start(label: &str) -> Result<Self> {
         Self::start_with(label, &[])
     }
 
-    /// The same, with more arguments for the agent.
+    /// One node, and an agent with more arguments.
     ///
     /// # Errors
-    /// When any of them cannot start.
+    /// When any part of it cannot start.
     pub fn start_with(label: &str, agent_arguments: &[&str]) -> Result<Self> {
         Self::start_on(label, NodeOptions::default(), agent_arguments)
     }
 
-    /// The same, on a node of another kind.
+    /// One node of this kind, and an agent with more arguments.
     ///
     /// # Errors
-    /// When any of them cannot start.
+    /// When any part of it cannot start.
     pub fn start_on(label: &str, options: NodeOptions, agent_arguments: &[&str]) -> Result<Self> {
-        let prelude = Prelude::start(label, options)?;
-        let cgroup = prelude.node.cgroup_root().to_owned();
-        prelude.attach(&cgroup, agent_arguments)
+        let mut fixture = Self::without_agents(label, options, 1)?;
+        let cgroup = fixture.node().cgroup_root().to_owned();
+        fixture.start_agent(&cgroup, agent_arguments)?;
+        Ok(fixture)
     }
 
-    /// Waits until the agent has logged something.
+    /// As many nodes of one kind as there are `agents`, each with its agent.
     ///
     /// # Errors
-    /// When it ends, or has not after half a minute.
-    pub fn wait_logged(&mut self, what: &str) -> Result<()> {
-        wait_logged(&mut self.agent, what)
+    /// When any part of it cannot start.
+    pub fn start_nodes(label: &str, options: NodeOptions, agents: &[NodeAgent]) -> Result<Self> {
+        let mut fixture = Self::without_agents(label, options, agents.len())?;
+        fixture.start_agents(agents, false)?;
+        Ok(fixture)
+    }
+
+    /// The same; the agents record what they see, see [`Outcome::recordings`].
+    ///
+    /// # Errors
+    /// When any part of it cannot start.
+    pub fn start_recording(
+        label: &str,
+        options: NodeOptions,
+        agents: &[NodeAgent],
+    ) -> Result<Self> {
+        let mut fixture = Self::without_agents(label, options, agents.len())?;
+        fixture.start_agents(agents, true)?;
+        Ok(fixture)
+    }
+
+    /// So many nodes of one kind, and no agent yet.
+    ///
+    /// # Errors
+    /// When any part of it cannot start.
+    pub fn without_agents(label: &str, options: NodeOptions, nodes: usize) -> Result<Self> {
+        let lab = Lab::new(label)?;
+        let name = |number: usize| match nodes {
+            1 => "node".to_owned(),
+            _ => format!("node-{number}"),
+        };
+        let nodes = (1..=nodes)
+            .map(|number| lab.node_with(&name(number), options))
+            .collect::<Result<Vec<Node>>>()?;
+        let first = nodes.first().context("a fixture needs a node")?;
+        Ok(Self {
+            viewer: start_viewer(&lab, first)?,
+            agents: BTreeMap::new(),
+            nodes,
+            lab,
+        })
+    }
+
+    /// Starts the agent of the first node, to follow the sockets of a cgroup.
+    ///
+    /// # Errors
+    /// When it cannot start.
+    pub fn start_agent(&mut self, cgroup: &Path, arguments: &[&str]) -> Result<()> {
+        let node = self.node().clone();
+        let options = AgentOptions {
+            cgroup,
+            arguments,
+            ..AgentOptions::new(&node, self.report(node.name()))
+        };
+        self.agents.insert(node.name().to_owned(), options.start()?);
+        Ok(())
+    }
+
+    fn start_agents(&mut self, agents: &[NodeAgent], records: bool) -> Result<()> {
+        let first = self.node().clone();
+        for (node, agent) in self.nodes.iter().zip(agents) {
+            let wall_clock = match agent {
+                NodeAgent::Right => None,
+                NodeAgent::Off(shift) => Some(*shift),
+                NodeAgent::Missing => continue,
+            };
+            let collector = match node.name() == first.name() {
+                true => Ipv4Addr::LOCALHOST,
+                false => first.ip(),
+            };
+            let recording = self.recording(node.name()).display().to_string();
+            let record = ["--record", recording.as_str()];
+            let options = AgentOptions {
+                arguments: if records { &record } else { &[] },
+                collector: IpAddr::V4(collector),
+                wall_clock,
+                ..AgentOptions::new(node, self.report(node.name()))
+            };
+            self.agents.insert(node.name().to_owned(), options.start()?);
+        }
+        Ok(())
+    }
+
+    /// The only node, or the first of several.
+    pub fn node(&self) -> &Node {
+        &self.nodes[0]
+    }
+
+    /// The agent of the first node.
+    ///
+    /// # Panics
+    /// When that node has none.
+    pub fn agent(&mut self) -> &mut Agent {
+        let node = self.nodes[0].name();
+        let agent = self.agents.get_mut(node);
+        agent.unwrap_or_else(|| panic!("node {node} has no agent"))
     }
 
     /// The lab.
@@ -120,168 +198,136 @@ impl Scene {
         &self.lab
     }
 
-    /// Files of this scene are here.
+    /// The directory for files of this fixture.
     pub fn work_dir(&self) -> &Path {
         self.lab.work_dir()
     }
 
-    /// Deploys the application, and waits until the agent knows its services.
+    /// Gives every node the rules of these services, and waits until every agent has read them. See
+    /// [`Agent::wait_for_rules`] for which services they may be.
+    ///
+    /// # Errors
+    /// When the rules are refused, or an agent does not read them.
+    pub fn apply_services(&mut self, services: &[Service]) -> Result<()> {
+        self.lab.apply_services(services)?;
+        self.wait_for_rules(services)
+    }
+
+    /// Deploys the application, and waits until every agent has read the rules of its services. Over several nodes, its client
+    /// and its frontend are on the first, and what those call on the others.
     ///
     /// # Errors
     /// When an instance does not start.
     pub fn hotrod(&mut self) -> Result<HotRod> {
-        let hotrod = hotrod::deploy(&self.node, &hotrod_options()?)?;
-        let ways: usize = hotrod
-            .services()
-            .iter()
-            .map(|service| service.endpoints.len())
-            .sum();
-        wait_logged(&mut self.agent, &format!("rules name {ways} ways"))?;
+        let options = HotRodOptions {
+            binary: binary("hotrod")?,
+            otlp_endpoint: None,
+            env: Vec::new(),
+            before: Vec::new(),
+        };
+        let hotrod = hotrod::deploy_over(&self.nodes, &options)?;
+        self.wait_for_rules(hotrod.services())?;
         Ok(hotrod)
     }
 
-    /// Ends agent and viewer with SIGTERM and gathers what came of it.
+    fn wait_for_rules(&mut self, services: &[Service]) -> Result<()> {
+        let mut agents = self.agents.values_mut();
+        agents.try_for_each(|agent| agent.wait_for_rules(services))
+    }
+
+    /// Ends agents and viewer with SIGTERM, and gathers what they have seen.
     ///
     /// # Errors
     /// When one of them does not end well.
     pub fn finish(mut self) -> Result<Outcome> {
-        end(&mut self.agent)?;
-        end(&mut self.viewer)?;
-        let file = |name: &str| -> PathBuf { self.lab.work_dir().join(name) };
+        self.end()?;
+        self.outcome()
+    }
+
+    /// The same, and all traces once more with the halves of exchanges between nodes merged as the viewer merges them.
+    ///
+    /// # Errors
+    /// As [`Self::finish`].
+    pub fn finish_merged(mut self) -> Result<(Outcome, Traces)> {
+        self.end()?;
+        Ok((self.outcome()?, Traces::read_merged(&self.spans())?))
+    }
+
+    fn end(&mut self) -> Result<()> {
+        let mut agents = self.agents.values_mut();
+        agents.try_for_each(|agent| end(&mut agent.process))?;
+        end(&mut self.viewer)
+    }
+
+    fn outcome(&self) -> Result<Outcome> {
+        let nodes = || self.agents.keys().cloned();
+        let reports = nodes().map(|node| Ok((node.clone(), Report::read(&self.report(&node))?)));
+        let recordings = nodes().filter_map(|node| {
+            let path = self.recording(&node);
+            path.exists().then(|| Ok((node, read_records(&path)?)))
+        });
         Ok(Outcome {
-            traces: Traces::read(&file("spans.jsonl"))?,
-            report: Report::read(&file("report.json"))?,
-            page: fs::read_to_string(file("page"))?,
+            traces: Traces::read(&self.spans())?,
+            reports: reports.collect::<Result<_>>()?,
+            recordings: recordings.collect::<Result<_>>()?,
+            page: fs::read_to_string(page(&self.lab))?,
         })
+    }
+
+    fn spans(&self) -> PathBuf {
+        spans(&self.lab)
+    }
+
+    fn recording(&self, node: &str) -> PathBuf {
+        self.work_dir().join(format!("recording-{node}"))
+    }
+
+    fn report(&self, node: &str) -> PathBuf {
+        self.work_dir().join(format!("report-{node}.json"))
     }
 }
 
-/// Starts a viewer that every pod and node can reach. It writes what it receives to `spans.jsonl`, and prints to `page`.
-pub(crate) fn start_viewer(lab: &Lab, node: &Node) -> Result<Process> {
-    let page = fs::File::create(lab.work_dir().join("page"))?;
+impl Outcome {
+    /// What the only agent counted.
+    ///
+    /// # Panics
+    /// When there are several.
+    pub fn report(&self) -> &Report {
+        let mut reports = self.reports.values();
+        match (reports.next(), reports.next()) {
+            (Some(report), None) => report,
+            _ => panic!("{} reports, not one", self.reports.len()),
+        }
+    }
+}
+
+/// Starts a viewer that every pod and node can reach.
+fn start_viewer(lab: &Lab, node: &Node) -> Result<Process> {
+    let page = fs::File::create(page(lab))?;
     let mut viewer = node
         .command(binary("hopspan")?)
         .arg("view")
         .args(["--grpc", "0.0.0.0:4317", "--http", "0.0.0.0:4318"])
         .args(["--at-end", "--width", "120", "--charset", "utf-8", "--json"])
-        .arg(lab.work_dir().join("spans.jsonl"))
+        .arg(spans(lab))
         .stdout(page)
         .spawn()?;
-    viewer.wait_listening(4317, ATTACH)?;
-    viewer.wait_listening(4318, ATTACH)?;
+    viewer.wait_listening(4317, LISTEN_LIMIT)?;
+    viewer.wait_listening(4318, LISTEN_LIMIT)?;
     Ok(viewer)
 }
 
-/// The application as the tests run it: it exports to the first node's viewer.
-pub(crate) fn hotrod_options() -> Result<HotRodOptions> {
-    Ok(HotRodOptions {
-        binary: binary("hotrod")?,
-        otlp_endpoint: None,
-        env: Vec::new(),
-        before: Vec::new(),
-    })
+/// Where the viewer writes what it receives.
+fn spans(lab: &Lab) -> PathBuf {
+    lab.work_dir().join("spans.jsonl")
 }
 
-/// An agent to be started.
-pub(crate) struct Agent<'a> {
-    pub(crate) node: &'a Node,
-    /// Whose sockets it follows.
-    pub(crate) cgroup: &'a Path,
-    /// More arguments.
-    pub(crate) arguments: &'a [&'a str],
-    /// Where the viewer is.
-    pub(crate) receiver: IpAddr,
-    /// How far its wall time is off.
-    pub(crate) wall_clock: Option<ClockShift>,
-    /// Where its report goes.
-    pub(crate) report: PathBuf,
+/// Where the viewer's standard output goes.
+fn page(lab: &Lab) -> PathBuf {
+    lab.work_dir().join("page")
 }
 
-impl<'a> Agent<'a> {
-    /// One that follows its whole node and exports to a viewer there; its report goes to `report.json`.
-    pub(crate) fn of(lab: &Lab, node: &'a Node) -> Self {
-        Self {
-            node,
-            cgroup: node.cgroup_root(),
-            arguments: &[],
-            receiver: Ipv4Addr::LOCALHOST.into(),
-            wall_clock: None,
-            report: lab.work_dir().join("report.json"),
-        }
-    }
-
-    /// Starts it, and waits until it is attached.
-    pub(crate) fn start(&self) -> Result<Process> {
-        let mut command = self
-            .node
-            .command(binary("hopspan")?)
-            .arg("run")
-            .arg("--cgroup")
-            .arg(self.cgroup)
-            .arg("--report")
-            .arg(&self.report)
-            .args(self.arguments)
-            .env(
-                "OTEL_EXPORTER_OTLP_ENDPOINT",
-                format!("http://{}:4318", self.receiver),
-            )
-            // These tests are about what is seen, not about how fast a dev build exports a burst of it.
-            .env("OTEL_BSP_MAX_QUEUE_SIZE", "500000")
-            .env("NODE_NAME", self.node.name());
-        // It reckons wall time from the kernel's times by its own two clocks: where its monotonic one is behind, the
-        // distance is too long, and what it exports is too late.
-        let reversed = self.wall_clock.map(|shift| match shift {
-            ClockShift::Ahead(by) => ClockShift::Behind(by),
-            ClockShift::Behind(by) => ClockShift::Ahead(by),
-        });
-        if let Some(shift) = reversed {
-            command = command.clock(shift);
-        }
-        let mut agent = command.spawn()?;
-        wait_logged(&mut agent, "hopspan: attached")?;
-        Ok(agent)
-    }
-}
-
-/// Starts an agent that follows a cgroup of a node, and waits until it is attached. Its report goes
-/// to `report.json`.
-pub(crate) fn start_agent(
-    lab: &Lab,
-    node: &Node,
-    cgroup: &Path,
-    arguments: &[&str],
-) -> Result<Process> {
-    let agent = Agent {
-        cgroup,
-        arguments,
-        ..Agent::of(lab, node)
-    };
-    agent.start()
-}
-
-pub(crate) fn end(process: &mut Process) -> Result<()> {
-    process.signal(Signal::SIGTERM)?;
-    let status = process.wait(END)?;
-    ensure!(
-        status.is_some_and(|status| status.success()),
-        "{} ended with {status:?}:\n{}",
-        process.name(),
-        process.log()
-    );
-    Ok(())
-}
-
-/// Waits until the agent says something.
-pub(crate) fn wait_logged(agent: &mut Process, what: &str) -> Result<()> {
-    let deadline = Instant::now() + ATTACH;
-    while !agent.log().contains(what) {
-        let ended = agent.exit_status().context("watch the agent")?;
-        ensure!(
-            ended.is_none() && Instant::now() < deadline,
-            "the agent does not say {what:?}:\n{}",
-            agent.log()
-        );
-        std::thread::sleep(POLL);
-    }
-    Ok(())
+fn read_records(path: &Path) -> Result<Vec<Vec<u8>>> {
+    let records = Reader::open(path).with_context(|| format!("open {}", path.display()))?;
+    Ok(records.collect::<std::io::Result<_>>()?)
 }

@@ -7,8 +7,8 @@ use crate::{Kernel, Outcome};
 
 /// The line.
 pub fn seen(outcome: &Outcome) -> String {
-    let missing = outcome.report.missing();
-    let hits = outcome.report.hits();
+    let missing = outcome.report().missing();
+    let hits = outcome.report().hits();
     let attached: Vec<&String> = hits
         .keys()
         .filter(|hook| !missing.contains_key(*hook))

@@ -42,7 +42,7 @@ pub struct Span {
     pub links: Vec<(String, String)>,
     /// The attributes of each of its events, as text.
     pub event_attributes: Vec<BTreeMap<String, String>>,
-    /// OTLP's number of the status: 2 is an error.
+    /// OTLP's number of the status, see [`Span::is_error`].
     pub status: i32,
 }
 
@@ -55,6 +55,23 @@ impl Span {
     /// `hopspan.role`; empty for a span of the application.
     pub fn role(&self) -> &str {
         self.attribute("hopspan.role")
+    }
+
+    /// Whether its status is an error.
+    pub fn is_error(&self) -> bool {
+        /// OTLP's STATUS_CODE_ERROR.
+        const ERROR: i32 = 2;
+        self.status == ERROR
+    }
+
+    /// Checks attributes; an empty value stands for none.
+    ///
+    /// # Panics
+    /// When one differs.
+    pub fn assert_attributes(&self, expected: &[(&str, &str)]) {
+        for (key, value) in expected {
+            assert_eq!(self.attribute(key), *value, "{key} of {self:#?}");
+        }
     }
 
     /// Its length in nanoseconds.

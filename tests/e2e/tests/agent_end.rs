@@ -13,24 +13,10 @@ use std::{
 };
 
 use aya::programs::{loaded_links, loaded_programs};
-use hopspan_e2e::{Kernel, Scene};
+use hopspan_e2e::{Fixture, Kernel, held_ids};
 use hopspan_lab::{Node, Signal};
 
 const END: Duration = Duration::from_secs(20);
-
-/// The ids of the programs or links that a process holds, as the kernel tells in its fdinfo.
-fn held(pid: u32, key: &str) -> BTreeSet<u32> {
-    let directory = format!("/proc/{pid}/fdinfo");
-    fs::read_dir(directory)
-        .unwrap()
-        .filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok())
-        .flat_map(|text| {
-            text.lines()
-                .filter_map(|line| line.strip_prefix(key)?.trim().parse().ok())
-                .collect::<Vec<u32>>()
-        })
-        .collect()
-}
 
 /// What is left of the programs and links that the agent had.
 fn left(programs: &BTreeSet<u32>, links: &BTreeSet<u32>) -> usize {
@@ -64,13 +50,13 @@ fn pins() -> usize {
 }
 
 fn check(label: &str, signal: Signal) {
-    let mut scene = Scene::start(label).unwrap();
-    let hotrod = scene.hotrod().unwrap();
+    let mut fixture = Fixture::start(label).unwrap();
+    let hotrod = fixture.hotrod().unwrap();
     hotrod.dispatch(2, 2).unwrap();
-    let (rules, queues, pinned) = (firewall(&scene.node), queueing(&scene.node), pins());
+    let (rules, queues, pinned) = (firewall(fixture.node()), queueing(fixture.node()), pins());
 
-    let pid = scene.agent.pid();
-    let (programs, links) = (held(pid, "prog_id:"), held(pid, "link_id:"));
+    let pid = fixture.agent().process.pid();
+    let (programs, links) = (held_ids(pid, "prog_id:"), held_ids(pid, "link_id:"));
     assert!(programs.len() >= 6, "the agent holds programs {programs:?}");
     // Two at cgroups, four at tracepoints; ten at netfilter's hooks for each of IPv4 and IPv6.
     let netfilter = Kernel::running().has_netfilter_links();
@@ -78,9 +64,9 @@ fn check(label: &str, signal: Signal) {
     assert!(links.len() >= expected, "the agent holds links {links:?}");
     assert!(left(&programs, &links) >= programs.len());
 
-    scene.agent.signal(signal).unwrap();
+    fixture.agent().process.signal(signal).unwrap();
     assert!(
-        scene.agent.wait(END).unwrap().is_some(),
+        fixture.agent().process.wait(END).unwrap().is_some(),
         "the agent still runs"
     );
     // The kernel frees programs after a grace period of RCU.
@@ -89,8 +75,8 @@ fn check(label: &str, signal: Signal) {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(left(&programs, &links), 0, "programs or links are left");
-    assert_eq!(firewall(&scene.node), rules);
-    assert_eq!(queueing(&scene.node), queues);
+    assert_eq!(firewall(fixture.node()), rules);
+    assert_eq!(queueing(fixture.node()), queues);
     assert_eq!(pins(), pinned);
     // And the application goes on.
     let dispatches = hotrod.dispatch(2, 2).unwrap();

@@ -5,13 +5,9 @@
     reason = "a test ends where it fails, helper functions too"
 )]
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, fs, time::Duration};
 
-use hopspan_e2e::EchoScene;
+use hopspan_e2e::{EchoFixture, fdinfos, number_after, wait_for_output};
 use hopspan_lab::Process;
 
 /// A process may hold no more than 20,000 descriptors where RLIMIT_NOFILE cannot be raised.
@@ -60,7 +56,7 @@ impl Group {
     }
 
     /// Opens them all, from each client its share; the requests are numbered from `first` on.
-    fn open(&self, scene: &EchoScene, first: u64) -> Vec<Process> {
+    fn open(&self, fixture: &EchoFixture, first: u64) -> Vec<Process> {
         let clients = CLIENTS as u64;
         let mut programs: Vec<Process> = (0..clients)
             .map(|client| {
@@ -73,20 +69,11 @@ impl Group {
                     first + client * self.requests() / clients,
                 );
                 let client = usize::try_from(client).unwrap();
-                scene.client(client, &arguments).unwrap().spawn().unwrap()
+                fixture.client(client, &arguments).unwrap().spawn().unwrap()
             })
             .collect();
-        let deadline = Instant::now() + OPENED;
         for program in &mut programs {
-            while !program.log().contains("opened ") {
-                let ended = program.exit_status().unwrap();
-                assert!(
-                    ended.is_none() && Instant::now() < deadline,
-                    "not all are open: {}",
-                    program.log()
-                );
-                std::thread::sleep(Duration::from_millis(50));
-            }
+            wait_for_output(program, "opened ", OPENED).unwrap();
         }
         programs
     }
@@ -95,24 +82,21 @@ impl Group {
 /// VmHWM of proc(5), the most memory a process has had resident so far, in bytes.
 fn peak_bytes(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let peak = number(&status, "VmHWM:").unwrap();
+    let peak = number_after(&status, "VmHWM:").unwrap();
     peak * 1024
 }
 
 /// What the kernel charges for each of a process's maps, in bytes, by map id.
 fn map_bytes(pid: u32) -> BTreeMap<u64, u64> {
-    fs::read_dir(format!("/proc/{pid}/fdinfo"))
-        .unwrap()
-        .filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok())
-        .filter_map(|text| Some((number(&text, "map_id:")?, number(&text, "memlock:")?)))
+    fdinfos(pid)
+        .iter()
+        .filter_map(|text| {
+            Some((
+                number_after(text, "map_id:")?,
+                number_after(text, "memlock:")?,
+            ))
+        })
         .collect()
-}
-
-/// The number on the line that begins with `key`.
-fn number(text: &str, key: &str) -> Option<u64> {
-    let mut lines = text.lines();
-    let value = lines.find_map(|line| line.strip_prefix(key))?;
-    value.split_whitespace().next()?.parse().ok()
 }
 
 #[test]
@@ -120,15 +104,15 @@ fn fifty_thousand_connections() {
     if hopspan_lab::skip("fifty_thousand_connections") {
         return;
     }
-    let mut scene = EchoScene::start("connections", SERVERS, CLIENTS).unwrap();
-    scene.start_agent().unwrap();
-    let pid = scene.agent.as_ref().unwrap().pid();
+    let mut fixture = EchoFixture::start("connections", SERVERS, CLIENTS).unwrap();
+    fixture.start_agent().unwrap();
+    let pid = fixture.agent.as_ref().unwrap().process.pid();
     let maps = map_bytes(pid);
     let (mut programs, mut requests, mut allowed) = (Vec::new(), 0, QUEUE_MAX_BYTES);
     let before = peak_bytes(pid);
     for group in [&HTTP1, &HTTP2] {
         let from = peak_bytes(pid);
-        programs.extend(group.open(&scene, requests + 1));
+        programs.extend(group.open(&fixture, requests + 1));
         requests += group.requests();
         allowed += group.connections * group.each_max_bytes;
         let peak = peak_bytes(pid);
@@ -150,7 +134,7 @@ fn fifty_thousand_connections() {
     assert_eq!(map_bytes(pid), maps);
 
     let expected = usize::try_from(requests).unwrap();
-    let outcome = scene.finish(expected).unwrap();
+    let outcome = fixture.finish(expected).unwrap();
     drop(programs);
     outcome.report.assert_nothing_lost();
     for path in [

@@ -6,18 +6,18 @@
     reason = "a test ends where it fails, helper functions too"
 )]
 
-use hopspan_e2e::{Outcome, Scene, assert_legs};
+use hopspan_e2e::{Fixture, Outcome, assert_legs};
 
 const DISPATCHES: u32 = 3;
 /// Of one dispatch between the services; the client's own with frontend is one more.
 const EXCHANGES: u32 = 12;
 
 fn dispatched(label: &str, dispatches: u32, arguments: &[&str]) -> Outcome {
-    let mut scene = Scene::start_with(label, arguments).unwrap();
-    let hotrod = scene.hotrod().unwrap();
+    let mut fixture = Fixture::start_with(label, arguments).unwrap();
+    let hotrod = fixture.hotrod().unwrap();
     hotrod.dispatch(dispatches, 1).unwrap();
     hotrod.stop().unwrap();
-    scene.finish().unwrap()
+    fixture.finish().unwrap()
 }
 
 /// Spans of each role, in the viewer.
@@ -34,7 +34,7 @@ fn paths_without_spans_of_their_hops() {
         return;
     }
     let outcome = dispatched("paths", DISPATCHES, &["--detail", "path"]);
-    outcome.report.assert_nothing_lost();
+    outcome.report().assert_nothing_lost();
     let [exchanges, requests, responses, hops] = roles(&outcome);
     assert!(
         exchanges >= (DISPATCHES * EXCHANGES) as usize,
@@ -53,7 +53,7 @@ fn exchanges_without_spans_of_their_paths() {
         return;
     }
     let outcome = dispatched("exchanges", DISPATCHES, &["--detail", "exchange"]);
-    outcome.report.assert_nothing_lost();
+    outcome.report().assert_nothing_lost();
     let [exchanges, requests, responses, hops] = roles(&outcome);
     assert!(
         exchanges >= (DISPATCHES * EXCHANGES) as usize,
@@ -76,16 +76,16 @@ fn exchanges_are_shed_whole_and_fairly() {
         return;
     }
     let outcome = dispatched("shed", 200, &["--max-exchanges-per-second", "20"]);
-    let shed = outcome.report.number(&["pipeline", "shed", "rate"]);
-    let told = outcome.report.number(&["pipeline", "exchanges_traced"]);
+    let shed = outcome.report().number(&["pipeline", "shed", "rate"]);
+    let told = outcome.report().number(&["pipeline", "exchanges_traced"]);
     assert!(shed > 0, "{told} were told");
-    let kernel = outcome.report.number(&["kernel", "journeys", "shed"]);
+    let kernel = outcome.report().number(&["kernel", "journeys", "shed"]);
     let traced = u64::from(200 * EXCHANGES);
     assert!(
         shed + kernel + told >= traced,
         "{shed}, {kernel} and {told} of {traced}"
     );
-    assert_eq!(outcome.report.number(&["pipeline", "shed", "queue"]), 0);
+    assert_eq!(outcome.report().number(&["pipeline", "shed", "queue"]), 0);
     let [exchanges, requests, responses, _] = roles(&outcome);
     assert_eq!(exchanges as u64, told);
     assert_eq!([requests, responses], [exchanges, exchanges]);

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use hopspan_e2e::{Scene, Span};
+use hopspan_e2e::{Fixture, Span};
 use hopspan_lab::hotrod::HotRod;
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -42,12 +42,12 @@ fn write(hotrod: &HotRod, script: &str) {
 
 /// The exchanges of the trace, as (parent, path, status), after a script has run.
 fn exchanges(label: &str, script: &str) -> Vec<(String, String, String)> {
-    let mut scene = Scene::start(label).unwrap();
-    let hotrod = scene.hotrod().unwrap();
+    let mut fixture = Fixture::start(label).unwrap();
+    let hotrod = fixture.hotrod().unwrap();
     write(&hotrod, script);
     hotrod.stop().unwrap();
-    let outcome = scene.finish().unwrap();
-    outcome.report.assert_nothing_lost();
+    let outcome = fixture.finish().unwrap();
+    outcome.report().assert_nothing_lost();
     let trace = outcome.traces.0.get(TRACE).cloned().unwrap_or_default();
     let mut exchanges: Vec<&Span> = trace.of_role("exchange").collect();
     exchanges.sort_by_key(|exchange| exchange.start_ns);

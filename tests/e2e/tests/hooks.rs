@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use hopspan_e2e::{Kernel, Scene, Span};
+use hopspan_e2e::{Fixture, Kernel, Span, insert_rule};
 use hopspan_lab::{Node, Signal, hotrod::HotRod};
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -38,9 +38,9 @@ fn from_the_node(node: &Node, hotrod: &HotRod) {
 }
 
 /// A connection from another machine, to the viewer that listens on the node.
-fn from_outside(scene: &Scene) {
-    let host = scene.lab().host("outside", &scene.node).unwrap();
-    let node = scene.node.ip();
+fn from_outside(fixture: &Fixture) {
+    let host = fixture.lab().host("outside", fixture.node()).unwrap();
+    let node = fixture.node().ip();
     host.command("timeout")
         .args(["5", "bash", "-c", &format!("echo >/dev/tcp/{node}/4317")])
         .run(DEADLINE)
@@ -49,13 +49,7 @@ fn from_outside(scene: &Scene) {
 
 /// A connect that a rule of the node drops.
 fn dropped(node: &Node, hotrod: &HotRod) {
-    let rule = "*filter\n-I FORWARD -p tcp --dport 9999 -j DROP\nCOMMIT\n";
-    node.command("iptables-restore")
-        .arg("--noflush")
-        .stdin_text(rule)
-        .unwrap()
-        .run(DEADLINE)
-        .unwrap();
+    insert_rule(node, "FORWARD -p tcp --dport 9999 -j DROP").unwrap();
     let target = hotrod.pods()[0].ip();
     hotrod
         .client()
@@ -71,16 +65,16 @@ fn every_hook_is_hit() {
     if hopspan_lab::skip("every_hook_is_hit") {
         return;
     }
-    let mut scene = Scene::start("hooks").unwrap();
-    let hotrod = scene.hotrod().unwrap();
+    let mut fixture = Fixture::start("hooks").unwrap();
+    let hotrod = fixture.hotrod().unwrap();
     hotrod.dispatch(1, 1).unwrap();
-    from_the_node(&scene.node, &hotrod);
-    from_outside(&scene);
-    dropped(&scene.node, &hotrod);
+    from_the_node(fixture.node(), &hotrod);
+    from_outside(&fixture);
+    dropped(fixture.node(), &hotrod);
     hotrod.stop().unwrap();
-    let outcome = scene.finish().unwrap();
+    let outcome = fixture.finish().unwrap();
     let kernel = Kernel::running();
-    outcome.report.assert_all_attached(&kernel);
+    outcome.report().assert_all_attached(&kernel);
     let lacks = kernel.lacks();
     let idle: BTreeMap<String, u64> = outcome
         .report
@@ -89,8 +83,8 @@ fn every_hook_is_hit() {
         .filter(|(hook, hits)| *hits == 0 && !lacks.contains(hook))
         .collect();
     assert!(idle.is_empty(), "attached and idle: {idle:?}");
-    assert!(outcome.report.number(&["kernel", "journeys", "dropped"]) > 0);
-    outcome.report.assert_nothing_lost();
+    assert!(outcome.report().number(&["kernel", "journeys", "dropped"]) > 0);
+    outcome.report().assert_nothing_lost();
 
     if !kernel.has_netfilter_links() {
         return;
@@ -117,12 +111,12 @@ fn the_fallbacks_for_old_kernels_work() {
     if hopspan_lab::skip("the_fallbacks_for_old_kernels_work") {
         return;
     }
-    let mut scene = Scene::start_with("fallbacks", &["--only-fallbacks"]).unwrap();
-    let hotrod = scene.hotrod().unwrap();
+    let mut fixture = Fixture::start_with("fallbacks", &["--only-fallbacks"]).unwrap();
+    let hotrod = fixture.hotrod().unwrap();
     hotrod.dispatch(1, 1).unwrap();
     hotrod.stop().unwrap();
-    let outcome = scene.finish().unwrap();
-    outcome.report.assert_nothing_lost();
+    let outcome = fixture.finish().unwrap();
+    outcome.report().assert_nothing_lost();
     let exchanges: Vec<&Span> = outcome
         .traces
         .0
@@ -144,14 +138,14 @@ fn the_programs_log_when_told_to() {
     if hopspan_lab::skip("the_programs_log_when_told_to") {
         return;
     }
-    let mut scene = Scene::start_with("debug", &["--debug"]).unwrap();
-    let hotrod = scene.hotrod().unwrap();
+    let mut fixture = Fixture::start_with("debug", &["--debug"]).unwrap();
+    let hotrod = fixture.hotrod().unwrap();
     hotrod.dispatch(1, 1).unwrap();
-    dropped(&scene.node, &hotrod);
+    dropped(fixture.node(), &hotrod);
     hotrod.stop().unwrap();
-    let log = scene.agent.signal(Signal::SIGTERM).map(|()| {
-        scene.agent.wait(DEADLINE).unwrap();
-        scene.agent.log()
+    let log = fixture.agent().process.signal(Signal::SIGTERM).map(|()| {
+        fixture.agent().process.wait(DEADLINE).unwrap();
+        fixture.agent().process.log()
     });
     let log = log.unwrap();
     // From pod to pod: two at the sockets, four at devices, six at three netfilter hooks.

@@ -6,7 +6,11 @@
     reason = "a test ends where it fails, helper functions too"
 )]
 
-use hopspan_e2e::{Dialogues, Outcome, Parent, Step, assert_legs, send, until};
+use hopspan_e2e::{
+    DialogueFixture, Outcome, Parent, Step, assert_legs,
+    http1::{HEAD_END, get_traced, request},
+    send, until,
+};
 
 /// Rounds of one request of each kind.
 const ROUNDS: usize = 12;
@@ -17,12 +21,8 @@ const NOT_SAMPLED: [&str; 3] = [
     "b3: 0\r\n",
 ];
 
-fn request(path: &str, lines: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: server\r\n{lines}\r\n")
-}
-
-fn sampled(path: &str, parent: &Parent) -> String {
-    request(path, &format!("traceparent: {}\r\n", parent.traceparent()))
+fn not_sampled(lines: &str) -> String {
+    request("GET", "/other", lines)
 }
 
 /// An answer with a status that tells it from its neighbours.
@@ -44,25 +44,25 @@ fn path(number: usize) -> String {
 
 /// One connection with all kinds of requests in turn, the next sent when the last was answered. The
 /// sampled ones, each with its number on the connection.
-fn in_turn(dialogues: &Dialogues) -> Vec<(usize, Parent)> {
+fn in_turn(dialogues: &DialogueFixture) -> Vec<(usize, Parent)> {
     let (mut client, mut server, mut asked) = (Vec::new(), Vec::new(), Vec::new());
     let mut number = 0;
     let mut exchange = |text: &str| {
         client.extend([send(text), until("ok")]);
-        server.extend([until("\r\n\r\n"), answer(number)]);
+        server.extend([until(HEAD_END), answer(number)]);
         number += 1;
         number - 1
     };
     for round in 0..ROUNDS {
         let (before, after) = NOT_SAMPLED.split_at(round % (NOT_SAMPLED.len() + 1));
         for lines in before {
-            exchange(&request("/other", lines));
+            exchange(&not_sampled(lines));
         }
         let parent = Parent::new();
-        let number = exchange(&sampled(&path(asked.len()), &parent));
+        let number = exchange(&get_traced(&path(asked.len()), &parent));
         asked.push((number, parent));
         for lines in after {
-            exchange(&request("/other", lines));
+            exchange(&not_sampled(lines));
         }
     }
     dialogues.play(&server, &client).unwrap();
@@ -91,12 +91,12 @@ fn sampled_requests_among_others_are_told_exactly() {
     if hopspan_lab::skip("sampled_requests_among_others_are_told_exactly") {
         return;
     }
-    let dialogues = Dialogues::start("left-out").unwrap();
+    let dialogues = DialogueFixture::start("left-out").unwrap();
     let asked = in_turn(&dialogues);
     let outcome = dialogues.finish().unwrap();
-    outcome.report.assert_nothing_lost();
+    outcome.report().assert_nothing_lost();
     assert_exact(&outcome, &asked);
-    let left_out = outcome.report.number(&["kernel", "journeys", "left_out"]);
+    let left_out = outcome.report().number(&["kernel", "journeys", "left_out"]);
     assert_eq!(left_out, (ROUNDS * NOT_SAMPLED.len()) as u64);
 }
 
@@ -105,14 +105,14 @@ fn follow_all_leaves_none_out_and_tells_the_same() {
     if hopspan_lab::skip("follow_all_leaves_none_out_and_tells_the_same") {
         return;
     }
-    let dialogues = Dialogues::start_with("follow-all", &["--follow-all"]).unwrap();
+    let dialogues = DialogueFixture::start_with("follow-all", &["--follow-all"]).unwrap();
     let asked = in_turn(&dialogues);
     let outcome = dialogues.finish().unwrap();
-    outcome.report.assert_nothing_lost();
+    outcome.report().assert_nothing_lost();
     assert_exact(&outcome, &asked);
-    let left_out = outcome.report.number(&["kernel", "journeys", "left_out"]);
+    let left_out = outcome.report().number(&["kernel", "journeys", "left_out"]);
     assert_eq!(left_out, 0);
-    let exchanges = outcome.report.number(&["pipeline", "exchanges"]);
+    let exchanges = outcome.report().number(&["pipeline", "exchanges"]);
     let all = (ROUNDS * (NOT_SAMPLED.len() + 1)) as u64;
     assert!(exchanges >= all, "{exchanges} of {all}");
 }
@@ -124,15 +124,15 @@ fn pipelined_ones_are_told_rightly_or_not_at_all() {
     if hopspan_lab::skip("pipelined_ones_are_told_rightly_or_not_at_all") {
         return;
     }
-    let dialogues = Dialogues::start("left-out-pipelined").unwrap();
+    let dialogues = DialogueFixture::start("left-out-pipelined").unwrap();
     let mut asked = Vec::new();
     for in_one_write in [false, true] {
         for place in 0..4 {
             let parent = Parent::new();
             let texts: Vec<String> = (0..4)
                 .map(|number| match number == place {
-                    true => sampled(&path(asked.len()), &parent),
-                    false => request("/other", NOT_SAMPLED[number % NOT_SAMPLED.len()]),
+                    true => get_traced(&path(asked.len()), &parent),
+                    false => not_sampled(NOT_SAMPLED[number % NOT_SAMPLED.len()]),
                 })
                 .collect();
             asked.push((place, parent));
@@ -142,7 +142,7 @@ fn pipelined_ones_are_told_rightly_or_not_at_all() {
             };
             client.extend((0..4).map(|_| until("ok")));
             let server: Vec<Step> = (0..4)
-                .flat_map(|number| [until("\r\n\r\n"), answer(number)])
+                .flat_map(|number| [until(HEAD_END), answer(number)])
                 .collect();
             dialogues.play(&server, &client).unwrap();
         }

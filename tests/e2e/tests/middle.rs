@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use hopspan_e2e::{EchoScene, Sent};
+use hopspan_e2e::{Answer, EchoFixture};
 
 const REQUESTS: usize = 25_000;
 /// Requests a second: below what the agent's export sustains, and 25 seconds of load.
@@ -20,20 +20,20 @@ const BEFORE: Duration = Duration::from_secs(3);
 const LEFT: usize = REQUESTS / 4;
 
 fn check(label: &str, arguments: &str) {
-    let mut scene = EchoScene::start(label, 1, 1).unwrap();
-    let record = scene.work_dir().join("sent");
+    let mut fixture = EchoFixture::start(label, 1, 1).unwrap();
+    let record = fixture.work_dir().join("sent");
     let arguments = format!("load {arguments} --requests {REQUESTS} --rate {RATE}");
-    let load = scene.client(0, &arguments).unwrap();
+    let load = fixture.client(0, &arguments).unwrap();
     let mut load = load.arg("--record").arg(&record).spawn().unwrap();
     std::thread::sleep(BEFORE);
-    let attached_ns = scene.start_agent().unwrap();
+    let attached_ns = fixture.start_agent().unwrap();
     let ended = load.wait(LOAD).unwrap();
     assert!(
         ended.is_some_and(|status| status.success()),
         "the load ended with {ended:?}: {}",
         load.log()
     );
-    let sent = Sent::read(&record).unwrap();
+    let sent = Answer::read(&record).unwrap();
     assert_eq!(sent.len(), REQUESTS);
     let since: Vec<u64> = sent
         .iter()
@@ -42,7 +42,7 @@ fn check(label: &str, arguments: &str) {
         .collect();
     assert!(since.len() > LEFT, "the agent came late: {}", since.len());
 
-    let outcome = scene.finish(since.len()).unwrap();
+    let outcome = fixture.finish(since.len()).unwrap();
     let judgement = outcome.judge();
     // Its trace id is the request's number: an exchange that is there carries its trace context.
     let traced = since

@@ -7,8 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hopspan_e2e::{Scene, Span};
-use tracer_user::{capture::recording::Reader, pipeline::Pipeline, span};
+use hopspan_e2e::{Fixture, NodeAgent, Span};
+use hopspan_lab::NodeOptions;
+use tracer_user::{pipeline::Pipeline, span};
 
 /// What makes a span, in one line. Both sides are brought to this form.
 fn exported(span: &Span) -> String {
@@ -61,23 +62,20 @@ fn a_recording_gives_the_spans_that_were_exported() {
     if hopspan_lab::skip("a_recording_gives_the_spans_that_were_exported") {
         return;
     }
-    let directory = std::env::temp_dir().join(format!("hopspan-replay-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
-    let path = directory.join("recording");
-    let mut scene = Scene::start_with("replay", &["--record", path.to_str().unwrap()]).unwrap();
-    let hotrod = scene.hotrod().unwrap();
+    let agents = [NodeAgent::Right];
+    let mut fixture = Fixture::start_recording("replay", NodeOptions::default(), &agents).unwrap();
+    let hotrod = fixture.hotrod().unwrap();
     hotrod.dispatch(3, 2).unwrap();
     hotrod.stop().unwrap();
-    let outcome = scene.finish().unwrap();
+    let outcome = fixture.finish().unwrap();
 
     let mut pipeline = Pipeline::new("node");
     let mut spans = Vec::new();
-    for record in Reader::open(&path).unwrap() {
-        pipeline.push(&record.unwrap(), &mut spans);
+    for record in &outcome.recordings["node"] {
+        pipeline.push(record, &mut spans);
     }
     pipeline.finish(&mut spans);
     let spans = spans.concat();
-    std::fs::remove_dir_all(&directory).unwrap();
 
     let exported: BTreeSet<String> = outcome
         .traces

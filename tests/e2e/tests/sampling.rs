@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use hopspan_e2e::{Scene, Traces};
+use hopspan_e2e::{Fixture, Traces};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -18,17 +18,17 @@ fn traceparent(flags: &str) -> String {
 
 /// Sends one dispatch whose request into frontend carries what `arguments` say.
 fn dispatch(label: &str, arguments: &[&str]) -> Traces {
-    let mut scene = Scene::start(label).unwrap();
-    let hotrod = scene.hotrod().unwrap();
+    let mut fixture = Fixture::start(label).unwrap();
+    let hotrod = fixture.hotrod().unwrap();
     hotrod
         .client_command(1, 1)
         .args(arguments)
         .run(DEADLINE)
         .unwrap();
     hotrod.stop().unwrap();
-    let outcome = scene.finish().unwrap();
-    outcome.report.assert_nothing_lost();
-    let seen = outcome.report.requests();
+    let outcome = fixture.finish().unwrap();
+    outcome.report().assert_nothing_lost();
+    let seen = outcome.report().requests();
     assert!(seen >= 12, "{seen} requests were seen");
     outcome.traces
 }

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use hopspan_e2e::{EchoOutcome, EchoScene};
+use hopspan_e2e::{EchoFixture, EchoOutcome};
 
 /// Exchanges a second that are told.
 const LIMIT: u64 = 100;
@@ -23,9 +23,9 @@ const LOAD: Duration = Duration::from_secs(60);
 
 /// What came of a noisy client and a quiet one.
 fn outcome(label: &str, protocol: &str) -> EchoOutcome {
-    let mut scene = EchoScene::start(label, 1, 2).unwrap();
+    let mut fixture = EchoFixture::start(label, 1, 2).unwrap();
     let limit = LIMIT.to_string();
-    scene
+    fixture
         .start_agent_with(&["--max-exchanges-per-second", &limit])
         .unwrap();
     let load = |client: usize, rate: u64, first: u64, connections: u64| {
@@ -34,7 +34,7 @@ fn outcome(label: &str, protocol: &str) -> EchoOutcome {
             "load --protocol {protocol} --connections {connections} --requests {requests} \
              --rate {rate} --first {first}"
         );
-        scene.client(client, &arguments).unwrap().spawn().unwrap()
+        fixture.client(client, &arguments).unwrap().spawn().unwrap()
     };
     let mut loads = [load(0, NOISY, 1, 4), load(1, QUIET, QUIET_FIRST, 1)];
     for load in &mut loads {
@@ -47,7 +47,7 @@ fn outcome(label: &str, protocol: &str) -> EchoOutcome {
         );
     }
     let expected = usize::try_from(SECONDS * LIMIT).unwrap();
-    scene.finish(expected).unwrap()
+    fixture.finish(expected).unwrap()
 }
 
 /// Checks what both protocols have in common; how many were shed by the kernel programs.

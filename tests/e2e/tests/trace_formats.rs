@@ -6,7 +6,11 @@
     reason = "a test ends where it fails, helper functions too"
 )]
 
-use hopspan_e2e::{Dialogues, Parent, Step, Trace, frames, send, until};
+use hopspan_e2e::{
+    DialogueFixture, Parent, Step, Trace, frames,
+    http1::{HEAD_END, OK, request},
+    send, until,
+};
 
 /// Header fields of one request, and whether they name a trace that is recorded.
 struct Case {
@@ -155,10 +159,9 @@ type Parts = (Vec<Step>, Vec<Step>);
 
 /// Requests on one HTTP/1.1 connection.
 fn http1(cases: &[Case]) -> Parts {
-    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     let server = cases
         .iter()
-        .flat_map(|_| [until("\r\n\r\n"), send(answer)])
+        .flat_map(|_| [until(HEAD_END), send(OK)])
         .collect();
     let client = cases.iter().enumerate().flat_map(|(index, case)| {
         let lines: String = case
@@ -166,7 +169,7 @@ fn http1(cases: &[Case]) -> Parts {
             .iter()
             .map(|(name, value)| format!("{name}: {value}\r\n"))
             .collect();
-        let head = format!("GET /{index} HTTP/1.1\r\nHost: server\r\n{lines}\r\n");
+        let head = request("GET", &format!("/{index}"), &lines);
         [send(head), until("ok")]
     });
     (server, client.collect())
@@ -194,11 +197,11 @@ fn http2(cases: &[Case]) -> Parts {
 fn check(label: &str, steps: fn(&[Case]) -> Parts) {
     let cases: Vec<Case> = traced().into_iter().chain(not_traced()).collect();
     let (server, client) = steps(&cases);
-    let dialogues = Dialogues::start(label).unwrap();
+    let dialogues = DialogueFixture::start(label).unwrap();
     dialogues.play(&server, &client).unwrap();
     let outcome = dialogues.finish().unwrap();
-    outcome.report.assert_nothing_lost();
-    let seen = outcome.report.requests();
+    outcome.report().assert_nothing_lost();
+    let seen = outcome.report().requests();
     assert!(seen >= cases.len() as u64, "{seen} requests were seen");
     for (index, case) in cases.iter().enumerate() {
         let trace = outcome.traces.0.get(&case.parent.trace_id);

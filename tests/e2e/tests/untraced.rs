@@ -9,7 +9,9 @@
 use std::time::Duration;
 
 use hopspan_e2e::{
-    Dialogues, Outcome, Parent, Span, Step, Trace, assert_legs, frames, pause, send, until,
+    DialogueFixture, Outcome, Parent, Span, Step, Trace, assert_legs, frames,
+    http1::{HEAD_END, OK, request, traceparent},
+    pause, send, until,
 };
 
 /// Traces a second.
@@ -17,7 +19,6 @@ const RATE: usize = 5;
 /// Requests without context that are sent in well below a second.
 const BURST: usize = 30;
 const APART: Duration = Duration::from_millis(1_200);
-const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// Header lines of callers that said something of a trace: one that is recorded, and those that
 /// have none.
@@ -25,7 +26,7 @@ fn decided(recorded: &Parent) -> Vec<String> {
     let other = Parent::new();
     let (trace, span) = (&other.trace_id, &other.span_id);
     vec![
-        format!("traceparent: {}\r\n", recorded.traceparent()),
+        traceparent(recorded),
         format!("traceparent: 00-{trace}-{span}-00\r\n"),
         format!("b3: {trace}-{span}-0\r\n"),
         "b3: 0\r\n".to_owned(),
@@ -34,30 +35,24 @@ fn decided(recorded: &Parent) -> Vec<String> {
     ]
 }
 
-fn request(path: &str, lines: &str) -> Step {
-    send(format!(
-        "GET {path} HTTP/1.1\r\nHost: server\r\n{lines}\r\n"
-    ))
-}
-
 /// Two bursts without context and one request for each decision on an HTTP/1.1 connection, then a
 /// few without context on one of HTTP/2.
 fn outcome(label: &str, arguments: &[&str], recorded: &Parent) -> Outcome {
-    let dialogues = Dialogues::start_with(label, arguments).unwrap();
+    let dialogues = DialogueFixture::start_with(label, arguments).unwrap();
     let mut client = Vec::new();
     for path in ["/first", "/second"] {
         for _ in 0..BURST {
-            client.extend([request(path, ""), until("ok")]);
+            client.extend([send(request("GET", path, "")), until("ok")]);
         }
         client.push(pause(APART));
     }
     let decided = decided(recorded);
     for lines in &decided {
-        client.extend([request("/decided", lines), until("ok")]);
+        client.extend([send(request("GET", "/decided", lines)), until("ok")]);
     }
     let answers = 2 * BURST + decided.len();
     let server: Vec<Step> = (0..answers)
-        .flat_map(|_| [until("\r\n\r\n"), send(ANSWER)])
+        .flat_map(|_| [until(HEAD_END), send(OK)])
         .collect();
     dialogues.play(&server, &client).unwrap();
     dialogues
@@ -78,9 +73,9 @@ fn outcome(label: &str, arguments: &[&str], recorded: &Parent) -> Outcome {
         )
         .unwrap();
     let outcome = dialogues.finish().unwrap();
-    outcome.report.assert_nothing_lost();
+    outcome.report().assert_nothing_lost();
     // And those of the agent itself with the collector.
-    let seen = outcome.report.requests();
+    let seen = outcome.report().requests();
     assert!(seen > answers as u64, "{seen} requests were seen");
     outcome
 }

@@ -7,7 +7,11 @@
 
 use std::time::Duration;
 
-use hopspan_e2e::{Dialogues, Parent, Step, Traces, assert_legs, frames, pause, send, until};
+use hopspan_e2e::{
+    DialogueFixture, Parent, Step, Traces, assert_legs, frames,
+    http1::{HEAD_END, request, traceparent},
+    pause, send, until,
+};
 
 /// Of a path, the response to it says which it is.
 const STATUSES: [&str; 3] = ["201", "404", "200"];
@@ -17,35 +21,28 @@ const SWITCH: &str =
 const APART: Duration = Duration::from_millis(20);
 
 fn upgrade(parent: &Parent) -> Step {
-    let traceparent = parent.traceparent();
-    send(format!(
-        "GET /upgraded HTTP/1.1\r\nHost: server\r\nConnection: Upgrade, HTTP2-Settings\r\n\
-         Upgrade: h2c\r\nHTTP2-Settings: \r\ntraceparent: {traceparent}\r\n\r\n"
-    ))
+    let lines = format!(
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: \r\n{}",
+        traceparent(parent)
+    );
+    send(request("GET", "/upgraded", &lines))
 }
 
 fn get(stream: u32, parent: &Parent) -> Step {
-    let traceparent = parent.traceparent();
-    send(frames::get(
-        stream,
-        "/next",
-        &[("traceparent", &traceparent)],
-    ))
+    send(frames::get_traced(stream, "/next", parent))
 }
 
 fn assert(traces: &Traces, parents: &[Parent; 3]) {
     for (index, (parent, status)) in parents.iter().zip(STATUSES).enumerate() {
         let exchange = parent.exchange(traces);
-        for (key, wanted) in [
+        exchange.assert_attributes(&[
             ("url.path", if index == 0 { "/upgraded" } else { "/next" }),
             ("http.request.method", "GET"),
             ("http.response.status_code", status),
             ("network.protocol.version", "2"),
             ("hopspan.incomplete", ""),
             ("error.type", ""),
-        ] {
-            assert_eq!(exchange.attribute(key), wanted, "{key} of {exchange:#?}");
-        }
+        ]);
         assert_legs(parent.trace(traces), exchange, index == 0);
     }
 }
@@ -55,9 +52,9 @@ fn check(label: &str, answers: impl FnOnce(Vec<u8>) -> Vec<Step>) {
     let parents = [Parent::new(), Parent::new(), Parent::new()];
     let responses = [(1, STATUSES[0]), (3, STATUSES[1]), (5, STATUSES[2])]
         .map(|(stream, status)| frames::response(stream, status));
-    let dialogues = Dialogues::start(label).unwrap();
+    let dialogues = DialogueFixture::start(label).unwrap();
     let on_stream_1 = [frames::settings(), responses[0].clone()].concat();
-    let mut server = vec![until("\r\n\r\n")];
+    let mut server = vec![until(HEAD_END)];
     server.extend(answers(on_stream_1));
     server.extend([
         until(frames::preface()),
@@ -68,7 +65,7 @@ fn check(label: &str, answers: impl FnOnce(Vec<u8>) -> Vec<Step>) {
     ]);
     let client = [
         upgrade(&parents[0]),
-        until("\r\n\r\n"),
+        until(HEAD_END),
         send(frames::preface()),
         until(&responses[0]),
         get(3, &parents[1]),
@@ -78,7 +75,7 @@ fn check(label: &str, answers: impl FnOnce(Vec<u8>) -> Vec<Step>) {
     ];
     dialogues.play(&server, &client).unwrap();
     let outcome = dialogues.finish().unwrap();
-    outcome.report.assert_nothing_lost();
+    outcome.report().assert_nothing_lost();
     assert(&outcome.traces, &parents);
     assert_eq!(outcome.traces.0.len(), parents.len());
 }

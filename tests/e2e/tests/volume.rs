@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use hopspan_e2e::EchoScene;
+use hopspan_e2e::EchoFixture;
 
 /// Exchanges of a load. A hundred thousand on HTTP/2 were seen to pass too, in 100 s.
 const EXCHANGES: u64 = 100_000;
@@ -17,13 +17,13 @@ const RATE: u32 = 2_000;
 const LOAD: Duration = Duration::from_secs(150);
 
 fn check(label: &str, arguments: &str) {
-    let mut scene = EchoScene::start(label, 1, 1).unwrap();
-    scene.start_agent().unwrap();
+    let mut fixture = EchoFixture::start(label, 1, 1).unwrap();
+    fixture.start_agent().unwrap();
     let begin = Instant::now();
     let arguments = format!("load {arguments} --requests {EXCHANGES} --rate {RATE}");
-    let said = scene.client(0, &arguments).unwrap().run(LOAD).unwrap();
+    let said = fixture.client(0, &arguments).unwrap().run(LOAD).unwrap();
     let expected = usize::try_from(EXCHANGES).unwrap();
-    let outcome = scene.finish(expected).unwrap();
+    let outcome = fixture.finish(expected).unwrap();
     let judgement = outcome.judge();
     println!(
         "{label}: {} right, {} partial, {} wrong, {} spans in {:?}; load {said}",

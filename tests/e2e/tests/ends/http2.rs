@@ -1,8 +1,8 @@
 //! Several streams of an HTTP/2 connection: those that are open when it ends are not answered.
 
-use hopspan_e2e::{Dialogues, Parent, frames, send, until};
+use hopspan_e2e::{DialogueFixture, Parent, frames, send, until};
 
-use crate::unanswered::{self, End, TOLD};
+use crate::unanswered::{self, End};
 
 /// Streams that are never answered, after one that is.
 const STREAMS: [u32; 3] = [3, 5, 7];
@@ -12,12 +12,9 @@ fn every_end_is_told_to_every_open_stream() {
     if hopspan_lab::skip("every_end_is_told_to_every_open_stream") {
         return;
     }
-    let dialogues = Dialogues::start("ends-h2").unwrap();
+    let dialogues = DialogueFixture::start("ends-h2").unwrap();
     let asked = End::ALL.map(|ending| {
         let (answered, open) = (Parent::new(), STREAMS.map(|_| Parent::new()));
-        let get = |stream: u32, path: &str, parent: &Parent| {
-            frames::get(stream, path, &[("traceparent", &parent.traceparent())])
-        };
         let response = frames::response(1, "200");
         let server = vec![
             until(frames::settings()),
@@ -28,20 +25,19 @@ fn every_end_is_told_to_every_open_stream() {
         let mut client = vec![
             send(frames::preface()),
             until(frames::settings()),
-            send(get(1, "/answered", &answered)),
+            send(frames::get_traced(1, "/answered", &answered)),
             until(&response),
         ];
         let requests = STREAMS.iter().zip(&open);
         client.extend(requests.map(|(stream, parent)| {
             let path = format!("/waits/{stream}");
-            send(get(*stream, &path, parent))
+            send(frames::get_traced(*stream, &path, parent))
         }));
         ending.play(&dialogues, server, client, "/waits/7");
         (answered, open)
     });
-    std::thread::sleep(TOLD);
-    let outcome = dialogues.finish().unwrap();
-    outcome.report.assert_nothing_lost();
+    let outcome = dialogues.finish_after_close().unwrap();
+    outcome.report().assert_nothing_lost();
     for (ending, (answered, open)) in End::ALL.iter().zip(&asked) {
         println!("{ending:?}");
         let exchange = answered.exchange(&outcome.traces);

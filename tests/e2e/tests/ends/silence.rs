@@ -2,7 +2,11 @@
 
 use std::{fs, time::Duration};
 
-use hopspan_e2e::{Dialogues, Dropping, Parent, Step, Which, end, frames, hang, send, until};
+use hopspan_e2e::{
+    DialogueFixture, DropRule, Dropped, Parent, end, frames, hang,
+    http1::{HEAD_END, get_traced},
+    send, until,
+};
 
 use crate::unanswered;
 
@@ -14,31 +18,23 @@ const GIVEN_UP: Duration = Duration::from_secs(5);
 const RETRIES: &str = "3";
 const TCP_GIVES_UP: Duration = Duration::from_secs(30);
 
-fn http1(parent: &Parent, path: &str) -> Step {
-    let traceparent = parent.traceparent();
-    send(format!(
-        "GET {path} HTTP/1.1\r\nHost: server\r\ntraceparent: {traceparent}\r\n\r\n"
-    ))
-}
-
 #[test]
 fn silence_has_an_end() {
     if hopspan_lab::skip("silence_has_an_end") {
         return;
     }
     let arguments = ["--response-timeout", RESPONSE_TIMEOUT];
-    let dialogues = Dialogues::start_with("silence", &arguments).unwrap();
+    let dialogues = DialogueFixture::start_with("silence", &arguments).unwrap();
     let (one, two) = (Parent::new(), Parent::new());
     let mut on_http1 = dialogues
         .begin(
-            &[until("\r\n\r\n"), hang()],
-            &[http1(&one, "/silence"), hang()],
+            &[until(HEAD_END), hang()],
+            &[send(get_traced("/silence", &one)), hang()],
         )
         .unwrap();
     // The next server listens on the same port, where this one has stopped.
     on_http1.wait_server(1).unwrap();
-    let traceparent = two.traceparent();
-    let get = frames::get(1, "/silence", &[("traceparent", &traceparent)]);
+    let get = frames::get_traced(1, "/silence", &two);
     let on_http2 = dialogues
         .begin(
             &[until("/silence"), hang()],
@@ -48,7 +44,7 @@ fn silence_has_an_end() {
     std::thread::sleep(GIVEN_UP);
     let outcome = dialogues.finish().unwrap();
     drop((on_http1, on_http2));
-    outcome.report.assert_nothing_lost();
+    outcome.report().assert_nothing_lost();
     for parent in [&one, &two] {
         unanswered::assert(&outcome.traces, parent, "timeout", "");
         let exchange = parent.exchange(&outcome.traces);
@@ -63,26 +59,25 @@ fn tcp_gives_up() {
     if hopspan_lab::skip("tcp_gives_up") {
         return;
     }
-    let dialogues = Dialogues::start("tcp-gives-up").unwrap();
+    let dialogues = DialogueFixture::start("tcp-gives-up").unwrap();
     let retries = dialogues
         .client
         .within(|| fs::write("/proc/sys/net/ipv4/tcp_retries2", RETRIES))
         .unwrap();
     retries.unwrap();
-    let rule = Dropping::of(&dialogues.scene.node, "/never", Which::All).unwrap();
+    let rule = DropRule::insert(dialogues.node(), "/never", Dropped::All).unwrap();
     let parent = Parent::new();
     let mut dialogue = dialogues
-        .begin(&[end()], &[http1(&parent, "/never"), end()])
+        .begin(&[end()], &[send(get_traced("/never", &parent)), end()])
         .unwrap();
     // `end` knows no time-out: the step fails.
     let client = dialogue.client.wait(TCP_GIVES_UP).unwrap();
     assert!(client.is_some_and(|status| !status.success()), "{client:?}");
     assert!(dialogue.client.log().contains("timed out"));
     drop(rule);
-    std::thread::sleep(unanswered::TOLD);
-    let outcome = dialogues.finish().unwrap();
+    let outcome = dialogues.finish_after_close().unwrap();
     drop(dialogue);
-    outcome.report.assert_nothing_lost();
+    outcome.report().assert_nothing_lost();
     let (trace, exchange) = (
         parent.trace(&outcome.traces),
         parent.exchange(&outcome.traces),

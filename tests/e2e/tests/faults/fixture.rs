@@ -1,13 +1,18 @@
-//! A client, a server, and a pod behind a service of its own that the server tries to reach while it
-//! serves the client's traced request: that is where things go wrong.
+//! A client, a server, and a far pod behind a service of its own, to which the server tries to connect while it serves the
+//! client's traced request. The tests cause failures of that connect or of the request.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use hopspan_e2e::{
-    Dialogues, Outcome, Parent, Span, assert_partition, binary, knock, pause, send, until,
+    DialogueFixture, Outcome, Parent, Span, assert_partition, echo_server,
+    http1::{HEAD_END, OK, get_traced},
+    knock, pause, send, until,
 };
 use hopspan_lab::{
-    NodeOptions, Pod, Process,
+    NodeOptions, Process,
     fault::Victims,
     kube_proxy::{ProxyMode, Service},
 };
@@ -16,47 +21,45 @@ use hopspan_lab::{
 pub(crate) const PORT: u16 = 8080;
 /// kube-proxy's names of the two services.
 pub(crate) const SERVICE: &str = "dialogue/server";
-pub(crate) const FAR: &str = "dialogue/far";
+pub(crate) const FAR_SERVICE: &str = "dialogue/far";
 /// Modes in which kube-proxy's rules differ.
 pub(crate) const MODES: [ProxyMode; 2] = [ProxyMode::Iptables, ProxyMode::Nftables];
-/// OTLP's number of the status that says error.
-const ERROR: i32 = 2;
-const LISTEN: Duration = Duration::from_secs(30);
-/// Longer than the agent waits for what is under way when a socket closes.
-const TOLD: Duration = Duration::from_millis(2_500);
 
-/// Who listens behind the far service.
+/// What is behind the far service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Far {
-    /// A server.
+    /// A pod with a server.
     Listens,
-    /// A pod in which nobody listens.
+    /// A pod in which no process listens.
     Silent,
-    /// The service has no endpoint.
+    /// No endpoint.
     Missing,
 }
 
-/// The scene.
-pub(crate) struct Ground {
-    pub(crate) dialogues: Dialogues,
+/// Pods, services and agent.
+pub(crate) struct FaultFixture {
+    pub(crate) dialogues: DialogueFixture,
     far: Service,
     _server: Option<Process>,
 }
 
-impl Ground {
+impl FaultFixture {
     pub(crate) fn start(label: &str, proxy_mode: ProxyMode, far: Far) -> Self {
         let options = NodeOptions {
             proxy_mode,
             ..NodeOptions::default()
         };
-        let mut dialogues = Dialogues::start_on(label, options, &[]).unwrap();
-        let pod = dialogues.scene.node.pod("dialogue", "far").unwrap();
-        let server = (far == Far::Listens).then(|| listen(&pod));
+        let mut dialogues = DialogueFixture::start_on(label, options, &[]).unwrap();
+        let pod = dialogues.node().pod("dialogue", "far").unwrap();
+        let server = (far == Far::Listens)
+            .then(|| echo_server(&pod, (Ipv4Addr::UNSPECIFIED, PORT)).unwrap());
         let mut service = Service::new("dialogue", "far", ([10, 96, 0, 31], 80).into());
         if far != Far::Missing {
             service.endpoints = vec![SocketAddr::new(pod.ip().into(), PORT)];
         }
-        dialogues.add_service(&service).unwrap();
+        dialogues
+            .add_services(std::slice::from_ref(&service))
+            .unwrap();
         Self {
             dialogues,
             far: service,
@@ -64,28 +67,28 @@ impl Ground {
         }
     }
 
-    /// Where the far service is.
+    /// The address of the far service.
     pub(crate) fn far(&self) -> SocketAddr {
         self.far.address()
     }
 
     /// The connections of the server to the far pod.
-    pub(crate) fn server_s(&self) -> Victims {
+    pub(crate) fn connections_to_far(&self) -> Victims {
         Victims::of(&self.dialogues.server, PORT)
     }
 
     /// The connections of the client to the server.
-    pub(crate) fn client_s(&self) -> Victims {
+    pub(crate) fn connections_to_server(&self) -> Victims {
         Victims::of(&self.dialogues.client, PORT)
     }
 
-    /// The client asks the server, which tries in vain for so long to reach the far service, and answers.
+    /// The client sends a request; the server tries for `patience` to connect to the far service, fails, and answers.
     pub(crate) fn knock(&self, patience: Duration) -> Parent {
         self.knock_during(patience, Duration::ZERO, || ())
     }
 
-    /// The same, with what `cause` makes there until the end; that may take so long after the request has
-    /// come.
+    /// The same, with a fault that is caused after the request has arrived and lasts until the end. Causing it may take
+    /// `preparation`.
     pub(crate) fn knock_during<T>(
         &self,
         patience: Duration,
@@ -94,47 +97,30 @@ impl Ground {
     ) -> Parent {
         let parent = Parent::new();
         let server = [
-            until("\r\n\r\n"),
+            until(HEAD_END),
             pause(preparation),
             knock(self.far(), patience),
-            send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
+            send(OK),
         ];
-        let client = [send(get(&parent)), until("ok")];
+        let client = [send(get_traced("/item", &parent)), until("ok")];
         let mut dialogue = self.dialogues.begin(&server, &client).unwrap();
         dialogue.wait_server(1).unwrap();
-        let caused = cause();
+        let fault = cause();
         assert!(
             !dialogue.server.log().contains("did step 1\n") || preparation.is_zero(),
-            "the cause took longer than {preparation:?}"
+            "causing the fault took longer than {preparation:?}"
         );
         dialogue.finish().unwrap();
-        drop(caused);
+        drop(fault);
         parent
     }
 
-    /// What came of it, with the books balanced.
+    /// Ends the agent when it has reported everything; nothing is lost.
     pub(crate) fn finish(self) -> Outcome {
-        std::thread::sleep(TOLD);
-        let outcome = self.dialogues.finish().unwrap();
-        outcome.report.assert_nothing_lost();
+        let outcome = self.dialogues.finish_after_close().unwrap();
+        outcome.report().assert_nothing_lost();
         outcome
     }
-}
-
-fn listen(pod: &Pod) -> Process {
-    let mut server = pod
-        .command(binary("echo").unwrap())
-        .args(["server", "--listen", &format!("0.0.0.0:{PORT}")])
-        .spawn()
-        .unwrap();
-    server.wait_listening(PORT, LISTEN).unwrap();
-    server
-}
-
-/// The head of a request of this parent.
-pub(crate) fn get(parent: &Parent) -> String {
-    let traceparent = parent.traceparent();
-    format!("GET /item HTTP/1.1\r\nHost: server\r\ntraceparent: {traceparent}\r\n\r\n")
 }
 
 /// The connect that failed while the parent's request was served: below its exchange, within it, marked
@@ -151,22 +137,14 @@ pub(crate) fn failed_connect<'o>(outcome: &'o Outcome, parent: &Parent) -> &'o S
     let [failed] = failed[..] else {
         panic!("{} failed connects: {connects:#?}", failed.len());
     };
-    assert_eq!(failed.status, ERROR, "{failed:#?}");
-    assert_eq!(failed.attribute("hopspan.correlation"), "inferred");
+    assert!(failed.is_error(), "{failed:#?}");
+    failed.assert_attributes(&[("hopspan.correlation", "inferred")]);
     failed.assert_within(exchange);
     failed
 }
 
-/// Checks attributes of a span, each `key=value`.
-pub(crate) fn check(span: &Span, expected: &[&str]) {
-    for line in expected {
-        let (key, value) = line.split_once('=').unwrap();
-        assert_eq!(span.attribute(key), value, "{key} of {span:#?}");
-    }
-}
-
-/// The last hop of a connect is where it failed.
-pub(crate) fn check_last_hop(outcome: &Outcome, connect: &Span, hop: &str) {
+/// Checks that the last hop of a connect is where it failed.
+pub(crate) fn assert_last_hop(outcome: &Outcome, connect: &Span, hop: &str) {
     let trace = &outcome.traces.0[&connect.trace_id];
     let hops = trace.children_of_role(connect, "hop");
     let last = hops.last().unwrap();
@@ -175,7 +153,7 @@ pub(crate) fn check_last_hop(outcome: &Outcome, connect: &Span, hop: &str) {
     assert!(last.end_ns <= connect.end_ns, "{connect:#?}");
 }
 
-/// The hops of a span that arrived are all of it.
-pub(crate) fn check_whole(outcome: &Outcome, span: &Span) {
+/// Checks that the hops of a span whose packet arrived are all of it.
+pub(crate) fn assert_whole(outcome: &Outcome, span: &Span) {
     assert_partition(&outcome.traces.0[&span.trace_id], span);
 }

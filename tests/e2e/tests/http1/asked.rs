@@ -1,6 +1,6 @@
 //! A request with a trace context of its own, and what must be told of it.
 
-use hopspan_e2e::{Parent, Traces, assert_legs};
+use hopspan_e2e::{Parent, Traces, assert_legs, http1};
 
 /// One request, and the answer that it gets.
 pub(crate) struct Asked {
@@ -52,25 +52,21 @@ impl Asked {
             version,
             ..
         } = self;
-        let traceparent = self.parent.traceparent();
-        format!(
-            "{method} {target} HTTP/{version}\r\nHost: server\r\n{lines}traceparent: {traceparent}\r\n\r\n"
-        )
+        let traceparent = http1::traceparent(&self.parent);
+        format!("{method} {target} HTTP/{version}\r\nHost: server\r\n{lines}{traceparent}\r\n")
     }
 
     /// There is one exchange of it, all of it seen; on a new connection or not.
     pub(crate) fn assert(&self, traces: &Traces, connected: bool) {
         let exchange = self.parent.exchange(traces);
-        for (key, wanted) in [
+        exchange.assert_attributes(&[
             ("http.request.method", self.method),
             ("url.path", &*self.path),
             ("http.response.status_code", self.status),
             ("network.protocol.version", self.version),
             ("hopspan.incomplete", ""),
             ("error.type", ""),
-        ] {
-            assert_eq!(exchange.attribute(key), wanted, "{key} of {exchange:#?}");
-        }
+        ]);
         assert_legs(self.parent.trace(traces), exchange, connected);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use hopspan_e2e::{Dialogues, Step, end, fill, pause, reset, send, take, until};
+use hopspan_e2e::{DialogueFixture, Step, end, fill, pause, reset, send, take, until};
 
 use crate::asked::Asked;
 
@@ -186,12 +186,12 @@ fn every_framing_makes_its_exchanges() {
         answer_before_the_body_is_read(),
         head_in_many_segments(),
     ];
-    let dialogues = Dialogues::start("messages").unwrap();
+    let dialogues = DialogueFixture::start("messages").unwrap();
     for case in &cases {
         dialogues.play(&case.server, &case.client).unwrap();
     }
     let outcome = dialogues.finish().unwrap();
-    outcome.report.assert_nothing_lost();
+    outcome.report().assert_nothing_lost();
     for asked in cases.iter().flat_map(|case| case.asked.first()) {
         asked.assert(&outcome.traces, true);
     }

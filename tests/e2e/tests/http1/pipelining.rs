@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hopspan_e2e::{Dialogues, Step, pause, send, until};
+use hopspan_e2e::{DialogueFixture, Step, pause, send, until};
 
 use crate::asked::Asked;
 
@@ -40,14 +40,14 @@ fn check(label: &str, requests: Writes, responses: Writes) {
     let heads: Vec<String> = asked.iter().map(|asked| asked.head("")).collect();
     let answers = STATUSES
         .map(|status| format!("HTTP/1.1 {status} Answer\r\nContent-Length: 6\r\n\r\nanswer"));
-    let dialogues = Dialogues::start(label).unwrap();
+    let dialogues = DialogueFixture::start(label).unwrap();
     let mut server = vec![until("\r\n\r\n"); STATUSES.len()];
     server.extend(written(&answers, responses));
     let mut client = written(&heads, requests);
     client.extend(vec![until("answer"); STATUSES.len()]);
     dialogues.play(&server, &client).unwrap();
     let outcome = dialogues.finish().unwrap();
-    outcome.report.assert_nothing_lost();
+    outcome.report().assert_nothing_lost();
     for (index, asked) in asked.iter().enumerate() {
         asked.assert(&outcome.traces, index == 0);
     }

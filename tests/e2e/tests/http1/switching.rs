@@ -1,7 +1,7 @@
 //! Connections that go on in another protocol: their first exchange is traced, and what follows is
 //! left alone, whatever it looks like.
 
-use hopspan_e2e::{Dialogues, Step, send, until};
+use hopspan_e2e::{DialogueFixture, Step, send, until};
 
 use crate::asked::Asked;
 
@@ -18,7 +18,7 @@ fn look_alikes(inside: &Asked) -> [Step; 4] {
 fn check(label: &str, asked: &Asked, request_lines: &str, answer: &str) {
     let inside = Asked::new("GET", "/inside", "200");
     let response = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nlookalike";
-    let dialogues = Dialogues::start(label).unwrap();
+    let dialogues = DialogueFixture::start(label).unwrap();
     let mut client = vec![send(asked.head(request_lines)), until("\r\n\r\n")];
     client.extend(look_alikes(&inside));
     dialogues
@@ -35,7 +35,7 @@ fn check(label: &str, asked: &Asked, request_lines: &str, answer: &str) {
         )
         .unwrap();
     let outcome = dialogues.finish().unwrap();
-    outcome.report.assert_nothing_lost();
+    outcome.report().assert_nothing_lost();
     asked.assert(&outcome.traces, true);
     assert_eq!(
         outcome.traces.0.len(),

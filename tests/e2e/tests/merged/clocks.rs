@@ -3,14 +3,14 @@
 
 use std::ops::RangeInclusive;
 
-use crate::dispatched::Ground;
+use crate::dispatched::Dispatched;
 
 /// More than any packet of these exchanges was on its way, on a machine that may be compiling.
 const MAX_BOUND_NS: i64 = 20_000_000;
 
 /// Checks what was taken out of each exchange; it is never said to be surer than it is.
-pub(crate) fn assert_skews(ground: &Ground, expected: RangeInclusive<i64>) {
-    for (trace, call) in ground.calls() {
+pub(crate) fn assert_skews(dispatched: &Dispatched, expected: RangeInclusive<i64>) {
+    for (trace, call) in dispatched.calls() {
         for exchange in trace.children_of_role(call, "exchange") {
             let number = |key: &str| -> i64 { exchange.attribute(key).parse().unwrap() };
             let skew_ns = number("hopspan.clock.skew_ns");
@@ -30,10 +30,10 @@ pub(crate) fn assert_skews(ground: &Ground, expected: RangeInclusive<i64>) {
 }
 
 /// Checks that the page says whose clock it was.
-pub(crate) fn assert_page(ground: &Ground, ahead_ms: i64) {
+pub(crate) fn assert_page(dispatched: &Dispatched, ahead_ms: i64) {
     let which = if ahead_ms > 0 { "ahead of" } else { "behind" };
     let said = format!("clock of node-2 {which} node-1's by ");
-    let page = &ground.outcome.page;
+    let page = &dispatched.outcome.page;
     let at = page
         .find(&said)
         .unwrap_or_else(|| panic!("no {said:?}:\n{page}"));

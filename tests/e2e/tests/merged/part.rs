@@ -2,12 +2,12 @@
 
 use hopspan_e2e::{Span, Trace};
 
-use crate::dispatched::Ground;
+use crate::dispatched::Dispatched;
 
 /// Checks the half of every call between the nodes: it is within the client's span, whatever the agent's clock, and says what
 /// it is.
-pub(crate) fn assert_part(ground: &Ground, half: &str) {
-    for (trace, call) in ground.calls() {
+pub(crate) fn assert_part(dispatched: &Dispatched, half: &str) {
+    for (trace, call) in dispatched.calls() {
         let exchange = trace.only_child(call, "exchange");
         assert_eq!(exchange.attribute("hopspan.half"), half, "{exchange:?}");
         assert_eq!(
@@ -20,9 +20,9 @@ pub(crate) fn assert_part(ground: &Ground, half: &str) {
     }
     let said = format!("only the {half}'s node, ");
     assert!(
-        ground.outcome.page.contains(&said),
+        dispatched.outcome.page.contains(&said),
         "{}",
-        ground.outcome.page
+        dispatched.outcome.page
     );
 }
 

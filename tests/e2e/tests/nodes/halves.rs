@@ -1,59 +1,21 @@
 //! The halves of one exchange, as the agents sent them. In: the spans of a trace, and which pods are where. Out: a failed test
 //! where a half is not as it must be by itself, or the two do not fit.
 
-use std::collections::BTreeMap;
-
-use hopspan_e2e::{NodesOutcome, Span, Trace};
-use hopspan_lab::{Node, hotrod::HotRod};
+use hopspan_e2e::{CallEnds, Outcome, Span, Trace};
 
 use crate::hops::Expected;
 
-/// Which calls of the application are between nodes.
-pub(crate) struct Calls {
-    /// The node of each pod, by the pod's name.
-    nodes: BTreeMap<String, String>,
-    /// The pod of each address.
-    pods: BTreeMap<String, String>,
-}
-
-impl Calls {
-    pub(crate) fn of(nodes: &[Node], hotrod: &HotRod) -> Self {
-        let pods = hotrod.pods();
-        let node_of = |ip| {
-            let node = nodes.iter().find(|node| node.pod_by_ip(ip).is_some());
-            node.unwrap().name().to_owned()
-        };
-        Self {
-            nodes: pods
-                .iter()
-                .map(|pod| (pod.name().to_owned(), node_of(pod.ip())))
-                .collect(),
-            pods: pods
-                .iter()
-                .map(|pod| (pod.ip().to_string(), pod.name().to_owned()))
-                .collect(),
-        }
-    }
-
-    /// From which node to which.
-    fn ends(&self, call: &Span) -> [&str; 2] {
-        let client = &self.pods[call.attribute("network.local.address")];
-        let server = call.attribute("hotrod.answered_by");
-        [&self.nodes[client], &self.nodes[server]]
-    }
-}
-
 /// Checks every call of a dispatch; how many were between nodes.
 pub(crate) fn assert_halves(
-    outcome: &NodesOutcome,
+    outcome: &Outcome,
     trace_id: &str,
-    calls: &Calls,
+    ends: &CallEnds,
     expected: &Expected,
 ) -> usize {
-    let trace = &outcome.sent.0[trace_id];
+    let trace = &outcome.traces.0[trace_id];
     let mut between = 0;
     for call in trace.calls() {
-        let [from, to] = calls.ends(call);
+        let [from, to] = ends.of(call);
         let exchanges = trace.children_of_role(call, "exchange");
         if from == to {
             let seen = expected.sees(from);

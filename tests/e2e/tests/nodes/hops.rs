@@ -3,7 +3,7 @@
 use hopspan_e2e::Kernel;
 use hopspan_lab::{NodeOptions, Overlay, Wiring};
 
-/// What the halves of a scene must be like.
+/// What the halves of a fixture must be like.
 pub(crate) struct Expected {
     pub(crate) options: NodeOptions,
     /// Whether `node-1` and `node-2` have an agent.

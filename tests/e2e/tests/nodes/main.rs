@@ -14,10 +14,10 @@ mod namespaces;
 
 use std::collections::BTreeMap;
 
-use hopspan_e2e::{Kernel, NodeAgent, NodesOutcome, NodesScene};
+use hopspan_e2e::{CallEnds, Fixture, Kernel, NodeAgent, Outcome};
 use hopspan_lab::{NodeOptions, Overlay, Wiring, skip};
 
-use halves::{Calls, assert_halves};
+use halves::assert_halves;
 use hops::Expected;
 use namespaces::Namespaces;
 
@@ -28,14 +28,14 @@ fn check(test: &str, options: NodeOptions, agents: [NodeAgent; 2]) {
     if skip(test) {
         return;
     }
-    let mut scene = NodesScene::start_recording(test, options, &agents).unwrap();
-    let hotrod = scene.hotrod().unwrap();
+    let mut fixture = Fixture::start_recording(test, options, &agents).unwrap();
+    let hotrod = fixture.hotrod().unwrap();
     let dispatched = hotrod.dispatch(DISPATCHES, 1).unwrap();
-    let calls = Calls::of(&scene.nodes, &hotrod);
-    let echoed = echo::requests_over_ipv6(&mut scene, hotrod.services());
+    let ends = CallEnds::new(&fixture.nodes, &hotrod);
+    let echoed = echo::requests_over_ipv6(&mut fixture, hotrod.services());
     hotrod.stop().unwrap();
-    let namespaces = Namespaces::of(&scene);
-    let outcome = scene.finish().unwrap();
+    let namespaces = Namespaces::of(&fixture);
+    let outcome = fixture.finish().unwrap();
     for (name, report) in &outcome.reports {
         report.assert_all_attached(&Kernel::running());
         report.assert_nothing_lost();
@@ -51,7 +51,7 @@ fn check(test: &str, options: NodeOptions, agents: [NodeAgent; 2]) {
     };
     let between: usize = dispatched
         .iter()
-        .map(|dispatch| assert_halves(&outcome, &dispatch.trace_id, &calls, &expected))
+        .map(|dispatch| assert_halves(&outcome, &dispatch.trace_id, &ends, &expected))
         .sum();
     // Of each dispatch all but the two calls to and in the frontend's node.
     assert!(
@@ -63,9 +63,9 @@ fn check(test: &str, options: NodeOptions, agents: [NodeAgent; 2]) {
 }
 
 /// No agent tells a span twice, and both tell the same id of nothing but what they share.
-fn assert_one_of_each(outcome: &NodesOutcome, expected: &Expected) {
+fn assert_one_of_each(outcome: &Outcome, expected: &Expected) {
     let mut told: BTreeMap<(&str, &str, &str, &str), u32> = BTreeMap::new();
-    for span in outcome.sent.0.values().flat_map(|trace| &trace.spans) {
+    for span in outcome.traces.0.values().flat_map(|trace| &trace.spans) {
         if span.scope == "hopspan" {
             let node = span.resource["k8s.node.name"].as_str();
             let half = span.attribute("hopspan.half");

@@ -4,12 +4,9 @@
 
 use std::fs;
 
-use hopspan_lab::Pod;
+use hopspan_lab::{Pod, find_program};
 
-use crate::{
-    available::find,
-    fixture::{PORT, Stage},
-};
+use crate::fixture::{PORT, ProgramFixture};
 
 /// Where Debian's package has them.
 const MODULES: &str = "/usr/lib/apache2/modules";
@@ -19,9 +16,9 @@ const MODULES: &str = "/usr/lib/apache2/modules";
 /// The answer to `/one` takes some 200 ms: where the upgraded request is answered before the client's
 /// preface is there, Apache may take the connection for idle and end it (GOAWAY "timeout" within a
 /// millisecond, in 3 of 100 connections without hopspan), and the client's other requests with it.
-pub(crate) fn serve(stage: &mut Stage, pod: &Pod) {
+pub(crate) fn serve(fixture: &mut ProgramFixture, pod: &Pod) {
     start(
-        stage,
+        fixture,
         pod,
         &["alias", "env", "ratelimit", "status", "http2"],
         "Protocols h2c http/1.1
@@ -38,9 +35,9 @@ pub(crate) fn serve(stage: &mut Stage, pod: &Pod) {
 }
 
 /// Opens tunnels to the port of services.
-pub(crate) fn tunnel(stage: &mut Stage, pod: &Pod) {
+pub(crate) fn tunnel(fixture: &mut ProgramFixture, pod: &Pod) {
     start(
-        stage,
+        fixture,
         pod,
         &["proxy", "proxy_connect"],
         &format!(
@@ -50,9 +47,9 @@ pub(crate) fn tunnel(stage: &mut Stage, pod: &Pod) {
     );
 }
 
-/// One process for all connections; files below a directory of the scene.
-fn start(stage: &mut Stage, pod: &Pod, modules: &[&str], more: &str) {
-    let directory = stage.directory(pod.name());
+/// One process for all connections; files below a directory of the fixture.
+fn start(fixture: &mut ProgramFixture, pod: &Pod, modules: &[&str], more: &str) {
+    let directory = fixture.directory(pod.name());
     let load: String = ["mpm_event", "authz_core"]
         .iter()
         .chain(modules)
@@ -64,7 +61,7 @@ fn start(stage: &mut Stage, pod: &Pod, modules: &[&str], more: &str) {
         ServerName localhost
         DefaultRuntimeDir {path}
         PidFile pid
-        # The scene's own directories are not that user's to look into.
+        # The fixture's own directories are not that user's to look into.
         DocumentRoot /
         ErrorLog /dev/stderr
         Listen {PORT}
@@ -83,11 +80,11 @@ fn start(stage: &mut Stage, pod: &Pod, modules: &[&str], more: &str) {
     let file = directory.join("httpd.conf");
     fs::write(&file, configuration).unwrap();
     let process = pod
-        .command(find("apache2").unwrap())
+        .command(find_program("apache2").unwrap())
         .arg("-DFOREGROUND")
         .arg("-f")
         .arg(file)
         .spawn()
         .unwrap();
-    stage.keep(process);
+    fixture.keep(process);
 }

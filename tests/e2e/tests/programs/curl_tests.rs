@@ -1,9 +1,11 @@
 //! curl asks nginx.
 
+use hopspan_lab::skip_without;
+
 use crate::{
-    available::skip,
+    CURL, NGINX,
     curl::{self, Answer},
-    fixture::{Stage, endpoint},
+    fixture::{ProgramFixture, endpoint},
     nginx::{self, Http},
     wanted::Wanted,
 };
@@ -30,10 +32,10 @@ struct Case {
 impl Case {
     /// curl's own account of its requests is what hopspan must say.
     fn check(&self) {
-        let mut stage = Stage::new(self.label);
-        let (client, server) = (stage.pod("client"), stage.pod("server"));
-        nginx::serve(&mut stage, &server, self.http);
-        let service = stage.service("web", std::slice::from_ref(&server));
+        let mut fixture = ProgramFixture::start(self.label);
+        let (client, server) = (fixture.pod("client"), fixture.pod("server"));
+        nginx::serve(&mut fixture, &server, self.http);
+        let service = fixture.service("web", std::slice::from_ref(&server));
         let invocations: Vec<&[&str]> = if self.keeps_connection {
             vec![&PATHS]
         } else {
@@ -43,7 +45,7 @@ impl Case {
             .into_iter()
             .flat_map(|paths| curl::get(&client, service.address(), paths, self.options))
             .collect();
-        let traces = stage.finish();
+        let traces = fixture.finish();
 
         let statuses: Vec<&str> = answers.iter().map(|answer| &*answer.status).collect();
         assert_eq!(statuses, ["200", "200", "404", "200", "200", "200"]);
@@ -76,7 +78,7 @@ impl Case {
 
 #[test]
 fn curl_keeps_a_connection_alive() {
-    if skip("curl_keeps_a_connection_alive", &["curl", "nginx"]) {
+    if skip_without("curl_keeps_a_connection_alive", &[CURL, NGINX]) {
         return;
     }
     let case = Case {
@@ -91,7 +93,7 @@ fn curl_keeps_a_connection_alive() {
 
 #[test]
 fn curl_speaks_http2_with_prior_knowledge() {
-    if skip("curl_speaks_http2_with_prior_knowledge", &["curl", "nginx"]) {
+    if skip_without("curl_speaks_http2_with_prior_knowledge", &[CURL, NGINX]) {
         return;
     }
     let case = Case {

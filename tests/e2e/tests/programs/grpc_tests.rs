@@ -3,13 +3,10 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use hopspan_e2e::{Span, Trace, Traces, assert_legs};
+use hopspan_e2e::{Span, Trace, Traces, assert_legs, python};
 use hopspan_lab::{Command, Pod, kube_proxy::Service};
 
-use crate::{
-    available::python,
-    fixture::{PORT, Stage, endpoint},
-};
+use crate::fixture::{PORT, ProgramFixture, endpoint};
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/grpc_python");
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -21,8 +18,8 @@ const STREAM_NS: u64 = 150_000_000;
 const SERVER: i32 = 2;
 const ERROR: i32 = 2;
 
-fn script(stage: &Stage, pod: &Pod, python: &Path, name: &str) -> Command {
-    let collector = stage.scene.node.gateway_ip();
+fn script(fixture: &ProgramFixture, pod: &Pod, python: &Path, name: &str) -> Command {
+    let collector = fixture.fixture.node().gateway_ip();
     pod.command(python)
         .arg("-B")
         .arg(Path::new(SCRIPTS).join(name))
@@ -35,25 +32,25 @@ fn script(stage: &Stage, pod: &Pod, python: &Path, name: &str) -> Command {
 
 /// Runs the client against the server; the lines that the client wrote, and the spans.
 fn run(python: &Path) -> (String, Traces, Service, Pod) {
-    let mut stage = Stage::new("grpc");
-    let (client, server) = (stage.pod("client"), stage.pod("server"));
-    let process = script(&stage, &server, python, "server.py")
+    let mut fixture = ProgramFixture::start("grpc");
+    let (client, server) = (fixture.pod("client"), fixture.pod("server"));
+    let process = script(&fixture, &server, python, "server.py")
         .arg(PORT.to_string())
         .spawn()
         .unwrap();
-    stage.keep(process);
-    let service = stage.service("greeter", std::slice::from_ref(&server));
-    let lines = script(&stage, &client, python, "client.py")
+    fixture.keep(process);
+    let service = fixture.service("greeter", std::slice::from_ref(&server));
+    let lines = script(&fixture, &client, python, "client.py")
         .arg(service.address().to_string())
         .run(DEADLINE)
         .unwrap();
-    stage.stop_servers();
-    (lines, stage.finish(), service, server)
+    fixture.stop_servers();
+    (lines, fixture.finish(), service, server)
 }
 
 #[test]
 fn every_call_of_python_is_an_exchange() {
-    let Some(python) = python("every_call_of_python_is_an_exchange") else {
+    let Some(python) = python("every_call_of_python_is_an_exchange", "grpc") else {
         return;
     };
     let (lines, traces, service, server) = run(&python);
@@ -99,7 +96,7 @@ fn exchange_of<'t>(trace: &'t Trace, call: &Span) -> &'t Span {
 
 /// What the instrumentation and hopspan say of the same call.
 fn assert_rpc(exchange: &Span, call: &Span) {
-    for (key, wanted) in [
+    exchange.assert_attributes(&[
         ("hopspan.incomplete", ""),
         ("network.protocol.version", "2"),
         ("rpc.system", "grpc"),
@@ -109,9 +106,7 @@ fn assert_rpc(exchange: &Span, call: &Span) {
             "rpc.grpc.status_code",
             call.attribute("rpc.grpc.status_code"),
         ),
-    ] {
-        assert_eq!(exchange.attribute(key), wanted, "{key} of {exchange:#?}");
-    }
+    ]);
     assert_ne!(call.attribute("rpc.grpc.status_code"), "", "{call:#?}");
 }
 

@@ -4,9 +4,11 @@ use std::{collections::HashSet, time::Duration};
 
 use hopspan_e2e::{Parent, Span, Trace, assert_partition};
 
+use hopspan_lab::skip_without;
+
 use crate::{
-    available::skip,
-    fixture::Stage,
+    H2LOAD, NGINX,
+    fixture::ProgramFixture,
     nginx::{self, Http},
 };
 
@@ -29,10 +31,10 @@ fn count(output: &str, of: &str) -> usize {
 
 /// Sends [`REQUESTS`] with this many streams on each of the connections.
 fn check(label: &str, connections: usize, streams: usize) {
-    let mut stage = Stage::new(label);
-    let (client, server) = (stage.pod("client"), stage.pod("server"));
-    nginx::serve(&mut stage, &server, Http::Two);
-    let service = stage.service("web", std::slice::from_ref(&server));
+    let mut fixture = ProgramFixture::start(label);
+    let (client, server) = (fixture.pod("client"), fixture.pod("server"));
+    nginx::serve(&mut fixture, &server, Http::Two);
+    let service = fixture.service("web", std::slice::from_ref(&server));
     let parent = Parent::new();
     let output = client
         .command("h2load")
@@ -43,7 +45,7 @@ fn check(label: &str, connections: usize, streams: usize) {
         .arg(format!("http://{}/item", service.address()))
         .run(DEADLINE)
         .unwrap();
-    let traces = stage.finish();
+    let traces = fixture.finish();
 
     assert_eq!(count(&output, "done"), REQUESTS);
     assert_eq!(count(&output, "succeeded"), REQUESTS);
@@ -53,16 +55,14 @@ fn check(label: &str, connections: usize, streams: usize) {
     let mut ids = HashSet::new();
     for exchange in &exchanges {
         assert!(ids.insert(&exchange.span_id), "twice: {exchange:?}");
-        for (key, wanted) in [
+        exchange.assert_attributes(&[
             ("hopspan.incomplete", ""),
             ("network.protocol.version", "2"),
             ("http.request.method", "GET"),
             ("url.path", "/item"),
             ("http.response.status_code", "200"),
             ("hopspan.nat.original", &service.address().to_string()),
-        ] {
-            assert_eq!(exchange.attribute(key), wanted, "{key} of {exchange:#?}");
-        }
+        ]);
     }
     assert_legs(parent.trace(&traces));
 }
@@ -91,7 +91,7 @@ fn assert_legs(trace: &Trace) {
 
 #[test]
 fn every_one_of_ten_streams_is_seen() {
-    if skip("every_one_of_ten_streams_is_seen", &["h2load", "nginx"]) {
+    if skip_without("every_one_of_ten_streams_is_seen", &[H2LOAD, NGINX]) {
         return;
     }
     check("h2load-10", 4, 10);
@@ -99,10 +99,7 @@ fn every_one_of_ten_streams_is_seen() {
 
 #[test]
 fn every_one_of_a_hundred_streams_is_seen() {
-    if skip(
-        "every_one_of_a_hundred_streams_is_seen",
-        &["h2load", "nginx"],
-    ) {
+    if skip_without("every_one_of_a_hundred_streams_is_seen", &[H2LOAD, NGINX]) {
         return;
     }
     check("h2load-100", 2, 100);

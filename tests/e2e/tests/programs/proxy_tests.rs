@@ -3,12 +3,12 @@
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
-use hopspan_lab::{Pod, kube_proxy::Service};
+use hopspan_lab::{Pod, kube_proxy::Service, skip_without};
 
 use crate::{
-    available::skip,
+    CURL, HAPROXY, NGINX,
     curl::{self, Answer},
-    fixture::{Stage, endpoint},
+    fixture::{ProgramFixture, endpoint},
     haproxy,
     nginx::{self, Http, UPSTREAM_REQUESTS},
     wanted::Wanted,
@@ -25,26 +25,26 @@ struct Case {
     /// The same as `network.protocol.version`.
     upstream_version: &'static str,
     /// Starts the proxy.
-    start: fn(&mut Stage, &Pod, &Service),
+    start: fn(&mut ProgramFixture, &Pod, &Service),
     /// Requests for which it uses one connection to a server.
     requests_per_connection: usize,
 }
 
 impl Case {
     fn check(&self) {
-        let mut stage = Stage::new(self.label);
-        let (client, proxy) = (stage.pod("client"), stage.pod("proxy"));
-        let servers = ["server-0", "server-1"].map(|name| stage.pod(name));
+        let mut fixture = ProgramFixture::start(self.label);
+        let (client, proxy) = (fixture.pod("client"), fixture.pod("proxy"));
+        let servers = ["server-0", "server-1"].map(|name| fixture.pod(name));
         for server in &servers {
-            nginx::serve(&mut stage, server, self.upstream);
+            nginx::serve(&mut fixture, server, self.upstream);
         }
-        let back = stage.service("back", &servers);
-        (self.start)(&mut stage, &proxy, &back);
-        let front = stage.service("front", std::slice::from_ref(&proxy));
+        let back = fixture.service("back", &servers);
+        (self.start)(&mut fixture, &proxy, &back);
+        let front = fixture.service("front", std::slice::from_ref(&proxy));
         let mut paths = vec!["/item"; REQUESTS];
         paths[2] = "/missing";
         let answers = curl::get(&client, front.address(), &paths, &["http1.1"]);
-        let traces = stage.finish();
+        let traces = fixture.finish();
 
         for (index, answer) in answers.iter().enumerate() {
             let exchanges = answer.parent.exchanges(&traces);
@@ -90,10 +90,7 @@ fn served_by(answer: &Answer) -> Ipv4Addr {
 
 #[test]
 fn nginx_is_a_proxy_that_keeps_connections() {
-    if skip(
-        "nginx_is_a_proxy_that_keeps_connections",
-        &["curl", "nginx"],
-    ) {
+    if skip_without("nginx_is_a_proxy_that_keeps_connections", &[CURL, NGINX]) {
         return;
     }
     let case = Case {
@@ -108,15 +105,15 @@ fn nginx_is_a_proxy_that_keeps_connections() {
 
 #[test]
 fn haproxy_speaks_http1_to_both_sides() {
-    let programs = ["curl", "nginx", "haproxy"];
-    if skip("haproxy_speaks_http1_to_both_sides", &programs) {
+    let programs = [CURL, NGINX, HAPROXY];
+    if skip_without("haproxy_speaks_http1_to_both_sides", &programs) {
         return;
     }
     let case = Case {
         label: "haproxy",
         upstream: Http::One,
         upstream_version: "1.1",
-        start: |stage, pod, to| haproxy::proxy(stage, pod, to, Http::One),
+        start: |fixture, pod, to| haproxy::proxy(fixture, pod, to, Http::One),
         requests_per_connection: REQUESTS,
     };
     case.check();
@@ -124,15 +121,15 @@ fn haproxy_speaks_http1_to_both_sides() {
 
 #[test]
 fn haproxy_makes_http2_of_http1() {
-    let programs = ["curl", "nginx", "haproxy"];
-    if skip("haproxy_makes_http2_of_http1", &programs) {
+    let programs = [CURL, NGINX, HAPROXY];
+    if skip_without("haproxy_makes_http2_of_http1", &programs) {
         return;
     }
     let case = Case {
         label: "haproxy-h2",
         upstream: Http::Two,
         upstream_version: "2",
-        start: |stage, pod, to| haproxy::proxy(stage, pod, to, Http::Two),
+        start: |fixture, pod, to| haproxy::proxy(fixture, pod, to, Http::Two),
         requests_per_connection: REQUESTS,
     };
     case.check();

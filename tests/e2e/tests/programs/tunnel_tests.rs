@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use hopspan_e2e::Parent;
+use hopspan_lab::skip_without;
 
 use crate::{
-    apache,
-    available::skip,
-    fixture::{Stage, endpoint},
+    APACHE, CURL, NGINX, apache,
+    fixture::{ProgramFixture, endpoint},
     nginx::{self, Http},
     wanted::Wanted,
 };
@@ -17,15 +17,19 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_tunnel_through_a_proxy() {
-    if skip("a_tunnel_through_a_proxy", &["curl", "nginx", "apache2"]) {
+    if skip_without("a_tunnel_through_a_proxy", &[CURL, NGINX, APACHE]) {
         return;
     }
-    let mut stage = Stage::new("tunnel");
-    let (client, proxy, server) = (stage.pod("client"), stage.pod("proxy"), stage.pod("server"));
-    nginx::serve(&mut stage, &server, Http::One);
-    apache::tunnel(&mut stage, &proxy);
-    let back = stage.service("back", std::slice::from_ref(&server));
-    let front = stage.service("front", std::slice::from_ref(&proxy));
+    let mut fixture = ProgramFixture::start("tunnel");
+    let (client, proxy, server) = (
+        fixture.pod("client"),
+        fixture.pod("proxy"),
+        fixture.pod("server"),
+    );
+    nginx::serve(&mut fixture, &server, Http::One);
+    apache::tunnel(&mut fixture, &proxy);
+    let back = fixture.service("back", std::slice::from_ref(&server));
+    let front = fixture.service("front", std::slice::from_ref(&proxy));
     let (to_proxy, to_server) = (Parent::new(), Parent::new());
     let traceparent = |parent: &Parent| format!("traceparent: {}", parent.traceparent());
     let output = client
@@ -47,7 +51,7 @@ fn a_tunnel_through_a_proxy() {
         .run(DEADLINE)
         .unwrap();
     assert_eq!(output, "200 200");
-    let traces = stage.finish();
+    let traces = fixture.finish();
 
     let tunnel = to_proxy.exchange(&traces);
     let common = Wanted {

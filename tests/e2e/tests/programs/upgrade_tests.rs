@@ -1,35 +1,31 @@
 //! Clients that ask for HTTP/2 in their first request (`Upgrade: h2c`): that request is stream 1 of
 //! the connection, where the server goes over to HTTP/2, and an ordinary exchange where it does not.
 
-use std::time::Duration;
-
 use hopspan_e2e::Parent;
-use hopspan_lab::Pod;
+use hopspan_lab::{Pod, skip_without};
 
 use crate::{
-    apache,
-    available::skip,
+    APACHE, CURL, NGHTTP, NGINX, apache,
     curl::{self, Answer},
-    fixture::{Stage, endpoint},
-    nghttp_tests::statuses,
+    fixture::{ProgramFixture, endpoint},
+    nghttp,
     nginx::{self, Http},
     wanted::Wanted,
 };
 
 const PATHS: [&str; 3] = ["/one", "/missing", "/two"];
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// curl asks each time for HTTP/2, and gets `versions`.
-fn check_curl(label: &str, start: fn(&mut Stage, &Pod), versions: [&str; 3]) {
-    let mut stage = Stage::new(label);
-    let (client, server) = (stage.pod("client"), stage.pod("server"));
-    start(&mut stage, &server);
-    let service = stage.service("web", std::slice::from_ref(&server));
+fn check_curl(label: &str, start: fn(&mut ProgramFixture, &Pod), versions: [&str; 3]) {
+    let mut fixture = ProgramFixture::start(label);
+    let (client, server) = (fixture.pod("client"), fixture.pod("server"));
+    start(&mut fixture, &server);
+    let service = fixture.service("web", std::slice::from_ref(&server));
     let answers: Vec<Answer> = PATHS
         .iter()
         .flat_map(|path| curl::get(&client, service.address(), &[path], &["http2"]))
         .collect();
-    let traces = stage.finish();
+    let traces = fixture.finish();
 
     let statuses: Vec<&str> = answers.iter().map(|answer| &*answer.status).collect();
     assert_eq!(statuses, ["200", "404", "200"]);
@@ -54,7 +50,7 @@ fn check_curl(label: &str, start: fn(&mut Stage, &Pod), versions: [&str; 3]) {
 
 #[test]
 fn curl_upgrades_to_http2() {
-    if skip("curl_upgrades_to_http2", &["curl", "apache2"]) {
+    if skip_without("curl_upgrades_to_http2", &[CURL, APACHE]) {
         return;
     }
     // Apache answers a request that ends in an error before it thinks of the upgrade.
@@ -64,12 +60,12 @@ fn curl_upgrades_to_http2() {
 /// nginx does not know the upgrade, and answers in HTTP/1.1.
 #[test]
 fn curl_is_refused_the_upgrade() {
-    if skip("curl_is_refused_the_upgrade", &["curl", "nginx"]) {
+    if skip_without("curl_is_refused_the_upgrade", &[CURL, NGINX]) {
         return;
     }
     check_curl(
         "upgrade-refused",
-        |stage, pod| nginx::serve(stage, pod, Http::One),
+        |fixture, pod| nginx::serve(fixture, pod, Http::One),
         ["1.1"; 3],
     );
 }
@@ -77,25 +73,17 @@ fn curl_is_refused_the_upgrade() {
 /// The first request is stream 1, the others follow in HTTP/2 on the same connection.
 #[test]
 fn nghttp_goes_on_after_the_upgrade() {
-    if skip("nghttp_goes_on_after_the_upgrade", &["nghttp", "apache2"]) {
+    if skip_without("nghttp_goes_on_after_the_upgrade", &[NGHTTP, APACHE]) {
         return;
     }
-    let mut stage = Stage::new("upgrade-nghttp");
-    let (client, server) = (stage.pod("client"), stage.pod("server"));
-    apache::serve(&mut stage, &server);
-    let service = stage.service("web", std::slice::from_ref(&server));
+    let mut fixture = ProgramFixture::start("upgrade-nghttp");
+    let (client, server) = (fixture.pod("client"), fixture.pod("server"));
+    apache::serve(&mut fixture, &server);
+    let service = fixture.service("web", std::slice::from_ref(&server));
     let parent = Parent::new();
-    let output = client
-        .command("nghttp")
-        .args(["--upgrade", "--null-out", "--stat"])
-        .arg(format!("--header=traceparent: {}", parent.traceparent()))
-        .args(PATHS.map(|path| format!("http://{}{path}", service.address())))
-        .run(DEADLINE)
-        .unwrap();
-    let traces = stage.finish();
+    let statuses = nghttp::get(&client, service.address(), &PATHS, "--upgrade", &parent);
+    let traces = fixture.finish();
 
-    let statuses = statuses(&output);
-    assert_eq!(statuses.len(), PATHS.len(), "nghttp wrote {output}");
     let trace = parent.trace(&traces);
     let exchanges = parent.exchanges(&traces);
     assert_eq!(exchanges.len(), PATHS.len(), "{exchanges:#?}");
@@ -110,7 +98,7 @@ fn nghttp_goes_on_after_the_upgrade() {
         Wanted {
             version: "2",
             path,
-            status: statuses[path],
+            status: &statuses[path],
             source: client.ip(),
             service: &service,
             endpoint: endpoint(server.ip()),

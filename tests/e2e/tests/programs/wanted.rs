@@ -37,7 +37,7 @@ impl Wanted<'_> {
             service_chain(self.service),
             endpoint_chain(self.service, self.endpoint)
         );
-        for (key, wanted) in [
+        exchange.assert_attributes(&[
             ("hopspan.incomplete", ""),
             ("http.request.method", method),
             ("network.protocol.version", self.version),
@@ -50,9 +50,7 @@ impl Wanted<'_> {
             ("hopspan.nat.translated", &self.endpoint.to_string()),
             ("hopspan.nat.masquerade", ""),
             ("hopspan.kube_proxy.rule", &chains),
-        ] {
-            assert_eq!(exchange.attribute(key), wanted, "{key} of {exchange:#?}");
-        }
+        ]);
         assert_legs(trace, exchange, self.connected);
     }
 }

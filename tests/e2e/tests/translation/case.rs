@@ -1,10 +1,10 @@
-//! Who connects to what. In: a ground. Out: cases, each with the way that kube-proxy's rules have for it.
+//! The connections of the tests. In: the addresses of a fixture. Out: cases, each with the service whose rules translate it.
 
 use std::net::SocketAddr;
 
 use hopspan_lab::kube_proxy::{Entry, Family, Origin, Service};
 
-use crate::fixture::{Ground, PORT};
+use crate::fixture::{PORT, TranslationFixture};
 use crate::services::{HOST_NODE_PORT, LOCAL_NODE_PORT, NODE_PORT};
 
 /// Where a client runs.
@@ -66,39 +66,39 @@ impl Client {
 }
 
 /// All of them, in both families.
-pub(crate) fn cases(ground: &Ground) -> Vec<Case> {
+pub(crate) fn cases(fixture: &TranslationFixture) -> Vec<Case> {
     Family::ALL
         .into_iter()
         .flat_map(|family| {
-            let mut cases = direct(ground, family);
-            cases.extend(cluster_ips(ground, family));
-            cases.extend(external(ground, family));
+            let mut cases = direct(fixture, family);
+            cases.extend(cluster_ips(fixture, family));
+            cases.extend(external(fixture, family));
             cases
         })
-        .chain([on_loopback(ground)])
+        .chain([on_loopback(fixture)])
         .collect()
 }
 
 /// A node port on 127.0.0.1, which works in iptables mode and in IPv4 only.
-fn on_loopback(ground: &Ground) -> Case {
+fn on_loopback(fixture: &TranslationFixture) -> Case {
     let address = SocketAddr::from(([127, 0, 0, 1], NODE_PORT));
     Case::new("node port, loopback", Client::Node, address)
-        .through(&ground.service("cluster", Family::V4), Entry::NodePort)
+        .through(&fixture.service("cluster", Family::V4), Entry::NodePort)
         .masqueraded()
 }
 
 /// A headless service has no address of its own: DNS gives its pods'.
-fn direct(ground: &Ground, family: Family) -> Vec<Case> {
-    let address = SocketAddr::new(ground.server_ip(1, family), PORT);
+fn direct(fixture: &TranslationFixture, family: Family) -> Vec<Case> {
+    let address = SocketAddr::new(fixture.server_ip(1, family), PORT);
     vec![
         Case::new("headless", Client::Pod, address),
         Case::new("headless, node", Client::Node, address),
     ]
 }
 
-fn cluster_ips(ground: &Ground, family: Family) -> Vec<Case> {
+fn cluster_ips(fixture: &TranslationFixture, family: Family) -> Vec<Case> {
     let to = |name, client, service: &str| {
-        let service = ground.service(service, family);
+        let service = fixture.service(service, family);
         Case::new(name, client, service.address()).through(&service, Entry::ClusterIp)
     };
     vec![
@@ -113,11 +113,11 @@ fn cluster_ips(ground: &Ground, family: Family) -> Vec<Case> {
     ]
 }
 
-fn external(ground: &Ground, family: Family) -> Vec<Case> {
-    let service = |name| ground.service(name, family);
+fn external(fixture: &TranslationFixture, family: Family) -> Vec<Case> {
+    let service = |name| fixture.service(name, family);
     let (cluster, local, host) = (service("cluster"), service("local"), service("host"));
     let node_port = |name, client, service: &Service, port| {
-        let address = SocketAddr::new(ground.node_ip(family), port);
+        let address = SocketAddr::new(fixture.node_ip(family), port);
         Case::new(name, client, address).through(service, Entry::NodePort)
     };
     let external = |name, client, service: &Service, ip| {
