@@ -1,7 +1,8 @@
 //! An agent of a fixture: `hopspan run` on a node.
 //!
-//! In: a node, the cgroup whose sockets the agent follows, arguments. Out: the agent once it is ready, and its metrics. It is
-//! asked over one connection, which is opened while it starts and before it attaches: polling adds nothing to what it counts.
+//! In: a node, the cgroup whose sockets the agent follows, arguments. Out: the agent once it is
+//! ready, and its metrics. Its HTTP port is polled on one connection, which is opened before the
+//! agent attaches: polling adds nothing to what it counts.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -16,7 +17,8 @@ use crate::binary;
 
 /// Where an agent answers unless `--listen` names another place.
 pub const AGENT_PORT: u16 = 9464;
-/// How long an agent may take to attach, to read rules or to list objects, on a machine that may be compiling beside it.
+/// How long an agent may take to attach, to read rules or to list objects, on a machine that may be
+/// compiling beside it.
 const WAIT_LIMIT: Duration = Duration::from_secs(60);
 /// How long a process may take to flush and end.
 const END_LIMIT: Duration = Duration::from_secs(60);
@@ -57,7 +59,8 @@ impl<'a> AgentOptions<'a> {
         }
     }
 
-    /// Starts the agent and waits until it is ready: it is attached and has read kube-proxy's rules.
+    /// Starts the agent and waits until it is ready: it is attached and has read kube-proxy's
+    /// rules.
     pub(crate) fn start(&self) -> Result<Agent> {
         let mut command = self
             .node
@@ -72,11 +75,13 @@ impl<'a> AgentOptions<'a> {
                 "OTEL_EXPORTER_OTLP_ENDPOINT",
                 format!("http://{}:4318", self.collector),
             )
-            // A dev build exports a burst slowly: these tests are about the spans, not about the speed of the export.
+            // A dev build exports a burst slowly: these tests are about the spans, not about the
+            // speed of the export.
             .env("OTEL_BSP_MAX_QUEUE_SIZE", "500000")
             .env("NODE_NAME", self.node.name());
-        // The agent computes wall time as the kernel's monotonic time plus the distance between its own two clocks. Where its
-        // monotonic clock is behind, that distance is too long, and the times that it exports are too late.
+        // The agent computes wall time as the kernel's monotonic time plus the distance between its
+        // own two clocks. Where its monotonic clock is behind, that distance is too long, and the
+        // times that it exports are too late.
         let reversed = self.wall_clock.map(|shift| match shift {
             ClockShift::Ahead(by) => ClockShift::Behind(by),
             ClockShift::Behind(by) => ClockShift::Ahead(by),
@@ -94,7 +99,8 @@ impl<'a> AgentOptions<'a> {
 }
 
 impl Agent {
-    /// Waits until the agent has read the rules of exactly these services, which have no address but their ClusterIP.
+    /// Waits until the agent has read the rules of exactly these services, which have no address
+    /// but their ClusterIP.
     ///
     /// # Errors
     /// As [`Self::wait_for_metrics`].
@@ -160,7 +166,8 @@ impl Agent {
 pub struct Metrics(String);
 
 impl Metrics {
-    /// The value of a sample, named with its labels as the text has them: `name` or `name{label="value"}`.
+    /// The value of a sample, named with its labels as the text has them: `name` or
+    /// `name{label="value"}`.
     pub fn value(&self, sample: &str) -> Option<f64> {
         let of_sample = |line: &str| line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok();
         self.0.lines().find_map(of_sample)

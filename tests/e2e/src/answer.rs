@@ -1,5 +1,6 @@
-//! What the program `echo` records of each request: when it was sent and answered, and between which addresses, as the sockets
-//! at both ends have them. No tracer has a part in it: it is the truth about every translation on the way.
+//! What the program `echo` records of each request: when it was sent and answered, and between
+//! which addresses, as the sockets at both ends have them: the real translations, without any
+//! tracer.
 
 use std::{fs, net::SocketAddr, path::Path};
 

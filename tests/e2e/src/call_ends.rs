@@ -1,5 +1,5 @@
-//! Between which nodes the application's calls go. In: the nodes and the application's pods. Out: the ends of a call, as the
-//! application's client span has them.
+//! Between which nodes the application's calls go. In: the nodes and the application's pods. Out:
+//! the ends of a call, as the application's client span has them.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! A fixture in which a test determines every byte of a connection.
 //!
-//! In: steps of both ends, as `echo play` does them. Out: the spans. The client asks a service, and
-//! each dialogue is a connection of its own to the one server behind it.
+//! In: steps of both ends, as `echo play` does them. Out: the spans. The client connects to a
+//! service, and each dialogue is a connection of its own to the one server behind it.
 
 use std::{
     fmt::Write as _,
@@ -92,7 +92,7 @@ impl Step {
     }
 }
 
-/// A client's pod, a server's, and the agent that follows them.
+/// A client's pod, a server's pod, and the agent that follows them.
 pub struct DialogueFixture {
     /// Node, agent and viewer.
     pub fixture: Fixture,
@@ -103,7 +103,7 @@ pub struct DialogueFixture {
     service: Service,
 }
 
-/// Both ends of one dialogue that goes on.
+/// Both ends of a dialogue that is not finished.
 pub struct Dialogue {
     /// The end that connects.
     pub client: Process,
@@ -225,7 +225,8 @@ impl DialogueFixture {
         self.fixture.finish()
     }
 
-    /// The same, when the agent has reported what ended with the last socket: see [`CLOSE_REPORTED`].
+    /// The same, when the agent has reported what ended with the last socket: see
+    /// [`CLOSE_REPORTED`].
     ///
     /// # Errors
     /// When one of them does not end well.

@@ -20,7 +20,8 @@ pub enum Dropped {
     All,
 }
 
-/// Rules that drop forwarded packets with a text that no other packet has. Dropping the value removes them.
+/// Rules that drop forwarded packets with a text that no other packet has. Dropping the value
+/// removes them.
 #[must_use]
 pub struct DropRule {
     node: Node,

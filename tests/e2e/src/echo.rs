@@ -1,4 +1,5 @@
-//! The program `echo` in a node, a pod or on a host: as a server, as one end of a dialogue, as a client with numbered requests.
+//! The program `echo` in a node, a pod or on a host: as a server, as one end of a dialogue, as a
+//! client with numbered requests.
 //!
 //! In: where it runs. Out: a running process, or what it recorded of its requests.
 

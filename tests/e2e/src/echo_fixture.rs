@@ -1,5 +1,5 @@
-//! A fixture for many requests: echo servers and clients on one node, a collector in place of the viewer, and an agent that
-//! starts when the test says so.
+//! A fixture for many requests: echo servers and clients on one node, a collector in place of the
+//! viewer, and an agent that the test starts.
 //!
 //! The program `echo` puts a request's number into its path, its trace context and the status of
 //! its response; [`EchoOutcome::judge`] reads them back from the exchanges.
@@ -22,9 +22,9 @@ use crate::{
     echo, echo_server,
 };
 
-/// Of the servers.
+/// What the servers listen on.
 const PORT: u16 = 8080;
-/// How long the exchanges of a load that is over may take to arrive.
+/// How long exchanges may take to arrive after the load.
 const SETTLE: Duration = Duration::from_secs(60);
 /// `echo` answers the request with the number `n` with the status 200 + `n` modulo this.
 const STATUSES: u64 = 50;
@@ -35,7 +35,7 @@ pub struct EchoFixture {
     pub node: Node,
     /// The agent, once it is started.
     pub agent: Option<Agent>,
-    /// Where its spans go.
+    /// Where its spans arrive.
     pub collector: Collector,
     clients: Vec<Pod>,
     service: Service,
@@ -46,32 +46,33 @@ pub struct EchoFixture {
     _alone: MutexGuard<'static, ()>,
 }
 
-/// The rates of the loads suit a machine that carries one of them: the fixtures of a test program take turns.
+/// The rates of the loads suit a machine that carries one of them: the fixtures of a test program
+/// take turns.
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// What a fixture has at its end.
 #[derive(Debug)]
 pub struct EchoOutcome {
-    /// What the collector has received.
+    /// What the collector received.
     pub collected: Collected,
     /// What the agent counted.
     pub report: Report,
 }
 
-/// How exchanges compare with what was sent.
+/// The exchanges compared with the requests.
 #[derive(Debug, Default)]
 pub struct Judgement {
-    /// Numbers whose exchange came, with everything known and right.
+    /// Numbers of requests whose exchange came complete and right.
     pub right: HashSet<u64>,
-    /// Numbers whose exchange came, of which something is not known and nothing is wrong.
+    /// Exchanges that came incomplete, with nothing wrong, by the number of the request.
     pub partial: BTreeMap<u64, Exchange>,
-    /// Exchanges that say something wrong.
+    /// Exchanges with a wrong attribute, and those that came twice.
     pub wrong: Vec<String>,
 }
 
 impl EchoFixture {
-    /// A lab with a collector, and so many servers behind one service and so many client pods. A
-    /// process has no more connections than RLIMIT_NOFILE lets it.
+    /// A lab with a collector, so many servers behind one service, and so many client pods.
+    /// RLIMIT_NOFILE limits the connections of each process.
     ///
     /// # Errors
     /// When any of them cannot start.
@@ -115,7 +116,7 @@ impl EchoFixture {
         self.start_agent_with(&[])
     }
 
-    /// The same, with more arguments for it.
+    /// The same, with more arguments for the agent.
     ///
     /// # Errors
     /// When it cannot start.
@@ -132,7 +133,7 @@ impl EchoFixture {
         Ok(u64::try_from(now.as_nanos())?)
     }
 
-    /// `echo` with these arguments, in a client pod, against the service.
+    /// The command `echo` with these arguments in a client pod, and with the URL of the service.
     ///
     /// # Errors
     /// When there is no such client or the binary is not built.
@@ -149,10 +150,10 @@ impl EchoFixture {
         self.lab.work_dir()
     }
 
-    /// Waits until this many exchanges have come, or no more come; then ends server and agent.
+    /// Waits until so many exchanges have come, or no more come; then ends servers and agent.
     ///
     /// # Errors
-    /// When one of them does not end well, or the collector did not understand the agent.
+    /// When one of them does not end well, or the collector refused a request.
     pub fn finish(mut self, expected: usize) -> Result<EchoOutcome> {
         let deadline = Instant::now() + SETTLE;
         let mut last = (0, Instant::now());
@@ -192,14 +193,14 @@ fn start_server(node: &Node, number: usize) -> Result<(Pod, Process)> {
 }
 
 impl Judgement {
-    /// Whether the exchange of this request came, as far as known.
+    /// Whether the exchange of this request came, complete or not.
     pub fn came(&self, number: u64) -> bool {
         self.right.contains(&number) || self.partial.contains_key(&number)
     }
 }
 
 impl EchoOutcome {
-    /// Holds every exchange against the number in its trace id. A number that comes twice is wrong.
+    /// Compares every exchange with the number in its trace id. A number that comes twice is wrong.
     pub fn judge(&self) -> Judgement {
         let mut judgement = Judgement::default();
         let mut seen = HashSet::new();

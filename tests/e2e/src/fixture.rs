@@ -1,7 +1,8 @@
 //! The fixture of most tests: a lab of one node or several, a viewer on the first, and agents.
 //!
-//! In: the kind of the nodes, and which agent each has. Out: everything that the agents and the applications have exported, and
-//! what the agents have counted. Agents and applications of all nodes export to the one viewer, over the wire.
+//! In: the kind of the nodes, and which agent each has. Out: everything that the agents and the
+//! applications have exported, and what the agents have counted. Agents and applications of all
+//! nodes export to the one viewer, over the wire.
 
 use std::{
     collections::BTreeMap,
@@ -213,8 +214,9 @@ impl Fixture {
         self.wait_for_rules(services)
     }
 
-    /// Deploys the application, and waits until every agent has read the rules of its services. Over several nodes, its client
-    /// and its frontend are on the first, and what those call on the others.
+    /// Deploys the application, and waits until every agent has read the rules of its services.
+    /// Over several nodes, its client and its frontend are on the first, and what those call on the
+    /// others.
     ///
     /// # Errors
     /// When an instance does not start.
@@ -244,7 +246,8 @@ impl Fixture {
         self.outcome()
     }
 
-    /// The same, and all traces once more with the halves of exchanges between nodes merged as the viewer merges them.
+    /// The same, and all traces once more with the halves of exchanges between nodes merged as the
+    /// viewer merges them.
     ///
     /// # Errors
     /// As [`Self::finish`].

@@ -1,7 +1,7 @@
 //! HTTP/2 as bytes (RFC 9113), for dialogues in which a test determines every byte.
 //!
-//! Header blocks are literals without indexing and without Huffman (RFC 7541 section 6.2.2), so that
-//! frames do not depend on each other. Knows no connection: the test decides what is sent in which order.
+//! Header blocks are literals without indexing and without Huffman (RFC 7541 section 6.2.2), so
+//! that frames do not depend on each other. The test decides what is sent in which order.
 
 use crate::Parent;
 

@@ -1,8 +1,8 @@
-//! What the end-to-end tests share: a lab with agent, viewer and application, and the spans that
-//! came of it.
+//! What the end-to-end tests share: fixtures of a lab with agents, a viewer and the application,
+//! and the spans that these export.
 //!
-//! The tests run the real binaries. `cargo xtask test` builds them first; HOPSPAN_BIN_DIR says where
-//! they are, else they are looked for beside the test's own executable.
+//! The tests run the real binaries, which `cargo xtask test` builds first. They are in the
+//! directory that HOPSPAN_BIN_DIR names, or beside the test's own executable.
 
 mod agent;
 mod answer;

@@ -1,4 +1,5 @@
-//! The Python of the tests: an environment of its own with the packages of `tests/programs/requirements.txt`.
+//! The Python of the tests: an environment of its own with the packages of
+//! `tests/programs/requirements.txt`.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,7 +12,8 @@ const PYTHON: &str = concat!(
     "/../../target/tools/venv/bin/python3"
 );
 
-/// The interpreter, if it has this module and a lab can run here. `None` after printing that `test` is skipped.
+/// The interpreter, if it has this module and a lab can run here. `None` after printing that `test`
+/// is skipped.
 pub fn python(test: &str, module: &str) -> Option<PathBuf> {
     if hopspan_lab::skip(test) {
         return None;

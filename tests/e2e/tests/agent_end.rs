@@ -1,4 +1,4 @@
-//! However the agent ends, it leaves nothing behind.
+//! The agent leaves nothing behind, whichever signal ends it.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,7 +18,7 @@ use hopspan_lab::{Node, Signal};
 
 const END: Duration = Duration::from_secs(20);
 
-/// What is left of the programs and links that the agent had.
+/// How many of these programs and links still exist.
 fn left(programs: &BTreeSet<u32>, links: &BTreeSet<u32>) -> usize {
     let programs_left = loaded_programs()
         .filter_map(Result::ok)
@@ -31,7 +31,7 @@ fn left(programs: &BTreeSet<u32>, links: &BTreeSet<u32>) -> usize {
     programs_left + links_left
 }
 
-/// The node's firewall, without the numbers of packets.
+/// The node's firewall, without packet counters.
 fn firewall(node: &Node) -> String {
     let text = node.command("iptables-save").run(END).unwrap();
     text.lines()
@@ -57,11 +57,17 @@ fn check(label: &str, signal: Signal) {
 
     let pid = fixture.agent().process.pid();
     let (programs, links) = (held_ids(pid, "prog_id:"), held_ids(pid, "link_id:"));
-    assert!(programs.len() >= 6, "the agent holds programs {programs:?}");
+    assert!(
+        programs.len() >= 6,
+        "the agent holds only the programs {programs:?}"
+    );
     // Two at cgroups, four at tracepoints; ten at netfilter's hooks for each of IPv4 and IPv6.
     let netfilter = Kernel::running().has_netfilter_links();
     let expected = if netfilter { 26 } else { 6 };
-    assert!(links.len() >= expected, "the agent holds links {links:?}");
+    assert!(
+        links.len() >= expected,
+        "the agent holds only the links {links:?}"
+    );
     assert!(left(&programs, &links) >= programs.len());
 
     fixture.agent().process.signal(signal).unwrap();
@@ -74,11 +80,11 @@ fn check(label: &str, signal: Signal) {
     while left(&programs, &links) > 0 && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert_eq!(left(&programs, &links), 0, "programs or links are left");
+    assert_eq!(left(&programs, &links), 0, "programs or links still exist");
     assert_eq!(firewall(fixture.node()), rules);
     assert_eq!(queueing(fixture.node()), queues);
     assert_eq!(pins(), pinned);
-    // And the application goes on.
+    // The application goes on.
     let dispatches = hotrod.dispatch(2, 2).unwrap();
     assert!(dispatches.iter().all(|dispatch| dispatch.status == 200));
 }

@@ -1,4 +1,4 @@
-//! The application's traffic: every exchange between pods has its spans, where they belong.
+//! The application's traffic: every exchange between pods has its spans below the right parent.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,7 +15,7 @@ fn trace_ids(dispatches: &[Dispatch]) -> Vec<String> {
         .collect()
 }
 
-/// Sends dispatches through a fixture and checks everything about them.
+/// Runs dispatches, checks all of their spans, and returns the viewer's page.
 fn check(label: &str, wiring: Wiring, requests: u32, concurrency: u32) -> String {
     let options = NodeOptions {
         wiring,

@@ -1,4 +1,4 @@
-//! Every hook is not only attached but hit, by the traffic that it is there for.
+//! Every hook is not only attached, but hit by the traffic that it exists for.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,7 +12,8 @@ use hopspan_lab::{Node, Signal, hotrod::HotRod};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A request from the node itself, as a pod with hostNetwork sends it: netfilter's OUTPUT.
+/// Sends a request from the node itself, as a pod with hostNetwork does: it passes netfilter's
+/// OUTPUT.
 fn from_the_node(node: &Node, hotrod: &HotRod) {
     let frontend = hotrod
         .services()
@@ -37,7 +38,7 @@ fn from_the_node(node: &Node, hotrod: &HotRod) {
         .unwrap();
 }
 
-/// A connection from another machine, to the viewer that listens on the node.
+/// Connects from another machine to the viewer on the node.
 fn from_outside(fixture: &Fixture) {
     let host = fixture.lab().host("outside", fixture.node()).unwrap();
     let node = fixture.node().ip();
@@ -47,14 +48,14 @@ fn from_outside(fixture: &Fixture) {
         .unwrap();
 }
 
-/// A connect that a rule of the node drops.
+/// Tries a connect whose SYN a rule of the node drops.
 fn dropped(node: &Node, hotrod: &HotRod) {
     insert_rule(node, "FORWARD -p tcp --dport 9999 -j DROP").unwrap();
     let target = hotrod.pods()[0].ip();
     hotrod
         .client()
         .command("timeout")
-        // On a slow machine the shell alone takes a second to start.
+        // On a slow machine the shell alone needs a second to start.
         .args(["5", "bash", "-c", &format!("echo >/dev/tcp/{target}/9999")])
         .output(DEADLINE)
         .unwrap();
@@ -89,7 +90,7 @@ fn every_hook_is_hit() {
     if !kernel.has_netfilter_links() {
         return;
     }
-    // The node's own request: the hop in which its destination was translated is OUTPUT.
+    // The destination of the node's own request was translated in OUTPUT.
     let from_node = outcome
         .traces
         .0
@@ -104,8 +105,8 @@ fn every_hook_is_hit() {
     assert!(from_node.is_some(), "no translation in netfilter.output");
 }
 
-/// What old kernels get works on new ones too, so it can be tested here: HTTP/1 without HTTP/2, and
-/// the other tracepoint for reads.
+/// The programs for old kernels run on new ones too: HTTP/1 without HTTP/2, and the other
+/// tracepoint for reads.
 #[test]
 fn the_fallbacks_for_old_kernels_work() {
     if hopspan_lab::skip("the_fallbacks_for_old_kernels_work") {
@@ -134,8 +135,8 @@ fn the_fallbacks_for_old_kernels_work() {
 }
 
 #[test]
-fn the_programs_log_when_told_to() {
-    if hopspan_lab::skip("the_programs_log_when_told_to") {
+fn the_programs_log_with_debug() {
+    if hopspan_lab::skip("the_programs_log_with_debug") {
         return;
     }
     let mut fixture = Fixture::start_with("debug", &["--debug"]).unwrap();
@@ -148,7 +149,7 @@ fn the_programs_log_when_told_to() {
         fixture.agent().process.log()
     });
     let log = log.unwrap();
-    // From pod to pod: two at the sockets, four at devices, six at three netfilter hooks.
+    // From pod to pod: two stamps at the sockets, four at devices, six at three netfilter hooks.
     let stamps = if Kernel::running().has_netfilter_links() {
         12
     } else {

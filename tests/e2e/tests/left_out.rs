@@ -1,5 +1,6 @@
-//! Requests that nobody traces are left out by the kernel programs: what stands beside them on the same
-//! connection is told as if they were not there, and of what cannot be told apart nothing is.
+//! Requests without a sampled context are left out by the kernel programs. The other requests on
+//! the same connection have the same spans as without them, and no spans where their responses
+//! cannot be identified.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,9 +13,9 @@ use hopspan_e2e::{
     send, until,
 };
 
-/// Rounds of one request of each kind.
+/// Rounds, each with one request of each kind.
 const ROUNDS: usize = 12;
-/// What a request says of its trace when it is not sampled. Of each round, as many requests are left out.
+/// The header lines of requests that are not sampled. Each round has one request with each.
 const NOT_SAMPLED: [&str; 3] = [
     "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00\r\n",
     "",
@@ -25,7 +26,7 @@ fn not_sampled(lines: &str) -> String {
     request("GET", "/other", lines)
 }
 
-/// An answer with a status that tells it from its neighbours.
+/// An answer with another status than its neighbours.
 fn answer(number: usize) -> Step {
     let status = status(number);
     send(format!(
@@ -42,10 +43,10 @@ fn path(number: usize) -> String {
     format!("/sampled/{number}")
 }
 
-/// One connection with all kinds of requests in turn, the next sent when the last was answered. The
-/// sampled ones, each with its number on the connection.
+/// Plays one connection with all kinds of requests in turn, each sent when the one before is
+/// answered. Returns the sampled requests, each with its number on the connection.
 fn in_turn(dialogues: &DialogueFixture) -> Vec<(usize, Parent)> {
-    let (mut client, mut server, mut asked) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut client, mut server, mut sampled) = (Vec::new(), Vec::new(), Vec::new());
     let mut number = 0;
     let mut exchange = |text: &str| {
         client.extend([send(text), until("ok")]);
@@ -59,21 +60,22 @@ fn in_turn(dialogues: &DialogueFixture) -> Vec<(usize, Parent)> {
             exchange(&not_sampled(lines));
         }
         let parent = Parent::new();
-        let number = exchange(&get_traced(&path(asked.len()), &parent));
-        asked.push((number, parent));
+        let number = exchange(&get_traced(&path(sampled.len()), &parent));
+        sampled.push((number, parent));
         for lines in after {
             exchange(&not_sampled(lines));
         }
     }
     dialogues.play(&server, &client).unwrap();
-    asked
+    sampled
 }
 
-/// Checks that each of them has its own answer and all of its hops.
-fn assert_exact(outcome: &Outcome, asked: &[(usize, Parent)]) {
-    for (sampled, (number, parent)) in asked.iter().enumerate() {
+/// Checks that each of these requests has its own answer and all of its hops, and that no other has
+/// spans.
+fn assert_exact(outcome: &Outcome, sampled: &[(usize, Parent)]) {
+    for (index, (number, parent)) in sampled.iter().enumerate() {
         let exchange = parent.exchange(&outcome.traces);
-        assert_eq!(exchange.attribute("url.path"), path(sampled));
+        assert_eq!(exchange.attribute("url.path"), path(index));
         assert_eq!(
             exchange.attribute("http.response.status_code"),
             status(*number).to_string()
@@ -83,33 +85,33 @@ fn assert_exact(outcome: &Outcome, asked: &[(usize, Parent)]) {
         let connects = trace.of_role("connect").count();
         assert_legs(trace, exchange, connects == 1);
     }
-    assert_eq!(outcome.traces.0.len(), asked.len(), "only they have spans");
+    assert_eq!(outcome.traces.0.len(), sampled.len(), "traces");
 }
 
 #[test]
-fn sampled_requests_among_others_are_told_exactly() {
-    if hopspan_lab::skip("sampled_requests_among_others_are_told_exactly") {
+fn sampled_requests_among_others_are_complete() {
+    if hopspan_lab::skip("sampled_requests_among_others_are_complete") {
         return;
     }
     let dialogues = DialogueFixture::start("left-out").unwrap();
-    let asked = in_turn(&dialogues);
+    let sampled = in_turn(&dialogues);
     let outcome = dialogues.finish().unwrap();
     outcome.report().assert_nothing_lost();
-    assert_exact(&outcome, &asked);
+    assert_exact(&outcome, &sampled);
     let left_out = outcome.report().number(&["kernel", "journeys", "left_out"]);
     assert_eq!(left_out, (ROUNDS * NOT_SAMPLED.len()) as u64);
 }
 
 #[test]
-fn follow_all_leaves_none_out_and_tells_the_same() {
-    if hopspan_lab::skip("follow_all_leaves_none_out_and_tells_the_same") {
+fn follow_all_leaves_no_request_out() {
+    if hopspan_lab::skip("follow_all_leaves_no_request_out") {
         return;
     }
     let dialogues = DialogueFixture::start_with("follow-all", &["--follow-all"]).unwrap();
-    let asked = in_turn(&dialogues);
+    let sampled = in_turn(&dialogues);
     let outcome = dialogues.finish().unwrap();
     outcome.report().assert_nothing_lost();
-    assert_exact(&outcome, &asked);
+    assert_exact(&outcome, &sampled);
     let left_out = outcome.report().number(&["kernel", "journeys", "left_out"]);
     assert_eq!(left_out, 0);
     let exchanges = outcome.report().number(&["pipeline", "exchanges"]);
@@ -117,25 +119,26 @@ fn follow_all_leaves_none_out_and_tells_the_same() {
     assert!(exchanges >= all, "{exchanges} of {all}");
 }
 
-/// A client that does not wait: in writes of their own, and in one write. An answer then stands behind
-/// those of requests that were not followed, and no number of TCP says behind which.
+/// A client that sends several requests before the first answer, each in its own write or all in
+/// one. An answer then follows those to requests that were left out, and TCP's sequence numbers do
+/// not show which answer it is.
 #[test]
-fn pipelined_ones_are_told_rightly_or_not_at_all() {
-    if hopspan_lab::skip("pipelined_ones_are_told_rightly_or_not_at_all") {
+fn pipelined_requests_never_get_a_wrong_answer() {
+    if hopspan_lab::skip("pipelined_requests_never_get_a_wrong_answer") {
         return;
     }
     let dialogues = DialogueFixture::start("left-out-pipelined").unwrap();
-    let mut asked = Vec::new();
+    let mut sampled = Vec::new();
     for in_one_write in [false, true] {
         for place in 0..4 {
             let parent = Parent::new();
             let texts: Vec<String> = (0..4)
                 .map(|number| match number == place {
-                    true => get_traced(&path(asked.len()), &parent),
+                    true => get_traced(&path(sampled.len()), &parent),
                     false => not_sampled(NOT_SAMPLED[number % NOT_SAMPLED.len()]),
                 })
                 .collect();
-            asked.push((place, parent));
+            sampled.push((place, parent));
             let mut client: Vec<Step> = match in_one_write {
                 true => vec![send(texts.concat())],
                 false => texts.iter().map(send).collect(),
@@ -147,23 +150,23 @@ fn pipelined_ones_are_told_rightly_or_not_at_all() {
             dialogues.play(&server, &client).unwrap();
         }
     }
-    // Another connection of the same pair is not touched by that.
+    // Another connection of the same pair is not affected.
     let in_order = in_turn(&dialogues);
     let outcome = dialogues.finish().unwrap();
-    let mut told = 0;
-    for (sampled, (place, parent)) in asked.iter().enumerate() {
+    let mut exported = 0;
+    for (index, (place, parent)) in sampled.iter().enumerate() {
         let Some(trace) = outcome.traces.0.get(&parent.trace_id) else {
             continue;
         };
         for exchange in trace.of_role("exchange") {
-            assert_eq!(exchange.attribute("url.path"), path(sampled));
+            assert_eq!(exchange.attribute("url.path"), path(index));
             let answered = exchange.attribute("http.response.status_code");
             let is_right = answered == status(*place).to_string();
             assert!(is_right || answered.is_empty(), "{exchange:#?}");
-            told += 1;
+            exported += 1;
         }
     }
-    println!("{told} of {} are told", asked.len());
+    println!("{exported} of {} have spans", sampled.len());
     for (number, parent) in &in_order {
         let exchange = parent.exchange(&outcome.traces);
         assert_eq!(

@@ -1,8 +1,8 @@
-//! The HTTP port of a running agent: its health, and metrics whose books balance, also while a load
-//! goes through.
+//! The HTTP port of a running agent: its health, and metrics that balance, also during a load:
+//! opened journeys = ended + under way.
 //!
-//! The text is read by Prometheus' own parser of OpenMetrics, in Python, which refuses what breaks
-//! the format: a counter without `_total`, a family told twice, a missing end.
+//! Prometheus' own parser of OpenMetrics, in Python, reads the text. It refuses what breaks
+//! the format: a counter without `_total`, a repeated family, a missing end.
 
 #![allow(
     clippy::unwrap_used,
@@ -25,12 +25,12 @@ use hopspan_lab::{HttpClient, Lab};
 use tracer_common::hook::Hook;
 
 const DEADLINE: Duration = Duration::from_secs(60);
-/// Longer than a journey lives before it is given up, and than the numbers are old.
+/// Longer than the time after which a journey expires, and than the age of published metrics.
 const SETTLED: Duration = Duration::from_secs(15);
 /// The module of Python that has the parser.
 const MODULE: &str = "prometheus_client.openmetrics.parser";
-/// Reads texts one after the other, each to its end. Prints a line of dashes for each, then its
-/// samples, a line of name, labels in the order of their names, and value.
+/// Reads texts one after the other, each to its end. Prints a line of dashes for each, then a line
+/// for each sample: name, labels in the order of their names, and value.
 const PARSER: &str = r#"
 import sys
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -106,7 +106,7 @@ impl Scrape {
         self.get("hopspan_journeys_opened_total{}")
     }
 
-    /// Journeys that have ended in whatever way.
+    /// Journeys that have ended, for any reason.
     fn ended(&self) -> f64 {
         self.get("hopspan_journeys_closed_total{}")
             + self.get("hopspan_journeys_left_total{}")
@@ -119,19 +119,19 @@ impl Scrape {
         self.get("hopspan_journeys_under_way{}")
     }
 
-    /// No counter of `earlier` was higher.
+    /// Checks that no counter is lower than in `earlier`.
     fn assert_not_before(&self, earlier: &Self) {
         let counters = earlier.0.iter().filter(|(name, _)| {
             let family = name.split('{').next().unwrap_or_default();
             family.ends_with("_total")
         });
         for (name, value) in counters {
-            assert!(self.get(name) >= *value, "{name} went back from {value}");
+            assert!(self.get(name) >= *value, "{name} is lower than {value}");
         }
     }
 }
 
-/// Scrapes for as long as `work` runs; what it returns, and the scrapes.
+/// Runs `work` and scrapes until it returns. Returns its result and the scrapes.
 fn while_scraping<T: Send>(
     http: &mut HttpClient,
     python: &Path,
@@ -154,8 +154,8 @@ fn while_scraping<T: Send>(
     })
 }
 
-/// Waits until everything has ended that will.
-fn settled(http: &mut HttpClient, python: &Path) -> Scrape {
+/// Waits until all journeys have ended and all spans are sent.
+fn wait_until_settled(http: &mut HttpClient, python: &Path) -> Scrape {
     let end = Instant::now() + SETTLED;
     loop {
         let scrape = Scrape::take(http, python);
@@ -194,12 +194,12 @@ fn the_books_balance_at_every_scrape() {
     for scrape in &scrapes {
         assert!(
             scrape.opened() >= scrape.ended(),
-            "more ends than beginnings: {:#?}",
+            "more journeys ended than began: {:#?}",
             scrape.0
         );
     }
 
-    let last = settled(&mut http, &python);
+    let last = wait_until_settled(&mut http, &python);
     last.assert_not_before(scrapes.last().unwrap());
     assert_eq!(
         last.opened(),
@@ -237,8 +237,8 @@ fn the_books_balance_at_every_scrape() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_told_and_off_is_off() {
-    if hopspan_lab::skip("a_port_that_is_taken_is_told_and_off_is_off") {
+fn a_taken_port_is_an_error_and_off_opens_none() {
+    if hopspan_lab::skip("a_taken_port_is_an_error_and_off_opens_none") {
         return;
     }
     let lab = Lab::new("listen").unwrap();
@@ -265,7 +265,8 @@ fn a_port_that_is_taken_is_told_and_off_is_off() {
     assert!(output.stderr.contains(error), "{}", output.stderr);
 }
 
-/// Waits until a process holds links of BPF programs: without a port an agent does not report that it is ready.
+/// Waits until a process holds links of BPF programs: without a port an agent does not report that
+/// it is ready.
 fn wait_until_attached(pid: u32) {
     let deadline = Instant::now() + DEADLINE;
     while held_ids(pid, "link_id:").is_empty() {

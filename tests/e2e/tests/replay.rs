@@ -11,7 +11,7 @@ use hopspan_e2e::{Fixture, NodeAgent, Span};
 use hopspan_lab::NodeOptions;
 use tracer_user::{pipeline::Pipeline, span};
 
-/// What makes a span, in one line. Both sides are brought to this form.
+/// An exported span in one line, for the comparison.
 fn exported(span: &Span) -> String {
     let attributes: BTreeMap<&str, &str> = span
         .attributes
@@ -30,6 +30,7 @@ fn exported(span: &Span) -> String {
     )
 }
 
+/// A replayed span in the same form.
 fn replayed(span: &span::Span) -> String {
     let texts: Vec<(&str, String)> = span
         .attributes

@@ -1,5 +1,5 @@
-//! Heads whose first packet a rule of the node drops: TCP sends them again, and it is one exchange,
-//! which says so.
+//! Heads whose first packet a rule of the node drops: TCP sends them again. There is one exchange,
+//! with the retransmission.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,15 +14,16 @@ use hopspan_e2e::{
     send, until,
 };
 
-/// TCP waits at least so long before it sends again (kernel: TCP_RTO_MIN).
+/// The shortest time after which TCP sends again (kernel: TCP_RTO_MIN).
 const RTO_MIN: Duration = Duration::from_millis(200);
-/// Text of the head whose packets are lost.
+/// A text in the head whose packets are dropped.
 const LOST: &str = "lost-at-first";
 
-/// The two ends of a connection, of which one sends [`LOST`].
+/// The steps of the server and of the client. One of them sends [`LOST`].
 type Parts = (Vec<Step>, Vec<Step>);
 
-/// One exchange before, and one after, which must not be taken for the one between.
+/// Three exchanges: the first and the third must not be confused with the second, whose head is
+/// lost.
 fn on_http1(parents: &[Parent; 3], request: &str, response: &str) -> Parts {
     let texts = [("", ""), (request, response), ("", "")];
     let (mut server, mut client) = (Vec::new(), Vec::new());
@@ -56,7 +57,7 @@ fn on_http2(parents: &[Parent; 3], request: &str, response: &str) -> Parts {
     (server, client)
 }
 
-/// Checks the exchange whose leg `lost` was sent `retransmits` times in vain, and its neighbours.
+/// Checks the exchange whose leg `lost` was dropped `retransmits` times, and its neighbours.
 fn assert(traces: &Traces, parents: &[Parent; 3], lost: &str, retransmits: usize) {
     for (index, parent) in parents.iter().enumerate() {
         let (trace, exchange) = (parent.trace(traces), parent.exchange(traces));
@@ -70,8 +71,8 @@ fn assert(traces: &Traces, parents: &[Parent; 3], lost: &str, retransmits: usize
         for role in ["request", "response"] {
             let leg = trace.children_of_role(exchange, role)[0];
             if (index, role, lost) == (1, "request", "response") {
-                // The response would have acknowledged the request, which may be sent again for
-                // want of that: it arrives twice and counts once.
+                // The lost response would have acknowledged the request. Without it the request may
+                // be sent again: it arrives twice and counts once.
                 assert_eq!(leg.attribute("hopspan.drop.hop"), "", "{leg:#?}");
                 continue;
             }
@@ -85,7 +86,7 @@ fn assert(traces: &Traces, parents: &[Parent; 3], lost: &str, retransmits: usize
             assert_eq!(leg.events, vec!["tcp.retransmitted"; retransmits]);
             assert_eq!(leg.attribute("hopspan.drop.hop"), "netfilter.forward");
             assert_eq!(leg.attribute("hopspan.drop.reason"), "NETFILTER_DROP");
-            // The time until TCP sent it again is the sender's.
+            // The time until TCP sent it again is spent in the sender's stack.
             let first = trace.children(leg)[0];
             assert_eq!(first.attribute("hopspan.hop"), "client.stack");
             assert!(

@@ -1,5 +1,5 @@
-//! Every header that carries a trace context, on HTTP/1.1 and on HTTP/2: the right parent, and
-//! nothing where the caller decided against a trace.
+//! Every format of trace context, on HTTP/1.1 and on HTTP/2: the exchange has the right parent, and
+//! there are no spans where the caller decided against a trace.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,11 +12,12 @@ use hopspan_e2e::{
     send, until,
 };
 
-/// Header fields of one request, and whether they name a trace that is recorded.
+/// The header fields of one request.
 struct Case {
-    /// What the fields say of the caller.
+    /// The ids in the fields.
     parent: Parent,
     fields: Vec<(&'static str, String)>,
+    /// Whether the fields name a trace that is recorded.
     traced: bool,
 }
 
@@ -30,10 +31,10 @@ impl Case {
         }
     }
 
-    /// One whose trace id has 64 bits: it is padded with zeros.
+    /// A case whose trace id has 64 bits: it is padded with zeros.
     fn short(fields: impl FnOnce(&str, &str) -> Vec<(&'static str, String)>) -> Self {
         let id = Parent::new();
-        // The half that differs between callers, which must not begin with a zero everywhere.
+        // The half that differs between callers. Not all of them may begin with a zero.
         let short = format!("7{}", &id.trace_id[17..]);
         Self {
             fields: fields(&short, &id.span_id),
@@ -50,7 +51,7 @@ fn traced() -> Vec<Case> {
     let ids = |parent: &Parent| (parent.trace_id.clone(), parent.span_id.clone());
     vec![
         Case::new(true, |parent| vec![("traceparent", parent.traceparent())]),
-        // The sampled bit is the lowest; the others are for later versions to say.
+        // The sampled bit is the lowest; later versions define the others.
         Case::new(true, |parent| {
             let (trace, span) = ids(parent);
             vec![
@@ -136,7 +137,7 @@ fn not_traced() -> Vec<Case> {
             let (trace, span) = ids(parent);
             vec![("uber-trace-id", format!("{trace}:{span}:0:0"))]
         }),
-        // Not sampled by the format that counts: what another says does not count.
+        // Not sampled by the first format; the second does not count.
         Case::new(false, |parent| {
             let (trace, span) = ids(parent);
             vec![
@@ -144,7 +145,7 @@ fn not_traced() -> Vec<Case> {
                 ("b3", format!("{trace}-{span}-1")),
             ]
         }),
-        // The caller sent two, of which nobody can say which is right.
+        // Two headers of one format: which of them is right is not known.
         Case::new(false, |parent| {
             vec![
                 ("traceparent", parent.traceparent()),
@@ -154,7 +155,7 @@ fn not_traced() -> Vec<Case> {
     ]
 }
 
-/// What the server does, and what the client.
+/// The steps of the server and of the client.
 type Parts = (Vec<Step>, Vec<Step>);
 
 /// Requests on one HTTP/1.1 connection.

@@ -1,4 +1,4 @@
-//! `Upgrade: h2c` byte by byte: who is whose parent before and after it.
+//! `Upgrade: h2c` byte by byte: the exchanges before and after it have the right parents.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,11 +13,11 @@ use hopspan_e2e::{
     pause, send, until,
 };
 
-/// Of a path, the response to it says which it is.
+/// The statuses of the three responses.
 const STATUSES: [&str; 3] = ["201", "404", "200"];
 const SWITCH: &str =
     "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
-/// Long enough that what is written after it is a packet of its own.
+/// Long enough that the next write is a packet of its own.
 const APART: Duration = Duration::from_millis(20);
 
 fn upgrade(parent: &Parent) -> Step {
@@ -47,7 +47,8 @@ fn assert(traces: &Traces, parents: &[Parent; 3]) {
     }
 }
 
-/// The first answers of the server: to the upgrade, and on stream 1.
+/// Plays an upgrade. `answers` are the server's first steps, which send the 101 and the given
+/// answer on stream 1.
 fn check(label: &str, answers: impl FnOnce(Vec<u8>) -> Vec<Step>) {
     let parents = [Parent::new(), Parent::new(), Parent::new()];
     let responses = [(1, STATUSES[0]), (3, STATUSES[1]), (5, STATUSES[2])]
@@ -100,7 +101,7 @@ fn the_answer_follows_in_a_packet_of_its_own() {
     });
 }
 
-/// A server may send its SETTINGS, and answer when it has the client's preface.
+/// A server may send its SETTINGS at once, and its answer only when it has the client's preface.
 #[test]
 fn the_answer_waits_for_the_preface() {
     if hopspan_lab::skip("the_answer_waits_for_the_preface") {

@@ -1,7 +1,8 @@
 //! Requests over HTTP/1.1 from the test's own process to a server in a node's network namespace.
 //!
-//! In: a node, a port, paths. Out: responses. All requests share one connection, so that a tracer on the node sees one
-//! handshake, however often a test polls. It reads bodies with Content-Length only: no chunks, no compression.
+//! In: a node, a port, paths. Out: responses. All requests share one connection, so that a tracer
+//! on the node sees one handshake, however often a test polls. It reads bodies with Content-Length
+//! only: no chunks, no compression.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -50,7 +51,8 @@ impl HttpClient {
     /// Sends a GET request and reads its response.
     ///
     /// # Errors
-    /// When the connection ends or is silent for a minute, or the response is not HTTP/1.1 with Content-Length.
+    /// When the connection ends or is silent for a minute, or the response is not HTTP/1.1 with
+    /// Content-Length.
     pub fn get(&mut self, path: &str) -> Result<HttpResponse> {
         // One write: a request in several segments is harder for a tracer to recognise.
         let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");

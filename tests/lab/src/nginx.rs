@@ -1,7 +1,7 @@
 //! nginx in a pod, for tests and benchmarks.
 //!
-//! In: the server blocks of its configuration. Out: a process, whose files are below a directory of the caller's. Everything
-//! around the server blocks is written here and nowhere else.
+//! In: the server blocks of its configuration. Out: a process, whose files are below a directory of
+//! the caller's. Everything around the server blocks is written here and nowhere else.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,8 @@ use crate::{Pod, Process, find_program};
 /// How nginx is configured.
 #[derive(Clone, Copy, Debug)]
 pub struct NginxOptions<'a> {
-    /// `worker_processes`. With one, all connections that it keeps to an upstream are of that process.
+    /// `worker_processes`. With one, all connections that it keeps to an upstream are of that
+    /// process.
     pub workers: usize,
     /// The `server` and `upstream` blocks.
     pub servers: &'a str,
@@ -22,8 +23,9 @@ pub struct NginxOptions<'a> {
 /// Starts nginx. `directory` must exist and belong to this nginx alone.
 ///
 /// # Errors
-/// When nginx is not installed or cannot be started, or its configuration cannot be written. A configuration that nginx refuses is seen only
-/// when it is waited for: see [`Process::wait_listening`].
+/// When nginx is not installed or cannot be started, or its configuration cannot be written. A
+/// configuration that nginx refuses is seen only when it is waited for: see
+/// [`Process::wait_listening`].
 pub fn start(pod: &Pod, directory: &Path, options: NginxOptions<'_>) -> Result<Process> {
     let file = directory.join("nginx.conf");
     fs::write(&file, configuration(options))

@@ -8,15 +8,15 @@ use hopspan_e2e::{
     pause, send, shut, until,
 };
 
-use crate::unanswered::{self, End};
+use super::unanswered::{self, End};
 
 #[test]
-fn every_end_is_told() {
-    if hopspan_lab::skip("every_end_is_told") {
+fn every_end_of_a_connection_ends_its_request() {
+    if hopspan_lab::skip("every_end_of_a_connection_ends_its_request") {
         return;
     }
     let dialogues = DialogueFixture::start("ends-h1").unwrap();
-    let asked = End::ALL.map(|ending| {
+    let played = End::ALL.map(|ending| {
         let parent = Parent::new();
         let client = vec![send(get_traced("/waits", &parent))];
         ending.play(&dialogues, Vec::new(), client, HEAD_END);
@@ -24,18 +24,19 @@ fn every_end_is_told() {
     });
     let outcome = dialogues.finish_after_close().unwrap();
     outcome.report().assert_nothing_lost();
-    for (ending, parent) in End::ALL.iter().zip(&asked) {
+    for (ending, parent) in End::ALL.iter().zip(&played) {
         println!("{ending:?}");
-        let (error, closed_by) = ending.told();
+        let (error, closed_by) = ending.attributes();
         unanswered::assert(&outcome.traces, parent, error, closed_by);
     }
-    assert_eq!(outcome.traces.0.len(), asked.len());
+    assert_eq!(outcome.traces.0.len(), played.len());
 }
 
-/// The server answers long after the client has said that it sends no more, which is no end.
+/// The server answers long after the client has closed its sending side, which is not the end of
+/// the connection.
 #[test]
-fn a_client_that_sends_no_more_gets_its_answer() {
-    if hopspan_lab::skip("a_client_that_sends_no_more_gets_its_answer") {
+fn a_half_closed_connection_gets_its_answer() {
+    if hopspan_lab::skip("a_half_closed_connection_gets_its_answer") {
         return;
     }
     let dialogues = DialogueFixture::start("half-close").unwrap();
@@ -66,8 +67,8 @@ fn a_client_that_sends_no_more_gets_its_answer() {
 
 /// One request was answered, the other two of a pipeline were not.
 #[test]
-fn an_answer_before_the_end_counts() {
-    if hopspan_lab::skip("an_answer_before_the_end_counts") {
+fn an_answer_before_the_end_is_kept() {
+    if hopspan_lab::skip("an_answer_before_the_end_is_kept") {
         return;
     }
     let dialogues = DialogueFixture::start("ends-pipeline").unwrap();

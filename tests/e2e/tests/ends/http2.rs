@@ -2,18 +2,18 @@
 
 use hopspan_e2e::{DialogueFixture, Parent, frames, send, until};
 
-use crate::unanswered::{self, End};
+use super::unanswered::{self, End};
 
-/// Streams that are never answered, after one that is.
+/// Streams that are never answered. Stream 1 is answered before.
 const STREAMS: [u32; 3] = [3, 5, 7];
 
 #[test]
-fn every_end_is_told_to_every_open_stream() {
-    if hopspan_lab::skip("every_end_is_told_to_every_open_stream") {
+fn every_end_of_a_connection_ends_all_open_streams() {
+    if hopspan_lab::skip("every_end_of_a_connection_ends_all_open_streams") {
         return;
     }
     let dialogues = DialogueFixture::start("ends-h2").unwrap();
-    let asked = End::ALL.map(|ending| {
+    let played = End::ALL.map(|ending| {
         let (answered, open) = (Parent::new(), STREAMS.map(|_| Parent::new()));
         let response = frames::response(1, "200");
         let server = vec![
@@ -38,12 +38,12 @@ fn every_end_is_told_to_every_open_stream() {
     });
     let outcome = dialogues.finish_after_close().unwrap();
     outcome.report().assert_nothing_lost();
-    for (ending, (answered, open)) in End::ALL.iter().zip(&asked) {
+    for (ending, (answered, open)) in End::ALL.iter().zip(&played) {
         println!("{ending:?}");
         let exchange = answered.exchange(&outcome.traces);
         assert_eq!(exchange.attribute("http.response.status_code"), "200");
         assert_eq!(exchange.attribute("error.type"), "");
-        let (error, closed_by) = ending.told();
+        let (error, closed_by) = ending.attributes();
         for parent in open {
             unanswered::assert(&outcome.traces, parent, error, closed_by);
         }

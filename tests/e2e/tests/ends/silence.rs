@@ -1,4 +1,4 @@
-//! Connections that do not end, though nobody answers: the agent's patience ends, or TCP's.
+//! Connections that stay open without an answer, until a time limit of the agent or of TCP.
 
 use std::{fs, time::Duration};
 
@@ -8,19 +8,19 @@ use hopspan_e2e::{
     send, until,
 };
 
-use crate::unanswered;
+use super::unanswered;
 
-/// Seconds.
+/// `--response-timeout`, in seconds.
 const RESPONSE_TIMEOUT: &str = "2";
-/// Some more, in which the agent looks at what waits once a second.
-const GIVEN_UP: Duration = Duration::from_secs(5);
-/// TCP gives up after 200 ms, twice that, and so on: net.ipv4.tcp_retries2.
+/// A few seconds more: the agent checks the limit once a second.
+const TIMED_OUT: Duration = Duration::from_secs(5);
+/// net.ipv4.tcp_retries2: TCP sends again after 200 ms, then after twice that, and so on.
 const RETRIES: &str = "3";
-const TCP_GIVES_UP: Duration = Duration::from_secs(30);
+const TCP_LIMIT: Duration = Duration::from_secs(30);
 
 #[test]
-fn silence_has_an_end() {
-    if hopspan_lab::skip("silence_has_an_end") {
+fn requests_without_an_answer_time_out() {
+    if hopspan_lab::skip("requests_without_an_answer_time_out") {
         return;
     }
     let arguments = ["--response-timeout", RESPONSE_TIMEOUT];
@@ -32,7 +32,7 @@ fn silence_has_an_end() {
             &[send(get_traced("/silence", &one)), hang()],
         )
         .unwrap();
-    // The next server listens on the same port, where this one has stopped.
+    // The next server can listen on the same port when this one has accepted.
     on_http1.wait_server(1).unwrap();
     let get = frames::get_traced(1, "/silence", &two);
     let on_http2 = dialogues
@@ -41,7 +41,7 @@ fn silence_has_an_end() {
             &[send(frames::preface()), send(get), hang()],
         )
         .unwrap();
-    std::thread::sleep(GIVEN_UP);
+    std::thread::sleep(TIMED_OUT);
     let outcome = dialogues.finish().unwrap();
     drop((on_http1, on_http2));
     outcome.report().assert_nothing_lost();
@@ -49,11 +49,11 @@ fn silence_has_an_end() {
         unanswered::assert(&outcome.traces, parent, "timeout", "");
         let exchange = parent.exchange(&outcome.traces);
         let lasted = Duration::from_nanos(exchange.duration_ns());
-        assert!(lasted < GIVEN_UP, "{lasted:?}");
+        assert!(lasted < TIMED_OUT, "{lasted:?}");
     }
 }
 
-/// A request that never arrives, however often TCP sends it.
+/// A request that never arrives, though TCP sends it several times.
 #[test]
 fn tcp_gives_up() {
     if hopspan_lab::skip("tcp_gives_up") {
@@ -70,8 +70,8 @@ fn tcp_gives_up() {
     let mut dialogue = dialogues
         .begin(&[end()], &[send(get_traced("/never", &parent)), end()])
         .unwrap();
-    // `end` knows no time-out: the step fails.
-    let client = dialogue.client.wait(TCP_GIVES_UP).unwrap();
+    // The step `end` fails when the connection times out.
+    let client = dialogue.client.wait(TCP_LIMIT).unwrap();
     assert!(client.is_some_and(|status| !status.success()), "{client:?}");
     assert!(dialogue.client.log().contains("timed out"));
     drop(rule);

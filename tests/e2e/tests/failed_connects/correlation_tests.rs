@@ -1,5 +1,5 @@
-//! Which trace a failed connect belongs to: that of the request which its process was serving when the connect began, else of
-//! the request which its pod was serving.
+//! Which trace a failed connect belongs to: that of the request which its process was serving when
+//! the connect began, else of the request which its pod was serving.
 
 use std::{net::Ipv4Addr, time::Duration};
 
@@ -7,7 +7,7 @@ use hopspan_e2e::{
     Parent, Span, Traces, end, hang, http1::get_traced, knock, pause, send, until, wait_for_steps,
 };
 
-use crate::fixture::{FailedConnectFixture, LONG, failed, knock_from};
+use super::fixture::{FailedConnectFixture, LONG, failed, knock_from};
 
 /// Long enough for the agent to have seen that something was read.
 const READ: Duration = Duration::from_millis(150);
@@ -20,7 +20,8 @@ fn request(parent: &Parent) -> String {
     get_traced("/item", parent)
 }
 
-/// Checks that the connect to a port of `server` is below the exchange of this request, in its trace.
+/// Checks that the connect to a port of `server` is below the exchange of this request, in its
+/// trace.
 fn assert_in_trace(traces: &Traces, server: Ipv4Addr, port: u16, parent: &Parent) {
     let (_, connect) = failed(traces, (server, port).into());
     let exchange = parent.exchange(traces);
@@ -57,8 +58,8 @@ fn assert_linked(traces: &Traces, server: Ipv4Addr, port: u16, candidates: &[&Pa
 
 /// One process serves one request, then two at once, then none.
 #[test]
-fn one_request_several_or_none() {
-    if hopspan_lab::skip("one_request_several_or_none") {
+fn a_connect_while_no_request_one_or_several_are_served() {
+    if hopspan_lab::skip("a_connect_while_no_request_one_or_several_are_served") {
         return;
     }
     let fixture = FailedConnectFixture::start("connect-correlation");
@@ -114,8 +115,8 @@ fn one_request_several_or_none() {
 
 /// Several processes of one pod.
 #[test]
-fn the_process_decides_before_the_pod() {
-    if hopspan_lab::skip("the_process_decides_before_the_pod") {
+fn the_requests_of_the_process_decide_before_those_of_the_pod() {
+    if hopspan_lab::skip("the_requests_of_the_process_decide_before_those_of_the_pod") {
         return;
     }
     let fixture = FailedConnectFixture::start("connect-pod");

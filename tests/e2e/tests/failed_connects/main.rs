@@ -1,5 +1,5 @@
-//! Connections that cannot be opened: each is a span that carries the cause and the place, in the trace of the request for which
-//! it was, where that can be one request only.
+//! Connections that cannot be opened: each is a span that carries the cause and the place, in the
+//! trace of the request for which it was, where that can be one request only.
 
 #![allow(
     clippy::unwrap_used,

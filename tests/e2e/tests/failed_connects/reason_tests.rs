@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use hopspan_e2e::{DialogueFixture, Kernel, hop_names, insert_rule, play_client};
 
-use crate::fixture::{FailedConnectFixture, LONG, failed, knock_from};
+use super::fixture::{FailedConnectFixture, LONG, failed, knock_from};
 
 /// More than the second after which TCP sends a SYN again, and less than the third.
 const IMPATIENT: Duration = Duration::from_millis(1_800);
@@ -12,8 +12,8 @@ const IMPATIENT: Duration = Duration::from_millis(1_800);
 const DROPPED: u16 = 7100;
 
 #[test]
-fn every_failure_says_why_and_where() {
-    if hopspan_lab::skip("every_failure_says_why_and_where") {
+fn every_failed_connect_has_its_cause_and_hop() {
+    if hopspan_lab::skip("every_failed_connect_has_its_cause_and_hop") {
         return;
     }
     let fixture = FailedConnectFixture::start("connect-reasons");
@@ -31,7 +31,8 @@ fn every_failure_says_why_and_where() {
     let mut blocking = play_client(client, closed_too, &[]).unwrap();
     let status = blocking.wait(LONG).unwrap();
     assert!(status.is_some_and(|status| !status.success()), "{status:?}");
-    // The node's own connection: it is refused in OUTPUT, before its packet passes any hook of pods.
+    // The node's own connection: it is refused in OUTPUT, before its packet passes any hook of
+    // pods.
     let of_node = SocketAddr::from(([10, 96, 0, 41], 81));
     insert_rule(node, "OUTPUT -p tcp -d 10.96.0.41 --dport 81 -j REJECT").unwrap();
     knock_from(node, of_node, LONG);

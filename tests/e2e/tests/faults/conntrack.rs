@@ -1,4 +1,5 @@
-//! Conntrack refuses a connection: its table is full, or its addresses are those of another connection.
+//! Conntrack refuses a connection: its table is full, or its addresses are those of another
+//! connection.
 
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ const PATIENCE: Duration = Duration::from_millis(1_500);
 /// Filling the table takes less.
 const PREPARATION: Duration = Duration::from_secs(6);
 
-/// How many connections the node's conntrack has refused for this reason, as the agent's metrics have it.
+/// How many connections the node's conntrack has refused for this reason, as the agent's metrics
+/// have it.
 fn refused(metrics: &Metrics, reason: &str) -> f64 {
     let sample = format!("hopspan_conntrack_refusals_total{{reason=\"{reason}\"}}");
     let value = metrics.value(&sample);
@@ -29,8 +31,8 @@ fn wait_for_refusal(fixture: &mut FaultFixture, reason: &str, before: f64) {
 }
 
 #[test]
-fn a_full_table() {
-    if hopspan_lab::skip("a_full_table") {
+fn a_full_conntrack_table() {
+    if hopspan_lab::skip("a_full_conntrack_table") {
         return;
     }
     let mut fixture = FaultFixture::start("conntrack-full", ProxyMode::default(), Far::Listens);
@@ -61,8 +63,8 @@ fn a_full_table() {
 }
 
 #[test]
-fn addresses_that_are_another_s() {
-    if hopspan_lab::skip("addresses_that_are_another_s") {
+fn addresses_of_another_connection() {
+    if hopspan_lab::skip("addresses_of_another_connection") {
         return;
     }
     let mut fixture = FaultFixture::start("insert-failed", ProxyMode::default(), Far::Listens);

@@ -1,5 +1,6 @@
-//! A client, a server, and a far pod behind a service of its own, to which the server tries to connect while it serves the
-//! client's traced request. The tests cause failures of that connect or of the request.
+//! A client, a server, and a far pod behind a service of its own, to which the server tries to
+//! connect while it serves the client's traced request. The tests cause failures of that connect or
+//! of the request.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -82,13 +83,14 @@ impl FaultFixture {
         Victims::of(&self.dialogues.client, PORT)
     }
 
-    /// The client sends a request; the server tries for `patience` to connect to the far service, fails, and answers.
+    /// The client sends a request; the server tries for `patience` to connect to the far service,
+    /// fails, and answers.
     pub(crate) fn knock(&self, patience: Duration) -> Parent {
         self.knock_during(patience, Duration::ZERO, || ())
     }
 
-    /// The same, with a fault that is caused after the request has arrived and lasts until the end. Causing it may take
-    /// `preparation`.
+    /// The same, with a fault that is caused after the request has arrived and lasts until the end.
+    /// Causing it may take `preparation`.
     pub(crate) fn knock_during<T>(
         &self,
         patience: Duration,
@@ -123,8 +125,8 @@ impl FaultFixture {
     }
 }
 
-/// The connect that failed while the parent's request was served: below its exchange, within it, marked
-/// as inferred, and with an error.
+/// The connect that failed while the parent's request was served: below its exchange, within it,
+/// marked as inferred, and with an error.
 pub(crate) fn failed_connect<'o>(outcome: &'o Outcome, parent: &Parent) -> &'o Span {
     let trace = parent.trace(&outcome.traces);
     let exchange = parent.exchange(&outcome.traces);

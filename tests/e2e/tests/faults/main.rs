@@ -1,5 +1,5 @@
-//! Faults that the tests really cause: each is an error or an event of the span that it belongs to, with the kernel's reason and
-//! the hop, and is counted.
+//! Faults that the tests really cause: each is an error or an event of the span that it belongs to,
+//! with the kernel's reason and the hop, and is counted.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! A connect that is refused: by the kernel's RST where no socket listens; where the service has no endpoints, by kube-proxy's
-//! REJECT rule, or its verdict map in nftables mode.
+//! A connect that is refused: by the kernel's RST where no socket listens; where the service has no
+//! endpoints, by kube-proxy's REJECT rule, or its verdict map in nftables mode.
 
 use std::time::Duration;
 
@@ -30,8 +30,8 @@ fn check_refused(label: &str, far: Far, reason: &str, hop: &str, attributes: &[(
 }
 
 #[test]
-fn an_endpoint_where_nobody_listens() {
-    if hopspan_lab::skip("an_endpoint_where_nobody_listens") {
+fn an_endpoint_without_a_listener() {
+    if hopspan_lab::skip("an_endpoint_without_a_listener") {
         return;
     }
     let attributes = [

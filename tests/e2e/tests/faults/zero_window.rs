@@ -11,7 +11,8 @@ use hopspan_lab::kube_proxy::ProxyMode;
 
 use super::fixture::{Far, FaultFixture, SERVICE};
 
-/// More than the receive queue of a socket whose application does not read, and the send queue of its client, can hold.
+/// More than the receive queue of a socket whose application does not read, and the send queue of
+/// its client, can hold.
 const BODY_BYTES: u64 = 16 << 20;
 const PAUSE: Duration = Duration::from_millis(800);
 

@@ -1,7 +1,7 @@
 //! Dispatches of the application over two nodes.
 //!
-//! In: the nodes' kind and their agents. Out: the merged traces, and which calls went from one node to the other, as the
-//! application reports. Nothing was lost.
+//! In: the nodes' kind and their agents. Out: the merged traces, and which calls went from one node
+//! to the other, as the application reports. Nothing was lost.
 
 use std::collections::BTreeMap;
 
@@ -65,8 +65,8 @@ impl Dispatched {
         })
     }
 
-    /// Every call between the nodes, with its trace. Checks that no trace has a span twice, and that the parent of each of
-    /// hopspan's spans is in the trace.
+    /// Every call between the nodes, with its trace. Checks that no trace has a span twice, and
+    /// that the parent of each of hopspan's spans is in the trace.
     pub(crate) fn calls(&self) -> Vec<(&Trace, &Span)> {
         let mut calls = Vec::new();
         for id in &self.trace_ids {

@@ -1,5 +1,6 @@
-//! One tree from two agents: dispatches of the application over two nodes, with the halves merged as the viewer does it. What is
-//! right is what the application says: every call has its one exchange, within it, whole, on one clock.
+//! Dispatches of the application over two nodes, with the halves from both agents merged as the
+//! viewer merges them. By the application's spans, every call has one complete exchange within it,
+//! on one clock.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,6 +20,7 @@ use hopspan_lab::{ClockShift, NodeOptions, Overlay, Wiring, kube_proxy::ProxyMod
 use dispatched::Dispatched;
 
 const BOTH: [NodeAgent; 2] = [NodeAgent::Right; 2];
+/// How far a clock is off.
 const OFF: Duration = Duration::from_millis(50);
 
 fn options(wiring: Wiring, overlay: Overlay) -> NodeOptions {
@@ -34,7 +36,7 @@ fn check_whole(test: &str, options: NodeOptions) {
         return;
     };
     whole::assert_whole(&dispatched, true);
-    // Nothing is off by more than the agents' own reading of the clocks.
+    // The clocks differ by no more than the error of the agents' readings.
     clocks::assert_skews(&dispatched, 0..=0);
 }
 
@@ -101,8 +103,8 @@ fn check_off(test: &str, agents: [NodeAgent; 2], ahead_ms: i64) {
     let Some(dispatched) = Dispatched::run(test, NodeOptions::default(), agents) else {
         return;
     };
-    // Agent and applications of a node have one clock; in the lab only the agent's is off, so that where it is the client's,
-    // its spans are beside the client's own.
+    // On a real node agent and applications have one clock. In the lab only the agent's is off: the
+    // spans of the client's agent are then not within the client's own.
     whole::assert_whole(&dispatched, agents[0] == NodeAgent::Right);
     let around = Duration::from_millis(5).as_nanos() as i64;
     let ahead_ns = ahead_ms * 1_000_000;

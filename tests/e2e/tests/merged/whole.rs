@@ -1,11 +1,13 @@
-//! Exchanges of which both agents sent their half. In: the traces. Out: a failed test where the two are no whole.
+//! Exchanges of which both agents sent their half. In: the traces. Out: a failed test where the two
+//! are not one complete exchange.
 
 use hopspan_e2e::{Kernel, Span, Trace, assert_legs};
 use hopspan_lab::Overlay;
 
-use crate::dispatched::Dispatched;
+use super::dispatched::Dispatched;
 
-/// Checks the exchange of every call between the nodes; `within` its client's own span, where that is on the same clock.
+/// Checks the exchange of every call between the nodes. `within`: it must be within the client's
+/// own span, which is on the same clock.
 pub(crate) fn assert_whole(dispatched: &Dispatched, within: bool) {
     let mut connects = 0;
     for (trace, call) in dispatched.calls() {
@@ -26,7 +28,6 @@ pub(crate) fn assert_whole(dispatched: &Dispatched, within: bool) {
         );
         let connected = trace.children_of_role(exchange, "connect").len();
         connects += connected;
-        // Every leg is within, and its hops are all of it.
         assert_legs(trace, exchange, connected > 0);
         for role in ["connect", "request", "response"] {
             for leg in trace.children_of_role(exchange, role) {
@@ -35,7 +36,8 @@ pub(crate) fn assert_whole(dispatched: &Dispatched, within: bool) {
             }
         }
     }
-    // A connection to each of customer and driver, and to route as many as there were calls at a time.
+    // One connection each to customer and driver, and to route as many as there were calls at a
+    // time.
     assert!(connects >= 3, "{connects} connects between nodes");
     assert!(
         dispatched.outcome.page.contains("node-1 → node-2"),
@@ -44,7 +46,7 @@ pub(crate) fn assert_whole(dispatched: &Dispatched, within: bool) {
     );
 }
 
-/// Both agents had sent it.
+/// Checks that each agent sent its half.
 fn assert_copies(dispatched: &Dispatched, exchange: &Span) {
     let sent = &dispatched.outcome.traces.0[&exchange.trace_id].spans;
     let copies = sent.iter().filter(|span| span.span_id == exchange.span_id);
@@ -64,7 +66,7 @@ fn assert_copies(dispatched: &Dispatched, exchange: &Span) {
     );
 }
 
-/// The way from one node to the other is there once for each packet, between what the nodes do with it.
+/// Checks that a leg has one wire for each of its packets, between the hops of the two nodes.
 fn assert_crossings(dispatched: &Dispatched, trace: &Trace, leg: &Span) {
     let packets = if leg.role() == "connect" { 2 } else { 1 };
     let hops = trace.children(leg);

@@ -1,4 +1,4 @@
-//! An address that goes from one pod to the next within seconds.
+//! An address that one pod has, and seconds later another.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use hopspan_apiserver::{
 use hopspan_e2e::echo_server;
 use hopspan_lab::{Node, Pod};
 
-use crate::fixture::{ClusterFixture, NODE, PORT, exchanges, load, side};
+use super::fixture::{ClusterFixture, NODE, PORT, exchanges, load, side};
 
 const TOOL: Duration = Duration::from_secs(10);
 const REQUESTS: u64 = 20;
@@ -23,14 +23,14 @@ fn ip(pod: &Pod, arguments: &str) {
     command.run(TOOL).unwrap();
 }
 
-/// What the kubelet and the runtime do at a pod's end: no device, no address, no cgroup.
+/// Removes a pod's device, address and cgroup, as the kubelet and the runtime do at its end.
 fn remove(pod: &Pod) {
     ip(pod, "link del eth0");
     fs::remove_dir(pod.cgroup()).unwrap();
     fs::remove_dir(pod.cgroup().parent().unwrap()).unwrap();
 }
 
-/// Gives a pod another address instead of its own.
+/// Gives a pod another address in place of its own.
 fn readdress(node: &Node, pod: &Pod, address: IpAddr) {
     ip(pod, "addr flush dev eth0");
     ip(pod, &format!("addr add {address}/24 dev eth0"));
@@ -82,13 +82,13 @@ fn an_address_used_again_within_seconds_is_attributed_by_time() {
     readdress(&node, &second, address);
     ip(&client, "neigh flush dev eth0");
     let server = echo_server(&second, listen).unwrap();
-    // The API tells of the second at once, and still has the first.
+    // The API has the second pod at once, and still has the first.
     cluster.deployed(&second, "second", address);
     load(&cluster.fixture, &client, socket, 1_000, REQUESTS);
     let reused = began.elapsed();
     endpoint_slice(&cluster, &second, address);
     cluster.store.delete(Resource::Pods, "shop", first.name());
-    // What the API has told since is of the past of no request.
+    // From here on the agent has these changes before the next request.
     cluster.settle();
     load(&cluster.fixture, &client, socket, 2_000, REQUESTS);
     drop(server);
@@ -116,7 +116,7 @@ fn an_address_used_again_within_seconds_is_attributed_by_time() {
             side(exchange, "source"),
             format!("shop/client deployment=client main @{NODE}")
         );
-        // Headless: nothing is translated, and the span says why.
+        // A headless service: nothing is translated, and the span has the reason.
         assert_eq!(exchange.attribute("hopspan.nat.translated"), "");
         if number != 1_000 {
             assert_eq!(exchange.attribute("k8s.service.name"), "db", "{number}");

@@ -6,9 +6,9 @@ use hopspan_apiserver::object::{self, Endpoint};
 use hopspan_e2e::{Fixture, Outcome, Span};
 use hopspan_lab::{Pod, hotrod::NAMESPACE};
 
-use crate::fixture::{ClusterFixture, NODE, side};
+use super::fixture::{ClusterFixture, NODE, side};
 
-/// Service, ClusterIP, port.
+/// Name, ClusterIP and port of each service.
 const SERVICES: [(&str, &str, u16); 4] = [
     ("frontend", "10.96.0.10", 8080),
     ("customer", "10.96.0.11", 8081),
@@ -47,7 +47,7 @@ fn fill(cluster: &ClusterFixture, pods: &[Pod]) {
     }
 }
 
-/// All exchanges, and how often each has come.
+/// All exchanges.
 fn exchanges(outcome: &Outcome) -> Vec<&Span> {
     let traces = outcome.traces.0.values();
     traces.flat_map(|trace| trace.of_role("exchange")).collect()
@@ -106,10 +106,10 @@ fn every_exchange_names_pod_workload_and_service() {
     );
 }
 
-/// Uids and containers come from the cgroups, services from kube-proxy's rules.
+/// Pod uids and containers come from the cgroups, services from kube-proxy's rules.
 #[test]
-fn without_an_api_cgroups_and_rules_tell() {
-    if hopspan_lab::skip("without_an_api_cgroups_and_rules_tell") {
+fn without_an_api_names_come_from_cgroups_and_rules() {
+    if hopspan_lab::skip("without_an_api_names_come_from_cgroups_and_rules") {
         return;
     }
     let mut fixture = Fixture::start_with("names-none", &["--no-kubernetes"]).unwrap();

@@ -27,7 +27,8 @@ const HASH: &str = "5d4f8c7b9d";
 pub(crate) struct ClusterFixture {
     pub(crate) fixture: Fixture,
     pub(crate) store: Arc<Store>,
-    // Dropped after the agent: without the API the agent's log would have one more error at its end.
+    // Dropped after the agent: without the API the agent's log would have one more error at its
+    // end.
     _server: Server,
     _kubeconfig: tempfile::TempDir,
 }
@@ -114,7 +115,7 @@ pub(crate) fn load(
     load.run(client, fixture.work_dir()).unwrap();
 }
 
-/// The exchanges of echo's requests, by the number in their trace.
+/// The exchanges of `echo`'s requests, in the order of the numbers in their trace ids.
 pub(crate) fn exchanges(outcome: &Outcome) -> Vec<(u64, &Span)> {
     let traces = outcome.traces.0.values();
     let mut exchanges: Vec<(u64, &Span)> = traces
@@ -125,7 +126,7 @@ pub(crate) fn exchanges(outcome: &Outcome) -> Vec<(u64, &Span)> {
     exchanges
 }
 
-/// One side of a span, `namespace/pod workload container @node`.
+/// The names of one side of a span, as `namespace/pod workload container @node`.
 pub(crate) fn side(span: &Span, side: &str) -> String {
     let text = |name: &str| span.attribute(&format!("hopspan.{side}.{name}"));
     let workload: Vec<String> = ["deployment", "statefulset", "cronjob", "job"]
@@ -153,7 +154,7 @@ fn kubeconfig() -> String {
     )
 }
 
-/// RFC 3339, in whole seconds, as the API has it.
+/// The time now in the form of the API: RFC 3339, in whole seconds.
 pub(crate) fn now() -> String {
     let date = Command::new("date").args(["-u", "+%FT%TZ"]).output();
     let date = String::from_utf8(date.unwrap().stdout).unwrap();

@@ -1,12 +1,12 @@
-//! Requests over IPv6 from a pod of the first node, through a service, to a pod of the second. In: a fixture. Out: what the
-//! sockets had, compared with what the agents sent.
+//! Requests over IPv6 from a pod of the first node, through a service, to a pod of the second. In:
+//! a fixture. Out: what the sockets had, compared with what the agents sent.
 
 use std::net::{Ipv6Addr, SocketAddr};
 
 use hopspan_e2e::{Answer, EchoLoad, Fixture, Outcome, Span, echo_server};
 use hopspan_lab::kube_proxy::Service;
 
-use crate::{halves::assert_ends, hops::Expected};
+use super::{halves::assert_ends, hops::Expected};
 
 const PORT: u16 = 8080;
 const REQUESTS: u64 = 4;
@@ -32,7 +32,7 @@ pub(crate) fn requests_over_ipv6(fixture: &mut Fixture, others: &[Service]) -> V
     load.run(&client, fixture.work_dir()).unwrap()
 }
 
-/// Checks the halves of each, and the addresses that each half saw.
+/// Checks the halves of each exchange, and the addresses that each half saw.
 pub(crate) fn assert_halves(outcome: &Outcome, answers: &[Answer], expected: &Expected) {
     for answer in answers {
         let trace = &outcome.traces.0[&answer.trace_id()];
@@ -40,7 +40,8 @@ pub(crate) fn assert_halves(outcome: &Outcome, answers: &[Answer], expected: &Ex
         let [first, ..] = exchanges[..] else {
             panic!("no exchange of {answer:?}");
         };
-        // `echo` exports no span of the call itself. This span stands for it, and contains everything.
+        // `echo` exports no span of the call itself. This span stands for it, and contains
+        // everything.
         let call = Span {
             span_id: first.parent_id.clone(),
             start_ns: 0,

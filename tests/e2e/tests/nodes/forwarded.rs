@@ -1,5 +1,5 @@
-//! Packets that are no messages of a node: those that only pass it from uplink to uplink, and bytes of bodies. In: two
-//! nodes with agents. Out: what the agents counted.
+//! Packets that are no messages of a node: those that only pass it from uplink to uplink, and bytes
+//! of bodies. In: two nodes with agents. Out: what the agents counted.
 
 use std::{
     io::{Read as _, Write as _},
@@ -19,8 +19,8 @@ fn start(test: &str) -> Fixture {
 
 /// A node port of the first node whose only endpoint is on the second.
 #[test]
-fn a_node_in_between_counts_and_tells_nothing() {
-    let test = "a_node_in_between_counts_and_tells_nothing";
+fn a_node_in_between_counts_forwarded_packets_and_exports_nothing() {
+    let test = "a_node_in_between_counts_forwarded_packets_and_exports_nothing";
     if skip(test) {
         return;
     }
@@ -56,7 +56,8 @@ fn a_node_in_between_counts_and_tells_nothing() {
         report.assert_nothing_lost();
     }
     let report = &outcome.reports[between.name()];
-    // Of each connection the SYN and the SYN-ACK: then both ways are known to go on.
+    // The SYN and the SYN-ACK of each connection: after them both directions are known to be
+    // forwarded.
     let forwarded = report.number(&["kernel", "journeys", "forwarded"]);
     assert_eq!(forwarded, 2 * CONNECTIONS);
     assert_eq!(report.number(&["pipeline", "http", "heads_unmatched"]), 0);

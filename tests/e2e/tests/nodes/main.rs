@@ -1,5 +1,5 @@
-//! Nodes with an agent each: what each agent sees of exchanges between pods of different nodes, as it was sent, before
-//! anybody joins the halves. What is right is what the application and the sockets say.
+//! Nodes with an agent each: the halves of exchanges between pods of different nodes as the agents
+//! sent them, not merged. They are compared with what the application and the sockets report.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,7 +23,8 @@ use namespaces::Namespaces;
 
 const DISPATCHES: u32 = 2;
 
-/// Dispatches of the application over two nodes, and requests over IPv6.
+/// Runs dispatches of the application over two nodes, and requests over IPv6, and checks the
+/// halves.
 fn check(test: &str, options: NodeOptions, agents: [NodeAgent; 2]) {
     if skip(test) {
         return;
@@ -41,7 +42,7 @@ fn check(test: &str, options: NodeOptions, agents: [NodeAgent; 2]) {
         report.assert_nothing_lost();
         assert!(report.hits()["uplink_receive"] > 0, "{name}");
         let left = report.number(&["kernel", "journeys", "left"]);
-        assert!(left > 0, "nothing has left {name}");
+        assert!(left > 0, "no journey has left {name}");
     }
     namespaces.assert_stamps(&outcome);
     let expected = Expected {
@@ -62,21 +63,21 @@ fn check(test: &str, options: NodeOptions, agents: [NodeAgent; 2]) {
     assert_one_of_each(&outcome, &expected);
 }
 
-/// No agent tells a span twice, and both tell the same id of nothing but what they share.
+/// Checks that no agent sent a span of a half twice, and that every agent sent spans.
 fn assert_one_of_each(outcome: &Outcome, expected: &Expected) {
-    let mut told: BTreeMap<(&str, &str, &str, &str), u32> = BTreeMap::new();
+    let mut sent: BTreeMap<(&str, &str, &str, &str), u32> = BTreeMap::new();
     for span in outcome.traces.0.values().flat_map(|trace| &trace.spans) {
         if span.scope == "hopspan" {
             let node = span.resource["k8s.node.name"].as_str();
             let half = span.attribute("hopspan.half");
-            *told
+            *sent
                 .entry((&span.trace_id, &span.span_id, node, half))
                 .or_default() += 1;
         }
     }
-    let twice: Vec<_> = told.iter().filter(|(_, count)| **count > 1).collect();
+    let twice: Vec<_> = sent.iter().filter(|(_, count)| **count > 1).collect();
     assert!(twice.is_empty(), "{twice:?}");
-    let nodes: std::collections::BTreeSet<&str> = told.keys().map(|(.., node, _)| *node).collect();
+    let nodes: std::collections::BTreeSet<&str> = sent.keys().map(|(.., node, _)| *node).collect();
     let agents = expected.agents.iter().filter(|agent| **agent).count();
     assert_eq!(nodes.len(), agents, "{nodes:?}");
 }

@@ -1,5 +1,6 @@
-//! Each agent stamps only on its own node, though all nodes share a kernel and its tracepoints. In: the agents' recordings.
-//! Out: a failed test where a journey has a stamp of another node's device.
+//! Each agent stamps only on its own node, though all nodes of a lab share a kernel and its
+//! tracepoints. In: the agents' recordings. Out: a failed test where a journey has a stamp of
+//! another node's device.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,21 +1,21 @@
-//! Apache httpd in a pod: as a server that goes over to HTTP/2 when it is asked to, and as a proxy
-//! for tunnels. It sets TCP_DEFER_ACCEPT (its AcceptFilter), so that the first request of a connection
-//! is what makes the server's socket.
+//! Apache httpd in a pod: as a server that upgrades to HTTP/2 on request, and as a proxy for
+//! tunnels. It sets TCP_DEFER_ACCEPT (its AcceptFilter), so that the kernel makes the server's
+//! socket only when the first request of a connection arrives.
 
 use std::fs;
 
 use hopspan_lab::{Pod, find_program};
 
-use crate::fixture::{PORT, ProgramFixture};
+use super::fixture::{PORT, ProgramFixture};
 
-/// Where Debian's package has them.
+/// Where Debian's package installs its modules.
 const MODULES: &str = "/usr/lib/apache2/modules";
 
 /// Answers 200, `/missing` with 404; HTTP/1.1, and HTTP/2 after `Upgrade: h2c`.
 ///
-/// The answer to `/one` takes some 200 ms: where the upgraded request is answered before the client's
-/// preface is there, Apache may take the connection for idle and end it (GOAWAY "timeout" within a
-/// millisecond, in 3 of 100 connections without hopspan), and the client's other requests with it.
+/// The answer to `/one` takes some 200 ms. Where the upgraded request is answered before the
+/// client's preface arrives, Apache may consider the connection idle and end it with the client's
+/// other requests (GOAWAY "timeout" within a millisecond, in 3 of 100 connections without hopspan).
 pub(crate) fn serve(fixture: &mut ProgramFixture, pod: &Pod) {
     start(
         fixture,
@@ -47,7 +47,7 @@ pub(crate) fn tunnel(fixture: &mut ProgramFixture, pod: &Pod) {
     );
 }
 
-/// One process for all connections; files below a directory of the fixture.
+/// Starts one process for all connections, with its files in a directory of its own.
 fn start(fixture: &mut ProgramFixture, pod: &Pod, modules: &[&str], more: &str) {
     let directory = fixture.directory(pod.name());
     let load: String = ["mpm_event", "authz_core"]
@@ -61,11 +61,11 @@ fn start(fixture: &mut ProgramFixture, pod: &Pod, modules: &[&str], more: &str) 
         ServerName localhost
         DefaultRuntimeDir {path}
         PidFile pid
-        # The fixture's own directories are not that user's to look into.
+        # That user may not read the fixture's directories.
         DocumentRoot /
         ErrorLog /dev/stderr
         Listen {PORT}
-        # It refuses to serve as root; Debian has this user everywhere.
+        # It refuses to serve as root; every Debian has this user.
         User www-data
         Group www-data
         {load}

@@ -1,13 +1,13 @@
-//! curl asks nginx.
+//! curl sends requests to nginx.
 
 use hopspan_lab::skip_without;
 
-use crate::{
+use super::{
     CURL, NGINX,
-    curl::{self, Answer},
+    curl::{self, CurlAnswer},
+    expected_exchange::ExpectedExchange,
     fixture::{ProgramFixture, endpoint},
     nginx::{self, Http},
-    wanted::Wanted,
 };
 
 const PATHS: [&str; 6] = [
@@ -30,7 +30,7 @@ struct Case {
 }
 
 impl Case {
-    /// curl's own account of its requests is what hopspan must say.
+    /// Compares what curl reports of its requests with the spans.
     fn check(&self) {
         let mut fixture = ProgramFixture::start(self.label);
         let (client, server) = (fixture.pod("client"), fixture.pod("server"));
@@ -41,7 +41,7 @@ impl Case {
         } else {
             PATHS.chunks(1).collect()
         };
-        let answers: Vec<Answer> = invocations
+        let answers: Vec<CurlAnswer> = invocations
             .into_iter()
             .flat_map(|paths| curl::get(&client, service.address(), paths, self.options))
             .collect();
@@ -60,7 +60,7 @@ impl Case {
             let [exchange] = exchanges[..] else {
                 panic!("{} exchanges for {answer:?}", exchanges.len());
             };
-            Wanted {
+            ExpectedExchange {
                 version: self.version,
                 path: answer.path.split('?').next().unwrap(),
                 status: &answer.status,
@@ -72,7 +72,11 @@ impl Case {
             .assert(answer.parent.trace(&traces), exchange);
             assert_eq!(exchange.attribute("source.port"), answer.port);
         }
-        assert_eq!(traces.0.len(), PATHS.len(), "traces of nobody's requests");
+        assert_eq!(
+            traces.0.len(),
+            PATHS.len(),
+            "traces without a request of the test"
+        );
     }
 }
 

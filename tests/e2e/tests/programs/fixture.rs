@@ -1,5 +1,5 @@
-//! Pods and services for programs that this project did not write. In: which servers listen where. Out:
-//! their addresses, and at the end the spans, of which none was lost.
+//! Pods and services for programs that this project did not write. In: which servers listen where.
+//! Out: their addresses, and at the end the spans, of which none was lost.
 
 use std::{
     fs,
@@ -63,7 +63,7 @@ impl ProgramFixture {
         service
     }
 
-    /// Ends the servers, which export what they have to.
+    /// Ends the servers, which export their last spans.
     pub(crate) fn stop_servers(&mut self) {
         for mut server in self.servers.drain(..) {
             let status = server.terminate(PROGRAM_LIMIT).unwrap();

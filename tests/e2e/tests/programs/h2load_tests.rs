@@ -1,4 +1,5 @@
-//! h2load keeps many streams open on each of its connections: as many exchanges as it counts.
+//! h2load keeps many streams open on each of its connections: there are as many exchanges as it
+//! counts requests.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -6,14 +7,14 @@ use hopspan_e2e::{Parent, Span, Trace, assert_partition};
 
 use hopspan_lab::skip_without;
 
-use crate::{
+use super::{
     H2LOAD, NGINX,
     fixture::ProgramFixture,
     nginx::{self, Http},
 };
 
-/// All their spans, some 27 each, fit into the agent's export queue: none is lost however long the
-/// collector takes.
+/// Their spans, some 27 each, fit into the agent's export queue: none is lost even if the viewer is
+/// slow.
 const REQUESTS: usize = 2_000;
 const DEADLINE: Duration = Duration::from_secs(120);
 
@@ -51,7 +52,7 @@ fn check(label: &str, connections: usize, streams: usize) {
     assert_eq!(count(&output, "succeeded"), REQUESTS);
     let exchanges = parent.exchanges(&traces);
     assert_eq!(exchanges.len(), REQUESTS);
-    assert_eq!(traces.0.len(), 1, "traces of nobody's requests");
+    assert_eq!(traces.0.len(), 1, "traces without a request of the test");
     let mut ids = HashSet::new();
     for exchange in &exchanges {
         assert!(ids.insert(&exchange.span_id), "twice: {exchange:?}");
@@ -67,8 +68,8 @@ fn check(label: &str, connections: usize, streams: usize) {
     assert_legs(parent.trace(&traces));
 }
 
-/// Each exchange has its request and its response, whole. No connect: several requests waited for
-/// each connection, and nobody can tell which of them opened it.
+/// Checks that each exchange has its request and its response, complete, and no connect: several
+/// requests waited for each connection, and which of them opened it is not known.
 fn assert_legs(trace: &Trace) {
     for (role, count) in [
         ("connect", 0),
@@ -82,7 +83,7 @@ fn assert_legs(trace: &Trace) {
         for leg in &legs {
             assert_eq!(leg.attribute("hopspan.incomplete"), "", "{leg:#?}");
         }
-        // Looking below a span is a walk over the whole trace: a few stand for all.
+        // Finding the children of a span takes a walk over the whole trace: only a few are checked.
         for leg in legs.iter().step_by(legs.len().div_ceil(100).max(1)) {
             assert_partition(trace, leg);
         }

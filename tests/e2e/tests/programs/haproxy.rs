@@ -4,12 +4,12 @@ use std::fs;
 
 use hopspan_lab::{Pod, find_program, kube_proxy::Service};
 
-use crate::{
+use super::{
     fixture::{PORT, ProgramFixture},
     nginx::Http,
 };
 
-/// Takes HTTP/1.1 and passes every request on to a service, which speaks `http`.
+/// Accepts HTTP/1.1 and forwards every request to a service, which speaks `http`.
 pub(crate) fn proxy(fixture: &mut ProgramFixture, pod: &Pod, to: &Service, http: Http) {
     let protocol = match http {
         Http::One => "",

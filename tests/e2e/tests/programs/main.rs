@@ -11,6 +11,7 @@
 mod apache;
 mod curl;
 mod curl_tests;
+mod expected_exchange;
 mod fixture;
 mod grpc_tests;
 mod h2load_tests;
@@ -21,7 +22,6 @@ mod nginx;
 mod proxy_tests;
 mod tunnel_tests;
 mod upgrade_tests;
-mod wanted;
 
 /// A program, and the package of Debian and Ubuntu that has it.
 type Program = (&'static str, &'static str);

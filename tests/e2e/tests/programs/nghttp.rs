@@ -1,5 +1,5 @@
-//! nghttp in a pod: several paths on one connection of HTTP/2, with one trace context. In: paths. Out: the status of each, as
-//! nghttp itself reports it.
+//! nghttp in a pod: several paths on one connection of HTTP/2, with one trace context. In: paths.
+//! Out: the status of each, as nghttp itself reports it.
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 

@@ -1,14 +1,14 @@
-//! nghttp asks for several paths on one connection, all at once, with padded frames.
+//! nghttp requests several paths on one connection, all at once, with padded frames.
 
 use hopspan_e2e::Parent;
 use hopspan_lab::skip_without;
 
-use crate::{
+use super::{
     NGHTTP, NGINX,
+    expected_exchange::ExpectedExchange,
     fixture::{ProgramFixture, endpoint},
     nghttp,
     nginx::{self, Http},
-    wanted::Wanted,
 };
 
 const PATHS: [&str; 5] = ["/one", "/missing", "/two", "/three", "/four"];
@@ -39,7 +39,7 @@ fn padding_hides_nothing() {
     assert_eq!(trace.of_role("connect").count(), 0);
     for exchange in exchanges {
         let path = exchange.attribute("url.path");
-        Wanted {
+        ExpectedExchange {
             version: "2",
             path,
             status: &statuses[path],

@@ -6,7 +6,7 @@ use hopspan_lab::{
     nginx::{NginxOptions, start},
 };
 
-use crate::fixture::{PORT, ProgramFixture};
+use super::fixture::{PORT, ProgramFixture};
 
 /// The protocol of a server's clients.
 #[derive(Clone, Copy)]
@@ -40,7 +40,7 @@ pub(crate) fn serve(fixture: &mut ProgramFixture, pod: &Pod, http: Http) {
     );
 }
 
-/// Passes every request on to a service, over connections that are kept.
+/// Forwards every request to a service, over connections that are kept.
 pub(crate) fn proxy(fixture: &mut ProgramFixture, pod: &Pod, to: &Service) {
     keep(
         fixture,

@@ -1,32 +1,34 @@
-//! curl asks a proxy, which asks one of two servers: two exchanges for each request. A proxy that
-//! does not trace passes the caller's context on, so both have the same parent.
+//! curl sends requests to a proxy, which forwards them to one of two servers: two exchanges for
+//! each request. A proxy that does not trace forwards the caller's context, so both have the same
+//! parent.
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use hopspan_lab::{Pod, kube_proxy::Service, skip_without};
 
-use crate::{
+use super::{
     CURL, HAPROXY, NGINX,
-    curl::{self, Answer},
+    curl::{self, CurlAnswer},
+    expected_exchange::ExpectedExchange,
     fixture::{ProgramFixture, endpoint},
     haproxy,
     nginx::{self, Http, UPSTREAM_REQUESTS},
-    wanted::Wanted,
 };
 
-/// With a new upstream connection for every few requests, both servers have their share.
+/// Enough for both servers to have their share, with a new upstream connection for every few
+/// requests.
 const REQUESTS: usize = 15 * UPSTREAM_REQUESTS;
 
 /// One kind of proxy.
 struct Case {
     label: &'static str,
-    /// What the proxy speaks to the servers.
+    /// The protocol between the proxy and the servers.
     upstream: Http,
     /// The same as `network.protocol.version`.
     upstream_version: &'static str,
     /// Starts the proxy.
     start: fn(&mut ProgramFixture, &Pod, &Service),
-    /// Requests for which it uses one connection to a server.
+    /// Requests that the proxy sends on one connection to a server.
     requests_per_connection: usize,
 }
 
@@ -56,7 +58,7 @@ impl Case {
             };
             let trace = answer.parent.trace(&traces);
             to_server.assert_within(to_proxy);
-            let common = Wanted {
+            let common = ExpectedExchange {
                 version: "1.1",
                 path: &answer.path,
                 status: if index == 2 { "404" } else { "200" },
@@ -66,7 +68,7 @@ impl Case {
                 connected: index == 0,
             };
             common.assert(trace, to_proxy);
-            Wanted {
+            ExpectedExchange {
                 version: self.upstream_version,
                 source: proxy.ip(),
                 service: &back,
@@ -76,7 +78,11 @@ impl Case {
             }
             .assert(trace, to_server);
         }
-        assert_eq!(traces.0.len(), REQUESTS, "traces of nobody's requests");
+        assert_eq!(
+            traces.0.len(),
+            REQUESTS,
+            "traces without a request of the test"
+        );
         if self.requests_per_connection < REQUESTS {
             let used: BTreeSet<Ipv4Addr> = answers.iter().map(served_by).collect();
             assert_eq!(used.len(), servers.len(), "only {used:?} served");
@@ -84,7 +90,7 @@ impl Case {
     }
 }
 
-fn served_by(answer: &Answer) -> Ipv4Addr {
+fn served_by(answer: &CurlAnswer) -> Ipv4Addr {
     answer.served_by.parse().unwrap()
 }
 

@@ -1,16 +1,17 @@
-//! curl asks a proxy for a tunnel to a server, and the server through it: one exchange with each,
-//! and none of what goes through the tunnel between curl and the proxy.
+//! curl opens a tunnel through a proxy to a server, and sends a request in it: there is one
+//! exchange with the proxy and one with the server, and none for the bytes in the tunnel between
+//! curl and the proxy.
 
 use std::time::Duration;
 
 use hopspan_e2e::Parent;
 use hopspan_lab::skip_without;
 
-use crate::{
+use super::{
     APACHE, CURL, NGINX, apache,
+    expected_exchange::ExpectedExchange,
     fixture::{ProgramFixture, endpoint},
     nginx::{self, Http},
-    wanted::Wanted,
 };
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -54,7 +55,7 @@ fn a_tunnel_through_a_proxy() {
     let traces = fixture.finish();
 
     let tunnel = to_proxy.exchange(&traces);
-    let common = Wanted {
+    let common = ExpectedExchange {
         version: "1.1",
         path: "",
         status: "200",
@@ -65,7 +66,7 @@ fn a_tunnel_through_a_proxy() {
     };
     common.assert_method("CONNECT", to_proxy.trace(&traces), tunnel);
     // On its way from the proxy to the server the request is outside of the tunnel.
-    Wanted {
+    ExpectedExchange {
         path: "/inside",
         source: proxy.ip(),
         service: &back,

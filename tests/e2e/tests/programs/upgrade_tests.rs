@@ -1,27 +1,27 @@
-//! Clients that ask for HTTP/2 in their first request (`Upgrade: h2c`): that request is stream 1 of
-//! the connection, where the server goes over to HTTP/2, and an ordinary exchange where it does not.
+//! Clients that request HTTP/2 in their first request (`Upgrade: h2c`): that request is stream 1 of
+//! the connection where the server upgrades, and an ordinary exchange where it does not.
 
 use hopspan_e2e::Parent;
 use hopspan_lab::{Pod, skip_without};
 
-use crate::{
+use super::{
     APACHE, CURL, NGHTTP, NGINX, apache,
-    curl::{self, Answer},
+    curl::{self, CurlAnswer},
+    expected_exchange::ExpectedExchange,
     fixture::{ProgramFixture, endpoint},
     nghttp,
     nginx::{self, Http},
-    wanted::Wanted,
 };
 
 const PATHS: [&str; 3] = ["/one", "/missing", "/two"];
 
-/// curl asks each time for HTTP/2, and gets `versions`.
+/// curl requests HTTP/2 each time; the answers have these versions.
 fn check_curl(label: &str, start: fn(&mut ProgramFixture, &Pod), versions: [&str; 3]) {
     let mut fixture = ProgramFixture::start(label);
     let (client, server) = (fixture.pod("client"), fixture.pod("server"));
     start(&mut fixture, &server);
     let service = fixture.service("web", std::slice::from_ref(&server));
-    let answers: Vec<Answer> = PATHS
+    let answers: Vec<CurlAnswer> = PATHS
         .iter()
         .flat_map(|path| curl::get(&client, service.address(), &[path], &["http2"]))
         .collect();
@@ -31,7 +31,7 @@ fn check_curl(label: &str, start: fn(&mut ProgramFixture, &Pod), versions: [&str
     assert_eq!(statuses, ["200", "404", "200"]);
     for (answer, version) in answers.iter().zip(versions) {
         assert_eq!(answer.version, version, "{answer:?}");
-        Wanted {
+        ExpectedExchange {
             version,
             path: &answer.path,
             status: &answer.status,
@@ -45,7 +45,11 @@ fn check_curl(label: &str, start: fn(&mut ProgramFixture, &Pod), versions: [&str
             answer.parent.exchange(&traces),
         );
     }
-    assert_eq!(traces.0.len(), PATHS.len(), "traces of nobody's requests");
+    assert_eq!(
+        traces.0.len(),
+        PATHS.len(),
+        "traces without a request of the test"
+    );
 }
 
 #[test]
@@ -53,11 +57,11 @@ fn curl_upgrades_to_http2() {
     if skip_without("curl_upgrades_to_http2", &[CURL, APACHE]) {
         return;
     }
-    // Apache answers a request that ends in an error before it thinks of the upgrade.
+    // Apache answers a request that fails before it considers the upgrade.
     check_curl("upgrade-curl", apache::serve, ["2", "1.1", "2"]);
 }
 
-/// nginx does not know the upgrade, and answers in HTTP/1.1.
+/// nginx does not implement the upgrade, and answers in HTTP/1.1.
 #[test]
 fn curl_is_refused_the_upgrade() {
     if skip_without("curl_is_refused_the_upgrade", &[CURL, NGINX]) {
@@ -95,14 +99,15 @@ fn nghttp_goes_on_after_the_upgrade() {
         let [exchange] = found[..] else {
             panic!("{} exchanges of {path}", found.len());
         };
-        Wanted {
+        ExpectedExchange {
             version: "2",
             path,
             status: &statuses[path],
             source: client.ip(),
             service: &service,
             endpoint: endpoint(server.ip()),
-            // The upgraded request alone waited for the connection: the others wait for its answer.
+            // Only the upgraded request waited for the connection: the others waited for its
+            // answer.
             connected: path == PATHS[0],
         }
         .assert(trace, exchange);

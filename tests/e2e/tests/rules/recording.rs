@@ -1,5 +1,5 @@
-//! What the kernel answered, for the tests of the agent that need no kernel. Written anew with
-//! UPDATE_EXPECTED=1; the format is in the README beside the recordings.
+//! Recordings of the kernel's answers, for the tests of the agent that need no kernel.
+//! UPDATE_EXPECTED=1 writes them again; the README beside them has the format.
 
 use std::{env, fs};
 
@@ -14,7 +14,7 @@ fn is_wanted() -> bool {
     env::var_os("UPDATE_EXPECTED").is_some()
 }
 
-/// Records what nf_tables has now.
+/// Records the rules of nf_tables.
 pub(crate) fn nf_tables(name: &str) {
     if !is_wanted() {
         return;

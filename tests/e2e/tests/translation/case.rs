@@ -1,16 +1,17 @@
-//! The connections of the tests. In: the addresses of a fixture. Out: cases, each with the service whose rules translate it.
+//! The connections of the tests. In: the addresses of a fixture. Out: cases, each with the service
+//! whose rules translate it.
 
 use std::net::SocketAddr;
 
 use hopspan_lab::kube_proxy::{Entry, Family, Origin, Service};
 
-use crate::fixture::{PORT, TranslationFixture};
-use crate::services::{HOST_NODE_PORT, LOCAL_NODE_PORT, NODE_PORT};
+use super::fixture::{PORT, TranslationFixture};
+use super::services::{HOST_NODE_PORT, LOCAL_NODE_PORT, NODE_PORT};
 
 /// Where a client runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Client {
-    /// In a pod of its own.
+    /// In a pod without a server.
     Pod,
     /// In the first server's pod.
     Server,
@@ -25,9 +26,10 @@ pub(crate) enum Client {
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) client: Client,
-    /// Where it connects to.
+    /// The address that it connects to.
     pub(crate) address: SocketAddr,
-    /// The service that has this address, and as what; `None` where it is a pod's own.
+    /// The service that has this address, and which kind of address it is; `None` for a pod's own
+    /// address.
     pub(crate) service: Option<(Service, Entry)>,
     /// Whether the server sees another client address.
     pub(crate) masqueraded: bool,
@@ -65,7 +67,7 @@ impl Client {
     }
 }
 
-/// All of them, in both families.
+/// All cases, in both families.
 pub(crate) fn cases(fixture: &TranslationFixture) -> Vec<Case> {
     Family::ALL
         .into_iter()
@@ -79,7 +81,7 @@ pub(crate) fn cases(fixture: &TranslationFixture) -> Vec<Case> {
         .collect()
 }
 
-/// A node port on 127.0.0.1, which works in iptables mode and in IPv4 only.
+/// A connection to a node port on 127.0.0.1, which works in iptables mode and in IPv4 only.
 fn on_loopback(fixture: &TranslationFixture) -> Case {
     let address = SocketAddr::from(([127, 0, 0, 1], NODE_PORT));
     Case::new("node port, loopback", Client::Node, address)
@@ -87,7 +89,8 @@ fn on_loopback(fixture: &TranslationFixture) -> Case {
         .masqueraded()
 }
 
-/// A headless service has no address of its own: DNS gives its pods'.
+/// Connections to a headless service, which has no address of its own: DNS resolves it to its
+/// pods'.
 fn direct(fixture: &TranslationFixture, family: Family) -> Vec<Case> {
     let address = SocketAddr::new(fixture.server_ip(1, family), PORT);
     vec![
@@ -107,7 +110,7 @@ fn cluster_ips(fixture: &TranslationFixture, family: Family) -> Vec<Case> {
         to("hairpin", Client::Server, "self").masqueraded(),
         to("internal policy Local", Client::Pod, "internal"),
         to("session affinity", Client::Pod, "sticky"),
-        // As default/kubernetes: the endpoint is the node.
+        // As with default/kubernetes, the endpoint is the node.
         to("hostNetwork", Client::Pod, "host"),
         to("hostNetwork, node", Client::Node, "host").masqueraded(),
     ]
@@ -148,7 +151,7 @@ fn external(fixture: &TranslationFixture, family: Family) -> Vec<Case> {
     ] {
         cases.push(external(name, client, &cluster, ips[0]));
     }
-    // With policy Cluster the answer has to come back through this node, whoever asked.
+    // With policy Cluster the answer must return through this node, whatever the client.
     let cases = cases.into_iter().map(Case::masqueraded);
     let (ip, balancer) = (local.external_ips[0], local.load_balancer_ips[0]);
     let of_policy_local = [

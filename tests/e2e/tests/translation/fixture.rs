@@ -1,7 +1,8 @@
-//! A node with every kind of service, clients of each kind, servers, and an agent that follows every socket of the node.
+//! A node with every kind of service, clients of each kind, servers, and an agent that follows
+//! every socket of the node.
 //!
-//! In: cases. Out: what the sockets had for each request, and at the end the spans, of which none was lost. Services are there
-//! before the agent, which the test starts when it wants it.
+//! In: cases. Out: what the sockets had for each request, and at the end the spans, of which none
+//! was lost. Services are there before the agent, which the test starts when it wants it.
 
 use std::{
     io::ErrorKind,
@@ -16,8 +17,8 @@ use hopspan_lab::{
     kube_proxy::{Family, Protocol, ProxyMode, Service},
 };
 
-use crate::case::{Case, Client};
-use crate::services::services;
+use super::case::{Case, Client};
+use super::services::services;
 
 /// What the servers in pods listen on.
 pub(crate) const PORT: u16 = 8080;
@@ -25,7 +26,8 @@ pub(crate) const PORT: u16 = 8080;
 pub(crate) const HOST_PORT: u16 = 6443;
 pub(crate) const NAMESPACE: &str = "translation";
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
-/// Connections of a case, and requests on all of them: the first on each opens it, the second finds it open.
+/// Connections of a case, and requests on all of them: the first on each opens it, the second finds
+/// it open.
 const CONNECTIONS: u64 = 2;
 const REQUESTS: u64 = 4;
 
@@ -75,8 +77,8 @@ impl TranslationFixture {
         }
     }
 
-    /// Starts the agent, and waits until it has read the rules. It follows its own node. The host is another machine: of its
-    /// exchanges the node has the server's half.
+    /// Starts the agent, and waits until it has read the rules. It follows its own node. The host
+    /// is another machine: of its exchanges the node has the server's half.
     pub(crate) fn start_agent(&mut self) {
         let cgroup = self.fixture.node().cgroup_root().to_owned();
         self.fixture.start_agent(&cgroup, &[]).unwrap();
@@ -144,13 +146,14 @@ impl TranslationFixture {
             .unwrap_or_else(|error| panic!("{}: {error:#}", case.name))
     }
 
-    /// Sends a datagram to a service that shares its address with one of TCP: it is translated, and no exchange.
+    /// Sends a datagram to a service that shares its address with one of TCP: it is translated, and
+    /// no exchange.
     pub(crate) fn send_udp(&self) {
         let Self {
             client, servers, ..
         } = self;
-        // One socket for both families: the port of a first one may be taken for as long as a process that another
-        // test is starting holds a copy of it.
+        // One socket for both families: the port of a first one may be taken for as long as a
+        // process that another test is starting holds a copy of it.
         let bind = |port| UdpSocket::bind((Ipv6Addr::UNSPECIFIED, port));
         let server = servers[1].within(|| bind(5353)).unwrap().unwrap();
         server.set_read_timeout(Some(DEADLINE)).unwrap();

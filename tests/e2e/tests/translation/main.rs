@@ -1,6 +1,7 @@
-//! Translation of every kind of service, in both address families: for each exchange the original and the translated
-//! address, the masquerade or its absence, the service, and the chains that led to the pod. One fixture per wiring of pods and
-//! proxy mode; what is right is what the sockets at both ends say.
+//! Translation of every kind of service, in both address families: for each exchange the original
+//! and the translated address, the masquerade or its absence, the service, and the chains that led
+//! to the pod. They are compared with the addresses of the sockets at both ends, for each wiring of
+//! pods and each proxy mode.
 
 #![allow(
     clippy::unwrap_used,
@@ -30,11 +31,12 @@ fn check(test: &str, wiring: Wiring, proxy_mode: ProxyMode) {
     let options = fixture.options();
     let mut cases = cases(&fixture);
     if proxy_mode == ProxyMode::Nftables {
-        // Node ports on 127.0.0.1 are iptables mode's alone.
+        // Only iptables mode has node ports on 127.0.0.1.
         cases.retain(|case| !case.address.ip().is_loopback());
     }
     if !Kernel::running().has_netfilter_links() {
-        // What the node sends was translated before its journey opens, and nobody else tells.
+        // The node's own packets are translated before their journeys open, and only netfilter
+        // links record that.
         cases.retain(|case| case.client != Client::Node || case.service.is_none());
     }
     fixture.start_agent();

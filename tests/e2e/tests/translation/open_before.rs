@@ -1,5 +1,5 @@
-//! Connections that were open before the agent: their translation is known all the same, because each packet carries both of
-//! conntrack's tuples.
+//! Connections that were open before the agent: their translation is known, because each packet
+//! refers to both of conntrack's tuples.
 
 use std::{
     path::PathBuf,
@@ -9,11 +9,12 @@ use std::{
 use hopspan_e2e::{Answer, EchoLoad, Kernel};
 use hopspan_lab::{Process, Wiring, kube_proxy::ProxyMode, skip};
 
-use crate::case::{Case, Client, cases};
-use crate::expect;
-use crate::fixture::{DEADLINE, TranslationFixture};
+use super::case::{Case, Client, cases};
+use super::expect;
+use super::fixture::{DEADLINE, TranslationFixture};
 
-/// Requests on the one connection of a case, and how many of them a second: the agent starts in the middle.
+/// Requests on the one connection of a case, and how many of them a second: the agent starts in the
+/// middle.
 const REQUESTS: u64 = 112;
 const RATE: u64 = 16;
 /// How many of each the agent must see, at least.
@@ -83,7 +84,7 @@ fn start<'c>(fixture: &TranslationFixture, case: &'c Case, number: u64) -> Runni
     }
 }
 
-/// Waits until each client has a connection that is established.
+/// Waits until each client has an established connection.
 fn wait_until_connected(running: &[Running<'_>]) {
     let is_connected = |running: &Running<'_>| {
         let port = format!(":{:04X}", running.case.address.port());
