@@ -1,15 +1,23 @@
-//! What the program `echo` records of a request: between which addresses it went, from where both ends stand. That is the
-//! truth about every translation on the way, and nobody's who traces.
+//! What the program `echo` records of each request: when it was sent and answered, and between
+//! which addresses, as the sockets at both ends have them: the real translations, without any
+//! tracer.
 
 use std::{fs, net::SocketAddr, path::Path};
 
 use anyhow::{Context, Result};
 
-/// One answered request.
+/// The first half of the trace ids that `echo` makes.
+pub(crate) const TRACE_PREFIX: u64 = u64::from_be_bytes(*b"echoecho");
+
+/// One answered request. Times are in nanoseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The request's number, which is in its path and trace context.
     pub number: u64,
+    /// When the request was sent.
+    pub sent_ns: u64,
+    /// When its response had arrived.
+    pub answered_ns: u64,
     /// The client's address, as it sends.
     pub client: SocketAddr,
     /// The server's, as it receives.
@@ -22,7 +30,7 @@ impl Answer {
     /// Reads what `echo load --record` wrote, in the order of the requests.
     ///
     /// # Errors
-    /// When the file is not there or something else.
+    /// When the file is not there, or is not such a record.
     pub fn read(path: &Path) -> Result<Vec<Self>> {
         let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
         let answers: Option<Vec<Self>> = text.lines().map(Self::parse).collect();
@@ -32,14 +40,16 @@ impl Answer {
         Ok(answers)
     }
 
-    /// `number sent answered client server seen`.
+    /// Reads the line `number sent answered client server seen`.
     fn parse(line: &str) -> Option<Self> {
         let fields: Vec<&str> = line.split(' ').collect();
-        let [number, _, _, client, server, seen] = fields[..] else {
+        let [number, sent, answered, client, server, seen] = fields[..] else {
             return None;
         };
         Some(Self {
             number: number.parse().ok()?,
+            sent_ns: sent.parse().ok()?,
+            answered_ns: answered.parse().ok()?,
             client: client.parse().ok()?,
             server: server.parse().ok()?,
             seen: seen.parse().ok()?,
@@ -48,11 +58,7 @@ impl Answer {
 
     /// The id of its trace, in which it is the only request.
     pub fn trace_id(&self) -> String {
-        format!(
-            "{:016x}{:016x}",
-            u64::from_be_bytes(*b"echoecho"),
-            self.number
-        )
+        format!("{TRACE_PREFIX:016x}{:016x}", self.number)
     }
 }
 
@@ -64,6 +70,7 @@ mod tests {
     fn a_line_is_read_whole_or_refused() {
         let line = "7 1 2 10.0.0.1:80 [fd00::1]:81 10.0.0.2:82";
         let answer = Answer::parse(line).unwrap();
+        assert_eq!((answer.sent_ns, answer.answered_ns), (1, 2));
         assert_eq!(answer.server.to_string(), "[fd00::1]:81");
         assert_eq!(answer.trace_id(), "6563686f6563686f0000000000000007");
         for bad in ["7 1 2", "x 1 2 10.0.0.1:80 10.0.0.1:80 10.0.0.1:80", ""] {

@@ -1,7 +1,7 @@
 //! A collector for more spans than a viewer keeps.
 //!
-//! In: OTLP over HTTP/1.1, as the agent sends it. Out: the exchanges, and the number of all other
-//! spans. It answers nothing but POST, and knows no compression.
+//! In: OTLP over HTTP/1.1, as the agent sends it. Out: the exchanges, and the number of all
+//! spans. It answers only POST requests without compression.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -19,10 +19,10 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message;
 
-/// No batch of the agent comes near it.
+/// Far more than a batch of the agent has.
 const BODY_MAX_BYTES: usize = 64 << 20;
 
-/// What a span of the role `exchange` says.
+/// What a test needs of a span of the role `exchange`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
     /// The trace's id, as a number.
@@ -39,18 +39,18 @@ pub struct Exchange {
     pub incomplete: Option<String>,
 }
 
-/// What has come in.
+/// What has been received.
 #[derive(Clone, Debug, Default)]
 pub struct Collected {
     /// The exchanges, in the order of arrival.
     pub exchanges: Vec<Exchange>,
     /// Spans of all roles.
     pub spans: u64,
-    /// The first request that could not be understood.
+    /// Why the first request that was no OTLP was refused.
     pub refused: Option<String>,
 }
 
-/// Receives in the background, for as long as the test runs.
+/// Receives in the background until the test ends.
 #[derive(Debug)]
 pub struct Collector {
     collected: Arc<Mutex<Collected>>,
@@ -75,12 +75,12 @@ impl Collector {
         Ok(Self { collected })
     }
 
-    /// What has come in so far; the collector keeps none of it.
+    /// Takes what has been received so far.
     pub fn take(&self) -> Collected {
         std::mem::take(&mut *lock(&self.collected))
     }
 
-    /// The number of exchanges so far.
+    /// The number of exchanges received so far.
     pub fn exchanges(&self) -> usize {
         lock(&self.collected).exchanges.len()
     }
@@ -101,7 +101,7 @@ fn receive(listener: &TcpListener, collected: &Arc<Mutex<Collected>>) {
     }
 }
 
-/// Takes requests until the client closes the connection.
+/// Answers requests until the client closes the connection.
 fn serve(stream: TcpStream, collected: &Mutex<Collected>) -> Result<()> {
     let mut reader = BufReader::new(stream.try_clone().context("duplicate a socket")?);
     let mut writer = stream;
@@ -120,7 +120,8 @@ fn serve(stream: TcpStream, collected: &Mutex<Collected>) -> Result<()> {
     Ok(())
 }
 
-/// Reads a request's head; the length of its body in bytes. `None` at the end of the connection.
+/// Reads a request's head. Returns the length of its body in bytes, or `None` at the end of the
+/// connection.
 fn head(reader: &mut impl BufRead) -> Result<Option<usize>> {
     let mut line = String::new();
     let mut length = None;
@@ -201,7 +202,7 @@ fn text(attributes: &[KeyValue], key: &str) -> Option<String> {
     }
 }
 
-/// Locks what a panic cannot leave half-changed.
+/// Locks a value that a panic cannot leave half-changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -211,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_tells_the_length_of_its_body() {
+    fn a_head_has_the_length_of_its_body() {
         let check = |text: &str| head(&mut text.as_bytes()).ok();
         assert_eq!(check(""), Some(None));
         assert_eq!(

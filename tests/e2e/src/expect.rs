@@ -1,4 +1,5 @@
-//! What must hold of every trace of the application, checked against the lab's truth.
+//! Checks of every trace of the application. In: traces, and the facts of the lab. Out: a failed
+//! test where they differ.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -13,25 +14,23 @@ use hopspan_lab::{
 
 use crate::{Kernel, Span, Trace, Traces};
 
-/// Calls between pods that one dispatch makes: into frontend, to customer, to driver (gRPC), ten to
+/// The calls between pods of one dispatch: to frontend, to customer, to driver (gRPC), ten to
 /// route.
 const CALLS: usize = 13;
 
-/// What the lab knows and the agent must find out.
+/// The facts of the lab that the agent must find out.
 #[derive(Debug)]
 pub struct Truth {
     /// Pod addresses by pod name.
     addresses: HashMap<String, String>,
     /// Services by `address:port`.
     services: HashMap<String, Service>,
-    /// How the pods are wired.
     wiring: Wiring,
-    /// What can be seen of it.
     kernel: Kernel,
 }
 
 impl Truth {
-    /// The truth about a deployed application, on a node with this wiring.
+    /// The facts of a deployed application on a node with this wiring.
     pub fn of(hotrod: &HotRod, wiring: Wiring) -> Self {
         Self {
             wiring,
@@ -50,8 +49,8 @@ impl Truth {
     }
 }
 
-/// Checks every dispatch: each call has its one exchange, complete, in its place, and
-/// there is no other exchange.
+/// Checks that each call of every dispatch has one complete exchange below it, and that there is no
+/// other exchange.
 pub fn assert_exchanges(traces: &Traces, dispatched: &[String], truth: &Truth) {
     let openers = openers(traces);
     for trace_id in dispatched {
@@ -86,13 +85,13 @@ pub fn assert_exchanges(traces: &Traces, dispatched: &[String], truth: &Truth) {
     );
 }
 
-/// A gRPC call shares its connection with others at the same time.
+/// Whether a call shares its connection with others at the same time, as gRPC does.
 fn is_multiplexed(call: &Span) -> bool {
     !call.attribute("rpc.system").is_empty()
 }
 
-/// No connection that is shared was opened twice, and one that only one call waited for was opened
-/// by it.
+/// Checks that no shared connection was opened twice, and that a connection for which only one call
+/// waited was opened by that call.
 fn assert_connects(traces: &Traces) {
     let mut connects: HashMap<&str, usize> = HashMap::new();
     for trace in traces.0.values() {
@@ -114,7 +113,7 @@ fn assert_connects(traces: &Traces) {
     }
 }
 
-/// The client spans that opened their connection: the first on each local port.
+/// The ids of the client spans that opened their connection: the first on each local port.
 fn openers(traces: &Traces) -> HashSet<String> {
     let mut first: HashMap<(&str, &str, &str), &Span> = HashMap::new();
     for call in traces.0.values().flat_map(Trace::calls) {
@@ -147,7 +146,7 @@ fn assert_exchange(trace: &Trace, call: &Span, truth: &Truth, opened: bool) {
         "rpc.method",
         "rpc.grpc.status_code",
     ] {
-        // The application does not say what HTTP its gRPC is made of.
+        // The application reports no HTTP attributes for gRPC.
         if call.attribute(key).is_empty() {
             continue;
         }
@@ -167,8 +166,8 @@ fn assert_exchange(trace: &Trace, call: &Span, truth: &Truth, opened: bool) {
     assert_hops(trace, one("request"), truth);
     assert_hops(trace, one("response"), truth);
     if is_multiplexed(call) {
-        // If several calls waited for the connection, none has the connect; `assert_connects`
-        // counts them.
+        // Where several calls waited for the connection, none has the connect: `assert_connects`
+        // counts those.
         return;
     }
     if opened {
@@ -181,7 +180,7 @@ fn assert_exchange(trace: &Trace, call: &Span, truth: &Truth, opened: bool) {
     }
 }
 
-/// ClusterIP, pod and rules are the lab's.
+/// Checks that ClusterIP, pod and rules are the lab's.
 fn assert_addresses(exchange: &Span, call: &Span, truth: &Truth) {
     let service_address = format!(
         "{}:{}",
@@ -199,7 +198,7 @@ fn assert_addresses(exchange: &Span, call: &Span, truth: &Truth) {
         service_chain(service),
         endpoint_chain(service, endpoint)
     );
-    for (key, expected) in [
+    exchange.assert_attributes(&[
         ("hopspan.nat.original", service_address.as_str()),
         ("hopspan.nat.translated", &endpoint.to_string()),
         ("hopspan.kube_proxy.rule", &chains),
@@ -207,13 +206,11 @@ fn assert_addresses(exchange: &Span, call: &Span, truth: &Truth) {
         ("source.address", source),
         ("source.port", call.attribute("network.local.port")),
         ("destination.address", pod),
-    ] {
-        assert_eq!(exchange.attribute(key), expected, "{key} of {exchange:?}");
-    }
+    ]);
 }
 
-/// The hops that every path between two pods of the lab has. Without netfilter links, what happens between two ports of the
-/// bridge, or between two veths, is one hop.
+/// Checks the hops that every path between two pods of the lab has. Without netfilter links, the
+/// path between two ports of the bridge, or between two veths, is one hop.
 fn assert_hops(trace: &Trace, path: &Span, truth: &Truth) {
     let netfilter = usize::from(truth.kernel.has_netfilter_links());
     let (bridge, route) = match truth.wiring {
@@ -237,9 +234,9 @@ fn assert_hops(trace: &Trace, path: &Span, truth: &Truth) {
     }
 }
 
-/// The names of a path's hops in order, without a detour that a bridge takes at times: while the neighbour that it has
-/// translated a packet to is not known to be reachable, it hands the packet to its own device before it forwards it (kernel:
-/// br_nf_pre_routing_finish_bridge).
+/// The names of a path's hops in order, without a detour: while the neighbour to which a packet was
+/// translated is not known to be reachable, a bridge passes the packet to its own device before it
+/// forwards it (kernel: br_nf_pre_routing_finish_bridge).
 pub fn hop_names<'t>(trace: &'t Trace, path: &Span) -> Vec<&'t str> {
     let mut names: Vec<&str> = trace
         .children(path)
@@ -258,7 +255,7 @@ pub fn hop_names<'t>(trace: &'t Trace, path: &Span) -> Vec<&'t str> {
     names
 }
 
-/// Every nanosecond of `path` is in exactly one of its hops.
+/// Checks that every nanosecond of `path` is in exactly one of its hops.
 pub fn assert_partition(trace: &Trace, path: &Span) {
     let hops = trace.children(path);
     assert!(!hops.is_empty(), "no hops under {path:?}");
@@ -271,7 +268,8 @@ pub fn assert_partition(trace: &Trace, path: &Span) {
     assert_eq!(at_ns, path.end_ns, "the hops end before {path:?} does");
 }
 
-/// One request, one response, and a connect where there was one; all complete, all within.
+/// Checks that an exchange has one request, one response, and a connect if it opened the
+/// connection, each complete and within it.
 pub fn assert_legs(trace: &Trace, exchange: &Span, connected: bool) {
     for (role, count) in [
         ("connect", usize::from(connected)),

@@ -1,8 +1,9 @@
-//! HTTP/2 as bytes (RFC 9113), for dialogues in which a test says every frame.
+//! HTTP/2 as bytes (RFC 9113), for dialogues in which a test determines every byte.
 //!
-//! Header blocks are literals without indexing and without Huffman (RFC 7541 section 6.2.2), so that
-//! frames do not depend on each other. Knows no connection: what is sent in which order is the
-//! test's.
+//! Header blocks are literals without indexing and without Huffman (RFC 7541 section 6.2.2), so
+//! that frames do not depend on each other. The test decides what is sent in which order.
+
+use crate::Parent;
 
 /// What a client sends first (section 3.4), with empty SETTINGS.
 pub fn preface() -> Vec<u8> {
@@ -42,6 +43,11 @@ pub fn get(stream: u32, path: &str, more: &[(&str, &str)]) -> Vec<u8> {
         (":authority", "server"),
     ];
     headers(stream, &[&pseudo, more].concat(), true)
+}
+
+/// A GET request with the trace context of `parent`, without a body.
+pub fn get_traced(stream: u32, path: &str, parent: &Parent) -> Vec<u8> {
+    get(stream, path, &[("traceparent", &parent.traceparent())])
 }
 
 /// A response without a body.
@@ -89,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_tells_its_length_and_stream() {
+    fn a_frame_begins_with_its_length_and_stream() {
         assert_eq!(
             data(3, b"body", true),
             [0, 0, 4, 0, 1, 0, 0, 0, 3, b'b', b'o', b'd', b'y']

@@ -1,11 +1,11 @@
-//! What the running kernel cannot offer, known from its version alone.
+//! The hooks that the running kernel lacks, by its version alone.
 //!
-//! In: the kernel's release. Out: the hooks that the agent must name as missing there, no more and
-//! no fewer, so that a hook which is missing for any other reason fails a test.
+//! In: the kernel's release. Out: exactly the hooks that the agent must report as missing, so that
+//! a hook which is missing for any other reason fails a test.
 
 use std::{collections::BTreeSet, fs};
 
-/// The kernel that the tests run on.
+/// A kernel version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kernel {
     release: String,
@@ -13,10 +13,10 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// The running one.
+    /// The kernel that the tests run on.
     ///
     /// # Panics
-    /// When /proc does not tell it: no test of this crate means anything then.
+    /// When it cannot be read from /proc: no test of this crate has a meaning then.
     pub fn running() -> Self {
         let path = "/proc/sys/kernel/osrelease";
         let release =
@@ -39,13 +39,14 @@ impl Kernel {
         &self.release
     }
 
-    /// Programs at the netfilter hooks: BPF_PROG_TYPE_NETFILTER, 6.4 and later.
+    /// Whether programs can be attached to netfilter's hooks: BPF_PROG_TYPE_NETFILTER, Linux 6.4
+    /// and later.
     pub fn has_netfilter_links(&self) -> bool {
         self.version >= (6, 4)
     }
 
-    /// Names of the hooks that cannot be attached. Every other hook has a program for each kernel
-    /// that hopspan supports.
+    /// The names of the hooks that cannot be attached. Every other hook has a program for each
+    /// kernel that hopspan supports.
     pub fn lacks(&self) -> BTreeSet<String> {
         let netfilter = ["prerouting", "input", "forward", "output", "postrouting"]
             .into_iter()
@@ -53,7 +54,7 @@ impl Kernel {
         let drops = ["packet_drop".to_owned()];
         netfilter
             .filter(|_| !self.has_netfilter_links())
-            // kfree_skb has its reason from 5.17.
+            // kfree_skb has a reason from Linux 5.17.
             .chain(drops.into_iter().filter(|_| self.version < (5, 17)))
             .collect()
     }

@@ -1,38 +1,51 @@
-//! What the end-to-end tests share: a lab with agent, viewer and application, and the spans that
-//! came of it.
+//! What the end-to-end tests share: fixtures of a lab with agents, a viewer and the application,
+//! and the spans that these export.
 //!
-//! The tests run the real binaries. `cargo xtask test` builds them first; HOPSPAN_BIN_DIR says where
-//! they are, else they are looked for beside the test's own executable.
+//! The tests run the real binaries, which `cargo xtask test` builds first. They are in the
+//! directory that HOPSPAN_BIN_DIR names, or beside the test's own executable.
 
+mod agent;
 mod answer;
 mod binaries;
+mod call_ends;
 mod collector;
-mod dialogue;
-mod dropping;
-mod echo_scene;
+mod dialogue_fixture;
+mod drop_rule;
+mod echo;
+mod echo_fixture;
 mod expect;
+mod fdinfo;
+mod fixture;
 pub mod frames;
+pub mod http1;
 mod kernel;
-mod nodes_scene;
 mod parent;
+mod python;
 mod report;
-mod scene;
 mod seen;
 mod spans;
 
+pub use agent::{AGENT_PORT, Agent, Metrics};
 pub use answer::Answer;
 pub use binaries::binary;
+pub use call_ends::CallEnds;
 pub use collector::{Collected, Collector, Exchange};
-pub use dialogue::{
-    Dialogue, Dialogues, Step, end, fill, hang, knock, pause, reset, send, shut, take, until,
+pub use dialogue_fixture::{
+    CLOSE_REPORTED, Dialogue, DialogueFixture, Step, end, fill, hang, knock, pause, reset, send,
+    shut, take, until,
 };
-pub use dropping::{Dropping, Which};
-pub use echo_scene::{EchoOutcome, EchoScene, Judgement, Sent};
+pub use drop_rule::{DropRule, Dropped, insert_rule};
+pub use echo::{
+    EchoLoad, RunsPrograms, echo, echo_server, play_client, play_server, wait_for_output,
+    wait_for_steps,
+};
+pub use echo_fixture::{EchoFixture, EchoOutcome, Judgement};
 pub use expect::{Truth, assert_exchanges, assert_legs, assert_partition, hop_names};
+pub use fdinfo::{fdinfos, held_ids, number_after};
+pub use fixture::{Fixture, NodeAgent, Outcome};
 pub use kernel::Kernel;
-pub use nodes_scene::{NodeAgent, NodesOutcome, NodesScene};
 pub use parent::Parent;
+pub use python::python;
 pub use report::Report;
-pub use scene::{Outcome, Prelude, Scene};
 pub use seen::seen;
 pub use spans::{Span, Trace, Traces};

@@ -1,11 +1,11 @@
-//! The span that a request says it comes from: one that nobody exports. In: nothing. Out: ids that
-//! no other request of the test program has, and the spans that came below them.
+//! The parent span in the trace context of a test's request, which is never exported. Out: ids that
+//! no other request of the test program has, and the spans below them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{Span, Trace, Traces};
 
-/// A caller's span.
+/// The ids of a caller's span.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parent {
     /// 32 lower-case hexadecimal digits.
@@ -15,8 +15,8 @@ pub struct Parent {
 }
 
 impl Parent {
-    /// One that no other request has.
-    #[expect(clippy::new_without_default, reason = "each one is another")]
+    /// Ids that no other request of this process has.
+    #[expect(clippy::new_without_default, reason = "no two are equal")]
     pub fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -26,12 +26,15 @@ impl Parent {
         }
     }
 
-    /// As a header's value (W3C Trace Context level 1), sampled.
+    /// The value of a traceparent header (W3C Trace Context level 1), sampled.
     pub fn traceparent(&self) -> String {
         format!("00-{}-{}-01", self.trace_id, self.span_id)
     }
 
-    /// The trace that it began; panics where nothing came of it.
+    /// Its trace.
+    ///
+    /// # Panics
+    /// When no span of it arrived.
     pub fn trace<'t>(&self, traces: &'t Traces) -> &'t Trace {
         traces
             .0
@@ -39,7 +42,8 @@ impl Parent {
             .unwrap_or_else(|| panic!("no span of {self:?}"))
     }
 
-    /// All exchanges of its trace, in the order of their start. It is the parent of each.
+    /// All exchanges of its trace, in the order of their start. Checks that it is the parent of
+    /// each.
     pub fn exchanges<'t>(&self, traces: &'t Traces) -> Vec<&'t Span> {
         let mut exchanges: Vec<&Span> = self.trace(traces).of_role("exchange").collect();
         exchanges.sort_by_key(|span| span.start_ns);
@@ -49,7 +53,7 @@ impl Parent {
         exchanges
     }
 
-    /// The one exchange of its trace.
+    /// The only exchange of its trace.
     pub fn exchange<'t>(&self, traces: &'t Traces) -> &'t Span {
         let exchanges = self.exchanges(traces);
         let [exchange] = exchanges[..] else {

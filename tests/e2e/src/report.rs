@@ -1,4 +1,4 @@
-//! The agent's own counters, as it writes them at its end.
+//! The counters that an agent writes at its end.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,7 +25,10 @@ impl Report {
         Ok(Self(serde_json::from_str(&text)?))
     }
 
-    /// A number, by its path of keys; panics where there is none, which no agent writes.
+    /// A number, by its path of keys.
+    ///
+    /// # Panics
+    /// When the report has no such number.
     pub fn number(&self, path: &[&str]) -> u64 {
         path.iter()
             .fold(&self.0, |value, key| &value[key])
@@ -33,12 +36,12 @@ impl Report {
             .unwrap_or_else(|| panic!("the report has no {path:?}: {}", self.0))
     }
 
-    /// How often this has failed: what the counter says. A service or hop that was none is empty.
+    /// The counter of failures with these labels. A label without a value is the empty string.
     pub fn failures(&self, reason: &str, service: &str, hop: &str) -> u64 {
         self.failures_where(&[("reason", reason), ("service", service), ("hop", hop)])
     }
 
-    /// The same, of whatever service.
+    /// The same, summed over all services.
     pub fn failures_of(&self, reason: &str, hop: &str) -> u64 {
         self.failures_where(&[("reason", reason), ("hop", hop)])
     }
@@ -51,7 +54,7 @@ impl Report {
             .sum()
     }
 
-    /// Packets of interest per hook.
+    /// How many packets of interest each hook has seen.
     pub fn hits(&self) -> BTreeMap<String, u64> {
         self.0["kernel"]["hits"]
             .as_object()
@@ -61,12 +64,12 @@ impl Report {
             .collect()
     }
 
-    /// Requests that were seen: those of complete exchanges, and those that nobody traces.
+    /// Requests that were seen: those of complete exchanges, and those that the programs left out.
     pub fn requests(&self) -> u64 {
         self.number(&["pipeline", "exchanges"]) + self.number(&["kernel", "journeys", "left_out"])
     }
 
-    /// Hooks that were not attached, each with the reason.
+    /// The hooks that were not attached, and the reason of each.
     pub fn missing(&self) -> BTreeMap<String, String> {
         self.0["missing"]
             .as_object()
@@ -76,7 +79,7 @@ impl Report {
             .collect()
     }
 
-    /// Asserts that every hook is attached that this kernel offers.
+    /// Asserts that every hook that this kernel has was attached.
     pub fn assert_all_attached(&self, kernel: &Kernel) {
         let missing = self.missing();
         assert_eq!(
@@ -87,8 +90,8 @@ impl Report {
         );
     }
 
-    /// Asserts that nothing was lost anywhere, and that every journey is accounted for. A packet
-    /// that left the programs' sight (`replaced`, `mismatched`, expired) is accounted for and no loss.
+    /// Asserts that nothing was lost, and that the end of every journey is counted. A packet that
+    /// left the programs' sight (`replaced`, `mismatched`, expired) is counted, and no loss.
     pub fn assert_nothing_lost(&self) {
         let journeys = |counter: &str| self.number(&["kernel", "journeys", counter]);
         for counter in [
@@ -115,7 +118,7 @@ impl Report {
                 + journeys("replaced")
                 + journeys("mismatched")
                 + self.number(&["expired"]),
-            "the books do not balance: {}",
+            "more or fewer journeys ended than began: {}",
             self.0
         );
         for path in [
@@ -125,14 +128,14 @@ impl Report {
         ] {
             assert_eq!(self.number(&path), 0, "{path:?}: {}", self.0);
         }
-        for why in ["rate", "queue"] {
-            let shed = self.number(&["pipeline", "shed", why]);
-            assert_eq!(shed, 0, "exchanges shed, {why}: {}", self.0);
+        for reason in ["rate", "queue"] {
+            let shed = self.number(&["pipeline", "shed", reason]);
+            assert_eq!(shed, 0, "exchanges shed, {reason}: {}", self.0);
         }
         assert_eq!(
             self.number(&["pipeline", "spans"]),
             self.number(&["export", "sent"]),
-            "spans made and spans sent: {}",
+            "spans built and spans sent: {}",
             self.0
         );
     }

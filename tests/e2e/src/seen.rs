@@ -1,14 +1,14 @@
-//! What a scene came to, in one line: `SEEN` and a JSON object. `cargo xtask vm` makes its table of
-//! kernels from it, because a passed test alone does not tell what a kernel shows.
+//! What an agent saw, in one line: `SEEN` and a JSON object. `cargo xtask vm` makes its table of
+//! kernels from these lines: that a test has passed does not show which hooks the kernel has.
 
 use serde_json::json;
 
 use crate::{Kernel, Outcome};
 
-/// The line.
+/// The line for an outcome.
 pub fn seen(outcome: &Outcome) -> String {
-    let missing = outcome.report.missing();
-    let hits = outcome.report.hits();
+    let missing = outcome.report().missing();
+    let hits = outcome.report().hits();
     let attached: Vec<&String> = hits
         .keys()
         .filter(|hook| !missing.contains_key(*hook))
@@ -29,7 +29,7 @@ pub fn seen(outcome: &Outcome) -> String {
     format!("SEEN {line}")
 }
 
-/// The hops of one request, in order.
+/// The names of one request's hops, in order.
 fn request_hops(outcome: &Outcome) -> Vec<&str> {
     let hops = outcome.traces.0.values().find_map(|trace| {
         let request = trace.of_role("request").next()?;

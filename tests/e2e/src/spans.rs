@@ -1,4 +1,4 @@
-//! Spans as a collector got them.
+//! Spans as the viewer received them.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::{
 };
 use tracer_view::merge::merge_requests;
 
-/// One span, with what it inherits from its scope and resource.
+/// A span, with the attributes of its resource and the name of its scope.
 #[derive(Clone, Debug)]
 pub struct Span {
     /// 32 lower-case hexadecimal digits.
@@ -22,7 +22,7 @@ pub struct Span {
     pub span_id: String,
     /// 16 lower-case hexadecimal digits; empty for a root.
     pub parent_id: String,
-    /// The name.
+    /// Its name.
     pub name: String,
     /// OTLP's number of the span kind: 1 internal, 2 server, 3 client.
     pub kind: i32,
@@ -38,11 +38,11 @@ pub struct Span {
     pub scope: String,
     /// The names of its events.
     pub events: Vec<String>,
-    /// The spans that it is linked with: trace id and span id of each.
+    /// The trace id and the span id of each of its links.
     pub links: Vec<(String, String)>,
     /// The attributes of each of its events, as text.
     pub event_attributes: Vec<BTreeMap<String, String>>,
-    /// OTLP's number of the status: 2 is an error.
+    /// OTLP's number of the status, see [`Span::is_error`].
     pub status: i32,
 }
 
@@ -55,6 +55,23 @@ impl Span {
     /// `hopspan.role`; empty for a span of the application.
     pub fn role(&self) -> &str {
         self.attribute("hopspan.role")
+    }
+
+    /// Whether its status is an error.
+    pub fn is_error(&self) -> bool {
+        /// OTLP's STATUS_CODE_ERROR.
+        const ERROR: i32 = 2;
+        self.status == ERROR
+    }
+
+    /// Checks attributes; an empty value stands for none.
+    ///
+    /// # Panics
+    /// When one differs.
+    pub fn assert_attributes(&self, expected: &[(&str, &str)]) {
+        for (key, value) in expected {
+            assert_eq!(self.attribute(key), *value, "{key} of {self:#?}");
+        }
     }
 
     /// Its length in nanoseconds.
@@ -95,7 +112,7 @@ impl Trace {
         children
     }
 
-    /// Those of one `hopspan.role`.
+    /// The spans of one `hopspan.role`.
     pub fn of_role(&self, role: &str) -> impl Iterator<Item = &Span> {
         self.spans.iter().filter(move |span| span.role() == role)
     }
@@ -107,7 +124,7 @@ impl Trace {
         children
     }
 
-    /// The one child of a role.
+    /// The only child of a role.
     ///
     /// # Panics
     /// When there is none, or there are several.
@@ -126,12 +143,12 @@ impl Trace {
     }
 }
 
-/// All traces that a collector got.
+/// All traces that the viewer received.
 #[derive(Clone, Debug, Default)]
 pub struct Traces(pub HashMap<String, Trace>);
 
 impl Traces {
-    /// Reads what `hopspan view --json` wrote: an ExportTraceServiceRequest a line.
+    /// Reads what `hopspan view --json` wrote: an ExportTraceServiceRequest on each line.
     ///
     /// # Errors
     /// When the file is not there, or a line is no such request.
@@ -139,7 +156,7 @@ impl Traces {
         Ok(Self::of(read_requests(path)?))
     }
 
-    /// The same, with the halves of exchanges between nodes merged as the viewer does it.
+    /// The same, with the halves of exchanges between nodes merged as the viewer merges them.
     ///
     /// # Errors
     /// As [`Traces::read`].

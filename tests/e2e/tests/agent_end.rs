@@ -1,4 +1,4 @@
-//! However the agent ends, it leaves nothing behind.
+//! The agent leaves nothing behind, whichever signal ends it.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,26 +13,12 @@ use std::{
 };
 
 use aya::programs::{loaded_links, loaded_programs};
-use hopspan_e2e::{Kernel, Scene};
+use hopspan_e2e::{Fixture, Kernel, held_ids};
 use hopspan_lab::{Node, Signal};
 
 const END: Duration = Duration::from_secs(20);
 
-/// The ids of the programs or links that a process holds, as the kernel tells in its fdinfo.
-fn held(pid: u32, key: &str) -> BTreeSet<u32> {
-    let directory = format!("/proc/{pid}/fdinfo");
-    fs::read_dir(directory)
-        .unwrap()
-        .filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok())
-        .flat_map(|text| {
-            text.lines()
-                .filter_map(|line| line.strip_prefix(key)?.trim().parse().ok())
-                .collect::<Vec<u32>>()
-        })
-        .collect()
-}
-
-/// What is left of the programs and links that the agent had.
+/// How many of these programs and links still exist.
 fn left(programs: &BTreeSet<u32>, links: &BTreeSet<u32>) -> usize {
     let programs_left = loaded_programs()
         .filter_map(Result::ok)
@@ -45,7 +31,7 @@ fn left(programs: &BTreeSet<u32>, links: &BTreeSet<u32>) -> usize {
     programs_left + links_left
 }
 
-/// The node's firewall, without the numbers of packets.
+/// The node's firewall, without packet counters.
 fn firewall(node: &Node) -> String {
     let text = node.command("iptables-save").run(END).unwrap();
     text.lines()
@@ -64,23 +50,29 @@ fn pins() -> usize {
 }
 
 fn check(label: &str, signal: Signal) {
-    let mut scene = Scene::start(label).unwrap();
-    let hotrod = scene.hotrod().unwrap();
+    let mut fixture = Fixture::start(label).unwrap();
+    let hotrod = fixture.hotrod().unwrap();
     hotrod.dispatch(2, 2).unwrap();
-    let (rules, queues, pinned) = (firewall(&scene.node), queueing(&scene.node), pins());
+    let (rules, queues, pinned) = (firewall(fixture.node()), queueing(fixture.node()), pins());
 
-    let pid = scene.agent.pid();
-    let (programs, links) = (held(pid, "prog_id:"), held(pid, "link_id:"));
-    assert!(programs.len() >= 6, "the agent holds programs {programs:?}");
+    let pid = fixture.agent().process.pid();
+    let (programs, links) = (held_ids(pid, "prog_id:"), held_ids(pid, "link_id:"));
+    assert!(
+        programs.len() >= 6,
+        "the agent holds only the programs {programs:?}"
+    );
     // Two at cgroups, four at tracepoints; ten at netfilter's hooks for each of IPv4 and IPv6.
     let netfilter = Kernel::running().has_netfilter_links();
     let expected = if netfilter { 26 } else { 6 };
-    assert!(links.len() >= expected, "the agent holds links {links:?}");
+    assert!(
+        links.len() >= expected,
+        "the agent holds only the links {links:?}"
+    );
     assert!(left(&programs, &links) >= programs.len());
 
-    scene.agent.signal(signal).unwrap();
+    fixture.agent().process.signal(signal).unwrap();
     assert!(
-        scene.agent.wait(END).unwrap().is_some(),
+        fixture.agent().process.wait(END).unwrap().is_some(),
         "the agent still runs"
     );
     // The kernel frees programs after a grace period of RCU.
@@ -88,11 +80,11 @@ fn check(label: &str, signal: Signal) {
     while left(&programs, &links) > 0 && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert_eq!(left(&programs, &links), 0, "programs or links are left");
-    assert_eq!(firewall(&scene.node), rules);
-    assert_eq!(queueing(&scene.node), queues);
+    assert_eq!(left(&programs, &links), 0, "programs or links still exist");
+    assert_eq!(firewall(fixture.node()), rules);
+    assert_eq!(queueing(fixture.node()), queues);
     assert_eq!(pins(), pinned);
-    // And the application goes on.
+    // The application goes on.
     let dispatches = hotrod.dispatch(2, 2).unwrap();
     assert!(dispatches.iter().all(|dispatch| dispatch.status == 200));
 }

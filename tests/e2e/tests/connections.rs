@@ -1,55 +1,50 @@
-//! Fifty thousand open connections, and the memory that they cost the agent.
+//! Fifty thousand open connections, and the memory that the agent needs for them.
 
 #![allow(
     clippy::unwrap_used,
     reason = "a test ends where it fails, helper functions too"
 )]
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, fs, time::Duration};
 
-use hopspan_e2e::EchoScene;
+use hopspan_e2e::{EchoFixture, fdinfos, number_after, wait_for_output};
 use hopspan_lab::Process;
 
 /// A process may hold no more than 20,000 descriptors where RLIMIT_NOFILE cannot be raised.
 const SERVERS: usize = 4;
 /// One address has 28,232 ephemeral ports for one destination.
 const CLIENTS: usize = 2;
-/// Idle connections in a pool, most of them.
+/// Most of them idle, as in a pool.
 const HTTP1: Group = Group {
     protocol: "h1",
     connections: 35_000,
     request_every: 5,
     rate: 4_000,
-    // Known to `flow`, with 1.5 KB for the handshake until 3 s after it.
+    // An entry in `flow`, and 1.5 KB for the handshake until 3 s after it.
     each_max_bytes: 1024,
 };
-/// Fewer than the 16,384 of which the agent decodes the frames. Each carries a request.
+/// Fewer than the 16,384 connections whose frames the agent decodes. Each carries a request.
 const HTTP2: Group = Group {
     protocol: "h2",
     connections: 15_000,
     request_every: 1,
     rate: 1_500,
-    // The same, and decoders with what is in their tables.
+    // The same, and decoders with the entries of their tables.
     each_max_bytes: 4096,
 };
 const OPENED: Duration = Duration::from_secs(300);
-/// Above what the connections cost: the spans that wait for the collector, as `export` documents
-/// its queue.
+/// The memory of the spans that wait for the collector, as `export` documents its queue.
 const QUEUE_MAX_BYTES: u64 = 40 << 20;
 
 /// Connections of one protocol.
 struct Group {
     protocol: &'static str,
     connections: u64,
-    /// One connection of so many carries a request.
+    /// Of so many connections one carries a request.
     request_every: u64,
     /// Connections opened a second.
     rate: u64,
-    /// What one may cost the agent, in bytes of its resident memory, with everything that goes up
+    /// The resident memory that the agent may need for a connection, in bytes, with all that grows
     /// with connections: tables, decoders, what the allocator keeps.
     each_max_bytes: u64,
 }
@@ -59,8 +54,9 @@ impl Group {
         self.connections / self.request_every
     }
 
-    /// Opens them all, from each client its share; the requests are numbered from `first` on.
-    fn open(&self, scene: &EchoScene, first: u64) -> Vec<Process> {
+    /// Opens all connections, an equal share from each client. Requests are numbered from `first`
+    /// on.
+    fn open(&self, fixture: &EchoFixture, first: u64) -> Vec<Process> {
         let clients = CLIENTS as u64;
         let mut programs: Vec<Process> = (0..clients)
             .map(|client| {
@@ -73,46 +69,34 @@ impl Group {
                     first + client * self.requests() / clients,
                 );
                 let client = usize::try_from(client).unwrap();
-                scene.client(client, &arguments).unwrap().spawn().unwrap()
+                fixture.client(client, &arguments).unwrap().spawn().unwrap()
             })
             .collect();
-        let deadline = Instant::now() + OPENED;
         for program in &mut programs {
-            while !program.log().contains("opened ") {
-                let ended = program.exit_status().unwrap();
-                assert!(
-                    ended.is_none() && Instant::now() < deadline,
-                    "not all are open: {}",
-                    program.log()
-                );
-                std::thread::sleep(Duration::from_millis(50));
-            }
+            wait_for_output(program, "opened ", OPENED).unwrap();
         }
         programs
     }
 }
 
-/// VmHWM of proc(5), the most memory a process has had resident so far, in bytes.
+/// The largest resident memory of a process so far, in bytes: VmHWM of proc(5).
 fn peak_bytes(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let peak = number(&status, "VmHWM:").unwrap();
+    let peak = number_after(&status, "VmHWM:").unwrap();
     peak * 1024
 }
 
-/// What the kernel charges for each of a process's maps, in bytes, by map id.
+/// The bytes that the kernel charges for each of a process's maps, by map id.
 fn map_bytes(pid: u32) -> BTreeMap<u64, u64> {
-    fs::read_dir(format!("/proc/{pid}/fdinfo"))
-        .unwrap()
-        .filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok())
-        .filter_map(|text| Some((number(&text, "map_id:")?, number(&text, "memlock:")?)))
+    fdinfos(pid)
+        .iter()
+        .filter_map(|text| {
+            Some((
+                number_after(text, "map_id:")?,
+                number_after(text, "memlock:")?,
+            ))
+        })
         .collect()
-}
-
-/// The number on the line that begins with `key`.
-fn number(text: &str, key: &str) -> Option<u64> {
-    let mut lines = text.lines();
-    let value = lines.find_map(|line| line.strip_prefix(key))?;
-    value.split_whitespace().next()?.parse().ok()
 }
 
 #[test]
@@ -120,15 +104,15 @@ fn fifty_thousand_connections() {
     if hopspan_lab::skip("fifty_thousand_connections") {
         return;
     }
-    let mut scene = EchoScene::start("connections", SERVERS, CLIENTS).unwrap();
-    scene.start_agent().unwrap();
-    let pid = scene.agent.as_ref().unwrap().pid();
+    let mut fixture = EchoFixture::start("connections", SERVERS, CLIENTS).unwrap();
+    fixture.start_agent().unwrap();
+    let pid = fixture.agent.as_ref().unwrap().process.pid();
     let maps = map_bytes(pid);
     let (mut programs, mut requests, mut allowed) = (Vec::new(), 0, QUEUE_MAX_BYTES);
     let before = peak_bytes(pid);
     for group in [&HTTP1, &HTTP2] {
         let from = peak_bytes(pid);
-        programs.extend(group.open(&scene, requests + 1));
+        programs.extend(group.open(&fixture, requests + 1));
         requests += group.requests();
         allowed += group.connections * group.each_max_bytes;
         let peak = peak_bytes(pid);
@@ -146,11 +130,11 @@ fn fifty_thousand_connections() {
         );
     }
     println!("maps: {} bytes", maps.values().sum::<u64>());
-    // The kernel's maps have their size from the start.
+    // The kernel's maps do not grow.
     assert_eq!(map_bytes(pid), maps);
 
     let expected = usize::try_from(requests).unwrap();
-    let outcome = scene.finish(expected).unwrap();
+    let outcome = fixture.finish(expected).unwrap();
     drop(programs);
     outcome.report.assert_nothing_lost();
     for path in [

@@ -1,4 +1,4 @@
-//! How many spans tell of an exchange (`--detail`), and how many exchanges are told
+//! How many spans an exchange has (`--detail`), and how many exchanges have spans
 //! (`--max-exchanges-per-second`).
 
 #![allow(
@@ -6,21 +6,21 @@
     reason = "a test ends where it fails, helper functions too"
 )]
 
-use hopspan_e2e::{Outcome, Scene, assert_legs};
+use hopspan_e2e::{Fixture, Outcome, assert_legs};
 
 const DISPATCHES: u32 = 3;
-/// Of one dispatch between the services; the client's own with frontend is one more.
+/// Exchanges between the services in one dispatch. The client's own with frontend is one more.
 const EXCHANGES: u32 = 12;
 
 fn dispatched(label: &str, dispatches: u32, arguments: &[&str]) -> Outcome {
-    let mut scene = Scene::start_with(label, arguments).unwrap();
-    let hotrod = scene.hotrod().unwrap();
+    let mut fixture = Fixture::start_with(label, arguments).unwrap();
+    let hotrod = fixture.hotrod().unwrap();
     hotrod.dispatch(dispatches, 1).unwrap();
     hotrod.stop().unwrap();
-    scene.finish().unwrap()
+    fixture.finish().unwrap()
 }
 
-/// Spans of each role, in the viewer.
+/// The number of spans of exchanges, requests, responses and hops.
 fn roles(outcome: &Outcome) -> [usize; 4] {
     ["exchange", "request", "response", "hop"].map(|role| {
         let traces = outcome.traces.0.values();
@@ -34,14 +34,14 @@ fn paths_without_spans_of_their_hops() {
         return;
     }
     let outcome = dispatched("paths", DISPATCHES, &["--detail", "path"]);
-    outcome.report.assert_nothing_lost();
+    outcome.report().assert_nothing_lost();
     let [exchanges, requests, responses, hops] = roles(&outcome);
     assert!(
         exchanges >= (DISPATCHES * EXCHANGES) as usize,
         "{exchanges}"
     );
     assert_eq!([requests, responses, hops], [exchanges, exchanges, 0]);
-    // The waterfall has the hops nonetheless.
+    // The waterfall shows the hops nonetheless.
     for hop in ["client.stack", "netfilter.prerouting", "socket.queue"] {
         assert!(outcome.page.contains(hop), "no {hop}:\n{}", outcome.page);
     }
@@ -53,7 +53,7 @@ fn exchanges_without_spans_of_their_paths() {
         return;
     }
     let outcome = dispatched("exchanges", DISPATCHES, &["--detail", "exchange"]);
-    outcome.report.assert_nothing_lost();
+    outcome.report().assert_nothing_lost();
     let [exchanges, requests, responses, hops] = roles(&outcome);
     assert!(
         exchanges >= (DISPATCHES * EXCHANGES) as usize,
@@ -69,25 +69,26 @@ fn exchanges_without_spans_of_their_paths() {
     }
 }
 
-/// Each of the services' pairs has its share: of none is nothing told, and what is told is whole.
+/// Each pair of services has its share: no pair is without spans, and every exchange with spans is
+/// complete.
 #[test]
 fn exchanges_are_shed_whole_and_fairly() {
     if hopspan_lab::skip("exchanges_are_shed_whole_and_fairly") {
         return;
     }
     let outcome = dispatched("shed", 200, &["--max-exchanges-per-second", "20"]);
-    let shed = outcome.report.number(&["pipeline", "shed", "rate"]);
-    let told = outcome.report.number(&["pipeline", "exchanges_traced"]);
-    assert!(shed > 0, "{told} were told");
-    let kernel = outcome.report.number(&["kernel", "journeys", "shed"]);
+    let shed = outcome.report().number(&["pipeline", "shed", "rate"]);
+    let exported = outcome.report().number(&["pipeline", "exchanges_traced"]);
+    assert!(shed > 0, "{exported} were exported");
+    let kernel = outcome.report().number(&["kernel", "journeys", "shed"]);
     let traced = u64::from(200 * EXCHANGES);
     assert!(
-        shed + kernel + told >= traced,
-        "{shed}, {kernel} and {told} of {traced}"
+        shed + kernel + exported >= traced,
+        "{shed}, {kernel} and {exported} of {traced}"
     );
-    assert_eq!(outcome.report.number(&["pipeline", "shed", "queue"]), 0);
+    assert_eq!(outcome.report().number(&["pipeline", "shed", "queue"]), 0);
     let [exchanges, requests, responses, _] = roles(&outcome);
-    assert_eq!(exchanges as u64, told);
+    assert_eq!(exchanges as u64, exported);
     assert_eq!([requests, responses], [exchanges, exchanges]);
     let mut marked = 0;
     let mut methods = std::collections::BTreeSet::new();

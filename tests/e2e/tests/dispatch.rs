@@ -1,11 +1,11 @@
-//! The application's traffic: every exchange between pods has its spans, where they belong.
+//! The application's traffic: every exchange between pods has its spans below the right parent.
 
 #![allow(
     clippy::unwrap_used,
     reason = "a test ends where it fails, helper functions too"
 )]
 
-use hopspan_e2e::{Kernel, Scene, Truth, assert_exchanges, seen};
+use hopspan_e2e::{Fixture, Kernel, Truth, assert_exchanges, seen};
 use hopspan_lab::{NodeOptions, Wiring, hotrod::Dispatch};
 
 fn trace_ids(dispatches: &[Dispatch]) -> Vec<String> {
@@ -15,22 +15,22 @@ fn trace_ids(dispatches: &[Dispatch]) -> Vec<String> {
         .collect()
 }
 
-/// Sends dispatches through a scene and checks everything about them.
+/// Runs dispatches, checks all of their spans, and returns the viewer's page.
 fn check(label: &str, wiring: Wiring, requests: u32, concurrency: u32) -> String {
     let options = NodeOptions {
         wiring,
         ..NodeOptions::default()
     };
-    let mut scene = Scene::start_on(label, options, &[]).unwrap();
-    let hotrod = scene.hotrod().unwrap();
+    let mut fixture = Fixture::start_on(label, options, &[]).unwrap();
+    let hotrod = fixture.hotrod().unwrap();
     let truth = Truth::of(&hotrod, wiring);
     let dispatches = hotrod.dispatch(requests, concurrency).unwrap();
     assert!(dispatches.iter().all(|dispatch| dispatch.status == 200));
     hotrod.stop().unwrap();
-    let outcome = scene.finish().unwrap();
+    let outcome = fixture.finish().unwrap();
     println!("{}", seen(&outcome));
-    outcome.report.assert_all_attached(&Kernel::running());
-    outcome.report.assert_nothing_lost();
+    outcome.report().assert_all_attached(&Kernel::running());
+    outcome.report().assert_nothing_lost();
     assert_exchanges(&outcome.traces, &trace_ids(&dispatches), &truth);
     outcome.page
 }

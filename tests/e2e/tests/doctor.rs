@@ -1,4 +1,5 @@
-//! `hopspan doctor` tells the truth about this kernel and these privileges, and leaves nothing.
+//! `hopspan doctor` reports exactly what this kernel and these privileges lack, and leaves nothing
+//! behind.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,7 +15,7 @@ use serde_json::Value;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Runs it in a node, as a hostNetwork pod would; with `capabilities` only, when they are named.
+/// Runs it in a node, as a hostNetwork pod would, with all capabilities or with only those named.
 fn doctor(node: &Node, capabilities: Option<&str>, arguments: &[&str]) -> Output {
     let binary = binary("hopspan").unwrap();
     let command = match capabilities {
@@ -38,7 +39,7 @@ fn json(output: &Output) -> Value {
     serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
 
-/// The names of the checks or hooks that are missing.
+/// The names of the missing checks or hooks.
 fn missing(diagnosis: &Value, of: &str, name: &str) -> BTreeSet<String> {
     let all = diagnosis[of].as_array().unwrap();
     all.iter()
@@ -47,7 +48,7 @@ fn missing(diagnosis: &Value, of: &str, name: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Programs and links with the names of hopspan's functions.
+/// The number of loaded programs with a name of hopspan's functions, and of links.
 fn loaded() -> usize {
     let programs = loaded_programs().filter_map(Result::ok);
     programs
@@ -74,7 +75,8 @@ fn doctor_names_what_this_kernel_lacks_and_leaves_nothing() {
     assert_eq!(missing(&diagnosis, "hooks", "hook"), lacks, "{diagnosis:#}");
     assert_eq!(diagnosis["complete"], lacks.is_empty(), "{diagnosis:#}");
     assert_eq!(output.status.success(), lacks.is_empty(), "{output:?}");
-    // Other labs run beside this one: the kernel frees with a delay, and they attach and detach.
+    // The kernel frees programs with a delay, and other labs may attach and detach at the same
+    // time.
     let deadline = std::time::Instant::now() + DEADLINE;
     while loaded() > before && std::time::Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(50));
@@ -115,7 +117,7 @@ fn the_capabilities_of_the_manifest_are_enough_and_each_is_needed() {
         let hooks = missing(&diagnosis, "hooks", "hook");
         match lacks {
             Some(lacks) => assert_eq!(hooks, *lacks, "{capabilities}: {diagnosis:#}"),
-            // Without any of them sockets cannot be followed at all.
+            // Without any of these capabilities sockets cannot be followed at all.
             None => assert!(
                 hooks.contains("cgroup_egress"),
                 "{capabilities}: {diagnosis:#}"

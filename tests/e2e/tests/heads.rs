@@ -1,4 +1,4 @@
-//! Heads as real clients write them: in pieces, long, several at once.
+//! Heads as real clients write them: in several writes, with long headers, several in one write.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,18 +7,18 @@
 
 use std::time::Duration;
 
-use hopspan_e2e::{Scene, Span};
+use hopspan_e2e::{Fixture, Span};
 use hopspan_lab::hotrod::HotRod;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
-/// A line of the head that carries the context of another application's span.
+/// A header line with the context of another application's span.
 fn traceparent(span: u8) -> String {
     format!(r"traceparent: 00-{TRACE}-00000000000000{span:02x}-01\r\n")
 }
 
-/// Runs a script that writes to file descriptor 3, a connection from the client's pod to the
+/// Runs a script that writes to file descriptor 3: a connection from the client's pod to the
 /// ClusterIP of `customer`.
 fn write(hotrod: &HotRod, script: &str) {
     let customer = hotrod
@@ -40,14 +40,14 @@ fn write(hotrod: &HotRod, script: &str) {
         .unwrap();
 }
 
-/// The exchanges of the trace, as (parent, path, status), after a script has run.
+/// Runs a script. Returns the exchanges of its trace as (parent, path, status).
 fn exchanges(label: &str, script: &str) -> Vec<(String, String, String)> {
-    let mut scene = Scene::start(label).unwrap();
-    let hotrod = scene.hotrod().unwrap();
+    let mut fixture = Fixture::start(label).unwrap();
+    let hotrod = fixture.hotrod().unwrap();
     write(&hotrod, script);
     hotrod.stop().unwrap();
-    let outcome = scene.finish().unwrap();
-    outcome.report.assert_nothing_lost();
+    let outcome = fixture.finish().unwrap();
+    outcome.report().assert_nothing_lost();
     let trace = outcome.traces.0.get(TRACE).cloned().unwrap_or_default();
     let mut exchanges: Vec<&Span> = trace.of_role("exchange").collect();
     exchanges.sort_by_key(|exchange| exchange.start_ns);
@@ -114,7 +114,7 @@ fn three_requests_in_one_write() {
             traceparent(span)
         )
     };
-    // The shell's own printf writes line by line.
+    // The shell's printf writes line by line: dd makes one write of it.
     let script = format!(
         "printf '{}{}{}' | dd bs=64K iflag=fullblock status=none >&3",
         request(3, "/customer?customer=123", ""),

@@ -1,4 +1,4 @@
-//! Every hook is not only attached but hit, by the traffic that it is there for.
+//! Every hook is not only attached, but hit by the traffic that it exists for.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,12 +7,13 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use hopspan_e2e::{Kernel, Scene, Span};
+use hopspan_e2e::{Fixture, Kernel, Span, insert_rule};
 use hopspan_lab::{Node, Signal, hotrod::HotRod};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A request from the node itself, as a pod with hostNetwork sends it: netfilter's OUTPUT.
+/// Sends a request from the node itself, as a pod with hostNetwork does: it passes netfilter's
+/// OUTPUT.
 fn from_the_node(node: &Node, hotrod: &HotRod) {
     let frontend = hotrod
         .services()
@@ -37,30 +38,24 @@ fn from_the_node(node: &Node, hotrod: &HotRod) {
         .unwrap();
 }
 
-/// A connection from another machine, to the viewer that listens on the node.
-fn from_outside(scene: &Scene) {
-    let host = scene.lab().host("outside", &scene.node).unwrap();
-    let node = scene.node.ip();
+/// Connects from another machine to the viewer on the node.
+fn from_outside(fixture: &Fixture) {
+    let host = fixture.lab().host("outside", fixture.node()).unwrap();
+    let node = fixture.node().ip();
     host.command("timeout")
         .args(["5", "bash", "-c", &format!("echo >/dev/tcp/{node}/4317")])
         .run(DEADLINE)
         .unwrap();
 }
 
-/// A connect that a rule of the node drops.
+/// Tries a connect whose SYN a rule of the node drops.
 fn dropped(node: &Node, hotrod: &HotRod) {
-    let rule = "*filter\n-I FORWARD -p tcp --dport 9999 -j DROP\nCOMMIT\n";
-    node.command("iptables-restore")
-        .arg("--noflush")
-        .stdin_text(rule)
-        .unwrap()
-        .run(DEADLINE)
-        .unwrap();
+    insert_rule(node, "FORWARD -p tcp --dport 9999 -j DROP").unwrap();
     let target = hotrod.pods()[0].ip();
     hotrod
         .client()
         .command("timeout")
-        // On a slow machine the shell alone takes a second to start.
+        // On a slow machine the shell alone needs a second to start.
         .args(["5", "bash", "-c", &format!("echo >/dev/tcp/{target}/9999")])
         .output(DEADLINE)
         .unwrap();
@@ -71,16 +66,16 @@ fn every_hook_is_hit() {
     if hopspan_lab::skip("every_hook_is_hit") {
         return;
     }
-    let mut scene = Scene::start("hooks").unwrap();
-    let hotrod = scene.hotrod().unwrap();
+    let mut fixture = Fixture::start("hooks").unwrap();
+    let hotrod = fixture.hotrod().unwrap();
     hotrod.dispatch(1, 1).unwrap();
-    from_the_node(&scene.node, &hotrod);
-    from_outside(&scene);
-    dropped(&scene.node, &hotrod);
+    from_the_node(fixture.node(), &hotrod);
+    from_outside(&fixture);
+    dropped(fixture.node(), &hotrod);
     hotrod.stop().unwrap();
-    let outcome = scene.finish().unwrap();
+    let outcome = fixture.finish().unwrap();
     let kernel = Kernel::running();
-    outcome.report.assert_all_attached(&kernel);
+    outcome.report().assert_all_attached(&kernel);
     let lacks = kernel.lacks();
     let idle: BTreeMap<String, u64> = outcome
         .report
@@ -89,13 +84,13 @@ fn every_hook_is_hit() {
         .filter(|(hook, hits)| *hits == 0 && !lacks.contains(hook))
         .collect();
     assert!(idle.is_empty(), "attached and idle: {idle:?}");
-    assert!(outcome.report.number(&["kernel", "journeys", "dropped"]) > 0);
-    outcome.report.assert_nothing_lost();
+    assert!(outcome.report().number(&["kernel", "journeys", "dropped"]) > 0);
+    outcome.report().assert_nothing_lost();
 
     if !kernel.has_netfilter_links() {
         return;
     }
-    // The node's own request: the hop in which its destination was translated is OUTPUT.
+    // The destination of the node's own request was translated in OUTPUT.
     let from_node = outcome
         .traces
         .0
@@ -110,19 +105,19 @@ fn every_hook_is_hit() {
     assert!(from_node.is_some(), "no translation in netfilter.output");
 }
 
-/// What old kernels get works on new ones too, so it can be tested here: HTTP/1 without HTTP/2, and
-/// the other tracepoint for reads.
+/// The programs for old kernels run on new ones too: HTTP/1 without HTTP/2, and the other
+/// tracepoint for reads.
 #[test]
 fn the_fallbacks_for_old_kernels_work() {
     if hopspan_lab::skip("the_fallbacks_for_old_kernels_work") {
         return;
     }
-    let mut scene = Scene::start_with("fallbacks", &["--only-fallbacks"]).unwrap();
-    let hotrod = scene.hotrod().unwrap();
+    let mut fixture = Fixture::start_with("fallbacks", &["--only-fallbacks"]).unwrap();
+    let hotrod = fixture.hotrod().unwrap();
     hotrod.dispatch(1, 1).unwrap();
     hotrod.stop().unwrap();
-    let outcome = scene.finish().unwrap();
-    outcome.report.assert_nothing_lost();
+    let outcome = fixture.finish().unwrap();
+    outcome.report().assert_nothing_lost();
     let exchanges: Vec<&Span> = outcome
         .traces
         .0
@@ -140,21 +135,21 @@ fn the_fallbacks_for_old_kernels_work() {
 }
 
 #[test]
-fn the_programs_log_when_told_to() {
-    if hopspan_lab::skip("the_programs_log_when_told_to") {
+fn the_programs_log_with_debug() {
+    if hopspan_lab::skip("the_programs_log_with_debug") {
         return;
     }
-    let mut scene = Scene::start_with("debug", &["--debug"]).unwrap();
-    let hotrod = scene.hotrod().unwrap();
+    let mut fixture = Fixture::start_with("debug", &["--debug"]).unwrap();
+    let hotrod = fixture.hotrod().unwrap();
     hotrod.dispatch(1, 1).unwrap();
-    dropped(&scene.node, &hotrod);
+    dropped(fixture.node(), &hotrod);
     hotrod.stop().unwrap();
-    let log = scene.agent.signal(Signal::SIGTERM).map(|()| {
-        scene.agent.wait(DEADLINE).unwrap();
-        scene.agent.log()
+    let log = fixture.agent().process.signal(Signal::SIGTERM).map(|()| {
+        fixture.agent().process.wait(DEADLINE).unwrap();
+        fixture.agent().process.log()
     });
     let log = log.unwrap();
-    // From pod to pod: two at the sockets, four at devices, six at three netfilter hooks.
+    // From pod to pod: two stamps at the sockets, four at devices, six at three netfilter hooks.
     let stamps = if Kernel::running().has_netfilter_links() {
         12
     } else {

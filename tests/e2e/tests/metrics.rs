@@ -1,8 +1,8 @@
-//! The HTTP port of a running agent: its health, and metrics whose books balance, also while a load
-//! goes through.
+//! The HTTP port of a running agent: its health, and metrics that balance, also during a load:
+//! opened journeys = ended + under way.
 //!
-//! The text is read by Prometheus' own parser of OpenMetrics, in Python, which refuses what breaks
-//! the format: a counter without `_total`, a family told twice, a missing end.
+//! Prometheus' own parser of OpenMetrics, in Python, reads the text. It refuses what breaks
+//! the format: a counter without `_total`, a repeated family, a missing end.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,29 +11,26 @@
 
 use std::{
     collections::BTreeMap,
-    io::{Read as _, Write as _},
-    net::{Ipv4Addr, TcpStream},
-    path::{Path, PathBuf},
+    io::Write as _,
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    path::Path,
     process::{Command, Stdio},
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
-use hopspan_e2e::{Kernel, Scene};
-use hopspan_lab::{Node, Signal};
+use hopspan_e2e::{AGENT_PORT, Fixture, Kernel, binary, held_ids, python};
+use hopspan_lab::{HttpClient, Lab};
 use tracer_common::hook::Hook;
 
-const PORT: u16 = 9464;
 const DEADLINE: Duration = Duration::from_secs(60);
-/// Longer than a journey lives before it is given up, and than the numbers are old.
+/// Longer than the time after which a journey expires, and than the age of published metrics.
 const SETTLED: Duration = Duration::from_secs(15);
-const PYTHON: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../../target/tools/venv/bin/python3"
-);
-/// Reads texts one after the other, each to its end. Prints a line of dashes for each, then its
-/// samples, a line of name, labels in the order of their names, and value.
+/// The module of Python that has the parser.
+const MODULE: &str = "prometheus_client.openmetrics.parser";
+/// Reads texts one after the other, each to its end. Prints a line of dashes for each, then a line
+/// for each sample: name, labels in the order of their names, and value.
 const PARSER: &str = r#"
 import sys
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -48,61 +45,24 @@ for text in texts:
             print(f"{sample.name}{{{labels}}}", sample.value)
 "#;
 
-/// Python with the parser, or nothing after saying that the test is skipped.
-fn python(test: &str) -> Option<PathBuf> {
-    if hopspan_lab::skip(test) {
-        return None;
-    }
-    let mut probe = Command::new(PYTHON);
-    probe
-        .args(["-c", "import prometheus_client.openmetrics.parser"])
-        .stderr(Stdio::null());
-    if probe.status().is_ok_and(|status| status.success()) {
-        return Some(PathBuf::from(PYTHON));
-    }
-    // A closed standard output is no reason to fail the test.
-    let _ = writeln!(
-        std::io::stdout(),
-        "\nSKIP {test}: {PYTHON} has no prometheus_client: `cargo xtask setup` installs it"
+/// The agent's metrics as text.
+fn scrape(http: &mut HttpClient) -> String {
+    let response = http.get("/metrics").unwrap();
+    assert_eq!(response.status, 200);
+    let content_type = response.content_type;
+    assert!(
+        content_type.contains("application/openmetrics-text"),
+        "{content_type}"
     );
-    None
-}
-
-/// The status and the body of a GET.
-fn get(node: &Node, path: &str) -> (u16, String) {
-    let mut stream = node
-        .within(|| TcpStream::connect((Ipv4Addr::LOCALHOST, PORT)))
-        .unwrap()
-        .unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nhost: agent\r\nconnection: close\r\n\r\n"
-    )
-    .unwrap();
-    let mut response = String::new();
-    stream.read_to_string(&mut response).unwrap();
-    let (head, body) = response.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    if path == "/metrics" {
-        assert!(head.contains("application/openmetrics-text"), "{head}");
-    }
-    (status, body.to_owned())
-}
-
-/// What the agent tells now.
-fn text(node: &Node) -> String {
-    let (status, text) = get(node, "/metrics");
-    assert_eq!(status, 200);
-    text
+    response.body
 }
 
 /// The samples of one scrape, by `name{label=value}`.
 struct Scrape(BTreeMap<String, f64>);
 
 impl Scrape {
-    fn take(node: &Node, python: &Path) -> Self {
-        Self::parse(python, &[text(node)]).remove(0)
+    fn take(http: &mut HttpClient, python: &Path) -> Self {
+        Self::parse(python, &[scrape(http)]).remove(0)
     }
 
     fn parse(python: &Path, texts: &[String]) -> Vec<Self> {
@@ -146,7 +106,7 @@ impl Scrape {
         self.get("hopspan_journeys_opened_total{}")
     }
 
-    /// Journeys that have ended in whatever way.
+    /// Journeys that have ended, for any reason.
     fn ended(&self) -> f64 {
         self.get("hopspan_journeys_closed_total{}")
             + self.get("hopspan_journeys_left_total{}")
@@ -159,21 +119,21 @@ impl Scrape {
         self.get("hopspan_journeys_under_way{}")
     }
 
-    /// No counter of `earlier` was higher.
+    /// Checks that no counter is lower than in `earlier`.
     fn assert_not_before(&self, earlier: &Self) {
         let counters = earlier.0.iter().filter(|(name, _)| {
             let family = name.split('{').next().unwrap_or_default();
             family.ends_with("_total")
         });
         for (name, value) in counters {
-            assert!(self.get(name) >= *value, "{name} went back from {value}");
+            assert!(self.get(name) >= *value, "{name} is lower than {value}");
         }
     }
 }
 
-/// Scrapes for as long as `work` runs; what it returns, and the scrapes.
+/// Runs `work` and scrapes until it returns. Returns its result and the scrapes.
 fn while_scraping<T: Send>(
-    node: &Node,
+    http: &mut HttpClient,
     python: &Path,
     work: impl FnOnce() -> T + Send,
 ) -> (T, Vec<Scrape>) {
@@ -182,7 +142,7 @@ fn while_scraping<T: Send>(
         let scraper = scope.spawn(|| {
             let mut texts = Vec::new();
             while !over.load(Ordering::Relaxed) {
-                texts.push(text(node));
+                texts.push(scrape(http));
                 thread::sleep(Duration::from_millis(20));
             }
             texts
@@ -194,11 +154,11 @@ fn while_scraping<T: Send>(
     })
 }
 
-/// Waits until everything has ended that will.
-fn settled(node: &Node, python: &Path) -> Scrape {
+/// Waits until all journeys have ended and all spans are sent.
+fn wait_until_settled(http: &mut HttpClient, python: &Path) -> Scrape {
     let end = Instant::now() + SETTLED;
     loop {
-        let scrape = Scrape::take(node, python);
+        let scrape = Scrape::take(http, python);
         let sent = scrape.get("hopspan_spans_total{result=sent}");
         let made = scrape.get("hopspan_pipeline_total{what=spans}");
         let quiet = scrape.under_way() == 0.0 && scrape.opened() == scrape.ended() && sent == made;
@@ -211,18 +171,20 @@ fn settled(node: &Node, python: &Path) -> Scrape {
 
 #[test]
 fn the_books_balance_at_every_scrape() {
-    let Some(python) = python("the_books_balance_at_every_scrape") else {
+    let Some(python) = python("the_books_balance_at_every_scrape", MODULE) else {
         return;
     };
-    let mut scene = Scene::start("metrics").unwrap();
-    let node = scene.node.clone();
-    assert_eq!(get(&node, "/healthz"), (200, "ok\n".to_owned()));
-    let (status, ready) = get(&node, "/readyz");
-    assert_eq!((status, ready.lines().next()), (200, Some("ok")));
-    assert_eq!(get(&node, "/nothing").0, 404);
+    let mut fixture = Fixture::start("metrics").unwrap();
+    let mut http = HttpClient::connect(fixture.node(), AGENT_PORT).unwrap();
+    let health = http.get("/healthz").unwrap();
+    assert_eq!((health.status, &*health.body), (200, "ok\n"));
+    let ready = http.get("/readyz").unwrap();
+    assert_eq!((ready.status, ready.body.lines().next()), (200, Some("ok")));
+    assert_eq!(http.get("/nothing").unwrap().status, 404);
 
-    let hotrod = scene.hotrod().unwrap();
-    let (dispatches, scrapes) = while_scraping(&node, &python, || hotrod.dispatch(100, 4).unwrap());
+    let hotrod = fixture.hotrod().unwrap();
+    let (dispatches, scrapes) =
+        while_scraping(&mut http, &python, || hotrod.dispatch(100, 4).unwrap());
     assert_eq!(dispatches.len(), 100);
     assert!(scrapes.len() > 5, "{} scrapes", scrapes.len());
     println!("{} scrapes during the load", scrapes.len());
@@ -232,12 +194,12 @@ fn the_books_balance_at_every_scrape() {
     for scrape in &scrapes {
         assert!(
             scrape.opened() >= scrape.ended(),
-            "more ends than beginnings: {:#?}",
+            "more journeys ended than began: {:#?}",
             scrape.0
         );
     }
 
-    let last = settled(&node, &python);
+    let last = wait_until_settled(&mut http, &python);
     last.assert_not_before(scrapes.last().unwrap());
     assert_eq!(
         last.opened(),
@@ -267,37 +229,48 @@ fn the_books_balance_at_every_scrape() {
     );
 
     hotrod.stop().unwrap();
-    let outcome = scene.finish().unwrap();
+    let outcome = fixture.finish().unwrap();
     // The report at the end counts the same things.
-    let opened = outcome.report.number(&["kernel", "journeys", "opened"]);
+    let opened = outcome.report().number(&["kernel", "journeys", "opened"]);
     assert!(opened as f64 >= last.opened());
-    outcome.report.assert_nothing_lost();
+    outcome.report().assert_nothing_lost();
 }
 
 #[test]
-fn a_port_that_is_taken_is_told_and_off_is_off() {
-    if hopspan_lab::skip("a_port_that_is_taken_is_told_and_off_is_off") {
+fn a_taken_port_is_an_error_and_off_opens_none() {
+    if hopspan_lab::skip("a_taken_port_is_an_error_and_off_opens_none") {
         return;
     }
-    let mut scene = Scene::start_with("listen-off", &["--listen", "off"]).unwrap();
-    let refused = scene
-        .node
-        .within(|| TcpStream::connect((Ipv4Addr::LOCALHOST, PORT)))
-        .unwrap();
-    assert!(refused.is_err(), "something listens though it is off");
+    let lab = Lab::new("listen").unwrap();
+    let node = lab.node("node").unwrap();
+    let agent = |listen: &str| {
+        node.command(binary("hopspan").unwrap())
+            .args(["run", "--no-kubernetes", "--listen", listen, "--cgroup"])
+            .arg(node.cgroup_root())
+    };
+    let mut off = agent("off").spawn().unwrap();
+    wait_until_attached(off.pid());
+    let connected = node.within(|| TcpStream::connect((Ipv4Addr::LOCALHOST, AGENT_PORT)));
+    assert!(
+        connected.unwrap().is_err(),
+        "a port is open though it is off"
+    );
+    assert!(off.terminate(DEADLINE).unwrap().success(), "{}", off.log());
 
-    let binary = hopspan_e2e::binary("hopspan").unwrap();
-    let output = scene
-        .node
-        .command(binary)
-        // The viewer of the scene has this port.
-        .args(["run", "--listen", "4318", "--cgroup"])
-        .arg(scene.node.cgroup_root())
-        .output(DEADLINE)
-        .unwrap();
+    let taken = node.within(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, 4318)));
+    let _taken = taken.unwrap().unwrap();
+    let output = agent("4318").output(DEADLINE).unwrap();
     assert!(!output.status.success());
-    let told = "listen on port 4318 for health and metrics: choose another place with --listen";
-    assert!(output.stderr.contains(told), "{}", output.stderr);
-    scene.agent.signal(Signal::SIGTERM).unwrap();
-    scene.finish().unwrap();
+    let error = "listen on port 4318 for health and metrics: choose another place with --listen";
+    assert!(output.stderr.contains(error), "{}", output.stderr);
+}
+
+/// Waits until a process holds links of BPF programs: without a port an agent does not report that
+/// it is ready.
+fn wait_until_attached(pid: u32) {
+    let deadline = Instant::now() + DEADLINE;
+    while held_ids(pid, "link_id:").is_empty() {
+        assert!(Instant::now() < deadline, "the agent does not attach");
+        thread::sleep(Duration::from_millis(20));
+    }
 }

@@ -1,5 +1,5 @@
-//! The agent starts while a load is under way: what is sent from then on is traced, and nothing
-//! that it tells is wrong.
+//! The agent starts during a load: requests that are sent from then on are traced, and no exchange
+//! has a wrong attribute.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,49 +8,53 @@
 
 use std::time::Duration;
 
-use hopspan_e2e::{EchoScene, Sent};
+use hopspan_e2e::{Answer, EchoFixture};
 
 const REQUESTS: usize = 25_000;
-/// Requests a second: below what the agent's export sustains, and 25 seconds of load.
+/// Requests a second, fewer than the agent can export: 25 seconds of load.
 const RATE: usize = 1_000;
 const LOAD: Duration = Duration::from_secs(60);
 /// How long the load runs before the agent starts.
 const BEFORE: Duration = Duration::from_secs(3);
-/// At least so much of it must be left when the agent is attached.
-const LEFT: usize = REQUESTS / 4;
+/// At least so many requests must be sent after the agent is ready.
+const AFTER_MIN: usize = REQUESTS / 4;
 
 fn check(label: &str, arguments: &str) {
-    let mut scene = EchoScene::start(label, 1, 1).unwrap();
-    let record = scene.work_dir().join("sent");
+    let mut fixture = EchoFixture::start(label, 1, 1).unwrap();
+    let record = fixture.work_dir().join("sent");
     let arguments = format!("load {arguments} --requests {REQUESTS} --rate {RATE}");
-    let load = scene.client(0, &arguments).unwrap();
+    let load = fixture.client(0, &arguments).unwrap();
     let mut load = load.arg("--record").arg(&record).spawn().unwrap();
     std::thread::sleep(BEFORE);
-    let attached_ns = scene.start_agent().unwrap();
+    let ready_ns = fixture.start_agent().unwrap();
     let ended = load.wait(LOAD).unwrap();
     assert!(
         ended.is_some_and(|status| status.success()),
         "the load ended with {ended:?}: {}",
         load.log()
     );
-    let sent = Sent::read(&record).unwrap();
+    let sent = Answer::read(&record).unwrap();
     assert_eq!(sent.len(), REQUESTS);
     let since: Vec<u64> = sent
         .iter()
-        .filter(|sent| sent.sent_ns > attached_ns)
+        .filter(|sent| sent.sent_ns > ready_ns)
         .map(|sent| sent.number)
         .collect();
-    assert!(since.len() > LEFT, "the agent came late: {}", since.len());
+    assert!(
+        since.len() > AFTER_MIN,
+        "the agent was late: {}",
+        since.len()
+    );
 
-    let outcome = scene.finish(since.len()).unwrap();
+    let outcome = fixture.finish(since.len()).unwrap();
     let judgement = outcome.judge();
-    // Its trace id is the request's number: an exchange that is there carries its trace context.
+    // The trace id has the request's number: an exchange that came has the right trace context.
     let traced = since
         .iter()
         .filter(|number| judgement.came(**number))
         .count();
     println!(
-        "{label}: {} sent since the agent's start, {traced} of them traced; {} exchanges right, \
+        "{label}: {} sent after the agent was ready, {traced} of them traced; {} exchanges right, \
          {} partial, {} wrong; {:?}",
         since.len(),
         judgement.right.len(),

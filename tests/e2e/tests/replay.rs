@@ -7,10 +7,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hopspan_e2e::{Scene, Span};
-use tracer_pipeline::{pipeline::Pipeline, recording::Reader, span};
+use hopspan_e2e::{Fixture, NodeAgent, Span};
+use hopspan_lab::NodeOptions;
+use tracer_pipeline::{pipeline::Pipeline, span};
 
-/// What makes a span, in one line. Both sides are brought to this form.
+/// An exported span in one line, for the comparison.
 fn exported(span: &Span) -> String {
     let attributes: BTreeMap<&str, &str> = span
         .attributes
@@ -29,6 +30,7 @@ fn exported(span: &Span) -> String {
     )
 }
 
+/// A replayed span in the same form.
 fn replayed(span: &span::Span) -> String {
     let texts: Vec<(&str, String)> = span
         .attributes
@@ -61,23 +63,20 @@ fn a_recording_gives_the_spans_that_were_exported() {
     if hopspan_lab::skip("a_recording_gives_the_spans_that_were_exported") {
         return;
     }
-    let directory = std::env::temp_dir().join(format!("hopspan-replay-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
-    let path = directory.join("recording");
-    let mut scene = Scene::start_with("replay", &["--record", path.to_str().unwrap()]).unwrap();
-    let hotrod = scene.hotrod().unwrap();
+    let agents = [NodeAgent::Right];
+    let mut fixture = Fixture::start_recording("replay", NodeOptions::default(), &agents).unwrap();
+    let hotrod = fixture.hotrod().unwrap();
     hotrod.dispatch(3, 2).unwrap();
     hotrod.stop().unwrap();
-    let outcome = scene.finish().unwrap();
+    let outcome = fixture.finish().unwrap();
 
     let mut pipeline = Pipeline::new("node");
     let mut spans = Vec::new();
-    for record in Reader::open(&path).unwrap() {
-        pipeline.push(&record.unwrap(), &mut spans);
+    for record in &outcome.recordings["node"] {
+        pipeline.replay(record, &mut spans);
     }
     pipeline.finish(&mut spans);
     let spans = spans.concat();
-    std::fs::remove_dir_all(&directory).unwrap();
 
     let exported: BTreeSet<String> = outcome
         .traces

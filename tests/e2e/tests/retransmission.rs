@@ -1,5 +1,5 @@
-//! Heads whose first packet a rule of the node drops: TCP sends them again, and it is one exchange,
-//! which says so.
+//! Heads whose first packet a rule of the node drops: TCP sends them again. There is one exchange,
+//! with the retransmission.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,40 +9,34 @@
 use std::time::Duration;
 
 use hopspan_e2e::{
-    Dialogues, Dropping, Parent, Step, Traces, Which, assert_legs, frames, send, until,
+    DialogueFixture, DropRule, Dropped, Parent, Step, Traces, assert_legs, frames,
+    http1::{self, HEAD_END, traceparent},
+    send, until,
 };
 
-/// TCP waits at least so long before it sends again (kernel: TCP_RTO_MIN).
+/// The shortest time after which TCP sends again (kernel: TCP_RTO_MIN).
 const RTO_MIN: Duration = Duration::from_millis(200);
-/// Text of the head whose packets are lost.
+/// A text in the head whose packets are dropped.
 const LOST: &str = "lost-at-first";
 
-/// The two ends of a connection, of which one sends [`LOST`].
+/// The steps of the server and of the client. One of them sends [`LOST`].
 type Parts = (Vec<Step>, Vec<Step>);
 
-/// One exchange before, and one after, which must not be taken for the one between.
-fn http1(parents: &[Parent; 3], request: &str, response: &str) -> Parts {
+/// Three exchanges: the first and the third must not be confused with the second, whose head is
+/// lost.
+fn on_http1(parents: &[Parent; 3], request: &str, response: &str) -> Parts {
     let texts = [("", ""), (request, response), ("", "")];
     let (mut server, mut client) = (Vec::new(), Vec::new());
     for ((request, response), parent) in texts.iter().zip(parents) {
-        let traceparent = parent.traceparent();
-        client.extend([
-            send(format!(
-                "GET /item HTTP/1.1\r\nHost: server\r\nx: {request}\r\ntraceparent: {traceparent}\r\n\r\n"
-            )),
-            until("body"),
-        ]);
-        server.extend([
-            until("\r\n\r\n"),
-            send(format!(
-                "HTTP/1.1 200 OK\r\nx: {response}\r\nContent-Length: 4\r\n\r\nbody"
-            )),
-        ]);
+        let lines = format!("x: {request}\r\n{}", traceparent(parent));
+        let head = format!("HTTP/1.1 200 OK\r\nx: {response}\r\nContent-Length: 4\r\n\r\n");
+        client.extend([send(http1::request("GET", "/item", &lines)), until("body")]);
+        server.extend([until(HEAD_END), send(head + "body")]);
     }
     (server, client)
 }
 
-fn http2(parents: &[Parent; 3], request: &str, response: &str) -> Parts {
+fn on_http2(parents: &[Parent; 3], request: &str, response: &str) -> Parts {
     let texts = [("", ""), (request, response), ("", "")];
     let mut server = vec![until(frames::settings()), send(frames::settings())];
     let mut client = vec![send(frames::preface()), until(frames::settings())];
@@ -63,24 +57,22 @@ fn http2(parents: &[Parent; 3], request: &str, response: &str) -> Parts {
     (server, client)
 }
 
-/// Checks the exchange whose leg `lost` was sent `retransmits` times in vain, and its neighbours.
+/// Checks the exchange whose leg `lost` was dropped `retransmits` times, and its neighbours.
 fn assert(traces: &Traces, parents: &[Parent; 3], lost: &str, retransmits: usize) {
     for (index, parent) in parents.iter().enumerate() {
         let (trace, exchange) = (parent.trace(traces), parent.exchange(traces));
-        for (key, wanted) in [
+        exchange.assert_attributes(&[
             ("url.path", "/item"),
             ("http.response.status_code", "200"),
             ("hopspan.incomplete", ""),
             ("error.type", ""),
-        ] {
-            assert_eq!(exchange.attribute(key), wanted, "{key} of {exchange:#?}");
-        }
+        ]);
         assert_legs(trace, exchange, index == 0);
         for role in ["request", "response"] {
             let leg = trace.children_of_role(exchange, role)[0];
             if (index, role, lost) == (1, "request", "response") {
-                // The response would have acknowledged the request, which may be sent again for
-                // want of that: it arrives twice and counts once.
+                // The lost response would have acknowledged the request. Without it the request may
+                // be sent again: it arrives twice and counts once.
                 assert_eq!(leg.attribute("hopspan.drop.hop"), "", "{leg:#?}");
                 continue;
             }
@@ -94,7 +86,7 @@ fn assert(traces: &Traces, parents: &[Parent; 3], lost: &str, retransmits: usize
             assert_eq!(leg.events, vec!["tcp.retransmitted"; retransmits]);
             assert_eq!(leg.attribute("hopspan.drop.hop"), "netfilter.forward");
             assert_eq!(leg.attribute("hopspan.drop.reason"), "NETFILTER_DROP");
-            // The time until TCP sent it again is the sender's.
+            // The time until TCP sent it again is spent in the sender's stack.
             let first = trace.children(leg)[0];
             assert_eq!(first.attribute("hopspan.hop"), "client.stack");
             assert!(
@@ -106,21 +98,21 @@ fn assert(traces: &Traces, parents: &[Parent; 3], lost: &str, retransmits: usize
 }
 
 fn check(label: &str, parts: fn(&[Parent; 3], &str, &str) -> Parts) {
-    let dialogues = Dialogues::start(label).unwrap();
+    let dialogues = DialogueFixture::start(label).unwrap();
     let mut played = Vec::new();
-    for (which, retransmits) in [(Which::First, 1), (Which::FirstTwo, 2)] {
+    for (dropped, retransmits) in [(Dropped::First, 1), (Dropped::FirstTwo, 2)] {
         for lost in ["request", "response"] {
             let parents = [Parent::new(), Parent::new(), Parent::new()];
             let text = |role: &str| if role == lost { LOST } else { "kept" };
             let (server, client) = parts(&parents, text("request"), text("response"));
-            let rule = Dropping::of(&dialogues.scene.node, LOST, which).unwrap();
+            let rule = DropRule::insert(dialogues.node(), LOST, dropped).unwrap();
             dialogues.play(&server, &client).unwrap();
             drop(rule);
             played.push((parents, lost, retransmits));
         }
     }
     let outcome = dialogues.finish().unwrap();
-    outcome.report.assert_nothing_lost();
+    outcome.report().assert_nothing_lost();
     for (parents, lost, retransmits) in &played {
         println!("{lost}, {retransmits} times");
         assert(&outcome.traces, parents, lost, *retransmits);
@@ -133,7 +125,7 @@ fn http1_heads_that_are_lost_at_first() {
     if hopspan_lab::skip("http1_heads_that_are_lost_at_first") {
         return;
     }
-    check("retransmit-h1", http1);
+    check("retransmit-h1", on_http1);
 }
 
 #[test]
@@ -141,5 +133,5 @@ fn http2_heads_that_are_lost_at_first() {
     if hopspan_lab::skip("http2_heads_that_are_lost_at_first") {
         return;
     }
-    check("retransmit-h2", http2);
+    check("retransmit-h2", on_http2);
 }

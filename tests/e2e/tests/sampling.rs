@@ -1,4 +1,4 @@
-//! Requests that nobody traces make no spans.
+//! Requests without a sampled trace context have no spans.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,33 +7,33 @@
 
 use std::time::Duration;
 
-use hopspan_e2e::{Scene, Traces};
+use hopspan_e2e::{Fixture, Traces};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// The trace context of another application, with this flag byte.
+/// The trace context of another application, with this flags byte.
 fn traceparent(flags: &str) -> String {
     format!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-{flags}")
 }
 
-/// Sends one dispatch whose request into frontend carries what `arguments` say.
+/// Runs one dispatch. `arguments` set the trace context of its request to frontend.
 fn dispatch(label: &str, arguments: &[&str]) -> Traces {
-    let mut scene = Scene::start(label).unwrap();
-    let hotrod = scene.hotrod().unwrap();
+    let mut fixture = Fixture::start(label).unwrap();
+    let hotrod = fixture.hotrod().unwrap();
     hotrod
         .client_command(1, 1)
         .args(arguments)
         .run(DEADLINE)
         .unwrap();
     hotrod.stop().unwrap();
-    let outcome = scene.finish().unwrap();
-    outcome.report.assert_nothing_lost();
-    let seen = outcome.report.requests();
+    let outcome = fixture.finish().unwrap();
+    outcome.report().assert_nothing_lost();
+    let seen = outcome.report().requests();
     assert!(seen >= 12, "{seen} requests were seen");
     outcome.traces
 }
 
-/// The exchanges with frontend, which is the request that the client sent.
+/// The number of exchanges with frontend: those of the client's own request.
 fn exchanges_with_frontend(traces: &Traces) -> usize {
     traces
         .0
@@ -61,7 +61,7 @@ fn flag_00_makes_no_spans_anywhere() {
     assert_eq!(traces.spans(), 0);
 }
 
-/// Frontend begins a trace of its own then: its calls are traced, the one into it is not.
+/// Frontend begins a trace of its own then: its calls are traced, the request to it is not.
 #[test]
 fn no_context_and_a_malformed_one_make_no_spans() {
     if hopspan_lab::skip("no_context_and_a_malformed_one_make_no_spans") {

@@ -1,5 +1,6 @@
-//! More exchanges than `--max-exchanges-per-second` lets: those that are told are whole, the others are
-//! counted, and who asks little is told in full beside who asks much.
+//! More exchanges than `--max-exchanges-per-second` allows: those with spans are complete, the
+//! others are counted, and all exchanges of a client with few requests have spans beside a client
+//! with many.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,11 +9,11 @@
 
 use std::time::Duration;
 
-use hopspan_e2e::{EchoOutcome, EchoScene};
+use hopspan_e2e::{EchoFixture, EchoOutcome};
 
-/// Exchanges a second that are told.
+/// `--max-exchanges-per-second`.
 const LIMIT: u64 = 100;
-/// Seconds that both loads take.
+/// The duration of both loads.
 const SECONDS: u64 = 10;
 /// Requests a second.
 const NOISY: u64 = 1_000;
@@ -21,11 +22,11 @@ const QUIET: u64 = 10;
 const QUIET_FIRST: u64 = 1_000_001;
 const LOAD: Duration = Duration::from_secs(60);
 
-/// What came of a noisy client and a quiet one.
+/// Runs a noisy client and a quiet one.
 fn outcome(label: &str, protocol: &str) -> EchoOutcome {
-    let mut scene = EchoScene::start(label, 1, 2).unwrap();
+    let mut fixture = EchoFixture::start(label, 1, 2).unwrap();
     let limit = LIMIT.to_string();
-    scene
+    fixture
         .start_agent_with(&["--max-exchanges-per-second", &limit])
         .unwrap();
     let load = |client: usize, rate: u64, first: u64, connections: u64| {
@@ -34,7 +35,7 @@ fn outcome(label: &str, protocol: &str) -> EchoOutcome {
             "load --protocol {protocol} --connections {connections} --requests {requests} \
              --rate {rate} --first {first}"
         );
-        scene.client(client, &arguments).unwrap().spawn().unwrap()
+        fixture.client(client, &arguments).unwrap().spawn().unwrap()
     };
     let mut loads = [load(0, NOISY, 1, 4), load(1, QUIET, QUIET_FIRST, 1)];
     for load in &mut loads {
@@ -47,34 +48,36 @@ fn outcome(label: &str, protocol: &str) -> EchoOutcome {
         );
     }
     let expected = usize::try_from(SECONDS * LIMIT).unwrap();
-    scene.finish(expected).unwrap()
+    fixture.finish(expected).unwrap()
 }
 
-/// Checks what both protocols have in common; how many were shed by the kernel programs.
+/// Checks what both protocols have in common. Returns how many exchanges the kernel programs shed.
 fn check(outcome: &EchoOutcome) -> u64 {
     let judgement = outcome.judge();
     assert!(judgement.wrong.is_empty(), "{:#?}", judgement.wrong);
     assert!(judgement.partial.is_empty(), "{:#?}", judgement.partial);
-    let told = judgement.right.len() as u64;
+    let exported = judgement.right.len() as u64;
     let quiet = (QUIET_FIRST..).take_while(|number| judgement.right.contains(number));
     let quiet = quiet.count() as u64;
     let report = &outcome.report;
     let kernel = report.number(&["kernel", "journeys", "shed"]);
     let rate = report.number(&["pipeline", "shed", "rate"]);
     let queue = report.number(&["pipeline", "shed", "queue"]);
-    println!("{told} told, {quiet} of them of the quiet client; {kernel}, {rate}, {queue} shed");
-    assert_eq!(quiet, QUIET * SECONDS, "the quiet client is told in full");
-    assert_eq!(told + kernel + rate + queue, (NOISY + QUIET) * SECONDS);
+    println!(
+        "{exported} exported, {quiet} of them of the quiet client; {kernel}, {rate}, {queue} shed"
+    );
+    assert_eq!(quiet, QUIET * SECONDS, "exchanges of the quiet client");
+    assert_eq!(exported + kernel + rate + queue, (NOISY + QUIET) * SECONDS);
     assert_eq!(queue, 0);
-    // The last second may be full though only a part of it is over.
-    assert!(told <= LIMIT * (SECONDS + 2), "{told} are told");
-    assert!(told >= LIMIT * SECONDS / 2, "only {told} are told");
+    // The limit of a whole second may be used in a part of the last one.
+    assert!(exported <= LIMIT * (SECONDS + 2), "{exported} exported");
+    assert!(exported >= LIMIT * SECONDS / 2, "only {exported} exported");
     kernel
 }
 
 #[test]
-fn of_http1_most_are_shed_where_they_begin() {
-    if hopspan_lab::skip("of_http1_most_are_shed_where_they_begin") {
+fn most_of_http1_is_shed_by_the_programs() {
+    if hopspan_lab::skip("most_of_http1_is_shed_by_the_programs") {
         return;
     }
     let kernel = check(&outcome("shedding-h1", "h1"));
@@ -82,8 +85,8 @@ fn of_http1_most_are_shed_where_they_begin() {
 }
 
 #[test]
-fn of_http2_all_are_shed_by_the_agent() {
-    if hopspan_lab::skip("of_http2_all_are_shed_by_the_agent") {
+fn all_of_http2_is_shed_by_the_agent() {
+    if hopspan_lab::skip("all_of_http2_is_shed_by_the_agent") {
         return;
     }
     assert_eq!(check(&outcome("shedding-h2", "h2")), 0);

@@ -1,18 +1,23 @@
-//! Every header that carries a trace context, on HTTP/1.1 and on HTTP/2: the right parent, and
-//! nothing where the caller decided against a trace.
+//! Every format of trace context, on HTTP/1.1 and on HTTP/2: the exchange has the right parent, and
+//! there are no spans where the caller decided against a trace.
 
 #![allow(
     clippy::unwrap_used,
     reason = "a test ends where it fails, helper functions too"
 )]
 
-use hopspan_e2e::{Dialogues, Parent, Step, Trace, frames, send, until};
+use hopspan_e2e::{
+    DialogueFixture, Parent, Step, Trace, frames,
+    http1::{HEAD_END, OK, request},
+    send, until,
+};
 
-/// Header fields of one request, and whether they name a trace that is recorded.
+/// The header fields of one request.
 struct Case {
-    /// What the fields say of the caller.
+    /// The ids in the fields.
     parent: Parent,
     fields: Vec<(&'static str, String)>,
+    /// Whether the fields name a trace that is recorded.
     traced: bool,
 }
 
@@ -26,10 +31,10 @@ impl Case {
         }
     }
 
-    /// One whose trace id has 64 bits: it is padded with zeros.
+    /// A case whose trace id has 64 bits: it is padded with zeros.
     fn short(fields: impl FnOnce(&str, &str) -> Vec<(&'static str, String)>) -> Self {
         let id = Parent::new();
-        // The half that differs between callers, which must not begin with a zero everywhere.
+        // The half that differs between callers. Not all of them may begin with a zero.
         let short = format!("7{}", &id.trace_id[17..]);
         Self {
             fields: fields(&short, &id.span_id),
@@ -46,7 +51,7 @@ fn traced() -> Vec<Case> {
     let ids = |parent: &Parent| (parent.trace_id.clone(), parent.span_id.clone());
     vec![
         Case::new(true, |parent| vec![("traceparent", parent.traceparent())]),
-        // The sampled bit is the lowest; the others are for later versions to say.
+        // The sampled bit is the lowest; later versions define the others.
         Case::new(true, |parent| {
             let (trace, span) = ids(parent);
             vec![
@@ -132,7 +137,7 @@ fn not_traced() -> Vec<Case> {
             let (trace, span) = ids(parent);
             vec![("uber-trace-id", format!("{trace}:{span}:0:0"))]
         }),
-        // Not sampled by the format that counts: what another says does not count.
+        // Not sampled by the first format; the second does not count.
         Case::new(false, |parent| {
             let (trace, span) = ids(parent);
             vec![
@@ -140,7 +145,7 @@ fn not_traced() -> Vec<Case> {
                 ("b3", format!("{trace}-{span}-1")),
             ]
         }),
-        // The caller sent two, of which nobody can say which is right.
+        // Two headers of one format: which of them is right is not known.
         Case::new(false, |parent| {
             vec![
                 ("traceparent", parent.traceparent()),
@@ -150,15 +155,14 @@ fn not_traced() -> Vec<Case> {
     ]
 }
 
-/// What the server does, and what the client.
+/// The steps of the server and of the client.
 type Parts = (Vec<Step>, Vec<Step>);
 
 /// Requests on one HTTP/1.1 connection.
 fn http1(cases: &[Case]) -> Parts {
-    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     let server = cases
         .iter()
-        .flat_map(|_| [until("\r\n\r\n"), send(answer)])
+        .flat_map(|_| [until(HEAD_END), send(OK)])
         .collect();
     let client = cases.iter().enumerate().flat_map(|(index, case)| {
         let lines: String = case
@@ -166,7 +170,7 @@ fn http1(cases: &[Case]) -> Parts {
             .iter()
             .map(|(name, value)| format!("{name}: {value}\r\n"))
             .collect();
-        let head = format!("GET /{index} HTTP/1.1\r\nHost: server\r\n{lines}\r\n");
+        let head = request("GET", &format!("/{index}"), &lines);
         [send(head), until("ok")]
     });
     (server, client.collect())
@@ -194,11 +198,11 @@ fn http2(cases: &[Case]) -> Parts {
 fn check(label: &str, steps: fn(&[Case]) -> Parts) {
     let cases: Vec<Case> = traced().into_iter().chain(not_traced()).collect();
     let (server, client) = steps(&cases);
-    let dialogues = Dialogues::start(label).unwrap();
+    let dialogues = DialogueFixture::start(label).unwrap();
     dialogues.play(&server, &client).unwrap();
     let outcome = dialogues.finish().unwrap();
-    outcome.report.assert_nothing_lost();
-    let seen = outcome.report.requests();
+    outcome.report().assert_nothing_lost();
+    let seen = outcome.report().requests();
     assert!(seen >= cases.len() as u64, "{seen} requests were seen");
     for (index, case) in cases.iter().enumerate() {
         let trace = outcome.traces.0.get(&case.parent.trace_id);

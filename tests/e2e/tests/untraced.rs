@@ -1,5 +1,5 @@
-//! Requests that carry no context: without `--untraced` they make no spans, with it some of them
-//! make a trace of their own. A caller that decided against a trace has none either way.
+//! Requests without trace context: without `--untraced` they have no spans, with it some of them
+//! have a trace of their own. A request whose caller decided against a trace has none either way.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,23 +9,24 @@
 use std::time::Duration;
 
 use hopspan_e2e::{
-    Dialogues, Outcome, Parent, Span, Step, Trace, assert_legs, frames, pause, send, until,
+    DialogueFixture, Outcome, Parent, Span, Step, Trace, assert_legs, frames,
+    http1::{HEAD_END, OK, request, traceparent},
+    pause, send, until,
 };
 
-/// Traces a second.
+/// The traces a second that `--untraced` allows.
 const RATE: usize = 5;
-/// Requests without context that are sent in well below a second.
+/// Requests without context that are sent in far less than a second.
 const BURST: usize = 30;
 const APART: Duration = Duration::from_millis(1_200);
-const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-/// Header lines of callers that said something of a trace: one that is recorded, and those that
-/// have none.
+/// Header lines of callers that decided on a trace: one trace that is recorded, and several
+/// decisions against one.
 fn decided(recorded: &Parent) -> Vec<String> {
     let other = Parent::new();
     let (trace, span) = (&other.trace_id, &other.span_id);
     vec![
-        format!("traceparent: {}\r\n", recorded.traceparent()),
+        traceparent(recorded),
         format!("traceparent: 00-{trace}-{span}-00\r\n"),
         format!("b3: {trace}-{span}-0\r\n"),
         "b3: 0\r\n".to_owned(),
@@ -34,30 +35,24 @@ fn decided(recorded: &Parent) -> Vec<String> {
     ]
 }
 
-fn request(path: &str, lines: &str) -> Step {
-    send(format!(
-        "GET {path} HTTP/1.1\r\nHost: server\r\n{lines}\r\n"
-    ))
-}
-
-/// Two bursts without context and one request for each decision on an HTTP/1.1 connection, then a
-/// few without context on one of HTTP/2.
+/// Plays two bursts without context and one request for each decision on an HTTP/1.1 connection,
+/// then a request without context on one of HTTP/2.
 fn outcome(label: &str, arguments: &[&str], recorded: &Parent) -> Outcome {
-    let dialogues = Dialogues::start_with(label, arguments).unwrap();
+    let dialogues = DialogueFixture::start_with(label, arguments).unwrap();
     let mut client = Vec::new();
     for path in ["/first", "/second"] {
         for _ in 0..BURST {
-            client.extend([request(path, ""), until("ok")]);
+            client.extend([send(request("GET", path, "")), until("ok")]);
         }
         client.push(pause(APART));
     }
     let decided = decided(recorded);
     for lines in &decided {
-        client.extend([request("/decided", lines), until("ok")]);
+        client.extend([send(request("GET", "/decided", lines)), until("ok")]);
     }
     let answers = 2 * BURST + decided.len();
     let server: Vec<Step> = (0..answers)
-        .flat_map(|_| [until("\r\n\r\n"), send(ANSWER)])
+        .flat_map(|_| [until(HEAD_END), send(OK)])
         .collect();
     dialogues.play(&server, &client).unwrap();
     dialogues
@@ -78,9 +73,9 @@ fn outcome(label: &str, arguments: &[&str], recorded: &Parent) -> Outcome {
         )
         .unwrap();
     let outcome = dialogues.finish().unwrap();
-    outcome.report.assert_nothing_lost();
-    // And those of the agent itself with the collector.
-    let seen = outcome.report.requests();
+    outcome.report().assert_nothing_lost();
+    // More than these: the agent sends requests to the collector.
+    let seen = outcome.report().requests();
     assert!(seen > answers as u64, "{seen} requests were seen");
     outcome
 }
@@ -95,8 +90,8 @@ fn of_path<'o>(outcome: &'o Outcome, path: &str) -> Vec<(&'o Trace, &'o Span)> {
 }
 
 #[test]
-fn without_the_option_there_are_none() {
-    if hopspan_lab::skip("without_the_option_there_are_none") {
+fn without_the_option_there_are_no_traces() {
+    if hopspan_lab::skip("without_the_option_there_are_no_traces") {
         return;
     }
     let recorded = Parent::new();
@@ -106,8 +101,8 @@ fn without_the_option_there_are_none() {
 }
 
 #[test]
-fn at_most_so_many_a_second_and_each_is_whole() {
-    if hopspan_lab::skip("at_most_so_many_a_second_and_each_is_whole") {
+fn traces_are_limited_per_second_and_complete() {
+    if hopspan_lab::skip("traces_are_limited_per_second_and_complete") {
         return;
     }
     let recorded = Parent::new();
@@ -115,7 +110,7 @@ fn at_most_so_many_a_second_and_each_is_whole() {
     let outcome = outcome("untraced", &["--untraced", &rate], &recorded);
     let (first, second) = (of_path(&outcome, "/first"), of_path(&outcome, "/second"));
     for burst in [&first, &second] {
-        // The seconds are the agent's: a burst may lie in two of them.
+        // The agent counts by its own seconds: a burst may lie in two of them.
         let count = burst.len();
         assert!((RATE..=2 * RATE).contains(&count), "{count} of {BURST}");
     }
@@ -123,7 +118,7 @@ fn at_most_so_many_a_second_and_each_is_whole() {
     assert_eq!(http2.len(), 1);
     assert_eq!(of_path(&outcome, "/decided").len(), 1);
     let own: Vec<(&Trace, &Span)> = [first, second, http2].concat();
-    // Each in a trace of its own, of which it is the root; and the agent's own export makes none.
+    // Each is the root of a trace of its own; the agent's own export has no trace.
     assert_eq!(outcome.traces.0.len(), own.len() + 1);
     for (trace, exchange) in own {
         assert_eq!(exchange.parent_id, "", "{exchange:#?}");

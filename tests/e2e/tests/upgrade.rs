@@ -1,4 +1,4 @@
-//! `Upgrade: h2c` byte by byte: who is whose parent before and after it.
+//! `Upgrade: h2c` byte by byte: the exchanges before and after it have the right parents.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,57 +7,55 @@
 
 use std::time::Duration;
 
-use hopspan_e2e::{Dialogues, Parent, Step, Traces, assert_legs, frames, pause, send, until};
+use hopspan_e2e::{
+    DialogueFixture, Parent, Step, Traces, assert_legs, frames,
+    http1::{HEAD_END, request, traceparent},
+    pause, send, until,
+};
 
-/// Of a path, the response to it says which it is.
+/// The statuses of the three responses.
 const STATUSES: [&str; 3] = ["201", "404", "200"];
 const SWITCH: &str =
     "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
-/// Long enough that what is written after it is a packet of its own.
+/// Long enough that the next write is a packet of its own.
 const APART: Duration = Duration::from_millis(20);
 
 fn upgrade(parent: &Parent) -> Step {
-    let traceparent = parent.traceparent();
-    send(format!(
-        "GET /upgraded HTTP/1.1\r\nHost: server\r\nConnection: Upgrade, HTTP2-Settings\r\n\
-         Upgrade: h2c\r\nHTTP2-Settings: \r\ntraceparent: {traceparent}\r\n\r\n"
-    ))
+    let lines = format!(
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: \r\n{}",
+        traceparent(parent)
+    );
+    send(request("GET", "/upgraded", &lines))
 }
 
 fn get(stream: u32, parent: &Parent) -> Step {
-    let traceparent = parent.traceparent();
-    send(frames::get(
-        stream,
-        "/next",
-        &[("traceparent", &traceparent)],
-    ))
+    send(frames::get_traced(stream, "/next", parent))
 }
 
 fn assert(traces: &Traces, parents: &[Parent; 3]) {
     for (index, (parent, status)) in parents.iter().zip(STATUSES).enumerate() {
         let exchange = parent.exchange(traces);
-        for (key, wanted) in [
+        exchange.assert_attributes(&[
             ("url.path", if index == 0 { "/upgraded" } else { "/next" }),
             ("http.request.method", "GET"),
             ("http.response.status_code", status),
             ("network.protocol.version", "2"),
             ("hopspan.incomplete", ""),
             ("error.type", ""),
-        ] {
-            assert_eq!(exchange.attribute(key), wanted, "{key} of {exchange:#?}");
-        }
+        ]);
         assert_legs(parent.trace(traces), exchange, index == 0);
     }
 }
 
-/// The first answers of the server: to the upgrade, and on stream 1.
+/// Plays an upgrade. `answers` are the server's first steps, which send the 101 and the given
+/// answer on stream 1.
 fn check(label: &str, answers: impl FnOnce(Vec<u8>) -> Vec<Step>) {
     let parents = [Parent::new(), Parent::new(), Parent::new()];
     let responses = [(1, STATUSES[0]), (3, STATUSES[1]), (5, STATUSES[2])]
         .map(|(stream, status)| frames::response(stream, status));
-    let dialogues = Dialogues::start(label).unwrap();
+    let dialogues = DialogueFixture::start(label).unwrap();
     let on_stream_1 = [frames::settings(), responses[0].clone()].concat();
-    let mut server = vec![until("\r\n\r\n")];
+    let mut server = vec![until(HEAD_END)];
     server.extend(answers(on_stream_1));
     server.extend([
         until(frames::preface()),
@@ -68,7 +66,7 @@ fn check(label: &str, answers: impl FnOnce(Vec<u8>) -> Vec<Step>) {
     ]);
     let client = [
         upgrade(&parents[0]),
-        until("\r\n\r\n"),
+        until(HEAD_END),
         send(frames::preface()),
         until(&responses[0]),
         get(3, &parents[1]),
@@ -78,7 +76,7 @@ fn check(label: &str, answers: impl FnOnce(Vec<u8>) -> Vec<Step>) {
     ];
     dialogues.play(&server, &client).unwrap();
     let outcome = dialogues.finish().unwrap();
-    outcome.report.assert_nothing_lost();
+    outcome.report().assert_nothing_lost();
     assert(&outcome.traces, &parents);
     assert_eq!(outcome.traces.0.len(), parents.len());
 }
@@ -103,7 +101,7 @@ fn the_answer_follows_in_a_packet_of_its_own() {
     });
 }
 
-/// A server may send its SETTINGS, and answer when it has the client's preface.
+/// A server may send its SETTINGS at once, and its answer only when it has the client's preface.
 #[test]
 fn the_answer_waits_for_the_preface() {
     if hopspan_lab::skip("the_answer_waits_for_the_preface") {

@@ -1,4 +1,4 @@
-//! Twenty thousand exchanges: each is matched to its own response and to no other.
+//! A hundred thousand exchanges: each has its own response and no other.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,26 +7,26 @@
 
 use std::time::{Duration, Instant};
 
-use hopspan_e2e::EchoScene;
+use hopspan_e2e::EchoFixture;
 
-/// Exchanges of a load. A hundred thousand on HTTP/2 were seen to pass too, in 100 s.
+/// Exchanges of a load.
 const EXCHANGES: u64 = 100_000;
-/// Requests a second: below what the agent's export sustains on two processors. Above it spans are
-/// dropped from the full queue, which the report counts.
+/// Requests a second, fewer than the agent can export on two processors. With more, the queue is
+/// full and drops spans, which the report counts.
 const RATE: u32 = 2_000;
 const LOAD: Duration = Duration::from_secs(150);
 
 fn check(label: &str, arguments: &str) {
-    let mut scene = EchoScene::start(label, 1, 1).unwrap();
-    scene.start_agent().unwrap();
+    let mut fixture = EchoFixture::start(label, 1, 1).unwrap();
+    fixture.start_agent().unwrap();
     let begin = Instant::now();
     let arguments = format!("load {arguments} --requests {EXCHANGES} --rate {RATE}");
-    let said = scene.client(0, &arguments).unwrap().run(LOAD).unwrap();
+    let output = fixture.client(0, &arguments).unwrap().run(LOAD).unwrap();
     let expected = usize::try_from(EXCHANGES).unwrap();
-    let outcome = scene.finish(expected).unwrap();
+    let outcome = fixture.finish(expected).unwrap();
     let judgement = outcome.judge();
     println!(
-        "{label}: {} right, {} partial, {} wrong, {} spans in {:?}; load {said}",
+        "{label}: {} right, {} partial, {} wrong, {} spans in {:?}; load {output}",
         judgement.right.len(),
         judgement.partial.len(),
         judgement.wrong.len(),

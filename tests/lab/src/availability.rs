@@ -174,7 +174,7 @@ pub fn print_skip(test: &str, reason: &str) {
 }
 
 /// Finds a program on PATH, or where administrators' programs are when PATH is an ordinary user's.
-pub(crate) fn find_program(program: &str) -> Option<PathBuf> {
+pub fn find_program(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))

@@ -56,6 +56,7 @@ mod command;
 pub mod fault;
 mod host;
 pub mod hotrod;
+mod http;
 pub mod kube_proxy;
 mod lab;
 mod listening;
@@ -82,11 +83,12 @@ mod wire;
 mod wiring;
 
 pub use availability::{
-    Unavailable, can_proxy, can_run, print_skip, skip, skip_mode, skip_without,
+    Unavailable, can_proxy, can_run, find_program, print_skip, skip, skip_mode, skip_without,
 };
 pub use clock::ClockShift;
 pub use command::{Command, Output};
 pub use host::Host;
+pub use http::{HttpClient, HttpResponse};
 pub use lab::Lab;
 pub use netns::within_new_netns;
 pub use nginx::Nginx;

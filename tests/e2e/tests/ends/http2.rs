@@ -1,23 +1,20 @@
 //! Several streams of an HTTP/2 connection: those that are open when it ends are not answered.
 
-use hopspan_e2e::{Dialogues, Parent, frames, send, until};
+use hopspan_e2e::{DialogueFixture, Parent, frames, send, until};
 
-use crate::unanswered::{self, End, TOLD};
+use super::unanswered::{self, End};
 
-/// Streams that are never answered, after one that is.
+/// Streams that are never answered. Stream 1 is answered before.
 const STREAMS: [u32; 3] = [3, 5, 7];
 
 #[test]
-fn every_end_is_told_to_every_open_stream() {
-    if hopspan_lab::skip("every_end_is_told_to_every_open_stream") {
+fn every_end_of_a_connection_ends_all_open_streams() {
+    if hopspan_lab::skip("every_end_of_a_connection_ends_all_open_streams") {
         return;
     }
-    let dialogues = Dialogues::start("ends-h2").unwrap();
-    let asked = End::ALL.map(|ending| {
+    let dialogues = DialogueFixture::start("ends-h2").unwrap();
+    let played = End::ALL.map(|ending| {
         let (answered, open) = (Parent::new(), STREAMS.map(|_| Parent::new()));
-        let get = |stream: u32, path: &str, parent: &Parent| {
-            frames::get(stream, path, &[("traceparent", &parent.traceparent())])
-        };
         let response = frames::response(1, "200");
         let server = vec![
             until(frames::settings()),
@@ -28,26 +25,25 @@ fn every_end_is_told_to_every_open_stream() {
         let mut client = vec![
             send(frames::preface()),
             until(frames::settings()),
-            send(get(1, "/answered", &answered)),
+            send(frames::get_traced(1, "/answered", &answered)),
             until(&response),
         ];
         let requests = STREAMS.iter().zip(&open);
         client.extend(requests.map(|(stream, parent)| {
             let path = format!("/waits/{stream}");
-            send(get(*stream, &path, parent))
+            send(frames::get_traced(*stream, &path, parent))
         }));
         ending.play(&dialogues, server, client, "/waits/7");
         (answered, open)
     });
-    std::thread::sleep(TOLD);
-    let outcome = dialogues.finish().unwrap();
-    outcome.report.assert_nothing_lost();
-    for (ending, (answered, open)) in End::ALL.iter().zip(&asked) {
+    let outcome = dialogues.finish_after_close().unwrap();
+    outcome.report().assert_nothing_lost();
+    for (ending, (answered, open)) in End::ALL.iter().zip(&played) {
         println!("{ending:?}");
         let exchange = answered.exchange(&outcome.traces);
         assert_eq!(exchange.attribute("http.response.status_code"), "200");
         assert_eq!(exchange.attribute("error.type"), "");
-        let (error, closed_by) = ending.told();
+        let (error, closed_by) = ending.attributes();
         for parent in open {
             unanswered::assert(&outcome.traces, parent, error, closed_by);
         }

@@ -1,5 +1,5 @@
 //! Connections that end while an answer is expected: every open exchange ends with the connection,
-//! and says how and by whom.
+//! with the cause and the side that closed it as attributes.
 
 #![allow(
     clippy::unwrap_used,

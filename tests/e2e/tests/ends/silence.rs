@@ -1,88 +1,83 @@
-//! Connections that do not end, though nobody answers: the agent's patience ends, or TCP's.
+//! Connections that stay open without an answer, until a time limit of the agent or of TCP.
 
 use std::{fs, time::Duration};
 
-use hopspan_e2e::{Dialogues, Dropping, Parent, Step, Which, end, frames, hang, send, until};
+use hopspan_e2e::{
+    DialogueFixture, DropRule, Dropped, Parent, end, frames, hang,
+    http1::{HEAD_END, get_traced},
+    send, until,
+};
 
-use crate::unanswered;
+use super::unanswered;
 
-/// Seconds.
+/// `--response-timeout`, in seconds.
 const RESPONSE_TIMEOUT: &str = "2";
-/// Some more, in which the agent looks at what waits once a second.
-const GIVEN_UP: Duration = Duration::from_secs(5);
-/// TCP gives up after 200 ms, twice that, and so on: net.ipv4.tcp_retries2.
+/// A few seconds more: the agent checks the limit once a second.
+const TIMED_OUT: Duration = Duration::from_secs(5);
+/// net.ipv4.tcp_retries2: TCP sends again after 200 ms, then after twice that, and so on.
 const RETRIES: &str = "3";
-const TCP_GIVES_UP: Duration = Duration::from_secs(30);
-
-fn http1(parent: &Parent, path: &str) -> Step {
-    let traceparent = parent.traceparent();
-    send(format!(
-        "GET {path} HTTP/1.1\r\nHost: server\r\ntraceparent: {traceparent}\r\n\r\n"
-    ))
-}
+const TCP_LIMIT: Duration = Duration::from_secs(30);
 
 #[test]
-fn silence_has_an_end() {
-    if hopspan_lab::skip("silence_has_an_end") {
+fn requests_without_an_answer_time_out() {
+    if hopspan_lab::skip("requests_without_an_answer_time_out") {
         return;
     }
     let arguments = ["--response-timeout", RESPONSE_TIMEOUT];
-    let dialogues = Dialogues::start_with("silence", &arguments).unwrap();
+    let dialogues = DialogueFixture::start_with("silence", &arguments).unwrap();
     let (one, two) = (Parent::new(), Parent::new());
     let mut on_http1 = dialogues
         .begin(
-            &[until("\r\n\r\n"), hang()],
-            &[http1(&one, "/silence"), hang()],
+            &[until(HEAD_END), hang()],
+            &[send(get_traced("/silence", &one)), hang()],
         )
         .unwrap();
-    // The next server listens on the same port, where this one has stopped.
+    // The next server can listen on the same port when this one has accepted.
     on_http1.wait_server(1).unwrap();
-    let traceparent = two.traceparent();
-    let get = frames::get(1, "/silence", &[("traceparent", &traceparent)]);
+    let get = frames::get_traced(1, "/silence", &two);
     let on_http2 = dialogues
         .begin(
             &[until("/silence"), hang()],
             &[send(frames::preface()), send(get), hang()],
         )
         .unwrap();
-    std::thread::sleep(GIVEN_UP);
+    std::thread::sleep(TIMED_OUT);
     let outcome = dialogues.finish().unwrap();
     drop((on_http1, on_http2));
-    outcome.report.assert_nothing_lost();
+    outcome.report().assert_nothing_lost();
     for parent in [&one, &two] {
         unanswered::assert(&outcome.traces, parent, "timeout", "");
         let exchange = parent.exchange(&outcome.traces);
         let lasted = Duration::from_nanos(exchange.duration_ns());
-        assert!(lasted < GIVEN_UP, "{lasted:?}");
+        assert!(lasted < TIMED_OUT, "{lasted:?}");
     }
 }
 
-/// A request that never arrives, however often TCP sends it.
+/// A request that never arrives, though TCP sends it several times.
 #[test]
 fn tcp_gives_up() {
     if hopspan_lab::skip("tcp_gives_up") {
         return;
     }
-    let dialogues = Dialogues::start("tcp-gives-up").unwrap();
+    let dialogues = DialogueFixture::start("tcp-gives-up").unwrap();
     let retries = dialogues
         .client
         .within(|| fs::write("/proc/sys/net/ipv4/tcp_retries2", RETRIES))
         .unwrap();
     retries.unwrap();
-    let rule = Dropping::of(&dialogues.scene.node, "/never", Which::All).unwrap();
+    let rule = DropRule::insert(dialogues.node(), "/never", Dropped::All).unwrap();
     let parent = Parent::new();
     let mut dialogue = dialogues
-        .begin(&[end()], &[http1(&parent, "/never"), end()])
+        .begin(&[end()], &[send(get_traced("/never", &parent)), end()])
         .unwrap();
-    // `end` knows no time-out: the step fails.
-    let client = dialogue.client.wait(TCP_GIVES_UP).unwrap();
+    // The step `end` fails when the connection times out.
+    let client = dialogue.client.wait(TCP_LIMIT).unwrap();
     assert!(client.is_some_and(|status| !status.success()), "{client:?}");
     assert!(dialogue.client.log().contains("timed out"));
     drop(rule);
-    std::thread::sleep(unanswered::TOLD);
-    let outcome = dialogues.finish().unwrap();
+    let outcome = dialogues.finish_after_close().unwrap();
     drop(dialogue);
-    outcome.report.assert_nothing_lost();
+    outcome.report().assert_nothing_lost();
     let (trace, exchange) = (
         parent.trace(&outcome.traces),
         parent.exchange(&outcome.traces),

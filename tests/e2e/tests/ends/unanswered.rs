@@ -1,16 +1,14 @@
-//! What must be told of requests that are never answered, and the ways to end their connection.
+//! The ways to end the connection of a request that is never answered, and the check of its
+//! exchange.
 
 use std::time::Duration;
 
 use hopspan_e2e::{
-    Dialogue, Dialogues, Parent, Step, Traces, assert_partition, end, hang, pause, reset, until,
+    Dialogue, DialogueFixture, Parent, Step, Traces, assert_partition, end, hang, pause, reset,
+    until,
 };
 
-/// OTLP's number of the status that says error.
-const ERROR: i32 = 2;
-/// Longer than the agent waits for what is under way when a socket closes.
-pub(crate) const TOLD: Duration = Duration::from_millis(2_000);
-/// Long enough for the other side to have read what was sent before.
+/// Long enough for the other side to read what was sent before.
 const READ: Duration = Duration::from_millis(150);
 const KILLED: Duration = Duration::from_secs(30);
 
@@ -33,8 +31,8 @@ impl End {
         Self::ServerResets,
     ];
 
-    /// `error.type` and `hopspan.closed_by`.
-    pub(crate) fn told(self) -> (&'static str, &'static str) {
+    /// `error.type` and `hopspan.closed_by` of the exchange.
+    pub(crate) fn attributes(self) -> (&'static str, &'static str) {
         match self {
             // The kernel closes the sockets of a process that is killed, as close(2) does.
             Self::ClientKilled => ("connection_closed", "client"),
@@ -44,26 +42,26 @@ impl End {
         }
     }
 
-    /// Plays what `server` and `client` do, which is to ask and not to answer; ends the connection
-    /// when `asked` has arrived.
+    /// Plays `server` and `client`, which send requests and no answer to the last. Ends the
+    /// connection when `request`, the last bytes of the client, have arrived.
     pub(crate) fn play(
         self,
-        dialogues: &Dialogues,
+        dialogues: &DialogueFixture,
         mut server: Vec<Step>,
         mut client: Vec<Step>,
-        asked: impl AsRef<[u8]>,
+        request: impl AsRef<[u8]>,
     ) {
-        server.push(until(asked));
+        server.push(until(request));
         let steps = server.len();
-        let (server_s, client_s) = match self {
+        let (server_end, client_end) = match self {
             Self::ClientKilled => (vec![end()], vec![hang()]),
             Self::ClientResets => (vec![end()], vec![pause(READ), reset()]),
             Self::ServerKilled => (vec![hang()], vec![end()]),
             Self::ServerCloses => (vec![pause(READ)], vec![end()]),
             Self::ServerResets => (vec![pause(READ), reset()], vec![end()]),
         };
-        server.extend(server_s);
-        client.extend(client_s);
+        server.extend(server_end);
+        client.extend(client_end);
         let mut dialogue = dialogues.begin(&server, &client).unwrap();
         if matches!(self, Self::ClientKilled | Self::ServerKilled) {
             dialogue.wait_server(steps).unwrap();
@@ -86,23 +84,21 @@ impl End {
     }
 }
 
-/// The exchange of this request has no answer, is an error and says which; what was seen of it is
-/// there.
+/// Checks that the exchange of this request has no response, and is an error with these attributes,
+/// and that its request is complete.
 pub(crate) fn assert(traces: &Traces, parent: &Parent, error: &str, closed_by: &str) {
     let (trace, exchange) = (parent.trace(traces), parent.exchange(traces));
-    for (key, wanted) in [
+    exchange.assert_attributes(&[
         ("error.type", error),
         ("hopspan.closed_by", closed_by),
         ("hopspan.incomplete", ""),
         ("http.response.status_code", ""),
-    ] {
-        assert_eq!(exchange.attribute(key), wanted, "{key} of {exchange:#?}");
-    }
-    assert_eq!(exchange.status, ERROR, "{exchange:#?}");
+    ]);
+    assert!(exchange.is_error(), "{exchange:#?}");
     assert!(trace.children_of_role(exchange, "response").is_empty());
     let request = trace.only_child(exchange, "request");
     request.assert_within(exchange);
     assert_partition(trace, request);
-    // It lasted until the end of the connection.
+    // The exchange lasts until the end of the connection.
     assert!(exchange.end_ns > request.end_ns, "{exchange:#?}");
 }

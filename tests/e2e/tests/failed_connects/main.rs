@@ -1,5 +1,5 @@
-//! Connections that cannot be opened: each is a span that says where and why, in the trace of the request
-//! for which it was, where a single one can be meant.
+//! Connections that cannot be opened: each is a span that carries the cause and the place, in the
+//! trace of the request for which it was, where that can be one request only.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,5 +7,5 @@
 )]
 
 mod correlation_tests;
+mod fixture;
 mod reason_tests;
-mod stage;

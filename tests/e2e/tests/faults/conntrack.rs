@@ -1,114 +1,102 @@
-//! Conntrack refuses a connection: its table is full, or its addresses are another's.
+//! Conntrack refuses a connection: its table is full, or its addresses are those of another
+//! connection.
 
-use std::{
-    io::{Read as _, Write as _},
-    net::TcpStream,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
-use hopspan_lab::{Node, fault, kube_proxy::ProxyMode};
+use hopspan_e2e::{Metrics, wait_for_output};
+use hopspan_lab::{fault, kube_proxy::ProxyMode};
 
-use super::ground::{FAR, Far, Ground, check, check_last_hop, failed_connect};
+use super::fixture::{FAR_SERVICE, Far, FaultFixture, assert_last_hop, failed_connect};
 
 const PATIENCE: Duration = Duration::from_millis(1_500);
 /// Filling the table takes less.
 const PREPARATION: Duration = Duration::from_secs(6);
-/// The agent publishes its numbers once a second.
-const PUBLISHED: Duration = Duration::from_millis(1_500);
+
+/// How many connections the node's conntrack has refused for this reason, as the agent's metrics
+/// have it.
+fn refused(metrics: &Metrics, reason: &str) -> f64 {
+    let sample = format!("hopspan_conntrack_refusals_total{{reason=\"{reason}\"}}");
+    let value = metrics.value(&sample);
+    value.unwrap_or_else(|| panic!("no {sample} in {metrics:?}"))
+}
+
+/// Waits until the agent's metrics have more refusals than `before`.
+fn wait_for_refusal(fixture: &mut FaultFixture, reason: &str, before: f64) {
+    let agent = fixture.dialogues.fixture.agent();
+    agent
+        .wait_for_metrics("at a refusal by conntrack", |metrics| {
+            refused(metrics, reason) > before
+        })
+        .unwrap();
+}
 
 #[test]
-fn a_full_table() {
-    if hopspan_lab::skip("a_full_table") {
+fn a_full_conntrack_table() {
+    if hopspan_lab::skip("a_full_conntrack_table") {
         return;
     }
-    let ground = Ground::start("conntrack-full", ProxyMode::default(), Far::Listens);
-    let node = ground.dialogues.scene.node.clone();
-    let refusals = refused(&node, "drop");
-    // The client's connection is there before the table is full, and the server's is not.
-    let parent = ground.knock_during(PATIENCE, PREPARATION, || {
+    let mut fixture = FaultFixture::start("conntrack-full", ProxyMode::default(), Far::Listens);
+    let node = fixture.dialogues.node().clone();
+    let refusals = refused(
+        &fixture.dialogues.fixture.agent().metrics().unwrap(),
+        "drop",
+    );
+    // The client's connection is opened before the table is full, and the server's after.
+    let parent = fixture.knock_during(PATIENCE, PREPARATION, || {
         fault::fill_conntrack(&node, 0).unwrap()
     });
-    std::thread::sleep(PUBLISHED);
-    assert!(refused(&node, "drop") > refusals, "conntrack says nothing");
-    let outcome = ground.finish();
+    wait_for_refusal(&mut fixture, "drop", refusals);
+    let outcome = fixture.finish();
     let connect = failed_connect(&outcome, &parent);
-    check(
-        connect,
-        &[
-            "error.type=timeout",
-            "hopspan.drop.reason=NETFILTER_DROP",
-            "hopspan.drop.hop=netfilter.prerouting",
-            "hopspan.tcp.retransmits=1",
-        ],
-    );
-    check_last_hop(&outcome, connect, "netfilter.prerouting");
-    // Without conntrack nothing is translated, and no rule is asked.
+    connect.assert_attributes(&[
+        ("error.type", "timeout"),
+        ("hopspan.drop.reason", "NETFILTER_DROP"),
+        ("hopspan.drop.hop", "netfilter.prerouting"),
+        ("hopspan.tcp.retransmits", "1"),
+    ]);
+    assert_last_hop(&outcome, connect, "netfilter.prerouting");
+    // Without conntrack nothing is translated, and no rule of kube-proxy is evaluated.
     let drops = outcome
-        .report
+        .report()
         .failures_of("NETFILTER_DROP", "netfilter.prerouting");
     assert_eq!(drops, 2);
 }
 
 #[test]
-fn addresses_that_are_another_s() {
-    if hopspan_lab::skip("addresses_that_are_another_s") {
+fn addresses_of_another_connection() {
+    if hopspan_lab::skip("addresses_of_another_connection") {
         return;
     }
-    let ground = Ground::start("insert-failed", ProxyMode::default(), Far::Listens);
-    let node = ground.dialogues.scene.node.clone();
-    let refusals = refused(&node, "insert_failed");
-    let rule = fault::share_source_port(&node, ground.server_s()).unwrap();
-    let far = ground.far();
+    let mut fixture = FaultFixture::start("insert-failed", ProxyMode::default(), Far::Listens);
+    let node = fixture.dialogues.node().clone();
+    let refusals = refused(
+        &fixture.dialogues.fixture.agent().metrics().unwrap(),
+        "insert_failed",
+    );
+    let rule = fault::share_source_port(&node, fixture.connections_to_far()).unwrap();
+    let far = fixture.far();
     let script = format!(
         "exec 3<>/dev/tcp/{}/{} && echo open && sleep 60",
         far.ip(),
         far.port()
     );
-    let first = ground.dialogues.server.command("bash");
-    let first = first.args(["-c", &script]).spawn().unwrap();
-    let deadline = Instant::now() + PATIENCE;
-    while !first.log().contains("open") {
-        assert!(Instant::now() < deadline, "{}", first.log());
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let parent = ground.knock(PATIENCE);
+    let first = fixture.dialogues.server.command("bash");
+    let mut first = first.args(["-c", &script]).spawn().unwrap();
+    wait_for_output(&mut first, "open", PATIENCE).unwrap();
+    let parent = fixture.knock(PATIENCE);
     drop((first, rule));
-    std::thread::sleep(PUBLISHED);
-    assert!(refused(&node, "insert_failed") > refusals);
-    let outcome = ground.finish();
+    wait_for_refusal(&mut fixture, "insert_failed", refusals);
+    let outcome = fixture.finish();
     let connect = failed_connect(&outcome, &parent);
-    check(
-        connect,
-        &[
-            "error.type=timeout",
-            "hopspan.drop.reason=NETFILTER_DROP",
-            "hopspan.drop.hop=netfilter.postrouting",
-            "hopspan.drop.by=conntrack",
-            "hopspan.tcp.retransmits=1",
-        ],
-    );
-    check_last_hop(&outcome, connect, "netfilter.postrouting");
-    let failures = |reason, hop| outcome.report.failures(reason, FAR, hop);
+    connect.assert_attributes(&[
+        ("error.type", "timeout"),
+        ("hopspan.drop.reason", "NETFILTER_DROP"),
+        ("hopspan.drop.hop", "netfilter.postrouting"),
+        ("hopspan.drop.by", "conntrack"),
+        ("hopspan.tcp.retransmits", "1"),
+    ]);
+    assert_last_hop(&outcome, connect, "netfilter.postrouting");
+    let failures = |reason, hop| outcome.report().failures(reason, FAR_SERVICE, hop);
     assert_eq!(failures("NETFILTER_DROP", "netfilter.postrouting"), 2);
     assert_eq!(failures("timeout", "netfilter.postrouting"), 1);
-}
-
-/// How many connections conntrack has refused on the node, as the agent's metrics tell.
-fn refused(node: &Node, reason: &str) -> u64 {
-    let page = node.within(scrape).unwrap();
-    let name = format!("hopspan_conntrack_refusals_total{{reason=\"{reason}\"}} ");
-    let line = page.lines().find_map(|line| line.strip_prefix(&name));
-    line.unwrap_or_else(|| panic!("no {name} in\n{page}"))
-        .parse()
-        .unwrap()
-}
-
-fn scrape() -> String {
-    let mut stream = TcpStream::connect("127.0.0.1:9464").unwrap();
-    stream
-        .write_all(b"GET /metrics HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n")
-        .unwrap();
-    let mut page = String::new();
-    stream.read_to_string(&mut page).unwrap();
-    page
 }

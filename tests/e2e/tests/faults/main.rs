@@ -1,5 +1,5 @@
-//! What goes wrong is caused for real, and told where it happened: as an error or an event of the span
-//! it belongs to, with the kernel's reason and the hop, and as a counter.
+//! Faults that the tests really cause: each is an error or an event of the span that it belongs to,
+//! with the kernel's reason and the hop, and is counted.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,7 +7,7 @@
 )]
 
 mod conntrack;
-mod ground;
+mod fixture;
 mod lost_syn;
 mod network_policy;
 mod refused;

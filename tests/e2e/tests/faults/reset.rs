@@ -1,26 +1,30 @@
-//! A connection that is thrown away while an answer is expected.
+//! A server that resets the connection before it answers.
 
-use hopspan_e2e::{Parent, end, reset, send, until};
+use hopspan_e2e::{
+    Parent, end,
+    http1::{HEAD_END, get_traced},
+    reset, send, until,
+};
 use hopspan_lab::kube_proxy::ProxyMode;
 
-use super::ground::{Far, Ground, SERVICE, check, get};
+use super::fixture::{Far, FaultFixture, SERVICE};
 
 #[test]
 fn a_reset_before_the_answer() {
     if hopspan_lab::skip("a_reset_before_the_answer") {
         return;
     }
-    let ground = Ground::start("reset", ProxyMode::default(), Far::Missing);
+    let fixture = FaultFixture::start("reset", ProxyMode::default(), Far::Missing);
     let parent = Parent::new();
-    let server = [until("\r\n\r\n"), reset()];
-    let client = [send(get(&parent)), end()];
-    ground.dialogues.play(&server, &client).unwrap();
-    let outcome = ground.finish();
+    let server = [until(HEAD_END), reset()];
+    let client = [send(get_traced("/item", &parent)), end()];
+    fixture.dialogues.play(&server, &client).unwrap();
+    let outcome = fixture.finish();
     let exchange = parent.exchange(&outcome.traces);
-    check(
-        exchange,
-        &["error.type=connection_reset", "hopspan.closed_by=server"],
-    );
-    let failures = outcome.report.failures("connection_reset", SERVICE, "");
+    exchange.assert_attributes(&[
+        ("error.type", "connection_reset"),
+        ("hopspan.closed_by", "server"),
+    ]);
+    let failures = outcome.report().failures("connection_reset", SERVICE, "");
     assert_eq!(failures, 1);
 }

@@ -1,13 +1,18 @@
-//! A server that does not read: its receive window becomes zero while it is sent a request.
+//! A server that does not read: its receive window becomes zero while a request arrives.
 
 use std::time::Duration;
 
-use hopspan_e2e::{Parent, fill, pause, send, take, until};
+use hopspan_e2e::{
+    Parent, fill,
+    http1::{HEAD_END, OK, request, traceparent},
+    pause, send, take, until,
+};
 use hopspan_lab::kube_proxy::ProxyMode;
 
-use super::ground::{Far, Ground, SERVICE, check};
+use super::fixture::{Far, FaultFixture, SERVICE};
 
-/// More than the receive queue of a socket whose application does not read, and what the sender keeps.
+/// More than the receive queue of a socket whose application does not read, and the send queue of
+/// its client, can hold.
 const BODY_BYTES: u64 = 16 << 20;
 const PAUSE: Duration = Duration::from_millis(800);
 
@@ -16,19 +21,16 @@ fn a_server_that_does_not_read() {
     if hopspan_lab::skip("a_server_that_does_not_read") {
         return;
     }
-    let ground = Ground::start("zero-window", ProxyMode::default(), Far::Missing);
+    let fixture = FaultFixture::start("zero-window", ProxyMode::default(), Far::Missing);
     let parent = Parent::new();
-    let traceparent = parent.traceparent();
-    let head = format!(
-        "POST /item HTTP/1.1\r\nHost: server\r\nContent-Length: {BODY_BYTES}\r\ntraceparent: {traceparent}\r\n\r\n"
-    );
-    let answer = send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-    let server = [until("\r\n\r\n"), pause(PAUSE), take(BODY_BYTES), answer];
+    let lines = format!("Content-Length: {BODY_BYTES}\r\n{}", traceparent(&parent));
+    let head = request("POST", "/item", &lines);
+    let server = [until(HEAD_END), pause(PAUSE), take(BODY_BYTES), send(OK)];
     let client = [send(head), fill(BODY_BYTES), until("ok")];
-    ground.dialogues.play(&server, &client).unwrap();
-    let outcome = ground.finish();
+    fixture.dialogues.play(&server, &client).unwrap();
+    let outcome = fixture.finish();
     let exchange = parent.exchange(&outcome.traces);
-    check(exchange, &["http.response.status_code=200", "error.type="]);
+    exchange.assert_attributes(&[("http.response.status_code", "200"), ("error.type", "")]);
     assert!(!exchange.events.is_empty(), "{exchange:#?}");
     assert!(
         exchange
@@ -43,6 +45,6 @@ fn a_server_that_does_not_read() {
     }
     let longest = Duration::from_nanos(longest_ns);
     assert!(longest > PAUSE / 2 && longest < PAUSE * 4, "{longest:?}");
-    let failures = outcome.report.failures("zero_window", SERVICE, "");
+    let failures = outcome.report().failures("zero_window", SERVICE, "");
     assert_eq!(failures, exchange.events.len() as u64);
 }

@@ -1,12 +1,12 @@
-//! Bodies of 100 MB: the exchange is traced, and hopspan copies none of it.
+//! Bodies of 100 MB: the exchanges are traced, and hopspan copies nothing of the bodies.
 
-use hopspan_e2e::{Dialogues, fill, send, take, until};
+use hopspan_e2e::{DialogueFixture, fill, send, take, until};
 
-use crate::asked::Asked;
+use super::traced_request::TracedRequest;
 
 const BODY_BYTES: u64 = 100_000_000;
-/// Journeys, heads, reads, devices, and a sample of the clocks every second. A record for each
-/// segment of a body would be a thousand times as many.
+/// Enough for journeys, heads, reads, devices, and a sample of the clocks every second. A record
+/// for each segment of a body would be a thousand times as many.
 const RECORDS_MAX: u64 = 100;
 
 #[test]
@@ -14,9 +14,9 @@ fn bodies_of_100_megabytes_are_not_copied() {
     if hopspan_lab::skip("bodies_of_100_megabytes_are_not_copied") {
         return;
     }
-    let upload = Asked::new("POST", "/upload", "201");
-    let download = Asked::new("GET", "/download", "200");
-    let dialogues = Dialogues::start("bodies").unwrap();
+    let upload = TracedRequest::new("POST", "/upload", "201");
+    let download = TracedRequest::new("GET", "/download", "200");
+    let dialogues = DialogueFixture::start("bodies").unwrap();
     let length = format!("Content-Length: {BODY_BYTES}\r\n");
     dialogues
         .play(
@@ -39,12 +39,12 @@ fn bodies_of_100_megabytes_are_not_copied() {
         )
         .unwrap();
     let outcome = dialogues.finish().unwrap();
-    outcome.report.assert_nothing_lost();
+    outcome.report().assert_nothing_lost();
     upload.assert(&outcome.traces, true);
     download.assert(&outcome.traces, false);
     // SYN, SYN-ACK, two requests, two responses.
-    let journeys = outcome.report.number(&["kernel", "journeys", "opened"]);
+    let journeys = outcome.report().number(&["kernel", "journeys", "opened"]);
     assert_eq!(journeys, 6);
-    let records = outcome.report.number(&["pipeline", "records"]);
+    let records = outcome.report().number(&["pipeline", "records"]);
     assert!(records < RECORDS_MAX, "{records} records");
 }

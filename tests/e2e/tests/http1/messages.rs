@@ -3,22 +3,22 @@
 
 use std::time::Duration;
 
-use hopspan_e2e::{Dialogues, Step, end, fill, pause, reset, send, take, until};
+use hopspan_e2e::{DialogueFixture, Step, end, fill, pause, reset, send, take, until};
 
-use crate::asked::Asked;
+use super::traced_request::TracedRequest;
 
-/// What both ends do on one connection, and the requests that are told of it.
+/// The steps of both ends of one connection, and its requests.
 struct Case {
     server: Vec<Step>,
     client: Vec<Step>,
-    asked: Vec<Asked>,
+    requests: Vec<TracedRequest>,
 }
 
-/// A response to HEAD tells the length of a body that does not come; the next one follows at once.
+/// A response to HEAD has the length of a body that is not sent. The next response follows at once.
 fn head_and_get() -> Case {
     let (head, get) = (
-        Asked::new("HEAD", "/head", "200"),
-        Asked::new("GET", "/get", "203"),
+        TracedRequest::new("HEAD", "/head", "200"),
+        TracedRequest::new("GET", "/get", "203"),
     );
     Case {
         server: vec![
@@ -33,15 +33,15 @@ fn head_and_get() -> Case {
             send(get.head("")),
             until("ok"),
         ],
-        asked: vec![head, get],
+        requests: vec![head, get],
     }
 }
 
-/// A chunk that looks like a head is none.
+/// A chunk that looks like a head is not one.
 fn chunked_bodies() -> Case {
     let (chunked, next) = (
-        Asked::new("POST", "/chunked", "201"),
-        Asked::new("GET", "/next", "204"),
+        TracedRequest::new("POST", "/chunked", "201"),
+        TracedRequest::new("GET", "/next", "204"),
     );
     let encoding = "Transfer-Encoding: chunked\r\n";
     Case {
@@ -63,15 +63,15 @@ fn chunked_bodies() -> Case {
             send(next.head("")),
             until("\r\n\r\n"),
         ],
-        asked: vec![chunked, next],
+        requests: vec![chunked, next],
     }
 }
 
-/// 100 and 103 are no answers: in a packet of their own, and in the answer's.
+/// 100 and 103 are not the answer, whether in a packet of their own or in the answer's.
 fn interim_responses() -> Case {
     let (put, get) = (
-        Asked::new("PUT", "/continue", "201"),
-        Asked::new("GET", "/hints", "200"),
+        TracedRequest::new("PUT", "/continue", "201"),
+        TracedRequest::new("GET", "/hints", "200"),
     );
     let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n";
     Case {
@@ -95,40 +95,40 @@ fn interim_responses() -> Case {
             send(get.head("")),
             until("ok"),
         ],
-        asked: vec![put, get],
+        requests: vec![put, get],
     }
 }
 
-/// The end of the connection is the end of the body.
+/// The body ends with the connection.
 fn body_until_the_end() -> Case {
-    let asked = Asked::new("GET", "/until-the-end", "200");
+    let request = TracedRequest::new("GET", "/until-the-end", "200");
     Case {
         server: vec![
             until("\r\n\r\n"),
             send("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"),
             fill(100_000),
         ],
-        client: vec![send(asked.head("Connection: close\r\n")), end()],
-        asked: vec![asked],
+        client: vec![send(request.head("Connection: close\r\n")), end()],
+        requests: vec![request],
     }
 }
 
 fn http10() -> Case {
-    let asked = Asked::new("GET", "/old", "200").in_http10();
+    let request = TracedRequest::new("GET", "/old", "200").in_http10();
     Case {
         server: vec![
             until("\r\n\r\n"),
             send("HTTP/1.0 200 OK\r\n\r\nold and short"),
         ],
-        client: vec![send(asked.head("")), end()],
-        asked: vec![asked],
+        client: vec![send(request.head("")), end()],
+        requests: vec![request],
     }
 }
 
-/// The server does not read the body and closes: a RST follows its answer, which is one all the
-/// same.
+/// The server does not read the body and closes: a RST follows its answer, which is complete all
+/// the same.
 fn answer_before_the_body_is_read() -> Case {
-    let asked = Asked::new("POST", "/too-large", "413");
+    let request = TracedRequest::new("POST", "/too-large", "413");
     Case {
         server: vec![
             until("\r\n\r\n"),
@@ -139,20 +139,20 @@ fn answer_before_the_body_is_read() -> Case {
             reset(),
         ],
         client: vec![
-            send(asked.head("Content-Length: 1000000\r\n")),
+            send(request.head("Content-Length: 1000000\r\n")),
             fill(30_000),
             until("Content-Length: 0\r\n\r\n"),
             end(),
         ],
-        asked: vec![asked],
+        requests: vec![request],
     }
 }
 
-/// 15 KiB, in writes that begin and end anywhere, each of more segments than one.
+/// A head of 15 KiB, in writes that begin and end anywhere, each of several segments.
 fn head_in_many_segments() -> Case {
-    let asked = Asked::new("GET", "/segments", "200");
+    let request = TracedRequest::new("GET", "/segments", "200");
     let cookies = format!("Cookie: a={}\r\n", "b".repeat(7 * 1024)).repeat(2);
-    let head = asked.head(&cookies);
+    let head = request.head(&cookies);
     let mut client: Vec<Step> = head
         .as_bytes()
         .chunks(head.len() / 3)
@@ -168,7 +168,7 @@ fn head_in_many_segments() -> Case {
             send("ok"),
         ],
         client,
-        asked: vec![asked],
+        requests: vec![request],
     }
 }
 
@@ -186,23 +186,27 @@ fn every_framing_makes_its_exchanges() {
         answer_before_the_body_is_read(),
         head_in_many_segments(),
     ];
-    let dialogues = Dialogues::start("messages").unwrap();
+    let dialogues = DialogueFixture::start("messages").unwrap();
     for case in &cases {
         dialogues.play(&case.server, &case.client).unwrap();
     }
     let outcome = dialogues.finish().unwrap();
-    outcome.report.assert_nothing_lost();
-    for asked in cases.iter().flat_map(|case| case.asked.first()) {
-        asked.assert(&outcome.traces, true);
+    outcome.report().assert_nothing_lost();
+    for request in cases.iter().flat_map(|case| case.requests.first()) {
+        request.assert(&outcome.traces, true);
     }
-    for asked in cases.iter().flat_map(|case| case.asked.get(1..)).flatten() {
-        asked.assert(&outcome.traces, false);
+    for request in cases
+        .iter()
+        .flat_map(|case| case.requests.get(1..))
+        .flatten()
+    {
+        request.assert(&outcome.traces, false);
     }
-    let asked: usize = cases.iter().map(|case| case.asked.len()).sum();
+    let requests: usize = cases.iter().map(|case| case.requests.len()).sum();
     assert_eq!(
         outcome.traces.0.len(),
-        asked,
-        "traces of nobody's requests: {:?}",
+        requests,
+        "traces without a request of the test: {:?}",
         outcome.traces.0.keys()
     );
 }

@@ -1,23 +1,23 @@
-//! Ten requests before the first answer: each gets its own.
+//! Ten requests before the first answer: each has its own answer.
 
 use std::time::Duration;
 
-use hopspan_e2e::{Dialogues, Step, pause, send, until};
+use hopspan_e2e::{DialogueFixture, Step, pause, send, until};
 
-use crate::asked::Asked;
+use super::traced_request::TracedRequest;
 
 const STATUSES: [&str; 10] = [
     "200", "404", "201", "500", "202", "403", "203", "418", "206", "503",
 ];
-/// Long enough that what is written after it is a packet of its own.
+/// Long enough that the next write is a packet of its own.
 const APART: Duration = Duration::from_millis(10);
 
 /// How the messages of one side are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Writes {
-    /// All in one.
+    /// All in one write.
     One,
-    /// Each in its own.
+    /// Each in a write of its own.
     Each,
 }
 
@@ -32,24 +32,24 @@ fn written(messages: &[String], writes: Writes) -> Vec<Step> {
 }
 
 fn check(label: &str, requests: Writes, responses: Writes) {
-    let asked: Vec<Asked> = STATUSES
+    let traced: Vec<TracedRequest> = STATUSES
         .iter()
         .enumerate()
-        .map(|(index, status)| Asked::new("GET", format!("/{index}"), status))
+        .map(|(index, status)| TracedRequest::new("GET", format!("/{index}"), status))
         .collect();
-    let heads: Vec<String> = asked.iter().map(|asked| asked.head("")).collect();
+    let heads: Vec<String> = traced.iter().map(|request| request.head("")).collect();
     let answers = STATUSES
         .map(|status| format!("HTTP/1.1 {status} Answer\r\nContent-Length: 6\r\n\r\nanswer"));
-    let dialogues = Dialogues::start(label).unwrap();
+    let dialogues = DialogueFixture::start(label).unwrap();
     let mut server = vec![until("\r\n\r\n"); STATUSES.len()];
     server.extend(written(&answers, responses));
     let mut client = written(&heads, requests);
     client.extend(vec![until("answer"); STATUSES.len()]);
     dialogues.play(&server, &client).unwrap();
     let outcome = dialogues.finish().unwrap();
-    outcome.report.assert_nothing_lost();
-    for (index, asked) in asked.iter().enumerate() {
-        asked.assert(&outcome.traces, index == 0);
+    outcome.report().assert_nothing_lost();
+    for (index, request) in traced.iter().enumerate() {
+        request.assert(&outcome.traces, index == 0);
     }
 }
 

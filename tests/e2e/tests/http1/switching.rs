@@ -1,12 +1,12 @@
-//! Connections that go on in another protocol: their first exchange is traced, and what follows is
-//! left alone, whatever it looks like.
+//! Connections that switch to another protocol: their first exchange is traced, and what follows is
+//! not, even if it looks like HTTP/1.
 
-use hopspan_e2e::{Dialogues, Step, send, until};
+use hopspan_e2e::{DialogueFixture, Step, send, until};
 
-use crate::asked::Asked;
+use super::traced_request::TracedRequest;
 
-/// What looks like HTTP/1 both ways, with a trace context; it is the inside of a tunnel.
-fn look_alikes(inside: &Asked) -> [Step; 4] {
+/// The client's steps inside a tunnel: both directions look like HTTP/1, with a trace context.
+fn look_alikes(inside: &TracedRequest) -> [Step; 4] {
     [
         send(inside.head("")),
         until("lookalike"),
@@ -15,11 +15,11 @@ fn look_alikes(inside: &Asked) -> [Step; 4] {
     ]
 }
 
-fn check(label: &str, asked: &Asked, request_lines: &str, answer: &str) {
-    let inside = Asked::new("GET", "/inside", "200");
+fn check(label: &str, request: &TracedRequest, lines: &str, answer: &str) {
+    let inside = TracedRequest::new("GET", "/inside", "200");
     let response = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nlookalike";
-    let dialogues = Dialogues::start(label).unwrap();
-    let mut client = vec![send(asked.head(request_lines)), until("\r\n\r\n")];
+    let dialogues = DialogueFixture::start(label).unwrap();
+    let mut client = vec![send(request.head(lines)), until("\r\n\r\n")];
     client.extend(look_alikes(&inside));
     dialogues
         .play(
@@ -35,12 +35,12 @@ fn check(label: &str, asked: &Asked, request_lines: &str, answer: &str) {
         )
         .unwrap();
     let outcome = dialogues.finish().unwrap();
-    outcome.report.assert_nothing_lost();
-    asked.assert(&outcome.traces, true);
+    outcome.report().assert_nothing_lost();
+    request.assert(&outcome.traces, true);
     assert_eq!(
         outcome.traces.0.len(),
         1,
-        "spans of what is no HTTP: {:?}",
+        "spans of bytes that are not HTTP: {:?}",
         outcome.traces.0.get(&inside.parent.trace_id)
     );
 }
@@ -52,7 +52,7 @@ fn a_websocket_is_left_alone() {
     }
     check(
         "websocket",
-        &Asked::new("GET", "/chat", "101"),
+        &TracedRequest::new("GET", "/chat", "101"),
         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -67,7 +67,7 @@ fn a_tunnel_is_left_alone() {
     }
     check(
         "tunnel",
-        &Asked::tunnel("server:443"),
+        &TracedRequest::tunnel("server:443"),
         "",
         "HTTP/1.1 200 Connection established\r\n\r\n",
     );

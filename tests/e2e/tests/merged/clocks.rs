@@ -1,16 +1,16 @@
-//! What is said of two nodes' clocks. In: the traces, and how far the clocks are apart. Out: a failed test where that is not what
-//! was found.
+//! Checks of the difference between two nodes' clocks. In: the traces, and the real difference.
+//! Out: a failed test where another difference was found.
 
 use std::ops::RangeInclusive;
 
-use crate::ground::Ground;
+use super::dispatched::Dispatched;
 
-/// More than any packet of these exchanges was on its way, on a machine that may be compiling.
+/// Longer than any packet of these exchanges is under way, on a machine that may be compiling.
 const MAX_BOUND_NS: i64 = 20_000_000;
 
-/// Checks what was taken out of each exchange; it is never said to be surer than it is.
-pub(crate) fn assert_skews(ground: &Ground, expected: RangeInclusive<i64>) {
-    for (trace, call) in ground.calls() {
+/// Checks the skew that was taken out of each exchange: the real one is within the bound of error.
+pub(crate) fn assert_skews(dispatched: &Dispatched, expected: RangeInclusive<i64>) {
+    for (trace, call) in dispatched.calls() {
         for exchange in trace.children_of_role(call, "exchange") {
             let number = |key: &str| -> i64 { exchange.attribute(key).parse().unwrap() };
             let skew_ns = number("hopspan.clock.skew_ns");
@@ -29,15 +29,15 @@ pub(crate) fn assert_skews(ground: &Ground, expected: RangeInclusive<i64>) {
     }
 }
 
-/// Checks that the page says whose clock it was.
-pub(crate) fn assert_page(ground: &Ground, ahead_ms: i64) {
+/// Checks that the page names the clock and its difference.
+pub(crate) fn assert_page(dispatched: &Dispatched, ahead_ms: i64) {
     let which = if ahead_ms > 0 { "ahead of" } else { "behind" };
-    let said = format!("clock of node-2 {which} node-1's by ");
-    let page = &ground.outcome.page;
+    let text = format!("clock of node-2 {which} node-1's by ");
+    let page = &dispatched.outcome.page;
     let at = page
-        .find(&said)
-        .unwrap_or_else(|| panic!("no {said:?}:\n{page}"));
-    let by = &page[at + said.len()..];
+        .find(&text)
+        .unwrap_or_else(|| panic!("no {text:?}:\n{page}"));
+    let by = &page[at + text.len()..];
     let (ms, rest) = by.split_once(' ').unwrap();
     assert!(rest.starts_with("ms ± "), "{by}");
     let ms: f64 = ms.parse().unwrap();

@@ -1,5 +1,6 @@
-//! One tree from two agents: dispatches of the application over two nodes, with the halves merged as the viewer does it. What is
-//! right is what the application says: every call has its one exchange, within it, whole, on one clock.
+//! Dispatches of the application over two nodes, with the halves from both agents merged as the
+//! viewer merges them. By the application's spans, every call has one complete exchange within it,
+//! on one clock.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,7 +8,7 @@
 )]
 
 mod clocks;
-mod ground;
+mod dispatched;
 mod part;
 mod whole;
 
@@ -16,9 +17,10 @@ use std::time::Duration;
 use hopspan_e2e::NodeAgent;
 use hopspan_lab::{ClockShift, NodeOptions, Overlay, Wiring, kube_proxy::ProxyMode};
 
-use ground::Ground;
+use dispatched::Dispatched;
 
 const BOTH: [NodeAgent; 2] = [NodeAgent::Right; 2];
+/// How far a clock is off.
 const OFF: Duration = Duration::from_millis(50);
 
 fn options(wiring: Wiring, overlay: Overlay) -> NodeOptions {
@@ -30,12 +32,12 @@ fn options(wiring: Wiring, overlay: Overlay) -> NodeOptions {
 }
 
 fn check_whole(test: &str, options: NodeOptions) {
-    let Some(ground) = Ground::lay(test, options, BOTH) else {
+    let Some(dispatched) = Dispatched::run(test, options, BOTH) else {
         return;
     };
-    whole::assert_whole(&ground, true);
-    // Nothing is off by more than the agents' own reading of the clocks.
-    clocks::assert_skews(&ground, 0..=0);
+    whole::assert_whole(&dispatched, true);
+    // The clocks differ by no more than the error of the agents' readings.
+    clocks::assert_skews(&dispatched, 0..=0);
 }
 
 #[test]
@@ -91,23 +93,23 @@ fn a_hundred_dispatches_eight_at_a_time() {
     let test = "a_hundred_dispatches_eight_at_a_time";
     let agents = [NodeAgent::Right, NodeAgent::Off(ClockShift::Behind(OFF))];
     let overlay = options(Wiring::Bridge, Overlay::Vxlan);
-    if let Some(ground) = Ground::lay_under(test, overlay, agents, [100, 8]) {
-        whole::assert_whole(&ground, true);
-        clocks::assert_skews(&ground, -55_000_000..=-45_000_000);
+    if let Some(dispatched) = Dispatched::run_at_once(test, overlay, agents, [100, 8]) {
+        whole::assert_whole(&dispatched, true);
+        clocks::assert_skews(&dispatched, -55_000_000..=-45_000_000);
     }
 }
 
 fn check_off(test: &str, agents: [NodeAgent; 2], ahead_ms: i64) {
-    let Some(ground) = Ground::lay(test, NodeOptions::default(), agents) else {
+    let Some(dispatched) = Dispatched::run(test, NodeOptions::default(), agents) else {
         return;
     };
-    // Agent and applications of a node have one clock; in the lab only the agent's is off, so that where it is the client's,
-    // its spans are beside the client's own.
-    whole::assert_whole(&ground, agents[0] == NodeAgent::Right);
+    // On a real node agent and applications have one clock. In the lab only the agent's is off: the
+    // spans of the client's agent are then not within the client's own.
+    whole::assert_whole(&dispatched, agents[0] == NodeAgent::Right);
     let around = Duration::from_millis(5).as_nanos() as i64;
     let ahead_ns = ahead_ms * 1_000_000;
-    clocks::assert_skews(&ground, ahead_ns - around..=ahead_ns + around);
-    clocks::assert_page(&ground, ahead_ms);
+    clocks::assert_skews(&dispatched, ahead_ns - around..=ahead_ns + around);
+    clocks::assert_page(&dispatched, ahead_ms);
 }
 
 #[test]
@@ -133,8 +135,8 @@ fn the_servers_agent_is_missing() {
     let test = "the_servers_agent_is_missing";
     let agents = [NodeAgent::Right, NodeAgent::Missing];
     let overlay = options(Wiring::Routed, Overlay::Vxlan);
-    if let Some(ground) = Ground::lay(test, overlay, agents) {
-        part::assert_part(&ground, "client");
+    if let Some(dispatched) = Dispatched::run(test, overlay, agents) {
+        part::assert_part(&dispatched, "client");
     }
 }
 
@@ -142,8 +144,8 @@ fn the_servers_agent_is_missing() {
 fn the_clients_agent_is_missing() {
     let test = "the_clients_agent_is_missing";
     let agents = [NodeAgent::Missing, NodeAgent::Right];
-    if let Some(ground) = Ground::lay(test, NodeOptions::default(), agents) {
-        part::assert_part(&ground, "server");
+    if let Some(dispatched) = Dispatched::run(test, NodeOptions::default(), agents) {
+        part::assert_part(&dispatched, "server");
     }
 }
 
@@ -151,7 +153,7 @@ fn the_clients_agent_is_missing() {
 fn the_clients_agent_is_missing_and_the_servers_clock_ahead() {
     let test = "the_clients_agent_is_missing_and_the_servers_clock_ahead";
     let agents = [NodeAgent::Missing, NodeAgent::Off(ClockShift::Ahead(OFF))];
-    if let Some(ground) = Ground::lay(test, NodeOptions::default(), agents) {
-        part::assert_part(&ground, "server");
+    if let Some(dispatched) = Dispatched::run(test, NodeOptions::default(), agents) {
+        part::assert_part(&dispatched, "server");
     }
 }

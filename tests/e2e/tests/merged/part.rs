@@ -1,13 +1,14 @@
-//! Exchanges of which only one agent could send its half. In: the traces. Out: a failed test where that half is not in its place.
+//! Exchanges of which only one node has an agent. In: the traces. Out: a failed test where that
+//! half is incomplete or misplaced.
 
 use hopspan_e2e::{Span, Trace};
 
-use crate::ground::Ground;
+use super::dispatched::Dispatched;
 
-/// Checks the half of every call between the nodes: it is within the client's span, whatever the agent's clock, and says what
-/// it is.
-pub(crate) fn assert_part(ground: &Ground, half: &str) {
-    for (trace, call) in ground.calls() {
+/// Checks the half of every call between the nodes: it is within the client's span, whatever the
+/// agent's clock, and has the attribute of its side.
+pub(crate) fn assert_part(dispatched: &Dispatched, half: &str) {
+    for (trace, call) in dispatched.calls() {
         let exchange = trace.only_child(call, "exchange");
         assert_eq!(exchange.attribute("hopspan.half"), half, "{exchange:?}");
         assert_eq!(
@@ -18,11 +19,11 @@ pub(crate) fn assert_part(ground: &Ground, half: &str) {
         exchange.assert_within(call);
         assert_legs_within(trace, exchange);
     }
-    let said = format!("only the {half}'s node, ");
+    let text = format!("only the {half}'s node, ");
     assert!(
-        ground.outcome.page.contains(&said),
+        dispatched.outcome.page.contains(&text),
         "{}",
-        ground.outcome.page
+        dispatched.outcome.page
     );
 }
 
@@ -35,7 +36,7 @@ fn assert_legs_within(trace: &Trace, exchange: &Span) {
         let wires = hops
             .iter()
             .filter(|hop| hop.attribute("hopspan.hop") == "wire");
-        // The one end of it that was seen.
+        // Only one end of the wire was seen.
         let lengths: Vec<u64> = wires.map(|wire| wire.duration_ns()).collect();
         assert_eq!(lengths, [0], "wires of {leg:?}");
     }

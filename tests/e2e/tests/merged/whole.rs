@@ -1,14 +1,16 @@
-//! Exchanges of which both agents sent their half. In: the traces. Out: a failed test where the two are no whole.
+//! Exchanges of which both agents sent their half. In: the traces. Out: a failed test where the two
+//! are not one complete exchange.
 
 use hopspan_e2e::{Kernel, Span, Trace, assert_legs};
 use hopspan_lab::Overlay;
 
-use crate::ground::Ground;
+use super::dispatched::Dispatched;
 
-/// Checks the exchange of every call between the nodes; `within` its client's own span, where that is on the same clock.
-pub(crate) fn assert_whole(ground: &Ground, within: bool) {
+/// Checks the exchange of every call between the nodes. `within`: it must be within the client's
+/// own span, which is on the same clock.
+pub(crate) fn assert_whole(dispatched: &Dispatched, within: bool) {
     let mut connects = 0;
-    for (trace, call) in ground.calls() {
+    for (trace, call) in dispatched.calls() {
         let exchange = trace.only_child(call, "exchange");
         for key in ["hopspan.half", "hopspan.incomplete", "error.type"] {
             assert_eq!(exchange.attribute(key), "", "{key} of {exchange:#?}");
@@ -17,36 +19,36 @@ pub(crate) fn assert_whole(ground: &Ground, within: bool) {
         if Kernel::running().has_netfilter_links() {
             let masquerade = exchange.attribute("hopspan.nat.masquerade");
             let address = masquerade.rsplit_once(':').map_or(masquerade, |(ip, _)| ip);
-            assert_eq!(address, ground.masquerade, "{exchange:#?}");
+            assert_eq!(address, dispatched.masquerade, "{exchange:#?}");
         }
-        assert_copies(ground, exchange);
+        assert_copies(dispatched, exchange);
         assert!(
             !within || exchange.is_within(call),
             "{exchange:?} is not within {call:?}"
         );
         let connected = trace.children_of_role(exchange, "connect").len();
         connects += connected;
-        // Every leg is within, and its hops are all of it.
         assert_legs(trace, exchange, connected > 0);
         for role in ["connect", "request", "response"] {
             for leg in trace.children_of_role(exchange, role) {
                 assert_eq!(leg.attribute("hopspan.half"), "", "{leg:?}");
-                assert_crossings(ground, trace, leg);
+                assert_crossings(dispatched, trace, leg);
             }
         }
     }
-    // A connection to each of customer and driver, and to route as many as there were calls at a time.
+    // One connection each to customer and driver, and to route as many as there were calls at a
+    // time.
     assert!(connects >= 3, "{connects} connects between nodes");
     assert!(
-        ground.outcome.page.contains("node-1 → node-2"),
+        dispatched.outcome.page.contains("node-1 → node-2"),
         "{}",
-        ground.outcome.page
+        dispatched.outcome.page
     );
 }
 
-/// Both agents had sent it.
-fn assert_copies(ground: &Ground, exchange: &Span) {
-    let sent = &ground.outcome.sent.0[&exchange.trace_id].spans;
+/// Checks that each agent sent its half.
+fn assert_copies(dispatched: &Dispatched, exchange: &Span) {
+    let sent = &dispatched.outcome.traces.0[&exchange.trace_id].spans;
     let copies = sent.iter().filter(|span| span.span_id == exchange.span_id);
     let mut halves: Vec<[&str; 2]> = copies
         .map(|span| {
@@ -64,8 +66,8 @@ fn assert_copies(ground: &Ground, exchange: &Span) {
     );
 }
 
-/// The way from one node to the other is there once for each packet, between what the nodes do with it.
-fn assert_crossings(ground: &Ground, trace: &Trace, leg: &Span) {
+/// Checks that a leg has one wire for each of its packets, between the hops of the two nodes.
+fn assert_crossings(dispatched: &Dispatched, trace: &Trace, leg: &Span) {
     let packets = if leg.role() == "connect" { 2 } else { 1 };
     let hops = trace.children(leg);
     let names: Vec<&str> = hops
@@ -74,7 +76,7 @@ fn assert_crossings(ground: &Ground, trace: &Trace, leg: &Span) {
         .collect();
     let count = |name: &str| names.iter().filter(|hop| **hop == name).count();
     assert_eq!(count("wire"), packets, "{names:?}");
-    let overlays = match ground.options.overlay {
+    let overlays = match dispatched.options.overlay {
         Overlay::None => 0,
         Overlay::Vxlan => 2 * packets,
     };

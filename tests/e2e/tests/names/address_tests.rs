@@ -1,8 +1,8 @@
-//! An address that goes from one pod to the next within seconds.
+//! An address that one pod has, and seconds later another.
 
 use std::{
     fs,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     time::{Duration, Instant},
 };
 
@@ -10,9 +10,10 @@ use hopspan_apiserver::{
     Resource,
     object::{self, Endpoint},
 };
+use hopspan_e2e::echo_server;
 use hopspan_lab::{Node, Pod};
 
-use crate::cluster::{Cluster, NODE, PORT, echo_server, exchanges, load, side};
+use super::fixture::{ClusterFixture, NODE, PORT, exchanges, load, side};
 
 const TOOL: Duration = Duration::from_secs(10);
 const REQUESTS: u64 = 20;
@@ -22,14 +23,14 @@ fn ip(pod: &Pod, arguments: &str) {
     command.run(TOOL).unwrap();
 }
 
-/// What the kubelet and the runtime do at a pod's end: no device, no address, no cgroup.
+/// Removes a pod's device, address and cgroup, as the kubelet and the runtime do at its end.
 fn remove(pod: &Pod) {
     ip(pod, "link del eth0");
     fs::remove_dir(pod.cgroup()).unwrap();
     fs::remove_dir(pod.cgroup().parent().unwrap()).unwrap();
 }
 
-/// Gives a pod another address instead of its own.
+/// Gives a pod another address in place of its own.
 fn readdress(node: &Node, pod: &Pod, address: IpAddr) {
     ip(pod, "addr flush dev eth0");
     ip(pod, &format!("addr add {address}/24 dev eth0"));
@@ -39,7 +40,7 @@ fn readdress(node: &Node, pod: &Pod, address: IpAddr) {
     );
 }
 
-fn endpoint_slice(cluster: &Cluster, pod: &Pod, ip: IpAddr) {
+fn endpoint_slice(cluster: &ClusterFixture, pod: &Pod, ip: IpAddr) {
     let (name, uid) = (pod.name(), pod.uid());
     let endpoint = Endpoint {
         ip,
@@ -56,8 +57,8 @@ fn an_address_used_again_within_seconds_is_attributed_by_time() {
     if hopspan_lab::skip("an_address_used_again_within_seconds_is_attributed_by_time") {
         return;
     }
-    let cluster = Cluster::start("reuse");
-    let node = cluster.scene.node.clone();
+    let cluster = ClusterFixture::start("reuse");
+    let node = cluster.fixture.node().clone();
     let client = node.pod("shop", "client").unwrap();
     let first = node.pod("shop", "db-first").unwrap();
     let address = IpAddr::from(first.ip());
@@ -70,8 +71,9 @@ fn an_address_used_again_within_seconds_is_attributed_by_time() {
     endpoint_slice(&cluster, &first, address);
     cluster.settle();
 
-    let mut server = echo_server(&first);
-    load(&client, socket, 1, REQUESTS);
+    let listen = (Ipv4Addr::UNSPECIFIED, PORT);
+    let mut server = echo_server(&first, listen).unwrap();
+    load(&cluster.fixture, &client, socket, 1, REQUESTS);
     let began = Instant::now();
     server.kill().unwrap();
     remove(&first);
@@ -79,16 +81,16 @@ fn an_address_used_again_within_seconds_is_attributed_by_time() {
     let second = node.pod("shop", "db-second").unwrap();
     readdress(&node, &second, address);
     ip(&client, "neigh flush dev eth0");
-    let server = echo_server(&second);
-    // The API tells of the second at once, and still has the first.
+    let server = echo_server(&second, listen).unwrap();
+    // The API has the second pod at once, and still has the first.
     cluster.deployed(&second, "second", address);
-    load(&client, socket, 1_000, REQUESTS);
+    load(&cluster.fixture, &client, socket, 1_000, REQUESTS);
     let reused = began.elapsed();
     endpoint_slice(&cluster, &second, address);
     cluster.store.delete(Resource::Pods, "shop", first.name());
-    // What the API has told since is of the past of no request.
+    // From here on the agent has these changes before the next request.
     cluster.settle();
-    load(&client, socket, 2_000, REQUESTS);
+    load(&cluster.fixture, &client, socket, 2_000, REQUESTS);
     drop(server);
 
     let outcome = cluster.finish();
@@ -114,7 +116,7 @@ fn an_address_used_again_within_seconds_is_attributed_by_time() {
             side(exchange, "source"),
             format!("shop/client deployment=client main @{NODE}")
         );
-        // Headless: nothing is translated, and the span says why.
+        // A headless service: nothing is translated, and the span has the reason.
         assert_eq!(exchange.attribute("hopspan.nat.translated"), "");
         if number != 1_000 {
             assert_eq!(exchange.attribute("k8s.service.name"), "db", "{number}");

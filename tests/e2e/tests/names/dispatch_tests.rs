@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use hopspan_apiserver::object::{self, Endpoint};
-use hopspan_e2e::{Outcome, Scene, Span};
+use hopspan_e2e::{Fixture, Outcome, Span};
 use hopspan_lab::{Pod, hotrod::NAMESPACE};
 
-use crate::cluster::{Cluster, NODE, side};
+use super::fixture::{ClusterFixture, NODE, side};
 
-/// Service, ClusterIP, port.
+/// Name, ClusterIP and port of each service.
 const SERVICES: [(&str, &str, u16); 4] = [
     ("frontend", "10.96.0.10", 8080),
     ("customer", "10.96.0.11", 8081),
@@ -23,7 +23,7 @@ fn role(pod: &Pod) -> &str {
     pod.name().rsplit_once('-').unwrap().0
 }
 
-fn fill(cluster: &Cluster, pods: &[Pod]) {
+fn fill(cluster: &ClusterFixture, pods: &[Pod]) {
     for pod in pods {
         match role(pod) {
             "client" => cluster.pod(pod, pod.ip().into(), ("Job", "client-29401234"), None),
@@ -47,7 +47,7 @@ fn fill(cluster: &Cluster, pods: &[Pod]) {
     }
 }
 
-/// All exchanges, and how often each has come.
+/// All exchanges.
 fn exchanges(outcome: &Outcome) -> Vec<&Span> {
     let traces = outcome.traces.0.values();
     traces.flat_map(|trace| trace.of_role("exchange")).collect()
@@ -63,8 +63,8 @@ fn every_exchange_names_pod_workload_and_service() {
     if hopspan_lab::skip("every_exchange_names_pod_workload_and_service") {
         return;
     }
-    let mut cluster = Cluster::start("names");
-    let hotrod = cluster.scene.hotrod().unwrap();
+    let mut cluster = ClusterFixture::start("names");
+    let hotrod = cluster.fixture.hotrod().unwrap();
     let pods = hotrod.pods();
     fill(&cluster, &pods);
     cluster.settle();
@@ -72,7 +72,7 @@ fn every_exchange_names_pod_workload_and_service() {
     hotrod.stop().unwrap();
     let store = std::sync::Arc::clone(&cluster.store);
     let outcome = cluster.finish();
-    outcome.report.assert_nothing_lost();
+    outcome.report().assert_nothing_lost();
     let exchanges = exchanges(&outcome);
     assert_eq!(exchanges.len(), 3 * EXCHANGES);
     let pods = by_ip(&pods);
@@ -99,26 +99,26 @@ fn every_exchange_names_pod_workload_and_service() {
     }
     let lists = store.requests().lists;
     assert!(lists.values().all(|lists| *lists == 1), "{lists:?}");
-    let report = &outcome.report;
+    let report = &outcome.report();
     assert_eq!(
         report.number(&["kubernetes", "watches", "pod", "objects"]),
         7
     );
 }
 
-/// Uids and containers come from the cgroups, services from kube-proxy's rules.
+/// Pod uids and containers come from the cgroups, services from kube-proxy's rules.
 #[test]
-fn without_an_api_cgroups_and_rules_tell() {
-    if hopspan_lab::skip("without_an_api_cgroups_and_rules_tell") {
+fn without_an_api_names_come_from_cgroups_and_rules() {
+    if hopspan_lab::skip("without_an_api_names_come_from_cgroups_and_rules") {
         return;
     }
-    let mut scene = Scene::start_with("names-none", &["--no-kubernetes"]).unwrap();
-    let hotrod = scene.hotrod().unwrap();
+    let mut fixture = Fixture::start_with("names-none", &["--no-kubernetes"]).unwrap();
+    let hotrod = fixture.hotrod().unwrap();
     let pods = hotrod.pods();
     hotrod.dispatch(1, 1).unwrap();
     hotrod.stop().unwrap();
-    let outcome = scene.finish().unwrap();
-    outcome.report.assert_nothing_lost();
+    let outcome = fixture.finish().unwrap();
+    outcome.report().assert_nothing_lost();
     let exchanges = exchanges(&outcome);
     assert_eq!(exchanges.len(), EXCHANGES);
     let pods = by_ip(&pods);

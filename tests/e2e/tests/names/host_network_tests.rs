@@ -1,4 +1,4 @@
-//! Pods that share the node's network namespace, and a process of the node's own.
+//! Pods that share the node's network namespace, and a process of the node that is in no pod.
 
 use std::{fs, net::SocketAddr, time::Duration};
 
@@ -6,12 +6,12 @@ use hopspan_apiserver::object;
 use hopspan_e2e::binary;
 use hopspan_lab::Process;
 
-use crate::cluster::{Cluster, NODE, exchanges, load, now, side};
+use super::fixture::{ClusterFixture, NODE, exchanges, load, now, side};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 const REQUESTS: u64 = 10;
 
-/// A host-network pod: nothing but a cgroup.
+/// A pod with hostNetwork. In the lab it is only a cgroup.
 struct HostPod {
     name: &'static str,
     uid: &'static str,
@@ -37,10 +37,10 @@ fn pods() -> [HostPod; 2] {
     ]
 }
 
-/// An echo server in the node's namespace and, if it is a pod, in a cgroup as systemd's driver names
-/// it.
-fn serve(cluster: &Cluster, port: u16, pod: Option<&HostPod>) -> Process {
-    let node = &cluster.scene.node;
+/// Starts an echo server in the node's network namespace and, for a pod, in the cgroup that the
+/// systemd driver would make.
+fn serve(cluster: &ClusterFixture, port: u16, pod: Option<&HostPod>) -> Process {
+    let node = &cluster.fixture.node();
     let echo = binary("echo").unwrap();
     let serve = format!("exec {} server --listen 0.0.0.0:{port}", echo.display());
     let script = match pod {
@@ -62,12 +62,12 @@ fn serve(cluster: &Cluster, port: u16, pod: Option<&HostPod>) -> Process {
 }
 
 #[test]
-fn host_network_pods_and_the_nodes_processes_are_told_apart() {
-    if hopspan_lab::skip("host_network_pods_and_the_nodes_processes_are_told_apart") {
+fn host_network_pods_and_processes_of_the_node_are_distinguished() {
+    if hopspan_lab::skip("host_network_pods_and_processes_of_the_node_are_distinguished") {
         return;
     }
-    let cluster = Cluster::start("host-network");
-    let node_ip = cluster.scene.node.ip().into();
+    let cluster = ClusterFixture::start("host-network");
+    let node_ip = cluster.fixture.node().ip().into();
     for pod in pods() {
         let object = object::Pod {
             namespace: "kube-system",
@@ -85,7 +85,7 @@ fn host_network_pods_and_the_nodes_processes_are_told_apart() {
         };
         cluster.store.apply(object.to_json());
     }
-    let client = cluster.scene.node.pod("shop", "client").unwrap();
+    let client = cluster.fixture.node().pod("shop", "client").unwrap();
     cluster.deployed(&client, "client", client.ip().into());
     let mut servers: Vec<Process> = pods()
         .iter()
@@ -94,7 +94,13 @@ fn host_network_pods_and_the_nodes_processes_are_told_apart() {
     servers.push(serve(&cluster, 9300, None));
     cluster.settle();
     for (first, port) in [(1, 9100), (100, 9200), (200, 9300)] {
-        load(&client, SocketAddr::new(node_ip, port), first, REQUESTS);
+        load(
+            &cluster.fixture,
+            &client,
+            SocketAddr::new(node_ip, port),
+            first,
+            REQUESTS,
+        );
     }
     drop(servers);
     let outcome = cluster.finish();
@@ -104,7 +110,7 @@ fn host_network_pods_and_the_nodes_processes_are_told_apart() {
         let expected = match number {
             1..100 => "kube-system/exporter  main @node",
             100..200 => "kube-system/proxy  main @node",
-            // No pod: the node, and no more than that.
+            // No pod: only the node is known.
             _ => "/   @node",
         };
         assert_eq!(side(exchange, "destination"), expected, "{number}");

@@ -1,5 +1,5 @@
-//! Who is who: the agent beside a Kubernetes API, and without one, names pods, workloads and
-//! services on both sides of every exchange.
+//! The names of pods, workloads and services on both sides of every exchange, from a Kubernetes API
+//! and without one.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,6 +7,6 @@
 )]
 
 mod address_tests;
-mod cluster;
 mod dispatch_tests;
+mod fixture;
 mod host_network_tests;

@@ -1,62 +1,47 @@
-//! Requests over IPv6 from a pod of the first node, through a service, to a pod of the second. In: a scene. Out: what the
-//! sockets say, held against what the agents say.
+//! Requests over IPv6 from a pod of the first node, through a service, to a pod of the second. In:
+//! a fixture. Out: what the sockets had, compared with what the agents sent.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::{Ipv6Addr, SocketAddr};
 
-use hopspan_e2e::{Answer, NodesOutcome, NodesScene, Span, binary};
+use hopspan_e2e::{Answer, EchoLoad, Fixture, Outcome, Span, echo_server};
 use hopspan_lab::kube_proxy::Service;
 
-use crate::{halves::assert_ends, hops::Expected};
+use super::{halves::assert_ends, hops::Expected};
 
 const PORT: u16 = 8080;
-const REQUESTS: &str = "4";
-const DEADLINE: Duration = Duration::from_secs(30);
+const REQUESTS: u64 = 4;
 
-/// Sends them, on two connections.
-pub(crate) fn requests_over_ipv6(scene: &mut NodesScene, others: &[Service]) -> Vec<Answer> {
-    let [client, server] = [&scene.nodes[0], &scene.nodes[1]];
+/// Sends the requests on two connections. `others` are the services that exist already.
+pub(crate) fn requests_over_ipv6(fixture: &mut Fixture, others: &[Service]) -> Vec<Answer> {
+    let [client, server] = [&fixture.nodes[0], &fixture.nodes[1]];
     let client = client.pod("echo", "echo-client").unwrap();
     let server = server.pod("echo", "echo-server").unwrap();
-    let mut serving = server
-        .command(binary("echo").unwrap())
-        .args(["server", "--listen", &format!("[::]:{PORT}")])
-        .spawn()
-        .unwrap();
-    serving.wait_listening(PORT, DEADLINE).unwrap();
-    let mut service = Service::new("echo", "echo", "[fd00:10:96::77]:80".parse().unwrap());
-    service
-        .endpoints
-        .push(SocketAddr::new(server.ip6().into(), PORT));
+    let _serving = echo_server(&server, (Ipv6Addr::UNSPECIFIED, PORT)).unwrap();
+    let service = Service {
+        endpoints: vec![SocketAddr::new(server.ip6().into(), PORT)],
+        ..Service::new("echo", "echo", "[fd00:10:96::77]:80".parse().unwrap())
+    };
     let services = [others, std::slice::from_ref(&service)].concat();
-    scene.lab().apply_services(&services).unwrap();
-    let endpoints: usize = services.iter().map(|service| service.endpoints.len()).sum();
-    scene
-        .wait_logged(&format!("rules name {endpoints} ways"))
-        .unwrap();
-    let record = scene.lab().work_dir().join("echo-record");
-    client
-        .command(binary("echo").unwrap())
-        .args(["load", "--protocol", "h1", "--connections", "2"])
-        .args(["--requests", REQUESTS, "--first", "1"])
-        .args(["--url", &format!("http://{}", service.address())])
-        .arg("--record")
-        .arg(&record)
-        .run(DEADLINE)
-        .unwrap();
-    serving.terminate(DEADLINE).unwrap();
-    Answer::read(&record).unwrap()
+    fixture.apply_services(&services).unwrap();
+    let load = EchoLoad {
+        address: service.address(),
+        connections: 2,
+        requests: REQUESTS,
+        first: 1,
+    };
+    load.run(&client, fixture.work_dir()).unwrap()
 }
 
-/// Checks the halves of each, and the addresses that each half saw.
-pub(crate) fn assert_halves(outcome: &NodesOutcome, answers: &[Answer], expected: &Expected) {
-    assert_eq!(answers.len().to_string(), REQUESTS);
+/// Checks the halves of each exchange, and the addresses that each half saw.
+pub(crate) fn assert_halves(outcome: &Outcome, answers: &[Answer], expected: &Expected) {
     for answer in answers {
-        let trace = &outcome.sent.0[&answer.trace_id()];
+        let trace = &outcome.traces.0[&answer.trace_id()];
         let exchanges: Vec<&Span> = trace.of_role("exchange").collect();
         let [first, ..] = exchanges[..] else {
             panic!("no exchange of {answer:?}");
         };
-        // Nobody tells of the call itself: a span that holds everything stands for it.
+        // `echo` exports no span of the call itself. This span stands for it, and contains
+        // everything.
         let call = Span {
             span_id: first.parent_id.clone(),
             start_ns: 0,

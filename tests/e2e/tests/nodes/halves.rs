@@ -1,59 +1,21 @@
-//! The halves of one exchange, as the agents sent them. In: the spans of a trace, and which pods are where. Out: a failed test
-//! where a half is not as it must be by itself, or the two do not fit.
+//! The halves of one exchange, as the agents sent them. In: the spans of a trace, and the nodes of
+//! the pods. Out: a failed test where a half is wrong by itself, or the two do not belong together.
 
-use std::collections::BTreeMap;
+use hopspan_e2e::{CallEnds, Outcome, Span, Trace};
 
-use hopspan_e2e::{NodesOutcome, Span, Trace};
-use hopspan_lab::{Node, hotrod::HotRod};
+use super::hops::Expected;
 
-use crate::hops::Expected;
-
-/// Which calls of the application are between nodes.
-pub(crate) struct Calls {
-    /// The node of each pod, by the pod's name.
-    nodes: BTreeMap<String, String>,
-    /// The pod of each address.
-    pods: BTreeMap<String, String>,
-}
-
-impl Calls {
-    pub(crate) fn of(nodes: &[Node], hotrod: &HotRod) -> Self {
-        let pods = hotrod.pods();
-        let node_of = |ip| {
-            let node = nodes.iter().find(|node| node.pod_by_ip(ip).is_some());
-            node.unwrap().name().to_owned()
-        };
-        Self {
-            nodes: pods
-                .iter()
-                .map(|pod| (pod.name().to_owned(), node_of(pod.ip())))
-                .collect(),
-            pods: pods
-                .iter()
-                .map(|pod| (pod.ip().to_string(), pod.name().to_owned()))
-                .collect(),
-        }
-    }
-
-    /// From which node to which.
-    fn ends(&self, call: &Span) -> [&str; 2] {
-        let client = &self.pods[call.attribute("network.local.address")];
-        let server = call.attribute("hotrod.answered_by");
-        [&self.nodes[client], &self.nodes[server]]
-    }
-}
-
-/// Checks every call of a dispatch; how many were between nodes.
+/// Checks every call of a dispatch. Returns how many were between nodes.
 pub(crate) fn assert_halves(
-    outcome: &NodesOutcome,
+    outcome: &Outcome,
     trace_id: &str,
-    calls: &Calls,
+    ends: &CallEnds,
     expected: &Expected,
 ) -> usize {
-    let trace = &outcome.sent.0[trace_id];
+    let trace = &outcome.traces.0[trace_id];
     let mut between = 0;
     for call in trace.calls() {
-        let [from, to] = calls.ends(call);
+        let [from, to] = ends.of(call);
         let exchanges = trace.children_of_role(call, "exchange");
         if from == to {
             let seen = expected.sees(from);
@@ -74,9 +36,9 @@ pub(crate) fn assert_halves(
                 "http.response.status_code",
                 "rpc.grpc.status_code",
             ] {
-                let said = call.attribute(key);
+                let value = call.attribute(key);
                 assert!(
-                    said.is_empty() || exchange.attribute(key) == said,
+                    value.is_empty() || exchange.attribute(key) == value,
                     "{key}: {exchange:#?}"
                 );
             }
@@ -85,7 +47,7 @@ pub(crate) fn assert_halves(
     between
 }
 
-/// Checks what both ends of a call tell, which go from one node to another.
+/// Checks the halves of a call from one node to another.
 pub(crate) fn assert_ends(
     trace: &Trace,
     call: &Span,
@@ -133,7 +95,7 @@ pub(crate) fn assert_ends(
     }
     if let Some(server) = server {
         assert_eq!(server.resource["k8s.node.name"], to);
-        // What was translated elsewhere is not known here, and nothing is said of it.
+        // The translation was on another node: this half has no attributes of it.
         for key in [
             "hopspan.nat.original",
             "hopspan.nat.masquerade",
@@ -146,7 +108,7 @@ pub(crate) fn assert_ends(
     }
 }
 
-/// The legs of a half are complete, and made of hops as the half must see them.
+/// Checks that the legs of a half are complete, and have the hops of its node.
 fn assert_half(trace: &Trace, exchange: &Span, expected: &Expected) {
     for key in ["hopspan.incomplete", "error.type", "hopspan.closed_by"] {
         assert_eq!(exchange.attribute(key), "", "{key} of {exchange:#?}");
@@ -175,7 +137,7 @@ fn assert_half(trace: &Trace, exchange: &Span, expected: &Expected) {
     }
 }
 
-/// The spans of a role below an exchange that its own agent has sent.
+/// The spans of a role below an exchange that the same agent has sent.
 fn of_this_half<'t>(trace: &'t Trace, exchange: &Span, role: &str) -> Vec<&'t Span> {
     let mut legs = trace.children_of_role(exchange, role);
     legs.retain(|leg| leg.resource == exchange.resource);
@@ -195,7 +157,7 @@ fn hops_of<'t>(trace: &'t Trace, leg: &Span) -> Vec<&'t Span> {
     hops
 }
 
-/// Ids of wires, in the order of time.
+/// The span ids of the wires, in the order of time.
 fn wire_ids<'t>(trace: &'t Trace, exchange: &Span, role: &str) -> Vec<&'t str> {
     let legs = of_this_half(trace, exchange, role);
     let hops = legs.iter().flat_map(|leg| hops_of(trace, leg));
@@ -203,7 +165,8 @@ fn wire_ids<'t>(trace: &'t Trace, exchange: &Span, role: &str) -> Vec<&'t str> {
     wires.map(|wire| wire.span_id.as_str()).collect()
 }
 
-/// Every nanosecond of a leg is in one hop, but for so many holes, each between two wires.
+/// Checks that every nanosecond of a leg is in one hop, except for so many holes, each between two
+/// wires.
 fn assert_contiguous(leg: &Span, hops: &[&Span], holes: usize) {
     assert!(!hops.is_empty(), "no hops under {leg:?}");
     let mut at_ns = leg.start_ns;

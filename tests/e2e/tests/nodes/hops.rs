@@ -1,9 +1,10 @@
-//! The hops that each half has. In: wiring and overlay of the nodes. Out: a failed test where they are others.
+//! The hops that each half must have. In: wiring and overlay of the nodes. Out: a failed test where
+//! a half has others.
 
 use hopspan_e2e::Kernel;
 use hopspan_lab::{NodeOptions, Overlay, Wiring};
 
-/// What the halves of a scene must be like.
+/// What determines the halves of an exchange.
 pub(crate) struct Expected {
     pub(crate) options: NodeOptions,
     /// Whether `node-1` and `node-2` have an agent.
@@ -21,10 +22,10 @@ impl Expected {
         }
     }
 
-    /// Holds the hops of a leg against those that its half must have.
+    /// Compares the hops of a leg with those that its half must have.
     pub(crate) fn assert_hops(&self, names: &[&str], role: &str, half: &str) {
         if !self.kernel.has_netfilter_links() {
-            // Which stretches are one hop then is not what this is about.
+            // Without netfilter links fewer places divide the path: only the wire is checked.
             let wire = match leaves(role, half) {
                 true => names.last(),
                 false => names.first(),
@@ -39,7 +40,7 @@ impl Expected {
         assert_eq!(names, expected, "{role} of the {half}");
     }
 
-    /// From a pod's socket to the uplink.
+    /// The hops from a pod's socket to the uplink.
     fn of_leaving(&self) -> Vec<&'static str> {
         let to_netfilter: &[_] = match self.options.wiring {
             Wiring::Bridge => &["client.stack veth bridge netfilter.prerouting bridge"],
@@ -50,10 +51,10 @@ impl Expected {
             Overlay::None => "wire",
             Overlay::Vxlan => "overlay wire",
         };
-        words(to_netfilter.iter().chain(&[forwarded, wire]))
+        names(to_netfilter.iter().chain(&[forwarded, wire]))
     }
 
-    /// From the uplink until a pod has read.
+    /// The hops from the uplink until a pod has read.
     fn of_arriving(&self) -> Vec<&'static str> {
         let wire = match self.options.overlay {
             Overlay::None => "wire route",
@@ -65,16 +66,17 @@ impl Expected {
             Wiring::Bridge => "bridge veth",
             Wiring::Routed => "veth",
         };
-        words(&[wire, forwarded, to_pod, "server.stack socket.queue"])
+        names(&[wire, forwarded, to_pod, "server.stack socket.queue"])
     }
 }
 
-/// Requests leave the client's node, responses the server's.
+/// Whether the leg leaves the node of this half: requests leave the client's node, responses the
+/// server's.
 fn leaves(role: &str, half: &str) -> bool {
     (role == "request") == (half == "client")
 }
 
-fn words<'a>(lines: impl IntoIterator<Item = &'a &'static str>) -> Vec<&'static str> {
+fn names<'a>(lines: impl IntoIterator<Item = &'a &'static str>) -> Vec<&'static str> {
     let lines = lines.into_iter();
     lines.flat_map(|line| line.split(' ')).collect()
 }

@@ -1,5 +1,5 @@
-//! Nodes with an agent each: what each agent sees of exchanges between pods of different nodes, as it was sent, before
-//! anybody joins the halves. What is right is what the application and the sockets say.
+//! Nodes with an agent each: the halves of exchanges between pods of different nodes as the agents
+//! sent them, not merged. They are compared with what the application and the sockets report.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,34 +14,35 @@ mod namespaces;
 
 use std::collections::BTreeMap;
 
-use hopspan_e2e::{Kernel, NodeAgent, NodesOutcome, NodesScene};
+use hopspan_e2e::{CallEnds, Fixture, Kernel, NodeAgent, Outcome};
 use hopspan_lab::{NodeOptions, Overlay, Wiring, skip};
 
-use halves::{Calls, assert_halves};
+use halves::assert_halves;
 use hops::Expected;
 use namespaces::Namespaces;
 
 const DISPATCHES: u32 = 2;
 
-/// Dispatches of the application over two nodes, and requests over IPv6.
+/// Runs dispatches of the application over two nodes, and requests over IPv6, and checks the
+/// halves.
 fn check(test: &str, options: NodeOptions, agents: [NodeAgent; 2]) {
     if skip(test) {
         return;
     }
-    let mut scene = NodesScene::start_recording(test, options, &agents).unwrap();
-    let hotrod = scene.hotrod().unwrap();
+    let mut fixture = Fixture::start_recording(test, options, &agents).unwrap();
+    let hotrod = fixture.hotrod().unwrap();
     let dispatched = hotrod.dispatch(DISPATCHES, 1).unwrap();
-    let calls = Calls::of(&scene.nodes, &hotrod);
-    let echoed = echo::requests_over_ipv6(&mut scene, hotrod.services());
+    let ends = CallEnds::new(&fixture.nodes, &hotrod);
+    let echoed = echo::requests_over_ipv6(&mut fixture, hotrod.services());
     hotrod.stop().unwrap();
-    let namespaces = Namespaces::of(&scene);
-    let outcome = scene.finish().unwrap();
+    let namespaces = Namespaces::of(&fixture);
+    let outcome = fixture.finish().unwrap();
     for (name, report) in &outcome.reports {
         report.assert_all_attached(&Kernel::running());
         report.assert_nothing_lost();
         assert!(report.hits()["uplink_receive"] > 0, "{name}");
         let left = report.number(&["kernel", "journeys", "left"]);
-        assert!(left > 0, "nothing has left {name}");
+        assert!(left > 0, "no journey has left {name}");
     }
     namespaces.assert_stamps(&outcome);
     let expected = Expected {
@@ -51,7 +52,7 @@ fn check(test: &str, options: NodeOptions, agents: [NodeAgent; 2]) {
     };
     let between: usize = dispatched
         .iter()
-        .map(|dispatch| assert_halves(&outcome, &dispatch.trace_id, &calls, &expected))
+        .map(|dispatch| assert_halves(&outcome, &dispatch.trace_id, &ends, &expected))
         .sum();
     // Of each dispatch all but the two calls to and in the frontend's node.
     assert!(
@@ -62,21 +63,21 @@ fn check(test: &str, options: NodeOptions, agents: [NodeAgent; 2]) {
     assert_one_of_each(&outcome, &expected);
 }
 
-/// No agent tells a span twice, and both tell the same id of nothing but what they share.
-fn assert_one_of_each(outcome: &NodesOutcome, expected: &Expected) {
-    let mut told: BTreeMap<(&str, &str, &str, &str), u32> = BTreeMap::new();
-    for span in outcome.sent.0.values().flat_map(|trace| &trace.spans) {
+/// Checks that no agent sent a span of a half twice, and that every agent sent spans.
+fn assert_one_of_each(outcome: &Outcome, expected: &Expected) {
+    let mut sent: BTreeMap<(&str, &str, &str, &str), u32> = BTreeMap::new();
+    for span in outcome.traces.0.values().flat_map(|trace| &trace.spans) {
         if span.scope == "hopspan" {
             let node = span.resource["k8s.node.name"].as_str();
             let half = span.attribute("hopspan.half");
-            *told
+            *sent
                 .entry((&span.trace_id, &span.span_id, node, half))
                 .or_default() += 1;
         }
     }
-    let twice: Vec<_> = told.iter().filter(|(_, count)| **count > 1).collect();
+    let twice: Vec<_> = sent.iter().filter(|(_, count)| **count > 1).collect();
     assert!(twice.is_empty(), "{twice:?}");
-    let nodes: std::collections::BTreeSet<&str> = told.keys().map(|(.., node, _)| *node).collect();
+    let nodes: std::collections::BTreeSet<&str> = sent.keys().map(|(.., node, _)| *node).collect();
     let agents = expected.agents.iter().filter(|agent| **agent).count();
     assert_eq!(nodes.len(), agents, "{nodes:?}");
 }

@@ -1,27 +1,24 @@
-//! Apache httpd in a pod: as a server that goes over to HTTP/2 when it is asked to, and as a proxy
-//! for tunnels. It sets TCP_DEFER_ACCEPT (its AcceptFilter), so that the first request of a connection
-//! is what makes the server's socket.
+//! Apache httpd in a pod: as a server that upgrades to HTTP/2 on request, and as a proxy for
+//! tunnels. It sets TCP_DEFER_ACCEPT (its AcceptFilter), so that the kernel makes the server's
+//! socket only when the first request of a connection arrives.
 
 use std::fs;
 
-use hopspan_lab::Pod;
+use hopspan_lab::{Pod, find_program};
 
-use crate::{
-    available::find,
-    stage::{PORT, Stage},
-};
+use super::fixture::{PORT, ProgramFixture};
 
-/// Where Debian's package has them.
+/// Where Debian's package installs its modules.
 const MODULES: &str = "/usr/lib/apache2/modules";
 
 /// Answers 200, `/missing` with 404; HTTP/1.1, and HTTP/2 after `Upgrade: h2c`.
 ///
-/// The answer to `/one` takes some 200 ms: where the upgraded request is answered before the client's
-/// preface is there, Apache may take the connection for idle and end it (GOAWAY "timeout" within a
-/// millisecond, in 3 of 100 connections without hopspan), and the client's other requests with it.
-pub(crate) fn serve(stage: &mut Stage, pod: &Pod) {
+/// The answer to `/one` takes some 200 ms. Where the upgraded request is answered before the
+/// client's preface arrives, Apache may consider the connection idle and end it with the client's
+/// other requests (GOAWAY "timeout" within a millisecond, in 3 of 100 connections without hopspan).
+pub(crate) fn serve(fixture: &mut ProgramFixture, pod: &Pod) {
     start(
-        stage,
+        fixture,
         pod,
         &["alias", "env", "ratelimit", "status", "http2"],
         "Protocols h2c http/1.1
@@ -38,9 +35,9 @@ pub(crate) fn serve(stage: &mut Stage, pod: &Pod) {
 }
 
 /// Opens tunnels to the port of services.
-pub(crate) fn tunnel(stage: &mut Stage, pod: &Pod) {
+pub(crate) fn tunnel(fixture: &mut ProgramFixture, pod: &Pod) {
     start(
-        stage,
+        fixture,
         pod,
         &["proxy", "proxy_connect"],
         &format!(
@@ -50,9 +47,9 @@ pub(crate) fn tunnel(stage: &mut Stage, pod: &Pod) {
     );
 }
 
-/// One process for all connections; files below a directory of the scene.
-fn start(stage: &mut Stage, pod: &Pod, modules: &[&str], more: &str) {
-    let directory = stage.directory(pod.name());
+/// Starts one process for all connections, with its files in a directory of its own.
+fn start(fixture: &mut ProgramFixture, pod: &Pod, modules: &[&str], more: &str) {
+    let directory = fixture.directory(pod.name());
     let load: String = ["mpm_event", "authz_core"]
         .iter()
         .chain(modules)
@@ -64,11 +61,11 @@ fn start(stage: &mut Stage, pod: &Pod, modules: &[&str], more: &str) {
         ServerName localhost
         DefaultRuntimeDir {path}
         PidFile pid
-        # The scene's own directories are not that user's to look into.
+        # That user may not read the fixture's directories.
         DocumentRoot /
         ErrorLog /dev/stderr
         Listen {PORT}
-        # It refuses to serve as root; Debian has this user everywhere.
+        # It refuses to serve as root; every Debian has this user.
         User www-data
         Group www-data
         {load}
@@ -83,11 +80,11 @@ fn start(stage: &mut Stage, pod: &Pod, modules: &[&str], more: &str) {
     let file = directory.join("httpd.conf");
     fs::write(&file, configuration).unwrap();
     let process = pod
-        .command(find("apache2").unwrap())
+        .command(find_program("apache2").unwrap())
         .arg("-DFOREGROUND")
         .arg("-f")
         .arg(file)
         .spawn()
         .unwrap();
-    stage.keep(process);
+    fixture.keep(process);
 }

@@ -1,5 +1,5 @@
 //! curl in a pod: several requests in one invocation, each with its own trace context. In: paths.
-//! Out: what curl itself says of each request.
+//! Out: what curl reports of each request.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -8,12 +8,12 @@ use hopspan_lab::Pod;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// One request, as curl saw it.
+/// An answered request, as curl reports it.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    /// The path that was asked for.
+pub(crate) struct CurlAnswer {
+    /// The path of the request.
     pub(crate) path: String,
-    /// What it was asked with.
+    /// The trace context of the request.
     pub(crate) parent: Parent,
     /// The status.
     pub(crate) status: String,
@@ -21,14 +21,20 @@ pub(crate) struct Answer {
     pub(crate) version: String,
     /// Whether the request had to wait for a new connection.
     pub(crate) connected: bool,
-    /// The port that curl's end of the connection had.
+    /// The port of curl's end of the connection.
     pub(crate) port: String,
-    /// The address of the pod that served it; empty when it does not say.
+    /// The header x-served-by with the address of the pod that served it; empty without that
+    /// header.
     pub(crate) served_by: String,
 }
 
-/// Requests every path in turn, over one connection as far as the server allows.
-pub(crate) fn get(pod: &Pod, server: SocketAddr, paths: &[&str], options: &[&str]) -> Vec<Answer> {
+/// Requests every path in turn, on one connection if the server keeps it open.
+pub(crate) fn get(
+    pod: &Pod,
+    server: SocketAddr,
+    paths: &[&str],
+    options: &[&str],
+) -> Vec<CurlAnswer> {
     let parents: Vec<Parent> = paths.iter().map(|_| Parent::new()).collect();
     let script: Vec<String> = paths
         .iter()
@@ -42,7 +48,7 @@ pub(crate) fn get(pod: &Pod, server: SocketAddr, paths: &[&str], options: &[&str
         .unwrap()
         .run(DEADLINE)
         .unwrap();
-    let answers: Vec<Answer> = output
+    let answers: Vec<CurlAnswer> = output
         .lines()
         .zip(paths.iter().zip(parents))
         .map(|(line, (path, parent))| answer(line, path, parent))
@@ -51,7 +57,7 @@ pub(crate) fn get(pod: &Pod, server: SocketAddr, paths: &[&str], options: &[&str
     answers
 }
 
-/// One request in the language of curl's configuration files.
+/// One request in the format of curl's configuration files.
 fn section(url: &str, parent: &Parent, options: &[&str]) -> String {
     let mut section = format!(
         "url = \"{url}\"\n\
@@ -69,12 +75,12 @@ fn section(url: &str, parent: &Parent, options: &[&str]) -> String {
     section
 }
 
-fn answer(line: &str, path: &str, parent: Parent) -> Answer {
+fn answer(line: &str, path: &str, parent: Parent) -> CurlAnswer {
     let fields: Vec<&str> = line.split(',').collect();
     let [status, version, connects, port, served_by] = fields[..] else {
         panic!("curl wrote {line:?}");
     };
-    Answer {
+    CurlAnswer {
         path: path.to_owned(),
         parent,
         status: status.to_owned(),

@@ -1,11 +1,13 @@
-//! curl asks nginx.
+//! curl sends requests to nginx.
 
-use crate::{
-    available::skip,
-    curl::{self, Answer},
+use hopspan_lab::skip_without;
+
+use super::{
+    CURL, NGINX,
+    curl::{self, CurlAnswer},
+    expected_exchange::ExpectedExchange,
+    fixture::{ProgramFixture, endpoint},
     nginx::{self, Http},
-    stage::{Stage, endpoint},
-    wanted::Wanted,
 };
 
 const PATHS: [&str; 6] = [
@@ -28,22 +30,22 @@ struct Case {
 }
 
 impl Case {
-    /// curl's own account of its requests is what hopspan must say.
+    /// Compares what curl reports of its requests with the spans.
     fn check(&self) {
-        let mut stage = Stage::new(self.label);
-        let (client, server) = (stage.pod("client"), stage.pod("server"));
-        nginx::serve(&mut stage, &server, self.http);
-        let service = stage.service("web", std::slice::from_ref(&server));
+        let mut fixture = ProgramFixture::start(self.label);
+        let (client, server) = (fixture.pod("client"), fixture.pod("server"));
+        nginx::serve(&mut fixture, &server, self.http);
+        let service = fixture.service("web", std::slice::from_ref(&server));
         let invocations: Vec<&[&str]> = if self.keeps_connection {
             vec![&PATHS]
         } else {
             PATHS.chunks(1).collect()
         };
-        let answers: Vec<Answer> = invocations
+        let answers: Vec<CurlAnswer> = invocations
             .into_iter()
             .flat_map(|paths| curl::get(&client, service.address(), paths, self.options))
             .collect();
-        let traces = stage.finish();
+        let traces = fixture.finish();
 
         let statuses: Vec<&str> = answers.iter().map(|answer| &*answer.status).collect();
         assert_eq!(statuses, ["200", "200", "404", "200", "200", "200"]);
@@ -58,7 +60,7 @@ impl Case {
             let [exchange] = exchanges[..] else {
                 panic!("{} exchanges for {answer:?}", exchanges.len());
             };
-            Wanted {
+            ExpectedExchange {
                 version: self.version,
                 path: answer.path.split('?').next().unwrap(),
                 status: &answer.status,
@@ -70,13 +72,17 @@ impl Case {
             .assert(answer.parent.trace(&traces), exchange);
             assert_eq!(exchange.attribute("source.port"), answer.port);
         }
-        assert_eq!(traces.0.len(), PATHS.len(), "traces of nobody's requests");
+        assert_eq!(
+            traces.0.len(),
+            PATHS.len(),
+            "traces without a request of the test"
+        );
     }
 }
 
 #[test]
 fn curl_keeps_a_connection_alive() {
-    if skip("curl_keeps_a_connection_alive", &["curl", "nginx"]) {
+    if skip_without("curl_keeps_a_connection_alive", &[CURL, NGINX]) {
         return;
     }
     let case = Case {
@@ -91,7 +97,7 @@ fn curl_keeps_a_connection_alive() {
 
 #[test]
 fn curl_speaks_http2_with_prior_knowledge() {
-    if skip("curl_speaks_http2_with_prior_knowledge", &["curl", "nginx"]) {
+    if skip_without("curl_speaks_http2_with_prior_knowledge", &[CURL, NGINX]) {
         return;
     }
     let case = Case {

@@ -1,17 +1,20 @@
-//! h2load keeps many streams open on each of its connections: as many exchanges as it counts.
+//! h2load keeps many streams open on each of its connections: there are as many exchanges as it
+//! counts requests.
 
 use std::{collections::HashSet, time::Duration};
 
 use hopspan_e2e::{Parent, Span, Trace, assert_partition};
 
-use crate::{
-    available::skip,
+use hopspan_lab::skip_without;
+
+use super::{
+    H2LOAD, NGINX,
+    fixture::ProgramFixture,
     nginx::{self, Http},
-    stage::Stage,
 };
 
-/// All their spans, some 27 each, fit into the agent's export queue: none is lost however long the
-/// collector takes.
+/// Their spans, some 27 each, fit into the agent's export queue: none is lost even if the viewer is
+/// slow.
 const REQUESTS: usize = 2_000;
 const DEADLINE: Duration = Duration::from_secs(120);
 
@@ -29,10 +32,10 @@ fn count(output: &str, of: &str) -> usize {
 
 /// Sends [`REQUESTS`] with this many streams on each of the connections.
 fn check(label: &str, connections: usize, streams: usize) {
-    let mut stage = Stage::new(label);
-    let (client, server) = (stage.pod("client"), stage.pod("server"));
-    nginx::serve(&mut stage, &server, Http::Two);
-    let service = stage.service("web", std::slice::from_ref(&server));
+    let mut fixture = ProgramFixture::start(label);
+    let (client, server) = (fixture.pod("client"), fixture.pod("server"));
+    nginx::serve(&mut fixture, &server, Http::Two);
+    let service = fixture.service("web", std::slice::from_ref(&server));
     let parent = Parent::new();
     let output = client
         .command("h2load")
@@ -43,32 +46,30 @@ fn check(label: &str, connections: usize, streams: usize) {
         .arg(format!("http://{}/item", service.address()))
         .run(DEADLINE)
         .unwrap();
-    let traces = stage.finish();
+    let traces = fixture.finish();
 
     assert_eq!(count(&output, "done"), REQUESTS);
     assert_eq!(count(&output, "succeeded"), REQUESTS);
     let exchanges = parent.exchanges(&traces);
     assert_eq!(exchanges.len(), REQUESTS);
-    assert_eq!(traces.0.len(), 1, "traces of nobody's requests");
+    assert_eq!(traces.0.len(), 1, "traces without a request of the test");
     let mut ids = HashSet::new();
     for exchange in &exchanges {
         assert!(ids.insert(&exchange.span_id), "twice: {exchange:?}");
-        for (key, wanted) in [
+        exchange.assert_attributes(&[
             ("hopspan.incomplete", ""),
             ("network.protocol.version", "2"),
             ("http.request.method", "GET"),
             ("url.path", "/item"),
             ("http.response.status_code", "200"),
             ("hopspan.nat.original", &service.address().to_string()),
-        ] {
-            assert_eq!(exchange.attribute(key), wanted, "{key} of {exchange:#?}");
-        }
+        ]);
     }
     assert_legs(parent.trace(&traces));
 }
 
-/// Each exchange has its request and its response, whole. No connect: several requests waited for
-/// each connection, and nobody can tell which of them opened it.
+/// Checks that each exchange has its request and its response, complete, and no connect: several
+/// requests waited for each connection, and which of them opened it is not known.
 fn assert_legs(trace: &Trace) {
     for (role, count) in [
         ("connect", 0),
@@ -82,7 +83,7 @@ fn assert_legs(trace: &Trace) {
         for leg in &legs {
             assert_eq!(leg.attribute("hopspan.incomplete"), "", "{leg:#?}");
         }
-        // Looking below a span is a walk over the whole trace: a few stand for all.
+        // Finding the children of a span takes a walk over the whole trace: only a few are checked.
         for leg in legs.iter().step_by(legs.len().div_ceil(100).max(1)) {
             assert_partition(trace, leg);
         }
@@ -91,7 +92,7 @@ fn assert_legs(trace: &Trace) {
 
 #[test]
 fn every_one_of_ten_streams_is_seen() {
-    if skip("every_one_of_ten_streams_is_seen", &["h2load", "nginx"]) {
+    if skip_without("every_one_of_ten_streams_is_seen", &[H2LOAD, NGINX]) {
         return;
     }
     check("h2load-10", 4, 10);
@@ -99,10 +100,7 @@ fn every_one_of_ten_streams_is_seen() {
 
 #[test]
 fn every_one_of_a_hundred_streams_is_seen() {
-    if skip(
-        "every_one_of_a_hundred_streams_is_seen",
-        &["h2load", "nginx"],
-    ) {
+    if skip_without("every_one_of_a_hundred_streams_is_seen", &[H2LOAD, NGINX]) {
         return;
     }
     check("h2load-100", 2, 100);

@@ -2,16 +2,15 @@
 
 use std::fs;
 
-use hopspan_lab::{Pod, kube_proxy::Service};
+use hopspan_lab::{Pod, find_program, kube_proxy::Service};
 
-use crate::{
-    available::find,
+use super::{
+    fixture::{PORT, ProgramFixture},
     nginx::Http,
-    stage::{PORT, Stage},
 };
 
-/// Takes HTTP/1.1 and passes every request on to a service, which speaks `http`.
-pub(crate) fn proxy(stage: &mut Stage, pod: &Pod, to: &Service, http: Http) {
+/// Accepts HTTP/1.1 and forwards every request to a service, which speaks `http`.
+pub(crate) fn proxy(fixture: &mut ProgramFixture, pod: &Pod, to: &Service, http: Http) {
     let protocol = match http {
         Http::One => "",
         Http::Two => "proto h2",
@@ -33,13 +32,13 @@ backend service
 ",
         to.address()
     );
-    let path = stage.directory(pod.name()).join("haproxy.cfg");
+    let path = fixture.directory(pod.name()).join("haproxy.cfg");
     fs::write(&path, configuration).unwrap();
     let process = pod
-        .command(find("haproxy").unwrap())
+        .command(find_program("haproxy").unwrap())
         .args(["-db", "-f"])
         .arg(path)
         .spawn()
         .unwrap();
-    stage.keep(process);
+    fixture.keep(process);
 }

@@ -1,55 +1,31 @@
-//! nghttp asks for several paths on one connection, all at once, with padded frames.
-
-use std::{collections::BTreeMap, time::Duration};
+//! nghttp requests several paths on one connection, all at once, with padded frames.
 
 use hopspan_e2e::Parent;
+use hopspan_lab::skip_without;
 
-use crate::{
-    available::skip,
+use super::{
+    NGHTTP, NGINX,
+    expected_exchange::ExpectedExchange,
+    fixture::{ProgramFixture, endpoint},
+    nghttp,
     nginx::{self, Http},
-    stage::{Stage, endpoint},
-    wanted::Wanted,
 };
 
 const PATHS: [&str; 5] = ["/one", "/missing", "/two", "/three", "/four"];
-const DEADLINE: Duration = Duration::from_secs(60);
-
-/// The status of each path, of nghttp's table with the columns `id responseEnd requestStart process
-/// code size path`.
-pub(crate) fn statuses(output: &str) -> BTreeMap<&str, &str> {
-    output
-        .lines()
-        .filter_map(|line| {
-            let fields: Vec<&str> = line.split_whitespace().collect();
-            let [.., code, _size, path] = fields[..] else {
-                return None;
-            };
-            path.starts_with('/').then_some((path, code))
-        })
-        .collect()
-}
 
 #[test]
 fn padding_hides_nothing() {
-    if skip("padding_hides_nothing", &["nghttp", "nginx"]) {
+    if skip_without("padding_hides_nothing", &[NGHTTP, NGINX]) {
         return;
     }
-    let mut stage = Stage::new("nghttp");
-    let (client, server) = (stage.pod("client"), stage.pod("server"));
-    nginx::serve(&mut stage, &server, Http::Two);
-    let service = stage.service("web", std::slice::from_ref(&server));
+    let mut fixture = ProgramFixture::start("nghttp");
+    let (client, server) = (fixture.pod("client"), fixture.pod("server"));
+    nginx::serve(&mut fixture, &server, Http::Two);
+    let service = fixture.service("web", std::slice::from_ref(&server));
     let parent = Parent::new();
-    let output = client
-        .command("nghttp")
-        .args(["--null-out", "--stat", "--padding=100"])
-        .arg(format!("--header=traceparent: {}", parent.traceparent()))
-        .args(PATHS.map(|path| format!("http://{}{path}", service.address())))
-        .run(DEADLINE)
-        .unwrap();
-    let traces = stage.finish();
+    let statuses = nghttp::get(&client, service.address(), &PATHS, "--padding=100", &parent);
+    let traces = fixture.finish();
 
-    let statuses = statuses(&output);
-    assert_eq!(statuses.len(), PATHS.len(), "nghttp wrote {output}");
     assert_eq!(statuses["/missing"], "404");
     let trace = parent.trace(&traces);
     let exchanges = parent.exchanges(&traces);
@@ -58,15 +34,15 @@ fn padding_hides_nothing() {
         .map(|exchange| exchange.attribute("url.path"))
         .collect();
     paths.sort_unstable();
-    assert_eq!(paths, statuses.keys().copied().collect::<Vec<_>>());
-    // All of them waited for the handshake: nobody can tell which began it.
+    assert!(paths.iter().eq(statuses.keys()), "{paths:?}");
+    // All of them waited for the handshake: which of them began it is not known.
     assert_eq!(trace.of_role("connect").count(), 0);
     for exchange in exchanges {
         let path = exchange.attribute("url.path");
-        Wanted {
+        ExpectedExchange {
             version: "2",
             path,
-            status: statuses[path],
+            status: &statuses[path],
             source: client.ip(),
             service: &service,
             endpoint: endpoint(server.ip()),

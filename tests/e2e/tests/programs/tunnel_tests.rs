@@ -1,31 +1,36 @@
-//! curl asks a proxy for a tunnel to a server, and the server through it: one exchange with each,
-//! and none of what goes through the tunnel between curl and the proxy.
+//! curl opens a tunnel through a proxy to a server, and sends a request in it: there is one
+//! exchange with the proxy and one with the server, and none for the bytes in the tunnel between
+//! curl and the proxy.
 
 use std::time::Duration;
 
 use hopspan_e2e::Parent;
+use hopspan_lab::skip_without;
 
-use crate::{
-    apache,
-    available::skip,
+use super::{
+    APACHE, CURL, NGINX, apache,
+    expected_exchange::ExpectedExchange,
+    fixture::{ProgramFixture, endpoint},
     nginx::{self, Http},
-    stage::{Stage, endpoint},
-    wanted::Wanted,
 };
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_tunnel_through_a_proxy() {
-    if skip("a_tunnel_through_a_proxy", &["curl", "nginx", "apache2"]) {
+    if skip_without("a_tunnel_through_a_proxy", &[CURL, NGINX, APACHE]) {
         return;
     }
-    let mut stage = Stage::new("tunnel");
-    let (client, proxy, server) = (stage.pod("client"), stage.pod("proxy"), stage.pod("server"));
-    nginx::serve(&mut stage, &server, Http::One);
-    apache::tunnel(&mut stage, &proxy);
-    let back = stage.service("back", std::slice::from_ref(&server));
-    let front = stage.service("front", std::slice::from_ref(&proxy));
+    let mut fixture = ProgramFixture::start("tunnel");
+    let (client, proxy, server) = (
+        fixture.pod("client"),
+        fixture.pod("proxy"),
+        fixture.pod("server"),
+    );
+    nginx::serve(&mut fixture, &server, Http::One);
+    apache::tunnel(&mut fixture, &proxy);
+    let back = fixture.service("back", std::slice::from_ref(&server));
+    let front = fixture.service("front", std::slice::from_ref(&proxy));
     let (to_proxy, to_server) = (Parent::new(), Parent::new());
     let traceparent = |parent: &Parent| format!("traceparent: {}", parent.traceparent());
     let output = client
@@ -47,10 +52,10 @@ fn a_tunnel_through_a_proxy() {
         .run(DEADLINE)
         .unwrap();
     assert_eq!(output, "200 200");
-    let traces = stage.finish();
+    let traces = fixture.finish();
 
     let tunnel = to_proxy.exchange(&traces);
-    let common = Wanted {
+    let common = ExpectedExchange {
         version: "1.1",
         path: "",
         status: "200",
@@ -61,7 +66,7 @@ fn a_tunnel_through_a_proxy() {
     };
     common.assert_method("CONNECT", to_proxy.trace(&traces), tunnel);
     // On its way from the proxy to the server the request is outside of the tunnel.
-    Wanted {
+    ExpectedExchange {
         path: "/inside",
         source: proxy.ip(),
         service: &back,

@@ -1,4 +1,4 @@
-//! What the reader notices, and what it makes of rules that change while it reads.
+//! Rules that change: which changes the reader notices, and what it reads during a change.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -9,7 +9,7 @@ use std::{
 use tracer_user::rules::{Anyway, NfnetlinkError, ReadError, Reader};
 
 use super::{
-    fixture, large,
+    dumps, large,
     namespace::{self, no_legacy},
 };
 
@@ -17,13 +17,13 @@ const NFT: (&str, &str) = ("nft", "nftables");
 const LEGACY: (&str, &str) = ("iptables-legacy-restore", "iptables");
 
 #[test]
-fn what_has_not_changed_is_not_read_again() {
-    if hopspan_lab::skip_without("what_has_not_changed_is_not_read_again", &[NFT]) {
+fn unchanged_rules_are_not_read_again() {
+    if hopspan_lab::skip_without("unchanged_rules_are_not_read_again", &[NFT]) {
         return;
     }
     namespace::within(|| {
         let mut reader = Reader::default();
-        namespace::run("nft", &["-f", "-"], &fixture::nftables()).unwrap();
+        namespace::run("nft", &["-f", "-"], &dumps::nftables()).unwrap();
         assert!(reader.read(Anyway::default()).unwrap());
         assert!(!reader.read(Anyway::default()).unwrap());
         let gone = "delete element ip kube-proxy service-ips { 10.97.10.10 . tcp . 80 }";
@@ -37,18 +37,18 @@ fn what_has_not_changed_is_not_read_again() {
 }
 
 #[test]
-fn a_legacy_table_of_the_same_size_is_seen_to_change() {
+fn a_change_of_a_legacy_table_that_keeps_its_size_is_noticed() {
     if hopspan_lab::skip_without(
-        "a_legacy_table_of_the_same_size_is_seen_to_change",
+        "a_change_of_a_legacy_table_that_keeps_its_size_is_noticed",
         &[LEGACY],
     ) {
         return;
     }
     namespace::within(|| {
-        let text = fixture::iptables();
+        let text = dumps::iptables();
         if let Err(error) = namespace::run("iptables-legacy-restore", &[], &text) {
             hopspan_lab::print_skip(
-                "a_legacy_table_of_the_same_size_is_seen_to_change",
+                "a_change_of_a_legacy_table_that_keeps_its_size_is_noticed",
                 &no_legacy(&error),
             );
             return;
@@ -73,8 +73,8 @@ fn a_legacy_table_of_the_same_size_is_seen_to_change() {
     });
 }
 
-/// Endpoints that are replaced again and again, each time in one transaction: what is read is one of the two states, or the
-/// reader says that it could not.
+/// Endpoints are replaced again and again, each time in one transaction: the reader reads one of
+/// the two states, or returns an error.
 #[test]
 fn no_mixture_of_two_states_is_read() {
     if hopspan_lab::skip_without("no_mixture_of_two_states_is_read", &[NFT]) {
@@ -93,7 +93,7 @@ fn no_mixture_of_two_states_is_read() {
         assert_ne!(expected[0], expected[1]);
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
-            // The thread is made in this namespace.
+            // A new thread is in the namespace of its parent.
             scope.spawn(|| {
                 for state in states.iter().cycle().take(30) {
                     namespace::run("nft", &["-f", "-"], state).unwrap();
@@ -115,8 +115,9 @@ fn no_mixture_of_two_states_is_read() {
     });
 }
 
-/// A transaction that deletes a table and makes it again can be seen half done, as a table without
-/// rules, with the number of the new generation. The notification comes when it is done.
+/// A transaction that deletes a table and makes it again can be read half done: as a table without
+/// rules, with the number of the new generation. The notification comes when the transaction is
+/// complete.
 #[test]
 fn a_table_that_is_replaced_is_read_after_its_notification() {
     let test = "a_table_that_is_replaced_is_read_after_its_notification";
@@ -134,8 +135,8 @@ fn a_table_that_is_replaced_is_read_after_its_notification() {
                 }
                 writer.join().unwrap().unwrap();
             });
-            // As the agent does: wait, read. The notification may have been taken by the last reading,
-            // which then was of the complete change.
+            // The agent too waits and then reads. The last reading may have taken the notification:
+            // it then read the complete change.
             let anyway = Anyway {
                 nf_tables: reader.wait(Instant::now()).unwrap(),
                 ..Anyway::default()

@@ -9,7 +9,7 @@ fn cluster_ip(number: u32) -> Ipv4Addr {
     Ipv4Addr::from_bits(u32::from(Ipv4Addr::new(10, 96, 0, 0)) + 10 + number)
 }
 
-/// The two endpoints of a service; `octet` tells one state of the cluster from another.
+/// The two endpoints of a service. Each `octet` is another state of the cluster.
 fn endpoints(number: u32, octet: u8) -> [Ipv4Addr; 2] {
     let first = u32::from(Ipv4Addr::new(10, 128 + octet, 0, 0)) + 2 * number;
     [first, first + 1].map(Ipv4Addr::from_bits)
@@ -42,14 +42,14 @@ fn choice(number: u32, octet: u8) -> String {
     )
 }
 
-/// The endpoints that may call themselves.
+/// The elements of the set of endpoints that may connect to themselves through their service.
 fn hairpins(services: u32, octet: u8) -> String {
     let of = |number| endpoints(number, octet).map(|ip| format!("{ip} . {ip} . tcp . 8080"));
     let all: Vec<String> = (0..services).flat_map(of).collect();
     all.join(",\n")
 }
 
-/// For `nft -f`: other endpoints for each service, in one transaction, as kube-proxy writes it.
+/// For `nft -f`: replaces the endpoints of each service in one transaction, as kube-proxy does.
 pub(crate) fn moved(services: u32, octet: u8) -> String {
     let mut text = String::from("flush set ip kube-proxy hairpin-connections\n");
     for number in 0..services {
@@ -64,7 +64,7 @@ pub(crate) fn moved(services: u32, octet: u8) -> String {
     text + &format!("add element ip kube-proxy hairpin-connections {{ {hairpins} }}\n")
 }
 
-/// For `nft -f`. Replaces what there was.
+/// For `nft -f`: replaces the whole table.
 pub(crate) fn nftables(services: u32, octet: u8) -> String {
     let mut text = String::from(
         "table ip kube-proxy\ndelete table ip kube-proxy\ntable ip kube-proxy {\n\

@@ -1,5 +1,5 @@
-//! kube-proxy's rules, read from the kernel: a real kube-proxy's dumps are loaded into a network
-//! namespace of the test's own, in every form that kube-proxy writes, and read without any program.
+//! Reading kube-proxy's rules from the kernel. Dumps of a real kube-proxy, in every form that it
+//! writes, are loaded into a network namespace of the test's own and read without any program.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,7 +7,7 @@
 )]
 
 mod change_tests;
-mod fixture;
+mod dumps;
 mod ipv6;
 mod large;
 mod mode_tests;

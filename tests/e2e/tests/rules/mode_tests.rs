@@ -9,7 +9,7 @@ use tracer_pipeline::kube_proxy::{
 use tracer_user::rules::{Anyway, Mode, Reader};
 
 use super::{
-    fixture, ipv6,
+    dumps, ipv6,
     namespace::{self, no_legacy},
     recording,
 };
@@ -17,7 +17,7 @@ use super::{
 const NFT: (&str, &str) = ("nft", "nftables");
 const LEGACY: (&str, &str) = ("iptables-legacy-restore", "iptables");
 
-/// What a reader that has seen nothing reads now.
+/// The rules as a new reader reads them.
 fn read() -> (Rules, Vec<Mode>) {
     let mut reader = Reader::default();
     reader.read(Anyway::default()).unwrap();
@@ -48,8 +48,8 @@ fn marked(decision: &Decision, translation: &Translation) -> Option<Source> {
 }
 
 #[test]
-fn nothing_is_read_and_nothing_made_where_there_is_nothing() {
-    if hopspan_lab::skip("nothing_is_read_and_nothing_made_where_there_is_nothing") {
+fn an_empty_namespace_has_no_rules_and_stays_empty() {
+    if hopspan_lab::skip("an_empty_namespace_has_no_rules_and_stays_empty") {
         return;
     }
     namespace::within(|| {
@@ -69,7 +69,7 @@ fn iptables_on_nf_tables() {
         return;
     }
     namespace::within(|| {
-        let text = fixture::iptables();
+        let text = dumps::iptables();
         namespace::run("iptables-nft-restore", &[], &text).unwrap();
         recording::nf_tables("iptables-nft.messages");
         let (rules, modes) = read();
@@ -93,9 +93,9 @@ fn iptables_on_its_legacy_back_end() {
         return;
     }
     namespace::within(|| {
-        let text = fixture::iptables();
+        let text = dumps::iptables();
         if let Err(error) = namespace::run("iptables-legacy-restore", &[], &text) {
-            // A kernel without it, such as one with nf_tables only, is no failure of the agent's.
+            // A kernel may have nf_tables only: that is no failure of the agent.
             hopspan_lab::print_skip("iptables_on_its_legacy_back_end", &no_legacy(&error));
             return;
         }
@@ -120,7 +120,7 @@ fn nftables_mode() {
         return;
     }
     namespace::within(|| {
-        let text = fixture::nftables();
+        let text = dumps::nftables();
         namespace::run("nft", &["-f", "-"], &text).unwrap();
         recording::nf_tables("nftables.messages");
         let (rules, modes) = read();
@@ -146,15 +146,16 @@ fn nftables_mode() {
     });
 }
 
-/// What older versions write, and what the dump does not have: a jump that marks, a chain for each
-/// endpoint, addresses of node ports, a load balancer's firewall, portals whose packets are dropped.
+/// Rules of older versions, which the dump does not have: a jump that marks, a chain for each
+/// endpoint, addresses of node ports, a load balancer's firewall, portals whose packets are
+/// dropped.
 #[test]
 fn nftables_mode_of_kubernetes_1_30() {
     if hopspan_lab::skip_without("nftables_mode_of_kubernetes_1_30", &[NFT]) {
         return;
     }
     namespace::within(|| {
-        let text = fs::read_to_string(fixture::path("nftables-1.30.txt")).unwrap();
+        let text = fs::read_to_string(dumps::path("nftables-1.30.txt")).unwrap();
         namespace::run("nft", &["-f", "-"], &text).unwrap();
         recording::nf_tables("nftables-1.30.messages");
         let (rules, modes) = read();
@@ -199,7 +200,7 @@ fn assert_nftables_decisions(rules: &Rules) {
     assert_eq!(decision.portal, PortalKind::NodePort);
     assert_eq!(marked(decision, &node_port), Some(Source::Any));
 
-    // External traffic policy Local: the way depends on who comes.
+    // External traffic policy Local: the chain depends on the client.
     for (client, chain, is_local) in [(pod, "service-", false), ("203.0.113.5", "local-", true)] {
         let external = translation(client, "10.250.0.2:80", endpoint);
         let decision = rules.decision(&external).unwrap();
@@ -227,15 +228,15 @@ fn assert_nftables_decisions(rules: &Rules) {
     );
 }
 
-/// What is recorded reads as what is in the kernel now.
+/// The recorded entries of the legacy back end have the same rules as the dump.
 #[test]
-fn recorded_entries_are_this_kernel_s() {
+fn recorded_entries_have_the_rules_of_the_dump() {
     let read = |table: &str, family, name: &str| {
-        let entries = fs::read(fixture::path(name)).unwrap();
+        let entries = fs::read(dumps::path(name)).unwrap();
         Rules::from_ip_tables(table, family, &entries)
     };
     let (mut rules, findings) = read("nat", Family::V4, "iptables-legacy-nat.entries");
     assert_eq!(findings, Findings::default());
     rules.extend(read("filter", Family::V4, "iptables-legacy-filter.entries").0);
-    assert_eq!(rules, Rules::from_iptables_save(&fixture::iptables()).0);
+    assert_eq!(rules, Rules::from_iptables_save(&dumps::iptables()).0);
 }

@@ -8,8 +8,8 @@ use std::{
 
 use nix::sched::{CloneFlags, unshare};
 
-/// Runs `test` in a new network namespace, on a thread of its own: a namespace belongs to a thread, and
-/// the kernel frees it with the thread and the sockets made there.
+/// Runs `test` in a new network namespace, on a thread of its own: a namespace belongs to a thread,
+/// and the kernel frees it with the thread and the sockets made there.
 pub(crate) fn within<T: Send>(test: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| {
         let thread = scope.spawn(|| {
@@ -32,7 +32,8 @@ pub(crate) fn run(program: &str, arguments: &[&str], input: &str) -> Result<(), 
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    // A program that fails early does not read all of it, and says why.
+    // A program that fails early does not read all of it, and writes the reason to its standard
+    // error.
     let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
     let output = child.wait_with_output().unwrap();
@@ -45,7 +46,7 @@ pub(crate) fn run(program: &str, arguments: &[&str], input: &str) -> Result<(), 
     ))
 }
 
-/// Why a test of the legacy back end is skipped: a kernel can have nf_tables only.
+/// The reason to skip a test of the legacy back end: a kernel can have nf_tables only.
 pub(crate) fn no_legacy(error: &str) -> String {
     format!("this kernel has no ip_tables, try `modprobe ip_tables`: {error}")
 }

@@ -1,17 +1,17 @@
-//! What the kernel answered, for the tests of the agent that need no kernel. Written anew with
-//! UPDATE_EXPECTED=1; the format is in the README beside the recordings.
+//! Recordings of the kernel's answers, for the tests of the agent that need no kernel.
+//! UPDATE_EXPECTED=1 writes them again; the README beside them has the format.
 
 use std::{env, fs};
 
 use tracer_user::rules::{LegacyIptables, Nfnetlink, dump};
 
-use super::fixture;
+use super::dumps;
 
 fn is_wanted() -> bool {
     env::var_os("UPDATE_EXPECTED").is_some()
 }
 
-/// Records what nf_tables has now.
+/// Records the rules of nf_tables.
 pub(crate) fn nf_tables(name: &str) {
     if !is_wanted() {
         return;
@@ -24,7 +24,7 @@ pub(crate) fn nf_tables(name: &str) {
     };
     let mut socket = Nfnetlink::open().unwrap();
     dump(&mut socket, &mut record).unwrap();
-    fs::write(fixture::path(name), recording).unwrap();
+    fs::write(dumps::path(name), recording).unwrap();
 }
 
 /// Records a table of the legacy back end.
@@ -34,5 +34,5 @@ pub(crate) fn legacy(is_ipv6: bool, table: &str, name: &str) {
     }
     let socket = LegacyIptables::open(is_ipv6).unwrap();
     let (_, entries) = socket.entries(table).unwrap();
-    fs::write(fixture::path(name), entries).unwrap();
+    fs::write(dumps::path(name), entries).unwrap();
 }

@@ -1,4 +1,4 @@
-//! A large cluster's rules: all are read, and fast.
+//! The rules of a large cluster: all are read, and fast.
 
 use std::time::{Duration, Instant};
 
@@ -11,11 +11,11 @@ use super::{
 };
 
 const SERVICES: u32 = 5_000;
-/// Far more than it takes on two busy cores, and far less than a reader that is quadratic in anything
-/// would take.
+/// Far more than the reader needs on two busy cores, and far less than a reader with quadratic time
+/// would need.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Loads `text` with a program, and reads; prints how long the reading took.
+/// Loads `text` with a program, reads it, and prints how long that took.
 fn check(mode: Mode, program: &str, arguments: &[&str], text: &str) {
     namespace::within(|| {
         namespace::run(program, arguments, text).unwrap();

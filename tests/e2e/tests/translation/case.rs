@@ -1,16 +1,17 @@
-//! Who connects to what. In: a ground. Out: cases, each with the way that kube-proxy's rules have for it.
+//! The connections of the tests. In: the addresses of a fixture. Out: cases, each with the service
+//! whose rules translate it.
 
 use std::net::SocketAddr;
 
 use hopspan_lab::kube_proxy::{Entry, Family, Origin, Service};
 
-use crate::ground::{Ground, PORT};
-use crate::services::{HOST_NODE_PORT, LOCAL_NODE_PORT, NODE_PORT};
+use super::fixture::{PORT, TranslationFixture};
+use super::services::{HOST_NODE_PORT, LOCAL_NODE_PORT, NODE_PORT};
 
 /// Where a client runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Client {
-    /// In a pod of its own.
+    /// In a pod without a server.
     Pod,
     /// In the first server's pod.
     Server,
@@ -25,9 +26,10 @@ pub(crate) enum Client {
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) client: Client,
-    /// Where it connects to.
+    /// The address that it connects to.
     pub(crate) address: SocketAddr,
-    /// The service that has this address, and as what; `None` where it is a pod's own.
+    /// The service that has this address, and which kind of address it is; `None` for a pod's own
+    /// address.
     pub(crate) service: Option<(Service, Entry)>,
     /// Whether the server sees another client address.
     pub(crate) masqueraded: bool,
@@ -65,40 +67,41 @@ impl Client {
     }
 }
 
-/// All of them, in both families.
-pub(crate) fn cases(ground: &Ground) -> Vec<Case> {
+/// All cases, in both families.
+pub(crate) fn cases(fixture: &TranslationFixture) -> Vec<Case> {
     Family::ALL
         .into_iter()
         .flat_map(|family| {
-            let mut cases = direct(ground, family);
-            cases.extend(cluster_ips(ground, family));
-            cases.extend(external(ground, family));
+            let mut cases = direct(fixture, family);
+            cases.extend(cluster_ips(fixture, family));
+            cases.extend(external(fixture, family));
             cases
         })
-        .chain([on_loopback(ground)])
+        .chain([on_loopback(fixture)])
         .collect()
 }
 
-/// A node port on 127.0.0.1, which works in iptables mode and in IPv4 only.
-fn on_loopback(ground: &Ground) -> Case {
+/// A connection to a node port on 127.0.0.1, which works in iptables mode and in IPv4 only.
+fn on_loopback(fixture: &TranslationFixture) -> Case {
     let address = SocketAddr::from(([127, 0, 0, 1], NODE_PORT));
     Case::new("node port, loopback", Client::Node, address)
-        .through(&ground.service("cluster", Family::V4), Entry::NodePort)
+        .through(&fixture.service("cluster", Family::V4), Entry::NodePort)
         .masqueraded()
 }
 
-/// A headless service has no address of its own: DNS gives its pods'.
-fn direct(ground: &Ground, family: Family) -> Vec<Case> {
-    let address = SocketAddr::new(ground.server_ip(1, family), PORT);
+/// Connections to a headless service, which has no address of its own: DNS resolves it to its
+/// pods'.
+fn direct(fixture: &TranslationFixture, family: Family) -> Vec<Case> {
+    let address = SocketAddr::new(fixture.server_ip(1, family), PORT);
     vec![
         Case::new("headless", Client::Pod, address),
         Case::new("headless, node", Client::Node, address),
     ]
 }
 
-fn cluster_ips(ground: &Ground, family: Family) -> Vec<Case> {
+fn cluster_ips(fixture: &TranslationFixture, family: Family) -> Vec<Case> {
     let to = |name, client, service: &str| {
-        let service = ground.service(service, family);
+        let service = fixture.service(service, family);
         Case::new(name, client, service.address()).through(&service, Entry::ClusterIp)
     };
     vec![
@@ -107,17 +110,17 @@ fn cluster_ips(ground: &Ground, family: Family) -> Vec<Case> {
         to("hairpin", Client::Server, "self").masqueraded(),
         to("internal policy Local", Client::Pod, "internal"),
         to("session affinity", Client::Pod, "sticky"),
-        // As default/kubernetes: the endpoint is the node.
+        // As with default/kubernetes, the endpoint is the node.
         to("hostNetwork", Client::Pod, "host"),
         to("hostNetwork, node", Client::Node, "host").masqueraded(),
     ]
 }
 
-fn external(ground: &Ground, family: Family) -> Vec<Case> {
-    let service = |name| ground.service(name, family);
+fn external(fixture: &TranslationFixture, family: Family) -> Vec<Case> {
+    let service = |name| fixture.service(name, family);
     let (cluster, local, host) = (service("cluster"), service("local"), service("host"));
     let node_port = |name, client, service: &Service, port| {
-        let address = SocketAddr::new(ground.node_ip(family), port);
+        let address = SocketAddr::new(fixture.node_ip(family), port);
         Case::new(name, client, address).through(service, Entry::NodePort)
     };
     let external = |name, client, service: &Service, ip| {
@@ -148,7 +151,7 @@ fn external(ground: &Ground, family: Family) -> Vec<Case> {
     ] {
         cases.push(external(name, client, &cluster, ips[0]));
     }
-    // With policy Cluster the answer has to come back through this node, whoever asked.
+    // With policy Cluster the answer must return through this node, whatever the client.
     let cases = cases.into_iter().map(Case::masqueraded);
     let (ip, balancer) = (local.external_ips[0], local.load_balancer_ips[0]);
     let of_policy_local = [

@@ -1,4 +1,5 @@
-//! What the spans of a case must say. In: what the sockets say. Out: a failed test where hopspan says otherwise.
+//! The expected attributes of a case. In: the addresses of the sockets. Out: a failed test where
+//! the spans differ.
 
 use std::collections::HashSet;
 
@@ -8,10 +9,10 @@ use hopspan_lab::{
     kube_proxy::{ProxyMode, ServiceConnection},
 };
 
-use crate::case::{Case, Client};
-use crate::hops::hops_of;
+use super::case::{Case, Client};
+use super::hops::hops_of;
 
-/// Checks the one exchange of each request, and that the first on each connection has the connect.
+/// Checks the only exchange of each request, and that the first on each connection has the connect.
 pub(crate) fn translations(traces: &Traces, case: &Case, answers: &[Answer], options: NodeOptions) {
     let mut connections = HashSet::new();
     for answer in answers {
@@ -21,7 +22,7 @@ pub(crate) fn translations(traces: &Traces, case: &Case, answers: &[Answer], opt
     assert_eq!(connections.len(), 2, "connections of {}", case.name);
 }
 
-/// Checks the one exchange of each request on connections that were open before the agent.
+/// Checks the only exchange of each request on connections that were open before the agent.
 pub(crate) fn translations_of_open(
     traces: &Traces,
     case: &Case,
@@ -55,17 +56,18 @@ fn translation(traces: &Traces, case: &Case, answer: &Answer, options: NodeOptio
     }
 }
 
-/// The lab itself is as the case has it.
+/// Checks that the lab itself masquerades as the case expects.
 fn assert_masquerade(case: &Case, answer: &Answer) {
     let (client, seen) = (answer.client, answer.seen);
-    // A node masquerades its own connections to its own address, and at times to the port they have.
+    // A node masquerades its own connections with its own address, and sometimes with the port that
+    // they have.
     let is_hidden = case.masqueraded && client.ip() == seen.ip();
     if !is_hidden {
         assert_eq!(client != seen, case.masqueraded, "{case:?} {answer:?}");
     }
 }
 
-/// What the exchange says; empty: it does not say.
+/// The expected attributes of the exchange. An empty value stands for none.
 fn attributes(case: &Case, answer: &Answer, mode: ProxyMode) -> Vec<(&'static str, String)> {
     let Answer {
         client,
@@ -119,7 +121,8 @@ fn attributes(case: &Case, answer: &Answer, mode: ProxyMode) -> Vec<(&'static st
     expected
 }
 
-/// The way of connect and request, and that the hops in which each translation was made say so.
+/// Checks the hops of connect and request, and that the hop in which a translation was made has its
+/// attributes.
 fn assert_hops(trace: &Trace, exchange: &Span, case: &Case, wiring: Wiring) {
     let roles = ["connect", "request"];
     let legs = roles.map(|role| trace.children_of_role(exchange, role));
@@ -133,20 +136,20 @@ fn assert_hops(trace: &Trace, exchange: &Span, case: &Case, wiring: Wiring) {
             assert_eq!(hop_names(trace, leg), hops_of(case, wiring), "{case:?}");
         }
         let first = |name| names.iter().position(|found| *found == name);
-        let decides = first("netfilter.output").or_else(|| first("netfilter.prerouting"));
+        let translates = first("netfilter.output").or_else(|| first("netfilter.prerouting"));
         let places = [
-            ("hopspan.nat.original", decides),
-            ("hopspan.nat.translated", decides),
-            ("hopspan.kube_proxy.rule", decides),
+            ("hopspan.nat.original", translates),
+            ("hopspan.nat.translated", translates),
+            ("hopspan.kube_proxy.rule", translates),
             ("hopspan.nat.masquerade", first("netfilter.postrouting")),
         ];
         for (key, place) in places {
-            let told = hops.iter().map(|hop| hop.attribute(key));
+            let values = hops.iter().map(|hop| hop.attribute(key));
             let expected = (0..hops.len()).map(|index| match place {
                 Some(place) if place == index => exchange.attribute(key),
                 _ => "",
             });
-            assert!(told.eq(expected), "{key} of {case:?}: {hops:#?}");
+            assert!(values.eq(expected), "{key} of {case:?}: {hops:#?}");
         }
     }
 }

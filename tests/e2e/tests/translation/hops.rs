@@ -1,10 +1,11 @@
-//! The hops of a request, from where the client is to where the server is. In: a case and a wiring. Out: names.
+//! The hops of a request from its client to its server. In: a case and the wiring. Out: the names
+//! of the hops.
 
 use hopspan_lab::{Wiring, kube_proxy::Origin};
 
-use crate::case::Case;
+use super::case::Case;
 
-/// In order.
+/// The names of the hops, in order.
 pub(crate) fn hops_of(case: &Case, wiring: Wiring) -> Vec<&'static str> {
     let is_for_host = case
         .service
@@ -21,7 +22,7 @@ pub(crate) fn hops_of(case: &Case, wiring: Wiring) -> Vec<&'static str> {
             "netfilter.prerouting route netfilter.forward route netfilter.postrouting",
             "route veth",
         ],
-        // Up into the bridge's own stack.
+        // From the bridge up into the node's stack.
         (Origin::Pod, true, Wiring::Bridge) => &[
             "client.stack veth bridge",
             "netfilter.prerouting bridge netfilter.input",
@@ -57,6 +58,6 @@ pub(crate) fn hops_of(case: &Case, wiring: Wiring) -> Vec<&'static str> {
         ],
         (Origin::Outside, true, _) => &["wire route", "netfilter.prerouting route netfilter.input"],
     };
-    let stretches = way.iter().chain(&["server.stack socket.queue"]);
-    stretches.flat_map(|hops| hops.split(' ')).collect()
+    let groups = way.iter().chain(&["server.stack socket.queue"]);
+    groups.flat_map(|hops| hops.split(' ')).collect()
 }

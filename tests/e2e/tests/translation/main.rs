@@ -1,6 +1,7 @@
-//! Translation of every kind of service, in both address families: for each exchange the original and the translated
-//! address, the masquerade or its absence, the service, and the chains that led to the pod. One scene per wiring of pods and
-//! proxy mode; what is right is what the sockets at both ends say.
+//! Translation of every kind of service, in both address families: for each exchange the original
+//! and the translated address, the masquerade or its absence, the service, and the chains that led
+//! to the pod. They are compared with the addresses of the sockets at both ends, for each wiring of
+//! pods and each proxy mode.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,46 +10,40 @@
 
 mod case;
 mod expect;
-mod ground;
+mod fixture;
 mod hops;
 mod open_before;
 mod services;
-mod stage;
 
 use std::collections::BTreeSet;
 
-use hopspan_e2e::{Kernel, Prelude};
-use hopspan_lab::{NodeOptions, Wiring, kube_proxy::ProxyMode, skip_mode};
+use hopspan_e2e::Kernel;
+use hopspan_lab::{Wiring, kube_proxy::ProxyMode, skip_mode};
 
 use case::{Client, cases};
-use ground::Ground;
-use stage::Stage;
+use fixture::TranslationFixture;
 
 fn check(test: &str, wiring: Wiring, proxy_mode: ProxyMode) {
     if skip_mode(test, proxy_mode) {
         return;
     }
-    let options = NodeOptions {
-        wiring,
-        proxy_mode,
-        ..NodeOptions::default()
-    };
-    let prelude = Prelude::start(test, options).unwrap();
-    let ground = Ground::lay(&prelude);
-    let mut cases = cases(&ground);
+    let mut fixture = TranslationFixture::without_agent(test, wiring, proxy_mode);
+    let options = fixture.options();
+    let mut cases = cases(&fixture);
     if proxy_mode == ProxyMode::Nftables {
-        // Node ports on 127.0.0.1 are iptables mode's alone.
+        // Only iptables mode has node ports on 127.0.0.1.
         cases.retain(|case| !case.address.ip().is_loopback());
     }
     if !Kernel::running().has_netfilter_links() {
-        // What the node sends was translated before its journey opens, and nobody else tells.
+        // The node's own packets are translated before their journeys open, and only netfilter
+        // links record that.
         cases.retain(|case| case.client != Client::Node || case.service.is_none());
     }
-    let mut stage = Stage::attach(prelude, ground);
-    let answered: Vec<_> = cases.iter().map(|case| stage.run(case)).collect();
-    stage.send_udp();
-    stage.connect_to_nobody();
-    let traces = stage.finish();
+    fixture.start_agent();
+    let answered: Vec<_> = cases.iter().map(|case| fixture.run(case)).collect();
+    fixture.send_udp();
+    fixture.connect_without_endpoints();
+    let traces = fixture.finish();
     let exchanges: usize = answered.iter().map(Vec::len).sum();
     for (case, answers) in cases.iter().zip(&answered) {
         if case.name == "session affinity" {

@@ -1,24 +1,24 @@
-//! Connections that were open before the agent: their translation is known all the same, because each packet carries both of
-//! conntrack's tuples.
+//! Connections that were open before the agent: their translation is known, because each packet
+//! refers to both of conntrack's tuples.
 
 use std::{
     path::PathBuf,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use hopspan_e2e::{Answer, Kernel, Prelude, Sent};
-use hopspan_lab::{NodeOptions, Process, Wiring, kube_proxy::ProxyMode, skip};
+use hopspan_e2e::{Answer, EchoLoad, Kernel};
+use hopspan_lab::{Process, Wiring, kube_proxy::ProxyMode, skip};
 
-use crate::case::{Case, Client, cases};
-use crate::expect;
-use crate::ground::{DEADLINE, Ground, Load};
-use crate::stage::Stage;
+use super::case::{Case, Client, cases};
+use super::expect;
+use super::fixture::{DEADLINE, TranslationFixture};
 
-/// Requests on the one connection of a case, so many a second: the agent comes in the middle.
-const REQUESTS: u64 = 80;
+/// Requests on the one connection of a case, and how many of them a second: the agent starts in the
+/// middle.
+const REQUESTS: u64 = 112;
 const RATE: u64 = 16;
-/// How many the agent must see of each, at least.
-const LEFT: usize = 8;
+/// How many of each the agent must see, at least.
+const SEEN_MIN: usize = 8;
 
 struct Running<'c> {
     case: &'c Case,
@@ -43,55 +43,48 @@ fn check(test: &str, wiring: Wiring, proxy_mode: ProxyMode) {
     if skip(test) {
         return;
     }
-    let options = NodeOptions {
-        wiring,
-        proxy_mode,
-        ..NodeOptions::default()
-    };
-    let prelude = Prelude::start(test, options).unwrap();
-    let ground = Ground::lay(&prelude);
-    let mut cases = cases(&ground);
+    let mut fixture = TranslationFixture::without_agent(test, wiring, proxy_mode);
+    let options = fixture.options();
+    let mut cases = cases(&fixture);
     cases.retain(is_chosen);
     if !Kernel::running().has_netfilter_links() {
         cases.retain(|case| case.client != Client::Node);
     }
     let running: Vec<Running<'_>> = (1..)
         .zip(&cases)
-        .map(|(number, case)| start(&prelude, &ground, case, number))
+        .map(|(number, case)| start(&fixture, case, number))
         .collect();
     wait_until_connected(&running);
-    let stage = Stage::attach(prelude, ground);
-    let attached_ns = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    fixture.start_agent();
+    let ready = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let seen: Vec<(&Case, Vec<Answer>)> = running
         .into_iter()
-        .map(|running| (running.case, finish(running, attached_ns)))
+        .map(|running| (running.case, finish(running, ready)))
         .collect();
-    let traces = stage.finish();
+    let traces = fixture.finish();
     for (case, answers) in seen {
-        assert!(answers.len() >= LEFT, "{} of {case:?}", answers.len());
+        assert!(answers.len() >= SEEN_MIN, "{} of {case:?}", answers.len());
         expect::translations_of_open(&traces, case, &answers, options);
     }
 }
 
-fn start<'c>(prelude: &Prelude, ground: &Ground, case: &'c Case, number: u64) -> Running<'c> {
-    let record = prelude.lab.work_dir().join(format!("record-{number}"));
-    let load = Load {
-        client: case.client,
+fn start<'c>(fixture: &TranslationFixture, case: &'c Case, number: u64) -> Running<'c> {
+    let record = fixture.work_dir().join(format!("record-{number}"));
+    let load = EchoLoad {
         address: case.address,
         connections: 1,
         requests: REQUESTS,
         first: number * 1000,
-        record: &record,
     };
-    let command = ground.load(&load).args(["--rate", &RATE.to_string()]);
+    let command = fixture.load_command(case.client, load, &record);
     Running {
         case,
-        process: command.spawn().unwrap(),
+        process: command.args(["--rate", &RATE.to_string()]).spawn().unwrap(),
         record,
     }
 }
 
-/// Waits until each client has a connection that is established.
+/// Waits until each client has an established connection.
 fn wait_until_connected(running: &[Running<'_>]) {
     let is_connected = |running: &Running<'_>| {
         let port = format!(":{:04X}", running.case.address.port());
@@ -112,23 +105,17 @@ fn wait_until_connected(running: &[Running<'_>]) {
     }
 }
 
-/// What the sockets say of the requests that were sent since.
-fn finish(mut running: Running<'_>, attached: Duration) -> Vec<Answer> {
+/// What the sockets had for the requests that were sent after the agent was ready.
+fn finish(mut running: Running<'_>, ready: Duration) -> Vec<Answer> {
     let status = running.process.wait(DEADLINE).unwrap();
     assert!(
         status.is_some_and(|status| status.success()),
         "{status:?}: {}",
         running.process.log()
     );
-    let since: Vec<u64> = Sent::read(&running.record)
-        .unwrap()
-        .iter()
-        .filter(|sent| u128::from(sent.sent_ns) > attached.as_nanos())
-        .map(|sent| sent.number)
-        .collect();
-    assert!((since.len() as u64) < REQUESTS, "the agent came first");
     let mut answers = Answer::read(&running.record).unwrap();
-    answers.retain(|answer| since.contains(&answer.number));
+    answers.retain(|answer| u128::from(answer.sent_ns) > ready.as_nanos());
+    assert!((answers.len() as u64) < REQUESTS, "the agent was first");
     answers
 }
 

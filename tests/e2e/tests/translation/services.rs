@@ -1,4 +1,4 @@
-//! One service of each kind. In: servers. Out: services, for the node's kube-proxy.
+//! One service of each kind. In: the addresses of servers. Out: services for the node's kube-proxy.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -10,7 +10,7 @@ use hopspan_lab::{
     kube_proxy::{Family, Protocol, Service, TrafficPolicy},
 };
 
-use crate::ground::{HOST_PORT, NAMESPACE, PORT, ip_of};
+use super::fixture::{HOST_PORT, NAMESPACE, PORT, ip_of};
 
 pub(crate) const NODE_PORT: u16 = 30080;
 pub(crate) const LOCAL_NODE_PORT: u16 = 30081;

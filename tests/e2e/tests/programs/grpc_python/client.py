@@ -1,6 +1,6 @@
-"""The client: calls each method in turn, on one connection to the address it is given.
+"""The client: calls each method in turn, on one connection to the address in its first argument.
 
-Writes one line for each call: the method, the status, and how many messages came.
+Writes one line for each call: the method, the status, and how many messages arrived.
 """
 
 import sys
@@ -14,7 +14,7 @@ from greeter import COUNT, HELLO, MISSING, plain
 ROUNDS = 5
 
 
-def say(method, status, messages):
+def report(method, status, messages):
     print(method, status.name, messages)
 
 
@@ -27,13 +27,13 @@ def main():
         missing = channel.unary_unary(MISSING, plain, plain)
         for _ in range(ROUNDS):
             hello(b"anna")
-            say("Hello", grpc.StatusCode.OK, 1)
+            report("Hello", grpc.StatusCode.OK, 1)
             messages = sum(1 for _ in count(b"ben"))
-            say("Count", grpc.StatusCode.OK, messages)
+            report("Count", grpc.StatusCode.OK, messages)
             try:
-                missing(b"nobody")
+                missing(b"unknown")
             except grpc.RpcError as error:
-                say("Missing", error.code(), 0)
+                report("Missing", error.code(), 0)
     provider.shutdown()
 
 

@@ -1,4 +1,4 @@
-"""The server: listens on the port it is given until SIGTERM."""
+"""The server: listens on the port in its first argument until SIGTERM."""
 
 import signal
 import sys
@@ -23,7 +23,7 @@ def count(request, _context):
 
 
 def missing(_request, context):
-    context.abort(grpc.StatusCode.NOT_FOUND, "nobody of that name")
+    context.abort(grpc.StatusCode.NOT_FOUND, "unknown name")
 
 
 def main():

@@ -1,4 +1,4 @@
-"""OpenTelemetry for one process: everything sampled, exported as OTEL_EXPORTER_OTLP_ENDPOINT says."""
+"""OpenTelemetry for one process: everything sampled, exported to OTEL_EXPORTER_OTLP_ENDPOINT."""
 
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter

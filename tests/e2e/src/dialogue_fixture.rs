@@ -1,24 +1,25 @@
-//! A scene in which a test says every byte of a connection.
+//! A fixture in which a test determines every byte of a connection.
 //!
-//! In: steps of both ends, as `echo play` does them. Out: the spans. The client asks a service, and
-//! each dialogue is a connection of its own to the one server behind it.
+//! In: steps of both ends, as `echo play` does them. Out: the spans. The client connects to a
+//! service, and each dialogue is a connection of its own to the one server behind it.
 
 use std::{
     fmt::Write as _,
-    net::SocketAddr,
-    time::{Duration, Instant},
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
 };
 
 use anyhow::{Result, ensure};
-use hopspan_lab::{NodeOptions, Pod, Process, kube_proxy::Service};
+use hopspan_lab::{Node, NodeOptions, Pod, Process, kube_proxy::Service};
 
-use crate::{Outcome, Scene, binary, scene::wait_logged};
+use crate::{Fixture, Outcome, play_client, play_server, wait_for_steps};
 
+/// What the server listens on.
 const PORT: u16 = 8080;
-const LISTEN: Duration = Duration::from_secs(30);
+/// Longer than the agent waits, after a socket has closed, for packets that are still on their way.
+pub const CLOSE_REPORTED: Duration = Duration::from_millis(2_500);
 /// How long a dialogue may take.
 const DIALOGUE: Duration = Duration::from_secs(60);
-const POLL: Duration = Duration::from_millis(5);
 
 /// What one end does next, as `echo play` takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub fn fill(bytes: u64) -> Step {
     Step(format!("fill {bytes}"))
 }
 
-/// Reads up to these bytes, and them.
+/// Reads up to and with these bytes.
 pub fn until(bytes: impl AsRef<[u8]>) -> Step {
     Step(format!("until {}", hex(bytes.as_ref())))
 }
@@ -49,7 +50,7 @@ pub fn pause(time: Duration) -> Step {
     Step(format!("pause {}", time.as_millis()))
 }
 
-/// Says that it sends no more, and goes on reading.
+/// Closes the sending side of the connection, and goes on reading.
 pub fn shut() -> Step {
     Step("shut".to_owned())
 }
@@ -69,7 +70,7 @@ pub fn hang() -> Step {
     Step("hang".to_owned())
 }
 
-/// Tries for so long to open another connection, to where nobody answers.
+/// Tries for so long to open another connection, to an address that does not answer.
 pub fn knock(address: SocketAddr, patience: Duration) -> Step {
     Step(format!("knock {address} {}", patience.as_millis()))
 }
@@ -91,10 +92,10 @@ impl Step {
     }
 }
 
-/// A client's pod, a server's, and the agent that follows them.
-pub struct Dialogues {
-    /// Agent and viewer.
-    pub scene: Scene,
+/// A client's pod, a server's pod, and the agent that follows them.
+pub struct DialogueFixture {
+    /// Node, agent and viewer.
+    pub fixture: Fixture,
     /// Where the client runs.
     pub client: Pod,
     /// Where the server runs.
@@ -102,11 +103,11 @@ pub struct Dialogues {
     service: Service,
 }
 
-/// Both ends of one dialogue, while it goes on.
+/// Both ends of a dialogue that is not finished.
 pub struct Dialogue {
-    /// Who has connected.
+    /// The end that connects.
     pub client: Process,
-    /// Who has accepted.
+    /// The end that accepts.
     pub server: Process,
 }
 
@@ -114,24 +115,11 @@ impl Dialogue {
     /// Waits until the server has done so many of its steps.
     ///
     /// # Errors
-    /// When it ends before, or is too slow.
+    /// When it ends before, or takes more than a minute.
     pub fn wait_server(&mut self, steps: usize) -> Result<()> {
-        let deadline = Instant::now() + DIALOGUE;
-        let wanted = format!("did step {}\n", steps.saturating_sub(1));
-        while !self.server.log().contains(&wanted) {
-            let ended = self.server.exit_status()?;
-            ensure!(
-                ended.is_none() && Instant::now() < deadline,
-                "the server does not do {steps} steps: {}",
-                self.server.log()
-            );
-            std::thread::sleep(POLL);
-        }
-        Ok(())
+        wait_for_steps(&mut self.server, steps)
     }
-}
 
-impl Dialogue {
     /// Waits until both ends have done all of their steps.
     ///
     /// # Errors
@@ -150,8 +138,8 @@ impl Dialogue {
     }
 }
 
-impl Dialogues {
-    /// A scene without applications.
+impl DialogueFixture {
+    /// On one node, with an agent that follows all of it.
     ///
     /// # Errors
     /// When any part of it cannot start.
@@ -172,37 +160,37 @@ impl Dialogues {
     /// # Errors
     /// When any part of it cannot start.
     pub fn start_on(label: &str, options: NodeOptions, agent_arguments: &[&str]) -> Result<Self> {
-        let mut scene = Scene::start_on(label, options, agent_arguments)?;
-        let server = scene.node.pod("dialogue", "server")?;
-        let client = scene.node.pod("dialogue", "client")?;
+        let mut fixture = Fixture::without_agents(label, options, 1)?;
+        let node = fixture.node().clone();
+        let server = node.pod("dialogue", "server")?;
+        let client = node.pod("dialogue", "client")?;
         let service = Service {
             endpoints: vec![SocketAddr::new(server.ip().into(), PORT)],
             ..Service::new("dialogue", "server", ([10, 96, 0, 30], 80).into())
         };
-        scene.node.apply_services(std::slice::from_ref(&service))?;
-        wait_logged(&mut scene.agent, "rules name 1 ways")?;
+        // Before the agent starts: it is ready when it has read them.
+        node.apply_services(std::slice::from_ref(&service))?;
+        fixture.start_agent(node.cgroup_root(), agent_arguments)?;
         Ok(Self {
-            scene,
+            fixture,
             client,
             server,
             service,
         })
     }
 
-    /// Puts another service beside the server's, and waits until the agent has read its rules.
+    /// Adds services beside the server's, and waits until the agent has read their rules.
     ///
     /// # Errors
     /// When the rules are refused, or the agent does not read them.
-    pub fn add_service(&mut self, service: &Service) -> Result<()> {
-        let services = [self.service.clone(), service.clone()];
-        let ways: usize = services.iter().map(|one| one.endpoints.len()).sum();
-        let closed = services.iter().filter(|one| one.endpoints.is_empty());
-        let wanted = format!(
-            "rules name {ways} ways to a pod and close {}",
-            closed.count()
-        );
-        self.scene.node.apply_services(&services)?;
-        wait_logged(&mut self.scene.agent, &wanted)
+    pub fn add_services(&mut self, services: &[Service]) -> Result<()> {
+        let services = [std::slice::from_ref(&self.service), services].concat();
+        self.fixture.apply_services(&services)
+    }
+
+    /// The node of both pods.
+    pub fn node(&self) -> &Node {
+        self.fixture.node()
     }
 
     /// The address that clients connect to.
@@ -215,35 +203,35 @@ impl Dialogues {
     /// # Errors
     /// When one of the ends cannot start.
     pub fn begin(&self, server: &[Step], client: &[Step]) -> Result<Dialogue> {
-        let steps = |steps: &[Step]| steps.iter().map(|step| step.0.clone()).collect::<Vec<_>>();
-        let mut server = self
-            .server
-            .command(binary("echo")?)
-            .args(["play", "--listen", &format!("0.0.0.0:{PORT}")])
-            .args(steps(server))
-            .spawn()?;
-        server.wait_listening(PORT, LISTEN)?;
-        let client = self
-            .client
-            .command(binary("echo")?)
-            .args(["play", "--connect", &self.address().to_string()])
-            .args(steps(client))
-            .spawn()?;
+        let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT));
+        let server = play_server(&self.server, listen, server)?;
+        let client = play_client(&self.client, self.address(), client)?;
         Ok(Dialogue { client, server })
     }
 
-    /// A dialogue that both ends end as they were told to.
+    /// Plays a dialogue until both ends have done all of their steps.
     ///
     /// # Errors
     /// When one of them could not do a step.
     pub fn play(&self, server: &[Step], client: &[Step]) -> Result<()> {
         self.begin(server, client)?.finish()
     }
-    /// Ends agent and viewer, and gathers what came of it.
+
+    /// Ends agent and viewer, and gathers what they have seen.
     ///
     /// # Errors
     /// When one of them does not end well.
     pub fn finish(self) -> Result<Outcome> {
-        self.scene.finish()
+        self.fixture.finish()
+    }
+
+    /// The same, when the agent has reported what ended with the last socket: see
+    /// [`CLOSE_REPORTED`].
+    ///
+    /// # Errors
+    /// When one of them does not end well.
+    pub fn finish_after_close(self) -> Result<Outcome> {
+        std::thread::sleep(CLOSE_REPORTED);
+        self.finish()
     }
 }

@@ -1,8 +1,8 @@
-//! What a real kube-proxy wrote.
+//! Dumps of the rules that a real kube-proxy wrote.
 
 use std::{fs, path::PathBuf};
 
-/// A file beside the agent's own tests.
+/// The path of a file beside the agent's own tests.
 pub(crate) fn path(name: &str) -> PathBuf {
     let directory = concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -11,8 +11,8 @@ pub(crate) fn path(name: &str) -> PathBuf {
     PathBuf::from(directory).join(name)
 }
 
-/// The dump of its iptables mode, without the rules that count packets in objects which other programs
-/// have to make first; each is there a second time without.
+/// The dump of its iptables mode, without the rules that count packets in objects (nfacct) which
+/// other programs make. The dump has each of these rules once more without the counting.
 pub(crate) fn iptables() -> String {
     let text = fs::read_to_string(path("iptables-save.txt")).unwrap();
     let lines = text.split_inclusive('\n');

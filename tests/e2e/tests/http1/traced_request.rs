@@ -1,9 +1,9 @@
-//! A request with a trace context of its own, and what must be told of it.
+//! A request with a trace context of its own, and the check of its exchange.
 
-use hopspan_e2e::{Parent, Traces, assert_legs};
+use hopspan_e2e::{Parent, Traces, assert_legs, http1};
 
-/// One request, and the answer that it gets.
-pub(crate) struct Asked {
+/// A request, and the status of its answer.
+pub(crate) struct TracedRequest {
     pub(crate) parent: Parent,
     method: &'static str,
     target: String,
@@ -13,8 +13,8 @@ pub(crate) struct Asked {
     version: &'static str,
 }
 
-impl Asked {
-    /// In HTTP/1.1.
+impl TracedRequest {
+    /// A request of HTTP/1.1.
     pub(crate) fn new(method: &'static str, path: impl Into<String>, status: &'static str) -> Self {
         let path = path.into();
         Self {
@@ -27,7 +27,7 @@ impl Asked {
         }
     }
 
-    /// For a tunnel to an authority, which has no path (RFC 9110 section 9.3.6).
+    /// A CONNECT request for a tunnel to an authority, which has no path (RFC 9110 section 9.3.6).
     pub(crate) fn tunnel(authority: &str) -> Self {
         Self {
             target: authority.to_owned(),
@@ -44,7 +44,7 @@ impl Asked {
         }
     }
 
-    /// The head, with more lines, each of which ends as lines do.
+    /// The head with more header lines, each of which ends with CR LF.
     pub(crate) fn head(&self, lines: &str) -> String {
         let Self {
             method,
@@ -52,25 +52,21 @@ impl Asked {
             version,
             ..
         } = self;
-        let traceparent = self.parent.traceparent();
-        format!(
-            "{method} {target} HTTP/{version}\r\nHost: server\r\n{lines}traceparent: {traceparent}\r\n\r\n"
-        )
+        let traceparent = http1::traceparent(&self.parent);
+        format!("{method} {target} HTTP/{version}\r\nHost: server\r\n{lines}{traceparent}\r\n")
     }
 
-    /// There is one exchange of it, all of it seen; on a new connection or not.
+    /// Checks that the request has one complete exchange, which opened the connection or not.
     pub(crate) fn assert(&self, traces: &Traces, connected: bool) {
         let exchange = self.parent.exchange(traces);
-        for (key, wanted) in [
+        exchange.assert_attributes(&[
             ("http.request.method", self.method),
             ("url.path", &*self.path),
             ("http.response.status_code", self.status),
             ("network.protocol.version", self.version),
             ("hopspan.incomplete", ""),
             ("error.type", ""),
-        ] {
-            assert_eq!(exchange.attribute(key), wanted, "{key} of {exchange:#?}");
-        }
+        ]);
         assert_legs(self.parent.trace(traces), exchange, connected);
     }
 }

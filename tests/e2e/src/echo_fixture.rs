@@ -1,14 +1,13 @@
-//! A lab with a lot of traffic: echo servers and clients, a light collector, and the agent from
-//! whenever a test wants it.
+//! A fixture for many requests: echo servers and clients on one node, a collector in place of the
+//! viewer, and an agent that the test starts.
 //!
 //! The program `echo` puts a request's number into its path, its trace context and the status of
 //! its response; [`EchoOutcome::judge`] reads them back from the exchanges.
 
 use std::{
     collections::{BTreeMap, HashSet},
-    fs,
-    net::SocketAddr,
-    path::Path,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -17,78 +16,68 @@ use anyhow::{Context, Result, ensure};
 use hopspan_lab::{Command, Lab, Node, Pod, Process, kube_proxy::Service};
 
 use crate::{
-    Collected, Collector, Exchange, Report, binary,
-    scene::{end, start_agent},
+    Collected, Collector, Exchange, Report,
+    agent::{Agent, AgentOptions, end},
+    answer::TRACE_PREFIX,
+    echo, echo_server,
 };
 
-/// Of the servers.
+/// What the servers listen on.
 const PORT: u16 = 8080;
-const LISTEN: Duration = Duration::from_secs(30);
-/// How long the exchanges of a load that is over may take to arrive.
+/// How long exchanges may take to arrive after the load.
 const SETTLE: Duration = Duration::from_secs(60);
-/// As `echo` has it.
-const TRACE_PREFIX: u64 = 0x6563_686f_6563_686f;
+/// `echo` answers the request with the number `n` with the status 200 + `n` modulo this.
 const STATUSES: u64 = 50;
 
 /// Servers, clients and a collector on a node.
-pub struct EchoScene {
+pub struct EchoFixture {
     /// The node.
     pub node: Node,
-    /// The agent, once it was started.
-    pub agent: Option<Process>,
-    /// Where its spans go.
+    /// The agent, once it is started.
+    pub agent: Option<Agent>,
+    /// Where its spans arrive.
     pub collector: Collector,
     clients: Vec<Pod>,
     service: Service,
     servers: Vec<Process>,
     // After the processes, so that it is taken down after them.
     lab: Lab,
-    // Last, so that the next scene begins when this one is gone.
+    // Last, so that the next fixture begins when this one is gone.
     _alone: MutexGuard<'static, ()>,
 }
 
-/// Loads are paced for a machine that carries one of them: the scenes of a test program take turns.
+/// The rates of the loads suit a machine that carries one of them: the fixtures of a test program
+/// take turns.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// One request, as the client knows it. Nanoseconds since 1970.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sent {
-    /// The request.
-    pub number: u64,
-    /// When it was sent.
-    pub sent_ns: u64,
-    /// When its response was there.
-    pub answered_ns: u64,
-}
-
-/// What came of a scene.
+/// What a fixture has at its end.
 #[derive(Debug)]
 pub struct EchoOutcome {
-    /// What the collector has received.
+    /// What the collector received.
     pub collected: Collected,
     /// What the agent counted.
     pub report: Report,
 }
 
-/// How exchanges compare with what was sent.
+/// The exchanges compared with the requests.
 #[derive(Debug, Default)]
 pub struct Judgement {
-    /// Numbers whose exchange came, with everything known and right.
+    /// Numbers of requests whose exchange came complete and right.
     pub right: HashSet<u64>,
-    /// Numbers whose exchange came, of which something is not known and nothing is wrong.
+    /// Exchanges that came incomplete, with nothing wrong, by the number of the request.
     pub partial: BTreeMap<u64, Exchange>,
-    /// Exchanges that say something wrong.
+    /// Exchanges with a wrong attribute, and those that came twice.
     pub wrong: Vec<String>,
 }
 
-impl EchoScene {
-    /// A lab with a collector, and so many servers behind one service and so many client pods. A
-    /// process has no more connections than RLIMIT_NOFILE lets it.
+impl EchoFixture {
+    /// A lab with a collector, so many servers behind one service, and so many client pods.
+    /// RLIMIT_NOFILE limits the connections of each process.
     ///
     /// # Errors
     /// When any of them cannot start.
     pub fn start(label: &str, servers: usize, clients: usize) -> Result<Self> {
-        // A test that failed has said so itself.
+        // A test that failed while it held the lock reports that itself.
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let lab = Lab::new(label)?;
         let node = lab.node("node")?;
@@ -119,7 +108,7 @@ impl EchoScene {
         })
     }
 
-    /// Attaches the agent; the moment from which on it is, in nanoseconds since 1970.
+    /// Starts the agent. Returns the time at which it was ready, in nanoseconds since 1970.
     ///
     /// # Errors
     /// When it cannot start.
@@ -127,41 +116,44 @@ impl EchoScene {
         self.start_agent_with(&[])
     }
 
-    /// The same, with more arguments for it.
+    /// The same, with more arguments for the agent.
     ///
     /// # Errors
     /// When it cannot start.
     pub fn start_agent_with(&mut self, arguments: &[&str]) -> Result<u64> {
         // The pods alone: the collector is a thread of the test, in another cgroup than the node's,
         // and a journey to a socket that is not followed has no end.
-        let pods = self.node.cgroup_root().join("kubepods");
-        self.agent = Some(start_agent(&self.lab, &self.node, &pods, arguments)?);
+        let options = AgentOptions {
+            cgroup: &self.node.cgroup_root().join("kubepods"),
+            arguments,
+            ..AgentOptions::new(&self.node, self.report())
+        };
+        self.agent = Some(options.start()?);
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
         Ok(u64::try_from(now.as_nanos())?)
     }
 
-    /// `echo` with these arguments, in a client pod, against the service.
+    /// The command `echo` with these arguments in a client pod, and with the URL of the service.
     ///
     /// # Errors
     /// When there is no such client or the binary is not built.
     pub fn client(&self, client: usize, arguments: &str) -> Result<Command> {
         let pod = self.clients.get(client).context("no such client")?;
-        Ok(pod
-            .command(binary("echo")?)
+        Ok(echo(pod)?
             .args(arguments.split(' '))
             .arg("--url")
             .arg(format!("http://{}", self.service.address())))
     }
 
-    /// Files of this scene are here.
+    /// The directory for files of this fixture.
     pub fn work_dir(&self) -> &Path {
         self.lab.work_dir()
     }
 
-    /// Waits until this many exchanges have come, or no more come; then ends server and agent.
+    /// Waits until so many exchanges have come, or no more come; then ends servers and agent.
     ///
     /// # Errors
-    /// When one of them does not end well, or the collector did not understand the agent.
+    /// When one of them does not end well, or the collector refused a request.
     pub fn finish(mut self, expected: usize) -> Result<EchoOutcome> {
         let deadline = Instant::now() + SETTLE;
         let mut last = (0, Instant::now());
@@ -176,7 +168,7 @@ impl EchoScene {
         }
         self.servers.iter_mut().try_for_each(end)?;
         let mut agent = self.agent.take().context("the agent was never started")?;
-        end(&mut agent)?;
+        end(&mut agent.process)?;
         let collected = self.collector.take();
         ensure!(
             collected.refused.is_none(),
@@ -185,53 +177,30 @@ impl EchoScene {
         );
         Ok(EchoOutcome {
             collected,
-            report: Report::read(&self.lab.work_dir().join("report.json"))?,
+            report: Report::read(&self.report())?,
         })
+    }
+
+    fn report(&self) -> PathBuf {
+        self.work_dir().join("report.json")
     }
 }
 
 fn start_server(node: &Node, number: usize) -> Result<(Pod, Process)> {
     let pod = node.pod("echo", &format!("server-{number}"))?;
-    let mut server = pod
-        .command(binary("echo")?)
-        .arg("server")
-        .arg("--listen")
-        .arg(format!("0.0.0.0:{PORT}"))
-        .spawn()?;
-    server.wait_listening(PORT, LISTEN)?;
+    let server = echo_server(&pod, (Ipv4Addr::UNSPECIFIED, PORT))?;
     Ok((pod, server))
 }
 
 impl Judgement {
-    /// Whether the exchange of this request came, as far as known.
+    /// Whether the exchange of this request came, complete or not.
     pub fn came(&self, number: u64) -> bool {
         self.right.contains(&number) || self.partial.contains_key(&number)
     }
 }
 
-impl Sent {
-    /// Reads what `echo load --record` wrote.
-    ///
-    /// # Errors
-    /// When the file is not there or something else.
-    pub fn read(path: &Path) -> Result<Vec<Self>> {
-        let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
-        let parse = |line: &str| {
-            let mut numbers = line.split(' ').map(str::parse::<u64>);
-            let mut next = || numbers.next()?.ok();
-            Some(Self {
-                number: next()?,
-                sent_ns: next()?,
-                answered_ns: next()?,
-            })
-        };
-        let sent = text.lines().map(parse).collect::<Option<_>>();
-        sent.with_context(|| format!("{} is no record of a load", path.display()))
-    }
-}
-
 impl EchoOutcome {
-    /// Holds every exchange against the number in its trace id. A number that comes twice is wrong.
+    /// Compares every exchange with the number in its trace id. A number that comes twice is wrong.
     pub fn judge(&self) -> Judgement {
         let mut judgement = Judgement::default();
         let mut seen = HashSet::new();

@@ -1,43 +1,43 @@
-//! What the spans of one exchange must say. In: what a program says of its own request. Out: a
-//! failed test where hopspan says otherwise.
+//! The expected attributes of an exchange. In: what a program reports of its own request. Out: a
+//! failed test where the spans differ.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use hopspan_e2e::{Span, Trace, assert_legs};
 use hopspan_lab::kube_proxy::{Service, endpoint_chain, service_chain};
 
-/// What one exchange must be.
-pub(crate) struct Wanted<'a> {
+/// The expected attributes of one exchange.
+pub(crate) struct ExpectedExchange<'a> {
     /// `network.protocol.version`.
     pub(crate) version: &'a str,
     /// `url.path`.
     pub(crate) path: &'a str,
     /// `http.response.status_code`.
     pub(crate) status: &'a str,
-    /// Who sends the request.
+    /// The address of the client.
     pub(crate) source: Ipv4Addr,
-    /// Where to.
+    /// The service that the client connects to.
     pub(crate) service: &'a Service,
-    /// Which pod the rules chose.
+    /// The pod that the rules chose.
     pub(crate) endpoint: SocketAddr,
     /// Whether the exchange waited for a new connection.
     pub(crate) connected: bool,
 }
 
-impl Wanted<'_> {
+impl ExpectedExchange<'_> {
     /// Checks an exchange of GET and everything below it.
     pub(crate) fn assert(&self, trace: &Trace, exchange: &Span) {
         self.assert_method("GET", trace, exchange);
     }
 
-    /// The same of another method.
+    /// Checks an exchange of another method.
     pub(crate) fn assert_method(&self, method: &str, trace: &Trace, exchange: &Span) {
         let chains = format!(
             "KUBE-SERVICES > {} > {}",
             service_chain(self.service),
             endpoint_chain(self.service, self.endpoint)
         );
-        for (key, wanted) in [
+        exchange.assert_attributes(&[
             ("hopspan.incomplete", ""),
             ("http.request.method", method),
             ("network.protocol.version", self.version),
@@ -50,9 +50,7 @@ impl Wanted<'_> {
             ("hopspan.nat.translated", &self.endpoint.to_string()),
             ("hopspan.nat.masquerade", ""),
             ("hopspan.kube_proxy.rule", &chains),
-        ] {
-            assert_eq!(exchange.attribute(key), wanted, "{key} of {exchange:#?}");
-        }
+        ]);
         assert_legs(trace, exchange, self.connected);
     }
 }

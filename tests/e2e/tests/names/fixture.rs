@@ -1,4 +1,4 @@
-//! A Kubernetes API on the node of a scene, and the objects of the lab's pods.
+//! A Kubernetes API on the node of a fixture, and the objects of the lab's pods.
 
 use std::{
     fs,
@@ -6,88 +6,82 @@ use std::{
     process::Command,
     sync::Arc,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use hopspan_apiserver::{Server, Store, object};
-use hopspan_e2e::{Outcome, Scene, Span, binary};
-use hopspan_lab::{Pod, Process};
+use hopspan_e2e::{EchoLoad, Fixture, Outcome, Span};
+use hopspan_lab::Pod;
 
-/// The agent's back-off is a few seconds when the API has come after it.
-const DEADLINE: Duration = Duration::from_secs(60);
-/// A watch tells a change at once, to an agent that gets its turn.
-const SETTLE: Duration = Duration::from_secs(1);
-/// Of the API, on the node's loopback.
+/// A watch sends a change at once; the agent may have to wait for a processor.
+const WATCH_LIMIT: Duration = Duration::from_secs(1);
+/// The address of the API, on the node's loopback device.
 const API: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 6443);
-/// What the agent of a scene is told as NODE_NAME.
+/// The agent's NODE_NAME.
 pub(crate) const NODE: &str = "node";
-/// Of the echo servers.
+/// What echo servers listen on.
 pub(crate) const PORT: u16 = 8080;
 const HASH: &str = "5d4f8c7b9d";
 
-/// A scene whose agent asks an API.
-pub(crate) struct Cluster {
-    pub(crate) scene: Scene,
+/// A node, an agent that watches an API, and the API.
+pub(crate) struct ClusterFixture {
+    pub(crate) fixture: Fixture,
     pub(crate) store: Arc<Store>,
-    // The agent must not outlive it, or its end would be one more error in the agent's log.
+    // Dropped after the agent: without the API the agent's log would have one more error at its
+    // end.
     _server: Server,
     _kubeconfig: tempfile::TempDir,
 }
 
-impl Cluster {
-    /// The API comes after the agent, which finds it away first. It has no objects yet.
+impl ClusterFixture {
+    /// The API starts after the agent, whose first requests fail. It has no objects yet.
     pub(crate) fn start(label: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("kubeconfig");
         fs::write(&path, kubeconfig()).unwrap();
         let path = path.to_str().unwrap();
-        let scene = Scene::start_with(label, &["--kubeconfig", path]).unwrap();
-        let listener = scene.node.within(|| TcpListener::bind(API));
+        let mut fixture = Fixture::start_with(label, &["--kubeconfig", path]).unwrap();
+        let listener = fixture.node().within(|| TcpListener::bind(API));
         let store = Store::shared();
         let server = Server::start(listener.unwrap().unwrap(), Arc::clone(&store)).unwrap();
-        let mut cluster = Self {
-            scene,
+        for kind in ["pods", "endpointslices", "services"] {
+            // An agent watches what it has listed.
+            let connected = format!("hopspan_kubernetes_connected{{kind=\"{kind}\"}}");
+            let watches = format!("hopspan_kubernetes_watches_total{{kind=\"{kind}\"}}");
+            fixture
+                .agent()
+                .wait_for_metrics(&format!("watching {kind}"), |metrics| {
+                    metrics.value(&connected) == Some(1.0) && metrics.value(&watches) > Some(0.0)
+                })
+                .unwrap();
+        }
+        Self {
+            fixture,
             store,
             _server: server,
             _kubeconfig: directory,
-        };
-        for kind in ["Pod", "Endpoints", "Service"] {
-            cluster.until_logged(&format!("objects of kind {kind}"));
         }
-        cluster
     }
 
-    /// Waits until the agent has been told what the API has.
+    /// Waits until the agent has received the changes of the API's objects.
     pub(crate) fn settle(&self) {
-        thread::sleep(SETTLE);
+        thread::sleep(WATCH_LIMIT);
     }
 
-    fn until_logged(&mut self, what: &str) {
-        let deadline = Instant::now() + DEADLINE;
-        while !self.scene.agent.log().contains(what) {
-            let ended = self.scene.agent.exit_status().unwrap();
-            let log = self.scene.agent.log();
-            assert!(
-                ended.is_none() && Instant::now() < deadline,
-                "no {what:?}:\n{log}"
-            );
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// What the API has of a pod of the lab, which a Deployment has made.
+    /// Gives the API the object of a pod of the lab that belongs to a Deployment.
     pub(crate) fn deployed(&self, pod: &Pod, deployment: &str, ip: IpAddr) {
         let replica_set = format!("{deployment}-{HASH}");
         self.pod(pod, ip, ("ReplicaSet", &replica_set), Some(HASH));
     }
 
+    /// Gives the API the object of a pod of the lab.
     pub(crate) fn pod(&self, pod: &Pod, ip: IpAddr, owner: (&str, &str), hash: Option<&str>) {
         let object = object::Pod {
             namespace: pod.namespace(),
             name: pod.name(),
             uid: pod.uid(),
             node: NODE,
-            node_ip: self.scene.node.ip().into(),
+            node_ip: self.fixture.node().ip().into(),
             ip,
             host_network: false,
             owner: Some(owner),
@@ -100,33 +94,28 @@ impl Cluster {
     }
 
     pub(crate) fn finish(self) -> Outcome {
-        self.scene.finish().unwrap()
+        self.fixture.finish().unwrap()
     }
 }
 
-/// An echo server in a pod.
-pub(crate) fn echo_server(pod: &Pod) -> Process {
-    let mut server = pod
-        .command(binary("echo").unwrap())
-        .args(["server", "--listen", &format!("0.0.0.0:{PORT}")])
-        .spawn()
-        .unwrap();
-    server.wait_listening(PORT, DEADLINE).unwrap();
-    server
+/// Sends requests with numbers from `first` on from a pod, one after the other.
+pub(crate) fn load(
+    fixture: &Fixture,
+    client: &Pod,
+    address: SocketAddr,
+    first: u64,
+    requests: u64,
+) {
+    let load = EchoLoad {
+        address,
+        connections: 1,
+        requests,
+        first,
+    };
+    load.run(client, fixture.work_dir()).unwrap();
 }
 
-/// Sends requests with these numbers from a pod, one after the other.
-pub(crate) fn load(client: &Pod, to: SocketAddr, first: u64, requests: u64) {
-    client
-        .command(binary("echo").unwrap())
-        .args(["load", "--protocol", "h1", "--url", &format!("http://{to}")])
-        .args(["--first", &first.to_string()])
-        .args(["--requests", &requests.to_string()])
-        .run(DEADLINE)
-        .unwrap();
-}
-
-/// The exchanges of echo's requests, by the number in their trace.
+/// The exchanges of `echo`'s requests, in the order of the numbers in their trace ids.
 pub(crate) fn exchanges(outcome: &Outcome) -> Vec<(u64, &Span)> {
     let traces = outcome.traces.0.values();
     let mut exchanges: Vec<(u64, &Span)> = traces
@@ -137,7 +126,7 @@ pub(crate) fn exchanges(outcome: &Outcome) -> Vec<(u64, &Span)> {
     exchanges
 }
 
-/// One side of a span, `namespace/pod workload container @node`.
+/// The names of one side of a span, as `namespace/pod workload container @node`.
 pub(crate) fn side(span: &Span, side: &str) -> String {
     let text = |name: &str| span.attribute(&format!("hopspan.{side}.{name}"));
     let workload: Vec<String> = ["deployment", "statefulset", "cronjob", "job"]
@@ -165,7 +154,7 @@ fn kubeconfig() -> String {
     )
 }
 
-/// RFC 3339, in whole seconds, as the API has it.
+/// The time now in the form of the API: RFC 3339, in whole seconds.
 pub(crate) fn now() -> String {
     let date = Command::new("date").args(["-u", "+%FT%TZ"]).output();
     let date = String::from_utf8(date.unwrap().stdout).unwrap();
