@@ -9,6 +9,7 @@
 
 mod empty;
 mod of_agent;
+mod runs;
 
 use std::{io::Write as _, os::unix::net::UnixListener, path::PathBuf};
 
@@ -29,13 +30,6 @@ pub(crate) struct Args {
     /// Where to listen
     #[arg(long)]
     socket: PathBuf,
-}
-
-/// Runs of one program, as the kernel has added them up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-struct Runs {
-    runs: u64,
-    run_ns: u64,
 }
 
 /// Answers until it is killed.

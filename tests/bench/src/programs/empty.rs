@@ -21,7 +21,7 @@ use aya_obj::{
     generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_insn, bpf_prog_info, bpf_prog_type},
 };
 
-use super::Runs;
+use super::runs::Runs;
 
 /// The tracepoint of the tp_btf program: one that the agent uses, so that it runs with the traffic.
 const TRACEPOINT: &str = "netif_receive_skb";
@@ -100,9 +100,7 @@ impl Empty {
         // One that ended meanwhile is none of ours.
         for info in loaded_programs().filter_map(Result::ok) {
             if let Some(kind) = kinds.get(&info.id()) {
-                let of_kind = runs.entry(kind).or_default();
-                of_kind.runs += info.run_count();
-                of_kind.run_ns += u64::try_from(info.run_time().as_nanos()).unwrap_or(u64::MAX);
+                runs.entry(kind).or_default().add(&info);
             }
         }
         Ok(runs)

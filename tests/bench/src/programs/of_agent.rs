@@ -17,7 +17,7 @@ use tracer_common::{
     hook::Hook,
 };
 
-use super::Runs;
+use super::runs::Runs;
 
 /// The agent's map of counters.
 const COUNTERS: &str = "COUNTERS";
@@ -66,8 +66,7 @@ impl OfAgent {
             let name = info.name_as_str().unwrap_or_default();
             let hook = hook(name).with_context(|| format!("program {name:?} serves no hook"))?;
             let of_hook: &mut Runs = runs.entry(hook.name()).or_default();
-            of_hook.runs += info.run_count();
-            of_hook.run_ns += u64::try_from(info.run_time().as_nanos()).unwrap_or(u64::MAX);
+            of_hook.add(&info);
         }
         Ok(runs)
     }
