@@ -26,14 +26,6 @@ impl Workspace {
         })
     }
 
-    /// A workspace elsewhere.
-    #[cfg(test)]
-    pub(crate) fn at(root: &Path) -> Self {
-        Self {
-            root: root.to_owned(),
-        }
-    }
-
     /// The directory with the workspace's `Cargo.toml`.
     pub(crate) fn root(&self) -> &Path {
         &self.root

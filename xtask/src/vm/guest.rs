@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::QEMU;
 use super::accel::Accel;
 use super::image::Image;
+use super::qemu;
 use crate::progress;
 
 /// The working directory as the script sees it; the same in init.sh.
@@ -91,7 +91,7 @@ impl<'a> Guest<'a> {
     }
 
     fn qemu(&self) -> Command {
-        let mut qemu = Command::new(QEMU.0);
+        let mut qemu = Command::new(qemu::PROGRAM.0);
         qemu.args(["-nodefaults", "-display", "none", "-no-reboot"])
             .args(MACHINE)
             .args(self.accel.args())

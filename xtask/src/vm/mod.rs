@@ -5,9 +5,11 @@
 //! for it, and the programs under test are the ones that cargo built here.
 
 mod accel;
+mod accel_choice;
 mod guest;
 mod image;
 mod package;
+mod qemu;
 mod series;
 mod suite;
 mod table;
@@ -15,21 +17,16 @@ mod table;
 use std::env;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::progress::note;
 use crate::setup::Setup;
-use crate::setup::apt::Apt;
 use crate::sudo::Privilege;
-use crate::workspace::{Workspace, has_program};
-use accel::AccelChoice;
+use crate::workspace::Workspace;
+use accel_choice::AccelChoice;
 use image::Image;
 use series::Series;
 use suite::Suite;
-
-/// The emulator, and Debian's package of it.
-const QEMU: (&str, &str) = ("qemu-system-x86_64", "qemu-system-x86");
 
 /// Run the end-to-end tests on Debian's stock kernels, each in a virtual machine
 ///
@@ -64,7 +61,7 @@ pub(crate) fn run(workspace: &Workspace, args: &VmArgs) -> Result<ExitCode> {
         reason: "virtual machines run as the user who starts them".to_owned(),
     };
     Setup::new(workspace, &privilege).prepare_build()?;
-    install_qemu(workspace)?;
+    qemu::install(workspace)?;
     let target_dir = workspace.target_dir()?;
     let images = args
         .kernels
@@ -75,7 +72,7 @@ pub(crate) fn run(workspace: &Workspace, args: &VmArgs) -> Result<ExitCode> {
     let Some(first) = images.first() else {
         bail!("no kernel was named");
     };
-    let accel = accel::choose(args.accel, first)?;
+    let accel = args.accel.resolve(first)?;
     let mut rows = Vec::new();
     for image in &images {
         rows.push(suite.run(image, accel)?);
@@ -86,26 +83,4 @@ pub(crate) fn run(workspace: &Workspace, args: &VmArgs) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
-}
-
-fn install_qemu(workspace: &Workspace) -> Result<()> {
-    let (program, package) = QEMU;
-    if has_program(program) {
-        return Ok(());
-    }
-    if !has_program("apt-get") {
-        bail!("{program} is not on PATH, and there is no apt here\n  install QEMU by hand");
-    }
-    let privilege = Privilege::obtain("to install QEMU");
-    let apt = Apt {
-        workspace,
-        privilege: &privilege,
-    };
-    let packages = [package.to_owned()];
-    // A fresh machine has no lists, and old lists name packages that are gone.
-    apt.update()
-        .and_then(|()| apt.install(&packages, "QEMU"))
-        .with_context(|| format!("install {package}: it runs the virtual machines"))?;
-    note("QEMU is installed; everything else stays below target/vm");
-    Ok(())
 }
