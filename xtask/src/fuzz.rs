@@ -65,7 +65,7 @@ pub(crate) fn run(workspace: &Workspace, args: &FuzzArgs) -> Result<ExitCode> {
     for side_by_side in targets.chunks(jobs) {
         runs.extend(run_side_by_side(&tools, side_by_side, args.seconds.get())?);
     }
-    println!("{}", table::Table(&runs));
+    println!("{}", table::text(&runs));
     Ok(if runs.iter().all(Run::is_success) {
         ExitCode::SUCCESS
     } else {

@@ -9,6 +9,7 @@ mod progress;
 mod run;
 mod setup;
 mod sudo;
+mod table;
 mod test;
 mod vm;
 mod workspace;

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::outcome::{Figure, Unit};
 use super::statistics::{FEWEST, Spread};
-use super::table::Table;
 use super::why::Whys;
+use crate::table::Table;
 
 /// Which side of the number is allowed.
 #[derive(Debug, Clone, Copy, PartialEq)]

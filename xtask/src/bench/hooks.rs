@@ -20,7 +20,7 @@ use super::outcome::{Outcome, Unit};
 use super::root::Bench;
 use super::said;
 use super::statistics::Spread;
-use super::table::Table;
+use crate::table::Table;
 use cost::Costs;
 use mix::{Mix, Traffic};
 use part::Part;

@@ -3,9 +3,8 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
+use crate::table::Table;
 use serde::{Deserialize, Serialize};
-
-use super::table::Table;
 
 /// Above this, somebody else is using the processors.
 const QUIET_LOAD: f64 = 0.3;

@@ -22,7 +22,6 @@ mod scale;
 mod stages;
 mod start;
 mod statistics;
-mod table;
 mod userspace;
 mod why;
 mod worst;

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::statistics::Spread;
-use super::table::Table;
+use crate::table::Table;
 
 /// What a number counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -15,7 +15,7 @@ use super::ground::{Follows, OTLP_PORT, Receiving};
 use super::outcome::{Outcome, Unit};
 use super::root::Bench;
 use super::statistics::{Pair, halves, ratios};
-use super::table::Table;
+use crate::table::Table;
 
 /// Dispatches a second; each makes 13 requests between services.
 const RATE: u32 = 100;

@@ -18,7 +18,7 @@ use super::plot::{Axes, Line};
 use super::root::Bench;
 use super::said;
 use super::statistics::Spread;
-use super::table::Table;
+use crate::table::Table;
 
 /// Services before the one that is called.
 const SIZES: [u32; 4] = [10, 100, 1_000, 5_000];

@@ -9,7 +9,7 @@ use super::outcome::{Outcome, Unit};
 use super::root::Bench;
 use super::start::{MEBIBYTE, milliseconds};
 use super::statistics::Spread;
-use super::table::Table;
+use crate::table::Table;
 use place::{Place, Size};
 
 const PODS: [u32; 4] = [1, 10, 50, 200];

@@ -13,7 +13,7 @@ use super::ground::{Ground, Traceparent};
 use super::outcome::{Outcome, Unit};
 use super::root::Bench;
 use super::statistics::{Pair, halves, ratios};
-use super::table::Table;
+use crate::table::Table;
 use watching::Watching;
 
 /// Seconds of one half of a pair.

@@ -77,7 +77,7 @@ pub(crate) fn run(workspace: &Workspace, args: &VmArgs) -> Result<ExitCode> {
     for image in &images {
         rows.push(suite.run(image, accel)?);
     }
-    println!("{}", table::Table(&rows));
+    println!("{}", table::text(&rows));
     Ok(if rows.iter().all(suite::Row::is_success) {
         ExitCode::SUCCESS
     } else {
