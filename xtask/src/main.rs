@@ -4,13 +4,16 @@
 mod bench;
 mod command_line;
 mod fuzz;
+mod http;
 mod image;
+mod process;
 mod progress;
 mod run;
 mod setup;
 mod sudo;
 mod table;
 mod test;
+mod value_enum;
 mod vm;
 mod workspace;
 
@@ -21,7 +24,7 @@ use clap::{Parser, Subcommand};
 use bench::{BenchArgs, BenchLabArgs};
 use fuzz::FuzzArgs;
 use image::ImageArgs;
-use run::{LabArgs, RunArgs};
+use run::args::RunArgs;
 use test::TestArgs;
 use vm::VmArgs;
 use workspace::Workspace;
@@ -48,7 +51,7 @@ enum Command {
     Bench(BenchArgs),
     Image(ImageArgs),
     #[command(name = run::LAB_SUBCOMMAND, hide = true)]
-    LabRun(LabArgs),
+    LabRun(RunArgs),
     #[command(name = bench::ROOT_SUBCOMMAND, hide = true)]
     BenchRun(BenchLabArgs),
 }
@@ -57,14 +60,14 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = Workspace::new().and_then(|workspace| match cli.command {
         Command::Setup => setup::all(&workspace).map(|()| ExitCode::SUCCESS),
-        Command::Run(args) => run::run(&workspace, args).map(|()| ExitCode::SUCCESS),
+        Command::Run(args) => match run::run(&workspace, &args)? {},
         Command::Test(args) => test::run(&workspace, &args),
         Command::Vm(args) => vm::run(&workspace, &args),
         Command::Fuzz(args) => fuzz::run(&workspace, &args),
         Command::Bench(args) => bench::run(&workspace, args).map(|()| ExitCode::SUCCESS),
         Command::Image(args) => image::run(&workspace, &args).map(|()| ExitCode::SUCCESS),
         Command::BenchRun(args) => bench::root::run(&args).map(|()| ExitCode::SUCCESS),
-        Command::LabRun(args) => run::lab::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::LabRun(args) => run::lab::run(&workspace, &args).map(|()| ExitCode::SUCCESS),
     });
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

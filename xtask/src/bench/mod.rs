@@ -31,14 +31,13 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 pub(crate) use args::{BenchArgs, BenchLabArgs};
 
-use crate::progress::note;
 use crate::setup::Setup;
 use crate::sudo::Privilege;
-use crate::workspace::Workspace;
+use crate::workspace::{Profile, Workspace};
 use benchmark::Benchmark;
 use outcome::Outcome;
 use results::Results;
@@ -109,17 +108,8 @@ fn read_stages(path: &Path) -> Result<Outcome> {
 
 /// Builds what is measured and what measures, with optimisations.
 fn build(workspace: &Workspace) -> Result<()> {
-    note("building hopspan, hotrod, echo and hopspan-bench, with optimisations");
     let packages = ["tracer-user", "hotrod", "hopspan-echo", "hopspan-bench"];
-    let mut cargo = workspace.cargo(["build", "--release", "--bins"]);
-    for package in packages {
-        cargo.args(["--package", package]);
-    }
-    let status = cargo.status().context("run cargo build")?;
-    if !status.success() {
-        bail!("cargo build: {status}");
-    }
-    Ok(())
+    workspace.build(Profile::Release, &packages)
 }
 
 /// The root half of this program, with the same command line. What the user's shell exports to is no

@@ -14,7 +14,11 @@ use super::suites::LAB_PACKAGES;
 use super::summary::Counts;
 use crate::progress::note;
 use crate::sudo::Privilege;
-use crate::workspace::Workspace;
+use crate::workspace::{Profile, Workspace};
+
+/// The packages of the agent and the applications in the lab: cargo does not build them for tests of other
+/// packages.
+pub(crate) const PROGRAM_PACKAGES: [&str; 3] = ["tracer-user", "hotrod", "hopspan-echo"];
 
 /// A compiled test program.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,35 +37,13 @@ pub(super) fn run(
     privilege: &Privilege,
     filter: Option<&str>,
 ) -> Result<Counts> {
-    build_programs_under_test(workspace)?;
+    workspace.build(Profile::Dev, &PROGRAM_PACKAGES)?;
     let mut counts = Counts::default();
     for program in build_tests(workspace)? {
         note(&format!("     Running {}", program.executable.display()));
         counts = counts.and(stream::run(&mut command(&program, privilege, filter)?)?);
     }
     Ok(counts)
-}
-
-/// The agent and the application: tests of other packages do not build them.
-///
-/// # Errors
-/// When they do not build.
-pub(crate) fn build_programs_under_test(workspace: &Workspace) -> Result<()> {
-    let mut cargo = workspace.cargo([
-        "build",
-        "--package",
-        "tracer-user",
-        "--package",
-        "hotrod",
-        "--package",
-        "hopspan-echo",
-        "--bins",
-    ]);
-    let status = cargo.status().context("run cargo build")?;
-    if !status.success() {
-        bail!("cargo build: {status}");
-    }
-    Ok(())
 }
 
 /// Compiles the test programs and says where they are.

@@ -15,7 +15,7 @@ use super::guest::{Guest, WORK_DIR};
 use super::image::Image;
 use crate::progress;
 use crate::test::lab::{self, Program};
-use crate::workspace::Workspace;
+use crate::workspace::{Profile, Workspace};
 
 /// Test programs of the end-to-end package, and which of their tests. An emulated guest has no time
 /// for the ones with thousands of requests.
@@ -66,7 +66,7 @@ impl Suite {
     /// # Errors
     /// When something does not build.
     pub(super) fn build(workspace: &Workspace) -> Result<Self> {
-        lab::build_programs_under_test(workspace)?;
+        workspace.build(Profile::Dev, &lab::PROGRAM_PACKAGES)?;
         let mut built = lab::build_tests(workspace)?;
         let programs = TESTS.iter().map(|(name, _)| {
             let index = built.iter().position(|program| is_named(program, name));
@@ -74,7 +74,7 @@ impl Suite {
             Ok(built.swap_remove(index))
         });
         let programs = programs.collect::<Result<_>>()?;
-        let dir = workspace.target_dir()?.join("debug");
+        let dir = workspace.binaries(Profile::Dev)?;
         Ok(Self {
             programs,
             under_test: ["hopspan", "hotrod"].map(|name| dir.join(name)).into(),
