@@ -4,7 +4,7 @@
 use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
@@ -112,4 +112,19 @@ pub(crate) fn has_program(name: &str) -> bool {
     env::split_paths(&path)
         .chain(beyond)
         .any(|dir| dir.join(name).is_file())
+}
+
+/// The target triple of a compiler's host, such as `x86_64-unknown-linux-gnu`: for rustc(1), or a command that
+/// ends with it.
+///
+/// # Errors
+/// When the compiler cannot be run.
+pub(crate) fn host_target(rustc: &mut Command) -> Result<String> {
+    let output = rustc.arg("-vV").stdin(Stdio::null()).output();
+    let output = output.context("run rustc -vV")?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "rustc -vV: {}", stderr.trim());
+    let version = String::from_utf8_lossy(&output.stdout);
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.context("rustc -vV prints no host")?.to_owned())
 }

@@ -18,7 +18,7 @@ pub(super) fn text(runs: &[Run]) -> String {
         let report = &run.report;
         let new = report.covered.saturating_sub(report.covered_at_start);
         table.row(vec![
-            run.target.name().to_owned(),
+            run.target.name(),
             report.executions.to_string(),
             report.executions_per_second.to_string(),
             new.to_string(),
