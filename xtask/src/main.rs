@@ -1,8 +1,7 @@
-//! `cargo xtask`: what cargo cannot do. In: a subcommand. Out: its exit status, and on failure one
-//! error that names the remedy. Everything a subcommand knows is in its own module.
+//! `cargo xtask`: what cargo cannot do. In: a subcommand. Out: its exit status, and on failure one error with the
+//! remedy. Each subcommand is a module.
 
 mod bench;
-mod command_line;
 mod fuzz;
 mod http;
 mod image;
@@ -21,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use bench::{BenchArgs, BenchLabArgs};
+use bench::args::BenchArgs;
 use fuzz::FuzzArgs;
 use image::ImageArgs;
 use run::args::RunArgs;
@@ -41,8 +40,8 @@ struct Cli {
 enum Command {
     /// Install what is missing to build and run everything here
     ///
-    /// Says what it installs before it does. Its own tools go to target/tools; packages come by
-    /// apt, as root.
+    /// Each installation is announced before it begins. The project's own tools go to target/tools;
+    /// packages are installed by apt, as root.
     Setup,
     Run(RunArgs),
     Test(TestArgs),
@@ -53,21 +52,22 @@ enum Command {
     #[command(name = run::LAB_SUBCOMMAND, hide = true)]
     LabRun(RunArgs),
     #[command(name = bench::ROOT_SUBCOMMAND, hide = true)]
-    BenchRun(BenchLabArgs),
+    BenchRun(BenchArgs),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result = Workspace::new().and_then(|workspace| match cli.command {
-        Command::Setup => setup::all(&workspace).map(|()| ExitCode::SUCCESS),
-        Command::Run(args) => match run::run(&workspace, &args)? {},
-        Command::Test(args) => test::run(&workspace, &args),
-        Command::Vm(args) => vm::run(&workspace, &args),
-        Command::Fuzz(args) => fuzz::run(&workspace, &args),
-        Command::Bench(args) => bench::run(&workspace, args).map(|()| ExitCode::SUCCESS),
-        Command::Image(args) => image::run(&workspace, &args).map(|()| ExitCode::SUCCESS),
-        Command::BenchRun(args) => bench::root::run(&args).map(|()| ExitCode::SUCCESS),
-        Command::LabRun(args) => run::lab::run(&workspace, &args).map(|()| ExitCode::SUCCESS),
+    let success = |()| ExitCode::SUCCESS;
+    let result = Workspace::new().and_then(|workspace| match &cli.command {
+        Command::Setup => setup::all(&workspace).map(success),
+        Command::Run(args) => match run::run(&workspace, args)? {},
+        Command::Test(args) => test::run(&workspace, args),
+        Command::Vm(args) => vm::run(&workspace, args),
+        Command::Fuzz(args) => fuzz::run(&workspace, args),
+        Command::Bench(args) => bench::run(&workspace, args).map(success),
+        Command::Image(args) => image::run(&workspace, args).map(success),
+        Command::LabRun(args) => run::lab::run(&workspace, args).map(success),
+        Command::BenchRun(args) => bench::root::run(&workspace, args).map(success),
     });
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
