@@ -1,8 +1,9 @@
-//! `cargo xtask fuzz`: a minute of libFuzzer for every parser. In: which targets, how long. Out: a table of what ran, and
-//! a failure when an input crashed a target, with the input and how to run it again.
+//! `cargo xtask fuzz`: a minute of libFuzzer for every parser. In: which targets, how long. Out: a
+//! table of what ran, and a failure when an input crashed a target, with the input and how to run
+//! it again.
 //!
-//! The targets are in fuzz/, a cargo workspace of its own. All output is below target/fuzz: the corpora grow from
-//! one run to the next, and seeds are written anew each time.
+//! The targets are in fuzz/, a cargo workspace of its own. All output is below target/fuzz: the
+//! corpora grow from one run to the next, and seeds are written anew each time.
 
 mod libfuzzer;
 mod seeds;
@@ -25,8 +26,9 @@ use tools::Tools;
 
 /// Fuzz the parsers and the pipeline, a minute each
 ///
-/// Needs a nightly toolchain, for the coverage that libFuzzer reads, and a C++ compiler. Seeds are made
-/// from the tests' captures and recordings. The exit status is a failure when an input crashed a target.
+/// Needs a nightly toolchain, for the coverage that libFuzzer reads, and a C++ compiler. Seeds are
+/// made from the tests' captures and recordings. The exit status is a failure when an input crashed
+/// a target.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct FuzzArgs {
     /// Which targets [default: all]

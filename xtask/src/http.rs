@@ -1,5 +1,5 @@
-//! HTTP on the loopback of a node: the agent's readiness and metrics, and what else answers there. In: a node
-//! and a port. Out: whether the agent is ready, numbers, and bodies.
+//! HTTP on the loopback of a node: the agent's readiness and metrics, and what else answers there.
+//! In: a node and a port. Out: whether the agent is ready, numbers, and bodies.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};

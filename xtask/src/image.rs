@@ -1,5 +1,6 @@
-//! `cargo xtask image`: the agent as an OCI image from scratch. In: the workspace, and docker, podman or buildah. Out:
-//! the image in the builder's store, and an archive of it that every container runtime loads.
+//! `cargo xtask image`: the agent as an OCI image from scratch. In: the workspace, and docker,
+//! podman or buildah. Out: the image in the builder's store, and an archive of it that every
+//! container runtime loads.
 
 mod binary;
 mod builder;

@@ -1,5 +1,5 @@
-//! `cargo xtask`: what cargo cannot do. In: a subcommand. Out: its exit status, and on failure one error with the
-//! remedy. Each subcommand is a module.
+//! `cargo xtask`: what cargo cannot do. In: a subcommand. Out: its exit status, and on failure one
+//! error with the remedy. Each subcommand is a module.
 
 mod bench;
 mod fuzz;

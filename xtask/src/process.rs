@@ -1,5 +1,5 @@
-//! Processes of the lab: whether one runs, when it is ready, and its end. In: a process. Out: its state, and in
-//! every error the end of its log.
+//! Processes of the lab: whether one runs, when it is ready, and its end. In: a process. Out: its
+//! state, and in every error the end of its log.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,7 +23,8 @@ pub(crate) fn check(process: &mut Process) -> Result<()> {
     }
 }
 
-/// Waits while the process runs: true when the condition holds, false when it does not within `limit`.
+/// Waits while the process runs: true when the condition holds, false when it does not within
+/// `limit`.
 ///
 /// # Errors
 /// When the process ends first.
@@ -69,7 +70,8 @@ pub(crate) fn wait_until(
 /// Sends SIGTERM and waits for the end.
 ///
 /// # Errors
-/// When it had ended before, when it ends with a failure, and when it has to be killed after `limit`.
+/// When it had ended before, when it ends with a failure, and when it has to be killed after
+/// `limit`.
 pub(crate) fn end(process: &mut Process, limit: Duration) -> Result<()> {
     check(process)?;
     let status = process.terminate(limit)?;

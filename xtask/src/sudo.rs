@@ -1,5 +1,5 @@
-//! How to act as root. In: our user id and `sudo`. Out: a command that runs as root, or the reason why there
-//! is none. Asks for a password at most once, after the reason for it.
+//! How to act as root. In: our user id and `sudo`. Out: a command that runs as root, or the reason
+//! why there is none. Asks for a password at most once, after the reason for it.
 
 use std::convert::Infallible;
 use std::env;
@@ -80,9 +80,9 @@ impl Privilege {
         }
     }
 
-    /// Replaces this process with the same program as root: with `subcommand`, and the arguments that
-    /// followed the subcommand of this process. The lab alone configures OpenTelemetry, so variables
-    /// of the user's shell for it are removed.
+    /// Replaces this process with the same program as root: with `subcommand`, and the arguments
+    /// that followed the subcommand of this process. The lab alone configures OpenTelemetry, so
+    /// variables of the user's shell for it are removed.
     ///
     /// # Errors
     /// When there is no way to act as root, or the program cannot be started.

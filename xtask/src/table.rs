@@ -1,5 +1,5 @@
-//! Tables of text. In: rows of cells. Out: aligned columns for a terminal, or Markdown. A column of numbers is
-//! right-aligned, any other left-aligned.
+//! Tables of text. In: rows of cells. Out: aligned columns for a terminal, or Markdown. A column of
+//! numbers is right-aligned, any other left-aligned.
 
 use serde::{Deserialize, Serialize};
 

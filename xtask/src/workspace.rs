@@ -1,5 +1,6 @@
-//! The checkout's directories, programs on PATH, and the cargo that started this program. In: where this
-//! program was built, and the environment. Out: absolute paths and commands. Knows no subcommand.
+//! The checkout's directories, programs on PATH, and the cargo that started this program. In: where
+//! this program was built, and the environment. Out: absolute paths and commands. Knows no
+//! subcommand.
 
 use std::env;
 use std::ffi::OsStr;
@@ -114,8 +115,8 @@ pub(crate) fn has_program(name: &str) -> bool {
         .any(|dir| dir.join(name).is_file())
 }
 
-/// The target triple of a compiler's host, such as `x86_64-unknown-linux-gnu`: for rustc(1), or a command that
-/// ends with it.
+/// The target triple of a compiler's host, such as `x86_64-unknown-linux-gnu`: for rustc(1), or a
+/// command that ends with it.
 ///
 /// # Errors
 /// When the compiler cannot be run.

@@ -1,7 +1,9 @@
-//! Packets without a journey: messages of a protocol that is neither HTTP/1 nor HTTP/2, and their answers.
+//! Packets without a journey: messages of a protocol that is neither HTTP/1 nor HTTP/2, and their
+//! answers.
 //!
-//! In: the size of a message, and a duration. Out: the number of messages, as JSON. With large messages most packets
-//! are full segments and bare acknowledgements; with small ones each packet is a message.
+//! In: the size of a message, and a duration. Out: the number of messages, as JSON. With large
+//! messages most packets are full segments and bare acknowledgements; with small ones each packet
+//! is a message.
 
 use std::{
     io::{Read, Write},
@@ -12,8 +14,8 @@ use std::{
 
 use anyhow::Context;
 
-/// Each byte of a message: no HTTP/1 method begins with it, nor the preface of HTTP/2, and as the length of a frame it
-/// is far beyond the limit.
+/// Each byte of a message: no HTTP/1 method begins with it, nor the preface of HTTP/2, and as the
+/// length of a frame it is far beyond the limit.
 const BYTE: u8 = 0xf5;
 /// The most bytes of one read.
 const BUFFER_BYTES: usize = 64 << 10;

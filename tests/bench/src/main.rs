@@ -1,7 +1,7 @@
 //! `hopspan-bench`: the programs that a benchmark runs beside the agent and its load.
 //!
-//! In: the command line. Out: a receiver that counts spans, traffic without HTTP messages, and the kernel's run times
-//! of an agent's programs. `cargo xtask bench` starts them and measures.
+//! In: the command line. Out: a receiver that counts spans, traffic without HTTP messages, and the
+//! kernel's run times of an agent's programs. `cargo xtask bench` starts them and measures.
 
 mod chat;
 mod programs;

@@ -1,10 +1,12 @@
 //! What an agent's programs cost the kernel.
 //!
-//! In: the agent's process id, and its cgroup. Out: for each connection to a Unix socket, one JSON object: how often
-//! and how long each program has run, the same for empty programs beside them, and the counters of the agent's
-//! programs. The kernel measures while this process lives (BPF_ENABLE_STATS, kernel 5.8): no sysctl is changed.
+//! In: the agent's process id, and its cgroup. Out: for each connection to a Unix socket, one JSON
+//! object: how often and how long each program has run, the same for empty programs beside them,
+//! and the counters of the agent's programs. The kernel measures while this process lives
+//! (BPF_ENABLE_STATS, kernel 5.8): no sysctl is changed.
 //!
-//! The time of a run includes the time that measuring it takes, and an empty program's run is nothing else.
+//! The time of a run includes the time that measuring it takes, and an empty program's run is
+//! nothing else.
 
 mod empty;
 mod of_agent;

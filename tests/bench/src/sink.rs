@@ -1,7 +1,9 @@
-//! A receiver that takes little processor time, so that a benchmark measures the agent and not its collector.
+//! A receiver that takes little processor time, so that a benchmark measures the agent and not its
+//! collector.
 //!
-//! In: OTLP over HTTP/1.1 with Content-Length, as the agent sends it. Out: counts, for `GET /totals`. It stores no span,
-//! supports neither compression nor chunks, and reads of a span only whether it is an exchange of hopspan's.
+//! In: OTLP over HTTP/1.1 with Content-Length, as the agent sends it. Out: counts, for `GET
+//! /totals`. It stores no span, supports neither compression nor chunks, and reads of a span only
+//! whether it is an exchange of hopspan's.
 
 mod otlp;
 
@@ -61,7 +63,7 @@ fn count<T>(totals: &Mutex<Totals>, change: impl FnOnce(&mut Totals) -> T) -> T 
     change(&mut totals.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Reads requests until the client closes the connection, or asks for the totals.
+/// Serves requests until the client closes the connection, or GET /totals is served.
 fn serve(stream: TcpStream, totals: &Mutex<Totals>) -> Result<()> {
     let mut reader = BufReader::new(stream.try_clone().context("duplicate a socket")?);
     let mut writer = stream;

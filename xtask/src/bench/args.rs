@@ -9,8 +9,9 @@ use super::statistics::FEWEST;
 
 /// Measure what hopspan costs, and compare it with the budgets
 ///
-/// Needs a machine that does nothing else: every number with and without hopspan is taken in pairs, one
-/// after the other, and the spread of their ratios is shown. Results go to target/bench, as JSON.
+/// Needs a machine that does nothing else: every number with and without hopspan is taken in pairs,
+/// one after the other, and the spread of their ratios is shown. Results go to target/bench, as
+/// JSON.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct BenchArgs {
     /// Run only these, separated by commas [default: all; --list shows them]

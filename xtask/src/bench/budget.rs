@@ -1,5 +1,5 @@
-//! What hopspan may cost. In: outcomes. Out: for each budget whether it is reached. A budget is not lowered when
-//! it is missed: the table shows what was reached, and budgets.json explains why.
+//! What hopspan may cost. In: outcomes. Out: for each budget whether it is reached. A budget is not
+//! lowered when it is missed: the table shows what was reached, and budgets.json explains why.
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};

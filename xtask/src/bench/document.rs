@@ -1,5 +1,5 @@
-//! The generated parts of a document. In: the document and its parts. Out: the document with the parts between
-//! their markers; what people have written around them stays.
+//! The generated parts of a document. In: the document and its parts. Out: the document with the
+//! parts between their markers; what people have written around them stays.
 
 use anyhow::{Context, Result};
 

@@ -35,8 +35,8 @@ pub(super) fn svg(outcomes: &[Outcome]) -> Option<String> {
     plot::svg(&rules::AXES, &lines)
 }
 
-/// Writes the documents from files of earlier runs. Of a benchmark that several files have, the last
-/// counts.
+/// Writes the documents from files of earlier runs. Of a benchmark that several files have, the
+/// last counts.
 ///
 /// # Errors
 /// When a file is no run's, or a quick run's, or a document has no markers for a table.

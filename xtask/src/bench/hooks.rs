@@ -1,9 +1,9 @@
-//! What each program costs the kernel. In: mixes of traffic that take one path through the programs each. Out:
-//! nanoseconds a run, net of measuring it, by hook and kind of packet.
+//! What each program costs the kernel. In: mixes of traffic that take one path through the programs
+//! each. Out: nanoseconds a run, net of measuring it, by hook and kind of packet.
 //!
-//! A run of a program is for a packet of interest (a hit) or for another (a miss), and the programs count
-//! the hits. A mix without hits gives the cost of a miss; of a mix with both, the time beyond its misses is
-//! the hits'.
+//! A run of a program is for a packet of interest (a hit) or for another (a miss), and the programs
+//! count the hits. A mix without hits gives the cost of a miss; of a mix with both, the time beyond
+//! its misses is the hits'.
 
 mod cost;
 mod mix;

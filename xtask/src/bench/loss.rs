@@ -1,6 +1,6 @@
-//! Whether anything is lost at the rates of the budgets. In: nginx under a fixed rate, the agent and its
-//! receiver on the same machine. Out: what did not arrive, and the rate that the load reached: where the
-//! machine does not carry the load, the budget of the rate shows it.
+//! Whether anything is lost at the rates of the budgets. In: nginx under a fixed rate, the agent
+//! and its receiver on the same machine. Out: what did not arrive, and the rate that the load
+//! reached: where the machine does not carry the load, the budget of the rate shows it.
 
 use anyhow::Result;
 
@@ -9,8 +9,8 @@ use super::fixture::nginx::NginxFixture;
 use super::outcome::{Outcome, Unit, mebibytes};
 use super::settings::Settings;
 
-/// A little above the 5,000 and 30,000 of the budgets: the first requests of a load are late, and the
-/// mean rate counts.
+/// A little above the 5,000 and 30,000 of the budgets: the first requests of a load are late, and
+/// the mean rate counts.
 const EXPORTED_RATE: u32 = 5_100;
 const UNEXPORTED_RATE: u32 = 30_600;
 /// Many times what all buffers between the programs and the receiver hold.

@@ -1,4 +1,5 @@
-//! The machine that was measured on. In: /proc, and the versions of programs. Out: a table, and JSON.
+//! The machine that was measured on. In: /proc, and the versions of programs. Out: a table, and
+//! JSON.
 
 use std::fs;
 use std::process::{Command, Stdio};

@@ -1,6 +1,6 @@
-//! `cargo xtask bench`: what hopspan costs. In: the command line. Out: tables, verdicts and JSON. This half sets
-//! up, builds and measures the pure stages as the user; `root` measures the rest, in a lab. Nothing here is a
-//! test: a worse number is no failure.
+//! `cargo xtask bench`: what hopspan costs. In: the command line. Out: tables, verdicts and JSON.
+//! This half sets up, builds and measures the pure stages as the user; `root` measures the rest, in
+//! a lab. Nothing here is a test: a worse number is no failure.
 
 pub(crate) mod args;
 mod benchmark;

@@ -1,5 +1,5 @@
-//! The result of a benchmark. In: measurements. Out: figures with their spread, tables and notes, for people,
-//! documents and JSON. Knows no budget.
+//! The result of a benchmark. In: measurements. Out: figures with their spread, tables and notes,
+//! for people, documents and JSON. Knows no budget.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! A plot of lines with logarithmic axes. In: points. Out: SVG, legible on a light and a dark background,
-//! without scripts and fonts of its own.
+//! A plot of lines with logarithmic axes. In: points. Out: SVG, legible on a light and a dark
+//! background, without scripts and fonts of its own.
 
 /// One line: a name and its points, from left to right.
 #[derive(Debug, Clone, PartialEq)]

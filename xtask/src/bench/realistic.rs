@@ -1,8 +1,8 @@
-//! What users notice: HotROD at a fixed rate below saturation. In: HotROD in its pods, an open-loop client. Out:
-//! latency percentiles with hopspan to without, in pairs A B A B.
+//! What users notice: HotROD at a fixed rate below saturation. In: HotROD in its pods, an open-loop
+//! client. Out: latency percentiles with hopspan to without, in pairs A B A B.
 //!
-//! The application's own time, some of it simulated work, is in the latencies: the ratio is by how much a
-//! request gets slower, not what hopspan takes.
+//! The application's own time, some of it simulated work, is in the latencies: the ratio is by how
+//! much a request gets slower, not what hopspan takes.
 
 use std::time::Duration;
 

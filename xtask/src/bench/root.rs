@@ -1,6 +1,6 @@
-//! The root half of `bench`: each benchmark in a lab of its own, one after the other. In: the command line. Out:
-//! tables on stdout, JSON, and the documents where that is asked for. A benchmark that fails does not stop the
-//! others.
+//! The root half of `bench`: each benchmark in a lab of its own, one after the other. In: the
+//! command line. Out: tables on stdout, JSON, and with --write-docs the documents. A
+//! benchmark that fails does not stop the others.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

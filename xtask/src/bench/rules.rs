@@ -1,5 +1,6 @@
-//! What rules cost a new connection. In: kube-proxy's rules for more and more services. Out: the time in
-//! netfilter of the packet that opens a connection to the last of them, in both modes, and a plot.
+//! What rules cost a new connection. In: kube-proxy's rules for more and more services. Out: the
+//! time in netfilter of the packet that opens a connection to the last of them, in both modes, and
+//! a plot.
 
 use std::collections::BTreeMap;
 use std::fs;

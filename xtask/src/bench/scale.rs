@@ -1,5 +1,6 @@
-//! How the agent's needs grow. In: more and more pods, services, open connections, and the same load beside
-//! them. Out: processor time for each exchange, memory, time to start. No budget is about it.
+//! How the agent's needs grow. In: more and more pods, services, open connections, and the same
+//! load beside them. Out: processor time for each exchange, memory, time to start. No budget is
+//! about it.
 
 mod fixture;
 

@@ -1,5 +1,5 @@
-//! What all benchmarks of a run share. In: the command line. Out: how often and how long to measure, and where
-//! the programs are.
+//! What all benchmarks of a run share. In: the command line. Out: how often and how long to
+//! measure, and where the programs are.
 
 use std::path::PathBuf;
 use std::thread;

@@ -1,6 +1,6 @@
-//! The pure stages by themselves: no kernel, no lab, no root. In: the results of criterion and of the allocation
-//! counter, for the recording in the repository. Out: figures, in a file for the root half. The values are
-//! criterion's samples, each the mean of many runs.
+//! The pure stages by themselves: no kernel, no lab, no root. In: the results of criterion and of
+//! the allocation counter, for the recording in the repository. Out: figures, in a file for the
+//! root half. The values are criterion's samples, each the mean of many runs.
 
 use std::fs;
 use std::path::{Path, PathBuf};

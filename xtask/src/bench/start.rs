@@ -1,5 +1,5 @@
-//! What a start costs, and an agent without traffic. In: a lab without traffic. Out: the time from exec to all
-//! hooks attached, memory, bytes of kernel maps.
+//! What a start costs, and an agent without traffic. In: a lab without traffic. Out: the time from
+//! exec to all hooks attached, memory, bytes of kernel maps.
 
 use std::thread;
 

@@ -1,5 +1,5 @@
-//! Statistics. In: measurements of one quantity. Out: their median and spread. Knows nothing of what was
-//! measured.
+//! Statistics. In: measurements of one quantity. Out: their median and spread. Knows nothing of
+//! what was measured.
 
 /// With fewer measurements there is no verdict about a budget.
 pub(super) const FEWEST: u32 = 7;

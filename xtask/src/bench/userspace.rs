@@ -1,5 +1,5 @@
-//! What the agent takes in user space. In: nginx under a fixed rate. Out: processor time for each exchange,
-//! exported and not, spans a second, bytes a span, memory.
+//! What the agent takes in user space. In: nginx under a fixed rate. Out: processor time for each
+//! exchange, exported and not, spans a second, bytes a span, memory.
 
 use anyhow::Result;
 
@@ -8,8 +8,8 @@ use super::fixture::nginx::NginxFixture;
 use super::outcome::{Outcome, Unit, mebibytes};
 use super::settings::Settings;
 
-/// Exchanges a second: fewer than the agent sustains, so that none is lost and the cost of each is its
-/// own.
+/// Exchanges a second: fewer than the agent sustains, so that none is lost and the cost of each is
+/// its own.
 const EXPORTED_RATE: u32 = 2_000;
 const UNEXPORTED_RATE: u32 = 10_000;
 

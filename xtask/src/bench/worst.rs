@@ -1,5 +1,6 @@
-//! The worst case: nothing but requests, as many as the machine carries. In: nginx behind a ClusterIP on a
-//! bridge, wrk with kept connections. Out: requests a second with an observer, to without, in pairs A B A B.
+//! The worst case: nothing but requests, as many as the machine carries. In: nginx behind a
+//! ClusterIP on a bridge, wrk with kept connections. Out: requests a second with an observer, to
+//! without, in pairs A B A B.
 //!
 //! Both halves of a pair send the same bytes: only the observer differs.
 

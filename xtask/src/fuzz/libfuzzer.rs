@@ -1,5 +1,6 @@
-//! One run of one target. In: its program, its corpus and a time. Out: libFuzzer's report, and the inputs that crashed
-//! the target. Source: LLVM's documentation of libFuzzer, "Options" and "Output".
+//! One run of one target. In: its program, its corpus and a time. Out: libFuzzer's report, and the
+//! inputs that crashed the target. Source: LLVM's documentation of libFuzzer, "Options" and
+//! "Output".
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -11,7 +12,8 @@ use super::target::Target;
 use super::tools::Tools;
 use crate::progress;
 
-/// An input that takes longer counts as a crash, seconds: to parse any input here takes milliseconds.
+/// An input that takes longer counts as a crash, seconds: to parse any input here takes
+/// milliseconds.
 const TIMEOUT_SECONDS: u32 = 10;
 
 /// A target that needs more memory counts as a crash, MiB. All tables are bounded far below.

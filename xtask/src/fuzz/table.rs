@@ -1,4 +1,5 @@
-//! The result for people: a line a target, and below it each crash with how to run it again. In: runs. Out: text.
+//! The result for people: a line a target, and below it each crash with how to run it again. In:
+//! runs. Out: text.
 
 use super::libfuzzer::Run;
 use crate::table::Table;

@@ -1,4 +1,5 @@
-//! The fuzz targets, and libFuzzer's options for each. In: nothing. Out: names and bounds. Knows no tool.
+//! The fuzz targets, and libFuzzer's options for each. In: nothing. Out: names and bounds. Knows no
+//! tool.
 
 use clap::ValueEnum;
 
@@ -41,8 +42,8 @@ impl Target {
         value_enum::name(&self)
     }
 
-    /// The longest input, bytes: beyond the bounds of the code under test, and no longer, because long inputs are
-    /// slow.
+    /// The longest input, bytes: beyond the bounds of the code under test, and no longer, because
+    /// long inputs are slow.
     pub(super) fn max_input_bytes(self) -> usize {
         match self {
             // A head is joined up to 16 KiB.

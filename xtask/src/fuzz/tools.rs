@@ -1,5 +1,5 @@
-//! Builds the targets. In: the workspace. Out: programs with sanitizer coverage, and the paths of their files. Installs
-//! cargo-fuzz into target/tools; never a toolchain, which is the user's.
+//! Builds the targets. In: the workspace. Out: programs with sanitizer coverage, and the paths of
+//! their files. Installs cargo-fuzz into target/tools; never a toolchain, which is the user's.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -18,8 +18,8 @@ pub(super) fn build(workspace: &Workspace) -> Result<PathBuf> {
     let mut cargo = workspace.cargo(["build", "--release", "--target", &target]);
     cargo
         .args(["--package", "tracer-user", "--bin", "hopspan"])
-        // For this target alone: build scripts load libraries and are built for the host, and the kernel programs
-        // have a target of their own.
+        // For this target alone: build scripts load libraries and are built for the host, and the
+        // kernel programs have a target of their own.
         .env(
             format!("CARGO_TARGET_{}_RUSTFLAGS", variable_part(&target)),
             "-C target-feature=+crt-static",

@@ -1,6 +1,6 @@
-//! docker, podman, buildah. In: a context and names. Out: the commands that build the image and write the archive.
-//! buildah works without a daemon, and here with a store of its own, so that it changes nothing else on the
-//! machine.
+//! docker, podman, buildah. In: a context and names. Out: the commands that build the image and
+//! write the archive. buildah works without a daemon, and here with a store of its own, so that it
+//! changes nothing else on the machine.
 
 use std::fmt;
 use std::fs;
@@ -141,7 +141,8 @@ impl Steps<'_> {
     fn command(&self) -> Command {
         let mut command = Command::new(self.builder.program());
         if self.builder == Builder::Buildah {
-            // The driver vfs copies files, and therefore works on every file system, also in containers.
+            // The driver vfs copies files, and therefore works on every file system, also in
+            // containers.
             command
                 .args(["--storage-driver", "vfs", "--root"])
                 .arg(self.store.join("root"))

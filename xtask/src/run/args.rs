@@ -30,16 +30,18 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "C", default_value_t = 1, value_parser = RangedU64ValueParser::<u32>::new().range(1..))]
     pub(crate) concurrency: u32,
 
-    /// How many nodes, each with an agent: HotROD's frontend is on the first, the services that it calls on the others
+    /// How many nodes, each with an agent: HotROD's frontend is on the first, the services that it
+    /// calls on the others
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<u8>::new().range(1..=MAX_NODES))]
     pub(crate) nodes: u8,
 
-    /// How packets cross the wire between nodes: as they are (kindnet, flannel's host-gw), or inside VXLAN (flannel)
+    /// How packets cross the wire between nodes: as they are (kindnet, flannel's host-gw), or
+    /// inside VXLAN (flannel)
     #[arg(long, value_name = "OVERLAY", default_value = Overlay::default().name(), value_parser = overlay())]
     pub(crate) overlay: Overlay,
 
-    /// How pods are connected to the node: all by one bridge (flannel, kubenet), or each by a veth with a route of its own
-    /// (kindnet, Calico, clouds)
+    /// How pods are connected to the node: all by one bridge (flannel, kubenet), or each by a veth
+    /// with a route of its own (kindnet, Calico, clouds)
     #[arg(long, value_name = "WIRING", default_value = Wiring::default().name(), value_parser = wiring())]
     pub(crate) wiring: Wiring,
 
@@ -47,12 +49,13 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "MODE", default_value = ProxyMode::default().name(), value_parser = proxy_mode())]
     pub(crate) proxy_mode: ProxyMode,
 
-    /// Put N services of two endpoints each before HotROD's in the rules: the netfilter hops of `connect` show what they cost
+    /// Put N services of two endpoints each before HotROD's in the rules: the netfilter hops of
+    /// `connect` show what they cost
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = RangedU64ValueParser::<u32>::new().range(..=MAX_SERVICES))]
     pub(crate) services: u32,
 
-    /// Make the frontend's call to the customer service fail, and show where. A dispatch that fails because of it is a success
-    /// of the run
+    /// Make the frontend's call to the customer service fail, and show where. A dispatch that fails
+    /// because of it is a success of the run
     #[arg(long, value_name = "FAULT", value_enum, conflicts_with = "keep")]
     pub(crate) fault: Option<Fault>,
 

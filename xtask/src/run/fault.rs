@@ -1,5 +1,6 @@
-//! The faults of `run --fault`: HotROD's frontend cannot reach its customer service, as in an incident. In:
-//! the running application. Out: the fault, until it is dropped, and what it does to a dispatch.
+//! The faults of `run --fault`: HotROD's frontend cannot reach its customer service, as in an
+//! incident. In: the running application. Out: the fault, until it is dropped, and what it does to
+//! a dispatch.
 
 use std::thread;
 use std::time::Duration;
@@ -19,8 +20,9 @@ const VICTIM: &str = "customer";
 const CALLER: &str = "frontend-0";
 /// How long a process of the customer service may take to end.
 const END: Duration = Duration::from_secs(30);
-/// For how long conntrack's table is full: several SYNs are dropped, and the next one passes (kernel 6.5 and later send them
-/// a second apart, tcp_syn_linear_timeouts; older ones after 1, 3 and 7 s).
+/// For how long conntrack's table is full: several SYNs are dropped, and the next one passes
+/// (kernel 6.5 and later send them a second apart, tcp_syn_linear_timeouts; older ones after 1, 3
+/// and 7 s).
 const FULL: Duration = Duration::from_secs(4);
 /// Free entries that are left in it: for the client's connection to the frontend.
 const SPARE: u32 = 1;
@@ -51,8 +53,8 @@ enum Caused {
 }
 
 impl Fault {
-    /// Changes the rules, where the agent has to read them before the first dispatch. `before` are the services before
-    /// HotROD's. Returns how many endpoints the rules have lost.
+    /// Changes the rules, where the agent has to read them before the first dispatch. `before` are
+    /// the services before HotROD's. Returns how many endpoints the rules have lost.
     ///
     /// # Errors
     /// When the rules are refused.

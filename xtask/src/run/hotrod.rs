@@ -1,5 +1,5 @@
-//! HotROD in the lab: deployed, and called. In: the command line. Out: dispatches, and whether all of them
-//! succeeded. Knows nothing of hopspan.
+//! HotROD in the lab: deployed, and called. In: the command line. Out: dispatches, and whether all
+//! of them succeeded. Knows nothing of hopspan.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,5 +1,6 @@
-//! The root half of `run`: a lab with the viewer, an agent on each node, and HotROD. In: the command line. Out:
-//! what the viewer prints. Nothing of the lab is left on the machine, however it ends.
+//! The root half of `run`: a lab with the viewer, an agent on each node, and HotROD. In: the
+//! command line. Out: what the viewer prints. Nothing of the lab is left on the machine, however it
+//! ends.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -105,7 +106,8 @@ fn count_endpoints(services: &[Service]) -> usize {
     endpoints.sum()
 }
 
-/// Waits until the agents, which are all parts but the last, have read rules with so many endpoints.
+/// Waits until the agents, which are all parts but the last, have read rules with so many
+/// endpoints.
 fn wait_for_rules(parts: &mut [Part], endpoints: usize) -> Result<()> {
     let Some((_viewer, agents)) = parts.split_last_mut() else {
         return Ok(());

@@ -1,6 +1,6 @@
-//! `cargo xtask run`: set-up, build, and then the lab as root. In: the command line. Out: an exit status; the
-//! viewer prints the traces. This half runs as the user, who therefore owns all files that it writes; `lab`
-//! is the root half.
+//! `cargo xtask run`: set-up, build, and then the lab as root. In: the command line. Out: an exit
+//! status; the viewer prints the traces. This half runs as the user, who therefore owns all files
+//! that it writes; `lab` is the root half.
 
 pub(crate) mod args;
 mod fault;

@@ -1,5 +1,5 @@
-//! The two parts of hopspan in the lab: the viewer, and the agent of each node. In: a node and the command
-//! line. Out: processes that are ready, and that flush when they are stopped.
+//! The two parts of hopspan in the lab: the viewer, and the agent of each node. In: a node and the
+//! command line. Out: processes that are ready, and that flush when they are stopped.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
@@ -80,8 +80,8 @@ impl Part {
         Ok(viewer)
     }
 
-    /// Starts a node's agent as in a DaemonSet's pod with hostNetwork: in the node's namespace, for the
-    /// node's cgroups. It exports to the viewer at `receiver`.
+    /// Starts a node's agent as in a DaemonSet's pod with hostNetwork: in the node's namespace, for
+    /// the node's cgroups. It exports to the viewer at `receiver`.
     ///
     /// # Errors
     /// When it cannot be started, or is not ready in time.
@@ -119,8 +119,8 @@ impl Part {
         Ok(agent)
     }
 
-    /// Waits until the agent has read rules with so many endpoints, and notes when it has not: its spans name no services
-    /// then.
+    /// Waits until the agent has read rules with so many endpoints, and notes when it has not: its
+    /// spans name no services then.
     ///
     /// # Errors
     /// When the agent ends first.

@@ -1,5 +1,5 @@
-//! Debian's packages. In: programs, or names of packages. Out: packages installed, with none of their
-//! services started or enabled. Each installation is announced before it begins.
+//! Debian's packages. In: programs, or names of packages. Out: packages installed, with none of
+//! their services started or enabled. Each installation is announced before it begins.
 
 use std::cell::Cell;
 use std::process::{Command, Stdio};

@@ -1,5 +1,5 @@
-//! The kernel module that shows bridged packets to netfilter. In: /proc. Out: br_netfilter is loaded, and
-//! switched off for the machine's own bridges.
+//! The kernel module that shows bridged packets to netfilter. In: /proc. Out: br_netfilter is
+//! loaded, and switched off for the machine's own bridges.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,17 +1,18 @@
-//! Whether this machine can run hopspan at all. In: facts about the kernel and its mounts. Out: what the
-//! kernel lacks, or the first reason why hopspan cannot run, with the remedy. Changes nothing.
+//! Whether this machine can run hopspan at all. In: facts about the kernel and its mounts. Out:
+//! what the kernel lacks, or the first reason why hopspan cannot run, with the remedy. Changes
+//! nothing.
 
 use std::fs;
 
 use anyhow::{Context, Result, bail};
 use ebpf_toolchain::version::Version;
 
-/// The oldest kernel that hopspan supports, and the oldest long-term release in use: it has bpf_link
-/// for cgroup programs, ring buffers, BTF of modules and `bpf_probe_read_kernel`.
+/// The oldest kernel that hopspan supports, and the oldest long-term release in use: it has
+/// bpf_link for cgroup programs, ring buffers, BTF of modules and `bpf_probe_read_kernel`.
 const OLDEST_KERNEL: Version = Version::new(5, 15, 0);
 
-/// What newer kernels add, oldest first. The tracepoint sock_recv_length (6.3) is not among it: where
-/// it is missing, tcp_rcv_space_adjust reports reads.
+/// What newer kernels add, oldest first. The tracepoint sock_recv_length (6.3) is not among it:
+/// where it is missing, tcp_rcv_space_adjust reports reads.
 const LATER: [(Version, &str); 2] = [
     (
         Version::new(5, 17, 0),

@@ -1,5 +1,5 @@
-//! bpf-linker, built from crates.io into target/tools against this machine's LLVM. In: the LLVM of the
-//! compiler. Out: a linker that `ebpf_toolchain` finds.
+//! bpf-linker, built from crates.io into target/tools against this machine's LLVM. In: the LLVM of
+//! the compiler. Out: a linker that `ebpf_toolchain` finds.
 
 use std::env;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
-//! Set-up: this machine can build hopspan and run its lab. In: what is installed. Out: a toolchain for the
-//! kernel programs, the programs of the lab, its tests and the benchmarks, and a kernel module. A second
-//! run finds everything and changes nothing.
+//! Set-up: this machine can build hopspan and run its lab. In: what is installed. Out: a toolchain
+//! for the kernel programs, the programs of the lab, its tests and the benchmarks, and a kernel
+//! module. A second run finds everything and changes nothing.
 //!
 //! All checks come before the first change, and each change is announced before it is made.
 
@@ -29,7 +29,8 @@ const LAB_PROGRAMS: [Program; 5] = [
     ("nft", "nftables"),
 ];
 
-/// Clients, proxies and servers that the lab's tests run. A test whose program is missing skips itself.
+/// Clients, proxies and servers that the lab's tests run. A test whose program is missing skips
+/// itself.
 const TEST_PROGRAMS: [Program; 6] = [
     ("curl", "curl"),
     ("nginx", "nginx-light"),
@@ -104,8 +105,8 @@ impl<'a> Setup<'a> {
         }
     }
 
-    /// Makes the tests runnable: the build, and with `lab` what only lab tests need, as far as there
-    /// is root.
+    /// Makes the tests runnable: the build, and with `lab` what only lab tests need, as far as
+    /// there is root.
     ///
     /// # Errors
     /// What could not be installed, with what to do by hand. A program that only some tests run is

@@ -1,6 +1,6 @@
-//! A Rust toolchain with library source: by rustup into target/tools, else from Debian's packages. In:
-//! what this machine has. Out: a toolchain that `ebpf_toolchain` finds. The user's own rustup is never
-//! changed.
+//! A Rust toolchain with library source: by rustup into target/tools, else from Debian's packages.
+//! In: what this machine has. Out: a toolchain that `ebpf_toolchain` finds. The user's own rustup
+//! is never changed.
 
 use std::process::Command;
 use std::time::Duration;

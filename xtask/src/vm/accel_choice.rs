@@ -1,5 +1,5 @@
-//! Chooses between KVM and QEMU's own emulation. In: the user's choice. Out: one that works here, found
-//! by booting: /dev/kvm may exist and still not work, for example inside a virtual machine.
+//! Chooses between KVM and QEMU's own emulation. In: the user's choice. Out: one that works here,
+//! found by booting: /dev/kvm may exist and still not work, for example inside a virtual machine.
 
 use std::fs::File;
 use std::time::Duration;

@@ -1,8 +1,9 @@
-//! `cargo xtask vm`: the end-to-end tests on stock kernels other than this machine's. In: which
-//! kernels. Out: a table of what each of them attaches and shows, and a failure when a test failed.
+//! `cargo xtask vm`: the end-to-end tests on stock kernels other than this machine's. In: kernel
+//! series. Out: a table of what the agent attaches and sees on each, and a failure when a test
+//! failed.
 //!
 //! Each kernel boots in QEMU with this machine's own file system, read only: nothing is installed
-//! for it, and the programs under test are the ones that cargo built here.
+//! for it, and the programs under test are those that cargo built here.
 
 mod accel;
 mod accel_choice;
@@ -31,15 +32,15 @@ use suite::Suite;
 /// Run the end-to-end tests on Debian's stock kernels, each in a virtual machine
 ///
 /// Fetches the kernels' packages with apt into target/vm and boots them in QEMU; nothing but QEMU
-/// itself is installed on this machine. Prints what each kernel attaches and shows; the exit status
-/// is a failure when a test failed on any of them.
+/// itself is installed on this machine. Prints which hooks attach on each kernel and what a request
+/// shows; the exit status is a failure when a test failed on any of them.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct VmArgs {
     /// Boot the newest stock kernel of this series; can be given several times
     #[arg(long = "kernel", value_name = "SERIES", default_values = ["6.1", "6.12"])]
     kernels: Vec<Series>,
 
-    /// What runs the guests; emulation is slow, but works everywhere
+    /// What executes the guests; emulation is slow, but works everywhere
     #[arg(long, value_enum, default_value_t)]
     accel: AccelChoice,
 }
@@ -47,7 +48,7 @@ pub(crate) struct VmArgs {
 /// Runs the tests on every kernel.
 ///
 /// # Errors
-/// When a kernel cannot be had or booted: what fails in a guest is in the table.
+/// When a kernel cannot be fetched or booted. The table contains what fails in a guest.
 pub(crate) fn run(workspace: &Workspace, args: &VmArgs) -> Result<ExitCode> {
     if env::consts::ARCH != "x86_64" {
         bail!(
@@ -56,10 +57,7 @@ pub(crate) fn run(workspace: &Workspace, args: &VmArgs) -> Result<ExitCode> {
             env::consts::ARCH
         );
     }
-    // Guests are root by themselves.
-    let privilege = Privilege::None {
-        reason: "virtual machines run as the user who starts them".to_owned(),
-    };
+    let privilege = Privilege::none("virtual machines run as the user who starts them");
     Setup::new(workspace, &privilege).prepare_build()?;
     qemu::install(workspace)?;
     let target_dir = workspace.target_dir()?;

@@ -1,5 +1,5 @@
-//! The result for people: a line a kernel, and below it what the kernel lacks and what a request shows on it. In:
-//! rows. Out: text.
+//! The result for people: a line a kernel, and below it what the kernel lacks and what a request
+//! shows on it. In: rows. Out: text.
 
 use super::suite::{Row, Seen};
 use crate::progress;

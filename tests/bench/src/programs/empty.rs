@@ -1,8 +1,8 @@
 //! Programs that do nothing, one of each type of the agent's programs.
 //!
-//! In: a cgroup, and the network namespace of this process. Out: their runs, the time of which is the time that
-//! measuring takes. Two instructions each, so they need no compiler. Like the agent's, they let every packet pass,
-//! and are gone when this process ends.
+//! In: a cgroup, and the network namespace of this process. Out: their runs, the time of which is
+//! the time that measuring takes. Two instructions each, so they need no compiler. Like the
+//! agent's, they let every packet pass, and are gone when this process ends.
 
 mod tap;
 
@@ -163,8 +163,8 @@ fn netfilter() -> io::Result<Attached> {
     })
 }
 
-/// Loads `return 1`, which accepts a packet; `return 0` for a tracepoint, which may return nothing else, and for a socket
-/// filter, where it keeps nothing of the packet.
+/// Loads `return 1`, which accepts a packet; `return 0` for a tracepoint, which may return nothing
+/// else, and for a socket filter, where it keeps nothing of the packet.
 fn load(kind: bpf_prog_type, attach_type: bpf_attach_type, btf_id: u32) -> io::Result<OwnedFd> {
     let returns_zero = [
         bpf_prog_type::BPF_PROG_TYPE_TRACING as u32,
@@ -210,7 +210,8 @@ fn id(program: &OwnedFd) -> io::Result<u32> {
 }
 
 fn zeroed() -> bpf_attr {
-    // SAFETY: `bpf_attr` is plain data, for which zero is valid; the kernel requires zeros in unused fields.
+    // SAFETY: `bpf_attr` is plain data, for which zero is valid; the kernel requires zeros in
+    // unused fields.
     unsafe { std::mem::zeroed::<bpf_attr>() }
 }
 

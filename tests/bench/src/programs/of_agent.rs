@@ -1,6 +1,7 @@
 //! The programs and counters of one agent, among all of the kernel.
 //!
-//! In: a process id. Out: run times by hook, and counters by name. The agent's programs end with it all the same.
+//! In: a process id. Out: run times by hook, and counters by name. The agent's programs end with it
+//! all the same.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -92,8 +93,8 @@ impl OfAgent {
     }
 }
 
-/// The ids on lines that begin with `key`, for all descriptors of a process (kernel: bpf_prog_show_fdinfo,
-/// bpf_map_show_fdinfo, bpf_link_show_fdinfo).
+/// The ids on lines that begin with `key`, for all descriptors of a process (kernel:
+/// bpf_prog_show_fdinfo, bpf_map_show_fdinfo, bpf_link_show_fdinfo).
 fn held(pid: u32, key: &str) -> Result<BTreeSet<u32>> {
     let directory = format!("/proc/{pid}/fdinfo");
     let entries = fs::read_dir(&directory).with_context(|| format!("read {directory}"))?;
@@ -107,8 +108,8 @@ fn number(text: &str, key: &str) -> Option<u32> {
     value.trim().parse().ok()
 }
 
-/// The hook of a program with this name: the name is the hook's, or a fallback's, which begins with the hook's; the
-/// kernel has cut it to 15 bytes.
+/// The hook of a program with this name: the name is the hook's, or a fallback's, which begins with
+/// the hook's; the kernel has cut it to 15 bytes.
 fn hook(program: &str) -> Option<Hook> {
     let kept = |hook: &Hook| {
         let name = hook.name();

@@ -1,4 +1,5 @@
-//! How often a program has run, and for how long. In: the kernel's information about a program. Out: sums.
+//! How often a program has run, and for how long. In: the kernel's information about a program.
+//! Out: sums.
 
 use aya::programs::ProgramInfo;
 

@@ -1,7 +1,7 @@
 //! The fields of OTLP that are needed to count spans.
 //!
-//! In: an `ExportTraceServiceRequest` (opentelemetry-proto, collector/trace/v1). Out: numbers. Other fields are skipped,
-//! not decoded, and decoded bytes share the memory of the body.
+//! In: an `ExportTraceServiceRequest` (opentelemetry-proto, collector/trace/v1). Out: numbers.
+//! Other fields are skipped, not decoded, and decoded bytes share the memory of the body.
 
 use bytes::Bytes;
 use prost::Message;

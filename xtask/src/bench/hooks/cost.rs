@@ -1,5 +1,5 @@
-//! From sums to the cost of one run. In: the sums of the mixes of one round. Out: nanoseconds, by hook and kind of
-//! packet. Pure.
+//! From sums to the cost of one run. In: the sums of the mixes of one round. Out: nanoseconds, by
+//! hook and kind of packet. Pure.
 
 use std::collections::BTreeMap;
 

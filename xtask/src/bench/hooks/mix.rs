@@ -1,4 +1,5 @@
-//! Traffic that takes one path through the programs. In: the fixture. Out: packets, for some seconds.
+//! Traffic that takes one path through the programs. In: the fixture. Out: packets, for some
+//! seconds.
 
 use std::net::{IpAddr, SocketAddr};
 use std::thread;
@@ -94,8 +95,8 @@ impl<'a> Traffic<'a> {
         Ok(())
     }
 
-    /// Sends messages to the chat server's service: from the pod to its ClusterIP, from outside to its
-    /// external address.
+    /// Sends messages to the chat server's service: from the pod to its ClusterIP, from outside to
+    /// its external address.
     fn chat(&self, to: SocketAddr, bytes: usize, length: Duration) -> Result<()> {
         let program = self.settings.program("hopspan-bench");
         let command = if to.ip() == IpAddr::from(EXTERNAL_IP) {

@@ -1,4 +1,5 @@
-//! What a hook does for a message. In: the name of a hook. Out: its part, and the type of its program.
+//! What a hook does for a message. In: the name of a hook. Out: its part, and the type of its
+//! program.
 
 /// The part of a hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,7 +12,8 @@ pub(super) enum Part {
     Stamp,
     /// Ends the journey.
     Closing,
-    /// Reports that the application has read the message: it runs in a system call, not for a packet.
+    /// Reports that the application has read the message: it runs in a system call, not for a
+    /// packet.
     Read,
     /// Reports packets that the kernel drops.
     Drop,

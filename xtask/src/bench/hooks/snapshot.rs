@@ -1,5 +1,5 @@
-//! The kernel's run times at one moment. In: the socket of `hopspan-bench programs`. Out: runs and counters, and
-//! the difference of two snapshots.
+//! The kernel's run times at one moment. In: the socket of `hopspan-bench programs`. Out: runs and
+//! counters, and the difference of two snapshots.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -33,10 +33,10 @@ impl Snapshot {
     /// # Errors
     /// When `hopspan-bench programs` does not answer.
     pub(super) fn take(socket: &Path) -> Result<Self> {
-        let asked = || format!("read from {}", socket.display());
-        let mut stream = UnixStream::connect(socket).with_context(asked)?;
+        let context = || format!("read from {}", socket.display());
+        let mut stream = UnixStream::connect(socket).with_context(context)?;
         let mut text = String::new();
-        stream.read_to_string(&mut text).with_context(asked)?;
+        stream.read_to_string(&mut text).with_context(context)?;
         serde_json::from_str(&text).with_context(|| format!("parse {text:?}"))
     }
 

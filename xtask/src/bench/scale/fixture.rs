@@ -1,5 +1,5 @@
-//! A node of a certain size. In: numbers of pods, services and connections. Out: an agent on it, and a load that
-//! is the same for all sizes.
+//! A node of a certain size. In: numbers of pods, services and connections. Out: an agent on it,
+//! and a load that is the same for all sizes.
 
 use std::fs;
 use std::thread;
@@ -103,8 +103,8 @@ impl ScaleFixture {
         })
     }
 
-    /// Starts an agent, lets it read all rules, and opens the connections, which live as long as their
-    /// processes.
+    /// Starts an agent, lets it read all rules, and opens the connections, which live as long as
+    /// their processes.
     ///
     /// # Errors
     /// When it does not start, or a connection cannot be opened.

@@ -1,8 +1,10 @@
-//! iptables TRACE on the service's packets. In: a load. Out: its rate, and how many lines were printed.
+//! iptables TRACE on the service's packets. In: a load. Out: its rate, and how many lines were
+//! printed.
 //!
-//! With iptables-nft the kernel sends a netlink message for each rule that a packet meets. xtables-monitor(8)
-//! ends at the first message that the kernel could not deliver (ENOBUFS), and from then on nothing is traced;
-//! `nft monitor trace` reads the same messages and goes on. A program counts its lines, in the place of grep.
+//! With iptables-nft the kernel sends a netlink message for each rule that a packet meets.
+//! xtables-monitor(8) ends at the first message that the kernel could not deliver (ENOBUFS), and
+//! from then on nothing is traced; `nft monitor trace` reads the same messages and goes on. A
+//! program counts its lines, in the place of grep.
 
 use std::time::Duration;
 

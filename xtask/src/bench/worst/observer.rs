@@ -1,5 +1,5 @@
-//! Observers of the traffic: the agent, and tcpdump. In: a load. Out: its rate, and what the observer has seen
-//! and lost.
+//! Observers of the traffic: the agent, and tcpdump. In: a load. Out: its rate, and what the
+//! observer has seen and lost.
 
 use std::fs;
 use std::time::Duration;
@@ -66,8 +66,8 @@ pub(super) fn agent(
     Ok(Observed { rate, lines })
 }
 
-/// Runs tcpdump on the node, as an engineer would: every device, whole packets, to a file. It writes
-/// two files of 100 MB in turn, so that a run does not fill the disk.
+/// Runs tcpdump on the node, as an engineer would: every device, whole packets, to a file. It
+/// writes two files of 100 MB in turn, so that a run does not fill the disk.
 ///
 /// # Errors
 /// When tcpdump does not start or end, or the load fails.

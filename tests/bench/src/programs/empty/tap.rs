@@ -1,5 +1,5 @@
-//! A packet socket like those of the agent. In: a socket filter. Out: the socket, which receives from every device of
-//! this network namespace, so that the filter runs for all packets.
+//! A packet socket like those of the agent. In: a socket filter. Out: the socket, which receives
+//! from every device of this network namespace, so that the filter runs for all packets.
 
 use std::{
     io,
