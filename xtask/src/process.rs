@@ -9,8 +9,12 @@ use hopspan_lab::Process;
 
 use crate::progress;
 
-/// How often a condition is checked.
-const POLL: Duration = Duration::from_millis(2);
+/// How long to wait for a condition, and how often to check it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wait {
+    limit: Duration,
+    poll: Duration,
+}
 
 /// Fails when the process has ended.
 ///
@@ -23,48 +27,65 @@ pub(crate) fn check(process: &mut Process) -> Result<()> {
     }
 }
 
-/// Waits while the process runs: true when the condition holds, false when it does not within
-/// `limit`.
-///
-/// # Errors
-/// When the process ends first.
-pub(crate) fn holds_within(
-    process: &mut Process,
-    limit: Duration,
-    mut condition: impl FnMut() -> bool,
-) -> Result<bool> {
-    let end = Instant::now() + limit;
-    loop {
-        if condition() {
-            return Ok(true);
+impl Wait {
+    /// For a cheap condition, whose moment counts.
+    pub(crate) const fn for_seconds(seconds: u64) -> Self {
+        Self {
+            limit: Duration::from_secs(seconds),
+            poll: Duration::from_millis(2),
         }
-        check(process)?;
-        if Instant::now() > end {
-            return Ok(false);
-        }
-        thread::sleep(POLL);
     }
-}
 
-/// Waits until the condition holds, which `does` names: `listen`, `attach`.
-///
-/// # Errors
-/// When the process ends first, and when the condition does not hold within `limit`.
-pub(crate) fn wait_until(
-    process: &mut Process,
-    does: &str,
-    limit: Duration,
-    condition: impl FnMut() -> bool,
-) -> Result<()> {
-    let holds = holds_within(process, limit, condition)?;
-    let waited = progress::duration(limit);
-    ensure!(
-        holds,
-        "{} does not {does} within {waited}{}",
-        process.name(),
-        tail(process)
-    );
-    Ok(())
+    /// For a condition that costs the process time, such as a metric.
+    pub(crate) const fn checking_seldom(self) -> Self {
+        Self {
+            poll: Duration::from_millis(100),
+            ..self
+        }
+    }
+
+    /// Waits while the process runs: true when the condition holds, false when the time is over.
+    ///
+    /// # Errors
+    /// When the process ends first.
+    pub(crate) fn holds(
+        self,
+        process: &mut Process,
+        mut condition: impl FnMut() -> bool,
+    ) -> Result<bool> {
+        let end = Instant::now() + self.limit;
+        loop {
+            if condition() {
+                return Ok(true);
+            }
+            check(process)?;
+            if Instant::now() > end {
+                return Ok(false);
+            }
+            thread::sleep(self.poll);
+        }
+    }
+
+    /// Waits until the condition holds, which `does` names: `listen`, `become ready`.
+    ///
+    /// # Errors
+    /// When the process ends first, and when the time is over.
+    pub(crate) fn until(
+        self,
+        process: &mut Process,
+        does: &str,
+        condition: impl FnMut() -> bool,
+    ) -> Result<()> {
+        let holds = self.holds(process, condition)?;
+        let waited = progress::duration(self.limit);
+        ensure!(
+            holds,
+            "{} does not {does} within {waited}{}",
+            process.name(),
+            tail(process)
+        );
+        Ok(())
+    }
 }
 
 /// Sends SIGTERM and waits for the end.

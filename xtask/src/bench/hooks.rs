@@ -18,11 +18,10 @@ use hopspan_lab::Process;
 
 use super::fixture::agent::Follows;
 use super::fixture::nginx::NginxFixture;
-use super::fixture::receiver::LISTEN_LIMIT;
 use super::outcome::{Outcome, Unit};
 use super::settings::Settings;
 use super::statistics::Spread;
-use crate::process;
+use crate::process::Wait;
 use crate::table::Table;
 use cost::Costs;
 use mix::{Mix, Traffic};
@@ -80,7 +79,7 @@ fn measuring(
         .arg(socket)
         .spawn()?;
     let answers = || Snapshot::take(socket).is_ok();
-    process::wait_until(&mut measuring, "answer", LISTEN_LIMIT, answers)?;
+    Wait::for_seconds(30).until(&mut measuring, "answer", answers)?;
     Ok(measuring)
 }
 

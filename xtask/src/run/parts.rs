@@ -11,17 +11,18 @@ use hopspan_lab::{Node, Process};
 
 use super::args::RunArgs;
 use super::hotrod::BATCH_DELAY;
-use crate::process::{check, end, holds_within, wait_until};
-use crate::{http, progress};
+use crate::http;
+use crate::process::{Wait, check, end};
+use crate::progress::note;
 
 /// Where the viewer listens inside the node, the ports that OTLP has registered for gRPC and HTTP.
 const OTLP_PORTS: [u16; 2] = [4317, 4318];
 
 /// A debug build on a busy machine; most of it is the verifier's work.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START: Wait = Wait::for_seconds(60);
 
 /// Thousands of services take the agent a second or two.
-const RULES_LIMIT: Duration = Duration::from_secs(20);
+const RULES: Wait = Wait::for_seconds(60).checking_seldom();
 
 /// The agent's last batch goes over loopback, and the viewer prints from memory.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
@@ -127,10 +128,9 @@ impl Part {
     pub(super) fn wait_for_rules(&mut self, endpoints: usize) -> Result<()> {
         let node = &self.node;
         let are_read = || http::endpoints_in_rules(node) == Some(endpoints);
-        if !holds_within(&mut self.process, RULES_LIMIT, are_read)? {
-            let waited = progress::duration(RULES_LIMIT);
-            progress::note(&format!(
-                "{} has not read the rules after {waited}: spans may lack the names of services",
+        if !RULES.holds(&mut self.process, are_read)? {
+            note(&format!(
+                "{} has not read the rules yet: spans may lack the names of services",
                 self.name
             ));
         }
@@ -161,8 +161,8 @@ impl Part {
 
     fn wait_until(&mut self, does: &str, condition: impl Fn(&Node) -> bool) -> Result<()> {
         let node = &self.node;
-        wait_until(&mut self.process, does, START_LIMIT, || condition(node))
-            .with_context(|| self.name.clone())
+        let ready = START.until(&mut self.process, does, || condition(node));
+        ready.with_context(|| self.name.clone())
     }
 }
 

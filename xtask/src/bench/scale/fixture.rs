@@ -14,7 +14,7 @@ use crate::bench::fixture::agent::{Agent, Follows};
 use crate::bench::fixture::nginx::{PORT, server_service};
 use crate::bench::fixture::receiver::{LISTEN_LIMIT, ReceiverFixture};
 use crate::bench::settings::Settings;
-use crate::process;
+use crate::process::Wait;
 
 /// Exchanges a second.
 pub(super) const RATE: u32 = 1_000;
@@ -28,7 +28,7 @@ const OPEN_RATE: u32 = 4_000;
 /// One process holds no more descriptors than 20,000 where RLIMIT_NOFILE cannot be raised, and one
 /// address has 28,232 ephemeral ports for one destination.
 const CONNECTIONS_OF_PROCESS: u32 = 15_000;
-const OPEN_LIMIT: Duration = Duration::from_secs(120);
+const OPEN: Wait = Wait::for_seconds(120).checking_seldom();
 /// The agent exports a batch that is not full after 5 s.
 const EXPORT_DELAY: Duration = Duration::from_secs(6);
 const GRACE: Duration = Duration::from_secs(60);
@@ -135,7 +135,7 @@ impl ScaleFixture {
             .spawn()?;
         let pid = process.pid();
         let are_open = || tcp_sockets(pid).is_some_and(|sockets| sockets >= connections);
-        process::wait_until(&mut process, "open connections", OPEN_LIMIT, are_open)?;
+        OPEN.until(&mut process, "open all connections", are_open)?;
         // Their exchanges are exported before the load's are counted.
         thread::sleep(EXPORT_DELAY);
         Ok(process)

@@ -9,9 +9,9 @@ use anyhow::{Context, Result};
 use crate::bench::fixture::agent::Follows;
 use crate::bench::fixture::nginx::NginxFixture;
 use crate::bench::settings::Settings;
-use crate::process;
+use crate::process::{self, Wait};
 
-const START_LIMIT: Duration = Duration::from_secs(10);
+const START: Wait = Wait::for_seconds(10);
 const END_LIMIT: Duration = Duration::from_secs(30);
 
 /// A load with an observer.
@@ -86,7 +86,7 @@ pub(super) fn tcpdump(
         .spawn()?;
     // tcpdump opens its first file after its socket.
     let captures = || directory.join("packets0").exists();
-    process::wait_until(&mut tcpdump, "capture", START_LIMIT, captures)?;
+    START.until(&mut tcpdump, "capture", captures)?;
     let rate = load()?;
     process::end(&mut tcpdump, END_LIMIT)?;
     fs::remove_dir_all(&directory).with_context(|| format!("remove {}", directory.display()))?;
