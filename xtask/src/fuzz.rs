@@ -2,8 +2,8 @@
 //! table of what ran, and a failure when an input crashed a target, with the input and how to run
 //! it again.
 //!
-//! The targets are in fuzz/, a cargo workspace of its own. All that is made here is below
-//! target/fuzz: the corpora grow from one run to the next, seeds are written anew each time.
+//! The targets are in fuzz/, a cargo workspace of its own. All output is below target/fuzz: the
+//! corpora grow from one run to the next, and seeds are written anew each time.
 
 mod libfuzzer;
 mod seeds;
@@ -26,12 +26,12 @@ use tools::Tools;
 
 /// Fuzz the parsers and the pipeline, a minute each
 ///
-/// Needs a nightly toolchain, for the coverage that libFuzzer follows, and a C++ compiler. Seeds
-/// come from the tests' fixtures and recordings. The exit status is a failure when an input crashed
+/// Needs a nightly toolchain, for the coverage that libFuzzer reads, and a C++ compiler. Seeds are
+/// made from the tests' captures and recordings. The exit status is a failure when an input crashed
 /// a target.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct FuzzArgs {
-    /// Which targets; all when none is named
+    /// Which targets [default: all]
     #[arg(value_enum, value_name = "TARGET")]
     targets: Vec<Target>,
 
@@ -47,7 +47,7 @@ pub(crate) struct FuzzArgs {
 /// Runs the targets.
 ///
 /// # Errors
-/// When they cannot be built or started: a crash is in the table.
+/// When they cannot be built or started. The table contains crashes.
 pub(crate) fn run(workspace: &Workspace, args: &FuzzArgs) -> Result<ExitCode> {
     let targets = match &args.targets[..] {
         [] => Target::all(),
@@ -65,7 +65,7 @@ pub(crate) fn run(workspace: &Workspace, args: &FuzzArgs) -> Result<ExitCode> {
     for side_by_side in targets.chunks(jobs) {
         runs.extend(run_side_by_side(&tools, side_by_side, args.seconds.get())?);
     }
-    println!("{}", table::Table(&runs));
+    println!("{}", table::text(&runs));
     Ok(if runs.iter().all(Run::is_success) {
         ExitCode::SUCCESS
     } else {
@@ -74,7 +74,7 @@ pub(crate) fn run(workspace: &Workspace, args: &FuzzArgs) -> Result<ExitCode> {
 }
 
 fn run_side_by_side(tools: &Tools, targets: &[Target], seconds: u32) -> Result<Vec<Run>> {
-    let names: Vec<&str> = targets.iter().map(|target| target.name()).collect();
+    let names: Vec<String> = targets.iter().map(|target| target.name()).collect();
     progress::during(format!("fuzzing {}", names.join(", ")), || {
         thread::scope(|scope| {
             let started: Vec<_> = targets

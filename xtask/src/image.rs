@@ -1,6 +1,6 @@
-//! `cargo xtask image`: the agent as an OCI image from scratch. In: the workspace, and whichever of
-//! docker, podman and buildah is there. Out: the image in the builder's store, and an archive of it
-//! that every container runtime loads.
+//! `cargo xtask image`: the agent as an OCI image from scratch. In: the workspace, and docker,
+//! podman or buildah. Out: the image in the builder's store, and an archive of it that every
+//! container runtime loads.
 
 mod binary;
 mod builder;
@@ -27,12 +27,12 @@ pub(crate) struct ImageArgs {
     #[arg(long, value_enum)]
     builder: Option<Builder>,
 
-    /// The image's name, as container runtimes write it in full; deploy/ wants the default
+    /// The image's full name; deploy/ uses the default
     #[arg(long, value_name = "NAME", default_value = concat!("docker.io/library/hopspan:", env!("CARGO_PKG_VERSION")))]
     name: String,
 }
 
-/// Where distributions keep the certificates that they trust.
+/// The files with the certificates that a distribution trusts.
 const CERTIFICATES: [&str; 3] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -48,10 +48,8 @@ pub(crate) fn run(workspace: &Workspace, args: &ImageArgs) -> Result<()> {
         Some(builder) => builder,
         None => builder::first_that_works()?,
     };
-    let nobody = Privilege::None {
-        reason: "an image needs no root".to_owned(),
-    };
-    Setup::new(workspace, &nobody).prepare_build()?;
+    let privilege = Privilege::none("an image needs no root");
+    Setup::new(workspace, &privilege).prepare_build()?;
     let binary = binary::build(workspace)?;
     let directory = workspace.target_dir()?.join("image");
     let context = context(&directory, &binary)?;
@@ -66,7 +64,7 @@ pub(crate) fn run(workspace: &Workspace, args: &ImageArgs) -> Result<()> {
     };
     steps.run(workspace)?;
     let bytes = fs::metadata(&archive)
-        .with_context(|| format!("look at {}", archive.display()))?
+        .with_context(|| format!("stat {}", archive.display()))?
         .len();
     note(&format!(
         "image: {} by {builder}, {:.1} MiB: {}",
@@ -92,7 +90,7 @@ fn context(directory: &Path, binary: &Path) -> Result<PathBuf> {
     Ok(context)
 }
 
-/// `docker.io/library/hopspan:0.1.0` is `hopspan-0.1.0.tar`.
+/// `hopspan-0.1.0.tar` for `docker.io/library/hopspan:0.1.0`.
 fn archive_name(name: &str) -> String {
     let last = name.rsplit('/').next().unwrap_or(name);
     format!("{}.tar", last.replace(':', "-"))

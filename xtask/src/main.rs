@@ -1,15 +1,18 @@
 //! `cargo xtask`: what cargo cannot do. In: a subcommand. Out: its exit status, and on failure one
-//! error that names the remedy. Everything a subcommand knows is in its own module.
+//! error with the remedy. Each subcommand is a module.
 
 mod bench;
-mod command_line;
 mod fuzz;
+mod http;
 mod image;
+mod process;
 mod progress;
 mod run;
 mod setup;
 mod sudo;
+mod table;
 mod test;
+mod value_enum;
 mod vm;
 mod workspace;
 
@@ -17,10 +20,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use bench::{BenchArgs, BenchLabArgs};
+use bench::args::BenchArgs;
 use fuzz::FuzzArgs;
 use image::ImageArgs;
-use run::{LabArgs, RunArgs};
+use run::args::RunArgs;
 use test::TestArgs;
 use vm::VmArgs;
 use workspace::Workspace;
@@ -37,8 +40,8 @@ struct Cli {
 enum Command {
     /// Install what is missing to build and run everything here
     ///
-    /// Says what it installs before it does. Its own tools go to target/tools; packages come by
-    /// apt, as root.
+    /// Each installation is announced before it begins. The project's own tools go to target/tools;
+    /// packages are installed by apt, as root.
     Setup,
     Run(RunArgs),
     Test(TestArgs),
@@ -47,23 +50,24 @@ enum Command {
     Bench(BenchArgs),
     Image(ImageArgs),
     #[command(name = run::LAB_SUBCOMMAND, hide = true)]
-    LabRun(LabArgs),
+    LabRun(RunArgs),
     #[command(name = bench::ROOT_SUBCOMMAND, hide = true)]
-    BenchRun(BenchLabArgs),
+    BenchRun(BenchArgs),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result = Workspace::new().and_then(|workspace| match cli.command {
-        Command::Setup => setup::all(&workspace).map(|()| ExitCode::SUCCESS),
-        Command::Run(args) => run::run(&workspace, args).map(|()| ExitCode::SUCCESS),
-        Command::Test(args) => test::run(&workspace, &args),
-        Command::Vm(args) => vm::run(&workspace, &args),
-        Command::Fuzz(args) => fuzz::run(&workspace, &args),
-        Command::Bench(args) => bench::run(&workspace, args).map(|()| ExitCode::SUCCESS),
-        Command::Image(args) => image::run(&workspace, &args).map(|()| ExitCode::SUCCESS),
-        Command::BenchRun(args) => bench::root::run(&args).map(|()| ExitCode::SUCCESS),
-        Command::LabRun(args) => run::lab::run(&args).map(|()| ExitCode::SUCCESS),
+    let success = |()| ExitCode::SUCCESS;
+    let result = Workspace::new().and_then(|workspace| match &cli.command {
+        Command::Setup => setup::all(&workspace).map(success),
+        Command::Run(args) => match run::run(&workspace, args)? {},
+        Command::Test(args) => test::run(&workspace, args),
+        Command::Vm(args) => vm::run(&workspace, args),
+        Command::Fuzz(args) => fuzz::run(&workspace, args),
+        Command::Bench(args) => bench::run(&workspace, args).map(success),
+        Command::Image(args) => image::run(&workspace, args).map(success),
+        Command::LabRun(args) => run::lab::run(&workspace, args).map(success),
+        Command::BenchRun(args) => bench::root::run(&workspace, args).map(success),
     });
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -1,8 +1,7 @@
-//! Shows that a long step is under way, and keeps what it said. In: a command and a sentence. Out:
-//! a spinner with elapsed seconds on a terminal, plain lines elsewhere; the full output in a file,
-//! its tail on failure. Knows nothing of what the steps are for.
+//! Shows that a long step is running, and stores its output. In: a command and a sentence. Out: a
+//! spinner with elapsed seconds on a terminal, plain lines elsewhere; the full output in a file,
+//! its end on failure. Knows nothing of the purpose of steps.
 
-use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
 use std::panic::resume_unwind;
@@ -17,76 +16,17 @@ use anyhow::{Context, Result, bail};
 const TAIL_LINES: usize = 20;
 
 const FRAMES: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+/// For how long one frame is shown.
+const FRAME: Duration = Duration::from_millis(100);
+/// How often the end of a step is checked for.
+const POLL: Duration = Duration::from_millis(20);
 
-/// Prints one line about what is going on. All of this goes to stderr: stdout is for results.
+/// Prints one line about the progress, to stderr: stdout is for results.
 pub(crate) fn note(text: &str) {
     eprintln!("{text}");
 }
 
-/// A step that takes longer than this says so when there is no spinner to show it.
-const LONG: Duration = Duration::from_secs(1);
-
-/// A step that shows its age until it is finished.
-pub(crate) struct Step {
-    what: String,
-    started: Instant,
-    on_terminal: bool,
-    is_announced: Cell<bool>,
-}
-
-impl Step {
-    /// Starts showing `what`, a phrase such as `building bpf-linker`.
-    pub(crate) fn start(what: impl Into<String>) -> Self {
-        let on_terminal = io::stderr().is_terminal();
-        let step = Self {
-            what: what.into(),
-            started: Instant::now(),
-            on_terminal,
-            is_announced: Cell::new(false),
-        };
-        step.draw();
-        step
-    }
-
-    /// Draws the spinner's next frame; without a terminal, announces the step once when it turns
-    /// out to be long.
-    pub(crate) fn draw(&self) {
-        let elapsed = self.started.elapsed();
-        if self.on_terminal {
-            let frame = FRAMES[(elapsed.as_millis() / 100) as usize % FRAMES.len()];
-            eprint!("\r\x1b[2K{frame} {} ({} s)", self.what, elapsed.as_secs());
-            // A frame that cannot be shown is no reason to stop.
-            let _ = io::stderr().flush();
-        } else if elapsed > LONG && !self.is_announced.replace(true) {
-            eprintln!("{} ...", self.what);
-        }
-    }
-
-    /// Says that the step is done and how long it took.
-    pub(crate) fn done(self) {
-        self.finish("✓ ", "done in");
-    }
-
-    /// Says that the step failed and after how long. The reason is the caller's to tell.
-    pub(crate) fn failed(self) {
-        self.finish("✗ ", "failed after");
-    }
-
-    fn finish(self, mark: &str, how: &str) {
-        let Self {
-            what,
-            started,
-            on_terminal,
-            ..
-        } = self;
-        let took = duration(started.elapsed());
-        let start_of_line = if on_terminal { "\r\x1b[2K" } else { "" };
-        let mark = if on_terminal { mark } else { "" };
-        eprintln!("{start_of_line}{mark}{what}: {how} {took}");
-    }
-}
-
-/// A duration as people say it: `0.4 s`, `75 s`, `3 min 5 s`.
+/// A duration for people: `0.4 s`, `75 s`, `3 min 5 s`.
 pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
@@ -96,7 +36,7 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
-/// Does `work` as the step `what`.
+/// Does `work` as the step `what`, a phrase such as `building bpf-linker`.
 ///
 /// # Errors
 /// Those of `work`.
@@ -104,71 +44,71 @@ pub(crate) fn during<T: Send>(
     what: impl Into<String>,
     work: impl FnOnce() -> Result<T> + Send,
 ) -> Result<T> {
-    let step = Step::start(what);
+    let (what, started) = (what.into(), Instant::now());
+    let on_terminal = io::stderr().is_terminal();
     let result = thread::scope(|scope| {
         let worker = scope.spawn(work);
+        let mut is_announced = false;
         while !worker.is_finished() {
-            step.draw();
-            thread::sleep(Duration::from_millis(20));
+            let elapsed = started.elapsed();
+            if on_terminal {
+                let frame = elapsed.as_millis() / FRAME.as_millis();
+                let frame = FRAMES[frame as usize % FRAMES.len()];
+                eprint!("\r\x1b[2K{frame} {what} ({} s)", elapsed.as_secs());
+                // The step continues when a frame cannot be shown.
+                let _ = io::stderr().flush();
+            } else if elapsed > Duration::from_secs(1) && !is_announced {
+                eprintln!("{what} ...");
+                is_announced = true;
+            }
+            thread::sleep(POLL);
         }
         worker.join().unwrap_or_else(|panic| resume_unwind(panic))
     });
-    match &result {
-        Ok(_) => step.done(),
-        Err(_) => step.failed(),
+    let (mark, how) = match &result {
+        Ok(_) => ("✓", "done in"),
+        Err(_) => ("✗", "failed after"),
+    };
+    let took = duration(started.elapsed());
+    if on_terminal {
+        eprintln!("\r\x1b[2K{mark} {what}: {how} {took}");
+    } else {
+        eprintln!("{what}: {how} {took}");
     }
     result
 }
 
-/// Runs `command` as the step `what`, its output in the file `log`, and stops it after `limit`.
+/// Runs `command` as the step `what`, its output in the file `log`, and kills it after `limit`.
 ///
 /// # Errors
 /// When it cannot be started, exits with anything but success, or takes too long; the message has
 /// the output's last lines.
 pub(crate) fn run(what: &str, log: &Path, limit: Duration, command: &mut Command) -> Result<()> {
-    let step = Step::start(what);
-    let result = run_logged(&step, log, limit, command);
-    match &result {
-        Ok(()) => step.done(),
-        Err(_) => step.failed(),
-    }
-    result
+    during(what, || run_logged(log, limit, command))
 }
 
-fn run_logged(step: &Step, log: &Path, limit: Duration, command: &mut Command) -> Result<()> {
+fn run_logged(log: &Path, limit: Duration, command: &mut Command) -> Result<()> {
+    let shown = log.display();
     if let Some(dir) = log.parent() {
         fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
     }
-    let file = File::create(log).with_context(|| format!("create {}", log.display()))?;
-    let stderr = file
-        .try_clone()
-        .with_context(|| format!("open {}", log.display()))?;
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(file)
-        .stderr(stderr)
-        .spawn()
-        .with_context(|| format!("run {}", command.get_program().display()))?;
-    let status = wait(step, &mut child, limit)?;
+    let file = File::create(log).with_context(|| format!("create {shown}"))?;
+    let stderr = file.try_clone();
+    let stderr = stderr.with_context(|| format!("open {shown}"))?;
+    command.stdin(Stdio::null()).stdout(file).stderr(stderr);
+    let child = command.spawn();
     let program = command.get_program().display();
-    match status {
-        Some(status) if status.success() => Ok(()),
-        Some(status) => bail!(
-            "{program}: {status}\n{}\n  full output: {}",
-            tail(log),
-            log.display()
-        ),
-        None => bail!(
-            "{program}: stopped after {}\n{}\n  full output: {}",
-            duration(limit),
-            tail(log),
-            log.display()
-        ),
-    }
+    let mut child = child.with_context(|| format!("run {program}"))?;
+    let how = match wait(&mut child, limit)? {
+        Some(status) if status.success() => return Ok(()),
+        Some(status) => status.to_string(),
+        None => format!("stopped after {}", duration(limit)),
+    };
+    bail!("{program}: {how}\n{}\n  full output: {shown}", tail(log))
 }
 
-/// The exit status, or `None` when the time was over and the child has been killed.
-fn wait(step: &Step, child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
+/// The exit status, or `None` when the child was killed because the time was over.
+fn wait(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
     let started = Instant::now();
     loop {
         if let Some(status) = child.try_wait().context("wait for a child")? {
@@ -179,8 +119,7 @@ fn wait(step: &Step, child: &mut Child, limit: Duration) -> Result<Option<ExitSt
             child.wait().context("wait for a child")?;
             return Ok(None);
         }
-        step.draw();
-        thread::sleep(Duration::from_millis(50));
+        thread::sleep(POLL);
     }
 }
 
@@ -191,7 +130,7 @@ pub(crate) fn tail(log: &Path) -> String {
 }
 
 fn last_lines(text: &str, count: usize) -> String {
-    // A progress bar rewrites its line with carriage returns: only what it showed last counts.
+    // A progress bar rewrites its line with carriage returns: only its last state is shown.
     let lines: Vec<&str> = text
         .lines()
         .map(|line| line.rsplit('\r').next().unwrap_or(line))
@@ -210,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_as_people_say_them() {
+    fn durations_for_people() {
         let cases = [
             (400, "0.4 s"),
             (9_940, "9.9 s"),
@@ -223,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tail_has_the_last_lines_as_they_were_last_drawn() {
+    fn the_end_of_a_log_with_the_last_state_of_each_line() {
         assert_eq!(last_lines("a\n\nb\n10%\r100%\n", 2), "  | b\n  | 100%");
         assert_eq!(last_lines("", 2), "");
     }

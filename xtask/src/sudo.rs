@@ -1,16 +1,21 @@
-//! Whether root is to be had, and how. In: our user id and `sudo`. Out: a command that runs as
-//! root, or the reason why there is none. Asks for a password at most once, and says what for
-//! before it does.
+//! How to act as root. In: our user id and `sudo`. Out: a command that runs as root, or the reason
+//! why there is none. Asks for a password at most once, after the reason for it.
 
-use std::ffi::OsStr;
+use std::convert::Infallible;
+use std::env;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use nix::unistd::geteuid;
 
 use crate::progress::note;
 use crate::workspace::has_program;
+
+/// What the viewer reads from the environment and sudo does not pass on.
+const TERMINAL_ENV: [&str; 6] = ["NO_COLOR", "TERM", "COLUMNS", "LANG", "LC_ALL", "LC_CTYPE"];
 
 /// How this process can act as root.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,52 +25,47 @@ pub(crate) enum Privilege {
     /// Through `sudo`, which has just agreed.
     Sudo,
     /// Not at all.
-    None {
-        /// What was tried.
-        reason: String,
-    },
+    None { reason: String },
 }
 
 impl Privilege {
-    /// Looks how root is to be had. Where `sudo` wants a password and somebody sits at the
-    /// terminal, it is asked for, with `purpose` (a phrase such as `to run the lab`) as the
-    /// explanation.
+    /// No root where none is needed.
+    pub(crate) fn none(reason: &str) -> Self {
+        Self::None {
+            reason: reason.to_owned(),
+        }
+    }
+
+    /// Finds how to act as root. Where `sudo` needs a password and there is a terminal, the user is
+    /// asked for it, with `purpose` (a phrase such as `to run the lab`) as the explanation.
     pub(crate) fn obtain(purpose: &str) -> Self {
         if geteuid().is_root() {
             return Self::Root;
         }
         if !has_program("sudo") {
-            return Self::None {
-                reason: "this user is not root and there is no sudo".to_owned(),
-            };
+            return Self::none("this user is not root and there is no sudo");
         }
-        if agrees(
-            Command::new("sudo")
-                .args(["--non-interactive", "true"])
-                .stderr(Stdio::null()),
-        ) {
+        let mut without_password = Command::new("sudo");
+        without_password.args(["--non-interactive", "true"]);
+        if succeeds(without_password.stderr(Stdio::null())) {
             return Self::Sudo;
         }
         if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-            return Self::None {
-                reason: "sudo wants a password and there is no terminal to ask at".to_owned(),
-            };
+            return Self::none("sudo needs a password and there is no terminal to ask at");
         }
         note(&format!(
             "root is needed {purpose}: sudo asks for your password"
         ));
-        if agrees(Command::new("sudo").arg("--validate")) {
+        if succeeds(Command::new("sudo").arg("--validate")) {
             return Self::Sudo;
         }
-        Self::None {
-            reason: "sudo refused this user".to_owned(),
-        }
+        Self::none("sudo refused this user")
     }
 
     /// A command that runs `program` as root.
     ///
     /// # Errors
-    /// When root is not to be had.
+    /// When there is no way to act as root.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Result<Command> {
         match self {
             Self::Root => Ok(Command::new(program)),
@@ -79,10 +79,38 @@ impl Privilege {
             }
         }
     }
+
+    /// Replaces this process with the same program as root: with `subcommand`, and the arguments
+    /// that followed the subcommand of this process. The lab alone configures OpenTelemetry, so
+    /// variables of the user's shell for it are removed.
+    ///
+    /// # Errors
+    /// When there is no way to act as root, or the program cannot be started.
+    pub(crate) fn exec_root_half(&self, subcommand: &str) -> Result<Infallible> {
+        let this = env::current_exe().context("find this program")?;
+        let mut command = self.command("env")?;
+        for (name, _) in env::vars_os() {
+            if name.to_string_lossy().starts_with("OTEL_") {
+                command.arg("-u").arg(name);
+            }
+        }
+        for name in TERMINAL_ENV {
+            if let Some(value) = env::var_os(name) {
+                let mut assignment = OsString::from(name);
+                assignment.push("=");
+                assignment.push(value);
+                command.arg(assignment);
+            }
+        }
+        command
+            .arg(this)
+            .arg(subcommand)
+            .args(env::args_os().skip(2));
+        Err(command.exec()).context("start the root half of this command")
+    }
 }
 
-/// Whether the command succeeds.
-fn agrees(command: &mut Command) -> bool {
+fn succeeds(command: &mut Command) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
@@ -92,30 +120,23 @@ mod tests {
 
     #[test]
     fn a_command_as_root() {
-        let line = |privilege: Privilege| {
+        let check = |privilege: Privilege, expected: &[&str]| {
             let command = privilege.command("apt-get").unwrap();
-            let args = command
-                .get_args()
-                .map(|arg| arg.to_string_lossy().into_owned());
-            [command.get_program().to_string_lossy().into_owned()]
-                .into_iter()
-                .chain(args)
-                .collect::<Vec<_>>()
-                .join(" ")
+            let words = [command.get_program()].into_iter();
+            assert_eq!(
+                words.chain(command.get_args()).collect::<Vec<_>>(),
+                expected
+            );
         };
-        assert_eq!(line(Privilege::Root), "apt-get");
-        assert_eq!(line(Privilege::Sudo), "sudo -- apt-get");
+        check(Privilege::Root, &["apt-get"]);
+        check(Privilege::Sudo, &["sudo", "--", "apt-get"]);
     }
 
     #[test]
-    fn no_root_names_the_remedy() {
-        let none = Privilege::None {
-            reason: "sudo refused this user".to_owned(),
-        };
+    fn without_root_the_error_has_the_remedy() {
+        let none = Privilege::none("sudo refused this user");
         let error = none.command("apt-get").unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "sudo refused this user\n  run this as root, or as a user who may use sudo"
-        );
+        let expected = "sudo refused this user\n  run this as root, or as a user who may use sudo";
+        assert_eq!(error, expected);
     }
 }

@@ -1,22 +1,31 @@
-//! Where things are: the workspace's own directories, its programs, and the cargo that started us.
-//! In: the build's location and the environment. Out: absolute paths and commands. Knows no
+//! The checkout's directories, programs on PATH, and the cargo that started this program. In: where
+//! this program was built, and the environment. Out: absolute paths and commands. Knows no
 //! subcommand.
 
 use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
-/// The checkout this xtask was built from.
+use crate::progress::note;
+
+/// The checkout that this program was built from.
 #[derive(Debug, Clone)]
 pub(crate) struct Workspace {
     root: PathBuf,
 }
 
+/// How cargo builds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    Dev,
+    Release,
+}
+
 impl Workspace {
-    /// The checkout this program was built from.
+    /// The checkout that this program was built from.
     pub(crate) fn new() -> Result<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .parent()
@@ -24,14 +33,6 @@ impl Workspace {
         Ok(Self {
             root: root.to_owned(),
         })
-    }
-
-    /// A workspace elsewhere.
-    #[cfg(test)]
-    pub(crate) fn at(root: &Path) -> Self {
-        Self {
-            root: root.to_owned(),
-        }
     }
 
     /// The directory with the workspace's `Cargo.toml`.
@@ -49,7 +50,7 @@ impl Workspace {
         self.root.join("fuzz")
     }
 
-    /// Where cargo builds: this program is in a profile's directory below it.
+    /// Where cargo builds: this program is in the directory of a profile below it.
     pub(crate) fn target_dir(&self) -> Result<PathBuf> {
         let this = env::current_exe().context("find this program")?;
         let dir = this
@@ -59,30 +60,72 @@ impl Workspace {
         Ok(dir.to_owned())
     }
 
-    /// Where set-up puts the tools it installs.
+    /// Where cargo puts programs.
+    pub(crate) fn binaries(&self, profile: Profile) -> Result<PathBuf> {
+        let name = match profile {
+            Profile::Dev => "debug",
+            Profile::Release => "release",
+        };
+        Ok(self.target_dir()?.join(name))
+    }
+
+    /// Where set-up installs tools.
     pub(crate) fn tools(&self) -> PathBuf {
         ebpf_toolchain::tools_dir(&self.root)
     }
 
-    /// The full output of one step.
+    /// The file for the output of one step.
     pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.tools().join("log").join(format!("{name}.log"))
     }
 
-    /// Cargo, run in the workspace, by the toolchain that runs this program.
+    /// Cargo of the toolchain that runs this program, in the workspace.
     pub(crate) fn cargo<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.args(args).current_dir(&self.root);
         cargo
     }
+
+    /// Builds the programs of these packages; cargo shows its own progress.
+    ///
+    /// # Errors
+    /// When they do not build.
+    pub(crate) fn build(&self, profile: Profile, packages: &[&str]) -> Result<()> {
+        note(&format!("building {}", packages.join(", ")));
+        let mut cargo = self.cargo(["build", "--bins"]);
+        for package in packages {
+            cargo.args(["--package", package]);
+        }
+        if profile == Profile::Release {
+            cargo.arg("--release");
+        }
+        let status = cargo.status().context("run cargo build")?;
+        ensure!(status.success(), "cargo build: {status}");
+        Ok(())
+    }
 }
 
-/// Whether a program of that name can be run by root: PATH, and the directories that an ordinary
-/// user's PATH leaves out.
+/// Whether root can run a program of that name: PATH, and the directories that an ordinary user's
+/// PATH does not have.
 pub(crate) fn has_program(name: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     let beyond = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
     env::split_paths(&path)
         .chain(beyond)
         .any(|dir| dir.join(name).is_file())
+}
+
+/// The target triple of a compiler's host, such as `x86_64-unknown-linux-gnu`: for rustc(1), or a
+/// command that ends with it.
+///
+/// # Errors
+/// When the compiler cannot be run.
+pub(crate) fn host_target(rustc: &mut Command) -> Result<String> {
+    let output = rustc.arg("-vV").stdin(Stdio::null()).output();
+    let output = output.context("run rustc -vV")?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "rustc -vV: {}", stderr.trim());
+    let version = String::from_utf8_lossy(&output.stdout);
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.context("rustc -vV prints no host")?.to_owned())
 }

@@ -1,7 +1,9 @@
-//! Packets without a journey: messages of a protocol that is neither HTTP/1 nor HTTP/2, there and back.
+//! Packets without a journey: messages of a protocol that is neither HTTP/1 nor HTTP/2, and their
+//! answers.
 //!
-//! In: how large and for how long. Out: the number of messages, as JSON. With large messages most
-//! packets are full segments and bare acknowledgements, with small ones each is a message.
+//! In: the size of a message, and a duration. Out: the number of messages, as JSON. With large
+//! messages most packets are full segments and bare acknowledgements; with small ones each packet
+//! is a message.
 
 use std::{
     io::{Read, Write},
@@ -12,10 +14,10 @@ use std::{
 
 use anyhow::Context;
 
-/// What all messages consist of: as the first byte of a connection or of an HTTP/2 frame's length it
-/// is as unlike as can be, and no method begins with it.
+/// Each byte of a message: no HTTP/1 method begins with it, nor the preface of HTTP/2, and as the
+/// length of a frame it is far beyond the limit.
 const BYTE: u8 = 0xf5;
-/// What a server reads at once.
+/// The most bytes of one read.
 const BUFFER_BYTES: usize = 64 << 10;
 
 #[derive(Debug, clap::Args)]
@@ -33,7 +35,7 @@ pub(crate) struct ClientArgs {
     /// Bytes of a message
     #[arg(long)]
     bytes: usize,
-    /// For how long
+    /// How long to send messages
     #[arg(long)]
     milliseconds: u64,
 }
@@ -68,7 +70,7 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
     }
 }
 
-/// Sends for as long as it was told.
+/// Sends messages for the duration.
 pub(crate) fn talk(args: &ClientArgs) -> anyhow::Result<()> {
     let stream = TcpStream::connect(args.to).with_context(|| format!("connect to {}", args.to))?;
     stream.set_nodelay(true).context("set TCP_NODELAY")?;
@@ -76,7 +78,7 @@ pub(crate) fn talk(args: &ClientArgs) -> anyhow::Result<()> {
     let (begin, length) = (Instant::now(), Duration::from_millis(args.milliseconds));
     let bytes = args.bytes;
     let message = vec![BYTE; bytes];
-    // A message may be larger than both sockets' buffers: answers are read by a thread of their own.
+    // A message may be larger than the buffers of both sockets: another thread reads the answers.
     let (sent, answers) = std::sync::mpsc::sync_channel::<()>(1);
     let reader = thread::spawn(move || read_answers(stream, bytes, &sent));
     let mut messages = 0_u64;
@@ -98,7 +100,7 @@ pub(crate) fn talk(args: &ClientArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Tells whenever a whole answer has come, until the server ends.
+/// Sends to `whole` for each complete answer, until the server closes the connection.
 fn read_answers(
     mut stream: TcpStream,
     bytes: usize,
@@ -130,7 +132,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = listener.local_addr().unwrap();
         let server = thread::spawn(move || answer(listener.accept().unwrap().0));
-        // Larger than what the server reads at once.
+        // Larger than one read of the server.
         let bytes = 3 * BUFFER_BYTES + 1;
         talk(&ClientArgs {
             to,

@@ -1,7 +1,7 @@
-//! `hopspan-bench`: what a benchmark needs beside the agent and its load.
+//! `hopspan-bench`: the programs that a benchmark runs beside the agent and its load.
 //!
-//! In: the command line. Out: a receiver that counts spans, traffic that carries no message, and the
-//! kernel's run times of an agent's programs. It measures nothing by itself: `cargo xtask bench` does.
+//! In: the command line. Out: a receiver that counts spans, traffic without HTTP messages, and the
+//! kernel's run times of an agent's programs. `cargo xtask bench` starts them and measures.
 
 mod chat;
 mod programs;
@@ -12,13 +12,13 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(about = "What `cargo xtask bench` runs in the lab")]
 enum Command {
-    /// Receives OTLP over HTTP and counts; `GET /totals` tells what
+    /// Receives OTLP over HTTP and counts; `GET /totals` returns the counts
     Sink(sink::Args),
-    /// Answers every message of a connection with the same bytes, none of which is HTTP
+    /// Answers every message of a connection with the same bytes
     ChatServer(chat::ServerArgs),
-    /// Sends messages that are no HTTP, each after the answer to the one before
+    /// Sends messages that are no HTTP, each after the answer to the previous one
     Chat(chat::ClientArgs),
-    /// Tells the kernel's run times of an agent's programs, and of empty ones beside them
+    /// Serves the kernel's run times of an agent's programs, and of empty programs beside them
     Programs(programs::Args),
 }
 

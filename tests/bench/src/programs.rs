@@ -1,14 +1,16 @@
 //! What an agent's programs cost the kernel.
 //!
-//! In: the agent's process id, and its cgroup. Out: for whoever connects to a Unix socket, one JSON
-//! object: how often each program has run and how long, the same of the empty programs beside them,
-//! and what the agent's programs have counted. The kernel measures from the start on
-//! (BPF_ENABLE_STATS, kernel 5.8), and ends with this process: no sysctl is touched.
+//! In: the agent's process id, and its cgroup. Out: for each connection to a Unix socket, one JSON
+//! object: how often and how long each program has run, the same for empty programs beside them,
+//! and the counters of the agent's programs. The kernel measures while this process lives
+//! (BPF_ENABLE_STATS, kernel 5.8): no sysctl is changed.
 //!
-//! A run's time includes what measuring it takes, which is what an empty program's run consists of.
+//! The time of a run includes the time that measuring it takes, and an empty program's run is
+//! nothing else.
 
 mod empty;
 mod of_agent;
+mod runs;
 
 use std::{io::Write as _, os::unix::net::UnixListener, path::PathBuf};
 
@@ -23,19 +25,12 @@ pub(crate) struct Args {
     /// The agent
     #[arg(long, value_name = "PID")]
     agent: u32,
-    /// The cgroup below which it follows sockets
+    /// The cgroup below which the agent follows sockets
     #[arg(long)]
     cgroup: PathBuf,
     /// Where to listen
     #[arg(long)]
     socket: PathBuf,
-}
-
-/// Runs of one program, as the kernel has added them up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-struct Runs {
-    runs: u64,
-    run_ns: u64,
 }
 
 /// Answers until it is killed.
@@ -49,13 +44,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     eprintln!("listening on {}", args.socket.display());
     for stream in listener.incoming() {
         let mut stream = stream.context("accept a connection")?;
-        let told = serde_json::json!({
+        let snapshot = serde_json::json!({
             "programs": of_agent.runs()?,
             "empty": empty.runs()?,
             "counters": of_agent.counters()?,
         });
-        // Whoever has gone did not want the answer.
-        let _ = stream.write_all(told.to_string().as_bytes());
+        // The client may have closed the connection.
+        let _ = stream.write_all(snapshot.to_string().as_bytes());
     }
     Ok(())
 }

@@ -1,8 +1,9 @@
-//! A receiver as light as one can be, so that a benchmark measures the agent and not its collector.
+//! A receiver that takes little processor time, so that a benchmark measures the agent and not its
+//! collector.
 //!
-//! In: OTLP over HTTP/1.1 with Content-Length, as the agent sends it. Out: counts, for `GET /totals`.
-//! It keeps no span, knows no compression and no chunks, and reads of a span only what tells an
-//! exchange of hopspan's from the rest.
+//! In: OTLP over HTTP/1.1 with Content-Length, as the agent sends it. Out: counts, for `GET
+//! /totals`. It stores no span, supports neither compression nor chunks, and reads of a span only
+//! whether it is an exchange of hopspan's.
 
 mod otlp;
 
@@ -18,11 +19,11 @@ use bytes::Bytes;
 
 use otlp::Totals;
 
-/// No batch of the agent comes near it.
+/// Far more than a batch of the agent.
 const BODY_MAX_BYTES: usize = 64 << 20;
-/// Lines of a head that are read.
+/// A head with more lines is refused.
 const HEAD_MAX_LINES: usize = 100;
-/// Bytes of a line of a head that are read.
+/// The rest of a longer line is read as the next line.
 const LINE_MAX_BYTES: u64 = 16 << 10;
 
 #[derive(Debug, clap::Args)]
@@ -32,7 +33,7 @@ pub(crate) struct Args {
     listen: SocketAddr,
 }
 
-/// What a request asks for.
+/// A request.
 #[derive(Debug, PartialEq, Eq)]
 enum Request {
     Export { body_bytes: usize },
@@ -62,37 +63,33 @@ fn count<T>(totals: &Mutex<Totals>, change: impl FnOnce(&mut Totals) -> T) -> T 
     change(&mut totals.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Takes requests until the client closes the connection.
+/// Serves requests until the client closes the connection, or GET /totals is served.
 fn serve(stream: TcpStream, totals: &Mutex<Totals>) -> Result<()> {
     let mut reader = BufReader::new(stream.try_clone().context("duplicate a socket")?);
     let mut writer = stream;
     while let Some(request) = head(&mut reader)? {
-        let answer = match request {
-            Request::Totals => {
-                let totals = count(totals, |totals| *totals);
-                serde_json::to_vec(&totals).context("write the totals")?
-            }
-            Request::Export { body_bytes } => {
-                let mut body = vec![0; body_bytes];
-                reader.read_exact(&mut body).context("read a body")?;
-                let batch = otlp::count(Bytes::from(body)).context("decode a request")?;
-                count(totals, |totals| totals.add(&batch));
-                // An ExportTraceServiceResponse without fields is empty.
-                Vec::new()
-            }
+        let Request::Export { body_bytes } = request else {
+            let totals = count(totals, |totals| *totals);
+            let totals = serde_json::to_vec(&totals).context("write the totals")?;
+            return answer(&mut writer, "application/json", &totals);
         };
-        let media_type = match request {
-            Request::Totals => "application/json",
-            Request::Export { .. } => "application/x-protobuf",
-        };
-        let head = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: {media_type}\r\ncontent-length: {}\r\n\r\n",
-            answer.len()
-        );
-        let answer = [head.into_bytes(), answer].concat();
-        writer.write_all(&answer).context("answer")?;
+        let mut body = vec![0; body_bytes];
+        reader.read_exact(&mut body).context("read a body")?;
+        let batch = otlp::count(Bytes::from(body)).context("decode a request")?;
+        count(totals, |totals| totals.add(&batch));
+        // An ExportTraceServiceResponse without fields is empty.
+        answer(&mut writer, "application/x-protobuf", &[])?;
     }
     Ok(())
+}
+
+fn answer(writer: &mut TcpStream, media_type: &str, body: &[u8]) -> Result<()> {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: {media_type}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let response = [head.as_bytes(), body].concat();
+    writer.write_all(&response).context("write a response")
 }
 
 /// Reads a request's head. `None` at the end of the connection.
@@ -130,7 +127,7 @@ fn request(first: &str, body_bytes: Option<usize>) -> Result<Request> {
         return Ok(Request::Totals);
     }
     if !first.starts_with("POST /v1/traces ") {
-        bail!("neither OTLP nor a question: {first:?}");
+        bail!("neither POST /v1/traces nor GET /totals: {first:?}");
     }
     match body_bytes {
         Some(bytes) if bytes <= BODY_MAX_BYTES => Ok(Request::Export { body_bytes: bytes }),
@@ -148,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_says_what_it_wants() {
+    fn requests_are_read_from_their_heads() {
         check("", Some(None));
         check(
             "POST /v1/traces HTTP/1.1\r\nContent-Length: 12\r\n\r\n",
@@ -158,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_does_not_know_is_refused() {
+    fn other_requests_are_refused() {
         check("POST /v1/traces HTTP/1.1\r\nhost: a\r\n\r\n", None);
         check("POST /v1/logs HTTP/1.1\r\ncontent-length: 1\r\n\r\n", None);
         check(
@@ -169,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn totals_can_be_asked_on_the_same_port() {
+    fn totals_are_served_on_the_same_port() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let totals = Mutex::new(Totals::default());
@@ -180,13 +177,12 @@ mod tests {
                 .write_all(b"POST /v1/traces HTTP/1.1\r\ncontent-length: 0\r\n\r\n")
                 .unwrap();
             stream.write_all(b"GET /totals HTTP/1.1\r\n\r\n").unwrap();
-            stream.shutdown(std::net::Shutdown::Write).unwrap();
             let mut answers = String::new();
             stream.read_to_string(&mut answers).unwrap();
             let json = answers.rsplit("\r\n\r\n").next().unwrap();
-            let told: serde_json::Value = serde_json::from_str(json).unwrap();
-            assert_eq!(told["requests"], 1);
-            assert_eq!(told["spans"], 0);
+            let totals: serde_json::Value = serde_json::from_str(json).unwrap();
+            assert_eq!(totals["requests"], 1);
+            assert_eq!(totals["spans"], 0);
         });
     }
 }

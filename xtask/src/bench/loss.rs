@@ -1,65 +1,58 @@
-//! Whether anything is lost at the rates of the budget. In: nginx under a fixed rate, the agent and
-//! its receiver on the same machine. Out: what did not arrive, and the rate that the load reached: on
-//! a machine that does not carry it, the verdict is about the rate.
+//! Whether anything is lost at the rates of the budgets. In: nginx under a fixed rate, the agent
+//! and its receiver on the same machine. Out: what did not arrive, and the rate that the load
+//! reached: where the machine does not carry the load, the budget of the rate shows it.
 
 use anyhow::Result;
 
-use super::ground::{Ground, Traceparent};
-use super::outcome::{Outcome, Unit};
-use super::root::Bench;
-use super::start::MEBIBYTE;
-use super::userspace::{Load, Loaded};
+use super::fixture::load::{MeasuredLoad, RatedLoad, Traceparent};
+use super::fixture::nginx::NginxFixture;
+use super::outcome::{Outcome, Unit, mebibytes};
+use super::settings::Settings;
 
-/// A little above the budget's 5,000 and 30,000: the first requests of a load are late, and the rate
-/// that counts is the mean.
+/// A little above the 5,000 and 30,000 of the budgets: the first requests of a load are late, and
+/// the mean rate counts.
 const EXPORTED_RATE: u32 = 5_100;
 const UNEXPORTED_RATE: u32 = 30_600;
-/// Seconds of one load: many times what every buffer between the programs and the receiver holds.
+/// Many times what all buffers between the programs and the receiver hold.
 const SECONDS: u64 = 20;
 
 /// Measures.
 ///
 /// # Errors
 /// When something does not start, or fails.
-pub(super) fn run(bench: &Bench<'_>) -> Result<Outcome> {
-    let ground = Ground::start(bench, "loss")?;
+pub(super) fn run(settings: &Settings) -> Result<Outcome> {
+    let fixture = NginxFixture::start(settings, "loss")?;
     let (mut exported, mut unexported) = (Vec::new(), Vec::new());
-    for round in 0..bench.rounds() {
-        let load = |traceparent, per_second| {
-            let load = Load {
+    for round in 0..settings.rounds {
+        let measure = |traceparent, per_second| {
+            let load = RatedLoad {
                 traceparent,
                 per_second,
                 seconds: SECONDS,
                 arguments: &[],
             };
-            Loaded::run(bench, &ground, &load)
+            fixture.measure(settings, &load)
         };
-        bench.round(round, "5,000 exported exchanges a second");
-        exported.push(load(Traceparent::Sampled(100), EXPORTED_RATE)?);
-        bench.round(round, "30,000 unexported exchanges a second");
-        unexported.push(load(Traceparent::Sampled(0), UNEXPORTED_RATE)?);
+        settings.note_round(round, "5,000 exported exchanges a second");
+        exported.push(measure(Traceparent::Sampled(100), EXPORTED_RATE)?);
+        settings.note_round(round, "30,000 unexported exchanges a second");
+        unexported.push(measure(Traceparent::Sampled(0), UNEXPORTED_RATE)?);
     }
     let mut outcome = Outcome::new("loss");
-    add(&mut outcome, "exported", &exported, |loaded| {
-        // Each that was answered has to arrive, and all spans that were made with it.
-        let exchanges = loaded.load.requests.saturating_sub(loaded.came.exchanges);
-        Ok(exchanges + loaded.report.spans_lost()?)
+    add(&mut outcome, "exported", &exported, |load| {
+        // Each request with a response has to arrive as an exchange, with all its spans.
+        let exchanges = load.load.requests.saturating_sub(load.received.exchanges);
+        Ok(exchanges + load.report.spans_lost()?)
     })?;
-    add(&mut outcome, "unexported", &unexported, |loaded| {
-        let seen = loaded.report.exchanges()? + loaded.report.left_out()?;
-        Ok(loaded.load.requests.saturating_sub(seen))
+    add(&mut outcome, "unexported", &unexported, |load| {
+        let seen = load.report.exchanges()? + load.report.left_out()?;
+        Ok(load.load.requests.saturating_sub(seen))
     })?;
     let peaks = exported.iter().chain(&unexported);
-    outcome.figure(
-        "peak_rss",
-        "agent's RSS, peak",
-        Unit::Mebibytes,
-        peaks
-            .map(|loaded| loaded.peak_rss_bytes as f64 / MEBIBYTE)
-            .collect(),
-    );
+    let peaks = peaks.map(|load| mebibytes(load.peak_rss_bytes)).collect();
+    outcome.figure("peak_rss", "agent's RSS, peak", Unit::Mebibytes, peaks);
     outcome.note(
-        "Lost are records that did not fit anywhere in the kernel, requests that were answered and neither became an exchange nor were counted as left out, exchanges that were exported and did not arrive, and spans that were dropped. Loader, server, agent and receiver share the processors.",
+        "Lost are: records for which the kernel had no room, requests with a response that neither became an exchange nor were counted as left out, exchanges that were exported and did not arrive, and spans that were dropped. Load, server, agent and receiver share the processors.",
     );
     Ok(outcome)
 }
@@ -67,43 +60,23 @@ pub(super) fn run(bench: &Bench<'_>) -> Result<Outcome> {
 fn add(
     outcome: &mut Outcome,
     key: &str,
-    of: &[Loaded],
-    missing: impl Fn(&Loaded) -> Result<u64>,
+    loads: &[MeasuredLoad],
+    missing: impl Fn(&MeasuredLoad) -> Result<u64>,
 ) -> Result<()> {
-    let mut lost = Vec::new();
-    for loaded in of {
-        let count = loaded.report.lost_in_kernel()? + missing(loaded)?;
-        lost.push(count as f64);
-    }
-    let rates = of
-        .iter()
-        .map(|loaded| loaded.load.requests as f64 / loaded.load.seconds);
-    let unanswered = of.iter().map(|loaded| loaded.load.failed as f64);
-    outcome.figure(
-        &format!("{key}.lost"),
-        &format!("lost, {key}"),
-        Unit::Count,
-        lost,
-    );
-    outcome.figure(
-        &format!("{key}.rate"),
-        &format!("exchanges, {key}"),
-        Unit::PerSecond,
-        rates.collect(),
-    );
-    outcome.figure(
-        &format!("{key}.failed"),
-        &format!("requests that nginx did not answer, {key}"),
-        Unit::Count,
-        unanswered.collect(),
-    );
-    outcome.figure(
-        &format!("{key}.cpu"),
-        &format!("agent's processors in use, {key}, percent of one"),
-        Unit::Count,
-        of.iter()
-            .map(|loaded| 100.0 * loaded.cpu_seconds / loaded.load.seconds)
-            .collect(),
-    );
+    let lost = |load: &MeasuredLoad| Ok((load.report.lost_in_kernel()? + missing(load)?) as f64);
+    let lost = loads.iter().map(lost).collect::<Result<_>>()?;
+    let mut add = |name: &str, what: String, unit, values| {
+        outcome.figure(&format!("{key}.{name}"), &what, unit, values);
+    };
+    let each = |value: fn(&MeasuredLoad) -> f64| loads.iter().map(value).collect();
+    add("lost", format!("lost, {key}"), Unit::Count, lost);
+    let rates = each(MeasuredLoad::rate);
+    add("rate", format!("exchanges, {key}"), Unit::PerSecond, rates);
+    let failed = each(|load| load.load.failed as f64);
+    let what = format!("requests that nginx did not answer, {key}");
+    add("failed", what, Unit::Count, failed);
+    let cpu = each(|load| 100.0 * load.cpu_seconds / load.load.seconds);
+    let what = format!("agent's processors in use, {key}, percent of one");
+    add("cpu", what, Unit::Count, cpu);
     Ok(())
 }

@@ -1,13 +1,14 @@
-//! What was measured on. In: /proc, and the programs' own words. Out: a list for people and for JSON.
+//! The machine that was measured on. In: /proc, and the versions of programs. Out: a table, and
+//! JSON.
 
 use std::fs;
 use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
-use super::table::Table;
+use crate::table::Table;
 
-/// Above this, somebody else is using the processors.
+/// With a higher load average, other processes use the processors.
 const QUIET_LOAD: f64 = 0.3;
 
 /// The machine and the programs.
@@ -23,13 +24,13 @@ pub(super) struct Machine {
     /// Whether it is a guest of a hypervisor.
     virtual_machine: bool,
     memory_mib: u64,
-    /// Of the last minute, when the run began.
+    /// Of the minute before the run.
     load_average: Option<f64>,
-    /// Each program and what it says of its version.
+    /// Each program and its version.
     programs: Vec<(String, String)>,
 }
 
-/// Programs, and how they are asked for their version.
+/// Programs, and the arguments with which they print their version.
 const PROGRAMS: [(&str, &[&str]); 5] = [
     ("nginx", &["-v"]),
     ("wrk", &["-v"]),
@@ -39,7 +40,7 @@ const PROGRAMS: [(&str, &[&str]); 5] = [
 ];
 
 impl Machine {
-    /// This one, now.
+    /// This machine, now.
     pub(super) fn this(revision: &str) -> Self {
         let cpu = read("/proc/cpuinfo");
         let field = |key: &str| {
@@ -48,7 +49,7 @@ impl Machine {
         };
         let flags = field("flags").unwrap_or_default();
         Self {
-            date: said("date", &["-u", "+%Y-%m-%dT%H:%M:%SZ"]).unwrap_or_default(),
+            date: first_line("date", &["-u", "+%Y-%m-%dT%H:%M:%SZ"]).unwrap_or_default(),
             revision: revision.to_owned(),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             cpu: field("model name").unwrap_or_else(|| "unknown".to_owned()),
@@ -59,34 +60,34 @@ impl Machine {
             programs: PROGRAMS
                 .into_iter()
                 .map(|(name, args)| {
-                    let version = said(name, args).unwrap_or_else(|| "not there".to_owned());
+                    let version =
+                        first_line(name, args).unwrap_or_else(|| "not installed".to_owned());
                     (name.to_owned(), version)
                 })
                 .collect(),
         }
     }
 
-    /// Why the numbers would not mean much, if so.
-    pub(super) fn complaint(&self) -> Option<String> {
+    /// A warning, where other processes use this machine.
+    pub(super) fn warning(&self) -> Option<String> {
         let load = self.load_average.filter(|load| *load > QUIET_LOAD)?;
         Some(format!(
-            "the load average is {load}: something else is using this machine, and the numbers will show it"
+            "the load average is {load}: other processes use this machine, which makes the numbers wrong"
         ))
     }
 
-    /// For people.
+    /// Everything in rows.
     pub(super) fn table(&self) -> Table {
         let mut table = Table::new("measured on", &["", ""]);
         let mut row = |what: &str, value: String| table.row(vec![what.to_owned(), value]);
         row("date", self.date.clone());
         row("revision", self.revision.clone());
         row("kernel", self.kernel.clone());
-        let place = if self.virtual_machine {
-            ", virtual machine"
-        } else {
-            ""
+        let kind = match self.virtual_machine {
+            true => ", virtual machine",
+            false => "",
         };
-        row("processor", format!("{}{place}", self.cpu));
+        row("processor", format!("{}{kind}", self.cpu));
         row("cores", self.cores.to_string());
         row("memory", format!("{} MiB", self.memory_mib));
         let load = self.load_average.map(|load| load.to_string());
@@ -98,7 +99,7 @@ impl Machine {
     }
 }
 
-/// How many processors there are to be kept busy.
+/// How many processors this process may use.
 pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, Into::into)
 }
@@ -119,8 +120,8 @@ fn load_average(loadavg: &str) -> Option<f64> {
     loadavg.split(' ').next()?.parse().ok()
 }
 
-/// The first line that a program writes, on either stream: some tell their version by failing.
-fn said(program: &str, args: &[&str]) -> Option<String> {
+/// The first line of a program's output, on either stream: some print their version and fail.
+fn first_line(program: &str, args: &[&str]) -> Option<String> {
     let output = Command::new(program)
         .args(args)
         .stdin(Stdio::null())
@@ -147,12 +148,12 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_machine_is_told() {
+    fn a_busy_machine_has_a_warning() {
         let mut machine = Machine::this("0123abc");
         machine.load_average = Some(0.1);
-        assert_eq!(machine.complaint(), None);
+        assert_eq!(machine.warning(), None);
         machine.load_average = Some(1.5);
-        assert!(machine.complaint().unwrap().contains("1.5"));
+        assert!(machine.warning().unwrap().contains("1.5"));
         let text = machine.table().text();
         assert!(
             text.contains("0123abc") && text.contains("kernel"),

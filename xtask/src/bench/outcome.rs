@@ -1,16 +1,18 @@
-//! What a benchmark has found. In: measurements. Out: figures with their spread, tables and remarks,
+//! The result of a benchmark. In: measurements. Out: figures with their spread, tables and notes,
 //! for people, documents and JSON. Knows no budget.
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::statistics::Spread;
-use super::table::Table;
+use crate::table::Table;
 
-/// What a number counts.
+/// The unit of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Unit {
-    /// Of with to without.
+    /// A measurement with hopspan, divided by one without.
     Ratio,
     Nanoseconds,
     Microseconds,
@@ -24,31 +26,31 @@ pub(super) enum Unit {
 /// One quantity, measured several times.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Figure {
-    /// Its name in JSON and budgets, such as `worst.sampled_1.ratio`.
+    /// Its name in JSON and budgets: `worst.sampled_1.ratio`.
     pub(super) key: String,
-    /// What it is, for people.
+    /// Its name for people.
     pub(super) what: String,
     pub(super) unit: Unit,
     /// In the order in which they were measured.
     pub(super) values: Vec<f64>,
 }
 
-/// Everything that one benchmark has found.
+/// The result of one benchmark.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Outcome {
     /// The benchmark's name.
     pub(super) benchmark: String,
     pub(super) figures: Vec<Figure>,
     pub(super) tables: Vec<Table>,
-    /// Whether the tables show the figures, so that no other has to.
+    /// Whether the tables contain the figures, so that no other table has to.
     #[serde(default)]
     pub(super) tabulated: bool,
-    /// What one has to know to read the numbers.
+    /// What a reader has to know about the numbers.
     pub(super) notes: Vec<String>,
 }
 
 impl Unit {
-    /// Behind a number; nothing where it needs none.
+    /// What follows a number; empty where it needs none.
     pub(super) const fn symbol(self) -> &'static str {
         match self {
             Self::Ratio | Self::Count => "",
@@ -74,7 +76,7 @@ impl Unit {
 }
 
 impl Outcome {
-    /// Nothing found yet.
+    /// A result without figures.
     pub(super) fn new(benchmark: &str) -> Self {
         Self {
             benchmark: benchmark.to_owned(),
@@ -85,7 +87,7 @@ impl Outcome {
         }
     }
 
-    /// Adds a figure; its key is put behind the benchmark's name.
+    /// Adds a figure; its key begins with the benchmark's name.
     pub(super) fn figure(&mut self, key: &str, what: &str, unit: Unit, values: Vec<f64>) {
         self.figures.push(Figure {
             key: format!("{}.{key}", self.benchmark),
@@ -95,12 +97,12 @@ impl Outcome {
         });
     }
 
-    /// Adds a remark.
+    /// Adds a note.
     pub(super) fn note(&mut self, text: impl Into<String>) {
         self.notes.push(text.into());
     }
 
-    /// The figures in a table, unless they are in one, and the tables there are.
+    /// All tables: one of the figures, unless another contains them, and the others.
     pub(super) fn all_tables(&self) -> Vec<Table> {
         let mut tables = Vec::new();
         if !self.figures.is_empty() && !self.tabulated {
@@ -109,6 +111,16 @@ impl Outcome {
         tables.extend(self.tables.iter().cloned());
         tables
     }
+}
+
+/// Bytes in mebibytes.
+pub(super) fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / (1 << 20) as f64
+}
+
+/// A duration in milliseconds.
+pub(super) fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
 }
 
 fn figures_table(title: &str, figures: &[Figure]) -> Table {

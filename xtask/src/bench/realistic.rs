@@ -1,8 +1,8 @@
-//! What users notice: HotROD at a fixed rate below saturation. In: the application in its pods, an
-//! open-loop client. Out: latency percentiles with hopspan to without, in pairs A B A B.
+//! What users notice: HotROD at a fixed rate below saturation. In: HotROD in its pods, an open-loop
+//! client. Out: latency percentiles with hopspan to without, in pairs A B A B.
 //!
-//! The application's own time, some of it simulated work, is in the latencies: this is what a request
-//! gets slower, not what hopspan takes.
+//! The application's own time, some of it simulated work, is in the latencies: the ratio is by how
+//! much a request gets slower, not what hopspan takes.
 
 use std::time::Duration;
 
@@ -11,15 +11,16 @@ use hopspan_lab::NodeOptions;
 use hopspan_lab::hotrod::{self, HotRod, HotRodOptions};
 use serde_json::Value;
 
-use super::ground::{Follows, OTLP_PORT, Receiving};
+use super::fixture::agent::{Follows, OTLP_PORT};
+use super::fixture::receiver::ReceiverFixture;
 use super::outcome::{Outcome, Unit};
-use super::root::Bench;
+use super::settings::Settings;
 use super::statistics::{Pair, halves, ratios};
-use super::table::Table;
+use crate::table::Table;
 
 /// Dispatches a second; each makes 13 requests between services.
 const RATE: u32 = 100;
-/// Dispatches that may be under way: many more than are, so that none waits for another.
+/// The most dispatches at a time: so many that none waits for another.
 const CONCURRENCY: u32 = 200;
 /// Seconds of one half of a pair: p99.9 of 3,000 dispatches is the third longest.
 const SECONDS: u64 = 30;
@@ -27,7 +28,7 @@ const SECONDS: u64 = 30;
 const WARM_UP: u32 = 300;
 const GRACE: Duration = Duration::from_secs(60);
 
-/// What of a latency is compared, and its name in the client's summary.
+/// The quantiles that are compared, and their names in the client's summary.
 const QUANTILES: [(&str, &str); 3] = [("p50", "p50_ms"), ("p99", "p99_ms"), ("p999", "p999_ms")];
 
 /// Latencies of one load, milliseconds, in the order of [`QUANTILES`].
@@ -37,72 +38,66 @@ type Latencies = [f64; QUANTILES.len()];
 ///
 /// # Errors
 /// When something does not start, or a dispatch fails.
-pub(super) fn run(bench: &Bench<'_>) -> Result<Outcome> {
-    let ground = Receiving::start(bench, "realistic", NodeOptions::default())?;
+pub(super) fn run(settings: &Settings) -> Result<Outcome> {
+    let fixture = ReceiverFixture::start(settings, "realistic", NodeOptions::default())?;
+    let receiver = fixture.node.gateway_ip();
     let options = HotRodOptions {
-        binary: bench.program("hotrod"),
-        otlp_endpoint: Some(format!("http://{}:{OTLP_PORT}", ground.node.gateway_ip())),
+        binary: settings.program("hotrod"),
+        otlp_endpoint: Some(format!("http://{receiver}:{OTLP_PORT}")),
         env: vec![("OTEL_EXPORTER_OTLP_PROTOCOL".into(), "http/protobuf".into())],
         before: Vec::new(),
     };
-    let hotrod = hotrod::deploy(&ground.node, &options)?;
+    let hotrod = hotrod::deploy(&fixture.node, &options)?;
     dispatch(&hotrod, WARM_UP)?;
-    let dispatches = RATE * u32::try_from(bench.length(SECONDS).as_secs())?;
+    let dispatches = RATE * u32::try_from(settings.length(SECONDS).as_secs())?;
     let mut pairs: [Vec<Pair>; QUANTILES.len()] = Default::default();
-    let mut seen = Table::new(
-        "realistic: what was seen, with hopspan",
-        &["", "exchanges", "exported", "lost"],
-    );
-    for round in 0..bench.rounds() {
-        bench.round(round, "HotROD with and without hopspan");
-        bench.settle();
+    let title = "realistic: what was seen, with hopspan";
+    let mut seen = Table::new(title, &["", "exchanges", "exported", "lost"]);
+    for round in 0..settings.rounds {
+        settings.note_round(round, "HotROD with and without hopspan");
+        settings.settle();
         let without = dispatch(&hotrod, dispatches)?;
-        let before = ground.totals()?;
-        let agent = ground.agent(bench, Follows::Node)?;
-        bench.settle();
+        let before = fixture.totals()?;
+        let agent = fixture.agent(settings, Follows::Node, &[])?;
+        settings.settle();
         let with = dispatch(&hotrod, dispatches)?;
         let report = agent.finish()?;
-        let came = ground.totals()?.since(before);
+        let exported = fixture.totals()?.since(before).exchanges;
         for (pairs, (without, with)) in pairs.iter_mut().zip(without.into_iter().zip(with)) {
             pairs.push(Pair { without, with });
         }
         let lost = report.lost_in_kernel()? + report.spans_lost()?;
-        let counts = [report.exchanges()?, came.exchanges, lost];
-        let round = format!("round {}", round + 1);
-        seen.row(
-            [round]
-                .into_iter()
-                .chain(counts.map(|count| count.to_string()))
-                .collect(),
-        );
+        let counts = [report.exchanges()?, exported, lost].map(|count| count.to_string());
+        let round = [format!("round {}", round + 1)];
+        seen.row(round.into_iter().chain(counts).collect());
     }
     hotrod.stop()?;
-    Ok(told(&pairs, seen))
+    Ok(outcome(&pairs, seen))
 }
 
 /// Sends dispatches at the rate; their latencies.
 fn dispatch(hotrod: &HotRod, dispatches: u32) -> Result<Latencies> {
     let length = Duration::from_secs(u64::from(dispatches.div_ceil(RATE)));
-    let said = hotrod
+    let summary = hotrod
         .client_command(dispatches, CONCURRENCY)
         .args(["--rate", &RATE.to_string(), "--summary"])
         .run(length + GRACE)?;
-    latencies(&said)
+    latencies(&summary)
 }
 
-fn latencies(said: &str) -> Result<Latencies> {
-    let summary: Value = serde_json::from_str(said.trim()).context("understand the client")?;
-    let failed = summary["failed"].as_u64();
-    ensure!(failed == Some(0), "{failed:?} dispatches failed: {said}");
+fn latencies(summary: &str) -> Result<Latencies> {
+    let values: Value = serde_json::from_str(summary.trim()).context("parse the summary")?;
+    let failed = values["failed"].as_u64();
+    ensure!(failed == Some(0), "{failed:?} dispatches failed: {summary}");
     let mut latencies = Latencies::default();
     for (latency, (_, key)) in latencies.iter_mut().zip(QUANTILES) {
-        let value = summary[key].as_f64();
-        *latency = value.with_context(|| format!("the client does not tell {key}: {said}"))?;
+        let value = values[key].as_f64();
+        *latency = value.with_context(|| format!("the summary has no {key}: {summary}"))?;
     }
     Ok(latencies)
 }
 
-fn told(pairs: &[Vec<Pair>; QUANTILES.len()], seen: Table) -> Outcome {
+fn outcome(pairs: &[Vec<Pair>; QUANTILES.len()], seen: Table) -> Outcome {
     let mut outcome = Outcome::new("realistic");
     for ((key, _), pairs) in QUANTILES.iter().zip(pairs) {
         let what = format!("{key} latency, with / without");
@@ -110,12 +105,8 @@ fn told(pairs: &[Vec<Pair>; QUANTILES.len()], seen: Table) -> Outcome {
     }
     for ((key, _), pairs) in QUANTILES.iter().zip(pairs) {
         for (half, values) in halves(pairs) {
-            outcome.figure(
-                &format!("{key}.{half}"),
-                &format!("{key} latency, {half}"),
-                Unit::Milliseconds,
-                values,
-            );
+            let what = format!("{key} latency, {half}");
+            outcome.figure(&format!("{key}.{half}"), &what, Unit::Milliseconds, values);
         }
     }
     outcome.tables.push(seen);
@@ -132,9 +123,9 @@ mod tests {
 
     #[test]
     fn latencies_are_read_from_the_summary() {
-        let said = r#"{"dispatches":100,"failed":0,"p50_ms":20.5,"p99_ms":30.0,"p999_ms":31.0,"max_ms":31.0}"#;
-        assert_eq!(latencies(said).unwrap(), [20.5, 30.0, 31.0]);
-        let failed = said.replace("\"failed\":0", "\"failed\":3");
+        let summary = r#"{"dispatches":100,"failed":0,"p50_ms":20.5,"p99_ms":30.0,"p999_ms":31.0,"max_ms":31.0}"#;
+        assert_eq!(latencies(summary).unwrap(), [20.5, 30.0, 31.0]);
+        let failed = summary.replace("\"failed\":0", "\"failed\":3");
         assert!(latencies(&failed).is_err());
         assert!(latencies(r#"{"failed":0}"#).is_err());
     }

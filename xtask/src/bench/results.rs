@@ -1,5 +1,5 @@
-//! The results of one run in a file. In: what was found, and on what. Out: `target/bench/DATE.json`,
-//! which belongs to whoever owns the workspace, though root has measured.
+//! The results of one run in a file. In: the outcomes, the machine and the verdicts. Out:
+//! `target/bench/DATE.json`, owned by the owner of the workspace, though root has measured.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
@@ -12,8 +12,9 @@ use super::budget::Verdict;
 use super::machine::Machine;
 use super::outcome::Outcome;
 use super::statistics::Spread;
+use crate::workspace::Workspace;
 
-/// Goes up when the shape changes.
+/// The version of the file's format.
 pub(super) const FORMAT: u32 = 1;
 
 /// Everything about one run.
@@ -28,9 +29,6 @@ pub(super) struct Run<'a> {
 
 impl Run<'_> {
     /// As JSON: every measurement, and beside it the spread of each figure.
-    ///
-    /// # Errors
-    /// When something in it is no JSON, which nothing is.
     fn json(&self) -> Result<String> {
         let mut run = serde_json::to_value(self).context("write the results as JSON")?;
         run["format"] = FORMAT.into();
@@ -54,7 +52,7 @@ impl Run<'_> {
     /// # Errors
     /// When the file cannot be written.
     pub(super) fn write(&self, results: &Results) -> Result<PathBuf> {
-        // Colons are not for file names everywhere.
+        // Not every file system takes colons in names.
         let name = format!("{}.json", self.machine.date.replace(':', ""));
         results.write(&name, &self.json()?)
     }
@@ -68,10 +66,19 @@ pub(super) struct Results {
 }
 
 impl Results {
-    /// Makes the directory, unless it is there.
+    /// `target/bench` of a workspace.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be created.
+    pub(super) fn of(workspace: &Workspace) -> Result<Self> {
+        let directory = workspace.target_dir()?.join("bench");
+        Self::in_directory(&directory, workspace.root())
+    }
+
+    /// Creates the directory, unless it exists.
+    ///
+    /// # Errors
+    /// When it cannot be created.
     pub(super) fn in_directory(directory: &Path, workspace: &Path) -> Result<Self> {
         fs::create_dir_all(directory).with_context(|| format!("create {}", directory.display()))?;
         let results = Self {
@@ -82,12 +89,17 @@ impl Results {
         Ok(results)
     }
 
-    /// Writes a file; its path.
+    /// A file in the directory.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// Writes a file in the directory; its path.
     ///
     /// # Errors
     /// When it cannot be written.
     pub(super) fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
-        let path = self.directory.join(name);
+        let path = self.path(name);
         self.write_to(&path, text)?;
         Ok(path)
     }
@@ -101,11 +113,11 @@ impl Results {
         self.give_away(path)
     }
 
-    /// Makes whoever owns the workspace the owner of this, too.
+    /// Makes the owner of the workspace the owner of this path.
     fn give_away(&self, path: &Path) -> Result<()> {
         let owner = |path: &Path| {
-            let metadata =
-                fs::metadata(path).with_context(|| format!("look at {}", path.display()))?;
+            let metadata = fs::metadata(path);
+            let metadata = metadata.with_context(|| format!("stat {}", path.display()))?;
             anyhow::Ok((metadata.uid(), metadata.gid()))
         };
         let (uid, gid) = owner(&self.workspace)?;
@@ -113,7 +125,7 @@ impl Results {
             return Ok(());
         }
         chown(path, Some(uid), Some(gid))
-            .with_context(|| format!("give {} to its owner", path.display()))
+            .with_context(|| format!("change the owner of {}", path.display()))
     }
 }
 
@@ -128,20 +140,18 @@ mod tests {
     #[test]
     fn a_run_has_its_machine_its_measurements_and_its_verdicts() {
         let directory = tempfile::tempdir().unwrap();
-        let results =
-            Results::in_directory(&directory.path().join("bench"), directory.path()).unwrap();
+        let results = directory.path().join("bench");
+        let results = Results::in_directory(&results, directory.path()).unwrap();
         let mut outcome = Outcome::new("worst");
         let ratios = vec![0.95, 0.93, 0.94, 0.96, 0.92, 0.97, 0.91];
         outcome.figure("sampled_1.ratio", "1 %", Unit::Ratio, ratios);
         let outcomes = [outcome];
-        let figures: Vec<_> = outcomes.iter().flat_map(|of| &of.figures).collect();
-        let budgets = judge(&figures);
         let run = Run {
             machine: &Machine::this("0123abc"),
             rounds: 7,
             quick: false,
             outcomes: &outcomes,
-            budgets: &budgets,
+            budgets: &judge(&outcomes).unwrap(),
         };
         let path = run.write(&results).unwrap();
         let text = fs::read_to_string(path).unwrap();

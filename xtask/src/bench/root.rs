@@ -1,93 +1,50 @@
-//! The root half of `bench`: each benchmark in a lab of its own, one after the other. In: the command
-//! line with absolute paths. Out: tables on stdout, JSON, and where it was asked for the document.
-//! A benchmark that fails is told and leaves the others alone.
+//! The root half of `bench`: each benchmark in a lab of its own, one after the other. In: the
+//! command line. Out: tables on stdout, JSON, and with --write-docs the documents. A
+//! benchmark that fails does not stop the others.
 
-use std::path::PathBuf;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, ensure};
 use hopspan_lab::teardown_on_signal;
 
+use super::args::BenchArgs;
 use super::benchmark::Benchmark;
-use super::budget;
-use super::documents::{self, Found};
 use super::machine::Machine;
 use super::outcome::Outcome;
 use super::results::{Results, Run};
-use super::{BenchLabArgs, hooks, loss, read_stages, realistic, rules, scale, start};
-use super::{userspace, worst};
+use super::settings::Settings;
+use super::{
+    budget, documents, hooks, loss, realistic, rules, scale, stages, start, userspace, worst,
+};
 use crate::progress::{self, note};
+use crate::workspace::{Profile, Workspace};
 
-/// How long the kernel gets to finish what the last measurement has left: programs and sockets are
-/// freed later than they are closed.
-const SETTLE: Duration = Duration::from_millis(500);
-
-/// What every benchmark is told.
-#[derive(Debug)]
-pub(super) struct Bench<'a> {
-    args: &'a BenchLabArgs,
-}
-
-impl Bench<'_> {
-    /// How often everything is measured.
-    pub(super) fn rounds(&self) -> u32 {
-        self.args.bench.rounds()
-    }
-
-    /// How long one measurement takes.
-    pub(super) fn length(&self, seconds: u64) -> Duration {
-        if self.args.bench.quick {
-            Duration::from_secs(1)
-        } else {
-            Duration::from_secs(seconds)
-        }
-    }
-
-    /// Waits until the measurement before is over for the kernel, too.
-    pub(super) fn settle(&self) {
-        thread::sleep(SETTLE);
-    }
-
-    /// Whether only the working is to be shown.
-    pub(super) fn is_quick(&self) -> bool {
-        self.args.bench.quick
-    }
-
-    /// One of the project's programs.
-    pub(super) fn program(&self, name: &str) -> PathBuf {
-        self.args.binaries.join(name)
-    }
-
-    /// Says where a benchmark is.
-    pub(super) fn round(&self, round: u32, what: &str) {
-        note(&format!(
-            "  round {} of {}: {what}",
-            round + 1,
-            self.rounds()
-        ));
-    }
-}
-
-/// Runs what is wanted and tells what came of it.
+/// Runs the benchmarks, and shows and stores their results.
 ///
 /// # Errors
-/// When a benchmark failed, after all have run and what was found is written.
-pub(crate) fn run(args: &BenchLabArgs) -> Result<()> {
+/// When a benchmark failed, after all have run and the results of the others are stored.
+pub(crate) fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
     teardown_on_signal()?;
-    let machine = Machine::this(&args.revision);
+    let machine = Machine::this(&revision(workspace.root()));
     println!("{}", machine.table().text());
-    if let Some(complaint) = machine.complaint() {
-        note(&complaint);
+    if let Some(warning) = machine.warning() {
+        note(&warning);
     }
-    let (outcomes, failed) = measure(args)?;
-    let budgets = documents::judge(&outcomes);
+    let results = Results::of(workspace)?;
+    let settings = Settings {
+        rounds: args.rounds(),
+        is_quick: args.quick,
+        binaries: workspace.binaries(Profile::Release)?,
+    };
+    let (outcomes, failed) = measure(&settings, &results, &args.wanted());
+    let budgets = budget::judge(&outcomes)?;
     println!("{}", budget::table(&budgets).text());
-    let results = Results::in_directory(&args.results, &args.workspace)?;
     let run = Run {
         machine: &machine,
-        rounds: args.bench.rounds(),
-        quick: args.bench.quick,
+        rounds: settings.rounds,
+        quick: settings.is_quick,
         outcomes: &outcomes,
         budgets: &budgets,
     };
@@ -96,40 +53,33 @@ pub(crate) fn run(args: &BenchLabArgs) -> Result<()> {
         let path = results.write(rules::PLOT, &svg)?;
         note(&format!("plot: {}", path.display()));
     }
-    if args.bench.write_docs {
-        let found = Found {
-            machine: &machine,
-            outcomes: &outcomes,
-        };
-        documents::write(&args.workspace, &results, &found)?;
+    if args.write_docs {
+        documents::write(workspace.root(), &results, &machine, &outcomes)?;
     }
-    if !failed.is_empty() {
-        bail!("not measured: {}", failed.join(", "));
-    }
+    ensure!(failed.is_empty(), "not measured: {}", failed.join(", "));
     Ok(())
 }
 
-/// Runs each; what came of it, and the names of those that failed.
-fn measure(args: &BenchLabArgs) -> Result<(Vec<Outcome>, Vec<&'static str>)> {
-    let bench = Bench { args };
+/// Runs each; the outcomes, and the names of those that failed.
+fn measure(
+    settings: &Settings,
+    results: &Results,
+    wanted: &[Benchmark],
+) -> (Vec<Outcome>, Vec<String>) {
     let (mut outcomes, mut failed) = (Vec::new(), Vec::new());
-    for benchmark in args.bench.wanted() {
-        note(&format!("{}: {}", benchmark.name(), benchmark.measures()));
+    for benchmark in wanted {
+        note(&benchmark.line());
         let begin = Instant::now();
         let outcome = match benchmark {
-            Benchmark::Stages => {
-                let path = args.stages.as_deref();
-                path.context("the stages were not measured")
-                    .and_then(read_stages)
-            }
-            Benchmark::Start => start::run(&bench),
-            Benchmark::Worst => worst::run(&bench),
-            Benchmark::Realistic => realistic::run(&bench),
-            Benchmark::Hooks => hooks::run(&bench),
-            Benchmark::Userspace => userspace::run(&bench),
-            Benchmark::Loss => loss::run(&bench),
-            Benchmark::Scale => scale::run(&bench),
-            Benchmark::Rules => rules::run(&bench),
+            Benchmark::Stages => stages::read(results),
+            Benchmark::Start => start::run(settings),
+            Benchmark::Worst => worst::run(settings),
+            Benchmark::Realistic => realistic::run(settings),
+            Benchmark::Hooks => hooks::run(settings),
+            Benchmark::Userspace => userspace::run(settings),
+            Benchmark::Loss => loss::run(settings),
+            Benchmark::Scale => scale::run(settings),
+            Benchmark::Rules => rules::run(settings),
         };
         match outcome {
             Ok(outcome) => {
@@ -143,15 +93,38 @@ fn measure(args: &BenchLabArgs) -> Result<(Vec<Outcome>, Vec<&'static str>)> {
             }
         }
     }
-    Ok((outcomes, failed))
+    (outcomes, failed)
 }
 
 fn show(outcome: &Outcome) {
     for table in outcome.all_tables() {
         println!("{}", table.text());
     }
-    for remark in &outcome.notes {
-        println!("  {remark}");
+    for note in &outcome.notes {
+        println!("  {note}");
     }
     println!();
+}
+
+/// The commit that is checked out, and whether the tree differs from it.
+fn revision(root: &Path) -> String {
+    let git = |args: &[&str]| {
+        // The user owns the repository, and this may run as root.
+        let output = Command::new("git")
+            .args(["-c", "safe.directory=*"])
+            .args(args)
+            .current_dir(root)
+            .stderr(Stdio::null())
+            .output()
+            .ok()?;
+        let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        output.status.success().then_some(text)
+    };
+    match git(&["rev-parse", "--short=12", "HEAD"]) {
+        Some(commit) => match git(&["status", "--porcelain", "--untracked-files=no"]) {
+            Some(changes) if changes.is_empty() => commit,
+            _ => format!("{commit}, with changes"),
+        },
+        None => "unknown".to_owned(),
+    }
 }

@@ -1,5 +1,6 @@
-//! What rules cost a new connection. In: kube-proxy's rules for more and more services. Out: the time
-//! in netfilter of the packet that opens a connection to the last of them, in both modes, and a plot.
+//! What rules cost a new connection. In: kube-proxy's rules for more and more services. Out: the
+//! time in netfilter of the packet that opens a connection to the last of them, in both modes, and
+//! a plot.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,83 +9,62 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use hopspan_lab::kube_proxy::{CROWD_ENDPOINTS, ProxyMode, Service, crowd};
-use hopspan_lab::{Lab, Node, NodeOptions, Pod, Process, Wiring};
+use hopspan_lab::kube_proxy::{CROWD_ENDPOINTS, ProxyMode, crowd};
+use hopspan_lab::{Lab, NodeOptions, Pod, Wiring};
 use serde_json::Value;
 
-use super::ground::{LISTEN, PORT};
+use super::fixture::agent::{Agent, Follows, OTLP_PORT};
+use super::fixture::nginx::{PORT, server_service};
+use super::fixture::receiver::LISTEN_LIMIT;
 use super::outcome::{Outcome, Unit};
 use super::plot::{Axes, Line};
-use super::root::Bench;
-use super::said;
+use super::settings::Settings;
 use super::statistics::Spread;
-use super::table::Table;
+use crate::process;
+use crate::table::Table;
 
 /// Services before the one that is called.
 const SIZES: [u32; 4] = [10, 100, 1_000, 5_000];
 const MODES: [ProxyMode; 2] = [ProxyMode::Iptables, ProxyMode::Nftables];
 /// Connections for each number of services and round.
-const CONNECTS: u64 = 100;
+const CONNECTIONS: u64 = 100;
 /// The first half of the trace ids of `echo load`; the second is the request's number.
 const TRACE_PREFIX: &str = "6563686f6563686f";
-const DEADLINE: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(120);
 /// The plot's file.
 pub(super) const PLOT: &str = "connect-cost.svg";
-/// What the plot says.
+/// The words of the plot.
 pub(super) const AXES: Axes<'_> = Axes {
     title: "What kube-proxy's rules cost a new connection",
     x: "services",
     y: "netfilter hop of the SYN, µs",
 };
 
-/// A measurement: the mode, the number of services, and the numbers of its requests.
-struct Asked {
-    mode: ProxyMode,
-    services: u32,
-    first: u64,
-}
+/// Medians in one mode, microseconds: of each round, by the number of services.
+type Medians = BTreeMap<u32, Vec<f64>>;
 
 /// Measures.
 ///
 /// # Errors
-/// When something does not start, or a connection's span is missing.
-pub(super) fn run(bench: &Bench<'_>) -> Result<Outcome> {
-    let mut medians: BTreeMap<(&str, u32), Vec<f64>> = BTreeMap::new();
-    for mode in MODES {
-        let (asked, spans) = measure(bench, mode)?;
-        for asked in asked {
-            let mut hops: Vec<f64> = (asked.first..asked.first + CONNECTS)
-                .filter_map(|number| spans.get(&number).copied())
-                .collect();
-            ensure!(
-                hops.len() as u64 >= CONNECTS * 9 / 10,
-                "only {} of {CONNECTS} connections were seen with {} services in {} mode",
-                hops.len(),
-                asked.services,
-                asked.mode
-            );
-            hops.sort_by(f64::total_cmp);
-            let median = Spread::of(&hops).context("no connection was seen")?.median;
-            let of = medians.entry((mode.name(), asked.services)).or_default();
-            of.push(median / 1000.0);
-        }
-    }
+/// When something does not start, or the spans of connections are missing.
+pub(super) fn run(settings: &Settings) -> Result<Outcome> {
     let mut outcome = Outcome::new("rules");
-    for ((mode, services), values) in medians {
-        let what = format!("{mode}, {services} services");
-        let key = format!("{mode}.{services}");
-        outcome.figure(&key, &what, Unit::Microseconds, values);
+    for mode in MODES {
+        for (services, values) in measure(settings, mode)? {
+            let what = format!("{mode}, {services} services");
+            let key = format!("{}.{services}", mode.name());
+            outcome.figure(&key, &what, Unit::Microseconds, values);
+        }
     }
     let table = by_size(&outcome);
     outcome.tables.push(table);
     outcome.note(format!(
-        "Each measurement is the median of {CONNECTS} connections of a pod to a service behind all others in the rules, routed wiring: the hop netfilter.prerouting of the SYN. The kernel compares a packet with iptables' rules one after the other, and looks it up in nftables' map.",
+        "Each measurement is the median of {CONNECTIONS} connections of a pod to a service behind all others in the rules, routed wiring: the hop netfilter.prerouting of the SYN. The kernel compares a packet with iptables' rules one after the other, and looks it up in nftables' map.",
     ));
     Ok(outcome)
 }
 
-/// All sizes in one mode; what was asked, and the hop of each request, nanoseconds.
-fn measure(bench: &Bench<'_>, proxy_mode: ProxyMode) -> Result<(Vec<Asked>, BTreeMap<u64, f64>)> {
+fn measure(settings: &Settings, proxy_mode: ProxyMode) -> Result<Medians> {
     let lab = Lab::new(&format!("cargo xtask bench, rules, {proxy_mode}"))?;
     let options = NodeOptions {
         wiring: Wiring::Routed,
@@ -93,97 +73,80 @@ fn measure(bench: &Bench<'_>, proxy_mode: ProxyMode) -> Result<(Vec<Asked>, BTre
     };
     let node = lab.node_with("node", options)?;
     let (client, server) = (node.pod("bench", "client")?, node.pod("bench", "server")?);
-    let mut served = server
-        .command(bench.program("echo"))
+    let mut echo = server
+        .command(settings.program("echo"))
         .args(["server", "--listen", &format!("0.0.0.0:{PORT}")])
         .spawn()?;
-    served.wait_listening(PORT, LISTEN)?;
-    let service = Service {
-        endpoints: vec![SocketAddr::new(server.ip().into(), PORT)],
-        ..Service::new("bench", "server", ([10, 96, 0, 20], 80).into())
-    };
-    let (mut viewer, mut agent) = watch(bench, &lab, &node)?;
-    let mut asked = Vec::new();
-    for round in 0..bench.rounds() {
+    echo.wait_listening(PORT, LISTEN_LIMIT)?;
+    let service = server_service([&server]);
+    let spans = lab.work_dir().join("spans.jsonl");
+    let mut viewer = node
+        .command(settings.program("hopspan"))
+        .args(["view", "--grpc", "127.0.0.1:4317"])
+        .args(["--http", &format!("127.0.0.1:{OTLP_PORT}")])
+        .args(["--at-end", "--waterfalls", "0", "--json"])
+        .arg(&spans)
+        .spawn()?;
+    viewer.wait_listening(OTLP_PORT, LISTEN_LIMIT)?;
+    let agent = Agent::command(settings, &node, Follows::Pods);
+    let mut agent = Agent::start(agent, &node, lab.work_dir().join("report.json"))?;
+    // The number of services, and of the first request with so many.
+    let mut firsts = Vec::new();
+    for round in 0..settings.rounds {
         for services in SIZES {
-            bench.round(round, &format!("{services} services in {proxy_mode} mode"));
-            apply(&node, &mut agent, services, &service)?;
-            let first = 1 + CONNECTS * asked.len() as u64;
-            connect(bench, &client, service.address(), first)?;
-            asked.push(Asked {
-                mode: proxy_mode,
-                services,
-                first,
-            });
+            settings.note_round(round, &format!("{services} services in {proxy_mode} mode"));
+            let mut all = crowd(services)?;
+            all.push(service.clone());
+            node.apply_services(&all)?;
+            // Reading them takes the agent a processor.
+            agent.wait_for_rules(services as usize * CROWD_ENDPOINTS + 1)?;
+            let first = 1 + CONNECTIONS * firsts.len() as u64;
+            connect(settings, &client, service.address(), first)?;
+            firsts.push((services, first));
         }
     }
-    for process in [&mut agent, &mut viewer] {
-        let status = process.terminate(DEADLINE)?;
-        ensure!(
-            status.success(),
-            "{} ended, {status}: {}",
-            process.name(),
-            process.log()
-        );
-    }
-    Ok((asked, hops(&lab.work_dir().join("spans.jsonl"))?))
-}
-
-/// The viewer, which writes spans to a file, and the agent.
-fn watch(bench: &Bench<'_>, lab: &Lab, node: &Node) -> Result<(Process, Process)> {
-    let mut viewer = node
-        .command(bench.program("hopspan"))
-        .args([
-            "view",
-            "--grpc",
-            "127.0.0.1:4317",
-            "--http",
-            "127.0.0.1:4318",
-        ])
-        .args(["--at-end", "--waterfalls", "0", "--json"])
-        .arg(lab.work_dir().join("spans.jsonl"))
-        .spawn()?;
-    viewer.wait_listening(4318, LISTEN)?;
-    let mut agent = node
-        .command(bench.program("hopspan"))
-        .args(["run", "--cgroup"])
-        .arg(node.cgroup_root().join("kubepods"))
-        .env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
-        .env("NO_COLOR", "1")
-        .spawn()?;
-    said::wait(&mut agent, "hopspan: attached", 0, DEADLINE)?;
-    Ok((viewer, agent))
-}
-
-/// Puts so many services before the one, and waits until the agent has read them: it needs a
-/// processor for it.
-fn apply(node: &Node, agent: &mut Process, services: u32, service: &Service) -> Result<()> {
-    let mut all = crowd(services)?;
-    all.push(service.clone());
-    let from = agent.log().len();
-    node.apply_services(&all)?;
-    let ways = services as usize * CROWD_ENDPOINTS + 1;
-    said::wait(agent, &format!("rules name {ways} ways"), from, DEADLINE)
+    agent.finish()?;
+    process::end(&mut viewer, LIMIT)?;
+    medians(&firsts, &hops(&spans)?)
 }
 
 /// Opens connections one after the other, each with one request.
-fn connect(bench: &Bench<'_>, client: &Pod, to: SocketAddr, first: u64) -> Result<()> {
-    let connects = CONNECTS.to_string();
+fn connect(settings: &Settings, client: &Pod, to: SocketAddr, first: u64) -> Result<()> {
+    let connections = CONNECTIONS.to_string();
     client
-        .command(bench.program("echo"))
-        .args(["load", "--protocol", "h1", "--connections", &connects])
-        .args(["--requests", &connects, "--first", &first.to_string()])
+        .command(settings.program("echo"))
+        .args(["load", "--protocol", "h1", "--connections", &connections])
+        .args(["--requests", &connections, "--first", &first.to_string()])
         .args(["--url", &format!("http://{to}")])
-        .run(DEADLINE)?;
+        .run(LIMIT)?;
     Ok(())
 }
 
-/// The time of each SYN in PREROUTING, by the number of its request: of lines of OTLP/JSON.
+/// The medians of the hops of each first request and those after it.
+fn medians(firsts: &[(u32, u64)], hops: &BTreeMap<u64, f64>) -> Result<Medians> {
+    let mut medians = Medians::new();
+    for (services, first) in firsts {
+        let hops = hops.range(first..&(first + CONNECTIONS));
+        let hops: Vec<f64> = hops.map(|(_, hop_ns)| *hop_ns).collect();
+        ensure!(
+            hops.len() as u64 >= CONNECTIONS * 9 / 10,
+            "only {} of {CONNECTIONS} connections were seen with {services} services",
+            hops.len(),
+        );
+        let spread = Spread::of(&hops).context("no connection was seen")?;
+        let of_size = medians.entry(*services).or_default();
+        of_size.push(spread.median / 1000.0);
+    }
+    Ok(medians)
+}
+
+/// The time of each SYN in PREROUTING, nanoseconds, by the number of its request. Reads lines of
+/// OTLP/JSON.
 fn hops(path: &Path) -> Result<BTreeMap<u64, f64>> {
     let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
     let (mut connects, mut hops) = (BTreeMap::new(), BTreeMap::new());
     for line in text.lines() {
-        let export: Value = serde_json::from_str(line).context("understand a line of spans")?;
+        let export: Value = serde_json::from_str(line).context("parse a line of spans")?;
         for span in spans(&export) {
             if attribute(span, "hopspan.role") == Some("connect") {
                 let ids = (span["traceId"].as_str(), span["spanId"].as_str());
@@ -193,7 +156,7 @@ fn hops(path: &Path) -> Result<BTreeMap<u64, f64>> {
             } else if attribute(span, "hopspan.hop") == Some("netfilter.prerouting") {
                 let parent = span["parentSpanId"].as_str().unwrap_or_default();
                 let hop = times(span).with_context(|| format!("no times in {span}"))?;
-                // The SYN's comes first; the answer to it passes the hook, too.
+                // The SYN's is the first; the SYN-ACK passes the hook, too.
                 let first = hops.entry(parent.to_owned()).or_insert(hop);
                 *first = hop.min(*first);
             }
@@ -212,19 +175,19 @@ fn spans(export: &Value) -> impl Iterator<Item = &Value> {
         .flat_map(|scope| elements(&scope["spans"]))
 }
 
-/// Those of an array; none of anything else.
+/// The elements of an array; none of any other value.
 fn elements(of: &Value) -> impl Iterator<Item = &Value> {
     of.as_array().into_iter().flatten()
 }
 
-/// A text among a span's attributes.
+/// An attribute of a span that is a string.
 fn attribute<'a>(span: &'a Value, key: &str) -> Option<&'a str> {
     let attributes = span["attributes"].as_array()?;
     let attribute = attributes.iter().find(|of| of["key"] == key)?;
     attribute["value"]["stringValue"].as_str()
 }
 
-/// The number of a request in the id of its trace.
+/// The number of a request, from the id of its trace.
 fn number(trace_id: &str) -> Option<u64> {
     u64::from_str_radix(trace_id.strip_prefix(TRACE_PREFIX)?, 16).ok()
 }
@@ -262,7 +225,7 @@ fn median(outcome: &Outcome, mode: ProxyMode, services: u32) -> Option<f64> {
     Some(Spread::of(&figure.values)?.median)
 }
 
-/// What is plotted, where this outcome has it.
+/// The lines of the plot, where this outcome has all of their points.
 pub(super) fn lines(outcome: &Outcome) -> Option<Vec<Line>> {
     let line = |mode: ProxyMode| {
         let points: Option<Vec<(f64, f64)>> = SIZES
@@ -328,18 +291,11 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_drawn_when_every_point_is_there() {
-        let mut outcome = Outcome::new("rules");
-        for mode in MODES {
-            for services in SIZES {
-                let key = format!("{}.{services}", mode.name());
-                let time = f64::from(services);
-                outcome.figure(&key, "", Unit::Microseconds, vec![time; 3]);
-            }
-        }
+    fn lines_are_drawn_when_every_point_was_measured() {
+        let mut outcome = flat(7.0);
         let lines = lines(&outcome).unwrap();
         assert_eq!(lines.len(), 2);
-        assert_eq!(lines[0].points.last(), Some(&(5000.0, 5000.0)));
+        assert_eq!(lines[0].points.last(), Some(&(5000.0, 7.0)));
         assert!(by_size(&outcome).text().contains("5000"));
         outcome.figures.pop();
         assert_eq!(super::lines(&outcome), None);

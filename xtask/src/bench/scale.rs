@@ -1,187 +1,122 @@
-//! How the agent's needs grow. In: more and more pods, services, open connections, and the same load
-//! beside them. Out: processor time for each exchange, memory, time to start. No budget is about it.
+//! How the agent's needs grow. In: more and more pods, services, open connections, and the same
+//! load beside them. Out: processor time for each exchange, memory, time to start. No budget is
+//! about it.
 
-mod place;
+mod fixture;
 
 use anyhow::Result;
 
-use super::outcome::{Outcome, Unit};
-use super::root::Bench;
-use super::start::{MEBIBYTE, milliseconds};
+use super::outcome::{Outcome, Unit, mebibytes, milliseconds};
+use super::settings::Settings;
 use super::statistics::Spread;
-use super::table::Table;
-use place::{Place, Size};
+use crate::table::Table;
+use fixture::{ScaleFixture, Size};
 
-const PODS: [u32; 4] = [1, 10, 50, 200];
-const SERVICES: [u32; 4] = [10, 100, 1_000, 5_000];
-const CONNECTIONS: [u32; 4] = [1, 100, 10_000, 50_000];
-/// Of each, for a look at whether it works.
-const QUICK: usize = 2;
-/// A point is measured no more often than this: there are many, and no verdicts.
-const MOST_ROUNDS: u32 = 3;
+/// Of each axis, for a quick run.
+const QUICK_SIZES: usize = 2;
+/// There are many points, and no verdicts about them.
+const MAX_ROUNDS: u32 = 3;
 
-/// What was measured at one size.
-#[derive(Debug, Clone, Copy)]
-struct Point {
-    attached_ms: f64,
-    cpu_us: f64,
-    idle_mib: f64,
-    peak_mib: f64,
-    lost: f64,
-}
+/// What was measured at one size, in the order of [`QUANTITIES`].
+type Point = [f64; QUANTITIES.len()];
 
-/// One number of a point.
-type Quantity = (&'static str, Unit, fn(&Point) -> f64);
+/// Key, column, and unit of each number of a point.
+const QUANTITIES: [(&str, &str, Unit); 5] = [
+    ("cpu", "CPU per exchange, µs", Unit::Microseconds),
+    ("idle_rss", "RSS idle, MiB", Unit::Mebibytes),
+    ("peak_rss", "RSS peak, MiB", Unit::Mebibytes),
+    ("attached", "start, ms", Unit::Milliseconds),
+    ("lost", "lost", Unit::Count),
+];
 
-/// What grows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Axis {
-    Pods,
-    Services,
-    Connections,
-}
+/// What grows: its name, its sizes, and a node with so many.
+type Axis = (&'static str, [u32; 4], fn(u32) -> Size);
 
-impl Axis {
-    const ALL: [Self; 3] = [Self::Pods, Self::Services, Self::Connections];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Pods => "pods",
-            Self::Services => "services",
-            Self::Connections => "connections",
+const AXES: [Axis; 3] = [
+    ("pods", [1, 10, 50, 200], |pods| Size {
+        pods,
+        ..Size::LEAST
+    }),
+    ("services", [10, 100, 1_000, 5_000], |services| Size {
+        services,
+        ..Size::LEAST
+    }),
+    ("connections", [1, 100, 10_000, 50_000], |connections| {
+        Size {
+            connections,
+            ..Size::LEAST
         }
-    }
-
-    const fn sizes(self) -> [u32; 4] {
-        match self {
-            Self::Pods => PODS,
-            Self::Services => SERVICES,
-            Self::Connections => CONNECTIONS,
-        }
-    }
-
-    /// With one of the three at this size.
-    fn at(self, size: u32) -> Size {
-        let one = Size::default();
-        match self {
-            Self::Pods => Size { pods: size, ..one },
-            Self::Services => Size {
-                services: size,
-                ..one
-            },
-            Self::Connections => Size {
-                connections: size,
-                ..one
-            },
-        }
-    }
-}
+    }),
+];
 
 /// Measures.
 ///
 /// # Errors
 /// When something does not start, or fails.
-pub(super) fn run(bench: &Bench<'_>) -> Result<Outcome> {
+pub(super) fn run(settings: &Settings) -> Result<Outcome> {
     let mut outcome = Outcome::new("scale");
     outcome.tabulated = true;
-    for axis in Axis::ALL {
-        let sizes = axis.sizes();
-        let sizes = if bench.is_quick() {
-            &sizes[..QUICK]
+    let rounds = settings.rounds.min(MAX_ROUNDS);
+    for (axis, sizes, size_with) in AXES {
+        let mut columns = vec![axis];
+        columns.extend(QUANTITIES.map(|(_, column, _)| column));
+        let mut table = Table::new(&format!("scale: {axis}"), &columns);
+        let count = if settings.is_quick {
+            QUICK_SIZES
         } else {
-            &sizes[..]
+            sizes.len()
         };
-        let title = format!("scale: {}", axis.name());
-        let columns = [
-            axis.name(),
-            "CPU per exchange, µs",
-            "RSS idle, MiB",
-            "RSS peak, MiB",
-            "start, ms",
-            "lost",
-        ];
-        let mut table = Table::new(&title, &columns);
-        for size in sizes {
+        for size in sizes.into_iter().take(count) {
             let mut points = Vec::new();
-            for round in 0..bench.rounds().min(MOST_ROUNDS) {
-                bench.round(round, &format!("{size} {}", axis.name()));
-                points.push(point(bench, axis.at(*size))?);
+            for round in 0..rounds {
+                settings.note_round(round, &format!("{size} {axis}"));
+                points.push(point(settings, size_with(size))?);
             }
-            add(&mut outcome, &mut table, (axis, *size), &points);
+            table.row(add(&mut outcome, axis, size, &points));
         }
         outcome.tables.push(table);
     }
     outcome.note(format!(
-        "Medians of {} rounds. The load is {} exchanges a second on {} connections, all exported; idle is after whatever grows is there and before the load. Connections are held open, one in {} has carried a request.",
-        bench.rounds().min(MOST_ROUNDS),
-        place::RATE,
-        place::LOAD_CONNECTIONS,
-        place::ASKED_OF
+        "Medians of {rounds} rounds. The load is {} exchanges a second on {} connections, all exported; idle is after whatever grows is there and before the load. Connections are held open, one in {} has carried a request.",
+        fixture::RATE,
+        fixture::LOAD_CONNECTIONS,
+        fixture::REQUEST_EVERY
     ));
     Ok(outcome)
 }
 
-fn point(bench: &Bench<'_>, size: Size) -> Result<Point> {
-    let place = Place::start(bench, size)?;
-    let (agent, held) = place.agent(bench)?;
-    let attached_ms = milliseconds(agent.attached_after);
-    let idle_mib = agent.rss_bytes()? as f64 / MEBIBYTE;
-    let (before, cpu) = (place.totals()?, agent.cpu()?);
-    let requests = place.load(bench)?;
-    let cpu = agent.cpu()? - cpu;
-    let peak_mib = agent.peak_rss_bytes()? as f64 / MEBIBYTE;
+fn point(settings: &Settings, size: Size) -> Result<Point> {
+    let fixture = ScaleFixture::start(settings, size)?;
+    let (agent, held) = fixture.agent(settings)?;
+    let idle_rss = agent.rss_bytes()?;
+    let (before, cpu) = (fixture.receiver.totals()?, agent.cpu_time()?);
+    let requests = fixture.load(settings)?;
+    let cpu = agent.cpu_time()? - cpu;
+    let peak_rss = agent.peak_rss_bytes()?;
+    let ready_after = agent.ready_after;
     let report = agent.finish()?;
-    let came = place.totals()?.since(before);
+    let exported = fixture.receiver.totals()?.since(before).exchanges;
     drop(held);
-    let missing = requests.saturating_sub(came.exchanges);
+    let missing = requests.saturating_sub(exported);
     let lost = report.lost_in_kernel()? + report.spans_lost()? + missing;
-    Ok(Point {
-        attached_ms,
-        cpu_us: cpu.as_secs_f64() * 1e6 / requests as f64,
-        idle_mib,
-        peak_mib,
-        lost: lost as f64,
-    })
+    Ok([
+        cpu.as_secs_f64() * 1e6 / requests as f64,
+        mebibytes(idle_rss),
+        mebibytes(peak_rss),
+        milliseconds(ready_after),
+        lost as f64,
+    ])
 }
 
-fn add(outcome: &mut Outcome, table: &mut Table, (axis, size): (Axis, u32), points: &[Point]) {
-    let quantities: [Quantity; 5] = [
-        ("cpu", Unit::Microseconds, |point| point.cpu_us),
-        ("idle_rss", Unit::Mebibytes, |point| point.idle_mib),
-        ("peak_rss", Unit::Mebibytes, |point| point.peak_mib),
-        ("attached", Unit::Milliseconds, |point| point.attached_ms),
-        ("lost", Unit::Count, |point| point.lost),
-    ];
+/// Adds the figures of one size; returns its row in the table.
+fn add(outcome: &mut Outcome, axis: &str, size: u32, points: &[Point]) -> Vec<String> {
     let mut row = vec![size.to_string()];
-    for (key, unit, value) in quantities {
-        let values: Vec<f64> = points.iter().map(value).collect();
+    for (index, (key, _, unit)) in QUANTITIES.into_iter().enumerate() {
+        let values: Vec<f64> = points.iter().map(|point| point[index]).collect();
         let median = Spread::of(&values).map(|spread| unit.write(spread.median));
         row.push(median.unwrap_or_else(|| "-".to_owned()));
-        let name = axis.name();
-        let what = format!("{size} {name}: {key}");
-        outcome.figure(&format!("{name}.{size}.{key}"), &what, unit, values);
+        let what = format!("{size} {axis}: {key}");
+        outcome.figure(&format!("{axis}.{size}.{key}"), &what, unit, values);
     }
-    table.row(row);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_thing_grows_at_a_time() {
-        let one = Size::default();
-        for axis in Axis::ALL {
-            let least = axis.sizes()[0];
-            let most = axis.sizes()[3];
-            assert!(least < most);
-            let size = axis.at(most);
-            let grown = [
-                size.pods != one.pods,
-                size.services != one.services,
-                size.connections != one.connections,
-            ];
-            assert_eq!(grown.iter().filter(|grown| **grown).count(), 1, "{axis:?}");
-        }
-    }
+    row
 }

@@ -1,10 +1,10 @@
-//! What a row of measurements says. In: numbers. Out: their median and spread. Knows nothing of what
-//! was measured.
+//! Statistics. In: measurements of one quantity. Out: their median and spread. Knows nothing of
+//! what was measured.
 
-/// Measurements below which nothing is said of a budget.
+/// With fewer measurements there is no verdict about a budget.
 pub(super) const FEWEST: u32 = 7;
 
-/// Where measurements lie. In their own unit.
+/// The distribution of measurements, in their unit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Spread {
     pub(super) count: usize,
@@ -18,7 +18,7 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    /// Of these numbers. None where there are none, or one of them is none.
+    /// `None` without numbers, and where one of them is not finite.
     pub(super) fn of(values: &[f64]) -> Option<Self> {
         if values.is_empty() || values.iter().any(|value| !value.is_finite()) {
             return None;
@@ -38,18 +38,18 @@ impl Spread {
 
 /// Between the two nearest of the sorted numbers, in proportion (Hyndman and Fan, definition 7).
 fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let place = share * (sorted.len() - 1) as f64;
-    let (below, above) = (place.floor(), place.ceil());
-    let at = |place: f64| sorted[place as usize];
-    at(below) + (at(above) - at(below)) * (place - below)
+    let rank = share * (sorted.len() - 1) as f64;
+    let (below, above) = (rank.floor(), rank.ceil());
+    let at = |rank: f64| sorted[rank as usize];
+    at(below) + (at(above) - at(below)) * (rank - below)
 }
 
-/// The ratio of each pair, with to without.
+/// The ratios of pairs, with to without.
 pub(super) fn ratios(pairs: &[Pair]) -> Vec<f64> {
     pairs.iter().map(|pair| pair.with / pair.without).collect()
 }
 
-/// All measurements of one kind, with its name.
+/// The measurements without and with, each with their name.
 pub(super) fn halves(pairs: &[Pair]) -> [(&'static str, Vec<f64>); 2] {
     [
         ("without", pairs.iter().map(|pair| pair.without).collect()),
@@ -57,7 +57,7 @@ pub(super) fn halves(pairs: &[Pair]) -> [(&'static str, Vec<f64>); 2] {
     ]
 }
 
-/// One measurement without what is measured, and the next with it.
+/// One measurement without hopspan or another observer, and the next one with it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Pair {
     pub(super) without: f64,

@@ -1,22 +1,20 @@
 //! What the agent takes in user space. In: nginx under a fixed rate. Out: processor time for each
 //! exchange, exported and not, spans a second, bytes a span, memory.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
-use super::ground::{Agent, Follows, Ground, Paced, Report, Totals, Traceparent};
-use super::outcome::{Outcome, Unit};
-use super::root::Bench;
-use super::start::MEBIBYTE;
+use super::fixture::load::{MeasuredLoad, RatedLoad, Traceparent};
+use super::fixture::nginx::NginxFixture;
+use super::outcome::{Outcome, Unit, mebibytes};
+use super::settings::Settings;
 
-/// Exchanges a second: below what the agent sustains, so that none is lost and each costs what it
-/// costs.
+/// Exchanges a second: fewer than the agent sustains, so that none is lost and the cost of each is
+/// its own.
 const EXPORTED_RATE: u32 = 2_000;
 const UNEXPORTED_RATE: u32 = 10_000;
-/// Seconds of one load.
-const SECONDS: u64 = 10;
 
 /// Key, words, and what is sent.
-const LOADS: [(&str, &str, Load); 5] = [
+const LOADS: [(&str, &str, RatedLoad); 5] = [
     ("unexported", "not exported", unexported(&[])),
     (
         "unexported_followed",
@@ -36,76 +34,20 @@ const LOADS: [(&str, &str, Load); 5] = [
     ),
 ];
 
-const fn unexported(arguments: &'static [&'static str]) -> Load {
-    Load {
+const fn unexported(arguments: &'static [&'static str]) -> RatedLoad {
+    RatedLoad {
         traceparent: Traceparent::Sampled(0),
         per_second: UNEXPORTED_RATE,
-        seconds: SECONDS,
+        seconds: 10,
         arguments,
     }
 }
 
-const fn exported(arguments: &'static [&'static str]) -> Load {
-    Load {
+const fn exported(arguments: &'static [&'static str]) -> RatedLoad {
+    RatedLoad {
         traceparent: Traceparent::Sampled(100),
         per_second: EXPORTED_RATE,
-        seconds: SECONDS,
-        arguments,
-    }
-}
-
-/// What is sent, and how much of it is told.
-pub(super) struct Load {
-    pub(super) traceparent: Traceparent,
-    pub(super) per_second: u32,
-    pub(super) seconds: u64,
-    /// The agent's, besides those that every one has.
-    pub(super) arguments: &'static [&'static str],
-}
-
-/// A load beside an agent that was started for it.
-pub(super) struct Loaded {
-    pub(super) load: Paced,
-    /// The agent's processor time from the load's begin to its end, seconds.
-    pub(super) cpu_seconds: f64,
-    /// The most memory that the agent ever had resident, bytes.
-    pub(super) peak_rss_bytes: u64,
-    /// What came of it until the agent had ended.
-    pub(super) came: Totals,
-    pub(super) report: Report,
-}
-
-impl Loaded {
-    /// Starts an agent for the pods, loads, and ends it.
-    ///
-    /// # Errors
-    /// When one of them fails.
-    pub(super) fn run(bench: &Bench<'_>, ground: &Ground, load: &Load) -> Result<Self> {
-        let agent: Agent = ground
-            .base
-            .agent_with(bench, Follows::Pods, load.arguments)?;
-        let before = (ground.base.totals()?, agent.cpu()?);
-        let length = bench.length(load.seconds);
-        let load = ground.paced(load.traceparent, load.per_second, length)?;
-        // A batch that is full is exported at once: what is left for later is less than one.
-        let cpu = agent.cpu()? - before.1;
-        let peak_rss_bytes = agent.peak_rss_bytes()?;
-        let report = agent.finish()?;
-        let came = ground.base.totals()?.since(before.0);
-        ensure!(load.requests > 0, "no request was answered");
-        ensure!(came.refused == 0, "the receiver refused a batch");
-        Ok(Self {
-            load,
-            cpu_seconds: cpu.as_secs_f64(),
-            peak_rss_bytes,
-            came,
-            report,
-        })
-    }
-
-    /// Microseconds of the agent's processor time for each exchange.
-    fn cpu_us(&self) -> f64 {
-        self.cpu_seconds * 1e6 / self.load.requests as f64
+        ..unexported(arguments)
     }
 }
 
@@ -113,75 +55,81 @@ impl Loaded {
 ///
 /// # Errors
 /// When something does not start, or fails.
-pub(super) fn run(bench: &Bench<'_>) -> Result<Outcome> {
-    let ground = Ground::start(bench, "userspace")?;
-    let mut loads: [Vec<Loaded>; LOADS.len()] = Default::default();
-    for round in 0..bench.rounds() {
-        bench.round(round, "exchanges that are exported, and that are not");
-        for (loaded, (_, _, load)) in loads.iter_mut().zip(&LOADS) {
-            loaded.push(Loaded::run(bench, &ground, load)?);
+pub(super) fn run(settings: &Settings) -> Result<Outcome> {
+    let fixture = NginxFixture::start(settings, "userspace")?;
+    let mut loads: [Vec<MeasuredLoad>; LOADS.len()] = Default::default();
+    for round in 0..settings.rounds {
+        settings.note_round(round, "exchanges that are exported, and that are not");
+        for (measured, (_, _, load)) in loads.iter_mut().zip(&LOADS) {
+            measured.push(fixture.measure(settings, load)?);
         }
     }
-    Ok(told(&loads))
+    Ok(outcome(&loads))
 }
 
-fn told(loads: &[Vec<Loaded>; LOADS.len()]) -> Outcome {
+fn outcome(loads: &[Vec<MeasuredLoad>; LOADS.len()]) -> Outcome {
     let mut outcome = Outcome::new("userspace");
-    let each = |of: &[Loaded], value: &dyn Fn(&Loaded) -> f64| of.iter().map(value).collect();
-    for (of, (key, what, _)) in loads.iter().zip(&LOADS) {
-        outcome.figure(
+    let mut add = |key: &str, what: &str, unit, loads: &[MeasuredLoad], value: Quantity| {
+        outcome.figure(key, what, unit, loads.iter().map(value).collect());
+    };
+    for (loads, (key, what, _)) in loads.iter().zip(&LOADS) {
+        let what_cpu = format!("agent's CPU per exchange, {what}");
+        let cpu: Quantity = |load| load.cpu_seconds * 1e6 / load.answered();
+        add(
             &format!("{key}.cpu"),
-            &format!("agent's CPU per exchange, {what}"),
+            &what_cpu,
             Unit::Microseconds,
-            each(of, &Loaded::cpu_us),
+            loads,
+            cpu,
         );
-        outcome.figure(
+        let what_rate = format!("exchanges, {what}");
+        let rate: Quantity = MeasuredLoad::rate;
+        add(
             &format!("{key}.rate"),
-            &format!("exchanges, {what}"),
+            &what_rate,
             Unit::PerSecond,
-            each(of, &|loaded| {
-                loaded.load.requests as f64 / loaded.load.seconds
-            }),
+            loads,
+            rate,
         );
-        outcome.figure(
+        let what_rss = format!("RSS, peak, {what}");
+        let rss: Quantity = |load| mebibytes(load.peak_rss_bytes);
+        add(
             &format!("{key}.peak_rss"),
-            &format!("RSS, peak, {what}"),
+            &what_rss,
             Unit::Mebibytes,
-            each(of, &|loaded| loaded.peak_rss_bytes as f64 / MEBIBYTE),
+            loads,
+            rss,
         );
     }
     let [_, _, exported, ..] = loads;
-    add_spans(&mut outcome, exported);
+    let figures: [(&str, &str, Unit, Quantity); 4] = [
+        ("rate", "spans received", Unit::PerSecond, |load| {
+            load.spans() / load.load.seconds
+        }),
+        (
+            "per_exchange",
+            "spans of an exchange",
+            Unit::Count,
+            |load| load.spans() / load.received.exchanges as f64,
+        ),
+        (
+            "bytes",
+            "bytes of a span on the wire",
+            Unit::Bytes,
+            |load| load.received.hopspan_bytes as f64 / load.spans(),
+        ),
+        ("batch", "spans of a request", Unit::Count, |load| {
+            load.spans() / load.received.hopspan_requests as f64
+        }),
+    ];
+    for (key, what, unit, value) in figures {
+        add(&format!("spans.{key}"), what, unit, exported, value);
+    }
     outcome.note(
-        "Processor time in user space and in system calls, of all the agent's threads. Its programs in the kernel run in the time of whoever sends or receives, and are in `hooks`. What is not exported is HTTP/1 and left out by these programs; over HTTP/2 it is followed, as with --follow-all. Allocations per exchange are in `stages`.",
+        "Processor time in user space and in system calls, of all the agent's threads. Its programs in the kernel run in the time of the sender or receiver of a packet, and are in `hooks`. Exchanges that are not exported are HTTP/1, and these programs leave them out; over HTTP/2 they are followed, as with --follow-all. Allocations per exchange are in `stages`.",
     );
     outcome
 }
 
-fn add_spans(outcome: &mut Outcome, exported: &[Loaded]) {
-    let per = |value: fn(&Loaded) -> f64| -> Vec<f64> {
-        let spans = |loaded: &Loaded| loaded.came.hopspan_spans as f64;
-        let of = exported.iter();
-        of.map(|loaded| spans(loaded) / value(loaded)).collect()
-    };
-    let rate = per(|loaded| loaded.load.seconds);
-    let of_exchange = per(|loaded| loaded.came.exchanges as f64);
-    let of_request = per(|loaded| loaded.came.hopspan_requests as f64);
-    let of_byte = per(|loaded| loaded.came.hopspan_bytes as f64);
-    let bytes = of_byte.into_iter().map(|spans| 1.0 / spans).collect();
-    let mut figure = |key, what, unit, values| outcome.figure(key, what, unit, values);
-    figure("spans.rate", "spans received", Unit::PerSecond, rate);
-    figure(
-        "spans.per_exchange",
-        "spans of an exchange",
-        Unit::Count,
-        of_exchange,
-    );
-    figure(
-        "spans.bytes",
-        "bytes of a span on the wire",
-        Unit::Bytes,
-        bytes,
-    );
-    figure("spans.batch", "spans of a request", Unit::Count, of_request);
-}
+/// One number of a measured load.
+type Quantity = fn(&MeasuredLoad) -> f64;

@@ -1,5 +1,6 @@
-//! One run of one target. In: its program, its corpus and a time. Out: what libFuzzer says it did,
-//! and the inputs it crashed on. Source: LLVM's documentation of libFuzzer, "Options" and "Output".
+//! One run of one target. In: its program, its corpus and a time. Out: libFuzzer's report, and the
+//! inputs that crashed the target. Source: LLVM's documentation of libFuzzer, "Options" and
+//! "Output".
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -11,17 +12,17 @@ use super::target::Target;
 use super::tools::Tools;
 use crate::progress;
 
-/// An input that takes longer is a crash, seconds: parsing any input here is a matter of
+/// An input that takes longer counts as a crash, seconds: to parse any input here takes
 /// milliseconds.
 const TIMEOUT_SECONDS: u32 = 10;
 
-/// A target that needs more is a crash, MiB. Everything here is bounded far below.
+/// A target that needs more memory counts as a crash, MiB. All tables are bounded far below.
 const MEMORY_MIB: u32 = 2048;
 
-/// What libFuzzer prints about its progress and at its end.
+/// What libFuzzer prints about its progress, and at its end.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Report {
-    /// Inputs that the target was run on.
+    /// Inputs that the target has run on.
     pub(super) executions: u64,
     /// On average.
     pub(super) executions_per_second: u64,
@@ -29,7 +30,7 @@ pub(super) struct Report {
     pub(super) covered_at_start: u64,
     /// Covered edges at the end.
     pub(super) covered: u64,
-    /// Where the crashing inputs were written.
+    /// The files of the inputs that crashed the target.
     pub(super) crashes: Vec<PathBuf>,
     /// The panic and its place, else the sanitizer's summary.
     pub(super) reason: Option<String>,
@@ -38,13 +39,10 @@ pub(super) struct Report {
 /// A target that has run.
 #[derive(Debug)]
 pub(super) struct Run {
-    /// Which.
     pub(super) target: Target,
-    /// What libFuzzer said.
     pub(super) report: Report,
-    /// How its program ended.
     pub(super) status: ExitStatus,
-    /// All that it printed.
+    /// The file with all of its output.
     pub(super) log: PathBuf,
     /// For each crash, how to run it again and how to make it smaller.
     pub(super) reproduce: Vec<[String; 2]>,
@@ -56,7 +54,7 @@ impl Run {
         self.status.success() && self.report.crashes.is_empty()
     }
 
-    /// Why it failed, as well as its output tells.
+    /// The reason of a failure, else the end of its output.
     pub(super) fn reason(&self) -> String {
         let reason = self.report.reason.clone();
         reason.unwrap_or_else(|| progress::tail(&self.log))
@@ -109,7 +107,7 @@ pub(super) fn run(tools: &Tools, target: Target, seconds: u32) -> Result<Run> {
 }
 
 impl Report {
-    /// Reads libFuzzer's output. What it does not say stays zero.
+    /// Reads libFuzzer's output. A number that is not in it stays zero.
     fn parse(output: &str) -> Self {
         let mut report = Self {
             reason: reason(output),
@@ -136,7 +134,7 @@ impl Report {
     }
 }
 
-/// A panic comes in two lines at least: where, and what.
+/// The first two lines of a panic, its place and its message; else the sanitizer's summary.
 fn reason(output: &str) -> Option<String> {
     let mut lines = output.lines();
     let is_panic = |line: &&str| line.starts_with("thread ") && line.contains(" panicked at ");

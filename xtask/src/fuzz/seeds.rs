@@ -1,6 +1,6 @@
-//! What a fuzzer starts from. In: the fixtures and the recording of tracer-user's tests. Out: a
-//! corpus for each target, in the target's own input format. Real traffic, cut where its format has
-//! joints; judges nothing.
+//! The first inputs of each target. In: the captures and the recording of tracer-user's tests. Out:
+//! a corpus for each target, in the target's own input format: real traffic, cut at boundaries of
+//! its format.
 
 mod http2;
 
@@ -14,30 +14,31 @@ use crate::workspace::Workspace;
 
 const RECORDING_MAGIC: &[u8] = b"hopspan1";
 
-/// How many records a piece of the recording has: two exchanges, and still fast.
+/// Records in a piece of the recording: two exchanges, and still fast.
 const RECORDS_PER_PIECE: usize = 24;
 
-/// Writes the target's seeds to `corpus`. Inputs that are there already stay.
+/// Writes the target's seeds to `corpus`. Other inputs in it stay.
 ///
 /// # Errors
-/// When a fixture cannot be read or a seed not be written.
+/// When a capture cannot be read, or a seed cannot be written.
 pub(super) fn write(workspace: &Workspace, target: Target, corpus: &Path) -> Result<()> {
     fs::create_dir_all(corpus).with_context(|| format!("create {}", corpus.display()))?;
-    let fixtures = Fixtures {
+    let captures = Captures {
         tests: workspace.root().join("tracer-pipeline/tests"),
     };
-    for (number, seed) in fixtures.seeds(target)?.into_iter().enumerate() {
+    for (number, seed) in captures.seeds(target)?.into_iter().enumerate() {
         let path = corpus.join(format!("seed-{number:03}"));
         fs::write(&path, seed).with_context(|| format!("write {}", path.display()))?;
     }
     Ok(())
 }
 
-struct Fixtures {
+/// The captures of the tests.
+struct Captures {
     tests: PathBuf,
 }
 
-impl Fixtures {
+impl Captures {
     fn seeds(&self, target: Target) -> Result<Vec<Vec<u8>>> {
         match target {
             Target::Http1Head => {
@@ -53,7 +54,7 @@ impl Fixtures {
                 .iter()
                 .map(|name| self.read(&format!("fixtures/kube-proxy/{name}.messages")))
                 .collect(),
-            // The first byte says which table and family, as the target reads it.
+            // The target reads the table and the family from the first byte.
             Target::IpTables => [
                 (0, "iptables-legacy-nat"),
                 (1, "iptables-legacy-filter"),
@@ -75,7 +76,7 @@ impl Fixtures {
             Target::Pipeline => {
                 let recording = self.recording()?;
                 let records = records(&recording)?;
-                // Without its first record, a sample of the clocks, no piece has a time.
+                // Times need the first record, a sample of the clocks.
                 let (clocks, rest) = records.split_first().context("dispatch.hopspan is empty")?;
                 let pieces = rest.chunks(RECORDS_PER_PIECE);
                 Ok(pieces
@@ -148,8 +149,8 @@ mod tests {
             let mut seeds = 0;
             for seed in fs::read_dir(corpus.path()).unwrap() {
                 let bytes = seed.unwrap().metadata().unwrap().len() as usize;
-                let name = target.name();
-                assert!((1..=target.max_input_bytes()).contains(&bytes), "{name}");
+                let range = 1..=target.max_input_bytes();
+                assert!(range.contains(&bytes), "{}", target.name());
                 seeds += 1;
             }
             assert!(seeds > 0, "{}", target.name());
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_falls_into_its_records() {
+    fn a_recording_is_cut_into_records() {
         let recording = b"hopspan1\x02\0\0\0ab\0\0\0\0";
         assert_eq!(
             records(recording).unwrap(),

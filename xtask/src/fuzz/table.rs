@@ -1,51 +1,47 @@
 //! The result for people: a line a target, and below it each crash with how to run it again. In:
 //! runs. Out: text.
 
-use std::fmt;
-
 use super::libfuzzer::Run;
+use crate::table::Table;
 
 /// All targets that ran.
-#[derive(Debug)]
-pub(super) struct Table<'a>(pub(super) &'a [Run]);
-
-impl fmt::Display for Table<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "\n{:<18} {:>11} {:>8} {:>13} {:>8}",
-            "target", "executions", "exec/s", "new coverage", "crashes"
-        )?;
-        for run in self.0 {
-            let report = &run.report;
-            let new = report.covered.saturating_sub(report.covered_at_start);
-            writeln!(
-                f,
-                "{:<18} {:>11} {:>8} {:>13} {:>8}",
-                run.target.name(),
-                report.executions,
-                report.executions_per_second,
-                format!("+{new} of {}", report.covered),
-                report.crashes.len()
-            )?;
-        }
-        for run in self.0.iter().filter(|run| !run.is_success()) {
-            writeln!(f, "\n{}: {}", run.target.name(), run.status)?;
-            writeln!(f, "{}", run.reason())?;
-            for (input, [again, smaller]) in run.report.crashes.iter().zip(&run.reproduce) {
-                writeln!(f, "  input      {}", input.display())?;
-                writeln!(f, "  reproduce  {again}")?;
-                writeln!(f, "  minimise   {smaller}")?;
-            }
-            writeln!(f, "  output     {}", run.log.display())?;
-        }
-        let failed = self.0.iter().filter(|run| !run.is_success()).count();
-        write!(
-            f,
-            "\n{} targets passed, {failed} failed",
-            self.0.len() - failed
-        )
+pub(super) fn text(runs: &[Run]) -> String {
+    let columns = [
+        "target",
+        "executions",
+        "exec/s",
+        "new coverage",
+        "of",
+        "crashes",
+    ];
+    let mut table = Table::new("", &columns);
+    for run in runs {
+        let report = &run.report;
+        let new = report.covered.saturating_sub(report.covered_at_start);
+        table.row(vec![
+            run.target.name(),
+            report.executions.to_string(),
+            report.executions_per_second.to_string(),
+            new.to_string(),
+            report.covered.to_string(),
+            report.crashes.len().to_string(),
+        ]);
     }
+    let mut text = table.text();
+    let mut failed = 0;
+    for run in runs.iter().filter(|run| !run.is_success()) {
+        failed += 1;
+        let (name, status, reason) = (run.target.name(), run.status, run.reason());
+        text += &format!("\n{name}: {status}\n{reason}\n");
+        for (input, [again, smaller]) in run.report.crashes.iter().zip(&run.reproduce) {
+            let input = input.display();
+            text +=
+                &format!("  input      {input}\n  reproduce  {again}\n  minimise   {smaller}\n");
+        }
+        text += &format!("  output     {}\n", run.log.display());
+    }
+    let passed = runs.len() - failed;
+    text + &format!("\n{passed} targets passed, {failed} failed")
 }
 
 #[cfg(test)]
@@ -57,8 +53,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_a_target_and_what_crashed() {
-        let run = |target, exit_code: i32, crashes: &[&str]| Run {
+    fn a_line_a_target_and_its_crashes() {
+        let run = |target: Target, exit_code: i32, crashes: &[&str]| Run {
             target,
             report: Report {
                 executions: 99_999,
@@ -77,9 +73,9 @@ mod tests {
             run(Target::Decode, 77, &["/t/crash-0a"]),
         ];
         let expected = "
-target              executions   exec/s  new coverage  crashes
-http1_head               99999     1639    +29 of 541        0
-decode                   99999     1639    +29 of 541        1
+  target      executions  exec/s  new coverage   of  crashes
+  http1_head       99999    1639            29  541        0
+  decode           99999    1639            29  541        1
 
 decode: exit status: 77
   | thread panicked
@@ -89,6 +85,6 @@ decode: exit status: 77
   output     /t/decode.log
 
 1 targets passed, 1 failed";
-        assert_eq!(Table(&runs).to_string(), expected);
+        assert_eq!(text(&runs), expected);
     }
 }

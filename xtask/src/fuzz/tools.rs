@@ -1,22 +1,21 @@
-//! What builds the targets, and where it puts things. In: the workspace. Out: programs with
-//! sanitizer coverage, and paths. Installs cargo-fuzz into the project's own tools; never a
-//! toolchain, which is the user's.
+//! Builds the targets. In: the workspace. Out: programs with sanitizer coverage, and the paths of
+//! their files. Installs cargo-fuzz into target/tools; never a toolchain, which is the user's.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use super::target::Target;
 use crate::progress::{self, note};
-use crate::workspace::{Workspace, has_program};
+use crate::workspace::{Workspace, has_program, host_target};
 
 /// The release of cargo-fuzz that is installed.
 const PINNED: &str = "0.13.2";
 
-/// The toolchain: the flags of sanitizer coverage are nightly's.
+/// The toolchain: only nightly has the flags of sanitizer coverage.
 const NIGHTLY: &str = "nightly";
 
 const INSTALL_LIMIT: Duration = Duration::from_secs(15 * 60);
@@ -29,13 +28,13 @@ pub(super) struct Tools {
     cargo_fuzz: PathBuf,
     /// `target/fuzz`.
     directory: PathBuf,
-    /// The triple of nightly's host, for which cargo-fuzz builds.
+    /// The target triple of nightly's host, for which cargo-fuzz builds.
     host: String,
     build_log: PathBuf,
 }
 
 impl Tools {
-    /// Finds them; installs cargo-fuzz when it is missing.
+    /// Finds both; installs cargo-fuzz when it is missing.
     ///
     /// # Errors
     /// When there is no nightly toolchain or no C++ compiler, or cargo-fuzz cannot be installed.
@@ -66,8 +65,9 @@ impl Tools {
     pub(super) fn build(&self, targets: &[Target]) -> Result<()> {
         for target in targets {
             let mut build = self.cargo_fuzz("build");
-            build.arg(target.name());
-            let what = format!("building fuzz target {}", target.name());
+            let name = target.name();
+            build.arg(&name);
+            let what = format!("building fuzz target {name}");
             progress::run(&what, &self.build_log, BUILD_LIMIT, &mut build)?;
         }
         Ok(())
@@ -79,22 +79,22 @@ impl Tools {
         Command::new(programs.join(target.name()))
     }
 
-    /// Where the target's inputs are.
+    /// The directory of the target's inputs.
     pub(super) fn corpus(&self, target: Target) -> PathBuf {
         self.directory.join("corpus").join(target.name())
     }
 
-    /// Where inputs go that crash the target.
+    /// The directory of the inputs that crashed the target.
     pub(super) fn crashes(&self, target: Target) -> PathBuf {
         self.directory.join("crashes").join(target.name())
     }
 
-    /// What the target's program printed last.
+    /// The file with the output of the target's last run.
     pub(super) fn log(&self, target: Target) -> PathBuf {
         self.directory.join(format!("{}.log", target.name()))
     }
 
-    /// Words for the target, where it has any.
+    /// The file with words for the target, where it has any.
     pub(super) fn dictionary(&self, target: Target) -> Option<PathBuf> {
         let name = format!("{}.dict", target.name());
         target
@@ -102,7 +102,7 @@ impl Tools {
             .then(|| self.root.join("fuzz/dictionaries").join(name))
     }
 
-    /// What to type to run the target on one input, and to make the input smaller.
+    /// Command lines that run the target on one input, and that make the input smaller.
     pub(super) fn reproduce(&self, target: Target, input: &Path) -> [String; 2] {
         let command = |subcommand: &str, seconds: &str| {
             let this = self.cargo_fuzz(subcommand);
@@ -128,31 +128,22 @@ impl Tools {
         command.arg(self.root.join("fuzz"));
         command.args(["--target", &self.host]);
         command.arg("--target-dir").arg(self.build_directory());
-        // The cargo that runs this program is of another toolchain.
+        // CARGO names the cargo that runs this program, of another toolchain.
         command.env_remove("CARGO").current_dir(&self.root);
         command
     }
 }
 
-/// The triple that nightly runs on.
+/// The target triple of nightly's host.
 fn nightly_host() -> Result<String> {
     let mut rustc = Command::new("rustup");
-    rustc.args(["run", NIGHTLY, "rustc", "-vV"]);
-    let output = rustc.stdin(Stdio::null()).output();
-    let version = output.ok().filter(|output| output.status.success());
-    let version = version.with_context(|| {
+    rustc.args(["run", NIGHTLY, "rustc"]);
+    host_target(&mut rustc).with_context(|| {
         format!(
             "there is no {NIGHTLY} toolchain, and libFuzzer needs its sanitizer coverage\n  \
              rustup toolchain install {NIGHTLY} --profile minimal"
         )
-    })?;
-    host_of(&String::from_utf8_lossy(&version.stdout))
-        .with_context(|| format!("rustc -vV of {NIGHTLY} names no host\n  reinstall the toolchain"))
-}
-
-fn host_of(version: &str) -> Option<String> {
-    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-    host.map(str::to_owned)
+    })
 }
 
 fn install(workspace: &Workspace) -> Result<()> {
@@ -162,34 +153,12 @@ fn install(workspace: &Workspace) -> Result<()> {
         tools.display()
     ));
     fs::create_dir_all(&tools).with_context(|| format!("create {}", tools.display()))?;
-    let mut install = workspace.cargo([
-        "install",
-        "cargo-fuzz",
-        "--version",
-        PINNED,
-        "--locked",
-        "--root",
-    ]);
-    install.arg(&tools);
+    let mut install = workspace.cargo(["install", "cargo-fuzz", "--version", PINNED, "--locked"]);
+    install.arg("--root").arg(&tools);
     progress::run(
         "building cargo-fuzz",
         &workspace.log("cargo-fuzz"),
         INSTALL_LIMIT,
         &mut install,
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_host_as_rustc_says() {
-        let version = "rustc 1.97.0-nightly\nbinary: rustc\nhost: x86_64-unknown-linux-gnu\n";
-        assert_eq!(
-            host_of(version).as_deref(),
-            Some("x86_64-unknown-linux-gnu")
-        );
-        assert_eq!(host_of("rustc 1.97.0\n"), None);
-    }
 }

@@ -1,6 +1,6 @@
-//! docker, podman, buildah. In: a context and names. Out: the commands that build the image and write
-//! the archive. buildah works without a daemon, and here with a store of its own, so that it asks
-//! nothing of the machine.
+//! docker, podman, buildah. In: a context and names. Out: the commands that build the image and
+//! write the archive. buildah works without a daemon, and here with a store of its own, so that it
+//! changes nothing else on the machine.
 
 use std::fmt;
 use std::fs;
@@ -14,10 +14,10 @@ use clap::ValueEnum;
 use crate::progress;
 use crate::workspace::{Workspace, has_program};
 
-/// How long a step may take: the image has two files.
+/// For one step: the image has two files.
 const LIMIT: Duration = Duration::from_secs(5 * 60);
 
-/// What builds the image.
+/// A program that builds images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Builder {
     /// Docker, with its daemon
@@ -45,7 +45,7 @@ impl Builder {
         }
     }
 
-    /// Whether it is there; of docker, whether its daemon answers.
+    /// Whether it is on PATH; for docker, whether its daemon answers.
     fn works(self) -> bool {
         if !has_program(self.program()) {
             return false;
@@ -71,13 +71,13 @@ impl Builder {
 pub(super) fn first_that_works() -> Result<Builder> {
     let Some(builder) = Builder::ALL.into_iter().find(|builder| builder.works()) else {
         bail!(
-            "no builder of images works here\n  start docker's daemon, or install podman or buildah: apt-get install --no-install-recommends buildah"
+            "there is no working builder of images\n  start docker's daemon, or install podman or buildah: apt-get install --no-install-recommends buildah"
         );
     };
     Ok(builder)
 }
 
-/// Everything a build needs to know.
+/// The inputs and outputs of a build.
 pub(super) struct Steps<'a> {
     pub(super) builder: Builder,
     pub(super) containerfile: &'a Path,
@@ -92,7 +92,7 @@ impl Steps<'_> {
     /// Builds the image and writes the archive, in place of an older one.
     ///
     /// # Errors
-    /// What the builder said.
+    /// When the builder fails; the message has the end of its output.
     pub(super) fn run(&self, workspace: &Workspace) -> Result<()> {
         if self.archive.exists() {
             fs::remove_file(self.archive)
@@ -120,7 +120,7 @@ impl Steps<'_> {
         command
     }
 
-    /// All write the format of `docker save`, which every runtime loads.
+    /// Writes the format of `docker save`, which every runtime loads.
     fn save(&self) -> Command {
         let mut command = self.command();
         match self.builder {
@@ -141,7 +141,8 @@ impl Steps<'_> {
     fn command(&self) -> Command {
         let mut command = Command::new(self.builder.program());
         if self.builder == Builder::Buildah {
-            // vfs copies, and so works on every file system, in containers too.
+            // The driver vfs copies files, and therefore works on every file system, also in
+            // containers.
             command
                 .args(["--storage-driver", "vfs", "--root"])
                 .arg(self.store.join("root"))
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn each_builder_has_its_words() {
+    fn command_lines_of_each_builder() {
         let check = |builder, build: &str, save: &str| {
             let steps = Steps {
                 builder,

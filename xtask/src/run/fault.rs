@@ -1,6 +1,6 @@
-//! What `run --fault` lets go wrong: a call of HotROD's frontend to its customer service, as an
-//! incident would. In: the running application. Out: the fault, until it is dropped, and what is to
-//! become of a dispatch.
+//! The faults of `run --fault`: HotROD's frontend cannot reach its customer service, as in an
+//! incident. In: the running application. Out: the fault, until it is dropped, and what it does to
+//! a dispatch.
 
 use std::thread;
 use std::time::Duration;
@@ -9,23 +9,24 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use hopspan_lab::fault::{self, FullConntrack, Rule, Victims};
 use hopspan_lab::hotrod::{Dispatch, HotRod};
-use hopspan_lab::kube_proxy::{Service, crowd};
+use hopspan_lab::kube_proxy::Service;
 use hopspan_lab::{Node, Pod};
 
-use super::LabArgs;
+use crate::value_enum;
 
 /// The service that cannot be reached.
 const VICTIM: &str = "customer";
-/// Who wants to reach it.
+/// The pod that calls it.
 const CALLER: &str = "frontend-0";
-/// How long a customer's process may take to end.
+/// How long a process of the customer service may take to end.
 const END: Duration = Duration::from_secs(30);
-/// For how long conntrack's table is full: the SYN is sent several times in vain, and then once more (a second apart from
-/// kernel 6.5, tcp_syn_linear_timeouts; after 1, 3 and 7 s before).
+/// For how long conntrack's table is full: several SYNs are dropped, and the next one passes
+/// (kernel 6.5 and later send them a second apart, tcp_syn_linear_timeouts; older ones after 1, 3
+/// and 7 s).
 const FULL: Duration = Duration::from_secs(4);
-/// Places left in it: for the connection of the client to the frontend.
+/// Free entries that are left in it: for the client's connection to the frontend.
 const SPARE: u32 = 1;
-/// What a SYN that was lost once costs at least.
+/// The least delay by one lost SYN.
 const SYN_TIMEOUT_MS: f64 = 900.0;
 
 /// What goes wrong.
@@ -33,17 +34,17 @@ const SYN_TIMEOUT_MS: f64 = 900.0;
 pub(crate) enum Fault {
     /// The service has no endpoints: kube-proxy's rules reject the call
     NoEndpoints,
-    /// A rule as a NetworkPolicy's drops every packet of the call on the node
+    /// A rule like a NetworkPolicy's drops every packet of the call on the node
     Drop,
     /// The first SYN of the call is lost; TCP sends it again after a second
     Retransmit,
-    /// Nobody listens in the service's pods
+    /// Nothing listens in the service's pods
     Refuse,
     /// The node's conntrack table is full for 4 s
     ConntrackFull,
 }
 
-/// A fault, and how it is undone.
+/// What undoes a fault when it is dropped.
 #[derive(Debug)]
 enum Caused {
     Lasting,
@@ -52,45 +53,38 @@ enum Caused {
 }
 
 impl Fault {
-    /// The value of `--fault`.
-    pub(super) fn name(self) -> String {
-        let value = self.to_possible_value();
-        value.map_or_else(String::new, |value| value.get_name().to_owned())
-    }
-
-    /// How many ways to a pod the rules have less.
-    pub(super) fn lost_ways(self, hotrod: &HotRod) -> usize {
-        match self {
-            Self::NoEndpoints => victim(hotrod).map_or(0, |service| service.endpoints.len()),
-            _ => 0,
-        }
-    }
-
-    /// What must be changed before the agent reads the rules once more.
+    /// Changes the rules, where the agent has to read them before the first dispatch. `before` are
+    /// the services before HotROD's. Returns how many endpoints the rules have lost.
     ///
     /// # Errors
     /// When the rules are refused.
-    pub(super) fn prepare(self, nodes: &[Node], hotrod: &HotRod, args: &LabArgs) -> Result<()> {
+    pub(super) fn prepare(
+        self,
+        nodes: &[Node],
+        hotrod: &HotRod,
+        before: Vec<Service>,
+    ) -> Result<usize> {
         if self != Self::NoEndpoints {
-            return Ok(());
+            return Ok(0);
         }
-        let mut services = crowd(args.run.services)?;
-        services.extend(hotrod.services().iter().map(|service| Service {
-            endpoints: match service.name.as_str() {
-                VICTIM => Vec::new(),
-                _ => service.endpoints.clone(),
-            },
-            ..service.clone()
-        }));
-        nodes
-            .iter()
-            .try_for_each(|node| node.apply_services(&services))
+        let (mut services, mut lost) = (before, 0);
+        for service in hotrod.services() {
+            let mut service = service.clone();
+            if service.name == VICTIM {
+                lost = service.endpoints.len();
+                service.endpoints.clear();
+            }
+            services.push(service);
+        }
+        let mut nodes = nodes.iter();
+        nodes.try_for_each(|node| node.apply_services(&services))?;
+        Ok(lost)
     }
 
-    /// Sends dispatches while it lasts.
+    /// Sends dispatches while the fault lasts.
     ///
     /// # Errors
-    /// When it cannot be caused, `dispatch` fails, or no dispatch suffers.
+    /// When it cannot be caused, `dispatch` fails, or no dispatch shows it.
     pub(super) fn during(
         self,
         nodes: &[Node],
@@ -114,12 +108,12 @@ impl Fault {
             }
         }?;
         if !dispatches.iter().any(|dispatch| self.shows_in(dispatch)) {
-            bail!("no dispatch suffers from the fault {}", self.name());
+            bail!("no dispatch shows the fault {}", value_enum::name(&self));
         }
         Ok(dispatches)
     }
 
-    /// Whether a dispatch is to fail; of the others TCP repairs what went wrong.
+    /// Whether dispatches fail; else TCP repairs the fault, and dispatches are slow.
     pub(super) fn is_fatal(self) -> bool {
         match self {
             Self::NoEndpoints | Self::Drop | Self::Refuse => true,
@@ -136,7 +130,7 @@ impl Fault {
     }
 
     fn cause(self, nodes: &[Node], hotrod: &mut HotRod) -> Result<Caused> {
-        let (node, caller) = place(nodes)?;
+        let (node, caller) = caller(nodes)?;
         let port = victim(hotrod)
             .and_then(|service| service.endpoints.first())
             .with_context(|| format!("HotROD has no service {VICTIM}"))?
@@ -164,12 +158,12 @@ fn victim(hotrod: &HotRod) -> Option<&Service> {
     services.find(|service| service.name == VICTIM)
 }
 
-/// The node that forwards the call, and the pod that makes it.
-fn place(nodes: &[Node]) -> Result<(Node, Pod)> {
-    let caller = |node: &Node| node.pods().into_iter().find(|pod| pod.name() == CALLER);
+/// The pod that makes the call, and its node, which forwards it.
+fn caller(nodes: &[Node]) -> Result<(Node, Pod)> {
+    let pod = |node: &Node| node.pods().into_iter().find(|pod| pod.name() == CALLER);
     nodes
         .iter()
-        .find_map(|node| Some((node.clone(), caller(node)?)))
+        .find_map(|node| Some((node.clone(), pod(node)?)))
         .with_context(|| format!("no node has the pod {CALLER}"))
 }
 
@@ -178,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_must_show() {
+    fn a_fault_shows_in_the_status_or_the_duration() {
         let dispatch = |status, duration_ms| Dispatch {
             trace_id: "0".repeat(32),
             status,
@@ -197,21 +191,5 @@ mod tests {
                 "{fault:?}"
             );
         }
-    }
-
-    #[test]
-    fn names_are_the_command_line_s() {
-        let names: Vec<String> = Fault::value_variants()
-            .iter()
-            .map(|fault| fault.name())
-            .collect();
-        let expected = [
-            "no-endpoints",
-            "drop",
-            "retransmit",
-            "refuse",
-            "conntrack-full",
-        ];
-        assert_eq!(names, expected);
     }
 }

@@ -1,123 +1,132 @@
-//! The root half of `run`: a lab with the viewer, an agent on each node, and the application in it. In: the
-//! command line with absolute paths. Out: what the viewer prints. Whatever happens, nothing is left
-//! of it on the machine.
+//! The root half of `run`: a lab with the viewer, an agent on each node, and HotROD. In: the
+//! command line. Out: what the viewer prints. Nothing of the lab is left on the machine, however it
+//! ends.
 
 use std::io;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use hopspan_lab::hotrod::HotRod;
+use hopspan_lab::kube_proxy::{Service, crowd};
 use hopspan_lab::{Lab, Node, teardown_on_signal};
 
-use super::LabArgs;
+use super::args::RunArgs;
 use super::hotrod;
 use super::parts::{self, Part};
-use crate::progress::{self, note};
+use crate::progress::{during, note};
+use crate::workspace::Workspace;
 
-/// How often the parts are looked at while the lab stays up.
-const WATCH_INTERVAL: Duration = Duration::from_millis(500);
+/// How often the parts are checked while the lab stays up.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Brings everything up, sends the dispatches, and takes everything down.
 ///
 /// # Errors
-/// The first part that failed, with its last words.
-pub(crate) fn run(args: &LabArgs) -> Result<()> {
+/// The first part that failed, with the end of its log.
+pub(crate) fn run(workspace: &Workspace, args: &RunArgs) -> Result<()> {
     teardown_on_signal()?;
+    let binaries = workspace.binaries(args.profile())?;
     let lab = Lab::new("cargo xtask run")?;
-    let result = within(&lab, args);
-    if result.is_err() || args.run.debug {
+    let result = within(&lab, &binaries, args);
+    if result.is_err() || args.debug {
         lab.keep_logs();
     }
     let removed = lab.teardown();
     result.and(removed.map(|_| ()))
 }
 
-fn within(lab: &Lab, args: &LabArgs) -> Result<()> {
-    let nodes = progress::during("bringing up the lab", || make_nodes(lab, args))?;
+fn within(lab: &Lab, binaries: &Path, args: &RunArgs) -> Result<()> {
+    let [hopspan, binary] = ["hopspan", "hotrod"].map(|name| binaries.join(name));
+    let nodes = during("bringing up the lab", || make_nodes(lab, args))?;
     let first = nodes.first().context("a lab without nodes")?;
-    let viewer = progress::during("starting the viewer", || Part::viewer(first, args))?;
+    let viewer = || Part::viewer(first, &hopspan, args);
+    let viewer = during("starting the viewer", viewer)?;
     let what = match nodes.len() {
         1 => "starting the agent".to_owned(),
         count => format!("starting {count} agents"),
     };
+    let agents = || {
+        let receivers = std::iter::once(Ipv4Addr::LOCALHOST).chain(std::iter::repeat(first.ip()));
+        let agents = nodes.iter().zip(receivers);
+        let start = |(node, receiver)| Part::agent(node, &hopspan, receiver, args);
+        agents.map(start).collect::<Result<Vec<_>>>()
+    };
     // Stopped in this order: the agents' last spans go to the viewer.
-    let mut parts = progress::during(what, || start_agents(&nodes, args))?;
+    let mut parts = during(what, agents)?;
     parts.push(viewer);
-    let hotrod = progress::during("starting HotROD", || hotrod::start(&nodes, args));
+    let crowd = crowd(args.services)?;
+    let hotrod = || hotrod::start(&nodes, &binary, &crowd, args);
+    let hotrod = during("starting HotROD", hotrod);
     let mut hotrod = hotrod.map_err(|failure| parts::explain(&mut parts, failure))?;
-    // The rules that the agents read.
-    let ways = hotrod::ways(&hotrod, args);
-    progress::during("reading the rules", || {
-        wait_for_rules(&mut parts, nodes.len(), ways)
+    let mut endpoints = count_endpoints(&crowd) + count_endpoints(hotrod.services());
+    during("reading the rules", || {
+        wait_for_rules(&mut parts, endpoints)
     })?;
-    let dispatched = match args.run.fault {
+    let dispatched = match args.fault {
         Some(fault) => {
-            fault.prepare(&nodes, &hotrod, args)?;
-            let left = ways - fault.lost_ways(&hotrod);
-            wait_for_rules(&mut parts, nodes.len(), left)?;
+            endpoints -= fault.prepare(&nodes, &hotrod, crowd)?;
+            wait_for_rules(&mut parts, endpoints)?;
             hotrod::dispatch_during(fault, &nodes, &mut hotrod, args)
         }
         None => hotrod::dispatch(&hotrod, args),
     };
     dispatched.map_err(|failure| parts::explain(&mut parts, failure))?;
-    if args.run.keep {
+    if args.keep {
         keep(lab, &nodes, &hotrod, args, &mut parts)?;
     }
     let mut viewer = parts.pop().context("no viewer")?;
-    progress::during("flushing", || {
+    during("flushing", || {
         hotrod.stop()?;
         parts.iter_mut().try_for_each(Part::stop)
     })?;
-    for agent in &parts {
-        for complaint in agent.complaints() {
-            note(&format!("{}: {complaint}", agent.name()));
-        }
+    for warning in parts.iter().flat_map(Part::warnings) {
+        note(&warning);
     }
     viewer.stop()
 }
 
 /// `node`, or `node-1`, `node-2` and so on.
-fn make_nodes(lab: &Lab, args: &LabArgs) -> Result<Vec<Node>> {
-    let name = |number| match args.run.nodes {
+fn make_nodes(lab: &Lab, args: &RunArgs) -> Result<Vec<Node>> {
+    let name = |number| match args.nodes {
         1 => "node".to_owned(),
         _ => format!("node-{number}"),
     };
-    let numbers = 1..=args.run.nodes;
+    let numbers = 1..=args.nodes;
     numbers
-        .map(|number| lab.node_with(&name(number), args.run.node_options()))
+        .map(|number| lab.node_with(&name(number), args.node_options()))
         .collect()
 }
 
-/// One on each node. The viewer is on the first, to which the others send over the wire.
-fn start_agents(nodes: &[Node], args: &LabArgs) -> Result<Vec<Part>> {
-    let viewer = nodes.first().map_or(Ipv4Addr::LOCALHOST, Node::ip);
-    let receivers = std::iter::once(Ipv4Addr::LOCALHOST).chain(std::iter::repeat(viewer));
-    let agents = nodes.iter().zip(receivers);
-    agents
-        .map(|(node, receiver)| Part::agent(node, receiver, args))
-        .collect()
+fn count_endpoints(services: &[Service]) -> usize {
+    let endpoints = services.iter().map(|service| service.endpoints.len());
+    endpoints.sum()
 }
 
-/// Waits until each of so many agents, which are the first parts, has read rules that lead so many ways to a pod.
-fn wait_for_rules(parts: &mut [Part], agents: usize, ways: usize) -> Result<()> {
-    let mut agents = parts.iter_mut().take(agents);
-    agents.try_for_each(|agent| agent.wait_for_rules(ways))
+/// Waits until the agents, which are all parts but the last, have read rules with so many
+/// endpoints.
+fn wait_for_rules(parts: &mut [Part], endpoints: usize) -> Result<()> {
+    let Some((_viewer, agents)) = parts.split_last_mut() else {
+        return Ok(());
+    };
+    let mut agents = agents.iter_mut();
+    agents.try_for_each(|agent| agent.wait_for_rules(endpoints))
 }
 
-/// Says how the lab is used, and then sends more dispatches whenever Enter is pressed. Ctrl-C ends
-/// the process; this returns only when a part has died.
+/// Prints how to use the lab, and then sends more dispatches whenever Enter is pressed. Ctrl-C ends
+/// the process; this returns only when a part has ended.
 fn keep(
     lab: &Lab,
     nodes: &[Node],
     hotrod: &HotRod,
-    args: &LabArgs,
+    args: &RunArgs,
     parts: &mut [Part],
 ) -> Result<()> {
     note(&usage(lab, nodes, hotrod));
-    // Reading blocks, and the parts have to be watched meanwhile.
+    // Reading blocks, and the parts have to be checked meanwhile.
     let (enter, entered) = mpsc::channel();
     thread::spawn(move || {
         for _line in io::stdin().lines().map_while(Result::ok) {
@@ -131,14 +140,14 @@ fn keep(
         }
     });
     loop {
-        if entered.recv_timeout(WATCH_INTERVAL).is_ok() {
+        if entered.recv_timeout(CHECK_INTERVAL).is_ok() {
             hotrod::dispatch(hotrod, args).map_err(|failure| parts::explain(parts, failure))?;
         }
         parts.iter_mut().try_for_each(Part::check)?;
     }
 }
 
-/// How the lab is used from other terminals.
+/// How to use the lab from other terminals.
 fn usage(lab: &Lab, nodes: &[Node], hotrod: &HotRod) -> String {
     let client = hotrod.client();
     let mut lines = vec!["the lab stays up until Ctrl-C; Enter sends another dispatch".to_owned()];
@@ -150,26 +159,22 @@ fn usage(lab: &Lab, nodes: &[Node], hotrod: &HotRod) -> String {
         format!("  OTLP      gRPC {ip}:4317, HTTP {ip}:4318, for pods and nodes")
     }));
     lines.push(format!("  logs      {}", lab.work_dir().display()));
+    let enter = |kind, name: &str, netns: &Path| {
+        format!("  {kind:<9} {name:<26} nsenter --net={}", netns.display())
+    };
     for node in nodes {
-        let place = match nodes.len() {
+        let name = match nodes.len() {
             1 => node.ip().to_string(),
             _ => format!("{} {}", node.name(), node.ip()),
         };
-        lines.push(format!(
-            "  node      {place:<26} nsenter --net={}",
-            node.netns_path().display()
-        ));
+        lines.push(enter("node", &name, node.netns_path()));
     }
     for pod in hotrod.pods() {
-        let place = format!("{} {}", pod.name(), pod.ip());
-        lines.push(format!(
-            "  pod       {place:<26} nsenter --net={}",
-            pod.netns_path().display()
-        ));
+        let name = format!("{} {}", pod.name(), pod.ip());
+        lines.push(enter("pod", &name, pod.netns_path()));
     }
-    lines.push(
-        "  the agent sees what runs in a pod's cgroup too, for example (as root):".to_owned(),
-    );
+    lines
+        .push("  the agent follows what runs in a pod's cgroup, for example (as root):".to_owned());
     lines.push(format!(
         "    sh -c 'echo $$ > {}/cgroup.procs; exec nsenter --net={} curl -s {}'",
         client.cgroup().display(),

@@ -1,41 +1,38 @@
-//! The two parts of hopspan in the lab: the viewer and the agent, each with the name people know it
-//! by. In: a node and the command line. Out: processes that serve, or that are stopped so that they
-//! flush; in every error the part's last words.
+//! The two parts of hopspan in the lab: the viewer, and the agent of each node. In: a node and the
+//! command line. Out: processes that are ready, and that flush when they are stopped.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{self, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use hopspan_lab::{Node, Process};
 
-use super::LabArgs;
-use crate::progress;
+use super::args::RunArgs;
+use super::hotrod::BATCH_DELAY;
+use crate::http;
+use crate::process::{Wait, check, end};
+use crate::progress::note;
 
 /// Where the viewer listens inside the node, the ports that OTLP has registered for gRPC and HTTP.
 const OTLP_PORTS: [u16; 2] = [4317, 4318];
 
-/// The line with which the agent says that its programs are attached.
-const ATTACHED: &str = "hopspan: attached";
+/// A debug build on a busy machine; most of it is the verifier's work.
+const START: Wait = Wait::for_seconds(60);
 
-/// A debug build's start, on a machine that compiles something else; the verifier takes seconds of
-/// it.
-const START_DEADLINE: Duration = Duration::from_secs(60);
-
-/// Thousands of services take it a second or two.
-const RULES_DEADLINE: Duration = Duration::from_secs(20);
-
-/// How often a part's state is looked at.
-const POLL: Duration = Duration::from_millis(20);
+/// Thousands of services take the agent a second or two.
+const RULES: Wait = Wait::for_seconds(60).checking_seldom();
 
 /// The agent's last batch goes over loopback, and the viewer prints from memory.
-const STOP_DEADLINE: Duration = Duration::from_secs(60);
+const STOP_LIMIT: Duration = Duration::from_secs(60);
 
-/// A process of ours in the lab.
+/// The viewer, or an agent.
 #[derive(Debug)]
 pub(super) struct Part {
+    /// As messages name it.
     name: String,
+    node: Node,
     process: Process,
 }
 
@@ -45,181 +42,140 @@ impl Part {
     ///
     /// # Errors
     /// When it cannot be started, or does not listen in time.
-    pub(super) fn viewer(node: &Node, args: &LabArgs) -> Result<Self> {
-        let run = &args.run;
+    pub(super) fn viewer(node: &Node, hopspan: &Path, args: &RunArgs) -> Result<Self> {
+        let [grpc, http] = OTLP_PORTS.map(|port| format!("0.0.0.0:{port}"));
         let mut command = node
             .command("nsenter")
             .arg(format!("--net=/proc/{}/ns/net", process::id()))
-            .arg(&args.hopspan)
+            .arg(hopspan)
             .args(["view", "--netns"])
             .arg(node.netns_path())
-            .args([
-                "--grpc",
-                &format!("0.0.0.0:{}", OTLP_PORTS[0]),
-                "--http",
-                &format!("0.0.0.0:{}", OTLP_PORTS[1]),
-            ]);
-        if let Some(json) = &run.json {
-            command = command.arg("--json").arg(super::absolute(json)?);
+            .args(["--grpc", &grpc, "--http", &http]);
+        if let Some(json) = &args.json {
+            let json = std::path::absolute(json)
+                .with_context(|| format!("make {} absolute", json.display()))?;
+            command = command.arg("--json").arg(json);
         }
-        if let Some(url) = &run.otlp {
+        if let Some(url) = &args.otlp {
             command = command.args(["--forward", url]);
         }
-        if let Some(width) = run.width {
+        if let Some(width) = args.width {
             command = command.args(["--width", &width.to_string()]);
         }
-        if let Some(waterfalls) = run.waterfalls {
+        if let Some(waterfalls) = args.waterfalls {
             command = command.args(["--waterfalls", &waterfalls.to_string()]);
         }
         // While the lab stays up, a trace is printed when it is complete.
-        let flags = [("--at-end", !run.keep), ("--full", run.full)];
-        command = command.args(
-            flags
-                .iter()
-                .filter(|(_, is_set)| *is_set)
-                .map(|(flag, _)| flag),
-        );
+        if !args.keep {
+            command = command.arg("--at-end");
+        }
+        if args.full {
+            command = command.arg("--full");
+        }
         let mut viewer = Self {
             name: "the viewer".to_owned(),
+            node: node.clone(),
             process: command.stdout(Stdio::inherit()).spawn()?,
         };
-        viewer.wait_until("listen", |_| node.within(accepts_otlp).unwrap_or(false))?;
+        viewer.wait_until("listen", |node| node.within(accepts_otlp).unwrap_or(false))?;
         Ok(viewer)
     }
 
-    /// Starts a node's agent as a DaemonSet's pod with hostNetwork would run: in the node's namespace,
-    /// for the node's cgroups. It exports to the viewer at `receiver`.
+    /// Starts a node's agent as in a DaemonSet's pod with hostNetwork: in the node's namespace, for
+    /// the node's cgroups. It exports to the viewer at `receiver`.
     ///
     /// # Errors
-    /// When it cannot be started, or has not attached its programs in time.
-    pub(super) fn agent(node: &Node, receiver: Ipv4Addr, args: &LabArgs) -> Result<Self> {
+    /// When it cannot be started, or is not ready in time.
+    pub(super) fn agent(
+        node: &Node,
+        hopspan: &Path,
+        receiver: Ipv4Addr,
+        args: &RunArgs,
+    ) -> Result<Self> {
+        let endpoint = format!("http://{receiver}:{}", OTLP_PORTS[0]);
         let mut command = node
-            .command(&args.hopspan)
+            .command(hopspan)
             .args(["run", "--cgroup"])
             .arg(node.cgroup_root())
-            .args(["--detail", &args.run.detail])
+            .args(["--detail", &args.detail])
             .env("NO_COLOR", "1")
             .env("NODE_NAME", node.name())
             .env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
-            .env(
-                "OTEL_EXPORTER_OTLP_ENDPOINT",
-                format!("http://{receiver}:{}", OTLP_PORTS[0]),
-            );
-        if args.run.keep {
-            command = command.env(super::hotrod::BATCH_DELAY.0, super::hotrod::BATCH_DELAY.1);
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint);
+        if args.keep {
+            command = command.env(BATCH_DELAY.0, BATCH_DELAY.1);
         }
-        if args.run.debug {
+        if args.debug {
             command = command.arg("--debug");
         }
         let mut agent = Self {
-            name: match args.run.nodes {
+            name: match args.nodes {
                 1 => "the agent".to_owned(),
                 _ => format!("the agent of {}", node.name()),
             },
+            node: node.clone(),
             process: command.spawn()?,
         };
-        agent.wait_until("attach", |process| {
-            process.log().lines().any(|line| line.contains(ATTACHED))
-        })?;
+        agent.wait_until("become ready", http::is_agent_ready)?;
         Ok(agent)
     }
 
-    /// Waits until the agent has read rules that lead so many ways to a pod, and says when it has not: its spans name no
-    /// services then.
+    /// Waits until the agent has read rules with so many endpoints, and notes when it has not: its
+    /// spans name no services then.
     ///
     /// # Errors
-    /// When it ends first.
-    pub(super) fn wait_for_rules(&mut self, ways: usize) -> Result<()> {
-        let said = format!("rules name {ways} ways");
-        let end = Instant::now() + RULES_DEADLINE;
-        while !self.process.log().contains(&said) {
-            self.check()?;
-            if Instant::now() > end {
-                let waited = progress::duration(RULES_DEADLINE);
-                progress::note(&format!(
-                    "{} has not read the rules after {waited}: spans may lack the names of services",
-                    self.name
-                ));
-                return Ok(());
-            }
-            thread::sleep(POLL);
+    /// When the agent ends first.
+    pub(super) fn wait_for_rules(&mut self, endpoints: usize) -> Result<()> {
+        let node = &self.node;
+        let are_read = || http::endpoints_in_rules(node) == Some(endpoints);
+        if !RULES.holds(&mut self.process, are_read)? {
+            note(&format!(
+                "{} has not read the rules yet: spans may lack the names of services",
+                self.name
+            ));
         }
         Ok(())
     }
 
-    /// Asks it to end, and waits until it has flushed.
+    /// Stops it, and waits until it has flushed.
     ///
     /// # Errors
     /// When it had ended before, or ends with a failure.
     pub(super) fn stop(&mut self) -> Result<()> {
-        self.check()?;
-        let status = self.process.terminate(STOP_DEADLINE)?;
-        if !status.success() {
-            bail!(
-                "{} did not end well: {status}{}",
-                self.name,
-                self.last_words()
-            );
-        }
-        Ok(())
+        end(&mut self.process, STOP_LIMIT).with_context(|| self.name.clone())
     }
 
-    /// What messages call it.
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The warnings and errors it has logged: what it could not see, what it lost.
-    pub(super) fn complaints(&self) -> Vec<String> {
-        complaints_in(&self.process.log())
-    }
-
-    /// Whether it still runs.
+    /// Fails when it has ended.
     ///
     /// # Errors
-    /// When it does not, with its last words.
+    /// When it has ended, with the end of its log.
     pub(super) fn check(&mut self) -> Result<()> {
-        match self.process.exit_status()? {
-            None => Ok(()),
-            Some(status) => bail!("{} ended early: {status}{}", self.name, self.last_words()),
-        }
+        check(&mut self.process).with_context(|| self.name.clone())
     }
 
-    fn wait_until(&mut self, does: &str, ready: impl Fn(&Process) -> bool) -> Result<()> {
-        let end = Instant::now() + START_DEADLINE;
-        while !ready(&self.process) {
-            self.check()?;
-            if Instant::now() > end {
-                let waited = progress::duration(START_DEADLINE);
-                bail!(
-                    "{} does not {does} after {waited}{}",
-                    self.name,
-                    self.last_words()
-                );
-            }
-            thread::sleep(POLL);
-        }
-        Ok(())
+    /// The warnings and errors in its log, after its name: what it could not see, what it lost.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
+        let warnings = warnings_in(&self.process.log()).into_iter();
+        warnings.map(|warning| format!("{}: {warning}", self.name))
     }
 
-    fn last_words(&self) -> String {
-        self.process
-            .log_path()
-            .map(|path| format!("\n{}", progress::tail(path)))
-            .unwrap_or_default()
+    fn wait_until(&mut self, does: &str, condition: impl Fn(&Node) -> bool) -> Result<()> {
+        let node = &self.node;
+        let ready = START.until(&mut self.process, does, || condition(node));
+        ready.with_context(|| self.name.clone())
     }
 }
 
 /// The lines of a log in tracing's format whose level is WARN or ERROR, without the time.
-fn complaints_in(log: &str) -> Vec<String> {
-    let complaint = |line: &str| {
-        let (level, said) = line.split_once(' ')?.1.trim_start().split_once(' ')?;
-        matches!(level, "WARN" | "ERROR").then(|| said.to_owned())
+fn warnings_in(log: &str) -> Vec<String> {
+    let warning = |line: &str| {
+        let (level, text) = line.split_once(' ')?.1.trim_start().split_once(' ')?;
+        matches!(level, "WARN" | "ERROR").then(|| text.to_owned())
     };
-    log.lines().filter_map(complaint).collect()
+    log.lines().filter_map(warning).collect()
 }
 
-/// Whether something accepts connections on both OTLP ports, here.
+/// Whether both OTLP ports of this network namespace accept connections.
 fn accepts_otlp() -> bool {
     OTLP_PORTS.iter().all(|port| {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, *port));
@@ -227,11 +183,11 @@ fn accepts_otlp() -> bool {
     })
 }
 
-/// Adds to a failure in the application the death of the part that explains it, if one has died.
+/// A failure of the application, and the end of the part that explains it, if one has ended.
 pub(super) fn explain(parts: &mut [Part], failure: anyhow::Error) -> anyhow::Error {
     match parts.iter_mut().try_for_each(Part::check) {
         Ok(()) => failure,
-        Err(death) => anyhow!("{failure:#}\n  {death:#}"),
+        Err(ended) => anyhow!("{failure:#}\n  {ended:#}"),
     }
 }
 
@@ -240,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn complaints_are_warnings_and_errors() {
+    fn warnings_and_errors_of_a_log() {
         let log = "2026-11-22T08:55:13.1Z  WARN tracer_user::run: sock_recv_length is not attached: no such hook\n\
                    hopspan: attached\n\
                    2026-11-22T08:55:13.1Z  INFO tracer_user::run::report: 13 exchanges, 11 traced; 443 spans sent\n\
@@ -249,6 +205,6 @@ mod tests {
             "tracer_user::run: sock_recv_length is not attached: no such hook",
             "tracer_user::run::report: lost: []; 0 records refused",
         ];
-        assert_eq!(complaints_in(log), expected);
+        assert_eq!(warnings_in(log), expected);
     }
 }

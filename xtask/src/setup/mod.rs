@@ -1,17 +1,15 @@
-//! Set-up: makes this machine able to build hopspan and to run its lab. In: what is there. Out: a
-//! toolchain for the kernel programs, and the lab's programs and kernel module. All of it is found
-//! by looking, so that a second run does nothing.
+//! Set-up: this machine can build hopspan and run its lab. In: what is installed. Out: a toolchain
+//! for the kernel programs, the programs of the lab, its tests and the benchmarks, and a kernel
+//! module. A second run finds everything and changes nothing.
 //!
-//! Every check comes before the first change, and every change is announced before it is made.
+//! All checks come before the first change, and each change is announced before it is made.
 
 pub(crate) mod apt;
+mod bridge_netfilter;
 mod checks;
-mod distribution;
 mod linker;
-mod network;
-mod programs;
+mod python;
 mod rust;
-mod test_programs;
 
 use anyhow::{Context, Result};
 use ebpf_toolchain::{Found, Missing};
@@ -19,16 +17,43 @@ use ebpf_toolchain::{Found, Missing};
 use crate::progress::note;
 use crate::sudo::Privilege;
 use crate::workspace::Workspace;
-use apt::Apt;
+use apt::{Apt, Program};
 use checks::Facts;
-use distribution::Distribution;
+
+/// What the lab runs.
+const LAB_PROGRAMS: [Program; 5] = [
+    ("ip", "iproute2"),
+    ("iptables", "iptables"),
+    ("iptables-restore", "iptables"),
+    ("ip6tables-restore", "iptables"),
+    ("nft", "nftables"),
+];
+
+/// Clients, proxies and servers that the lab's tests run. A test whose program is missing skips
+/// itself.
+const TEST_PROGRAMS: [Program; 6] = [
+    ("curl", "curl"),
+    ("nginx", "nginx-light"),
+    ("haproxy", "haproxy"),
+    ("apache2", "apache2-bin"),
+    ("h2load", "nghttp2-client"),
+    ("nghttp", "nghttp2-client"),
+];
+
+/// The load of the benchmarks, its server, and what hopspan is compared with.
+const BENCH_PROGRAMS: [Program; 4] = [
+    ("nginx", "nginx-light"),
+    ("wrk", "wrk"),
+    ("h2load", "nghttp2-client"),
+    ("tcpdump", "tcpdump"),
+];
 
 /// Set-up of one workspace.
 #[derive(Debug)]
 pub(crate) struct Setup<'a> {
     workspace: &'a Workspace,
-    distribution: Distribution,
     privilege: &'a Privilege,
+    apt: Apt<'a>,
 }
 
 impl<'a> Setup<'a> {
@@ -36,18 +61,18 @@ impl<'a> Setup<'a> {
     pub(crate) fn new(workspace: &'a Workspace, privilege: &'a Privilege) -> Self {
         Self {
             workspace,
-            distribution: Distribution::of_this_machine(),
             privilege,
+            apt: Apt::new(workspace, privilege),
         }
     }
 
-    /// Checks that the lab can run on this machine; says what a newer kernel would show.
+    /// Checks that the lab can run on this machine; returns what a newer kernel would add.
     ///
     /// # Errors
     /// The first thing that is missing and cannot be installed, with the remedy.
     pub(crate) fn check(&self) -> Result<Vec<String>> {
         let notes = checks::check(&Facts::gather()?)?;
-        // Fails here, before anything is changed, when root is not to be had.
+        // Without root this fails here, before anything is changed.
         self.privilege
             .command("true")
             .context("the lab makes network namespaces and loads programs into the kernel")?;
@@ -65,13 +90,13 @@ impl<'a> Setup<'a> {
                 Ok(found) => return Ok(found),
                 Err(missing) if !rust_is_tried && needs_rust(&missing) => {
                     rust_is_tried = true;
-                    rust::install(self)?;
+                    rust::install(self.workspace, &self.apt)?;
                 }
                 Err(Missing::Linker { needs_llvm } | Missing::LinkerLlvm { needs_llvm, .. })
                     if !linker_is_tried =>
                 {
                     linker_is_tried = true;
-                    linker::install(self, needs_llvm)?;
+                    linker::install(self.workspace, &self.apt, needs_llvm)?;
                 }
                 Err(missing) => {
                     return Err(missing).context("the kernel programs cannot be built");
@@ -80,47 +105,51 @@ impl<'a> Setup<'a> {
         }
     }
 
-    /// Makes tests able to run: the build, and with `lab` what only some of them need. What those
-    /// lack where there is no root, they say themselves.
+    /// Makes the tests runnable: the build, and with `lab` what only lab tests need, as far as
+    /// there is root.
     ///
     /// # Errors
-    /// What could not be installed, with what to do by hand.
+    /// What could not be installed, with what to do by hand. A program that only some tests run is
+    /// noted instead: those tests skip themselves.
     pub(crate) fn prepare_tests(&self, lab: bool) -> Result<Found> {
         let found = self.prepare_build()?;
-        if lab && !matches!(self.privilege, Privilege::None { .. }) {
-            rust::install_clippy(self, &found.toolchain)?;
-            self.prepare_lab()?;
-            test_programs::install_missing(self);
+        if !lab || matches!(self.privilege, Privilege::None { .. }) {
+            return Ok(found);
+        }
+        rust::install_clippy(&self.apt, &found.toolchain)?;
+        self.prepare_lab()?;
+        let purpose = "programs for the lab's tests";
+        let programs = self.apt.install_programs(&TEST_PROGRAMS, purpose);
+        let python = python::install(self.workspace, &self.apt);
+        for error in [programs, python].into_iter().filter_map(Result::err) {
+            note(&format!(
+                "set-up: {error:#}\n  the tests that need it are skipped"
+            ));
         }
         Ok(found)
     }
 
-    /// Makes the lab able to run: its programs, and the kernel's bridge netfilter.
+    /// Makes the lab runnable: its programs, and the kernel's bridge netfilter.
     ///
     /// # Errors
     /// What could not be installed, with what to do by hand.
     pub(crate) fn prepare_lab(&self) -> Result<()> {
-        programs::install_missing(self)?;
-        programs::load_bridge_netfilter(self)
+        self.apt
+            .install_programs(&LAB_PROGRAMS, "the lab's programs")?;
+        bridge_netfilter::load(self.workspace, self.privilege)
     }
 
-    /// Makes the benchmarks able to run: the programs that they load, and load with.
+    /// Makes the benchmarks runnable, once the lab is.
     ///
     /// # Errors
     /// What could not be installed, with what to do by hand.
     pub(crate) fn prepare_bench(&self) -> Result<()> {
-        test_programs::install_for_bench(self)
-    }
-
-    fn apt(&self) -> Apt<'_> {
-        Apt {
-            workspace: self.workspace,
-            privilege: self.privilege,
-        }
+        let purpose = "programs for the benchmarks";
+        self.apt.install_programs(&BENCH_PROGRAMS, purpose)
     }
 }
 
-/// Whether a toolchain would help: there is none, or each is too new for every linker there is.
+/// Whether another toolchain would help: there is none, or no linker supports the LLVM of any.
 fn needs_rust(missing: &Missing) -> bool {
     match missing {
         Missing::LibrarySource => true,
@@ -134,24 +163,22 @@ fn needs_rust(missing: &Missing) -> bool {
 /// `cargo xtask setup`: everything, with a summary of what was found.
 ///
 /// # Errors
-/// The first thing that is missing and cannot be had.
+/// The first thing that is missing and cannot be installed.
 pub(crate) fn all(workspace: &Workspace) -> Result<()> {
     let privilege = Privilege::obtain("to run the lab and to install what it needs");
     let setup = Setup::new(workspace, &privilege);
     let notes = setup.check()?;
-    let found = setup.prepare_tests(true)?;
+    let Found {
+        toolchain, linker, ..
+    } = setup.prepare_tests(true)?;
     for line in notes {
         note(&format!("set-up: {line}"));
     }
     note(&format!(
         "set-up: kernel programs are built by {} (rustc {}, LLVM {}) and bpf-linker {} (LLVM {})",
-        found.toolchain.name,
-        found.toolchain.release,
-        found.toolchain.llvm,
-        found.linker.release,
-        found.linker.llvm
+        toolchain.name, toolchain.release, toolchain.llvm, linker.release, linker.llvm
     ));
-    note("set-up: all there");
+    note("set-up: everything is installed");
     Ok(())
 }
 
@@ -162,21 +189,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_toolchain_is_fetched_when_there_is_none_or_no_linker_can_serve_it() {
+    fn rust_is_installed_when_there_is_none_or_no_linker_supports_its_llvm() {
+        let linker = |major| Missing::Linker {
+            needs_llvm: Version::new(major, 1, 0),
+        };
         let cases = [
             (Missing::LibrarySource, true),
-            (
-                Missing::Linker {
-                    needs_llvm: Version::new(24, 1, 0),
-                },
-                true,
-            ),
-            (
-                Missing::Linker {
-                    needs_llvm: Version::new(22, 1, 0),
-                },
-                false,
-            ),
+            (linker(24), true),
+            (linker(22), false),
             (Missing::Rustup, false),
         ];
         for (missing, expected) in cases {

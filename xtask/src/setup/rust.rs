@@ -1,24 +1,22 @@
-//! Installs a Rust toolchain with library source: by rustup into the project's own directory, else
-//! from Debian's packages. In: what this machine has. Out: a toolchain that `ebpf_toolchain` finds.
-//! The user's own rustup is never changed.
+//! A Rust toolchain with library source: by rustup into target/tools, else from Debian's packages.
+//! In: what this machine has. Out: a toolchain that `ebpf_toolchain` finds. The user's own rustup
+//! is never changed.
 
-use std::env;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
 use ebpf_toolchain::rust::{self, Toolchain};
 
-use super::Setup;
-use super::apt;
-use super::network::is_reachable;
+use super::apt::{self, Apt};
 use crate::progress::{self, note};
+use crate::workspace::Workspace;
 
-/// What rustup fetches: a release with LLVM 22, for which there are linkers. A nightly would change
-/// under us.
+/// What rustup fetches: a release with LLVM 22, which bpf-linker supports. A nightly's LLVM changes
+/// without notice.
 const PINNED: &str = "1.96.0";
 
-/// 200 MB and the time to unpack them.
+/// 200 MB to fetch, and to unpack.
 const LIMIT: Duration = Duration::from_secs(10 * 60);
 
 const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", DEBIAN_CLIPPY];
@@ -28,75 +26,56 @@ const DEBIAN_CLIPPY: &str = "rust-web-clippy";
 ///
 /// # Errors
 /// When neither rustup nor apt can, with what to do by hand.
-pub(super) fn install(setup: &Setup<'_>) -> Result<()> {
-    match by_rustup(setup) {
-        Ok(()) => return Ok(()),
-        Err(reason) => note(&format!(
-            "set-up: rustup cannot fetch a toolchain: {reason:#}"
-        )),
-    }
-    if setup.distribution.is_debian_like() {
-        setup.apt().update()?;
+pub(super) fn install(workspace: &Workspace, apt: &Apt<'_>) -> Result<()> {
+    let Err(by_rustup) = install_by_rustup(workspace) else {
+        return Ok(());
+    };
+    if Apt::is_here() {
+        note(&format!("set-up: no toolchain by rustup: {by_rustup:#}"));
+        apt.update()?;
         let candidate = apt::candidate(DEBIAN_PACKAGES[0]);
         if candidate.is_some_and(|candidate| candidate >= rust::OLDEST) {
-            let packages: Vec<String> = DEBIAN_PACKAGES.map(str::to_owned).to_vec();
-            return setup
-                .apt()
-                .install(&packages, "a Rust toolchain with library source");
+            return apt.install(&DEBIAN_PACKAGES, "a Rust toolchain with library source");
         }
     }
-    bail!(
-        "{} has no Rust toolchain {} or newer with library source in its packages\n  \
-         where there is a network: rustup toolchain install {PINNED} --profile minimal --component rust-src,clippy",
-        setup.distribution.name,
-        rust::OLDEST,
-    )
+    Err(by_rustup).with_context(|| {
+        format!(
+            "there is no package of a Rust toolchain {} or newer with library source here\n  \
+             where there is a network: rustup toolchain install {PINNED} --profile minimal --component rust-src,clippy",
+            rust::OLDEST,
+        )
+    })
 }
 
-/// Installs clippy for the distribution's compiler, unless it is there. Other toolchains bring
-/// their own.
+/// Installs clippy for Debian's compiler, unless it is installed. Other toolchains include theirs.
 ///
 /// # Errors
 /// When apt fails.
-pub(super) fn install_clippy(setup: &Setup<'_>, toolchain: &Toolchain) -> Result<()> {
+pub(super) fn install_clippy(apt: &Apt<'_>, toolchain: &Toolchain) -> Result<()> {
     if toolchain.name != rust::DISTRIBUTION_NAME || toolchain.has_clippy() {
         return Ok(());
     }
-    setup.apt().update()?;
-    setup.apt().install(
-        &[DEBIAN_CLIPPY.to_owned()],
-        "clippy for the kernel programs",
-    )
+    apt.install(&[DEBIAN_CLIPPY], "clippy for the kernel programs")
 }
 
-/// Fetches the pinned release into the project's own rustup directory.
-fn by_rustup(setup: &Setup<'_>) -> Result<()> {
-    let server = env::var("RUSTUP_DIST_SERVER")
-        .unwrap_or_else(|_| "https://static.rust-lang.org".to_owned());
-    if !is_reachable(&server) {
-        bail!("{server} does not answer");
-    }
-    let home = rust::own_rustup_home(setup.workspace.root());
+/// Fetches the pinned release into a rustup directory of the project's own.
+fn install_by_rustup(workspace: &Workspace) -> Result<()> {
+    let home = rust::own_rustup_home(workspace.root());
     note(&format!(
         "set-up: installing Rust {PINNED} with library source by rustup, in {} (700 MB)",
         home.display()
     ));
     let mut install = Command::new("rustup");
-    // A rustup directory without settings would let rustup replace itself.
+    // Without settings in its directory, rustup would update itself.
     install
-        .args([
-            "toolchain",
-            "install",
-            PINNED,
-            "--no-self-update",
-            "--profile",
-            "minimal",
-        ])
+        .args(["toolchain", "install", PINNED, "--no-self-update"])
+        .args(["--profile", "minimal"])
         .args(["--component", "rust-src", "--component", "clippy"])
         .env("RUSTUP_HOME", home);
+    let log = workspace.log("rustup");
     progress::run(
         "installing Rust with library source",
-        &setup.workspace.log("rustup"),
+        &log,
         LIMIT,
         &mut install,
     )

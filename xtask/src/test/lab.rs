@@ -1,5 +1,5 @@
 //! The tests that run in a lab. They are built as the user and run as root, one program after the
-//! other. In: how root is to be had, and a filter. Out: counts; without root the tests skip
+//! other. In: how to act as root, and a filter. Out: counts; without root the tests skip
 //! themselves.
 
 use std::io::{BufRead, BufReader};
@@ -14,13 +14,17 @@ use super::suites::LAB_PACKAGES;
 use super::summary::Counts;
 use crate::progress::note;
 use crate::sudo::Privilege;
-use crate::workspace::Workspace;
+use crate::workspace::{Profile, Workspace};
+
+/// The packages of the agent and the applications in the lab: cargo does not build them for tests
+/// of other packages.
+pub(crate) const PROGRAM_PACKAGES: [&str; 3] = ["tracer-user", "hotrod", "hopspan-echo"];
 
 /// A compiled test program.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Program {
     pub(crate) executable: PathBuf,
-    /// Where cargo would run it.
+    /// The directory in which cargo runs it.
     package_dir: PathBuf,
 }
 
@@ -33,7 +37,7 @@ pub(super) fn run(
     privilege: &Privilege,
     filter: Option<&str>,
 ) -> Result<Counts> {
-    build_programs_under_test(workspace)?;
+    workspace.build(Profile::Dev, &PROGRAM_PACKAGES)?;
     let mut counts = Counts::default();
     for program in build_tests(workspace)? {
         note(&format!("     Running {}", program.executable.display()));
@@ -42,29 +46,7 @@ pub(super) fn run(
     Ok(counts)
 }
 
-/// The agent and the application: tests of other packages do not build them.
-///
-/// # Errors
-/// When they do not build.
-pub(crate) fn build_programs_under_test(workspace: &Workspace) -> Result<()> {
-    let mut cargo = workspace.cargo([
-        "build",
-        "--package",
-        "tracer-user",
-        "--package",
-        "hotrod",
-        "--package",
-        "hopspan-echo",
-        "--bins",
-    ]);
-    let status = cargo.status().context("run cargo build")?;
-    if !status.success() {
-        bail!("cargo build: {status}");
-    }
-    Ok(())
-}
-
-/// Compiles the test programs and says where they are.
+/// Compiles the test programs; where they are.
 ///
 /// # Errors
 /// When they do not build.
@@ -95,7 +77,7 @@ pub(crate) fn build_tests(workspace: &Workspace) -> Result<Vec<Program>> {
     Ok(programs)
 }
 
-/// The test program in one of cargo's JSON messages, if that is what it is about.
+/// The test program in one of cargo's JSON messages, if it is about one.
 fn test_program(message: &str) -> Option<Program> {
     let message: Value = serde_json::from_str(message).ok()?;
     if !message["profile"]["test"].as_bool()? {
@@ -108,7 +90,7 @@ fn test_program(message: &str) -> Option<Program> {
     })
 }
 
-/// The program as root where root is to be had, else as this user.
+/// Runs the program as root where possible, else as this user.
 fn command(program: &Program, privilege: &Privilege, filter: Option<&str>) -> Result<Command> {
     let mut command = match privilege {
         Privilege::Root | Privilege::Sudo => privilege.command(&program.executable)?,
@@ -145,14 +127,12 @@ mod tests {
     }
 
     #[test]
-    fn tests_run_in_their_package_as_root_where_there_is_root() {
+    fn tests_run_in_their_package_and_as_root_where_possible() {
         let program = Program {
             executable: "/t/lab-1a".into(),
             package_dir: "/w/tests/lab".into(),
         };
-        let none = Privilege::None {
-            reason: "no sudo".to_owned(),
-        };
+        let none = Privilege::none("no sudo");
         let cases = [
             (Privilege::Sudo, "sudo"),
             (Privilege::Root, "/t/lab-1a"),

@@ -1,11 +1,9 @@
-//! Reads what Rust's test harness prints. In: lines. Out: counts, and whether a line is worth
-//! showing.
+//! Reads the output of Rust's test harness. In: lines. Out: counts, and whether to show a line.
 //!
-//! A test that cannot run here prints `SKIP name: reason` and returns; for the harness it passed,
-//! so it is moved from the passed to the skipped. The harness shows what passing tests print only
-//! with `--show-output`, which the runs here set; its `successes:` section is read but not shown.
-//! What tests print can look like anything, so a result line counts only where the harness itself
-//! speaks.
+//! A test that cannot run here prints `SKIP name: reason` and returns; the harness counts it as
+//! passed, and this module as skipped. The harness shows the output of passing tests only with
+//! `--show-output`, which the runs here set; its `successes:` section is read but not shown. The
+//! output of tests can look like a result line, so a result counts only outside of such sections.
 
 use std::collections::BTreeMap;
 
@@ -15,13 +13,13 @@ use super::summary::Counts;
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     counts: Counts,
-    /// Of the program that runs now: skipped tests and why.
+    /// The skipped tests of the program that runs now, and the reasons.
     skips: BTreeMap<String, String>,
     section: Section,
 }
 
-/// Which part of a program's output is being read. The harness writes `successes:` twice, before
-/// what passing tests printed and before their names; `failures:` likewise (rust:
+/// The part of a program's output that is being read. The harness prints `successes:` twice, before
+/// the output of passing tests and before their names; `failures:` likewise (rust:
 /// library/test/src/formatters/pretty.rs, write_results).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Section {
@@ -51,7 +49,7 @@ impl Section {
 }
 
 impl Reader {
-    /// Takes one line; true when it should be shown.
+    /// Reads one line; true when it should be shown.
     pub(super) fn line(&mut self, line: &str) -> bool {
         if let Some((name, reason)) = skip(line) {
             self.skips.insert(name.to_owned(), reason.to_owned());
@@ -68,8 +66,8 @@ impl Reader {
         !matches!(self.section, Section::SuccessOutput | Section::SuccessNames)
     }
 
-    /// The counts of all programs, given whether the run succeeded: a program that crashed or did
-    /// not compile has no result line, and counts as one failure.
+    /// The counts of all programs. A program that crashed or did not compile has no result line, so
+    /// a run that did not succeed has at least one failure.
     pub(super) fn finish(mut self, succeeded: bool) -> Counts {
         if !succeeded && self.counts.failed == 0 {
             self.counts.failed = 1;
@@ -154,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_skipped_test_is_no_passed_test() {
+    fn a_skipped_test_is_not_counted_as_passed() {
         let result = "test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s";
         let output = format!(
             "running 2 tests\ntest a ... \nSKIP lab::a: no CAP_NET_ADMIN: run as root\nok\ntest b ... ok\n\nsuccesses:\n\n\
@@ -188,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_result_that_a_test_printed_is_none() {
+    fn a_result_line_in_the_output_of_a_test_does_not_count() {
         let printed = "test result: FAILED. 7 passed; 7 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s";
         let result = "test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s";
         let output =
@@ -217,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_only_look_like_results() {
+    fn lines_that_only_resemble_results() {
         for line in [
             "test result: ok",
             "test result: ok. many passed; 0 failed; 0 ignored",

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: every check and test of the project, phase by phase. In: which part, and a
-//! filter. Out: what the tests print, a summary, and as the last line the counts. A failing phase
-//! does not hide the later ones.
+//! filter. Out: the output of the tests, a summary, and as the last line the counts. A failing
+//! phase does not hide the later ones.
 
 mod checks;
 pub(crate) mod lab;
@@ -68,22 +68,21 @@ impl<'a> Phase<'a> {
 /// Only when set-up fails: what fails in a phase is counted.
 pub(crate) fn run(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
     let privilege = match args.part {
-        Part::Unit => Privilege::None {
-            reason: "unit tests need no root".to_owned(),
-        },
+        Part::Unit => Privilege::none("unit tests need no root"),
         Part::Lab | Part::All => Privilege::obtain("to run the lab's tests"),
     };
     let toolchain = Setup::new(workspace, &privilege).prepare_tests(args.part != Part::Unit)?;
     let filter = args.filter.as_deref();
     let mut phases = Vec::new();
     if args.part == Part::All && filter.is_none() {
-        phases.push(Phase::new("rustfmt", || checks::rustfmt(workspace)));
-        phases.push(Phase::new("rustfmt of the kernel programs", || {
-            checks::rustfmt_ebpf(workspace)
-        }));
-        phases.push(Phase::new("rustfmt of the fuzz targets", || {
-            checks::rustfmt_fuzz(workspace)
-        }));
+        for (name, directory) in [
+            ("rustfmt", workspace.root().to_owned()),
+            ("rustfmt of the kernel programs", workspace.ebpf()),
+            ("rustfmt of the fuzz targets", workspace.fuzz()),
+        ] {
+            let rustfmt = move || checks::rustfmt(workspace, &directory);
+            phases.push(Phase::new(name, rustfmt));
+        }
         phases.push(Phase::new("clippy", || checks::clippy(workspace)));
         phases.push(Phase::new("clippy of the kernel programs", || {
             checks::clippy_ebpf(workspace, &toolchain)

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use super::libtest::Reader;
 use super::summary::Counts;
 
-/// Runs `command`; its stderr goes straight through.
+/// Runs `command`; its stderr is not read.
 ///
 /// # Errors
 /// When it cannot be started or waited for: its own failure is in the counts.
@@ -24,7 +24,7 @@ pub(super) fn run(command: &mut Command) -> Result<Counts> {
     let mut stdout = BufReader::new(child.stdout.take().with_context(named)?);
     let mut reader = Reader::default();
     let mut line = Vec::new();
-    // Tests print what they like: bytes that are no text must not end the run.
+    // The output of a test may be no UTF-8, which must not end the run.
     while stdout.read_until(b'\n', &mut line).with_context(named)? > 0 {
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_end_matches('\n');

@@ -34,8 +34,8 @@ pub(super) fn doc(workspace: &Workspace, filter: Option<&str>) -> Result<Counts>
     stream::run(cargo.args(harness_args(filter)))
 }
 
-/// What the test harness is told: that it shows what passing tests print, which is how they say
-/// that they were skipped.
+/// Arguments of the test harness. It has to show the output of passing tests, because skipped tests
+/// print that they were skipped.
 fn harness_args(filter: Option<&str>) -> impl Iterator<Item = &str> {
     ["--", "--show-output"].into_iter().chain(filter)
 }

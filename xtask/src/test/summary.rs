@@ -1,4 +1,4 @@
-//! What a run comes to. In: the counts of each phase. Out: a table of phases, the skipped tests
+//! The summary of a run. In: the counts of each phase. Out: a table of phases, the skipped tests
 //! with their reasons, and as the last line `N passed, N failed, N skipped`.
 
 use std::fmt;
@@ -40,7 +40,7 @@ impl Counts {
         }
     }
 
-    /// These and `other`.
+    /// The sum of both.
     pub(super) fn and(mut self, other: Self) -> Self {
         self.passed += other.passed;
         self.failed += other.failed;

@@ -1,6 +1,6 @@
-//! One virtual machine, from its start to its end. In: a kernel, a script and a time limit. Out: the
-//! script has run to its end as root of this machine's file system, and what it wrote to its working
-//! directory is there.
+//! One virtual machine, from its start to its end. In: a kernel, a script and a time limit. Out:
+//! the script has run to its end as root, with this machine's file system, and its working
+//! directory has the files that it wrote.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::QEMU;
 use super::accel::Accel;
 use super::image::Image;
+use super::qemu;
 use crate::progress;
 
-/// The working directory as the script sees it; the same in init.sh.
+/// The path of the working directory in the guest; the same in init.sh.
 pub(super) const WORK_DIR: &str = "/run/hopspan-vm";
 
-/// Two processors, as some of what can go wrong needs two. The lab takes a good gigabyte.
+/// Two processors, because some failures need two. The lab needs a little more than 1 GiB.
 const MACHINE: [&str; 4] = ["-smp", "2", "-m", "2048"];
 
 /// The kernel's messages go to the first serial port. A guest that panics ends instead of waiting.
@@ -50,7 +50,7 @@ impl<'a> Guest<'a> {
         })
     }
 
-    /// The script's working directory as this machine sees it.
+    /// The path of the working directory on this machine.
     pub(super) fn work_dir(&self) -> &Path {
         &self.work_dir
     }
@@ -58,8 +58,8 @@ impl<'a> Guest<'a> {
     /// Boots, runs the script, and waits for the guest's end, as the step `what`.
     ///
     /// # Errors
-    /// When the guest does not start, or takes too long, or ends before the script does, or the
-    /// script fails; with the last words of whichever it was.
+    /// When the guest does not start, takes too long or ends before the script does, and when the
+    /// script fails; with the end of the log that explains it.
     pub(super) fn run(&self, what: &str, script: &str, limit: Duration) -> Result<()> {
         self.write("command.sh", script)?;
         self.write("shown", &format!("{}\n", self.image.target_dir().display()))?;
@@ -68,7 +68,7 @@ impl<'a> Guest<'a> {
             format!(
                 "run a guest with kernel {}{}",
                 self.image.release(),
-                self.last_words("kernel.log")
+                self.end_of("kernel.log")
             )
         })?;
         let status = fs::read_to_string(self.work_dir.join("status")).unwrap_or_default();
@@ -76,11 +76,11 @@ impl<'a> Guest<'a> {
             "0" => Ok(()),
             "" => bail!(
                 "the guest ended before its script did{}",
-                self.last_words("kernel.log")
+                self.end_of("kernel.log")
             ),
             status => bail!(
                 "the guest's script ended with status {status}{}",
-                self.last_words("output")
+                self.end_of("output")
             ),
         }
     }
@@ -91,7 +91,7 @@ impl<'a> Guest<'a> {
     }
 
     fn qemu(&self) -> Command {
-        let mut qemu = Command::new(QEMU.0);
+        let mut qemu = Command::new(qemu::PROGRAM.0);
         qemu.args(["-nodefaults", "-display", "none", "-no-reboot"])
             .args(MACHINE)
             .args(self.accel.args())
@@ -110,13 +110,13 @@ impl<'a> Guest<'a> {
         qemu
     }
 
-    fn last_words(&self, file: &str) -> String {
+    fn end_of(&self, file: &str) -> String {
         let path = self.work_dir.join(file);
         format!("\n{}\n  in {}", progress::tail(&path), path.display())
     }
 }
 
-/// A directory for the guest to mount. Root of the guest has the rights of whoever runs QEMU.
+/// A directory for the guest to mount. Root of the guest has the rights of the user who runs QEMU.
 fn share(tag: &str, path: &Path, more: &str) -> String {
     format!(
         "local,path={},mount_tag={tag},security_model=none,multidevs=remap{more}",
@@ -124,7 +124,7 @@ fn share(tag: &str, path: &Path, more: &str) -> String {
     )
 }
 
-/// QEMU takes a comma for the end of a value unless it is doubled.
+/// A comma ends a value unless it is doubled.
 fn escaped(path: &Path) -> String {
     path.display().to_string().replace(',', ",,")
 }
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shared_path_is_taken_as_it_is() {
+    fn a_comma_in_a_shared_path_is_doubled() {
         assert_eq!(
             share("work", Path::new("/a,b"), ",readonly=on"),
             "local,path=/a,,b,mount_tag=work,security_model=none,multidevs=remap,readonly=on"
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn init_and_the_script_mean_the_same_directory() {
+    fn init_uses_the_working_directory_of_the_script() {
         assert!(include_str!("init.sh").contains(&format!("\nwork={WORK_DIR}\n")));
     }
 }

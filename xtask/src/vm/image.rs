@@ -1,5 +1,5 @@
-//! What a guest boots: a kernel, and an initial file system with its modules. In: a kernel series.
-//! Out: two files in target/vm, kept for the next run.
+//! The files that a guest boots: a kernel, and an initial file system with its modules. In: a
+//! kernel series. Out: two files in target/vm, kept for the next run.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -17,8 +17,8 @@ use crate::progress;
 const INIT: &str = include_str!("init.sh");
 
 /// The modules that the guest may load: its file system, and what the lab and kube-proxy's rules
-/// use. The kernel asks for them by itself. Not every kernel has each of them. After a change here,
-/// remove target/vm.
+/// use. The kernel requests them when they are used, and not every kernel has each of them. After a
+/// change here, remove target/vm.
 const MODULES: [&str; 17] = [
     "net/9p",
     "net/802",
@@ -50,7 +50,7 @@ pub(super) struct Image {
 }
 
 impl Image {
-    /// The newest stock kernel of a series, fetched if it is not there.
+    /// The newest stock kernel of a series, fetched unless it is in target/vm.
     ///
     /// # Errors
     /// When it cannot be fetched or unpacked.
@@ -78,12 +78,12 @@ impl Image {
         &self.release
     }
 
-    /// Where everything about this kernel is.
+    /// The directory of this kernel.
     pub(super) fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Where cargo builds, and all this is below.
+    /// Where cargo builds; the directory of this kernel is below it.
     pub(super) fn target_dir(&self) -> &Path {
         &self.target_dir
     }
@@ -98,7 +98,7 @@ impl Image {
         self.dir.join("initramfs.cpio")
     }
 
-    /// The initial file system, a directory; there when everything in it is.
+    /// The initial file system, a directory. It exists only when it is complete.
     fn root(&self) -> PathBuf {
         self.dir.join("initramfs")
     }
@@ -118,7 +118,7 @@ impl Image {
             create_dir(&root.join(dir))?;
         }
         copy(&busybox, &root.join("bin/busybox"))?;
-        // The kernel runs this when it wants a module.
+        // The kernel runs this to load a module.
         symlink("/bin/busybox", root.join("sbin/modprobe")).context("link modprobe")?;
         self.move_modules(&unpacked, &root)?;
         fs::remove_dir_all(&unpacked).with_context(|| format!("remove {}", unpacked.display()))?;
@@ -164,7 +164,7 @@ impl Image {
     }
 }
 
-/// The guest's programs in one file, which serves here to make archives, too.
+/// The guest's programs in one file. This machine also uses it, to make archives.
 fn busybox(vm_dir: &Path) -> Result<PathBuf> {
     let unpacked = vm_dir.join("busybox");
     let program = unpacked.join("bin/busybox");

@@ -1,22 +1,22 @@
 #!/bin/busybox sh
-# Process 1 of a guest. In: the machine's file system by 9p, read only, and a directory of it to
-# write to. Runs command.sh of that directory, chrooted to the machine's file system with /tmp and
-# the like empty, writes its exit status beside it, and switches the guest off.
+# Process 1 of a guest. In: the file system of the host by 9p, read only, and one writable directory
+# of it. Runs command.sh of that directory, chrooted to the host's file system with empty
+# directories like /tmp, writes its exit status beside it, and switches the guest off.
 
 export PATH=/bin:/sbin
 /bin/busybox --install -s /bin
 mkdir -p /proc /sys /dev /machine /whole
 mount -t proc proc /proc
 mount -t sysfs sys /sys
-# Newer kernels have mounted it.
+# Newer kernels mount it themselves.
 mountpoint -q /dev || mount -t devtmpfs dev /dev
 hostname guest
 
-# The kernel's own requests for modules come to /sbin/modprobe of this file system.
+# The kernel loads modules by /sbin/modprobe of this file system.
 modprobe virtio_pci
 modprobe 9pnet_virtio
 modprobe 9p
-# br_netfilter is what every Kubernetes node loads; nobody asks for it.
+# Every Kubernetes node loads br_netfilter; the kernel does not request it.
 modprobe br_netfilter
 ip link set lo up
 
@@ -36,7 +36,7 @@ mount -t bpf bpf /machine/sys/fs/bpf
 work=/run/hopspan-vm
 mkdir /machine$work
 mount -t 9p -o $options work /machine$work
-# The programs to run may be in a directory that is covered now.
+# The programs to run may be in a directory that a mount hides now.
 while read -r dir; do
     mkdir -p "/machine$dir"
     mount -o bind "/whole$dir" "/machine$dir"

@@ -1,13 +1,16 @@
-//! `cargo xtask vm`: the end-to-end tests on stock kernels other than this machine's. In: which
-//! kernels. Out: a table of what each of them attaches and shows, and a failure when a test failed.
+//! `cargo xtask vm`: the end-to-end tests on stock kernels other than this machine's. In: kernel
+//! series. Out: a table of what the agent attaches and sees on each, and a failure when a test
+//! failed.
 //!
 //! Each kernel boots in QEMU with this machine's own file system, read only: nothing is installed
-//! for it, and the programs under test are the ones that cargo built here.
+//! for it, and the programs under test are those that cargo built here.
 
 mod accel;
+mod accel_choice;
 mod guest;
 mod image;
 mod package;
+mod qemu;
 mod series;
 mod suite;
 mod table;
@@ -15,34 +18,29 @@ mod table;
 use std::env;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::progress::note;
 use crate::setup::Setup;
-use crate::setup::apt::Apt;
 use crate::sudo::Privilege;
-use crate::workspace::{Workspace, has_program};
-use accel::AccelChoice;
+use crate::workspace::Workspace;
+use accel_choice::AccelChoice;
 use image::Image;
 use series::Series;
 use suite::Suite;
 
-/// The emulator, and Debian's package of it.
-const QEMU: (&str, &str) = ("qemu-system-x86_64", "qemu-system-x86");
-
 /// Run the end-to-end tests on Debian's stock kernels, each in a virtual machine
 ///
 /// Fetches the kernels' packages with apt into target/vm and boots them in QEMU; nothing but QEMU
-/// itself is installed on this machine. Prints what each kernel attaches and shows; the exit status
-/// is a failure when a test failed on any of them.
+/// itself is installed on this machine. Prints which hooks attach on each kernel and what a request
+/// shows; the exit status is a failure when a test failed on any of them.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct VmArgs {
     /// Boot the newest stock kernel of this series; can be given several times
     #[arg(long = "kernel", value_name = "SERIES", default_values = ["6.1", "6.12"])]
     kernels: Vec<Series>,
 
-    /// What runs the guests; emulation is slow, but works everywhere
+    /// What executes the guests; emulation is slow, but works everywhere
     #[arg(long, value_enum, default_value_t)]
     accel: AccelChoice,
 }
@@ -50,7 +48,7 @@ pub(crate) struct VmArgs {
 /// Runs the tests on every kernel.
 ///
 /// # Errors
-/// When a kernel cannot be had or booted: what fails in a guest is in the table.
+/// When a kernel cannot be fetched or booted. The table contains what fails in a guest.
 pub(crate) fn run(workspace: &Workspace, args: &VmArgs) -> Result<ExitCode> {
     if env::consts::ARCH != "x86_64" {
         bail!(
@@ -59,12 +57,9 @@ pub(crate) fn run(workspace: &Workspace, args: &VmArgs) -> Result<ExitCode> {
             env::consts::ARCH
         );
     }
-    // Guests are root by themselves.
-    let privilege = Privilege::None {
-        reason: "virtual machines run as the user who starts them".to_owned(),
-    };
+    let privilege = Privilege::none("virtual machines run as the user who starts them");
     Setup::new(workspace, &privilege).prepare_build()?;
-    install_qemu(workspace)?;
+    qemu::install(workspace)?;
     let target_dir = workspace.target_dir()?;
     let images = args
         .kernels
@@ -75,37 +70,15 @@ pub(crate) fn run(workspace: &Workspace, args: &VmArgs) -> Result<ExitCode> {
     let Some(first) = images.first() else {
         bail!("no kernel was named");
     };
-    let accel = accel::choose(args.accel, first)?;
+    let accel = args.accel.resolve(first)?;
     let mut rows = Vec::new();
     for image in &images {
         rows.push(suite.run(image, accel)?);
     }
-    println!("{}", table::Table(&rows));
+    println!("{}", table::text(&rows));
     Ok(if rows.iter().all(suite::Row::is_success) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
-}
-
-fn install_qemu(workspace: &Workspace) -> Result<()> {
-    let (program, package) = QEMU;
-    if has_program(program) {
-        return Ok(());
-    }
-    if !has_program("apt-get") {
-        bail!("{program} is not on PATH, and there is no apt here\n  install QEMU by hand");
-    }
-    let privilege = Privilege::obtain("to install QEMU");
-    let apt = Apt {
-        workspace,
-        privilege: &privilege,
-    };
-    let packages = [package.to_owned()];
-    // A fresh machine has no lists, and old lists name packages that are gone.
-    apt.update()
-        .and_then(|()| apt.install(&packages, "QEMU"))
-        .with_context(|| format!("install {package}: it runs the virtual machines"))?;
-    note("QEMU is installed; everything else stays below target/vm");
-    Ok(())
 }

@@ -1,5 +1,5 @@
 //! Debian's packages as archives: fetched with apt and unpacked below target/vm, never installed.
-//! In: package names. Out: directories. Knows nothing of what is in them.
+//! In: package names. Out: directories. Knows nothing of their contents.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ use anyhow::{Context, Result, bail};
 use super::series::Series;
 use crate::progress;
 
-/// A kernel is a hundred megabytes: slow mirrors get their time.
+/// A kernel is a hundred megabytes, and mirrors can be slow.
 const FETCH_LIMIT: Duration = Duration::from_secs(15 * 60);
 const UNPACK_LIMIT: Duration = Duration::from_secs(5 * 60);
 
 /// The package of a series' newest kernel, by apt's lists.
 ///
 /// # Errors
-/// When there is no apt, or it knows no such kernel.
+/// When there is no apt, or it has no such kernel.
 pub(super) fn newest_kernel(series: Series) -> Result<String> {
     let output = Command::new("apt-cache")
         .args(["search", "--names-only", "^linux-image-[0-9].*-amd64$"])
@@ -29,18 +29,17 @@ pub(super) fn newest_kernel(series: Series) -> Result<String> {
     let names = text.lines().filter_map(|line| line.split(' ').next());
     let newest = series.newest(names).with_context(|| {
         format!(
-            "apt knows no package linux-image-{series}.*-amd64\n  \
+            "apt has no package linux-image-{series}.*-amd64\n  \
              run apt-get update; Debian 12 with its security updates has 6.1 and 6.12"
         )
     })?;
     Ok(newest.to_owned())
 }
 
-/// Fetches a package and unpacks it into `into`, which must not exist; what is left after a failure
-/// is removed by the next try.
+/// Fetches a package and unpacks it into `into`. Removes what an earlier failure has left there.
 ///
 /// # Errors
-/// When apt or dpkg-deb fails; the message has what it said.
+/// When apt or dpkg-deb fails; the message has the end of its output.
 pub(super) fn unpack(package: &str, into: &Path, log_dir: &Path) -> Result<()> {
     let download = into.with_extension("download");
     for dir in [into, &download] {
@@ -70,7 +69,7 @@ pub(super) fn unpack(package: &str, into: &Path, log_dir: &Path) -> Result<()> {
     fs::remove_dir_all(&download).with_context(|| format!("remove {}", download.display()))
 }
 
-/// The archive that apt has put there, whose name has the version in it.
+/// The archive in a directory; its name contains the version.
 fn archive_in(dir: &Path) -> Result<PathBuf> {
     let entries = fs::read_dir(dir).with_context(|| format!("read {}", dir.display()))?;
     let found = entries

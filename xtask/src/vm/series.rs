@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result};
 
-/// Kernels are asked for by their first two numbers.
+/// The first two numbers of a kernel release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Series {
     major: u32,
@@ -14,8 +14,8 @@ pub(crate) struct Series {
 }
 
 impl Series {
-    /// Of Debian's kernel packages, the newest of this series for ordinary machines: the cloud
-    /// flavour has no 9p file system, and the real-time flavour is another kernel.
+    /// The newest of Debian's kernel packages of this series, without flavours: the cloud flavour
+    /// has no 9p file system, and the real-time flavour is another kernel.
     pub(super) fn newest<'n>(self, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
         let release = |name: &'n str| {
             let release = name

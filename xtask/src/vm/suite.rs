@@ -1,6 +1,6 @@
 //! The tests that run in a guest. In: the test programs, a kernel. Out: a row of the table: what
-//! passed, and what the kernel showed. The programs are built here and found by the guest where they
-//! are.
+//! passed, and what the agent saw. The programs are built here, and the guest runs them from this
+//! machine's file system.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,10 +15,10 @@ use super::guest::{Guest, WORK_DIR};
 use super::image::Image;
 use crate::progress;
 use crate::test::lab::{self, Program};
-use crate::workspace::Workspace;
+use crate::workspace::{Profile, Workspace};
 
-/// Test programs of the end-to-end package, and which of their tests. An emulated guest has no time
-/// for the ones with thousands of requests.
+/// Test programs of the end-to-end package, and a filter of their tests: those with thousands of
+/// requests take too long in an emulated guest.
 const TESTS: [(&str, &str); 4] = [
     ("dispatch", "one_dispatch"),
     ("hooks", ""),
@@ -26,31 +26,31 @@ const TESTS: [(&str, &str); 4] = [
     ("translation", "_iptables"),
 ];
 
-/// One test program, in the guest: they take seconds.
+/// For one test program in the guest; they take seconds.
 const TEST_LIMIT: Duration = Duration::from_secs(180);
-/// All of them, with the boot.
+/// For all of them, and the boot.
 const LIMIT: Duration = Duration::from_secs(10 * 60);
 
-/// What is to run.
+/// The tests to run.
 #[derive(Debug)]
 pub(super) struct Suite {
     programs: Vec<Program>,
     /// The agent and the application, which the tests run.
-    under_test: Vec<PathBuf>,
+    under_test: [PathBuf; 2],
 }
 
-/// What came of it on one kernel.
+/// The result on one kernel.
 #[derive(Debug, Default)]
 pub(super) struct Row {
     pub(super) release: String,
     pub(super) took: Duration,
     /// Each test program, and whether it passed.
     pub(super) passed: Vec<(&'static str, bool)>,
-    /// What the agent showed, where a test came so far.
+    /// What the agent saw, where a test printed it.
     pub(super) seen: Option<Seen>,
 }
 
-/// A test's `SEEN` line: see hopspan-e2e's seen.rs.
+/// The `SEEN` line of a test (hopspan-e2e, seen.rs).
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) attached: Vec<String>,
@@ -66,7 +66,7 @@ impl Suite {
     /// # Errors
     /// When something does not build.
     pub(super) fn build(workspace: &Workspace) -> Result<Self> {
-        lab::build_programs_under_test(workspace)?;
+        workspace.build(Profile::Dev, &lab::PROGRAM_PACKAGES)?;
         let mut built = lab::build_tests(workspace)?;
         let programs = TESTS.iter().map(|(name, _)| {
             let index = built.iter().position(|program| is_named(program, name));
@@ -74,17 +74,18 @@ impl Suite {
             Ok(built.swap_remove(index))
         });
         let programs = programs.collect::<Result<_>>()?;
-        let dir = workspace.target_dir()?.join("debug");
+        let dir = workspace.binaries(Profile::Dev)?;
         Ok(Self {
             programs,
-            under_test: ["hopspan", "hotrod"].map(|name| dir.join(name)).into(),
+            under_test: ["hopspan", "hotrod"].map(|name| dir.join(name)),
         })
     }
 
-    /// Runs all on one kernel. A test that fails is in the row, and the end of its output on stderr.
+    /// Runs all on one kernel. The row contains tests that fail, and stderr the end of their
+    /// output.
     ///
     /// # Errors
-    /// When the guest does not come to its end.
+    /// When the guest does not run its script to the end.
     pub(super) fn run(&self, image: &Image, accel: Accel) -> Result<Row> {
         let started = Instant::now();
         let guest = Guest::new(image, accel, "run")?;
@@ -115,16 +116,16 @@ impl Suite {
         Ok(row)
     }
 
-    /// Runs each test program, one test at a time because an emulated guest is slow enough; what it
-    /// prints and its status are files then, and the logs of labs that failed beside them.
+    /// Runs each test program, one test at a time because an emulated guest is slow. Writes the
+    /// output and the status of each to files, and copies the logs of labs that failed.
     fn script(&self) -> String {
         let mut script = format!(
             "export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
              export LANG=C.UTF-8\n\
              cd {WORK_DIR}\n"
         );
-        // Once read they are in the guest's memory: otherwise each program waits, when it first uses
-        // a page of itself, for the file system on the host, and tests time what programs do.
+        // Reads the programs into the guest's memory: otherwise the first use of each page of a
+        // program waits for the host's file system, and tests measure times.
         for program in &self.under_test {
             script += &format!("cat {} > /dev/null\n", quoted(program));
         }
@@ -141,13 +142,13 @@ impl Suite {
 }
 
 impl Row {
-    /// Whether everything passed, and something was seen.
+    /// Whether all tests passed, and the agent saw something.
     pub(super) fn is_success(&self) -> bool {
         self.seen.is_some() && self.passed.iter().all(|(_, passed)| *passed)
     }
 }
 
-/// Cargo names a test program after its source file and a hash.
+/// The file name of a test program is the name of its source file and a hash.
 fn is_named(program: &Program, name: &str) -> bool {
     let file_name = program.executable.file_name().unwrap_or_default();
     let file_name = file_name.to_string_lossy();
@@ -156,7 +157,7 @@ fn is_named(program: &Program, name: &str) -> bool {
         .is_some_and(|(stem, _hash)| stem == name)
 }
 
-/// A test that skips itself passes for the harness; here it was to run.
+/// The harness counts a test that skips itself as passed; here that is a failure.
 fn has_passed(status: &str, log: &str) -> bool {
     let has_skipped = log.lines().any(|line| line.trim().starts_with("SKIP "));
     status.trim() == "0" && !has_skipped
@@ -181,7 +182,7 @@ fn seen(line: &str) -> Option<Seen> {
     })
 }
 
-/// A path for the shell.
+/// The path, quoted for the shell.
 fn quoted(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_test_has_seen() {
+    fn the_seen_line_of_a_test() {
         let line = r#"SEEN {"kernel":"6.1.0","attached":["socket_read"],"missing":{"a":"old","b":"old"},"exchanges":12,"hops":["veth"]}"#;
         let expected = Seen {
             attached: vec!["socket_read".to_owned()],

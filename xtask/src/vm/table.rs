@@ -1,76 +1,63 @@
 //! The result for people: a line a kernel, and below it what the kernel lacks and what a request
 //! shows on it. In: rows. Out: text.
 
-use std::fmt;
-
 use super::suite::{Row, Seen};
 use crate::progress;
+use crate::table::Table;
 
 /// The rows of all kernels.
-#[derive(Debug)]
-pub(super) struct Table<'a>(pub(super) &'a [Row]);
-
-impl fmt::Display for Table<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f)?;
-        writeln!(
-            f,
-            "{:<24} {:>10}  {:<9} {:>9}  tests",
-            "kernel", "took", "hooks", "exchanges"
-        )?;
-        for row in self.0 {
-            line(f, row)?;
-        }
-        for row in self.0 {
-            if let Some(seen) = &row.seen {
-                writeln!(f, "\n{}", row.release)?;
-                details(f, seen)?;
-            }
-        }
-        let failed = self.0.iter().filter(|row| !row.is_success()).count();
-        write!(
-            f,
-            "\nkernels: {} passed, {failed} failed",
-            self.0.len() - failed
-        )
+pub(super) fn text(rows: &[Row]) -> String {
+    let columns = ["kernel", "took", "hooks", "exchanges", "tests"];
+    let mut table = Table::new("", &columns);
+    for row in rows {
+        table.row(line(row));
     }
+    let mut text = table.text();
+    for row in rows {
+        if let Some(seen) = &row.seen {
+            text += &format!("\n{}\n{}", row.release, details(seen));
+        }
+    }
+    let failed = rows.iter().filter(|row| !row.is_success()).count();
+    let passed = rows.len() - failed;
+    text + &format!("\nkernels: {passed} passed, {failed} failed")
 }
 
-fn line(f: &mut fmt::Formatter<'_>, row: &Row) -> fmt::Result {
+fn line(row: &Row) -> Vec<String> {
+    let tests = row.passed.iter().map(|(name, passed)| match passed {
+        true => format!("{name} passed"),
+        false => format!("{name} FAILED"),
+    });
+    let tests: Vec<String> = tests.collect();
     let (hooks, exchanges) = match &row.seen {
         Some(seen) => {
             let attached = seen.attached.len();
             let missing: usize = seen.missing.values().map(Vec::len).sum();
-            (
-                format!("{attached} of {}", attached + missing),
-                seen.exchanges.to_string(),
-            )
+            let hooks = format!("{attached} of {}", attached + missing);
+            (hooks, seen.exchanges.to_string())
         }
-        None => ("unknown".to_owned(), "unknown".to_owned()),
+        None => ("unknown".to_owned(), "-".to_owned()),
     };
-    let tests: Vec<String> = row
-        .passed
-        .iter()
-        .map(|(name, passed)| format!("{name} {}", if *passed { "passed" } else { "FAILED" }))
-        .collect();
-    writeln!(
-        f,
-        "{:<24} {:>10}  {hooks:<9} {exchanges:>9}  {}",
-        row.release,
-        progress::duration(row.took),
-        tests.join(", ")
-    )
+    let took = progress::duration(row.took);
+    vec![
+        row.release.clone(),
+        took,
+        hooks,
+        exchanges,
+        tests.join(", "),
+    ]
 }
 
-fn details(f: &mut fmt::Formatter<'_>, seen: &Seen) -> fmt::Result {
+fn details(seen: &Seen) -> String {
+    let mut text = String::new();
     if seen.missing.is_empty() {
-        writeln!(f, "  missing   nothing")?;
+        text += "  missing   nothing\n";
     }
     for (reason, hooks) in &seen.missing {
-        writeln!(f, "  missing   {}", hooks.join(", "))?;
-        writeln!(f, "            {}", reason.lines().next().unwrap_or(""))?;
+        let (hooks, reason) = (hooks.join(", "), reason.lines().next().unwrap_or(""));
+        text += &format!("  missing   {hooks}\n            {reason}\n");
     }
-    writeln!(f, "  a request {}", seen.hops.join(", "))
+    text + &format!("  a request {}\n", seen.hops.join(", "))
 }
 
 #[cfg(test)]
@@ -87,13 +74,13 @@ mod tests {
             passed: vec![("dispatch", passed)],
             seen,
         };
+        let missing = (
+            "too old\nverifier".to_owned(),
+            vec!["input_enter".to_owned()],
+        );
         let seen = Seen {
             attached: vec!["socket_read".to_owned()],
-            missing: [(
-                "too old\nverifier".to_owned(),
-                vec!["input_enter".to_owned()],
-            )]
-            .into(),
+            missing: [missing].into(),
             exchanges: 12,
             hops: vec!["veth".to_owned(), "bridge".to_owned()],
         };
@@ -102,9 +89,9 @@ mod tests {
             row("6.12", None, false),
         ];
         let expected = "
-kernel                         took  hooks     exchanges  tests
-6.1.0-56-amd64                 31 s  1 of 2           12  dispatch passed
-6.12                           31 s  unknown     unknown  dispatch FAILED
+  kernel          took  hooks    exchanges  tests
+  6.1.0-56-amd64  31 s  1 of 2          12  dispatch passed
+  6.12            31 s  unknown          -  dispatch FAILED
 
 6.1.0-56-amd64
   missing   input_enter
@@ -112,6 +99,6 @@ kernel                         took  hooks     exchanges  tests
   a request veth, bridge
 
 kernels: 1 passed, 1 failed";
-        assert_eq!(Table(&rows).to_string(), expected);
+        assert_eq!(text(&rows), expected);
     }
 }

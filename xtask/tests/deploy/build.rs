@@ -1,4 +1,4 @@
-//! Kustomizations to objects, by Python, and by a real kustomize where there is one.
+//! Kustomizations to objects, by Python, and by kustomize where it is installed.
 
 use std::{
     io::Write as _,
@@ -23,14 +23,14 @@ fn deploy(overlay: &str) -> PathBuf {
     root().join("deploy").join(overlay)
 }
 
-/// Says past the harness's capture that a test did not run.
+/// Prints that a test did not run; the harness does not capture it.
 pub(crate) fn skip(test: &str, reason: &str) {
     // A closed standard output is no reason to fail the test.
     let _ = writeln!(std::io::stdout(), "\nSKIP {test}: {reason}");
 }
 
 impl Python {
-    /// The one of the tests, or nothing after saying that `test` is skipped.
+    /// The Python of the tests; `None` when it lacks packages, and `test` is then skipped.
     pub(crate) fn of_tests(test: &str) -> Option<Self> {
         let python = root().join("target/tools/venv/bin/python3");
         let mut probe = Command::new(&python);
@@ -60,7 +60,7 @@ impl Python {
         Manifests::new(self.run("render.py", ["-"], yaml))
     }
 
-    /// What these versions of Kubernetes refuse, a line each.
+    /// The objects that these versions of Kubernetes refuse, a line each.
     pub(crate) fn refusals(&self, manifests: &Manifests, versions: &[&str]) -> Vec<String> {
         let objects = manifests.to_json();
         let lines = self.run("validate.py", versions.iter().copied(), &objects);
@@ -91,7 +91,8 @@ impl Python {
     }
 }
 
-/// What `kubectl kustomize` or `kustomize build` makes of an overlay; nothing where neither is there.
+/// What `kubectl kustomize` or `kustomize build` makes of an overlay; nothing where neither is
+/// there.
 pub(crate) fn kustomize(overlay: &str) -> Option<String> {
     let mut tools = [("kustomize", "build"), ("kubectl", "kustomize")]
         .into_iter()

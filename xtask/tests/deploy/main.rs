@@ -1,8 +1,8 @@
 //! The manifests in deploy/: built, held against Kubernetes' own schemas, and against each other.
 //!
-//! In: the kustomizations, the Python of the tests with PyYAML and kubernetes-validate, and where there
-//! is one a real kustomize. Out: what an API server would refuse, and what it would take and nobody
-//! could use: references to nothing, probes of another port, rights beyond reading.
+//! In: the kustomizations, the Python of the tests with PyYAML and kubernetes-validate, and
+//! kustomize where it is installed. Out: what an API server would refuse, and mistakes that it
+//! would accept: references to nothing, probes of another port, rights beyond reading.
 
 mod build;
 mod manifest;
@@ -15,12 +15,12 @@ use serde_json::{Value, json};
 use build::{Python, kustomize, skip};
 use manifest::Manifests;
 
-/// Every kustomization that is applied; the components are parts of them.
+/// Every kustomization that is applied; components are parts of them.
 const OVERLAYS: [&str; 5] = [".", "privileged", "jaeger", "hotrod", "all"];
-/// From the oldest version with a schema to the newest, with gaps: fields come and go slowly.
+/// From the oldest version with a schema to the newest, with gaps: fields change slowly.
 const VERSIONS: [&str; 6] = ["1.25", "1.27", "1.29", "1.31", "1.34", "1.37"];
 
-/// Applies a check to each overlay, and fails with all that it finds.
+/// Applies a check to each overlay, and fails with all problems.
 fn check(test: &str, problems: impl Fn(&Python, &str, &Manifests) -> Vec<String>) {
     let Some(python) = Python::of_tests(test) else {
         return;
@@ -35,8 +35,8 @@ fn check(test: &str, problems: impl Fn(&Python, &str, &Manifests) -> Vec<String>
 }
 
 #[test]
-fn kubernetes_takes_them() {
-    check("kubernetes_takes_them", |python, _, manifests| {
+fn kubernetes_accepts_them() {
+    check("kubernetes_accepts_them", |python, _, manifests| {
         python.refusals(manifests, &VERSIONS)
     });
 }
@@ -59,10 +59,11 @@ fn the_renderer_builds_what_kustomize_builds() {
 }
 
 #[test]
-fn what_is_referred_to_is_there() {
-    check("what_is_referred_to_is_there", |_, _, manifests| {
-        references::problems(manifests)
-    });
+fn references_are_to_objects_of_the_overlay() {
+    check(
+        "references_are_to_objects_of_the_overlay",
+        |_, _, manifests| references::problems(manifests),
+    );
 }
 
 #[test]
@@ -80,12 +81,12 @@ fn the_agent_has_the_rights_it_needs_and_no_others() {
     );
 }
 
-/// Whether something in `problems` says `what`.
-fn says(problems: &[String], what: &str) -> bool {
+/// Whether one of the problems contains `what`.
+fn contain(problems: &[String], what: &str) -> bool {
     problems.iter().any(|problem| problem.contains(what))
 }
 
-/// Each of these has been a mistake in somebody's manifests; the checks must find it in ours.
+/// Common mistakes in manifests: the checks must find them in ours.
 #[test]
 fn the_checks_find_mistakes() {
     const TEST: &str = "the_checks_find_mistakes";
@@ -102,7 +103,7 @@ fn the_checks_find_mistakes() {
 
     let refused = |pointer: &str, value: Value, what: &str| {
         let refusals = python.refusals(&mutated(pointer, value), &["1.31"]);
-        assert!(says(&refusals, what), "{what}: {refusals:?}");
+        assert!(contain(&refusals, what), "{what}: {refusals:?}");
     };
     refused(
         &format!("{container}/livenessprobe"),
@@ -117,7 +118,7 @@ fn the_checks_find_mistakes() {
     refused("/spec/selector", json!("hopspan"), "selector");
 
     let found = |problems: Vec<String>, what: &str| {
-        assert!(says(&problems, what), "{what}: {problems:?}");
+        assert!(contain(&problems, what), "{what}: {problems:?}");
     };
     let port = mutated(&format!("{container}/ports/0/containerPort"), json!(9465));
     found(wiring::problems(&port), "--listen");

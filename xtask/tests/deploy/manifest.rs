@@ -1,12 +1,12 @@
-//! The objects of an overlay, and ways to find something in them.
+//! The objects of an overlay, and searches in them.
 
 use serde_json::Value;
 
-/// Objects, as the API server would get them.
+/// Objects, as kustomize sends them to the API server.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Manifests(Vec<Value>);
 
-/// A pod template, with whose it is.
+/// A pod template, and the object that has it.
 pub(crate) struct Workload<'a> {
     /// `DaemonSet hopspan/hopspan`.
     pub(crate) title: String,
@@ -29,7 +29,7 @@ impl Manifests {
         Value::from(self.0.clone()).to_string()
     }
 
-    /// In an order that does not depend on who built them.
+    /// In the order of their titles.
     pub(crate) fn sort(&mut self) {
         self.0.sort_by_key(title);
     }
@@ -50,7 +50,7 @@ impl Manifests {
         })
     }
 
-    /// The pods that are run.
+    /// The objects with pod templates.
     pub(crate) fn workloads(&self) -> impl Iterator<Item = Workload<'_>> {
         let with_pods = |object: &&Value| !object["spec"]["template"]["spec"].is_null();
         self.0.iter().filter(with_pods).map(|object| Workload {

@@ -1,10 +1,10 @@
-//! What an object names must be in the same overlay.
+//! References to other objects: they must be in the same overlay.
 
 use serde_json::Value;
 
 use crate::manifest::{Manifests, Workload, list, text, title};
 
-/// Kinds that live in no namespace.
+/// Kinds without a namespace.
 const OF_THE_CLUSTER: [&str; 4] = [
     "Namespace",
     "PriorityClass",
@@ -30,7 +30,7 @@ pub(crate) fn problems(manifests: &Manifests) -> Vec<String> {
     problems
 }
 
-/// Every namespace in use is made, and first.
+/// The overlay has every namespace that it uses.
 fn namespaces(manifests: &Manifests) -> Vec<String> {
     let missing = manifests.all().filter(|object| {
         let namespace = text(&object["metadata"]["namespace"]);
@@ -70,7 +70,7 @@ fn bindings(manifests: &Manifests) -> Vec<String> {
     problems
 }
 
-/// What a pod names, as (kind, namespace, name).
+/// The references of a pod, as (kind, namespace, name).
 fn named<'a>(workload: &Workload<'a>) -> Vec<(&'static str, &'a str, &'a str)> {
     let (pod, namespace) = (workload.pod, workload.namespace);
     let mut named = vec![

@@ -1,8 +1,8 @@
 """Builds a kustomization, as far as those in deploy/ go, and prints its objects as a JSON list.
 
-In: a directory. Out: the objects, in the order in which they are named. It knows `resources`,
-`components`, and `patches` by strategic merge, and refuses every other field, so that it cannot take
-for granted what it does not do. Where there is a real kustomize, a test compares the two.
+In: a directory. Out: the objects, in the order of the kustomization. Supports `resources`,
+`components`, and `patches` by strategic merge, and refuses every other field. Where kustomize is
+installed, a test compares the two.
 """
 
 import json
@@ -12,7 +12,7 @@ import sys
 import yaml
 
 FIELDS = {"apiVersion", "kind", "resources", "components", "patches"}
-# By what the entries of a list are told apart (the patchMergeKey of Kubernetes' types). Other lists are
+# The key that identifies an entry of a list (the patchMergeKey of Kubernetes' types). Other lists are
 # replaced as a whole.
 MERGE_KEYS = {
     "containers": "name",
@@ -28,7 +28,7 @@ def build(directory):
     kustomization = yaml.safe_load(file.read_text())
     unknown = set(kustomization) - FIELDS
     if unknown:
-        sys.exit(f"{file}: this renderer does not know {sorted(unknown)}")
+        sys.exit(f"{file}: this renderer does not support {sorted(unknown)}")
     objects = []
     for name in kustomization.get("resources", []):
         objects += build(directory / name) if (directory / name).is_dir() else load(directory / name)
@@ -37,18 +37,18 @@ def build(directory):
 
 
 def add(directory, kustomization, objects):
-    """What changes objects that are there: components, then patches."""
+    """Applies components, then patches."""
     for name in kustomization.get("components", []):
         component = directory / name
         its = yaml.safe_load((component / "kustomization.yaml").read_text())
         if set(its) - FIELDS or its["kind"] != "Component":
-            sys.exit(f"{component} is not a component that this renderer knows")
+            sys.exit(f"{component} is not a component that this renderer supports")
         for resource in its.get("resources", []):
             objects += load(component / resource)
         add(component, its, objects)
     for entry in kustomization.get("patches", []):
         if set(entry) - {"path", "target"}:
-            sys.exit(f"{directory}: this renderer does not know the patch {entry}")
+            sys.exit(f"{directory}: this renderer does not support the patch {entry}")
         (patch,) = load(directory / entry["path"])
         apply(patch, entry.get("target"), objects)
 
@@ -58,7 +58,7 @@ def apply(patch, target, objects):
         metadata = patch["metadata"]
         target = {"kind": patch["kind"], "name": metadata["name"], "namespace": metadata["namespace"]}
     if set(target) - {"kind", "name", "namespace"}:
-        sys.exit(f"this renderer does not know the target {target}")
+        sys.exit(f"this renderer does not support the target {target}")
     matching = [found for found in objects if matches(found, target)]
     if not matching:
         sys.exit(f"no object for the patch of {target}")

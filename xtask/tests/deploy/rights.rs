@@ -6,7 +6,7 @@ use crate::manifest::{Manifests, list, text, title};
 
 const VERBS: [&str; 3] = ["get", "list", "watch"];
 const RESOURCES: [&str; 3] = ["pods", "services", "endpointslices"];
-/// deploy/README.md tells what each is for.
+/// deploy/README.md has the reason for each.
 const CAPABILITIES: [&str; 5] = ["BPF", "NET_ADMIN", "NET_RAW", "PERFMON", "SYS_PTRACE"];
 
 pub(crate) fn problems(manifests: &Manifests, privileged: bool) -> Vec<String> {
@@ -58,11 +58,11 @@ fn container_problems(container: &Value, agent: bool, privileged: bool) -> Vec<S
     };
     expect(
         context["readOnlyRootFilesystem"] == true,
-        "its root file system can be written",
+        "its root file system is writable",
     );
     expect(
         context["privileged"].as_bool().unwrap_or(false) == privileged,
-        "privileged where it need not be, or not where it must",
+        "privileged where it need not be, or unprivileged where it must be privileged",
     );
     if privileged {
         return problems;

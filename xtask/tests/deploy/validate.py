@@ -11,7 +11,7 @@ import sys
 from kubernetes_validate import ValidationError, utils
 from kubernetes_validate.utils import SchemaNotFoundError
 
-# The definitions of a version are some megabytes, and read anew for each object.
+# The definitions of a version are some megabytes; without a cache each object reads them again.
 utils.schema_contents = functools.lru_cache(None)(utils.schema_contents)
 
 

@@ -1,4 +1,4 @@
-//! Ports, selectors, images and host names of different objects must fit.
+//! Ports, selectors, images and host names that must be the same in different objects.
 
 use serde_json::Value;
 
@@ -67,7 +67,7 @@ fn has_port(container: &Value, wanted: &Value) -> bool {
         .any(|port| port["name"] == *wanted || port["containerPort"] == *wanted)
 }
 
-/// One version of the agent everywhere, that of the workspace; and never whatever is newest.
+/// The agent has the version of the workspace everywhere; no image has the tag `latest`.
 fn image(container: &Value) -> Vec<String> {
     let image = text(&container["image"]);
     let ours = format!("hopspan:{}", env!("CARGO_PKG_VERSION"));
@@ -81,7 +81,7 @@ fn image(container: &Value) -> Vec<String> {
     vec![]
 }
 
-/// The port of the agent is the same in its arguments, its ports, and for Prometheus.
+/// The agent's port is the same in its arguments, its ports, and the annotations for Prometheus.
 fn agent(workload: &Workload<'_>, container: &Value) -> Vec<String> {
     let listen = list(&container["args"])
         .find_map(|arg| text(arg).strip_prefix("--listen="))
@@ -92,11 +92,11 @@ fn agent(workload: &Workload<'_>, container: &Value) -> Vec<String> {
     declared
         .chain([scraped])
         .filter(|port| port != listen)
-        .map(|port| format!("listens by --listen={listen}, and is looked for on port {port}"))
+        .map(|port| format!("--listen={listen} differs from port {port}"))
         .collect()
 }
 
-/// Who is named by an address is a Service with that port.
+/// Addresses are of Services with that port.
 fn endpoints(manifests: &Manifests, workload: &Workload<'_>, container: &Value) -> Vec<String> {
     let mut wanted: Vec<(String, u64)> = Vec::new();
     for variable in list(&container["env"]) {
@@ -132,7 +132,7 @@ fn is_service(manifests: &Manifests, from: &str, host: &str, port: u64) -> bool 
     })
 }
 
-/// A Service has pods behind it that have its ports.
+/// The pods of a Service have its ports.
 fn service(manifests: &Manifests, service: &Value) -> Vec<String> {
     let namespace = text(&service["metadata"]["namespace"]);
     let pods: Vec<Workload<'_>> = manifests

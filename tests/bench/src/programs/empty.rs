@@ -1,8 +1,8 @@
-//! Programs that do nothing, one of each type that the agent has, beside its own.
+//! Programs that do nothing, one of each type of the agent's programs.
 //!
-//! In: a cgroup, and the network namespace this process is in. Out: their runs, which are what
-//! measuring a run takes. Two instructions each, so they need no compiler; as the agent's, they let
-//! every packet pass and end with this process.
+//! In: a cgroup, and the network namespace of this process. Out: their runs, the time of which is
+//! the time that measuring takes. Two instructions each, so they need no compiler. Like the
+//! agent's, they let every packet pass, and are gone when this process ends.
 
 mod tap;
 
@@ -21,17 +21,17 @@ use aya_obj::{
     generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_insn, bpf_prog_info, bpf_prog_type},
 };
 
-use super::Runs;
+use super::runs::Runs;
 
-/// The tracepoint of the tp_btf program: one that the agent uses, so that it runs with the traffic.
+/// The tracepoint of the tp_btf program: one of the agent's, which runs for every packet.
 const TRACEPOINT: &str = "netif_receive_skb";
-/// kernel: NFPROTO_IPV4, NF_INET_PRE_ROUTING, and a priority that nothing else has.
+/// kernel: NFPROTO_IPV4, NF_INET_PRE_ROUTING, and an unused priority.
 const NETFILTER: (u32, u32, i32) = (2, 0, -399);
 /// eBPF: BPF_ALU64 | BPF_MOV | BPF_K, and BPF_JMP | BPF_EXIT.
 const MOV: u8 = 0xb7;
 const EXIT: u8 = 0x95;
 
-/// A type of program, by the name it has in results.
+/// A type of program, by its name in results.
 type Kind = &'static str;
 
 /// The programs, attached.
@@ -76,12 +76,11 @@ impl Empty {
         attached.push(tracing().context("attach an empty program to a tracepoint")?);
         match socket_filter() {
             Ok(program) => attached.push(program),
-            // Where the agent has none either.
+            // Where the kernel refuses it, the agent has none either.
             Err(error) => eprintln!("no empty socket filter: {error}"),
         }
         match netfilter() {
             Ok(program) => attached.push(program),
-            // Where the agent has none either.
             Err(error) => eprintln!("no empty netfilter program: {error}"),
         }
         Ok(Self { attached })
@@ -90,19 +89,17 @@ impl Empty {
     /// Their runs, by type.
     ///
     /// # Errors
-    /// When the kernel does not tell.
+    /// When the kernel does not return a program's id.
     pub(super) fn runs(&self) -> Result<BTreeMap<Kind, Runs>> {
         let mut kinds = BTreeMap::new();
         for attached in &self.attached {
             kinds.insert(id(&attached.program)?, attached.kind);
         }
         let mut runs: BTreeMap<Kind, Runs> = BTreeMap::new();
-        // One that ended meanwhile is none of ours.
+        // An error means that a program of another process has ended.
         for info in loaded_programs().filter_map(Result::ok) {
             if let Some(kind) = kinds.get(&info.id()) {
-                let of_kind = runs.entry(kind).or_default();
-                of_kind.runs += info.run_count();
-                of_kind.run_ns += u64::try_from(info.run_time().as_nanos()).unwrap_or(u64::MAX);
+                runs.entry(kind).or_default().add(&info);
             }
         }
         Ok(runs)
@@ -129,12 +126,11 @@ fn tracing() -> Result<Attached> {
     })
 }
 
-/// On a packet socket as the agent's, but on every device: what matters is that it runs with the
-/// traffic.
+/// On a packet socket like the agent's, but for every device, so that it runs for all packets.
 fn socket_filter() -> io::Result<Attached> {
     let program = load(
         bpf_prog_type::BPF_PROG_TYPE_SOCKET_FILTER,
-        // A socket filter has none, which is what the number of this one says.
+        // A socket filter has no attach type; the value of this one is 0.
         bpf_attach_type::BPF_CGROUP_INET_INGRESS,
         0,
     )?;
@@ -167,8 +163,8 @@ fn netfilter() -> io::Result<Attached> {
     })
 }
 
-/// Loads `return 1`, which accepts and lets pass; `return 0` for a tracepoint, which may nothing else,
-/// and for a socket filter, where it keeps nothing of the packet.
+/// Loads `return 1`, which accepts a packet; `return 0` for a tracepoint, which may return nothing
+/// else, and for a socket filter, where it keeps nothing of the packet.
 fn load(kind: bpf_prog_type, attach_type: bpf_attach_type, btf_id: u32) -> io::Result<OwnedFd> {
     let returns_zero = [
         bpf_prog_type::BPF_PROG_TYPE_TRACING as u32,
@@ -192,7 +188,7 @@ fn load(kind: bpf_prog_type, attach_type: bpf_attach_type, btf_id: u32) -> io::R
     bpf(bpf_cmd::BPF_PROG_LOAD, &attr)
 }
 
-/// On register 0.
+/// An instruction on register 0.
 fn instruction(code: u8, immediate: i32) -> bpf_insn {
     // SAFETY: a `bpf_insn` is plain numbers, for which zero is valid.
     let mut instruction = unsafe { std::mem::zeroed::<bpf_insn>() };
@@ -214,7 +210,8 @@ fn id(program: &OwnedFd) -> io::Result<u32> {
 }
 
 fn zeroed() -> bpf_attr {
-    // SAFETY: `bpf_attr` is plain data; all zero is what the kernel wants in unused places.
+    // SAFETY: `bpf_attr` is plain data, for which zero is valid; the kernel requires zeros in
+    // unused fields.
     unsafe { std::mem::zeroed::<bpf_attr>() }
 }
 

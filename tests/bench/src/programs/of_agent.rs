@@ -1,6 +1,7 @@
-//! The programs and counters of one agent, among all that the kernel has.
+//! The programs and counters of one agent, among all of the kernel.
 //!
-//! In: a process id. Out: run times by hook, and counters by name. It holds nothing of the agent's.
+//! In: a process id. Out: run times by hook, and counters by name. The agent's programs end with it
+//! all the same.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,24 +18,24 @@ use tracer_common::{
     hook::Hook,
 };
 
-use super::Runs;
+use super::runs::Runs;
 
 /// The agent's map of counters.
 const COUNTERS: &str = "COUNTERS";
 /// kernel: BPF_OBJ_NAME_LEN, without the NUL.
 const NAME_BYTES: usize = 15;
 
-/// An agent, as the kernel knows it.
+/// The programs and counters of an agent.
 pub(super) struct OfAgent {
     programs: BTreeSet<u32>,
     counters: PerCpuArray<MapData, u64>,
 }
 
 impl OfAgent {
-    /// Looks for what the process holds.
+    /// Finds them by the descriptors of the process.
     ///
     /// # Errors
-    /// When it is gone, or no agent.
+    /// When the process has ended, or is no agent.
     pub(super) fn find(pid: u32) -> Result<Self> {
         let programs = held(pid, "prog_id:")?;
         ensure!(!programs.is_empty(), "process {pid} holds no programs");
@@ -54,11 +55,11 @@ impl OfAgent {
     /// The runs of each hook's program.
     ///
     /// # Errors
-    /// When the kernel does not tell.
+    /// When a program is of no known hook.
     pub(super) fn runs(&self) -> Result<BTreeMap<&'static str, Runs>> {
         let mut runs = BTreeMap::new();
         for info in loaded_programs() {
-            // One that ended meanwhile is none of the agent's.
+            // An error means that a program of another process has ended.
             let Ok(info) = info else { continue };
             if !self.programs.contains(&info.id()) {
                 continue;
@@ -66,13 +67,12 @@ impl OfAgent {
             let name = info.name_as_str().unwrap_or_default();
             let hook = hook(name).with_context(|| format!("program {name:?} serves no hook"))?;
             let of_hook: &mut Runs = runs.entry(hook.name()).or_default();
-            of_hook.runs += info.run_count();
-            of_hook.run_ns += u64::try_from(info.run_time().as_nanos()).unwrap_or(u64::MAX);
+            of_hook.add(&info);
         }
         Ok(runs)
     }
 
-    /// What the programs have counted: packets of interest by hook, and what became of journeys.
+    /// The counters of the programs: packets of interest by hook, and journeys by how they ended.
     ///
     /// # Errors
     /// When the map cannot be read.
@@ -93,12 +93,12 @@ impl OfAgent {
     }
 }
 
-/// The ids on lines that begin with `key`, of all descriptors of a process (kernel:
+/// The ids on lines that begin with `key`, for all descriptors of a process (kernel:
 /// bpf_prog_show_fdinfo, bpf_map_show_fdinfo, bpf_link_show_fdinfo).
 fn held(pid: u32, key: &str) -> Result<BTreeSet<u32>> {
     let directory = format!("/proc/{pid}/fdinfo");
     let entries = fs::read_dir(&directory).with_context(|| format!("read {directory}"))?;
-    // A descriptor may be closed meanwhile.
+    // The process may close a descriptor meanwhile.
     let texts = entries.filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok());
     Ok(texts.filter_map(|text| number(&text, key)).collect())
 }
@@ -108,8 +108,8 @@ fn number(text: &str, key: &str) -> Option<u32> {
     value.trim().parse().ok()
 }
 
-/// The hook that a program of this name serves: its own name, or a fallback's, which begins with it;
-/// cut to what the kernel keeps.
+/// The hook of a program with this name: the name is the hook's, or a fallback's, which begins with
+/// the hook's; the kernel has cut it to 15 bytes.
 fn hook(program: &str) -> Option<Hook> {
     let kept = |hook: &Hook| {
         let name = hook.name();
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn programs_are_known_by_the_names_the_kernel_keeps() {
+    fn programs_are_found_by_their_cut_names() {
         for hook_of in Hook::ALL {
             let name = hook_of.name();
             let kept = name.get(..NAME_BYTES).unwrap_or(name);

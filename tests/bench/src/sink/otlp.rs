@@ -1,36 +1,36 @@
-//! As much of OTLP as it takes to count.
+//! The fields of OTLP that are needed to count spans.
 //!
-//! In: an `ExportTraceServiceRequest` (opentelemetry-proto, collector/trace/v1). Out: numbers. Fields
-//! that are not counted are skipped, not decoded; what is kept shares the body's memory.
+//! In: an `ExportTraceServiceRequest` (opentelemetry-proto, collector/trace/v1). Out: numbers.
+//! Other fields are skipped, not decoded, and decoded bytes share the memory of the body.
 
 use bytes::Bytes;
 use prost::Message;
 
 /// The instrumentation scope of hopspan's spans.
 const SCOPE: &[u8] = b"hopspan";
-/// Which attribute tells an exchange.
+/// The attribute of an exchange.
 const ROLE: (&[u8], &[u8]) = (b"hopspan.role", b"exchange");
 
-/// What has come in.
+/// Counts of everything received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub(super) struct Totals {
     /// Export requests.
     requests: u64,
-    /// Of which hopspan's, that is, with at least one of its spans.
+    /// Export requests with at least one span of hopspan.
     hopspan_requests: u64,
-    /// Bytes of the bodies of hopspan's requests.
+    /// Bytes of the bodies of these.
     hopspan_bytes: u64,
-    /// Spans of everybody.
+    /// All spans.
     spans: u64,
     /// Spans of hopspan.
     hopspan_spans: u64,
-    /// Of which exchanges.
+    /// Spans of hopspan that are exchanges.
     exchanges: u64,
-    /// Connections that ended with something that could not be understood.
+    /// Connections that ended with a request that is no OTLP.
     pub(super) refused: u64,
 }
 
-/// What is in one request.
+/// Counts of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Batch {
     bytes: u64,
@@ -94,12 +94,12 @@ struct Attribute {
 
 #[derive(Message)]
 struct AnyValue {
-    /// The string, of all that it can be.
+    /// The string; other types of values are skipped.
     #[prost(bytes = "bytes", tag = "1")]
     text: Bytes,
 }
 
-/// Counts what is in a request.
+/// Counts the spans of a request.
 ///
 /// # Errors
 /// When the body is no such message.

@@ -1,5 +1,5 @@
-//! From sums to what one run costs. In: the sums of three mixes of one round. Out: nanoseconds, by
-//! hook and by what the packet was. Pure.
+//! From sums to the cost of one run. In: the sums of the mixes of one round. Out: nanoseconds, by
+//! hook and kind of packet. Pure.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,11 @@ use anyhow::{Result, ensure};
 use super::part::{Part, kind};
 use super::snapshot::{Runs, Snapshot};
 
-/// Runs below which a mean says nothing.
+/// A mean of fewer runs is too uncertain.
 const FEWEST_RUNS: u64 = 200;
-/// Hits above which, of a hundred runs, a mix is not without journeys.
+/// Of a hundred runs, so many may be hits in a mix without journeys.
 const MISSES_MAX_HITS: u64 = 2;
-/// Hits below which, of a hundred runs, what a hit costs drowns in what the misses may have.
+/// With fewer hits in a hundred runs, the error of the misses is larger than the cost of the hits.
 const HITS_MIN: u64 = 10;
 
 /// Costs of one round, nanoseconds a run, net of measuring.
@@ -30,21 +30,21 @@ pub(super) struct Costs {
     pub(super) counts: BTreeMap<String, (u64, u64)>,
     /// Runs while small messages were sent.
     miss_runs: BTreeMap<String, u64>,
-    /// Of all hooks, for one message: what its own packet costs.
+    /// Of all hooks, for one message: the runs for its own packet.
     pub(super) message: Option<f64>,
     /// The same by part.
     pub(super) parts: BTreeMap<Part, f64>,
-    /// The same with the packets that carry no message between them.
+    /// The same with the packets between messages.
     pub(super) message_and_rest: Option<f64>,
     /// Of all hooks, for one exchange whose request is left out.
     pub(super) left_out: Option<f64>,
 }
 
 impl Costs {
-    /// Of one round.
+    /// The costs of one round.
     ///
     /// # Errors
-    /// When an empty program did not run, or a mix is not what it should be.
+    /// When an empty program did not run, or a mix has too many hits or too few messages.
     pub(super) fn of(chat: &Snapshot, bulk: &Snapshot, requests: &Snapshot) -> Result<Self> {
         let mut costs = Self {
             miss: misses(chat)?,
@@ -87,7 +87,7 @@ impl Costs {
         Ok(costs)
     }
 
-    /// Adds the hooks that only see what arrives from outside of the node, from mixes of it.
+    /// Adds the hooks for what arrives from outside of the node, from mixes of such traffic.
     ///
     /// # Errors
     /// As [`Self::of`]; also when nothing arrived.
@@ -118,16 +118,16 @@ impl Costs {
         Ok(())
     }
 
-    /// What an exchange costs whose request is left out.
+    /// Adds the cost of an exchange that is left out.
     ///
     /// # Errors
-    /// When too few were.
+    /// When too few requests were left out.
     pub(super) fn add_left_out(&mut self, mix: &Snapshot) -> Result<()> {
         self.left_out = Some(exchange_left_out(mix)?);
         Ok(())
     }
 
-    /// Of all runs for packets with no journey, at the hooks that packets pass.
+    /// The mean of all runs for packets with no journey, at the hooks that run for every packet.
     pub(super) fn mean_miss(&self) -> Option<f64> {
         let of = self
             .miss
@@ -136,7 +136,7 @@ impl Costs {
         mean(of.map(|(hook, cost)| (*cost, self.miss_runs.get(hook).copied().unwrap_or(0))))
     }
 
-    /// The dearest hook that packets pass, for one with no journey.
+    /// The dearest of these hooks, for a packet with no journey.
     pub(super) fn worst_miss(&self) -> Option<f64> {
         worst(&self.miss, Part::is_of_packets)
     }
@@ -146,14 +146,14 @@ impl Costs {
         worst(&self.hit, |of| of == part)
     }
 
-    /// Of all hits of the hooks of a part.
+    /// The mean of all hits of the hooks of a part.
     pub(super) fn mean_hit(&self, part: Part) -> Option<f64> {
         let of = self.hit.iter().filter(|(hook, _)| Part::of(hook) == part);
         mean(of.map(|(hook, cost)| (*cost, self.counts.get(hook).map_or(0, |(_, hits)| *hits))))
     }
 }
 
-/// All runs while requests were left out, for each of them.
+/// All runs while requests were left out, for each exchange.
 fn exchange_left_out(mix: &Snapshot) -> Result<f64> {
     let count = mix.counters.get("left_out").copied().unwrap_or(0);
     ensure!(count >= FEWEST_RUNS, "only {count} requests were left out");
@@ -166,7 +166,7 @@ fn exchange_left_out(mix: &Snapshot) -> Result<f64> {
     Ok(total / count as f64)
 }
 
-/// A run's cost by hook, where no packet has a journey.
+/// The cost of a run by hook, in a mix in which no packet has a journey.
 fn misses(mix: &Snapshot) -> Result<BTreeMap<String, f64>> {
     let mut costs = BTreeMap::new();
     for (hook, runs) in &mix.programs {
@@ -184,13 +184,13 @@ fn misses(mix: &Snapshot) -> Result<BTreeMap<String, f64>> {
     Ok(costs)
 }
 
-/// The time of these runs without what measuring them took.
+/// The time of these runs without the time that measuring them took.
 fn net_ns(hook: &str, runs: Runs, mix: &Snapshot) -> Result<f64> {
     let measuring = empty_ns(kind(hook), mix)? * runs.runs as f64;
     Ok(runs.run_ns as f64 - measuring)
 }
 
-/// What an empty program's run takes, in this mix.
+/// The mean time of an empty program's run in this mix.
 fn empty_ns(kind: &str, mix: &Snapshot) -> Result<f64> {
     let empty = mix.empty.get(kind).copied().unwrap_or_default();
     ensure!(
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn hits_are_told_from_misses() {
+    fn hits_cost_what_misses_leave() {
         // A miss takes 20 ns and a hit 120, of which there are as many.
         let chat = mix(
             &[
@@ -268,7 +268,7 @@ mod tests {
         assert_eq!(costs.hit["cgroup_egress"], 500.0);
         assert_eq!(costs.message, Some(620.0));
         assert_eq!(costs.message_and_rest, Some(640.0));
-        // All its runs: no more than that is known of a packet without a journey.
+        // All its runs, because packets without a journey cannot be attributed.
         assert_eq!(costs.left_out, Some(640.0));
         let parts = BTreeMap::from([(Part::Opening, 500.0), (Part::Stamp, 120.0)]);
         assert_eq!(costs.parts, parts);
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_arrives_is_of_other_mixes() {
+    fn arrivals_come_from_other_mixes() {
         let inside = mix(&[("device_receive", 1000, 150, 1000)], 1000);
         let chat = mix(
             &[
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mix_that_is_not_what_it_should_be_is_refused() {
+    fn mixes_with_the_wrong_traffic_are_refused() {
         let chat = mix(&[("device_receive", 1000, 70, 0)], 0);
         let with_hits = mix(&[("device_receive", 1000, 70, 500)], 0);
         let requests = mix(&[("device_receive", 1000, 70, 1000)], 1000);

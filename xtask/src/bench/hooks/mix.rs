@@ -1,4 +1,5 @@
-//! Traffic that takes one path through the programs. In: the ground. Out: packets, for a while.
+//! Traffic that takes one path through the programs. In: the fixture. Out: packets, for some
+//! seconds.
 
 use std::net::{IpAddr, SocketAddr};
 use std::thread;
@@ -8,8 +9,10 @@ use anyhow::Result;
 use hopspan_lab::kube_proxy::Service;
 use hopspan_lab::{Host, Process};
 
-use super::super::ground::{Ground, LISTEN, Source, Traceparent};
-use super::super::root::Bench;
+use crate::bench::fixture::load::{Source, Traceparent};
+use crate::bench::fixture::nginx::NginxFixture;
+use crate::bench::fixture::receiver::LISTEN_LIMIT;
+use crate::bench::settings::Settings;
 
 /// Of the chat server, beside nginx in its pod.
 const CHAT_PORT: u16 = 8081;
@@ -17,87 +20,74 @@ const CHAT_PORT: u16 = 8081;
 const CHAT_SERVICE: ([u8; 4], u16) = ([10, 96, 0, 21], 81);
 const SECONDS: u64 = 3;
 const GRACE: Duration = Duration::from_secs(30);
-/// After which the last packets of a mix have gone: sockets close, acknowledgements are delayed.
+/// Until the last packets of a mix have passed: sockets close, and acknowledgements are delayed.
 const SETTLE: Duration = Duration::from_millis(300);
 
-/// By which the host outside of the node reaches both services.
+/// The address of both services for the host outside of the node.
 const EXTERNAL_IP: [u8; 4] = [10, 250, 0, 20];
 
-/// A mix.
+/// A mix of traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mix {
-    /// Small messages that are no HTTP, there and back: every packet carries data, none a journey.
+    /// Small messages that are no HTTP, in both directions: every packet has data, none a journey.
     Chat,
-    /// Large ones.
+    /// The same with large messages.
     Bulk,
-    /// Requests on connections that are kept, with a sampled context: nearly every packet has a journey.
+    /// Requests on kept connections, with a sampled context: nearly every packet has a journey.
     Requests,
-    /// The same without a context: they are left out.
+    /// The same without a context: the programs leave them out.
     LeftOut,
-    /// As [`Self::Chat`], by an uplink: the client is outside of the node.
+    /// As [`Self::Chat`], through an uplink: the client is outside of the node.
     OutsideChat,
-    /// As [`Self::Requests`], by an uplink.
+    /// As [`Self::Requests`], through an uplink.
     OutsideRequests,
 }
 
-impl Mix {
-    /// In the order in which costs are computed from them.
-    pub(super) const ALL: [Self; 6] = [
-        Self::Chat,
-        Self::Bulk,
-        Self::Requests,
-        Self::LeftOut,
-        Self::OutsideChat,
-        Self::OutsideRequests,
-    ];
-}
-
-/// Who sends and who answers.
+/// The clients and servers of all mixes.
 pub(super) struct Traffic<'a> {
-    bench: &'a Bench<'a>,
-    ground: &'a Ground,
+    settings: &'a Settings,
+    fixture: &'a NginxFixture,
     outside: Host,
     _chat: Process,
 }
 
 impl<'a> Traffic<'a> {
-    /// Starts what the mixes need beside the ground.
+    /// Starts what the mixes need beside the fixture.
     ///
     /// # Errors
     /// When something does not start.
-    pub(super) fn prepare(bench: &'a Bench<'a>, ground: &'a Ground) -> Result<Self> {
-        let outside = ground.base.lab.host("outside", &ground.base.node)?;
+    pub(super) fn prepare(settings: &'a Settings, fixture: &'a NginxFixture) -> Result<Self> {
+        let receiver = &fixture.receiver;
         Ok(Self {
-            outside,
-            _chat: serve(bench, ground)?,
-            bench,
-            ground,
+            outside: receiver.lab.host("outside", &receiver.node)?,
+            _chat: serve(settings, fixture)?,
+            settings,
+            fixture,
         })
     }
 
-    /// Sends a mix for a while, and waits until it is over.
+    /// Sends a mix for some seconds, and waits until its last packets have passed.
     ///
     /// # Errors
     /// When a program fails.
     pub(super) fn send(&self, mix: Mix) -> Result<()> {
-        let length = self.bench.length(SECONDS);
-        let server = self.ground.service();
+        let length = self.settings.length(SECONDS);
         match mix {
             Mix::Chat => self.chat(CHAT_SERVICE.into(), 64, length)?,
             Mix::Bulk => self.chat(CHAT_SERVICE.into(), 256 << 10, length)?,
             Mix::Requests => {
-                self.ground.wrk(Traceparent::Sampled(100), length)?;
+                self.fixture.wrk(Traceparent::Sampled(100), length)?;
             }
             Mix::LeftOut => {
-                self.ground.wrk(Traceparent::None, length)?;
+                self.fixture.wrk(Traceparent::None, length)?;
             }
             Mix::OutsideChat => self.chat((EXTERNAL_IP, CHAT_SERVICE.1).into(), 64, length)?,
             Mix::OutsideRequests => {
                 let from = Source {
                     wrk: self.outside.command("wrk"),
-                    to: (EXTERNAL_IP, server.port).into(),
+                    to: (EXTERNAL_IP, self.fixture.service.port).into(),
                 };
-                self.ground
+                self.fixture
                     .wrk_from(from, Traceparent::Sampled(100), length)?;
             }
         }
@@ -105,13 +95,14 @@ impl<'a> Traffic<'a> {
         Ok(())
     }
 
-    /// Messages to the chat server's service: from the pod, or from outside to its external address.
+    /// Sends messages to the chat server's service: from the pod to its ClusterIP, from outside to
+    /// its external address.
     fn chat(&self, to: SocketAddr, bytes: usize, length: Duration) -> Result<()> {
-        let program = self.bench.program("hopspan-bench");
+        let program = self.settings.program("hopspan-bench");
         let command = if to.ip() == IpAddr::from(EXTERNAL_IP) {
             self.outside.command(program)
         } else {
-            self.ground.client.command(program)
+            self.fixture.client.command(program)
         };
         command
             .args(["chat", "--to", &to.to_string()])
@@ -124,23 +115,23 @@ impl<'a> Traffic<'a> {
 
 /// Starts the server of messages that are no HTTP, gives it a service, and both services an address
 /// outside of the cluster.
-fn serve(bench: &Bench<'_>, ground: &Ground) -> Result<Process> {
-    let mut server = ground
+fn serve(settings: &Settings, fixture: &NginxFixture) -> Result<Process> {
+    let mut server = fixture
         .server
-        .command(bench.program("hopspan-bench"))
+        .command(settings.program("hopspan-bench"))
         .args(["chat-server", "--listen", &format!("0.0.0.0:{CHAT_PORT}")])
         .spawn()?;
-    server.wait_listening(CHAT_PORT, LISTEN)?;
+    server.wait_listening(CHAT_PORT, LISTEN_LIMIT)?;
     let external_ips = vec![EXTERNAL_IP.into()];
     let chat = Service {
-        endpoints: vec![SocketAddr::new(ground.server.ip().into(), CHAT_PORT)],
+        endpoints: vec![SocketAddr::new(fixture.server.ip().into(), CHAT_PORT)],
         external_ips: external_ips.clone(),
         ..Service::new("bench", "chat", CHAT_SERVICE.into())
     };
     let nginx = Service {
         external_ips,
-        ..ground.service().clone()
+        ..fixture.service.clone()
     };
-    ground.base.node.apply_services(&[nginx, chat])?;
+    fixture.receiver.node.apply_services(&[nginx, chat])?;
     Ok(server)
 }

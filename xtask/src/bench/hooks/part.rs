@@ -1,4 +1,5 @@
-//! What a hook does for a message. In: its name. Out: its part, and the type of its program.
+//! What a hook does for a message. In: the name of a hook. Out: its part, and the type of its
+//! program.
 
 /// The part of a hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -7,24 +8,25 @@ pub(super) enum Part {
     Opening,
     /// Opens the journey of what arrives from another node, and copies its head.
     Arrival,
-    /// Adds to the journey where its packet is.
+    /// Adds a stamp to the journey.
     Stamp,
     /// Ends the journey.
     Closing,
-    /// Tells that the application has read the message: a system call's, not a packet's.
+    /// Reports that the application has read the message: it runs in a system call, not for a
+    /// packet.
     Read,
-    /// Sees packets that are thrown away.
+    /// Reports packets that the kernel drops.
     Drop,
-    /// Sees sockets that are closed.
+    /// Reports sockets that are closed.
     Close,
 }
 
 impl Part {
-    /// Those of which the hooks of a message consist, where neither it nor its connection fails.
+    /// The parts for a message when neither it nor its connection fails.
     pub(super) const OF_MESSAGE: [Self; 4] =
         [Self::Opening, Self::Stamp, Self::Closing, Self::Read];
 
-    /// Of the hook with this name.
+    /// The part of the hook with this name.
     pub(super) fn of(hook: &str) -> Self {
         match hook {
             "cgroup_egress" => Self::Opening,
@@ -37,12 +39,12 @@ impl Part {
         }
     }
 
-    /// Whether it sees every packet, of interest or not.
+    /// Whether it runs for every packet, of interest or not.
     pub(super) const fn is_of_packets(self) -> bool {
         !matches!(self, Self::Read | Self::Close)
     }
 
-    /// In keys of figures.
+    /// As in the keys of figures.
     pub(super) const fn key(self) -> &'static str {
         match self {
             Self::Opening => "opening",
@@ -56,7 +58,7 @@ impl Part {
     }
 }
 
-/// The type of the program at a hook, as `hopspan-bench programs` calls it.
+/// The type of the program at a hook, as `hopspan-bench programs` names it.
 pub(super) fn kind(hook: &str) -> &'static str {
     match Part::of(hook) {
         Part::Opening | Part::Closing => "cgroup_skb",

@@ -1,5 +1,5 @@
-//! The kernel's sums at one moment. In: the socket of `hopspan-bench programs`. Out: runs and counters,
-//! and the difference of two of them.
+//! The kernel's run times at one moment. In: the socket of `hopspan-bench programs`. Out: runs and
+//! counters, and the difference of two snapshots.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -28,19 +28,19 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    /// As it is now.
+    /// The sums now.
     ///
     /// # Errors
-    /// When nobody tells.
+    /// When `hopspan-bench programs` does not answer.
     pub(super) fn take(socket: &Path) -> Result<Self> {
-        let asked = || format!("ask {}", socket.display());
-        let mut stream = UnixStream::connect(socket).with_context(asked)?;
+        let context = || format!("read from {}", socket.display());
+        let mut stream = UnixStream::connect(socket).with_context(context)?;
         let mut text = String::new();
-        stream.read_to_string(&mut text).with_context(asked)?;
-        serde_json::from_str(&text).with_context(|| format!("understand {text:?}"))
+        stream.read_to_string(&mut text).with_context(context)?;
+        serde_json::from_str(&text).with_context(|| format!("parse {text:?}"))
     }
 
-    /// What was added since then.
+    /// The difference to an earlier snapshot.
     pub(super) fn since(&self, before: &Self) -> Self {
         let runs = |now: &BTreeMap<String, Runs>, then: &BTreeMap<String, Runs>| {
             now.iter()
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_told_is_understood() {
+    fn a_snapshot_is_read_and_subtracted() {
         let text = r#"{"programs":{"cgroup_egress":{"runs":10,"run_ns":1000}},
             "empty":{"tracing":{"runs":5,"run_ns":400}},"counters":{"cgroup_egress":4,"opened":4}}"#;
         let now: Snapshot = serde_json::from_str(text).unwrap();

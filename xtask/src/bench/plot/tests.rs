@@ -1,4 +1,4 @@
-//! Whether the SVG is well-formed and shows what it was given.
+//! The SVG is well-formed, and has all points and colours.
 
 use super::*;
 
@@ -19,16 +19,15 @@ fn plot() -> String {
     svg(&axes, &lines).unwrap()
 }
 
-/// Walks over the tags: each that is opened is closed, in order, and quotes are even. The names of
-/// the elements.
+/// The names of the elements. Checks that each tag is closed, in order, and that quotes are even.
 fn elements(svg: &str) -> Vec<String> {
     let (mut open, mut seen) = (Vec::new(), Vec::new());
     let mut rest = svg;
     while let Some(begin) = rest.find('<') {
         let text = &rest[..begin];
         assert!(!text.contains('>'), "a bare > in {text:?}");
-        for (place, _) in text.match_indices('&') {
-            let entity = &text[place..];
+        for (index, _) in text.match_indices('&') {
+            let entity = &text[index..];
             let known = ["&amp;", "&lt;", "&gt;", "&quot;"];
             assert!(
                 known.iter().any(|known| entity.starts_with(known)),
@@ -80,13 +79,13 @@ fn points_stay_within_the_axes() {
             from.split_once('"').unwrap().0.parse().unwrap()
         };
         let (x, y) = (value("cx=\""), value("cy=\""));
-        assert!((LEFT..=WIDTH - RIGHT).contains(&x), "{circle}");
-        assert!((TOP..=HEIGHT - BOTTOM).contains(&y), "{circle}");
+        assert!((LEFT..=RIGHT).contains(&x), "{circle}");
+        assert!((TOP..=BOTTOM).contains(&y), "{circle}");
     }
 }
 
 #[test]
-fn both_grounds_have_colours() {
+fn both_backgrounds_have_colours() {
     let svg = plot();
     assert!(svg.contains("prefers-color-scheme: dark"));
     for (light, dark) in COLOURS {
@@ -95,7 +94,7 @@ fn both_grounds_have_colours() {
 }
 
 #[test]
-fn nothing_and_what_has_no_logarithm_are_not_drawn() {
+fn nothing_and_zero_are_not_drawn() {
     let axes = Axes {
         title: "",
         x: "",

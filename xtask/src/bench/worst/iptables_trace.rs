@@ -1,41 +1,45 @@
-//! iptables TRACE on the service's packets. In: a load. Out: its rate, and how many lines were told.
+//! iptables TRACE on the service's packets. In: a load. Out: its rate, and how many lines were
+//! printed.
 //!
-//! With iptables-nft the kernel tells each rule that a packet meets over netlink, to whoever listens.
-//! xtables-monitor(8) ends at the first message that the kernel could not deliver (ENOBUFS), and from
-//! then on nothing is traced: `nft monitor trace` listens to the same messages and goes on. Its lines
-//! go to a pipe whose other end only counts them, as they would go through grep.
+//! With iptables-nft the kernel sends a netlink message for each rule that a packet meets.
+//! xtables-monitor(8) ends at the first message that the kernel could not deliver (ENOBUFS), and
+//! from then on nothing is traced; `nft monitor trace` reads the same messages and goes on. A
+//! program counts its lines, in the place of grep.
 
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use hopspan_lab::Command;
 
-use super::super::ground::{Ground, PORT};
-use super::watching::Watched;
+use super::observer::Observed;
+use crate::bench::fixture::nginx::{NginxFixture, PORT};
 
-const TOOL: Duration = Duration::from_secs(30);
-/// How long the monitor may take to join the group: it says nothing when it has.
+const TOOL_LIMIT: Duration = Duration::from_secs(30);
+/// How long the monitor takes to join the multicast group at most: nothing shows when it has.
 const JOIN: Duration = Duration::from_millis(500);
 
-/// Both directions of the service: requests come for its ClusterIP, answers from its pod.
-fn rules(ground: &Ground) -> [String; 2] {
-    let (ip, port) = (ground.address().ip(), ground.address().port());
-    let pod = ground.server.ip();
+/// Both directions of the service: requests are sent to its ClusterIP, responses by its pod.
+fn rules(fixture: &NginxFixture) -> [String; 2] {
+    let (ip, port) = (fixture.address().ip(), fixture.address().port());
+    let pod = fixture.server.ip();
     [
         format!("--protocol tcp --destination {ip} --dport {port}"),
         format!("--protocol tcp --source {pod} --sport {PORT}"),
     ]
 }
 
-/// Sets the rules, loads, and takes them away.
+/// Adds the rules, loads, and deletes them.
 ///
 /// # Errors
 /// When iptables refuses them, nothing is traced, or the load fails.
-pub(super) fn watch(ground: &Ground, load: impl FnOnce() -> Result<f64>) -> Result<Watched> {
-    let count = ground.work_dir().join("traced");
-    // awk holds no line back, and writes their number when the monitor has ended.
-    let mut monitor = ground
-        .base
+pub(super) fn observe(
+    fixture: &NginxFixture,
+    load: impl FnOnce() -> Result<f64>,
+) -> Result<Observed> {
+    let count = fixture.work_dir().join("traced");
+    // awk reads without delay, and prints the number of lines when the monitor has ended.
+    let mut monitor = fixture
+        .receiver
         .node
         .command("sh")
         .arg("-c")
@@ -49,14 +53,14 @@ pub(super) fn watch(ground: &Ground, load: impl FnOnce() -> Result<f64>) -> Resu
         .arg(&count)
         .spawn()?;
     std::thread::sleep(JOIN);
-    for rule in rules(ground) {
-        iptables(ground, "--append", &rule).run(TOOL)?;
+    for rule in rules(fixture) {
+        iptables(fixture, "--append", &rule).run(TOOL_LIMIT)?;
     }
     let rate = load();
-    for rule in rules(ground) {
-        iptables(ground, "--delete", &rule).run(TOOL)?;
+    for rule in rules(fixture) {
+        iptables(fixture, "--delete", &rule).run(TOOL_LIMIT)?;
     }
-    monitor.terminate(TOOL)?;
+    monitor.terminate(TOOL_LIMIT)?;
     let rate = rate?;
     let lines = std::fs::read_to_string(&count).unwrap_or_default();
     let lines = lines.trim().parse().unwrap_or(0_u64);
@@ -65,15 +69,15 @@ pub(super) fn watch(ground: &Ground, load: impl FnOnce() -> Result<f64>) -> Resu
         "nothing was traced: does the kernel have nft_log or xt_TRACE? {}",
         monitor.log()
     );
-    Ok(Watched {
+    Ok(Observed {
         rate,
-        seen: vec![format!("{lines} lines told")],
+        lines: vec![format!("{lines} lines printed")],
     })
 }
 
-fn iptables(ground: &Ground, action: &str, rule: &str) -> Command {
-    ground
-        .base
+fn iptables(fixture: &NginxFixture, action: &str, rule: &str) -> Command {
+    fixture
+        .receiver
         .node
         .command("iptables")
         .args(["--wait", "--table", "raw", action, "PREROUTING"])

@@ -1,6 +1,6 @@
-//! Seeds from a captured HTTP/2 connection. In: both directions, and who sent how much when. Out:
-//! frames, header blocks, and fragments as the targets of `http2::fuzz` want them. Knows of a frame
-//! its length, type and flags (RFC 9113 section 4.1).
+//! Seeds from a captured HTTP/2 connection. In: the bytes of both directions, and the lengths of
+//! segments in their order. Out: frames, header blocks, and fragments in the format of the targets
+//! of `http2::fuzz`. Reads the length, type and flags of a frame (RFC 9113 section 4.1).
 
 use std::collections::HashMap;
 
@@ -10,18 +10,18 @@ const HEADERS: u8 = 1;
 /// PADDED and PRIORITY: fields before the header block.
 const FLAGS_BEFORE_BLOCK: u8 = 0x28;
 
-/// How a connection's input starts, by its first byte modulo 3: at the preface, or in the middle.
+/// The first byte of a connection's input, modulo 3: it starts at the preface, or in the middle.
 const STARTS: [u8; 2] = [0, 2];
 const TO_CLIENT: u8 = 1;
 const STARTS_FRAME: u8 = 2;
 /// A piece's length is one byte.
 const PIECE_MAX_BYTES: usize = u8::MAX as usize;
 
-/// The fixture.
+/// A captured connection.
 pub(super) struct Capture {
-    /// All that the client sent, from the preface on.
+    /// The bytes from the client, with the preface.
     pub(super) client: Vec<u8>,
-    /// All that the server sent.
+    /// The bytes from the server.
     pub(super) server: Vec<u8>,
     /// `client 24`, `server 15`, ...: bytes per segment, in the order of the capture.
     pub(super) segments: String,
@@ -55,15 +55,15 @@ impl Capture {
         vec![blocks(self.client_frames()), blocks(&self.server)]
     }
 
-    /// The connection as fragments, once from its start and once as if joined in the middle.
+    /// The connection as fragments, once from its start and once as seen from the middle.
     pub(super) fn connections(&self) -> Vec<Vec<u8>> {
         let pieces = self.pieces();
         let connection = |start| [&[start], &pieces[..]].concat();
         STARTS.map(connection).to_vec()
     }
 
-    /// The segments, cut where a frame starts: direction and flags, a sequence number that does not
-    /// jump, the length, the bytes.
+    /// The segments, cut where a frame starts. Each is: a byte with direction and flags, a byte 0
+    /// (no gap in sequence numbers), a byte with the length, the bytes.
     fn pieces(&self) -> Vec<u8> {
         let mut directions = HashMap::from([
             ("client", Direction::new(self.client_frames(), 0)),
@@ -83,7 +83,7 @@ impl Capture {
     }
 }
 
-/// What is left of one direction: pieces of frames.
+/// The rest of one direction, while it is cut into pieces.
 struct Direction<'b> {
     flags: u8,
     rest: &'b [u8],
@@ -129,7 +129,7 @@ fn frame_bytes(bytes: &[u8]) -> usize {
     FRAME_HEADER_BYTES + length
 }
 
-/// The frames that are whole.
+/// The complete frames.
 fn frames(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let (frame, after) = rest.split_at_checked(frame_bytes(rest))?;

@@ -1,5 +1,5 @@
-//! A packet socket, as the agent has one on each uplink. In: a socket filter. Out: the socket, which
-//! hears every device of this network namespace: what matters is that the filter runs with the traffic.
+//! A packet socket like those of the agent. In: a socket filter. Out: the socket, which receives
+//! from every device of this network namespace, so that the filter runs for all packets.
 
 use std::{
     io,
@@ -8,19 +8,19 @@ use std::{
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
-/// Opens it. It keeps what the filter keeps.
+/// Opens the socket; the filter decides what it keeps.
 ///
 /// # Errors
 /// When the kernel has no packet sockets (CONFIG_PACKET), or this process no CAP_NET_RAW.
 pub(super) fn open(filter: &OwnedFd) -> io::Result<OwnedFd> {
-    // For no protocol: it hears nothing before it is bound.
+    // With no protocol it receives nothing before it is bound.
     let socket = socket(
         AddressFamily::Packet,
         SockType::Datagram,
         SockFlag::SOCK_CLOEXEC,
         None,
     )?;
-    // Of what this node sends, the agent's sockets hear nothing either.
+    // The agent's sockets do not receive what this node sends, either.
     set_option(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1)?;
     let filter = filter.as_raw_fd();
     set_option(&socket, libc::SOL_SOCKET, libc::SO_ATTACH_BPF, filter)?;

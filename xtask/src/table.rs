@@ -1,19 +1,19 @@
 //! Tables of text. In: rows of cells. Out: aligned columns for a terminal, or Markdown. A column of
-//! numbers stands right, any other left.
+//! numbers is right-aligned, any other left-aligned.
 
 use serde::{Deserialize, Serialize};
 
 /// A table; every row has as many cells as there are columns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Table {
-    pub(super) title: String,
+pub(crate) struct Table {
+    pub(crate) title: String,
     columns: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// Without rows.
-    pub(super) fn new(title: &str, columns: &[&str]) -> Self {
+    /// A table without rows.
+    pub(crate) fn new(title: &str, columns: &[&str]) -> Self {
         Self {
             title: title.to_owned(),
             columns: columns.iter().map(|&column| column.to_owned()).collect(),
@@ -22,13 +22,13 @@ impl Table {
     }
 
     /// Adds a row. Cells that are missing are empty, and those beyond the last column are left out.
-    pub(super) fn row(&mut self, mut cells: Vec<String>) {
+    pub(crate) fn row(&mut self, mut cells: Vec<String>) {
         cells.resize(self.columns.len(), String::new());
         self.rows.push(cells);
     }
 
     /// For a terminal, the title above.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let widths = self.widths();
         let right = self.numeric();
         let mut text = format!("{}\n", self.title);
@@ -44,7 +44,7 @@ impl Table {
     }
 
     /// For a document, without the title.
-    pub(super) fn markdown(&self) -> String {
+    pub(crate) fn markdown(&self) -> String {
         let line = |cells: &[String]| {
             let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
             format!("| {} |\n", cells.join(" | "))
@@ -60,18 +60,17 @@ impl Table {
         text
     }
 
-    /// Which columns consist of numbers; `-` stands for one that is not there.
+    /// Which columns consist of numbers; `-` is a missing one.
     fn numeric(&self) -> Vec<bool> {
         let is_number =
             |cell: &String| cell.is_empty() || cell == "-" || cell.parse::<f64>().is_ok();
-        (0..self.columns.len())
-            .map(|column| {
-                self.rows
-                    .iter()
-                    .filter_map(|row| row.get(column))
-                    .all(is_number)
-            })
-            .collect()
+        let columns = 0..self.columns.len();
+        let is_numeric = |column| {
+            self.rows
+                .iter()
+                .all(|row| row.get(column).is_none_or(is_number))
+        };
+        columns.map(is_numeric).collect()
     }
 
     fn widths(&self) -> Vec<usize> {

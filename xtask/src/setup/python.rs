@@ -1,0 +1,81 @@
+//! The Python environment of the tests. In: the list of packages beside the tests. Out: a virtual
+//! environment with these packages, below target/tools.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::apt::Apt;
+use crate::progress::{self, note};
+use crate::workspace::Workspace;
+
+/// Python packages, one a line, each with its version.
+const REQUIREMENTS: &str = "tests/e2e/tests/programs/requirements.txt";
+/// For pip, on a slow network.
+const LIMIT: Duration = Duration::from_secs(10 * 60);
+
+/// Makes the environment, unless it has the packages of the list.
+///
+/// # Errors
+/// When Python or pip fails; the message has the end of its output.
+pub(super) fn install(workspace: &Workspace, apt: &Apt<'_>) -> Result<()> {
+    let requirements = workspace.root().join(REQUIREMENTS);
+    let wanted = fs::read_to_string(&requirements)
+        .with_context(|| format!("read {}", requirements.display()))?;
+    let venv = workspace.tools().join("venv");
+    // Written last, so that it lists what is installed.
+    let installed = venv.join("requirements.txt");
+    if fs::read_to_string(&installed).is_ok_and(|has| has == wanted) {
+        return Ok(());
+    }
+    if !can_make_environments() {
+        apt.install(&["python3-venv"], "Python's venv")?;
+    }
+    note(&format!(
+        "set-up: installing the Python packages of {REQUIREMENTS} with pip, into {}",
+        venv.display()
+    ));
+    let mut make = Command::new("python3");
+    make.args(["-m", "venv", "--clear"]).arg(&venv);
+    let log = workspace.log("venv");
+    progress::run("making a Python environment", &log, LIMIT, &mut make)?;
+    let mut pip = Command::new(venv.join("bin/python3"));
+    pip.args(["-m", "pip", "install", "--disable-pip-version-check"])
+        .arg("--requirement")
+        .arg(&requirements);
+    let log = workspace.log("pip-install");
+    progress::run("installing Python packages", &log, LIMIT, &mut pip)?;
+    fs::write(&installed, wanted).with_context(|| format!("write {}", installed.display()))
+}
+
+/// Debian has the modules for environments in a package of their own.
+fn can_make_environments() -> bool {
+    let mut probe = Command::new("python3");
+    probe.args(["-c", "import ensurepip, venv"]);
+    let status = probe
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    status.is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_python_package_has_a_pinned_version() {
+        let list = Workspace::new().unwrap().root().join(REQUIREMENTS);
+        let list = fs::read_to_string(list).unwrap();
+        let mut packages = list.lines().filter(|line| !line.starts_with('#'));
+        assert!(
+            packages
+                .clone()
+                .any(|package| package.starts_with("grpcio=="))
+        );
+        assert!(packages.all(|package| package.is_empty() || package.contains("==")));
+    }
+}
