@@ -310,3 +310,25 @@ proptest! {
         }
     }
 }
+
+/// The rules of each dump, as tests of other crates expect them. Run with UPDATE_EXPECTED=1 to write
+/// them anew.
+#[test]
+fn the_dumps_have_the_rules_of_their_json_files() {
+    for name in ["iptables-save", "ip6tables-save"] {
+        let path = format!(
+            "{}/tests/fixtures/kube-proxy/{name}",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let text = std::fs::read_to_string(format!("{path}.txt")).unwrap();
+        let lines = text.split_inclusive('\n');
+        let text: String = lines.filter(|line| !line.contains("-m nfacct")).collect();
+        let (rules, findings) = Rules::from_iptables_save(&text);
+        assert_eq!(findings, Findings::default());
+        let (json, path) = (rules.to_json() + "\n", format!("{path}.rules.json"));
+        if std::env::var_os("UPDATE_EXPECTED").is_some() {
+            std::fs::write(&path, &json).unwrap();
+        }
+        assert_eq!(json, std::fs::read_to_string(&path).unwrap());
+    }
+}

@@ -2,6 +2,8 @@
 
 use std::{fs, path::PathBuf};
 
+use tracer_pipeline::kube_proxy::Rules;
+
 /// The path of a file beside the agent's own tests.
 pub(crate) fn path(name: &str) -> PathBuf {
     let directory = concat!(
@@ -17,6 +19,17 @@ pub(crate) fn iptables() -> String {
     let text = fs::read_to_string(path("iptables-save.txt")).unwrap();
     let lines = text.split_inclusive('\n');
     lines.filter(|line| !line.contains("-m nfacct")).collect()
+}
+
+/// The same rules as ip6tables has them: every address `a.b.c.d` is `fd00::a.b.c.d`.
+pub(crate) fn ip6tables() -> String {
+    fs::read_to_string(path("ip6tables-save.txt")).unwrap()
+}
+
+/// What one of these dumps amounts to, as the tests of `tracer-pipeline` found by reading its text.
+pub(crate) fn rules(dump: &str) -> Rules {
+    let json = fs::read_to_string(path(&format!("{dump}.rules.json"))).unwrap();
+    Rules::from_json(&json).unwrap()
 }
 
 /// The dump of its nftables mode.

@@ -2,14 +2,6 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// iptables' rules as ip6tables'.
-pub(crate) fn of_iptables(text: &str) -> String {
-    let text = text
-        .replace("icmp-port-unreachable", "icmp6-port-unreachable")
-        .replace("255.255.255.255", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
-    addresses(&text)
-}
-
 /// The table of kube-proxy's nftables mode for IPv4 as the one for IPv6.
 pub(crate) fn of_nftables(text: &str) -> String {
     let start = text.find("table ip kube-proxy").unwrap();

@@ -74,13 +74,13 @@ fn iptables_on_nf_tables() {
         recording::nf_tables("iptables-nft.messages");
         let (rules, modes) = read();
         assert_eq!(modes, [Mode::IptablesNft]);
-        assert_eq!(rules, Rules::from_iptables_save(&text).0);
+        assert_eq!(rules, dumps::rules("iptables-save"));
         assert_eq!((rules.len(), rules.refusal_count()), (18, 2));
 
-        let text6 = ipv6::of_iptables(&text);
+        let text6 = dumps::ip6tables();
         namespace::run("ip6tables-nft-restore", &[], &text6).unwrap();
-        let mut both = Rules::from_iptables_save(&text).0;
-        both.extend(Rules::from_iptables_save(&text6).0);
+        let mut both = dumps::rules("iptables-save");
+        both.extend(dumps::rules("ip6tables-save"));
         // The same node ports lead to the endpoints of both families.
         assert_eq!((both.len(), both.refusal_count()), (36, 4));
         assert_eq!(read().0, both);
@@ -103,13 +103,13 @@ fn iptables_on_its_legacy_back_end() {
         recording::legacy(false, "filter", "iptables-legacy-filter.entries");
         let (rules, modes) = read();
         assert_eq!(modes, [Mode::IptablesLegacy]);
-        assert_eq!(rules, Rules::from_iptables_save(&text).0);
+        assert_eq!(rules, dumps::rules("iptables-save"));
 
-        let text6 = ipv6::of_iptables(&text);
+        let text6 = dumps::ip6tables();
         namespace::run("ip6tables-legacy-restore", &[], &text6).unwrap();
         recording::legacy(true, "nat", "ip6tables-legacy-nat.entries");
-        let mut both = Rules::from_iptables_save(&text).0;
-        both.extend(Rules::from_iptables_save(&text6).0);
+        let mut both = dumps::rules("iptables-save");
+        both.extend(dumps::rules("ip6tables-save"));
         assert_eq!(read().0, both);
     });
 }
@@ -238,5 +238,5 @@ fn recorded_entries_have_the_rules_of_the_dump() {
     let (mut rules, findings) = read("nat", Family::V4, "iptables-legacy-nat.entries");
     assert_eq!(findings, Findings::default());
     rules.extend(read("filter", Family::V4, "iptables-legacy-filter.entries").0);
-    assert_eq!(rules, Rules::from_iptables_save(&dumps::iptables()).0);
+    assert_eq!(rules, dumps::rules("iptables-save"));
 }
