@@ -28,13 +28,13 @@
 //! ```text
 //! /run/hopspan-lab/1f3a90c2.lock            locked (flock) for as long as the owner lives
 //! /run/netns/hs1f3a90c2-wire                the bridge between nodes: 172.18.0.1, fd00:172:18::1
-//! /run/netns/hs1f3a90c2-node                eth0 172.18.0.2, cni0 10.244.1.1/24, kube-proxy's rules
+//! /run/netns/hs1f3a90c2-node                eth0 172.18.0.2, cni0 10.244.1.1/24, rules
 //! /run/netns/hs1f3a90c2-default.web-0       eth0 10.244.1.2, fd00:10:244:1::2
 //! /run/netns/hs1f3a90c2-client              a host outside of the cluster: eth0 172.18.0.254
 //! <cgroup v2 mount>/hopspan-lab-1f3a90c2/
 //!     tools                                 ip, bridge, iptables-restore and nft, while they run
 //!     host-client                           processes of a host outside of the cluster
-//!     node-node/                            the cgroup that an agent attaches to: Node::cgroup_root
+//!     node-node/                            what an agent attaches to: Node::cgroup_root
 //!         system.slice                      the node's own processes
 //!         kubepods/burstable/pod<uid>/<container id>
 //! <temporary directory>/hopspan-lab-1f3a90c2/*.log

@@ -17,7 +17,8 @@ pub(crate) fn parse<T: Copy>(
     })
 }
 
-/// Prints an option as its `name` on the command line, and parses that name. `ALL` lists the options.
+/// Prints an option as its `name` on the command line, and parses that name. `ALL` lists the
+/// options.
 macro_rules! print_and_parse_by_name {
     ($option:ty, $kind:literal) => {
         impl std::fmt::Display for $option {
