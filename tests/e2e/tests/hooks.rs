@@ -78,7 +78,7 @@ fn every_hook_is_hit() {
     outcome.report().assert_all_attached(&kernel);
     let lacks = kernel.lacks();
     let idle: BTreeMap<String, u64> = outcome
-        .report
+        .report()
         .hits()
         .into_iter()
         .filter(|(hook, hits)| *hits == 0 && !lacks.contains(hook))

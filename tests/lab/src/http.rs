@@ -4,7 +4,7 @@
 //! on the node sees one handshake, however often a test polls. It reads bodies with Content-Length
 //! only: no chunks, no compression.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
