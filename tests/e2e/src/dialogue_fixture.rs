@@ -4,7 +4,6 @@
 //! service, and each dialogue is a connection of its own to the one server behind it.
 
 use std::{
-    fmt::Write as _,
     net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
@@ -12,7 +11,7 @@ use std::{
 use anyhow::{Result, ensure};
 use hopspan_lab::{Node, NodeOptions, Pod, Process, kube_proxy::Service};
 
-use crate::{Fixture, Outcome, play_client, play_server, wait_for_steps};
+use crate::{Fixture, Outcome, Step, play_client, play_server, wait_for_steps};
 
 /// What the server listens on.
 const PORT: u16 = 8080;
@@ -20,77 +19,6 @@ const PORT: u16 = 8080;
 pub const CLOSE_REPORTED: Duration = Duration::from_millis(2_500);
 /// How long a dialogue may take.
 const DIALOGUE: Duration = Duration::from_secs(60);
-
-/// What one end does next, as `echo play` takes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step(String);
-
-/// Writes these bytes, at once.
-pub fn send(bytes: impl AsRef<[u8]>) -> Step {
-    Step(format!("send {}", hex(bytes.as_ref())))
-}
-
-/// Writes so many bytes of a body.
-pub fn fill(bytes: u64) -> Step {
-    Step(format!("fill {bytes}"))
-}
-
-/// Reads up to and with these bytes.
-pub fn until(bytes: impl AsRef<[u8]>) -> Step {
-    Step(format!("until {}", hex(bytes.as_ref())))
-}
-
-/// Reads so many bytes.
-pub fn take(bytes: u64) -> Step {
-    Step(format!("take {bytes}"))
-}
-
-/// Does nothing for so long.
-pub fn pause(time: Duration) -> Step {
-    Step(format!("pause {}", time.as_millis()))
-}
-
-/// Closes the sending side of the connection, and goes on reading.
-pub fn shut() -> Step {
-    Step("shut".to_owned())
-}
-
-/// Reads until the other end sends no more, or resets the connection.
-pub fn end() -> Step {
-    Step("end".to_owned())
-}
-
-/// Closes the connection with a RST. The last step: every other last step is followed by a FIN.
-pub fn reset() -> Step {
-    Step("reset".to_owned())
-}
-
-/// Does nothing until it is killed.
-pub fn hang() -> Step {
-    Step("hang".to_owned())
-}
-
-/// Tries for so long to open another connection, to an address that does not answer.
-pub fn knock(address: SocketAddr, patience: Duration) -> Step {
-    Step(format!("knock {address} {}", patience.as_millis()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
-}
-
-impl Step {
-    /// As `echo play` takes it.
-    pub fn as_argument(&self) -> &str {
-        &self.0
-    }
-}
 
 /// A client's pod, a server's pod, and the agent that follows them.
 pub struct DialogueFixture {

@@ -24,16 +24,14 @@ mod python;
 mod report;
 mod seen;
 mod spans;
+mod step;
 
 pub use agent::{AGENT_PORT, Agent, Metrics};
 pub use answer::Answer;
 pub use binaries::binary;
 pub use call_ends::CallEnds;
 pub use collector::{Collected, Collector, Exchange};
-pub use dialogue_fixture::{
-    CLOSE_REPORTED, Dialogue, DialogueFixture, Step, end, fill, hang, knock, pause, reset, send,
-    shut, take, until,
-};
+pub use dialogue_fixture::{CLOSE_REPORTED, Dialogue, DialogueFixture};
 pub use drop_rule::{DropRule, Dropped, insert_rule};
 pub use echo::{
     EchoLoad, RunsPrograms, echo, echo_server, play_client, play_server, wait_for_output,
@@ -49,3 +47,4 @@ pub use python::python;
 pub use report::Report;
 pub use seen::seen;
 pub use spans::{Span, Trace, Traces};
+pub use step::{Step, end, fill, hang, knock, pause, reset, send, shut, take, until};
