@@ -1,5 +1,7 @@
 //! A socket has closed, or its peer has sent its last byte.
 
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
 use crate::from_number::from_number;
 
 /// The change of a socket.
@@ -16,7 +18,9 @@ from_number!(CloseKind: u32, Closed, PeerFinished);
 
 /// The change of a socket that has sent or received a message.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout,
+)]
 pub struct Close {
     /// [`crate::RecordKind::Close`].
     pub kind: u32,

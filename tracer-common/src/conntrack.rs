@@ -1,8 +1,12 @@
 //! The two tuples of a connection, byte for byte as `struct nf_conn` holds them.
 
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
 /// kernel: struct nf_conntrack_tuple, same from 4.x to 6.18.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout,
+)]
 pub struct ConntrackTuple {
     /// Source address, each word in network byte order. An IPv4 address is in the first word.
     pub source_be: [u32; 4],
@@ -31,7 +35,9 @@ pub const LIST_NODE_BYTES: usize = 16;
 /// `tuplehash[0].tuple` to the end of `tuplehash[1].tuple`: one read of client, service address and
 /// chosen pod.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout,
+)]
 pub struct ConntrackTuples {
     /// Client to service, as the client sends.
     pub original: ConntrackTuple,

@@ -1,5 +1,7 @@
 //! A network device, reported the first time a journey passes it.
 
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
 /// Longest interface name with its NUL (`IFNAMSIZ`).
 pub const NAME_BYTES: usize = 16;
 
@@ -10,7 +12,9 @@ pub const IS_BRIDGE_PORT: u32 = 1 << 9;
 
 /// A device in any network namespace of the machine.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout,
+)]
 pub struct Device {
     /// [`crate::RecordKind::Device`].
     pub kind: u32,

@@ -1,10 +1,14 @@
 //! A connection that was not established: the client's socket went from SYN_SENT to CLOSE.
 
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
 use crate::tuple::Tuple;
 
 /// A failed connect(2).
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout,
+)]
 pub struct FailedConnect {
     /// [`crate::RecordKind::FailedConnect`].
     pub kind: u32,

@@ -1,5 +1,7 @@
 //! A piece of HTTP/2: one frame, several that follow each other, or a part of one. Never DATA.
 
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
 use crate::tuple::Tuple;
 
 /// Most bytes of one fragment, as many as of a head of HTTP/1.
@@ -19,7 +21,9 @@ pub const RECOGNISED: u8 = 8;
 /// If HEADERS start in the packet, it has a journey with the same `sender_cookie`, `start_ns` and,
 /// as its `seq`, `packet_seq`. Other packets have none.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout,
+)]
 pub struct Fragment {
     /// [`crate::RecordKind::Fragment`].
     pub kind: u32,

@@ -1,5 +1,7 @@
 //! The first bytes of a request or response, copied where its journey opens.
 
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
 use crate::tuple::Tuple;
 
 /// Most bytes copied of one head.
@@ -9,7 +11,9 @@ pub const MAX_HEAD_BYTES: usize = 16 * 1024;
 ///
 /// A head and the journey of its packet have the same `sender_cookie`, `seq` and `start_ns`.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout,
+)]
 pub struct Head {
     /// [`crate::RecordKind::Head`].
     pub kind: u32,

@@ -1,5 +1,7 @@
 //! All stamps of one message on one node: the record that leaves the kernel once.
 
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
 use crate::{conntrack::ConntrackTuples, from_number::from_number, stamp::Stamp, tuple::Tuple};
 
 /// Packets with a journey at one time on a machine. If there are more, new packets have no journey,
@@ -37,7 +39,7 @@ from_number!(End: u8, Expired, Socket, Dropped, Left);
 
 /// A journey. On the ring buffer it is cut after `stamp_count` stamps.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct Journey {
     /// [`crate::RecordKind::Journey`].
     pub kind: u32,

@@ -1,8 +1,12 @@
 //! An application has read from a socket that had an unread head.
 
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
 /// A read of everything before `read_seq` from the receive queue of a socket.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout,
+)]
 pub struct Read {
     /// [`crate::RecordKind::Read`].
     pub kind: u32,

@@ -1,8 +1,12 @@
 //! One message at one hook.
 
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
 /// Where and when a packet was seen.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout,
+)]
 pub struct Stamp {
     /// Nanoseconds after the journey's `start_ns`; saturates at 4.29 s.
     pub offset_ns: u32,

@@ -1,12 +1,16 @@
 //! The addresses and ports of one packet, in the direction it travels.
 
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
 /// Source and destination of a TCP segment.
 ///
 /// IPv4 addresses are IPv4-mapped (`::ffff:a.b.c.d`, RFC 4291 section 2.5.5.2), so that both
 /// families have one layout. Addresses are words because the programs would move bytes one by one,
 /// each in a register of its own.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, Immutable, IntoBytes, KnownLayout,
+)]
 pub struct Tuple {
     /// Source address; each word in network byte order.
     pub source_be: [u32; 4],

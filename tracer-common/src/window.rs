@@ -1,6 +1,8 @@
 //! The receive window that a socket advertises (RFC 9293 section 3.8.6) has become zero, or is open
 //! again.
 
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
 use crate::from_number::from_number;
 
 /// The change of a receive window.
@@ -17,7 +19,9 @@ from_number!(WindowKind: u32, Closed, Opened);
 
 /// The change of the receive window of a socket that has received a message.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout,
+)]
 pub struct Window {
     /// [`crate::RecordKind::Window`].
     pub kind: u32,

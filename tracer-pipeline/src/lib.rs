@@ -8,7 +8,7 @@
 //! The stages in order; each imports earlier ones only (`cargo test -p xtask --test tidy` checks it):
 //! `decode`, `flow`, `http`, `http2`, `path`, `kube_proxy`, `identity`, `span`, `pipeline`.
 
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 pub mod decode;
 pub mod flow;

@@ -14,7 +14,6 @@ mod failed_connect;
 mod fragment;
 mod head;
 mod journey;
-#[allow(unsafe_code, reason = "copies records out of bytes")]
 mod plain;
 mod read;
 mod tuple;
@@ -113,5 +112,4 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
 }
 
 #[cfg(test)]
-#[allow(unsafe_code, reason = "views records as bytes")]
 mod tests;

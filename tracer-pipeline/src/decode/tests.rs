@@ -11,14 +11,12 @@ use tracer_common::{
     read::{self, READ_MIN_BYTES},
     tuple::{self, mapped},
 };
+use zerocopy::{Immutable, IntoBytes};
 
 use super::{DecodeError, Record, decode};
 
-/// The bytes of a `repr(C)` record without implicit padding.
-fn bytes_of<T: Copy>(record: &T) -> Vec<u8> {
-    // SAFETY: reads the bytes of a live value; the records have no implicit padding.
-    unsafe { std::slice::from_raw_parts((&raw const *record).cast::<u8>(), size_of::<T>()) }
-        .to_vec()
+fn bytes_of(record: &(impl IntoBytes + Immutable)) -> Vec<u8> {
+    record.as_bytes().to_vec()
 }
 
 fn journey() -> journey::Journey {

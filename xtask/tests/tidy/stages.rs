@@ -105,7 +105,7 @@ const CRATES: Table = &[
 ];
 
 /// What tracer-pipeline may depend on beside this workspace: libraries that compute and do nothing else.
-const PURE_LIBRARIES: [&str; 9] = [
+const PURE_LIBRARIES: [&str; 10] = [
     "bytes",
     "httparse",
     "nix",
@@ -115,6 +115,7 @@ const PURE_LIBRARIES: [&str; 9] = [
     "sha2",
     "thiserror",
     "tracing",
+    "zerocopy",
 ];
 
 /// The source folders in which no modules import each other in a circle.
