@@ -2,7 +2,8 @@
 //!
 //! In: a node, the cgroup whose sockets the agent follows, arguments. Out: the agent once it is
 //! ready, and its metrics. Its HTTP port is polled on one connection, which is opened before the
-//! agent attaches: polling adds nothing to what it counts.
+//! agent attaches, and by a client outside of that cgroup: the programs leave the agent's answers
+//! out. At most one, sent while the hooks are being attached, is a journey, which expires.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -22,7 +23,9 @@ pub const AGENT_PORT: u16 = 9464;
 const WAIT_LIMIT: Duration = Duration::from_secs(60);
 /// How long a process may take to flush and end.
 const END_LIMIT: Duration = Duration::from_secs(60);
-const POLL: Duration = Duration::from_millis(20);
+const READY_POLL: Duration = Duration::from_millis(20);
+/// The agent publishes its metrics once a second, and writing a scrape takes its time.
+const METRICS_POLL: Duration = Duration::from_millis(100);
 
 /// A running agent.
 pub struct Agent {
@@ -93,7 +96,9 @@ impl<'a> AgentOptions<'a> {
         process.wait_listening(AGENT_PORT, WAIT_LIMIT)?;
         let http = HttpClient::connect(self.node, AGENT_PORT)?;
         let mut agent = Agent { process, http };
-        agent.wait_until("ready", |http| Ok(http.get("/readyz")?.status == 200))?;
+        agent.wait_until("ready", READY_POLL, |http| {
+            Ok(http.get("/readyz")?.status == 200)
+        })?;
         Ok(agent)
     }
 }
@@ -126,7 +131,7 @@ impl Agent {
         state: &str,
         is_expected: impl Fn(&Metrics) -> bool,
     ) -> Result<()> {
-        self.wait_until(state, |http| {
+        self.wait_until(state, METRICS_POLL, |http| {
             Ok(is_expected(&Metrics(http.get("/metrics")?.body)))
         })
     }
@@ -142,6 +147,7 @@ impl Agent {
     fn wait_until(
         &mut self,
         state: &str,
+        poll: Duration,
         mut is_reached: impl FnMut(&mut HttpClient) -> Result<bool>,
     ) -> Result<()> {
         let deadline = Instant::now() + WAIT_LIMIT;
@@ -156,7 +162,7 @@ impl Agent {
                 "the agent is not {state}: {answer:?}, exit status {ended:?}\n{}",
                 self.process.log()
             );
-            std::thread::sleep(POLL);
+            std::thread::sleep(poll);
         }
     }
 }

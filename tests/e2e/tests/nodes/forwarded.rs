@@ -60,7 +60,10 @@ fn a_node_in_between_counts_forwarded_packets_and_exports_nothing() {
     // forwarded.
     let forwarded = report.number(&["kernel", "journeys", "forwarded"]);
     assert_eq!(forwarded, 2 * CONNECTIONS);
-    assert_eq!(report.number(&["pipeline", "http", "heads_unmatched"]), 0);
+    // No head is copied of what passes. One may be of the agent's own answer to the test's poll, if it
+    // is sent while the hooks are being attached.
+    let heads_unmatched = report.number(&["pipeline", "http", "heads_unmatched"]);
+    assert!(heads_unmatched <= 1, "{heads_unmatched} heads");
     for answer in answers {
         let trace = &outcome.traces.0[&answer.trace_id()];
         let exchanges: Vec<&Span> = trace.of_role("exchange").collect();
