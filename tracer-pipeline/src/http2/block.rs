@@ -68,7 +68,7 @@ impl BlockAssembler {
     pub fn frame<'b>(&mut self, frame: &Frame<'b>) -> Result<Option<HeaderBlock<'b>>, FrameError> {
         match (frame.header.kind, &self.open) {
             (FrameType::Headers | FrameType::PushPromise, None) => self.start(frame),
-            (FrameType::Continuation, Some(_)) => self.go_on(frame),
+            (FrameType::Continuation, Some(_)) => self.append(frame),
             (FrameType::Continuation, None) => Err(FrameError::ContinuationAlone),
             (_, Some(_)) => Err(FrameError::Interrupted),
             (_, None) => Ok(None),

@@ -1,5 +1,5 @@
-//! Joins pieces of frames to frames. In: [`Fragment`]s of one direction, in order, each what one
-//! segment had of a frame. Out: [`Piece`]s: frames, whole or cut, and the places where something is
+//! Joins pieces of frames to frames. In: [`FrameFragment`]s of one direction, in order, each what one
+//! segment had of a frame. Out: [`Assembled`]s: frames, whole or cut, and the places where something is
 //! missing.
 //!
 //! Knows TCP sequence numbers and frame headers. What it is not given (DATA, and whatever else
@@ -52,7 +52,7 @@ impl Direction {
 
 /// What one segment has of one frame, or of several that follow each other.
 #[derive(Clone, Copy)]
-pub struct Fragment<'b> {
+pub struct FrameFragment<'b> {
     /// Who sent it.
     pub direction: Direction,
     /// TCP sequence number of the first byte.
@@ -69,26 +69,26 @@ pub struct Fragment<'b> {
 
 /// What the fragments make.
 #[derive(Clone, Copy)]
-pub enum Piece<'b> {
+pub enum Assembled<'b> {
     /// A frame; its payload is shorter than its header says where it was cut.
     Frame(Frame<'b>),
     /// Something is missing between the frame before and the one after.
     Gap,
     /// The fragment has been here before, or is the rest of a frame that was cut.
-    Again,
+    Repeated,
 }
 
 /// The frame that is being sent in one direction, if it takes more than one segment.
 ///
 /// Holds at most [`FRAME_MAX_BYTES`].
 #[derive(Default)]
-pub struct Fragments {
+pub struct FrameAssembler {
     open: Option<OpenFrame>,
     /// Everything before this sequence number has been dealt with.
     done_to: Option<u32>,
     /// Between a gap, or a start in the middle of a connection, and the next frame. What comes
     /// there is the rest of a frame that is given up already.
-    adrift: bool,
+    awaits_frame_start: bool,
 }
 
 struct OpenFrame {
@@ -98,37 +98,37 @@ struct OpenFrame {
     kept: Vec<u8>,
 }
 
-impl Fragments {
+impl FrameAssembler {
     /// For a direction whose start was not seen: what comes before the first frame header is no
     /// gap.
     #[must_use]
     pub fn from_the_middle() -> Self {
         Self {
-            adrift: true,
+            awaits_frame_start: true,
             ..Self::default()
         }
     }
 
     /// Takes the next fragment.
-    pub fn push(&mut self, fragment: &Fragment<'_>, mut each: impl FnMut(Piece<'_>)) {
+    pub fn push(&mut self, fragment: &FrameFragment<'_>, mut each: impl FnMut(Assembled<'_>)) {
         if fragment.lost_before {
             self.done_to = None;
             self.give_up(&mut each);
         }
-        let Some(fragment) = self.news(fragment) else {
-            each(Piece::Again);
+        let Some(fragment) = self.unseen_part(fragment) else {
+            each(Assembled::Repeated);
             return;
         };
         let fits = match &self.open {
             Some(open) => !fragment.starts_frame && fragment.seq == open.next_seq(),
-            None => fragment.starts_frame || self.adrift,
+            None => fragment.starts_frame || self.awaits_frame_start,
         };
         if !fits {
             self.give_up(&mut each);
         }
         self.done_to = Some(fragment.end());
         if fragment.starts_frame || self.open.is_some() {
-            self.adrift = false;
+            self.awaits_frame_start = false;
             self.take(&fragment, &mut each);
         }
     }
@@ -140,7 +140,7 @@ impl Fragments {
     }
 
     /// What of a fragment has not been seen before; `None` when all has.
-    fn news<'b>(&self, fragment: &Fragment<'b>) -> Option<Fragment<'b>> {
+    fn unseen_part<'b>(&self, fragment: &FrameFragment<'b>) -> Option<FrameFragment<'b>> {
         let behind_bytes = self.done_to.map_or(0, |to| to.wrapping_sub(fragment.seq));
         if behind_bytes == 0 || behind_bytes >= BEHIND_MAX_BYTES {
             return Some(*fragment);
@@ -149,10 +149,10 @@ impl Fragments {
         if rest.is_empty() {
             return None;
         }
-        Some(Fragment {
+        Some(FrameFragment {
             seq: fragment.seq.wrapping_add(behind_bytes),
             // What was taken last ends a frame, unless one is open or its start is missing.
-            starts_frame: self.open.is_none() && !self.adrift,
+            starts_frame: self.open.is_none() && !self.awaits_frame_start,
             bytes: rest,
             ..*fragment
         })
@@ -160,22 +160,22 @@ impl Fragments {
 
     /// Says that something is missing, after what there is of the open frame; once, however much
     /// is.
-    fn give_up(&mut self, each: &mut impl FnMut(Piece<'_>)) {
-        if self.adrift {
+    fn give_up(&mut self, each: &mut impl FnMut(Assembled<'_>)) {
+        if self.awaits_frame_start {
             return;
         }
         if let Some(frame) = self.open.take().as_ref().and_then(OpenFrame::frame) {
-            each(Piece::Frame(frame));
+            each(Assembled::Frame(frame));
         }
-        self.adrift = true;
-        each(Piece::Gap);
+        self.awaits_frame_start = true;
+        each(Assembled::Gap);
     }
 
-    fn take(&mut self, fragment: &Fragment<'_>, each: &mut impl FnMut(Piece<'_>)) {
+    fn take(&mut self, fragment: &FrameFragment<'_>, each: &mut impl FnMut(Assembled<'_>)) {
         let (mut seq, mut bytes) = (fragment.seq, fragment.bytes);
         while !bytes.is_empty() {
             let taken_bytes = match self.open.take() {
-                Some(open) => self.go_on(open, bytes, each),
+                Some(open) => self.append(open, bytes, each),
                 None => self.start(seq, bytes, each),
             };
             let (taken, rest) = bytes.split_at(taken_bytes.clamp(1, bytes.len()));
@@ -188,11 +188,11 @@ impl Fragments {
     }
 
     /// Takes a frame from its first byte on; gives how many bytes it has taken.
-    fn start(&mut self, seq: u32, bytes: &[u8], each: &mut impl FnMut(Piece<'_>)) -> usize {
+    fn start(&mut self, seq: u32, bytes: &[u8], each: &mut impl FnMut(Assembled<'_>)) -> usize {
         let whole = FrameHeader::parse(bytes)
             .and_then(|header| Some((header, bytes.get(..header.frame_bytes() as usize)?)));
         if let Some((header, frame)) = whole {
-            each(Piece::Frame(Frame {
+            each(Assembled::Frame(Frame {
                 seq,
                 header,
                 payload: &frame[HEADER_BYTES..],
@@ -210,17 +210,17 @@ impl Fragments {
     }
 
     /// Adds to the open frame; gives how many bytes it has taken.
-    fn go_on(
+    fn append(
         &mut self,
         mut open: OpenFrame,
         bytes: &[u8],
-        each: &mut impl FnMut(Piece<'_>),
+        each: &mut impl FnMut(Assembled<'_>),
     ) -> usize {
         let wanted_bytes = open.wanted_bytes().min(bytes.len());
         open.add(&bytes[..wanted_bytes]);
         match open.frame() {
             Some(frame) if open.seen_bytes >= frame.header.frame_bytes() => {
-                each(Piece::Frame(frame));
+                each(Assembled::Frame(frame));
             }
             _ => self.open = Some(open),
         }
@@ -228,16 +228,16 @@ impl Fragments {
     }
 
     /// The rest of the open frame is not captured.
-    fn cut(&mut self, each: &mut impl FnMut(Piece<'_>)) {
+    fn cut(&mut self, each: &mut impl FnMut(Assembled<'_>)) {
         let Some(open) = self.open.take() else {
             return;
         };
         match open.frame() {
             Some(frame) => {
                 self.done_to = Some(open.seq.wrapping_add(frame.header.frame_bytes()));
-                each(Piece::Frame(frame));
+                each(Assembled::Frame(frame));
             }
-            None => each(Piece::Gap),
+            None => each(Assembled::Gap),
         }
     }
 }
@@ -268,7 +268,7 @@ impl OpenFrame {
     }
 }
 
-impl Fragment<'_> {
+impl FrameFragment<'_> {
     fn end(&self) -> u32 {
         self.seq.wrapping_add(self.bytes.len() as u32)
     }

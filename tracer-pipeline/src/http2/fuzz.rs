@@ -2,11 +2,11 @@
 //! of them, beyond that nothing panics.
 
 use super::{
-    fragments::{Direction, Fragment},
+    fragments::{Direction, FrameFragment},
     frame::{self, FrameHeader, HEADER_BYTES},
     headers,
     hpack::{DECODER_MAX_BYTES, Decoder, Field},
-    streams::{CONNECTION_MAX_BYTES, Connection, Event, Start},
+    streams::{CONNECTION_MAX_BYTES, Event, Http2Connection, Start},
 };
 
 /// Reads the bytes as one frame by every reader of frames.
@@ -31,10 +31,10 @@ pub fn frame(bytes: &[u8]) {
 /// Reads the bytes as header blocks, each after a byte with its length, by a decoder that knows its
 /// table and one that does not. What the second claims to know, the first has to confirm.
 pub fn hpack(bytes: &[u8]) {
-    let mut known = Decoder::new(headers::kept);
+    let mut known = Decoder::new(headers::retained_part);
     // The first may use tables as large as the second takes for possible.
     known.allow(None);
-    let mut unknown = Decoder::new_unknown(headers::kept);
+    let mut unknown = Decoder::new_unknown(headers::retained_part);
     let mut rest = bytes;
     while let Some((length, after)) = rest.split_first() {
         let (block, after) = after.split_at(after.len().min(usize::from(*length)));
@@ -60,7 +60,7 @@ pub fn connection(bytes: &[u8]) {
         1 => Start::Upgraded,
         _ => Start::Middle,
     };
-    let mut connection = Connection::new(start);
+    let mut connection = Http2Connection::new(start);
     let mut seqs = [0_u32; 2];
     while let Some(([flags, jump, length], after)) = rest.split_first_chunk() {
         let (payload, after) = after.split_at(after.len().min(usize::from(*length)));
@@ -71,7 +71,7 @@ pub fn connection(bytes: &[u8]) {
             (Direction::ToClient, &mut seqs[1])
         };
         *seq = seq.wrapping_add_signed(i32::from(jump.cast_signed()));
-        let fragment = Fragment {
+        let fragment = FrameFragment {
             direction,
             seq: *seq,
             starts_frame: flags & 2 != 0,
@@ -84,8 +84,8 @@ pub fn connection(bytes: &[u8]) {
         connection.fragment(&fragment, &mut |event| {
             desynchronised += u64::from(matches!(event, Event::Desynchronised { .. }));
         });
-        assert!(connection.findings().desynchronised >= desynchronised);
-        assert!(connection.heap_bytes() + size_of::<Connection>() <= CONNECTION_MAX_BYTES);
+        assert!(connection.counts().desynchronised >= desynchronised);
+        assert!(connection.heap_bytes() + size_of::<Http2Connection>() <= CONNECTION_MAX_BYTES);
     }
 }
 

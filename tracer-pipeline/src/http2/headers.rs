@@ -5,9 +5,9 @@
 //! query is copied out of the block. What cannot be known is `None`, never guessed.
 
 mod fields;
-mod kept;
-mod kind;
-mod sent;
+mod message_kind;
+mod retention;
+mod single_field;
 #[cfg(test)]
 mod tests;
 
@@ -18,8 +18,8 @@ use crate::http::rpc::Rpc;
 use crate::http::trace_context::Extraction;
 
 pub use self::fields::Fields;
-pub use self::kept::kept;
-pub use self::kind::{Kind, StreamState, kind};
+pub use self::message_kind::{MessageKind, StreamState, message_kind};
+pub use self::retention::retained_part;
 
 /// A request (RFC 9113 section 8.3.1).
 #[derive(Clone, Debug, PartialEq, Eq)]

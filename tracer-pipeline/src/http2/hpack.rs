@@ -5,17 +5,17 @@
 //! started in the middle or lost a block: it then says of each field what is known of it, and what
 //! it knows grows with every entry it sees. It keeps no more of a value than it is told to.
 
+mod block_reader;
 mod dynamic_table;
 mod huffman;
-mod reader;
 mod static_table;
 #[cfg(test)]
 mod tests;
 
 use thiserror::Error;
 
+use self::block_reader::BlockReader;
 use self::dynamic_table::{DEFAULT_MAX_BYTES, DynamicTable, Entry};
-use self::reader::Reader;
 use self::static_table::STATIC_ENTRIES;
 
 pub use self::dynamic_table::KEPT_MAX_BYTES;
@@ -50,7 +50,7 @@ pub enum HpackError {
 /// A field, as far as it is known.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Field<'b> {
-    /// Name and value. Of a value that comes out of the dynamic table, what [`Keep`] kept.
+    /// Name and value. Of a value that comes out of the dynamic table, what [`RetentionPolicy`] kept.
     Known {
         /// The name.
         name: &'b [u8],
@@ -73,12 +73,13 @@ pub enum Field<'b> {
 
 /// What of a value may be kept in the dynamic table: the slice that is returned. The name is `None`
 /// when it is unknown.
-pub type Keep = for<'n, 'v> fn(name: Option<&'n [u8]>, value: &'v [u8]) -> Option<&'v [u8]>;
+pub type RetentionPolicy =
+    for<'n, 'v> fn(name: Option<&'n [u8]>, value: &'v [u8]) -> Option<&'v [u8]>;
 
 /// The decoder of one direction of a connection.
 pub struct Decoder {
     table: DynamicTable,
-    keep: Keep,
+    keep: RetentionPolicy,
     /// Largest size update that is allowed, in bytes; `None` where settings may have been missed.
     limit_bytes: Option<u32>,
 }
@@ -86,7 +87,7 @@ pub struct Decoder {
 impl Decoder {
     /// For a connection from its first block on.
     #[must_use]
-    pub fn new(keep: Keep) -> Self {
+    pub fn new(keep: RetentionPolicy) -> Self {
         Self {
             table: DynamicTable::empty(),
             keep,
@@ -96,7 +97,7 @@ impl Decoder {
 
     /// For a connection of which earlier blocks were not seen.
     #[must_use]
-    pub fn new_unknown(keep: Keep) -> Self {
+    pub fn new_unknown(keep: RetentionPolicy) -> Self {
         Self {
             table: DynamicTable::unknown(),
             keep,
@@ -147,8 +148,8 @@ impl Decoder {
         block: &[u8],
         mut each: impl FnMut(Field<'_>),
     ) -> Result<(), HpackError> {
-        let mut reader = Reader::new(block);
-        let mut text = Text::default();
+        let mut reader = BlockReader::new(block);
+        let mut text = DecodedStrings::default();
         let mut after_field = false;
         while let Some(first) = reader.peek() {
             match first {
@@ -186,8 +187,8 @@ impl Decoder {
     /// Section 6.2.
     fn literal(
         &mut self,
-        reader: &mut Reader<'_>,
-        text: &mut Text,
+        reader: &mut BlockReader<'_>,
+        text: &mut DecodedStrings,
         indexing: Indexing,
         each: &mut impl FnMut(Field<'_>),
     ) -> Result<(), HpackError> {
@@ -234,7 +235,7 @@ impl Decoder {
 
 /// Where strings are decoded to, within one block only.
 #[derive(Default)]
-struct Text {
+struct DecodedStrings {
     name: Vec<u8>,
     value: Vec<u8>,
 }

@@ -17,5 +17,5 @@ pub mod streams;
 #[cfg(test)]
 mod wire;
 
-pub use fragments::Fragment;
-pub use streams::{Connection, Direction, Event, Start};
+pub use fragments::FrameFragment;
+pub use streams::{Direction, Event, Http2Connection, Start};

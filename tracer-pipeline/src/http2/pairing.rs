@@ -4,7 +4,7 @@
 //! happens on a stream; the journey of its packet, which comes later, says how it got there, for
 //! every stream that has HEADERS in that packet.
 
-mod open;
+mod open_streams;
 mod packets;
 
 use std::collections::HashMap;
@@ -19,10 +19,10 @@ use crate::{
 
 use super::{
     fragments::{self, Direction},
-    streams::{self, Connection, Start},
+    streams::{self, Http2Connection, Start},
 };
 
-use open::Open;
+use open_streams::OpenStreams;
 
 /// Connections whose frames are decoded; fragments of more are refused, and counted, until others
 /// are forgotten. An idle one takes some 3 KB with ordinary tables, and its decoders at most
@@ -37,7 +37,7 @@ const MAX_HEAP_BYTES: usize = 64 << 20;
 
 /// What could not be followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Losses {
+pub struct Http2Losses {
     /// Fragments of connections beyond the limit.
     pub fragments_refused: u64,
     /// Connections that were started anew for want of memory.
@@ -50,19 +50,19 @@ pub struct Losses {
     pub streams_given_up: u64,
 }
 
-struct Followed {
-    http2: Connection,
-    open: Open,
+struct FollowedConnection {
+    http2: Http2Connection,
+    open: OpenStreams,
     /// As counted in all connections'.
     heap_bytes: usize,
     /// The same of the open streams.
     streams: usize,
 }
 
-impl Followed {
-    fn new(start: Start, open: Open) -> Self {
+impl FollowedConnection {
+    fn new(start: Start, open: OpenStreams) -> Self {
         Self {
-            http2: Connection::new(start),
+            http2: Http2Connection::new(start),
             open,
             heap_bytes: 0,
             streams: 0,
@@ -78,35 +78,35 @@ impl Followed {
 }
 
 /// The open streams of this node.
-pub struct Pairing {
+pub struct Http2Pairing {
     /// Boxed: a table that grows keeps room for as many again.
-    connections: HashMap<ConnectionId, Box<Followed>>,
+    connections: HashMap<ConnectionId, Box<FollowedConnection>>,
     heap_bytes: usize,
     streams: usize,
     response_wait_ns: u64,
-    losses: Losses,
+    losses: Http2Losses,
 }
 
-impl Default for Pairing {
+impl Default for Http2Pairing {
     fn default() -> Self {
         Self {
             connections: HashMap::new(),
             heap_bytes: 0,
             streams: 0,
             response_wait_ns: RESPONSE_WAIT_NS,
-            losses: Losses::default(),
+            losses: Http2Losses::default(),
         }
     }
 }
 
-impl Pairing {
+impl Http2Pairing {
     /// How long a request waits for its response, nanoseconds.
     pub fn wait_for_response(&mut self, wait_ns: u64) {
         self.response_wait_ns = wait_ns;
     }
 
     /// What could not be followed so far.
-    pub fn losses(&self) -> Losses {
+    pub fn losses(&self) -> Http2Losses {
         self.losses
     }
 
@@ -177,14 +177,15 @@ impl Pairing {
             self.losses.fragments_refused += 1;
             return;
         }
-        let mut followed = Followed::new(Start::Upgraded, Open::upgraded(exchange));
+        let mut followed =
+            FollowedConnection::new(Start::Upgraded, OpenStreams::upgraded(exchange));
         followed.recount(&mut self.streams);
         self.connections.insert(id, Box::new(followed));
     }
 
     /// Gives up what waits in vain.
     pub fn expire(&mut self, now_ns: u64, done: &mut impl FnMut(Exchange)) {
-        let mut waiting: Vec<(&ConnectionId, &mut Box<Followed>)> =
+        let mut waiting: Vec<(&ConnectionId, &mut Box<FollowedConnection>)> =
             self.connections.iter_mut().collect();
         // The order of a hash map is not for others to depend on.
         waiting.sort_by_key(|(id, _)| **id);
@@ -214,9 +215,9 @@ impl Pairing {
         let followed = self
             .connections
             .entry(id)
-            .or_insert_with(|| Box::new(Followed::new(start, Open::default())));
+            .or_insert_with(|| Box::new(FollowedConnection::new(start, OpenStreams::default())));
         let direction = Direction::of(side);
-        let piece = fragments::Fragment {
+        let piece = fragments::FrameFragment {
             direction,
             seq: fragment.seq,
             starts_frame: fragment.starts_frame,
@@ -227,7 +228,7 @@ impl Pairing {
         };
         followed.open.packet(direction, fragment);
         let others = self.streams.saturating_sub(followed.streams);
-        let Followed { http2, open, .. } = &mut **followed;
+        let FollowedConnection { http2, open, .. } = &mut **followed;
         let losses = &mut self.losses;
         http2.fragment(&piece, &mut |event| {
             match event {
@@ -247,7 +248,7 @@ impl Pairing {
         if self.heap_bytes > MAX_HEAP_BYTES {
             self.heap_bytes -= heap_bytes;
             followed.heap_bytes = 0;
-            followed.http2 = Connection::new(Start::Middle);
+            followed.http2 = Http2Connection::new(Start::Middle);
             self.losses.connections_restarted += 1;
         }
     }

@@ -16,21 +16,21 @@ mod tests;
 
 use super::{
     block::{BLOCK_MAX_BYTES, BlockAssembler, Frame, HeaderBlock},
-    fragments::{FRAME_MAX_BYTES, Fragments, Piece},
+    fragments::{Assembled, FRAME_MAX_BYTES, FrameAssembler},
     frame::{self, Flags, FrameError, FrameType, Settings},
-    headers::{self, Fields, Kind, StreamState},
+    headers::{self, Fields, MessageKind, StreamState},
     hpack::{DECODER_MAX_BYTES, Decoder, HpackError},
 };
 
 use self::stream_table::{Opened, StreamTable};
 
-pub use self::event::{Cause, Event, Findings};
+pub use self::event::{ConnectionCounts, DesyncCause, Event};
 pub use self::stream_table::{STREAM_TABLE_MAX_BYTES, STREAMS_MAX};
-pub use super::fragments::{Direction, Fragment};
+pub use super::fragments::{Direction, FrameFragment};
 
 /// Most memory that a connection takes between two fragments, in bytes, the allocator's own apart:
 /// some 330 KiB.
-pub const CONNECTION_MAX_BYTES: usize = size_of::<Connection>()
+pub const CONNECTION_MAX_BYTES: usize = size_of::<Http2Connection>()
     + STREAM_TABLE_MAX_BYTES
     + 2 * (FRAME_MAX_BYTES + BLOCK_MAX_BYTES + DECODER_MAX_BYTES);
 
@@ -49,29 +49,29 @@ pub enum Start {
 }
 
 /// One HTTP/2 connection.
-pub struct Connection {
-    to_server: Half,
-    to_client: Half,
+pub struct Http2Connection {
+    to_server: DirectionState,
+    to_client: DirectionState,
     streams: StreamTable,
-    findings: Findings,
+    counts: ConnectionCounts,
 }
 
 /// One direction of it.
-struct Half {
-    fragments: Fragments,
+struct DirectionState {
+    fragments: FrameAssembler,
     blocks: BlockAssembler,
     decoder: Decoder,
 }
 
-impl Connection {
+impl Http2Connection {
     /// A connection of which nothing has come yet.
     #[must_use]
     pub fn new(start: Start) -> Self {
         let mut connection = Self {
-            to_server: Half::new(start),
-            to_client: Half::new(start),
+            to_server: DirectionState::new(start),
+            to_client: DirectionState::new(start),
             streams: StreamTable::default(),
-            findings: Findings::default(),
+            counts: ConnectionCounts::default(),
         };
         if start == Start::Upgraded {
             connection.streams.open(1, Some(false));
@@ -82,20 +82,20 @@ impl Connection {
     }
 
     /// Takes the next fragment.
-    pub fn fragment(&mut self, fragment: &Fragment<'_>, out: &mut impl FnMut(Event)) {
+    pub fn fragment(&mut self, fragment: &FrameFragment<'_>, out: &mut impl FnMut(Event)) {
         let direction = fragment.direction;
-        let mut fragments = std::mem::take(&mut self.half(direction).fragments);
+        let mut fragments = std::mem::take(&mut self.direction_state(direction).fragments);
         fragments.push(fragment, |piece| self.piece(direction, piece, out));
-        self.half(direction).fragments = fragments;
+        self.direction_state(direction).fragments = fragments;
     }
 
     /// What was found so far.
     #[must_use]
-    pub fn findings(&self) -> Findings {
-        self.findings
+    pub fn counts(&self) -> ConnectionCounts {
+        self.counts
     }
 
-    /// Bytes on the heap; with `size_of::<Connection>()` never more than
+    /// Bytes on the heap; with `size_of::<Http2Connection>()` never more than
     /// [`CONNECTION_MAX_BYTES`].
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
@@ -111,27 +111,27 @@ impl Connection {
         }
     }
 
-    fn half(&mut self, direction: Direction) -> &mut Half {
+    fn direction_state(&mut self, direction: Direction) -> &mut DirectionState {
         match direction {
             Direction::ToServer => &mut self.to_server,
             Direction::ToClient => &mut self.to_client,
         }
     }
 
-    fn piece(&mut self, direction: Direction, piece: Piece<'_>, out: &mut impl FnMut(Event)) {
+    fn piece(&mut self, direction: Direction, piece: Assembled<'_>, out: &mut impl FnMut(Event)) {
         match piece {
-            Piece::Frame(frame) => self.frame(direction, &frame, out),
-            Piece::Gap => self.desynchronised(direction, Cause::Lost, out),
-            Piece::Again => self.findings.fragments_again += 1,
+            Assembled::Frame(frame) => self.frame(direction, &frame, out),
+            Assembled::Gap => self.desynchronised(direction, DesyncCause::Lost, out),
+            Assembled::Repeated => self.counts.fragments_again += 1,
         }
     }
 
     fn frame(&mut self, direction: Direction, frame: &Frame<'_>, out: &mut impl FnMut(Event)) {
-        match self.half(direction).blocks.frame(frame) {
+        match self.direction_state(direction).blocks.frame(frame) {
             Ok(Some(block)) => self.block(direction, &block, out),
             Ok(None) => self.control(direction, frame, out),
             Err(error) => {
-                self.desynchronised(direction, Cause::Frame(error), out);
+                self.desynchronised(direction, DesyncCause::Frame(error), out);
                 if error == FrameError::Interrupted {
                     // The block is given up now, so that the frame stands for itself.
                     self.frame(direction, frame, out);
@@ -141,13 +141,18 @@ impl Connection {
     }
 
     /// The compression state of a direction is lost, and a block that is not whole with it.
-    fn desynchronised(&mut self, direction: Direction, cause: Cause, out: &mut impl FnMut(Event)) {
-        if let Some(block) = self.half(direction).blocks.abandon() {
+    fn desynchronised(
+        &mut self,
+        direction: Direction,
+        cause: DesyncCause,
+        out: &mut impl FnMut(Event),
+    ) {
+        if let Some(block) = self.direction_state(direction).blocks.abandon() {
             // What came of it is still true. That it is cut needs no saying twice.
             let _ = self.message(direction, &block, out);
         }
-        self.half(direction).decoder.forget();
-        self.findings.desynchronised += 1;
+        self.direction_state(direction).decoder.forget();
+        self.counts.desynchronised += 1;
         out(Event::Desynchronised { direction, cause });
     }
 
@@ -158,8 +163,8 @@ impl Connection {
         out: &mut impl FnMut(Event),
     ) {
         let cause = match self.message(direction, block, out) {
-            _ if block.cut => Cause::Cut,
-            Err(error) => Cause::Hpack(error),
+            _ if block.cut => DesyncCause::Cut,
+            Err(error) => DesyncCause::Hpack(error),
             Ok(()) => return,
         };
         self.desynchronised(direction, cause, out);
@@ -172,28 +177,29 @@ impl Connection {
         block: &HeaderBlock<'_>,
         out: &mut impl FnMut(Event),
     ) -> Result<(), HpackError> {
-        self.findings.blocks += 1;
-        let (mut fields, decoded) = Fields::read(&mut self.half(direction).decoder, &block.bytes);
+        self.counts.blocks += 1;
+        let (mut fields, decoded) =
+            Fields::read(&mut self.direction_state(direction).decoder, &block.bytes);
         if block.cut {
             fields.cut();
         }
         if block.promise {
             return decoded;
         }
-        self.findings.blocks_incomplete += u64::from(fields.unknown());
+        self.counts.blocks_incomplete += u64::from(fields.unknown());
         let state = self.streams.state(block.stream);
-        match headers::kind(&fields, direction, state, block.end_stream) {
-            Some(Kind::Request) => self.request(block, fields, out),
+        match headers::message_kind(&fields, direction, state, block.end_stream) {
+            Some(MessageKind::Request) => self.request(block, fields, out),
             Some(_) if state == StreamState::New || state == StreamState::Old => {
-                self.findings.blocks_unmatched += 1;
+                self.counts.blocks_unmatched += 1;
             }
-            Some(Kind::Interim) => out(Event::Interim {
+            Some(MessageKind::Interim) => out(Event::Interim {
                 stream: block.stream,
                 seq: block.seq,
                 status: fields.status(),
             }),
-            Some(Kind::Response) => self.response(block, fields, out),
-            Some(Kind::Trailers) if direction == Direction::ToClient => {
+            Some(MessageKind::Response) => self.response(block, fields, out),
+            Some(MessageKind::Trailers) if direction == Direction::ToClient => {
                 self.streams.close(block.stream);
                 out(Event::Trailers {
                     stream: block.stream,
@@ -202,8 +208,8 @@ impl Connection {
                 });
             }
             // Of a request: nothing depends on them.
-            Some(Kind::Trailers) => {}
-            None => self.findings.blocks_malformed += 1,
+            Some(MessageKind::Trailers) => {}
+            None => self.counts.blocks_malformed += 1,
         }
         decoded
     }
@@ -211,7 +217,7 @@ impl Connection {
     fn request(&mut self, block: &HeaderBlock<'_>, fields: Fields, out: &mut impl FnMut(Event)) {
         let headers = fields.into_request(block.end_stream);
         if let Opened::Instead(stream) = self.streams.open(block.stream, headers.grpc) {
-            self.findings.streams_evicted += 1;
+            self.counts.streams_evicted += 1;
             out(Event::Evicted { stream });
         }
         out(Event::Request {
@@ -252,7 +258,7 @@ impl Connection {
             }
             _ => Ok(()),
         };
-        self.findings.frames_malformed += u64::from(read.is_err());
+        self.counts.frames_malformed += u64::from(read.is_err());
     }
 
     fn reset(
@@ -288,7 +294,7 @@ impl Connection {
 
     /// Settings limit what the other side sends.
     fn settings(&mut self, direction: Direction, settings: Settings) {
-        let decoder = &mut self.half(direction.opposite()).decoder;
+        let decoder = &mut self.direction_state(direction.opposite()).decoder;
         match settings {
             Settings::HeaderTableBytes(bytes) => decoder.allow(Some(bytes)),
             Settings::Cut => decoder.allow(None),
@@ -307,20 +313,20 @@ impl Connection {
     }
 }
 
-impl Half {
+impl DirectionState {
     fn new(start: Start) -> Self {
         let middle = start == Start::Middle;
         Self {
             fragments: if middle {
-                Fragments::from_the_middle()
+                FrameAssembler::from_the_middle()
             } else {
-                Fragments::default()
+                FrameAssembler::default()
             },
             blocks: BlockAssembler::default(),
             decoder: if middle {
-                Decoder::new_unknown(headers::kept)
+                Decoder::new_unknown(headers::retained_part)
             } else {
-                Decoder::new(headers::kept)
+                Decoder::new(headers::retained_part)
             },
         }
     }

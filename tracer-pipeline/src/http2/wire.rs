@@ -2,7 +2,7 @@
 //! bytes of one direction and how they were cut into segments. Out: the fragments.
 
 use super::{
-    fragments::{Direction, Fragment},
+    fragments::{Direction, FrameFragment},
     frame::{FrameHeader, FrameType, HEADER_BYTES},
 };
 
@@ -27,7 +27,7 @@ pub(super) fn continuation(flags: u8, stream: u32, block: &[u8]) -> Vec<u8> {
     frame(9, flags, stream, block)
 }
 
-/// A [`Fragment`] that owns its bytes.
+/// A [`FrameFragment`] that owns its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Captured {
     pub(super) direction: Direction,
@@ -39,8 +39,8 @@ pub(super) struct Captured {
 }
 
 impl Captured {
-    pub(super) fn fragment(&self) -> Fragment<'_> {
-        Fragment {
+    pub(super) fn fragment(&self) -> FrameFragment<'_> {
+        FrameFragment {
             direction: self.direction,
             seq: self.seq,
             starts_frame: self.starts_frame,

@@ -8,7 +8,7 @@ use crate::http2::wire::{self, Captured, capture};
 const SEQ: u32 = u32::MAX - 20;
 
 /// What came of fragments: a frame as `seq stream payload [cut]`, `gap` or `again`.
-fn lines(mut fragments: Fragments, captured: &[Captured]) -> Vec<String> {
+fn lines(mut fragments: FrameAssembler, captured: &[Captured]) -> Vec<String> {
     let mut lines = Vec::new();
     for piece in captured {
         fragments.push(&piece.fragment(), |piece| lines.push(line(&piece)));
@@ -17,9 +17,9 @@ fn lines(mut fragments: Fragments, captured: &[Captured]) -> Vec<String> {
     lines
 }
 
-fn line(piece: &Piece<'_>) -> String {
+fn line(piece: &Assembled<'_>) -> String {
     match piece {
-        Piece::Frame(frame) => {
+        Assembled::Frame(frame) => {
             let whole = frame.payload.len() == frame.header.payload_bytes as usize;
             let at = frame.seq.wrapping_sub(SEQ);
             let cut = if whole { "" } else { " cut" };
@@ -29,8 +29,8 @@ fn line(piece: &Piece<'_>) -> String {
                 frame.payload.escape_ascii()
             )
         }
-        Piece::Gap => "gap".to_owned(),
-        Piece::Again => "again".to_owned(),
+        Assembled::Gap => "gap".to_owned(),
+        Assembled::Repeated => "again".to_owned(),
     }
 }
 
@@ -58,7 +58,7 @@ fn frames_are_joined_wherever_they_are_split() {
         for second in first..bytes.len() {
             let pieces = captured(&bytes, &[first, second]);
             assert_eq!(
-                lines(Fragments::default(), &pieces),
+                lines(FrameAssembler::default(), &pieces),
                 expected,
                 "{first} {second}"
             );
@@ -66,7 +66,7 @@ fn frames_are_joined_wherever_they_are_split() {
     }
     let every_byte: Vec<usize> = (0..bytes.len()).collect();
     let pieces = captured(&bytes, &every_byte);
-    assert_eq!(lines(Fragments::default(), &pieces), expected);
+    assert_eq!(lines(FrameAssembler::default(), &pieces), expected);
 }
 
 /// Frames that follow each other may come in one fragment.
@@ -76,7 +76,7 @@ fn one_fragment_may_hold_several_frames() {
     let mut pieces = captured(&bytes, &[]);
     let second = pieces.remove(1);
     pieces[0].bytes.extend(second.bytes);
-    assert_eq!(lines(Fragments::default(), &pieces), expected);
+    assert_eq!(lines(FrameAssembler::default(), &pieces), expected);
 }
 
 /// Segments that are sent again, whole or with more behind them, change nothing.
@@ -87,15 +87,15 @@ fn what_comes_again_is_ignored() {
     for nth in 0..pieces.len() {
         let mut twice = pieces.clone();
         twice.insert(nth + 1, pieces[nth].clone());
-        let seen = lines(Fragments::default(), &twice);
-        let (again, news): (Vec<_>, Vec<_>) = seen.iter().partition(|line| *line == "again");
+        let seen = lines(FrameAssembler::default(), &twice);
+        let (again, fresh): (Vec<_>, Vec<_>) = seen.iter().partition(|line| *line == "again");
         assert_eq!(again.len(), 1, "{nth}");
-        assert_eq!(news, expected, "{nth}");
+        assert_eq!(fresh, expected, "{nth}");
     }
     // The first five bytes were sent alone, then again with the rest.
     let mut longer = captured(&bytes, &[]);
     longer.insert(0, captured(&bytes, &[5])[0].clone());
-    assert_eq!(lines(Fragments::default(), &longer), expected);
+    assert_eq!(lines(FrameAssembler::default(), &longer), expected);
 }
 
 /// A fragment that is missing is a gap, told or not. Every frame that is given is one that was
@@ -111,7 +111,7 @@ fn what_is_lost_is_a_gap() {
             if let Some(next) = left.get_mut(nth) {
                 next.lost_before = told;
             }
-            let seen = lines(Fragments::default(), &left);
+            let seen = lines(FrameAssembler::default(), &left);
             let frames: Vec<_> = seen.iter().filter(|line| *line != "gap").collect();
             for frame in &frames {
                 let is_start = |whole: &&str| whole.starts_with(frame.trim_end_matches(" cut"));
@@ -138,7 +138,7 @@ fn what_comes_again_after_a_gap_starts_no_frame() {
     longer.starts_frame = false;
     pieces.insert(1, longer);
     assert_eq!(
-        lines(Fragments::from_the_middle(), &pieces),
+        lines(FrameAssembler::from_the_middle(), &pieces),
         ["12 1 def", "37 3 ghi"]
     );
 }
@@ -150,14 +150,14 @@ fn a_cut_frame_is_given_at_its_cut() {
     let mut pieces = captured(&bytes, &[10]);
     pieces[0].cut = true;
     assert_eq!(
-        lines(Fragments::default(), &pieces),
+        lines(FrameAssembler::default(), &pieces),
         ["0 1 a cut", "again", "12 1 def", "37 3 ghi"]
     );
     // Not even its header is whole.
     let mut pieces = captured(&bytes, &[5]);
     pieces[0].cut = true;
     pieces.truncate(1);
-    assert_eq!(lines(Fragments::default(), &pieces), ["gap"]);
+    assert_eq!(lines(FrameAssembler::default(), &pieces), ["gap"]);
 }
 
 /// From every fragment on, in the middle of a connection: nothing is a gap before the first frame,
@@ -168,14 +168,14 @@ fn a_start_in_the_middle_is_no_gap() {
     let pieces = captured(&bytes, &[5, 10, 15, 40]);
     for from in 0..pieces.len() {
         let left = &pieces[from..];
-        let seen = lines(Fragments::from_the_middle(), left);
+        let seen = lines(FrameAssembler::from_the_middle(), left);
         let starts = left.iter().filter(|piece| piece.starts_frame).count();
         assert_eq!(seen, expected[expected.len() - starts..], "from {from}");
         // Nor is it one when the sender of the fragments says that it has just begun.
         let mut told = left.to_vec();
         told[0].lost_before = true;
         assert_eq!(
-            lines(Fragments::from_the_middle(), &told),
+            lines(FrameAssembler::from_the_middle(), &told),
             seen,
             "from {from}"
         );
@@ -185,10 +185,10 @@ fn a_start_in_the_middle_is_no_gap() {
 /// A frame header that announces 16 MiB reserves nothing, and what is kept is bounded.
 #[test]
 fn a_long_frame_costs_no_more_than_the_bound() {
-    let mut fragments = Fragments::default();
+    let mut fragments = FrameAssembler::default();
     let mut seq = 0_u32;
     let mut push = |bytes: &[u8], starts_frame| {
-        let fragment = Fragment {
+        let fragment = FrameFragment {
             direction: Direction::ToServer,
             seq,
             starts_frame,
@@ -199,7 +199,7 @@ fn a_long_frame_costs_no_more_than_the_bound() {
         seq = seq.wrapping_add(bytes.len() as u32);
         let mut kept = None;
         fragments.push(&fragment, |piece| {
-            if let Piece::Frame(frame) = piece {
+            if let Assembled::Frame(frame) = piece {
                 kept = Some(frame.payload.len());
             }
         });
@@ -225,8 +225,8 @@ proptest! {
     ) {
         ends.sort_unstable();
         let bytes: Vec<u8> = payloads.iter().flat_map(|payload| wire::headers(4, 1, payload)).collect();
-        let seen = lines(Fragments::default(), &captured(&bytes, &ends));
-        let whole = lines(Fragments::default(), &captured(&bytes, &[]));
+        let seen = lines(FrameAssembler::default(), &captured(&bytes, &ends));
+        let whole = lines(FrameAssembler::default(), &captured(&bytes, &[]));
         prop_assert_eq!(whole.len(), payloads.len());
         prop_assert_eq!(seen, whole);
     }

@@ -2,8 +2,8 @@
 
 use super::{
     RequestHeaders, ResponseHeaders, Trailers,
-    kept::{is_grpc, is_traceparent},
-    sent::Sent,
+    retention::{is_grpc, is_traceparent},
+    single_field::SingleField,
 };
 use crate::{
     http::{
@@ -18,14 +18,14 @@ use crate::{
 /// copied.
 #[derive(Default)]
 pub struct Fields {
-    method: Sent<Method>,
-    path: Sent<String>,
-    authority: Sent<String>,
-    host: Sent<String>,
+    method: SingleField<Method>,
+    path: SingleField<String>,
+    authority: SingleField<String>,
+    host: SingleField<String>,
     scheme_seen: bool,
-    status: Sent<u16>,
-    content_is_grpc: Sent<bool>,
-    grpc_status: Sent<u32>,
+    status: SingleField<u16>,
+    content_is_grpc: SingleField<bool>,
+    grpc_status: SingleField<u32>,
     trace: trace_context::Reader,
     traceparent_seen: bool,
     nameless: Nameless,
@@ -134,9 +134,9 @@ impl Fields {
 
     fn grpc(&self) -> Option<bool> {
         match &self.content_is_grpc {
-            Sent::Never => (!self.unknown).then_some(false),
-            Sent::Once(grpc) => *grpc,
-            Sent::Again => Some(false),
+            SingleField::Never => (!self.unknown).then_some(false),
+            SingleField::Once(grpc) => *grpc,
+            SingleField::Again => Some(false),
         }
     }
 

@@ -47,7 +47,7 @@ fn block(fields: &str) -> Vec<u8> {
 }
 
 fn read(fields: &str) -> Fields {
-    let mut decoder = Decoder::new_unknown(kept);
+    let mut decoder = Decoder::new_unknown(retained_part);
     let (fields, decoded) = Fields::read(&mut decoder, &block(fields));
     assert_eq!(decoded, Ok(()));
     fields
@@ -266,7 +266,7 @@ fn a_response_is_read() {
 #[test]
 fn a_code_that_is_no_number_is_unknown() {
     for not_a_code in ["", "-1", "+1", " 1", "4294967296", "x"] {
-        let mut decoder = Decoder::new(kept);
+        let mut decoder = Decoder::new(retained_part);
         let (fields, _) = Fields::read(&mut decoder, &literal("grpc-status", not_a_code));
         assert_eq!(fields.into_trailers().grpc_status, None, "{not_a_code:?}");
     }
@@ -286,7 +286,7 @@ fn trailers_are_read() {
 /// A block that cannot be decoded to its end says what came before, and that it is not all.
 #[test]
 fn a_broken_block_gives_what_came_before() {
-    let mut decoder = Decoder::new(kept);
+    let mut decoder = Decoder::new(retained_part);
     let bytes = [block(":method: GET"), vec![0xff, 0xff]].concat();
     let (fields, decoded) = Fields::read(&mut decoder, &bytes);
     assert!(decoded.is_err());
@@ -300,9 +300,9 @@ fn check_kind(
     direction: Direction,
     stream: StreamState,
     end: bool,
-    expected: Option<Kind>,
+    expected: Option<MessageKind>,
 ) {
-    let seen = kind(&read(fields), direction, stream, end);
+    let seen = message_kind(&read(fields), direction, stream, end);
     assert_eq!(
         seen, expected,
         "{fields} {direction:?} {stream:?} end {end}"
@@ -320,17 +320,35 @@ fn pseudo_header_fields_tell_the_kind() {
         StreamState::Old,
     ] {
         for end in [true, false] {
-            check_kind(":method: GET", ToServer, state, end, Some(Kind::Request));
+            check_kind(
+                ":method: GET",
+                ToServer,
+                state,
+                end,
+                Some(MessageKind::Request),
+            );
             check_kind(
                 "?\n:scheme: http",
                 ToServer,
                 state,
                 end,
-                Some(Kind::Request),
+                Some(MessageKind::Request),
             );
             check_kind(":status: 200", ToServer, state, end, None);
-            check_kind(":status: 200", ToClient, state, end, Some(Kind::Response));
-            check_kind(":status: 103", ToClient, state, end, Some(Kind::Interim));
+            check_kind(
+                ":status: 200",
+                ToClient,
+                state,
+                end,
+                Some(MessageKind::Response),
+            );
+            check_kind(
+                ":status: 103",
+                ToClient,
+                state,
+                end,
+                Some(MessageKind::Interim),
+            );
             check_kind(":method: GET", ToClient, state, end, None);
         }
     }
@@ -343,18 +361,30 @@ fn the_stream_tells_the_kind_of_unknown_fields() {
     use Direction::{ToClient, ToServer};
     use StreamState::{Answered, New, Old, Requested};
     for (fields, direction, stream, end, expected) in [
-        ("?", ToServer, New, false, Some(Kind::Request)),
+        ("?", ToServer, New, false, Some(MessageKind::Request)),
         ("a: b", ToServer, New, false, None),
-        ("a: b", ToServer, Requested, true, Some(Kind::Trailers)),
+        (
+            "a: b",
+            ToServer,
+            Requested,
+            true,
+            Some(MessageKind::Trailers),
+        ),
         ("a: b", ToServer, Requested, false, None),
-        ("?", ToServer, Old, true, Some(Kind::Trailers)),
-        ("?", ToClient, Requested, false, Some(Kind::Response)),
-        ("?", ToClient, Requested, true, Some(Kind::Response)),
+        ("?", ToServer, Old, true, Some(MessageKind::Trailers)),
+        ("?", ToClient, Requested, false, Some(MessageKind::Response)),
+        ("?", ToClient, Requested, true, Some(MessageKind::Response)),
         ("a: b", ToClient, Requested, true, None),
-        ("a: b", ToClient, Answered, true, Some(Kind::Trailers)),
+        (
+            "a: b",
+            ToClient,
+            Answered,
+            true,
+            Some(MessageKind::Trailers),
+        ),
         ("a: b", ToClient, Answered, false, None),
-        ("?", ToClient, Answered, false, Some(Kind::Response)),
-        ("?", ToClient, Old, true, Some(Kind::Trailers)),
+        ("?", ToClient, Answered, false, Some(MessageKind::Response)),
+        ("?", ToClient, Old, true, Some(MessageKind::Trailers)),
     ] {
         check_kind(fields, direction, stream, end, expected);
     }

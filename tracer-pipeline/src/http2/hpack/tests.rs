@@ -2,8 +2,8 @@
 //! hostile bytes.
 
 mod examples;
-mod middle;
-mod reference;
+mod mid_connection;
+mod other_implementations;
 mod tables;
 
 use super::*;

@@ -99,13 +99,13 @@ pub enum Event {
         /// Which direction.
         direction: Direction,
         /// Why.
-        cause: Cause,
+        cause: DesyncCause,
     },
 }
 
 /// Why a direction is desynchronised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Cause {
+pub enum DesyncCause {
     /// Fragments were lost on the way here.
     #[error("fragments were lost")]
     Lost,
@@ -122,7 +122,7 @@ pub enum Cause {
 
 /// What was found on a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Findings {
+pub struct ConnectionCounts {
     /// Header blocks, whole or not.
     pub blocks: u64,
     /// Header blocks of which not all fields are known.

@@ -10,13 +10,13 @@ use crate::http2::headers::StreamState;
 pub const STREAMS_MAX: usize = 1024;
 
 /// Most memory of the table, in bytes, allocator apart.
-pub const STREAM_TABLE_MAX_BYTES: usize = STREAMS_MAX * size_of::<Stream>();
+pub const STREAM_TABLE_MAX_BYTES: usize = STREAMS_MAX * size_of::<StreamEntry>();
 
 // The table doubles as it grows and so ends at just this size.
 const _: () = assert!(STREAMS_MAX.is_power_of_two());
 
 #[derive(Clone, Copy)]
-struct Stream {
+struct StreamEntry {
     id: u32,
     /// Whether it is a gRPC call, as far as is known.
     grpc: Option<bool>,
@@ -45,7 +45,7 @@ pub(super) enum Opened {
 #[derive(Default)]
 pub(super) struct StreamTable {
     /// By number, so by age.
-    streams: VecDeque<Stream>,
+    streams: VecDeque<StreamEntry>,
     newest: u32,
 }
 
@@ -62,7 +62,7 @@ impl StreamTable {
     /// Enters a stream. When there are too many the oldest goes, of those first that nothing
     /// depends on.
     pub(super) fn open(&mut self, id: u32, grpc: Option<bool>) -> Opened {
-        let stream = Stream {
+        let stream = StreamEntry {
             id,
             grpc,
             progress: Progress::Requested,
@@ -106,7 +106,7 @@ impl StreamTable {
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        self.streams.capacity() * size_of::<Stream>()
+        self.streams.capacity() * size_of::<StreamEntry>()
     }
 
     fn find(&self, id: u32) -> Result<usize, usize> {
@@ -114,7 +114,7 @@ impl StreamTable {
     }
 
     fn make_room(&mut self) -> Opened {
-        let settled = |stream: &Stream| stream.progress == Progress::Settled;
+        let settled = |stream: &StreamEntry| stream.progress == Progress::Settled;
         if let Some(at) = self.streams.iter().position(settled) {
             self.streams.remove(at);
             return Opened::Free;

@@ -2,9 +2,9 @@
 //! hostile.
 
 mod bounds;
-mod capture;
-mod dialogue;
-mod library;
+mod frame_sequences;
+mod h2_crate;
+mod hotrod_capture;
 
 use super::*;
 use crate::http::trace_context::Extraction;
@@ -84,17 +84,17 @@ fn line(event: &Event) -> String {
     }
 }
 
-fn feed(connection: &mut Connection, captured: &[Captured]) -> Vec<Event> {
+fn feed(connection: &mut Http2Connection, captured: &[Captured]) -> Vec<Event> {
     let mut events = Vec::new();
     for piece in captured {
         connection.fragment(&piece.fragment(), &mut |event| events.push(event));
-        let bytes = connection.heap_bytes() + size_of::<Connection>();
+        let bytes = connection.heap_bytes() + size_of::<Http2Connection>();
         assert!(bytes <= CONNECTION_MAX_BYTES, "{bytes}");
     }
     events
 }
 
-fn lines(connection: &mut Connection, captured: &[Captured]) -> Vec<String> {
+fn lines(connection: &mut Http2Connection, captured: &[Captured]) -> Vec<String> {
     feed(connection, captured).iter().map(line).collect()
 }
 

@@ -33,10 +33,10 @@ fn a_connection_at_its_worst_stays_within_the_bound() {
         open.truncate(16_000);
         frames.push((direction, open));
     }
-    let mut connection = Connection::new(Start::Preface);
+    let mut connection = Http2Connection::new(Start::Preface);
     let seen = lines(&mut connection, &fragments(&frames));
     assert_eq!(seen.iter().find(|line| line.starts_with("desync")), None);
-    let bytes = connection.heap_bytes() + size_of::<Connection>();
+    let bytes = connection.heap_bytes() + size_of::<Http2Connection>();
     assert!(
         bytes > CONNECTION_MAX_BYTES * 3 / 4,
         "{bytes} of {CONNECTION_MAX_BYTES}"
@@ -46,7 +46,7 @@ fn a_connection_at_its_worst_stays_within_the_bound() {
         "{bytes} of {CONNECTION_MAX_BYTES}"
     );
     assert_eq!(
-        connection.findings().streams_evicted,
+        connection.counts().streams_evicted,
         2000 - STREAMS_MAX as u64
     );
 }
@@ -54,7 +54,7 @@ fn a_connection_at_its_worst_stays_within_the_bound() {
 /// A connection of many ordinary calls takes as little as the documentation says.
 #[test]
 fn an_ordinary_connection_is_small() {
-    let mut connection = Connection::new(Start::Preface);
+    let mut connection = Http2Connection::new(Start::Preface);
     let mut most = 0;
     for nth in 0..5000_u32 {
         let mut request = vec![0x83, 0x86, 0x84];
@@ -74,7 +74,7 @@ fn an_ordinary_connection_is_small() {
             .for_each(|f| f.seq = f.seq.wrapping_add(nth * 1000));
         let seen = lines(&mut connection, &captured);
         assert_eq!(seen.len(), 2, "{seen:?}");
-        most = most.max(connection.heap_bytes() + size_of::<Connection>());
+        most = most.max(connection.heap_bytes() + size_of::<Http2Connection>());
     }
     assert!(most < 20 * 1024, "{most}");
 }

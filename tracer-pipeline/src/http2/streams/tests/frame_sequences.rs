@@ -7,8 +7,8 @@ const GET: &[u8] = &[0x82, 0x86, 0x84]; // GET http /
 const POST: &[u8] = &[0x83, 0x86, 0x84];
 const OK: &[u8] = &[0x88]; // 200
 
-fn check(start: Start, frames: &[(Direction, Vec<u8>)], expected: &[&str]) -> Connection {
-    let mut connection = Connection::new(start);
+fn check(start: Start, frames: &[(Direction, Vec<u8>)], expected: &[&str]) -> Http2Connection {
+    let mut connection = Http2Connection::new(start);
     assert_eq!(lines(&mut connection, &fragments(frames)), expected);
     connection
 }
@@ -68,7 +68,10 @@ fn events_carry_the_sequence_number_of_their_frame() {
         (ToServer, wire::continuation(4, 3, &GET[1..])),
         (ToClient, wire::headers(5, 1, OK)),
     ];
-    let events = feed(&mut Connection::new(Start::Preface), &fragments(&frames));
+    let events = feed(
+        &mut Http2Connection::new(Start::Preface),
+        &fragments(&frames),
+    );
     let seqs: Vec<u32> = events
         .iter()
         .map(|event| match event {
@@ -114,7 +117,7 @@ fn trailers_only_responses_carry_the_status() {
         ],
         &["request 1 POST / -", "response 1 200 grpc=12 end"],
     );
-    assert_eq!(connection.findings().blocks_unmatched, 1);
+    assert_eq!(connection.counts().blocks_unmatched, 1);
 }
 
 #[test]
@@ -211,8 +214,8 @@ fn request_trailers_and_pushes_are_passed_over() {
         ],
         &["request 1 POST / -"],
     );
-    let findings = connection.findings();
-    assert_eq!((findings.blocks_malformed, findings.desynchronised), (1, 0));
+    let counts = connection.counts();
+    assert_eq!((counts.blocks_malformed, counts.desynchronised), (1, 0));
 }
 
 /// Settings of one side bound the table of the other's encoder.
@@ -285,7 +288,7 @@ fn a_loss_desynchronises_one_direction_until_the_next_block() {
     ]);
     captured.remove(2);
     captured[2].lost_before = true;
-    let mut connection = Connection::new(Start::Preface);
+    let mut connection = Http2Connection::new(Start::Preface);
     assert_eq!(
         lines(&mut connection, &captured),
         [
@@ -299,8 +302,8 @@ fn a_loss_desynchronises_one_direction_until_the_next_block() {
         ]
     );
     assert!(!connection.synchronised(ToServer) && connection.synchronised(ToClient));
-    assert_eq!(connection.findings().desynchronised, 1);
-    assert_eq!(connection.findings().blocks_incomplete, 1);
+    assert_eq!(connection.counts().desynchronised, 1);
+    assert_eq!(connection.counts().blocks_incomplete, 1);
 }
 
 /// A block that lost its end still opens its stream; the stream is then answered.
@@ -315,7 +318,7 @@ fn of_a_cut_block_the_start_is_told() {
     captured.remove(1);
     captured[1].lost_before = true;
     assert_eq!(
-        lines(&mut Connection::new(Start::Preface), &captured),
+        lines(&mut Http2Connection::new(Start::Preface), &captured),
         [
             "request 1 GET /p - incomplete",
             "desynchronised ToServer: fragments were lost",
@@ -334,7 +337,7 @@ fn of_a_cut_block_the_start_is_told() {
     captured[0].cut = true;
     captured[0].bytes.truncate(9 + ADD_PATH.len() + 5);
     assert_eq!(
-        lines(&mut Connection::new(Start::Preface), &captured),
+        lines(&mut Http2Connection::new(Start::Preface), &captured),
         [
             "request 1 GET /p - end incomplete",
             "desynchronised ToServer: header block was cut",
@@ -370,7 +373,7 @@ fn frames_out_of_order_desynchronise() {
         &[(ToServer, wire::frame(7, 0, 0, &[0; 4]))],
         &[],
     );
-    assert_eq!(connection.findings().frames_malformed, 1);
+    assert_eq!(connection.counts().frames_malformed, 1);
 }
 
 /// A response whose status is unknown may be an interim one: the final one then follows and is told

@@ -208,7 +208,7 @@ proptest! {
     /// size; nothing is unknown and nothing is found wrong.
     #[test]
     fn what_was_called_is_told(calls in calls(), table_bytes in prop::sample::select(vec![0, 100, 4096, 65_536])) {
-        let mut connection = Connection::new(Start::Preface);
+        let mut connection = Http2Connection::new(Start::Preface);
         let mut seen = lines(&mut connection, &captured(&exchange(&calls, table_bytes)));
         seen.retain(|line| !line.starts_with("goaway"));
         let streams = calls.iter().zip((1..).step_by(2));
@@ -216,8 +216,8 @@ proptest! {
         seen.sort_unstable();
         expected.sort_unstable();
         prop_assert_eq!(seen, expected);
-        let findings = Findings { blocks: 3 * calls.len() as u64, ..Findings::default() };
-        prop_assert_eq!(connection.findings(), findings);
+        let counts = ConnectionCounts { blocks: 3 * calls.len() as u64, ..ConnectionCounts::default() };
+        prop_assert_eq!(connection.counts(), counts);
     }
 
     /// From any fragment on: no path, status or trace context is wrong, and every request has its
@@ -226,7 +226,7 @@ proptest! {
     fn from_the_middle_nothing_is_told_wrong(calls in calls(), from: prop::sample::Index) {
         let all = captured(&exchange(&calls, 4096));
         let from = from.index(all.len());
-        let mut connection = Connection::new(Start::Middle);
+        let mut connection = Http2Connection::new(Start::Middle);
         for event in feed(&mut connection, &all[from..]) {
             match event {
                 Event::Request { stream, headers, .. } => {
@@ -245,7 +245,7 @@ proptest! {
                 other => prop_assert!(false, "{other:?}"),
             }
         }
-        prop_assert_eq!(connection.findings().desynchronised, 0);
-        prop_assert_eq!(connection.findings().blocks_malformed, 0);
+        prop_assert_eq!(connection.counts().desynchronised, 0);
+        prop_assert_eq!(connection.counts().blocks_malformed, 0);
     }
 }

@@ -8,7 +8,7 @@ use super::*;
 
 /// How the encoder is asked to write a field.
 #[derive(Clone, Debug)]
-pub(super) struct Written {
+pub(super) struct EncodedField {
     pub(super) name: Vec<u8>,
     pub(super) value: Vec<u8>,
     pub(super) flags: u8,
@@ -18,12 +18,12 @@ pub(super) struct Written {
 #[derive(Clone, Debug)]
 pub(super) struct Block {
     pub(super) resizes: Vec<u32>,
-    pub(super) fields: Vec<Written>,
+    pub(super) fields: Vec<EncodedField>,
 }
 
 /// Fields as they come: few names, of the static table and others; values that come again and
 /// again, and others.
-fn written() -> impl Strategy<Value = Written> {
+fn encoded_field() -> impl Strategy<Value = EncodedField> {
     let name = prop_oneof![
         4 => prop::sample::select(vec![
             ":method", ":path", ":status", ":authority", "content-type", "user-agent", "x-a",
@@ -48,7 +48,7 @@ fn written() -> impl Strategy<Value = Written> {
     let huffman = 0..4_u8;
     let best = prop::sample::select(vec![0, E::BEST_FORMAT, E::BEST_FORMAT]);
     (name, value, indexing, huffman, best).prop_map(|(name, value, indexing, huffman, best)| {
-        Written {
+        EncodedField {
             name,
             value,
             flags: indexing | huffman | best,
@@ -58,7 +58,7 @@ fn written() -> impl Strategy<Value = Written> {
 
 pub(super) fn blocks() -> impl Strategy<Value = Vec<Block>> {
     let resizes = prop_oneof![6 => Just(vec![]), 1 => vec(0..4097_u32, 1..3)];
-    let block = (resizes, vec(written(), 0..12))
+    let block = (resizes, vec(encoded_field(), 0..12))
         // A block of size updates alone says nothing, and some decoders refuse it.
         .prop_map(|(resizes, fields)| Block {
             resizes: if fields.is_empty() { vec![] } else { resizes },
@@ -88,7 +88,7 @@ pub(super) fn encode(blocks: &[Block]) -> Vec<Vec<u8>> {
 pub(super) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
 pub(super) fn truth(block: &Block) -> Pairs {
-    let pair = |field: &Written| (field.name.clone(), field.value.clone());
+    let pair = |field: &EncodedField| (field.name.clone(), field.value.clone());
     block.fields.iter().map(pair).collect()
 }
 

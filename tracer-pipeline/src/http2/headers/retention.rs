@@ -25,7 +25,7 @@ const TRACE_FIELD_MAX_BYTES: usize = 256;
 /// without its query, an authority without user information, a content type if it is gRPC's. Under
 /// an unknown name only what has the form of a `traceparent` is.
 #[must_use]
-pub fn kept<'v>(name: Option<&[u8]>, value: &'v [u8]) -> Option<&'v [u8]> {
+pub fn retained_part<'v>(name: Option<&[u8]>, value: &'v [u8]) -> Option<&'v [u8]> {
     match name {
         Some(b":method" | b":status" | b"grpc-status") => Some(value),
         Some(b":path") => value.split(|byte| b"?#".contains(byte)).next(),
@@ -63,7 +63,7 @@ mod tests {
     const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
     fn check(name: Option<&str>, value: &str, expected: Option<&str>) {
-        let seen = kept(name.map(str::as_bytes), value.as_bytes());
+        let seen = retained_part(name.map(str::as_bytes), value.as_bytes());
         assert_eq!(seen, expected.map(str::as_bytes), "{name:?}: {value}");
     }
 

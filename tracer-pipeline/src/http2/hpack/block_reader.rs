@@ -7,11 +7,11 @@ use super::{HpackError, huffman};
 const INTEGER_MAX_BYTES: u32 = 5;
 
 /// The rest of a block.
-pub(super) struct Reader<'b> {
+pub(super) struct BlockReader<'b> {
     rest: &'b [u8],
 }
 
-impl<'b> Reader<'b> {
+impl<'b> BlockReader<'b> {
     pub(super) fn new(block: &'b [u8]) -> Self {
         Self { rest: block }
     }
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     fn check(bytes: &[u8], prefix_bits: u32, expected: Result<u32, HpackError>) {
-        let read = Reader::new(bytes).integer(prefix_bits);
+        let read = BlockReader::new(bytes).integer(prefix_bits);
         assert_eq!(read, expected, "{bytes:02x?}");
     }
 
@@ -113,7 +113,9 @@ mod tests {
         check(&[0xff], 7, Err(HpackError::Truncated));
         check(&[0xff, 0x80], 7, Err(HpackError::Truncated));
         for cut in [&b""[..], b"\x03ab", b"\x83\xf1", b"\x7f"] {
-            let read = Reader::new(cut).string(&mut Vec::new()).map(<[u8]>::to_vec);
+            let read = BlockReader::new(cut)
+                .string(&mut Vec::new())
+                .map(<[u8]>::to_vec);
             assert_eq!(read, Err(HpackError::Truncated), "{cut:02x?}");
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     decode::{Fragment, Journey},
     flow::{Cause, Ending, PacketId, ZeroWindow},
-    http::{Answered, Asked, Connect, Exchange, Leg, Served, Serving},
+    http::{Answered, Asked, Connect, Exchange, Leg, ReadRequest, Served},
     http2::{
         fragments::Direction,
         headers::RequestHeaders,
@@ -21,8 +21,8 @@ const REFUSED_STREAM: u32 = 7;
 const READ_WAIT_NS: u64 = 30_000_000_000;
 
 #[derive(Default)]
-pub(super) struct Open {
-    streams: BTreeMap<u32, Stream>,
+pub(super) struct OpenStreams {
+    streams: BTreeMap<u32, OpenStream>,
     packets: Packets,
     given_up: u64,
     /// Requests before the first response.
@@ -30,7 +30,7 @@ pub(super) struct Open {
     is_answered: bool,
 }
 
-struct Stream {
+struct OpenStream {
     asked: Asked,
     request: PacketId,
     request_seq: u32,
@@ -44,7 +44,7 @@ struct Stream {
     is_lost: bool,
 }
 
-impl Open {
+impl OpenStreams {
     /// A connection that goes on in HTTP/2 after this exchange has asked for it: the answer comes on
     /// stream 1 (RFC 7540 section 3.2).
     pub(super) fn upgraded(exchange: Exchange) -> Self {
@@ -183,7 +183,7 @@ impl Open {
     pub(super) fn served(&self) -> impl Iterator<Item = Served> {
         self.streams.values().filter_map(|stream| {
             let leg = |id: Option<PacketId>| self.packets.leg(id?);
-            Served::new(&Serving {
+            Served::new(&ReadRequest {
                 asked: &stream.asked,
                 request: leg(Some(stream.request))?,
                 request_seq: stream.request_seq,
@@ -221,45 +221,45 @@ impl Open {
             by: None,
             at_ns: now_ns,
         };
-        let is_unanswered = |stream: &Stream| {
+        let is_unanswered = |stream: &OpenStream| {
             let waits = stream.response.is_none() && !stream.has_ended && !stream.asked.is_grpc;
             waits && stream.request.age_ns(now_ns) > response_wait_ns
         };
         self.fail(|stream| is_unanswered(stream).then_some(ending), done);
-        let is_unread = |stream: &Stream| {
+        let is_unread = |stream: &OpenStream| {
             let last = stream.response.unwrap_or(stream.request);
             let waits = stream.has_ended || stream.is_lost;
             waits && last.age_ns(now_ns) > READ_WAIT_NS
         };
-        let over = self.those(|_, stream| is_unread(stream));
+        let over = self.streams_where(|_, stream| is_unread(stream));
         self.finish(over, done);
     }
 
     /// Ends the streams for which `ending` has one.
     fn fail(
         &mut self,
-        ending: impl Fn(&Stream) -> Option<Ending>,
+        ending: impl Fn(&OpenStream) -> Option<Ending>,
         done: &mut impl FnMut(Exchange),
     ) {
         for stream in self.streams.values_mut() {
             stream.ending = ending(stream);
             stream.has_ended |= stream.ending.is_some();
         }
-        let over = self.those(|_, stream| stream.ending.is_some());
+        let over = self.streams_where(|_, stream| stream.ending.is_some());
         self.finish(over, done);
     }
 
-    fn those(&self, are_meant: impl Fn(&Self, &Stream) -> bool) -> Vec<u32> {
+    fn streams_where(&self, predicate: impl Fn(&Self, &OpenStream) -> bool) -> Vec<u32> {
         let streams = self.streams.iter();
         streams
-            .filter(|(_, stream)| are_meant(self, stream))
+            .filter(|(_, stream)| predicate(self, stream))
             .map(|(stream, _)| *stream)
             .collect()
     }
 
     /// Gives up all of them.
     pub(super) fn give_up(&mut self, done: &mut impl FnMut(Exchange)) {
-        let all = self.those(|_, _| true);
+        let all = self.streams_where(|_, _| true);
         self.finish(all, done);
     }
 
@@ -294,7 +294,7 @@ impl Open {
 
     fn ask(&mut self, stream: u32, asked: Asked, request: PacketId, request_seq: u32) {
         self.first_requests += u32::from(!self.is_answered);
-        let open = Stream {
+        let open = OpenStream {
             asked,
             request,
             request_seq,
@@ -316,7 +316,7 @@ impl Open {
         });
     }
 
-    fn end(&mut self, stream: u32, end: impl FnOnce(&mut Stream)) {
+    fn end(&mut self, stream: u32, end: impl FnOnce(&mut OpenStream)) {
         if let Some(open) = self.streams.get_mut(&stream) {
             end(open);
         }
@@ -324,12 +324,12 @@ impl Open {
 
     /// Hands out the streams that have ended and of which everything has been seen.
     fn complete(&mut self, done: &mut impl FnMut(Exchange)) {
-        let over = self.those(|open, stream| stream.has_ended && open.is_seen(stream));
+        let over = self.streams_where(|open, stream| stream.has_ended && open.is_seen(stream));
         self.finish(over, done);
     }
 
     /// Whether every packet of a stream has arrived and been read, or has left the node.
-    fn is_seen(&self, stream: &Stream) -> bool {
+    fn is_seen(&self, stream: &OpenStream) -> bool {
         let leg = |id: PacketId| self.packets.leg(id);
         let is_over = |id| leg(id).is_some_and(Leg::is_over);
         let last = [stream.response, stream.trailers];
@@ -358,7 +358,7 @@ impl Open {
     }
 
     /// `None` where the journey of the request was not seen.
-    fn exchange(&mut self, stream: Stream) -> Option<Exchange> {
+    fn exchange(&mut self, stream: OpenStream) -> Option<Exchange> {
         let leg = |id: Option<PacketId>| self.packets.leg(id?).cloned();
         let request = leg(Some(stream.request))?;
         let response = leg(stream.response);

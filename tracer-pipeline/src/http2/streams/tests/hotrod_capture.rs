@@ -73,19 +73,19 @@ fn captured() -> Vec<Captured> {
 
 #[test]
 fn both_calls_are_read_whole() {
-    let mut connection = Connection::new(Start::Preface);
+    let mut connection = Http2Connection::new(Start::Preface);
     assert_eq!(lines(&mut connection, &captured()), expected());
-    let findings = Findings {
+    let counts = ConnectionCounts {
         blocks: 6,
-        ..Findings::default()
+        ..ConnectionCounts::default()
     };
-    assert_eq!(connection.findings(), findings);
+    assert_eq!(connection.counts(), counts);
 }
 
 /// The calls are gRPC's, to the service and method in the path.
 #[test]
 fn both_calls_are_grpc() {
-    let events = feed(&mut Connection::new(Start::Preface), &captured());
+    let events = feed(&mut Http2Connection::new(Start::Preface), &captured());
     let mut calls = 0;
     for event in events {
         if let Event::Request { headers, .. } = event {
@@ -107,9 +107,9 @@ fn both_calls_are_grpc() {
 #[test]
 fn from_every_fragment_on_what_is_told_is_true() {
     let all = captured();
-    let whole = feed(&mut Connection::new(Start::Preface), &all);
+    let whole = feed(&mut Http2Connection::new(Start::Preface), &all);
     for from in 0..all.len() {
-        let mut connection = Connection::new(Start::Middle);
+        let mut connection = Http2Connection::new(Start::Middle);
         let seen = feed(&mut connection, &all[from..]);
         for event in &seen {
             match event {
@@ -152,7 +152,7 @@ fn from_every_fragment_on_what_is_told_is_true() {
             .iter()
             .filter(|f| f.direction == Direction::ToServer && f.bytes[3] == 1);
         assert_eq!(requests(&seen), left.count(), "from {from}");
-        assert_eq!(connection.findings().desynchronised, 0, "from {from}");
+        assert_eq!(connection.counts().desynchronised, 0, "from {from}");
     }
 }
 
@@ -166,10 +166,10 @@ fn without_any_fragment_what_is_told_is_true() {
         left.remove(lost);
         let next = left[lost..].iter_mut().find(|f| f.direction == direction);
         let told = next.map(|next| next.lost_before = true).is_some();
-        let mut connection = Connection::new(Start::Preface);
+        let mut connection = Http2Connection::new(Start::Preface);
         let seen = lines(&mut connection, &left);
         assert_eq!(
-            connection.findings().desynchronised,
+            connection.counts().desynchronised,
             u64::from(told),
             "without {lost}"
         );

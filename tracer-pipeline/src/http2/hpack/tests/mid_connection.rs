@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::reference::{Block, Written, blocks, encode, truth};
+use super::other_implementations::{Block, EncodedField, blocks, encode, truth};
 use super::*;
 
 /// How many fields were known, and how far.
@@ -76,7 +76,7 @@ proptest! {
 fn requests(count: u32) -> Vec<Block> {
     use httlib_hpack::Encoder as E;
     let indexed = E::BEST_FORMAT | E::WITH_INDEXING | E::HUFFMAN_NAME | E::HUFFMAN_VALUE;
-    let field = |name: &str, value: String, flags| Written {
+    let field = |name: &str, value: String, flags| EncodedField {
         name: name.into(),
         value: value.into_bytes(),
         flags,
@@ -116,7 +116,7 @@ fn the_traceparent_is_found_from_any_block_on() {
     let blocks = requests(300);
     let encoded = encode(&blocks);
     for from in 0..blocks.len() {
-        let mut decoder = Decoder::new_unknown(crate::http2::headers::kept);
+        let mut decoder = Decoder::new_unknown(crate::http2::headers::retained_part);
         for (nth, block) in encoded.iter().enumerate().skip(from) {
             let mut found = None;
             decoder

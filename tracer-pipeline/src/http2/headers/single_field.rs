@@ -3,7 +3,7 @@
 
 /// How often a field was sent, and what it says.
 #[derive(Debug, Default)]
-pub(super) enum Sent<T> {
+pub(super) enum SingleField<T> {
     #[default]
     Never,
     /// `None` when its value is malformed or unknown.
@@ -12,7 +12,7 @@ pub(super) enum Sent<T> {
     Again,
 }
 
-impl<T> Sent<T> {
+impl<T> SingleField<T> {
     /// Takes the field; `read` is asked for the meaning of the first only.
     pub(super) fn take(&mut self, read: impl FnOnce() -> Option<T>) {
         *self = match self {
