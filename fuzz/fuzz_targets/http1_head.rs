@@ -1,5 +1,5 @@
-//! Parses any bytes as the head of a request and of a response. The result is bounded, and a complete
-//! head is parsed alike with and without the bytes that follow it.
+//! Parses any bytes as the head of a request and of a response. The result is bounded, and a
+//! complete head is parsed alike with and without the bytes that follow it.
 
 #![no_main]
 

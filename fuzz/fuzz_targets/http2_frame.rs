@@ -1,4 +1,5 @@
-//! Any bytes as one frame of every type. `http2::fuzz` has the assertions, which property tests share.
+//! Any bytes as one frame of every type. `http2::fuzz` has the assertions, which property tests
+//! share.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! Any lines as the fields of a head. An extracted id is never zero, the case of names does not matter,
-//! and fields of no format change nothing.
+//! Any lines as the fields of a head. An extracted id is never zero, the case of names does not
+//! matter, and fields of no format change nothing.
 
 #![no_main]
 

@@ -24,7 +24,7 @@ pub struct Leg {
     pub read_ns: Option<u64>,
     /// The process that read the message (tgid in the host's PID namespace); requests only.
     pub reader: Option<u32>,
-    /// Other journeys of the same message: each is a packet whose copy in `journey` counts instead.
+    /// The journeys of the message's other packets (retransmissions, or packets before them).
     pub earlier: Vec<Journey>,
     /// When the receiver had no room for the rest of the message.
     pub zero_windows: Vec<ZeroWindow>,
@@ -104,8 +104,8 @@ impl Leg {
             .max_by_key(|journey| journey.start_ns)
     }
 
-    /// Whether the message is finished on this node: the application has read it, or it has left for
-    /// another node.
+    /// Whether the message is finished on this node: the application has read it, or it has left
+    /// for another node.
     pub fn is_over(&self) -> bool {
         self.read_ns.is_some() || self.journey.has_left()
     }

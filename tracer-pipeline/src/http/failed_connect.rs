@@ -7,7 +7,8 @@ use crate::decode;
 
 use super::exchange::Connect;
 
-/// TCP retransmits an unanswered SYN after this time (kernel: TCP_TIMEOUT_INIT; RFC 6298 section 2.1).
+/// TCP retransmits an unanswered SYN after this time (kernel: TCP_TIMEOUT_INIT; RFC 6298 section
+/// 2.1).
 const SYN_TIMEOUT_NS: u64 = 1_000_000_000;
 
 /// The record of the socket, and the packets that were seen of it.
@@ -24,8 +25,8 @@ impl FailedConnect {
     /// Whether the connect failed: the socket has an error, a packet was dropped, or the SYN stayed
     /// unanswered for so long that TCP retransmitted it.
     ///
-    /// Otherwise the application cancelled the connect: a client that tries several addresses at once
-    /// (RFC 8305) closes the sockets that it does not need.
+    /// Otherwise the application cancelled the connect: a client that tries several addresses at
+    /// once (RFC 8305) closes the sockets that it does not need.
     pub fn is_failure(&self) -> bool {
         let legs = self.connect.iter().flat_map(Connect::legs);
         let mut legs = legs.map(|leg| leg.dropped().is_some() || !leg.earlier.is_empty());

@@ -13,9 +13,9 @@ use crate::{
 
 use super::exchange::{Connect, Leg};
 
-/// A request that follows the handshake within this time has waited for it; a later request took the
-/// connection from a pool. Several periods of CFS bandwidth control (100 ms): a pod may be throttled
-/// between its handshake and its request.
+/// A request that follows the handshake within this time has waited for it; a later request took
+/// the connection from a pool. Several periods of CFS bandwidth control (100 ms): a pod may be
+/// throttled between its handshake and its request.
 const CONNECT_GAP_NS: u64 = 1_000_000_000;
 /// A finished handshake is stored for this long: the record of the request may be late.
 const KEEP_NS: u64 = CONNECT_GAP_NS + 2_000_000_000;
@@ -63,8 +63,8 @@ impl Handshakes {
         self.0.remove(&id).map(|connect| *connect)
     }
 
-    /// Drops finished handshakes whose request would come too late. An unfinished handshake, whose SYN
-    /// or SYN-ACK TCP retransmits, stays until its connection is forgotten.
+    /// Drops finished handshakes whose request would come too late. An unfinished handshake, whose
+    /// SYN or SYN-ACK TCP retransmits, stays until its connection is forgotten.
     pub fn expire(&mut self, now_ns: u64) {
         self.0.retain(|_, connect| {
             let arrived = |leg: &Leg| matches!(leg.journey.end, End::Socket | End::Left);

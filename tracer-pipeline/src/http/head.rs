@@ -79,8 +79,8 @@ impl Version {
     }
 }
 
-/// What is known of a request. While [`head_len`](Self::head_len) is `None` the end of the head was not
-/// captured; what depends on header fields then comes from the whole lines before the cut.
+/// What is known of a request. While [`head_len`](Self::head_len) is `None` the end of the head was
+/// not captured; what depends on header fields then comes from the whole lines before the cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestHead {
     /// The method.
@@ -105,8 +105,8 @@ pub struct RequestHead {
     pub body: BodyFraming,
     /// Whether the client ends the connection after this exchange.
     pub connection_close: bool,
-    /// Whether the client offers to change the protocol (RFC 9110 section 7.8). The protocol changes
-    /// only if the response [`switches_protocol`](ResponseHead::switches_protocol).
+    /// Whether the client offers to change the protocol (RFC 9110 section 7.8). The protocol
+    /// changes only if the response [`switches_protocol`](ResponseHead::switches_protocol).
     pub upgrade: bool,
     /// Whether the client offers HTTP/2 (RFC 7540 section 3.2).
     pub upgrade_h2c: bool,
@@ -131,8 +131,8 @@ impl RequestHead {
     /// Reads a request from its first byte on.
     ///
     /// # Errors
-    /// [`HeadError::Incomplete`] while not even the method is complete; another error when no further
-    /// bytes can make this a request.
+    /// [`HeadError::Incomplete`] while not even the method is complete; another error when no
+    /// further bytes can make this a request.
     pub fn parse(captured: &[u8]) -> Result<Self, HeadError> {
         let bytes = readable(captured);
         let mut headers = [EMPTY_HEADER; MAX_HEADERS];
@@ -237,8 +237,8 @@ pub fn response_body(request_method: &Method, head: &ResponseHead) -> BodyFramin
     }
 }
 
-/// Of a line that servers would skip or repair, only its own field is lost. [`readable`] joins folded
-/// lines before.
+/// Of a line that servers would skip or repair, only its own field is lost. [`readable`] joins
+/// folded lines before.
 fn lenient() -> ParserConfig {
     let mut config = ParserConfig::default();
     config
@@ -269,7 +269,8 @@ fn framing_fields(headers: &[Header<'_>]) -> FramingFields {
     fields
 }
 
-/// The Host field. Two of them make the request invalid (RFC 9112 section 3.2); then neither is used.
+/// The Host field. Two of them make the request invalid (RFC 9112 section 3.2); then neither is
+/// used.
 fn host_field(headers: &[Header<'_>]) -> Option<String> {
     let mut hosts = whole_lines(headers).filter(|(name, _)| name.eq_ignore_ascii_case("host"));
     match (hosts.next(), hosts.next()) {

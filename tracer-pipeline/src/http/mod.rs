@@ -12,6 +12,8 @@ pub mod pairing;
 mod partial_heads;
 pub mod rpc;
 pub mod served;
+#[cfg(test)]
+mod test_head;
 pub mod trace_context;
 mod waiting_heads;
 

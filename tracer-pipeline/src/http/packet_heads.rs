@@ -87,8 +87,8 @@ fn length(head_bytes: Option<usize>, body: BodyFraming) -> Option<usize> {
     }
 }
 
-/// Length of a whole response in bytes, if known. The response to a HEAD has a Content-Length and no
-/// body: where the next status line follows the head at once, there is no body.
+/// Length of a whole response in bytes, if known. The response to a HEAD has a Content-Length and
+/// no body: where the next status line follows the head at once, there is no body.
 fn response_length(head: &ResponseHead, rest: &[u8]) -> Option<usize> {
     let head_bytes = head.head_len?;
     let after = rest.get(head_bytes..).unwrap_or_default();

@@ -1,8 +1,9 @@
 //! Pairs HTTP/1 requests with their responses.
 //!
-//! In: heads and `flow` events. Out: exchanges. HTTP/1 responses come in order, but a plain queue would
-//! shift after one lost record. TCP's numbers prevent that: a response acknowledges the request it
-//! answers, and a client that does not pipeline acknowledges a response before its next request.
+//! In: heads and `flow` events. Out: exchanges. HTTP/1 responses come in order, but a plain queue
+//! would shift after one lost record. TCP's numbers prevent that: a response acknowledges the
+//! request it answers, and a client that does not pipeline acknowledges a response before its next
+//! request.
 
 mod connection;
 mod losses;
@@ -30,8 +31,8 @@ pub use losses::Http1Losses;
 
 use connection::{Http1Connection, is_request, is_response, may_answer};
 
-/// Most open exchanges on all connections; further requests are refused and counted. An exchange takes
-/// some 3 KB, so 48 MiB in all; one connection has at most [`connection::MAX_PENDING`].
+/// Most open exchanges on all connections; further requests are refused and counted. An exchange
+/// takes some 3 KB, so 48 MiB in all; one connection has at most [`connection::MAX_PENDING`].
 const MAX_OPEN: usize = 16_384;
 /// Default time that a request waits for its response, in seconds; see
 /// [`Http1Pairing::wait_for_response`].
@@ -39,34 +40,32 @@ pub const RESPONSE_WAIT_S: u32 = 120;
 /// [`RESPONSE_WAIT_S`] in nanoseconds.
 pub const RESPONSE_WAIT_NS: u64 = RESPONSE_WAIT_S as u64 * 1_000_000_000;
 
+/// How long a request waits for its response, in nanoseconds.
+#[derive(Clone, Copy)]
+pub(crate) struct ResponseWait(pub(crate) u64);
+
+impl Default for ResponseWait {
+    fn default() -> Self {
+        Self(RESPONSE_WAIT_NS)
+    }
+}
+
 /// Pairs the HTTP/1 messages of this node.
+#[derive(Default)]
 pub struct Http1Pairing {
     heads: WaitingHeads,
     partials: PartialHeads,
     connections: HashMap<ConnectionId, Http1Connection>,
     /// Open exchanges of all connections.
     open: usize,
-    response_wait_ns: u64,
+    response_wait: ResponseWait,
     losses: Http1Losses,
-}
-
-impl Default for Http1Pairing {
-    fn default() -> Self {
-        Self {
-            heads: WaitingHeads::default(),
-            partials: PartialHeads::default(),
-            connections: HashMap::new(),
-            open: 0,
-            response_wait_ns: RESPONSE_WAIT_NS,
-            losses: Http1Losses::default(),
-        }
-    }
 }
 
 impl Http1Pairing {
     /// Sets how long a request waits for its response, in nanoseconds.
     pub fn wait_for_response(&mut self, wait_ns: u64) {
-        self.response_wait_ns = wait_ns;
+        self.response_wait = ResponseWait(wait_ns);
     }
 
     /// Messages that could not be paired so far.
@@ -164,7 +163,7 @@ impl Http1Pairing {
         let mut over: Vec<Exchange> = self
             .connections
             .values_mut()
-            .flat_map(|connection| connection.expire(now_ns, self.response_wait_ns))
+            .flat_map(|connection| connection.expire(now_ns, self.response_wait.0))
             .collect();
         // Sorted: the order of a hash map would make replays differ.
         over.sort_by_key(|exchange| exchange.request.journey.start_ns);
@@ -326,7 +325,8 @@ impl Http1Pairing {
         }
     }
 
-    /// The connection continues in HTTP/2: removes and returns the exchange whose request offered it.
+    /// The connection continues in HTTP/2: removes and returns the exchange whose request offered
+    /// it.
     pub fn upgraded(&mut self, id: ConnectionId) -> Option<Exchange> {
         let connection = self.connections.get_mut(&id)?;
         let offers = |open: &Exchange| open.response.is_none() && open.asked.offers_h2c;

@@ -92,36 +92,16 @@ impl PartialHeads {
 
 #[cfg(test)]
 mod tests {
-    use tracer_common::message::Message;
-
     use super::*;
-    use crate::{decode::Tuple, http::trace_context::Extraction};
+    use crate::http::{test_head::request_head, trace_context::Extraction};
 
     const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-
-    fn start(bytes: &[u8]) -> Head {
-        let address = "10.244.0.2:40000".parse().unwrap();
-        Head {
-            message: Message::Request,
-            start_ns: 0,
-            sender_cookie: 7,
-            seq: 100,
-            ack: 0,
-            payload_bytes: u32::try_from(bytes.len()).unwrap(),
-            sent: Tuple {
-                source: address,
-                destination: address,
-            },
-            continues: false,
-            bytes: Bytes::copy_from_slice(bytes),
-        }
-    }
 
     /// Feeds `head` in pieces that end at `cuts`; returns the trace context, if the head completes.
     fn joined(head: &[u8], cuts: &[usize]) -> Option<Extraction> {
         let mut partials = PartialHeads::default();
         let (first, mut from) = (cuts[0], cuts[0]);
-        partials.start(&start(&head[..first]), 0);
+        partials.start(&request_head(&head[..first]), 0);
         for end in cuts[1..].iter().copied().chain([head.len()]) {
             let piece = Bytes::copy_from_slice(&head[from..end]);
             let seq = 100 + u32::try_from(from).unwrap();
@@ -165,7 +145,7 @@ mod tests {
     #[test]
     fn a_gap_leaves_the_head_cut() {
         let mut partials = PartialHeads::default();
-        partials.start(&start(b"GET /a HTTP/1.1\r\nHost"), 0);
+        partials.start(&request_head(b"GET /a HTTP/1.1\r\nHost"), 0);
         let rest = Bytes::from_static(b": a\r\n\r\n");
         assert!(partials.append(7, 5_000, &rest).is_none());
         assert!(
@@ -180,7 +160,7 @@ mod tests {
         for cookie in 0..2 * MAX_PARTIAL as u64 {
             let head = Head {
                 sender_cookie: cookie,
-                ..start(b"GET /a HTTP/1.1\r\n")
+                ..request_head(b"GET /a HTTP/1.1\r\n")
             };
             partials.start(&head, 0);
         }

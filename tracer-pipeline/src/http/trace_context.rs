@@ -1,8 +1,9 @@
-//! Finds the trace that a message belongs to. In: header fields, name and value. Out: [`Extraction`].
+//! Finds the trace that a message belongs to. In: header fields, name and value. Out:
+//! [`Extraction`].
 //!
-//! Reads the formats below and no framing, so that HTTP/1 and HTTP/2 heads share it. Stores the ids,
-//! the flags and `tracestate`, and nothing else of a value; only `tracestate` is allocated. Of all other
-//! headers it compares only the name.
+//! Reads the formats below and no framing, so that HTTP/1 and HTTP/2 heads share it. Stores the
+//! ids, the flags and `tracestate`, and nothing else of a value; only `tracestate` is allocated. Of
+//! all other headers it compares only the name.
 //!
 //! # Formats
 //!
@@ -23,8 +24,8 @@
 //! # Precedence
 //!
 //! A caller that sends several formats mostly sends the same context in each. Where they differ, a
-//! proxy on the way understood only one of them, and the best guess is the format that the server will
-//! follow:
+//! proxy on the way understood only one of them, and the best guess is the format that the server
+//! will follow:
 //!
 //! 1. W3C Trace Context, which OpenTelemetry reads by default.
 //! 2. B3, where the single header precedes the others: both [B3][b3] and
@@ -47,14 +48,14 @@
 //! Every exported span is a descendant of the caller's span, so a context counts as sampled only if
 //! its sender decided to record that span:
 //!
-//! - B3's *debug* implies sampled and has no other effect. Jaeger's debug bit is sent beside the sampled
-//!   bit; without the sampled bit the context is not sampled.
+//! - B3's *debug* implies sampled and has no other effect. Jaeger's debug bit is sent beside the
+//!   sampled bit; without the sampled bit the context is not sampled.
 //! - A B3 context without a decision (*defer*) is not sampled. The receiver decides, and its
-//!   decision is not in this head; the caller reports no span. OpenTelemetry's propagators clear the
-//!   flag as well.
+//!   decision is not in this head; the caller reports no span. OpenTelemetry's propagators clear
+//!   the flag as well.
 //! - A B3 decision without ids (`b3: 0`, `x-b3-sampled: 0`) belongs to no trace. It is no context:
-//!   [`Extraction::Denied`] distinguishes it from a head without trace headers, where a new trace may
-//!   be started.
+//!   [`Extraction::Denied`] distinguishes it from a head without trace headers, where a new trace
+//!   may be started.
 //!
 //! # Heads that are cut
 //!
@@ -63,8 +64,8 @@
 //!
 //! # `tracestate`
 //!
-//! Belongs to a `traceparent` that is valid and preferred, and to no other format. It changes neither
-//! the ids nor the sampling decision: the exported spans carry it unchanged.
+//! Belongs to a `traceparent` that is valid and preferred, and to no other format. It changes
+//! neither the ids nor the sampling decision: the exported spans carry it unchanged.
 //!
 //! [w3c]: https://www.w3.org/TR/trace-context-2/
 //! [b3]: https://github.com/openzipkin/b3-propagation
@@ -92,7 +93,8 @@ use self::{
 
 pub use self::id::{SpanId, TraceId};
 
-/// The trace flags that W3C level 2 defines (section 3.2.2.5); other formats are translated to them.
+/// The trace flags that W3C level 2 defines (section 3.2.2.5); other formats are translated to
+/// them.
 const SAMPLED: u8 = 0x01;
 const RANDOM: u8 = 0x02;
 
@@ -103,14 +105,14 @@ pub struct TraceContext {
     pub trace_id: TraceId,
     /// The caller's span: the parent of all spans of this request.
     pub parent_id: SpanId,
-    /// W3C trace flags. Only bits that level 2 defines are ever set: the others must be propagated as
-    /// zero (section 3.2.2.5). B3 and Jaeger set only the sampled bit.
+    /// W3C trace flags. Only bits that level 2 defines are ever set: the others must be propagated
+    /// as zero (section 3.2.2.5). B3 and Jaeger set only the sampled bit.
     pub flags: u8,
 }
 
 impl TraceContext {
-    /// Whether the caller may have recorded its span. Without that span nothing else of the trace is
-    /// worth exporting.
+    /// Whether the caller may have recorded its span. Without that span nothing else of the trace
+    /// is worth exporting.
     #[must_use]
     pub fn sampled(&self) -> bool {
         self.flags & SAMPLED != 0

@@ -9,8 +9,8 @@ use crate::flow::PacketId;
 
 use super::packet_heads::LocatedHead;
 
-/// Most heads stored; a packet whose heads would exceed the limit is refused as a whole. A head with
-/// its path takes less than 2 KB, most take less than 300 bytes.
+/// Most heads stored; a packet whose heads would exceed the limit is refused as a whole. A head
+/// with its path takes less than 2 KB, most take less than 300 bytes.
 pub(super) const MAX_HEADS: usize = 16_384;
 /// After this time the journey of a head's packet is considered lost.
 pub(super) const WAIT_NS: u64 = 10_000_000_000;
@@ -63,30 +63,19 @@ impl WaitingHeads {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use tracer_common::message::Message;
 
     use super::*;
     use crate::{
-        decode::{Head, Tuple},
-        http::packet_heads,
+        decode::Head,
+        http::{packet_heads, test_head::request_head},
     };
 
     fn packet_id(seq: u32, start_ns: u64) -> PacketId {
-        let address = "10.244.0.2:40000".parse().unwrap();
         PacketId::from(&Head {
-            message: Message::Request,
             start_ns,
-            sender_cookie: 7,
             seq,
-            ack: 0,
-            payload_bytes: 0,
-            sent: Tuple {
-                source: address,
-                destination: address,
-            },
-            continues: false,
-            bytes: Bytes::new(),
+            ..request_head(b"")
         })
     }
 

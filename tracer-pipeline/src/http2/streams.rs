@@ -1,13 +1,13 @@
-//! What happens on the streams of one connection. In: fragments of both directions, in the order in
-//! which they were sent. Out: [`Event`]s.
+//! Decodes one connection. In: fragments of both directions, in the order in which they were sent.
+//! Out: [`Event`]s of its streams.
 //!
 //! # Memory
 //!
-//! A connection takes at most [`CONNECTION_MAX_BYTES`] between two fragments, however hostile its
-//! peers: per direction one frame and one block that are not whole yet and a dynamic table, and
-//! once the table of streams. Frames that arrive whole, in one segment, are not buffered, and tables
-//! have 4 KiB unless the peers agree on more, so that ordinary connections take below 20 KiB. While a
-//! block is decoded, two strings of it are on the heap besides.
+//! A connection takes at most [`CONNECTION_MAX_BYTES`] between two fragments, even with hostile
+//! peers: per direction one incomplete frame, one incomplete block and a dynamic table, and one
+//! table of streams. Frames that arrive in one segment are not buffered, and dynamic tables have 4
+//! KiB unless the peers agree on more, so ordinary connections take less than 20 KiB. While a block
+//! is decoded, two of its strings are on the heap in addition.
 
 mod event;
 mod stream_table;
@@ -22,13 +22,13 @@ use super::{
     hpack::{DECODER_MAX_BYTES, Decoder, HpackError},
 };
 
-use self::stream_table::{Opened, StreamTable};
+use self::stream_table::StreamTable;
 
 pub use self::event::{ConnectionCounts, DesyncCause, Event};
 pub use self::stream_table::{STREAM_TABLE_MAX_BYTES, STREAMS_MAX};
 pub use super::fragments::{Direction, FrameFragment};
 
-/// Most memory that a connection takes between two fragments, in bytes, the allocator's own apart:
+/// Most memory of a connection between two fragments, in bytes, without the allocator's overhead:
 /// some 330 KiB.
 pub const CONNECTION_MAX_BYTES: usize = size_of::<Http2Connection>()
     + STREAM_TABLE_MAX_BYTES
@@ -36,15 +36,15 @@ pub const CONNECTION_MAX_BYTES: usize = size_of::<Http2Connection>()
 
 const _: () = assert!(CONNECTION_MAX_BYTES < 336 * 1024);
 
-/// Where the fragments begin.
+/// The point of a connection from which its fragments are seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// At the connection preface.
+    /// The connection preface.
     Preface,
-    /// After `101 Switching Protocols` to an HTTP/1.1 request with `Upgrade: h2c` (RFC 7540 section
-    /// 3.2). That request is the one of stream 1, which the client has closed.
+    /// The response `101 Switching Protocols` to an HTTP/1.1 request with `Upgrade: h2c` (RFC 7540
+    /// section 3.2). That request is the one of stream 1, which is half-closed by the client.
     Upgraded,
-    /// Somewhere.
+    /// Anywhere later.
     Middle,
 }
 
@@ -56,7 +56,7 @@ pub struct Http2Connection {
     counts: ConnectionCounts,
 }
 
-/// One direction of it.
+/// The decoders of one direction.
 struct DirectionState {
     fragments: FrameAssembler,
     blocks: BlockAssembler,
@@ -64,7 +64,7 @@ struct DirectionState {
 }
 
 impl Http2Connection {
-    /// A connection of which nothing has come yet.
+    /// A connection before its first fragment.
     #[must_use]
     pub fn new(start: Start) -> Self {
         let mut connection = Self {
@@ -75,7 +75,7 @@ impl Http2Connection {
         };
         if start == Start::Upgraded {
             connection.streams.open(1, Some(false));
-            // The client's settings came in a header field that is not read.
+            // The client's settings are in a header field (HTTP2-Settings) that is not read.
             connection.to_client.decoder.allow(None);
         }
         connection
@@ -89,7 +89,7 @@ impl Http2Connection {
         self.direction_state(direction).fragments = fragments;
     }
 
-    /// What was found so far.
+    /// Counters so far.
     #[must_use]
     pub fn counts(&self) -> ConnectionCounts {
         self.counts
@@ -133,14 +133,14 @@ impl Http2Connection {
             Err(error) => {
                 self.desynchronised(direction, DesyncCause::Frame(error), out);
                 if error == FrameError::Interrupted {
-                    // The block is given up now, so that the frame stands for itself.
+                    // The block is abandoned now, so the frame can be read on its own.
                     self.frame(direction, frame, out);
                 }
             }
         }
     }
 
-    /// The compression state of a direction is lost, and a block that is not whole with it.
+    /// Resets the compression state of a direction, and abandons an incomplete block.
     fn desynchronised(
         &mut self,
         direction: Direction,
@@ -148,7 +148,8 @@ impl Http2Connection {
         out: &mut impl FnMut(Event),
     ) {
         if let Some(block) = self.direction_state(direction).blocks.abandon() {
-            // What came of it is still true. That it is cut needs no saying twice.
+            // The fields before the cut are valid. The error is dropped: the cause is reported
+            // below.
             let _ = self.message(direction, &block, out);
         }
         self.direction_state(direction).decoder.forget();
@@ -170,7 +171,7 @@ impl Http2Connection {
         self.desynchronised(direction, cause, out);
     }
 
-    /// Decodes a block and tells what it says.
+    /// Decodes a block and reports its message.
     fn message(
         &mut self,
         direction: Direction,
@@ -207,7 +208,7 @@ impl Http2Connection {
                     trailers: fields.into_trailers(),
                 });
             }
-            // Of a request: nothing depends on them.
+            // Trailers of a request: not needed for spans.
             Some(MessageKind::Trailers) => {}
             None => self.counts.blocks_malformed += 1,
         }
@@ -216,7 +217,7 @@ impl Http2Connection {
 
     fn request(&mut self, block: &HeaderBlock<'_>, fields: Fields, out: &mut impl FnMut(Event)) {
         let headers = fields.into_request(block.end_stream);
-        if let Opened::Instead(stream) = self.streams.open(block.stream, headers.grpc) {
+        if let Some(stream) = self.streams.open(block.stream, headers.grpc) {
             self.counts.streams_evicted += 1;
             out(Event::Evicted { stream });
         }
@@ -292,7 +293,7 @@ impl Http2Connection {
         });
     }
 
-    /// Settings limit what the other side sends.
+    /// Settings of one side limit the encoder of the other side.
     fn settings(&mut self, direction: Direction, settings: Settings) {
         let decoder = &mut self.direction_state(direction.opposite()).decoder;
         match settings {

@@ -13,8 +13,8 @@ pub enum BodyFraming {
     Length(u64),
     /// Chunks follow, up to one of length zero and a trailer section (RFC 9112 section 7.1).
     Chunked,
-    /// Everything up to the close of the connection. Of a request only when its framing is invalid: a
-    /// server must then respond with 400 and close, so no later byte starts a message.
+    /// Everything up to the close of the connection. Of a request only when its framing is invalid:
+    /// a server must then respond with 400 and close, so no later byte starts a message.
     UntilClose,
     /// The head is cut, so the field that decides may be missing.
     Unknown,
@@ -96,7 +96,8 @@ impl FramingFields {
     /// The framing by the fields; `without` is the framing without any of them.
     fn framing(&self, version: Version, without: BodyFraming) -> BodyFraming {
         match (self.coding, self.length) {
-            // A transfer coding overrides a length. HTTP/1.0 has no transfer codings: invalid there.
+            // A transfer coding overrides a length. HTTP/1.0 has no transfer codings: invalid
+            // there.
             (TransferCoding::ChunkedLast, _) if version == Version::Http11 => BodyFraming::Chunked,
             (TransferCoding::Absent, ContentLength::Valid(length)) => BodyFraming::Length(length),
             (TransferCoding::Absent, ContentLength::Absent) => without,
@@ -114,13 +115,14 @@ impl FramingFields {
         self.framing(version, BodyFraming::UntilClose)
     }
 
-    /// Whether the connection ends after this exchange (RFC 9112 section 9.3), by the fields so far.
+    /// Whether the connection ends after this exchange (RFC 9112 section 9.3), by the fields so
+    /// far.
     pub(super) fn connection_close(&self, version: Option<Version>) -> bool {
         self.close || (version == Some(Version::Http10) && !self.keep_alive)
     }
 
-    /// Whether the head proposes or accepts another protocol (RFC 9110 section 7.8: Upgrade counts only
-    /// with its connection option).
+    /// Whether the head proposes or accepts another protocol (RFC 9110 section 7.8: Upgrade counts
+    /// only with its connection option).
     pub(super) fn upgrade(&self) -> bool {
         self.upgrade_option && self.upgrade_field
     }

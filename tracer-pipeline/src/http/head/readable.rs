@@ -35,8 +35,8 @@ pub(super) fn readable(captured: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// Positions of the line feeds that do not end a field, because the next line starts with white
-/// space. Starts with the line of the first field, since the start line cannot be folded; stops at the
-/// blank line.
+/// space. Starts with the line of the first field, since the start line cannot be folded; stops at
+/// the blank line.
 fn folds(captured: &[u8], first_field: usize) -> impl Iterator<Item = usize> {
     let mut line_start = first_field;
     std::iter::from_fn(move || {

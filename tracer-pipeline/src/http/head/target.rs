@@ -1,5 +1,5 @@
-//! The request target (RFC 9112 section 3.2). In: the bytes between method and version, possibly cut.
-//! Out: path and authority.
+//! The request target (RFC 9112 section 3.2). In: the bytes between method and version, possibly
+//! cut. Out: path and authority.
 //!
 //! Never copies the query, the fragment or a user's name and password.
 
@@ -8,8 +8,8 @@ use super::method::Method;
 /// Longest path that is stored, in bytes after escaping.
 pub const PATH_MAX_BYTES: usize = 1024;
 
-/// Longest host that is stored, with its port, in bytes. A longer one is left out: part of a name may
-/// be the name of another host.
+/// Longest host that is stored, with its port, in bytes. A longer one is left out: part of a name
+/// may be the name of another host.
 pub const HOST_MAX_BYTES: usize = 255;
 
 /// What a request target names.

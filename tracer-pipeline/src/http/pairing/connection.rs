@@ -13,8 +13,8 @@ use crate::{
 pub(super) const MAX_PENDING: usize = 256;
 /// How long an exchange whose response has arrived waits for the application to read it.
 const READ_WAIT_NS: u64 = 30_000_000_000;
-/// How long an exchange whose response has left the node waits for a retransmission, which comes after
-/// 200 ms at the earliest (kernel: TCP_RTO_MIN).
+/// How long an exchange whose response has left the node waits for a retransmission, which comes
+/// after 200 ms at the earliest (kernel: TCP_RTO_MIN).
 const LEFT_WAIT_NS: u64 = 1_000_000_000;
 
 /// The open exchanges of one connection, while it carries HTTP/1.
@@ -59,8 +59,8 @@ impl Http1Connection {
         !is_copy && !self.is_ignored
     }
 
-    /// Adds a new request. Returns the exchanges that are over because of it, though their response or
-    /// its read was not seen.
+    /// Adds a new request. Returns the exchanges that are over because of it, though their response
+    /// or its read was not seen.
     pub(super) fn open(&mut self, exchange: Exchange) -> Vec<Exchange> {
         self.newest_request_seq = Some(exchange.request_seq);
         let mut over = self.acknowledged_by(&exchange.request.journey);
@@ -100,7 +100,8 @@ impl Http1Connection {
         over
     }
 
-    /// Removes the exchanges whose responses have left the node and which the new request acknowledges.
+    /// Removes the exchanges whose responses have left the node and which the new request
+    /// acknowledges.
     fn acknowledged_by(&mut self, request: &Journey) -> Vec<Exchange> {
         self.remove_where(|exchange| {
             exchange.response.as_ref().is_some_and(|response| {
@@ -111,8 +112,8 @@ impl Http1Connection {
     }
 
     /// Removes the unanswered exchanges that a new request shows to be over. A client that does not
-    /// pipeline has received the previous response: its new request then acknowledges more bytes than
-    /// its previous one.
+    /// pipeline has received the previous response: its new request then acknowledges more bytes
+    /// than its previous one.
     fn superseded_by(&mut self, request: &Journey) -> Vec<Exchange> {
         let unanswered = |exchange: &Exchange| exchange.response.is_none();
         let Some(before) = self.exchanges.iter().rfind(|exchange| unanswered(exchange)) else {

@@ -5,8 +5,8 @@
 pub struct Http1Losses {
     /// Packets whose heads exceeded the limit.
     pub heads_refused: u64,
-    /// Requests sent while an untraced request on the same connection was unanswered: responses cannot
-    /// be assigned on such a connection.
+    /// Requests sent while an untraced request on the same connection was unanswered: responses
+    /// cannot be assigned on such a connection.
     pub requests_behind_left_out: u64,
     /// Requests that exceeded the limit of open exchanges.
     pub requests_refused: u64,
@@ -18,7 +18,8 @@ pub struct Http1Losses {
     pub heads_malformed: u64,
     /// Journeys whose head was lost or could not be parsed.
     pub journeys_without_head: u64,
-    /// Responses whose request was not seen, for example because it was sent before the agent started.
+    /// Responses whose request was not seen, for example because it was sent before the agent
+    /// started.
     pub responses_unmatched: u64,
     /// Requests closed without a response.
     pub requests_unanswered: u64,

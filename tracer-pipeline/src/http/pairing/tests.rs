@@ -4,12 +4,12 @@ mod endings;
 mod halves;
 mod script;
 
-use bytes::Bytes;
-
 use super::*;
-use crate::decode::JourneyBuilder;
-use crate::http::waiting_heads::{MAX_HEADS, WAIT_NS};
-use script::{CLIENT, check};
+use crate::http::{
+    test_head::request_head,
+    waiting_heads::{MAX_HEADS, WAIT_NS},
+};
+use script::check;
 
 #[test]
 fn keep_alive() {
@@ -279,15 +279,8 @@ fn exchanges_expire() {
 fn heads_are_bounded_and_expire() {
     let mut pairing = Http1Pairing::default();
     let head = |seq: u32| Head {
-        message: Message::Request,
-        start_ns: 0,
-        sender_cookie: CLIENT,
         seq,
-        ack: 0,
-        payload_bytes: 20,
-        sent: JourneyBuilder::client_to_server(),
-        continues: false,
-        bytes: Bytes::from_static(b"GET / HTTP/1.1\r\n\r\n"),
+        ..request_head(b"GET / HTTP/1.1\r\n\r\n")
     };
     for seq in 0..=MAX_HEADS as u32 {
         pairing.head(&head(seq));

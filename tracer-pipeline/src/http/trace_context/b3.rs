@@ -2,9 +2,9 @@
 //! `b3`, `x-b3-traceid`, `x-b3-spanid`, `x-b3-sampled`, `x-b3-flags`. Out: a context, or the
 //! decision not to trace a request that names no trace.
 //!
-//! The span id is the caller's span. The parent span id is the caller's own parent, sent because a B3
-//! server may report under its caller's id; within `b3` it is checked, and `x-b3-parentspanid` is not
-//! read.
+//! The span id is the caller's span. The parent span id is the caller's own parent, sent because a
+//! B3 server may report under its caller's id; within `b3` it is checked, and `x-b3-parentspanid`
+//! is not read.
 
 use super::{
     SAMPLED, TraceContext,
@@ -15,8 +15,8 @@ use super::{
 #[cfg(test)]
 mod tests;
 
-/// The sampling states of the specification. *Debug* is an accept that collectors should not drop; it
-/// concerns only the reporter of the span itself.
+/// The sampling states of the specification. *Debug* is an accept that collectors should not drop;
+/// it concerns only the reporter of the span itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sampling {
     Defer,
@@ -38,13 +38,14 @@ pub(super) struct B3 {
     trace_id: Field<TraceId>,
     span_id: Field<SpanId>,
     sampled: Field<Sampling>,
-    /// Whether the flags are `1`. The specification defines no other flag; other values are ignored.
+    /// Whether the flags are `1`. The specification defines no other flag; other values are
+    /// ignored.
     debug: Field<bool>,
 }
 
 impl B3 {
-    /// The specification of the multiple headers says "the first value wins". For the single header it
-    /// has no rule, and OpenTelemetry's propagators read the first one too.
+    /// The specification of the multiple headers says "the first value wins". For the single header
+    /// it has no rule, and OpenTelemetry's propagators read the first one too.
     pub(super) fn read(&mut self, name: &str, value: &[u8]) {
         if name.eq_ignore_ascii_case("b3") {
             self.single.first(parse_single(value));
@@ -97,10 +98,10 @@ impl B3 {
     }
 }
 
-/// *Defer* leaves the sampled flag clear. The receiver decides, and its decision is not in this head.
-/// The caller "should not report a span" under this id "unless they propagate an accept sampling
-/// decision", so the parent of our spans would never be exported. OpenTelemetry's propagators clear the
-/// flag too.
+/// *Defer* leaves the sampled flag clear. The receiver decides, and its decision is not in this
+/// head. The caller "should not report a span" under this id "unless they propagate an accept
+/// sampling decision", so the parent of our spans would never be exported. OpenTelemetry's
+/// propagators clear the flag too.
 fn context(trace_id: TraceId, parent_id: SpanId, sampling: Sampling) -> TraceContext {
     TraceContext {
         trace_id,

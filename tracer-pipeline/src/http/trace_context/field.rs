@@ -1,5 +1,5 @@
-//! Merges repeated header fields of one name. In: parsed values, in the order sent. Out: [`Field`] with
-//! one value. Independent of the format.
+//! Merges repeated header fields of one name. In: parsed values, in the order sent. Out: [`Field`]
+//! with one value. Independent of the format.
 
 /// A field that should be sent at most once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Jaeger's own format (<https://www.jaegertracing.io/sdk-migration/#propagation-format>). In:
 //! `uber-trace-id`. Out: a context.
 //!
-//! Reads neither Jaeger's baggage (`uberctx-*`, `jaeger-baggage`) nor `jaeger-debug-id`, which requests
-//! a new trace of the receiver.
+//! Reads neither Jaeger's baggage (`uberctx-*`, `jaeger-baggage`) nor `jaeger-debug-id`, which
+//! requests a new trace of the receiver.
 
 use super::{
     SAMPLED, TraceContext,
@@ -53,8 +53,8 @@ fn parse(value: &[u8]) -> Option<TraceContext> {
 }
 
 /// Splits at the first colon, which clients that URL-encode the value send as `%3A`
-/// (<https://github.com/jaegertracing/jaeger-client-java/issues/720>). The value has only digits and
-/// colons, and an encoder does not escape digits, so any other escape is invalid.
+/// (<https://github.com/jaegertracing/jaeger-client-java/issues/720>). The value has only digits
+/// and colons, and an encoder does not escape digits, so any other escape is invalid.
 fn split_at_colon(value: &[u8]) -> Option<(&[u8], &[u8])> {
     let at = value.iter().position(|byte| matches!(byte, b':' | b'%'))?;
     let (field, rest) = value.split_at(at);

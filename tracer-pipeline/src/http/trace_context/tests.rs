@@ -1,4 +1,5 @@
-//! All formats in one head: precedence, conflicts, sampling. The tests of each format are in its module.
+//! All formats in one head: precedence, conflicts, sampling. The tests of each format are in its
+//! module.
 
 use proptest::prelude::*;
 
@@ -26,8 +27,8 @@ pub(super) fn check(headers: &str, expected: &str) {
     assert_eq!(reader.extraction(), extract(fields()), "{headers:?}");
 }
 
-/// The headers of each format in order of precedence. Each format has a trace of its own, so that the
-/// result shows which format it came from. `state` is `sampled`, `unsampled` or `malformed`.
+/// The headers of each format in order of precedence. Each format has a trace of its own, so that
+/// the result shows which format it came from. `state` is `sampled`, `unsampled` or `malformed`.
 fn headers_of(format: usize, state: &str) -> String {
     let trace = format!("{:032x}", 0xa0 + format);
     let flag = if state == "unsampled" { "0" } else { "1" };

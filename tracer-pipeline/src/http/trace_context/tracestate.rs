@@ -16,7 +16,8 @@ pub(super) struct Tracestate {
 }
 
 impl Tracestate {
-    /// Takes the next field of the head. Several `tracestate` fields are one list (section 3.3.1.1).
+    /// Takes the next field of the head. Several `tracestate` fields are one list (section
+    /// 3.3.1.1).
     pub(super) fn read(&mut self, name: &str, value: &[u8]) {
         if !name.eq_ignore_ascii_case("tracestate") || self.is_malformed {
             return;

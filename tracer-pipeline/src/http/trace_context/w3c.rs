@@ -1,9 +1,9 @@
 //! W3C Trace Context level 2 (<https://www.w3.org/TR/trace-context-2/>). In: `traceparent`. Out: a
 //! context.
 //!
-//! Does not read `tracestate`, which can change neither the ids nor the sampling decision. A value of
-//! `tracestate` that is needed one day (such as OpenTelemetry's sampling threshold) becomes a second
-//! field of [`W3c`], parsed only beside a valid `traceparent` (section 3.3).
+//! Does not read `tracestate`, which can change neither the ids nor the sampling decision. A value
+//! of `tracestate` that is needed one day (such as OpenTelemetry's sampling threshold) becomes a
+//! second field of [`W3c`], parsed only beside a valid `traceparent` (section 3.3).
 
 use super::{
     RANDOM, SAMPLED, TraceContext,

@@ -1,38 +1,38 @@
-//! Which message a header block belongs to. In: its fields, who sent it, and what is known of its
-//! stream. Out: [`MessageKind`].
+//! Classifies a header block. In: its fields, its direction, and the state of its stream. Out:
+//! [`MessageKind`].
 
 use super::Fields;
 use crate::http2::fragments::Direction;
 
-/// What a header block is.
+/// The message of a header block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageKind {
-    /// Opens a stream.
+    /// A request, which opens a stream.
     Request,
-    /// A 1xx response; the final one follows.
+    /// A 1xx response; the final response follows.
     Interim,
-    /// A final response, maybe of trailers only.
+    /// A final response, possibly of trailers only.
     Response,
-    /// The fields after a body, of whichever direction.
+    /// The fields after a body, in either direction.
     Trailers,
 }
 
-/// What is known of the stream before the block.
+/// The state of a stream before the block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamState {
-    /// Its number is greater than that of any stream so far.
+    /// The stream's id is greater than that of any stream so far.
     New,
     /// Its request was seen.
     Requested,
-    /// So was its final response, or what was taken for it.
+    /// Its final response was seen, or a response of unknown status.
     Answered,
-    /// It is older than what is known, or over.
+    /// The stream is older than the known ones, or has ended.
     Old,
 }
 
 /// Pseudo-header fields decide, where they are known: every request and every response has some,
 /// and trailers have none (RFC 9113 section 8.1). Where they may be among the unknown fields, the
-/// state of the stream does. `None` for a block that is malformed.
+/// state of the stream decides. `None` for a malformed block.
 #[must_use]
 pub fn message_kind(
     fields: &Fields,
@@ -49,7 +49,7 @@ pub fn message_kind(
         Direction::ToServer => fields.unknown().then_some(MessageKind::Request),
         Direction::ToClient if fields.is_request() => None,
         Direction::ToClient if fields.is_response() => Some(response(fields)),
-        Direction::ToClient => headless_answer(fields, stream, end_stream),
+        Direction::ToClient => response_without_status(fields, stream, end_stream),
     }
 }
 
@@ -61,13 +61,17 @@ fn response(fields: &Fields) -> MessageKind {
 }
 
 /// A block from the server without a known `:status`.
-fn headless_answer(fields: &Fields, stream: StreamState, end_stream: bool) -> Option<MessageKind> {
+fn response_without_status(
+    fields: &Fields,
+    stream: StreamState,
+    end_stream: bool,
+) -> Option<MessageKind> {
     let response = fields.unknown().then_some(MessageKind::Response);
     match stream {
         StreamState::Requested => response,
         _ if end_stream => Some(MessageKind::Trailers),
-        // Trailers end the stream. If this is the response, then what was taken for it before was
-        // an interim one of unknown status.
+        // Trailers would end the stream, so this is the response. The response before it was an
+        // interim one of unknown status.
         _ => response,
     }
 }

@@ -17,7 +17,7 @@ use super::packets::Packets;
 
 /// Error code (RFC 9113 section 7): the stream was not processed.
 const REFUSED_STREAM: u32 = 7;
-/// A stream that has ended waits this long for the application to read its response.
+/// How long an ended stream waits for the application to read its response.
 const READ_WAIT_NS: u64 = 30_000_000_000;
 
 #[derive(Default)]
@@ -40,27 +40,28 @@ struct OpenStream {
     reset: Option<u32>,
     ending: Option<Ending>,
     has_ended: bool,
-    /// Given up by the decoder: nothing more will be told of it.
+    /// Evicted by the decoder: no further event of this stream will come.
     is_lost: bool,
 }
 
 impl OpenStreams {
-    /// A connection that goes on in HTTP/2 after this exchange has asked for it: the answer comes on
-    /// stream 1 (RFC 7540 section 3.2).
+    /// The streams of a connection that continues in HTTP/2 as `exchange` offered: its response
+    /// comes on stream 1 (RFC 7540 section 3.2).
     pub(super) fn upgraded(exchange: Exchange) -> Self {
         let mut open = Self::default();
-        let request = open.packets.need_leg(exchange.request, exchange.connect);
+        let request = open
+            .packets
+            .add_stream_with_leg(exchange.request, exchange.connect);
         let asked = Asked {
             version: Some("2"),
             ..exchange.asked
         };
-        open.ask(1, asked, request, exchange.request_seq);
-        // The 101 was: what is asked from now on has not waited for the handshake.
+        open.insert(1, asked, request, exchange.request_seq);
+        // The 101 response was. Later requests have not waited for the handshake.
         open.is_answered = true;
         open
     }
 
-    /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.streams.len()
     }
@@ -70,12 +71,12 @@ impl OpenStreams {
         self.packets.has_sent(direction)
     }
 
-    /// A fragment of this packet comes now.
+    /// Records the packet of the next fragment.
     pub(super) fn packet(&mut self, direction: Direction, fragment: &Fragment) {
         self.packets.seen(direction, PacketId::from(fragment));
     }
 
-    /// What a fragment has told of a stream.
+    /// Takes an event of a stream.
     pub(super) fn stream(&mut self, event: Event, done: &mut impl FnMut(Exchange)) {
         match event {
             Event::Request {
@@ -101,7 +102,7 @@ impl OpenStreams {
             } => self.trailers(stream, seq, trailers.grpc_status),
             Event::End { stream, .. } => self.end(stream, |open| open.has_ended = true),
             Event::Reset { stream, code, .. } => self.reset(stream, code),
-            // The GOAWAY may well say NO_ERROR; to this stream it says what a refusal says.
+            // The code of the GOAWAY may be NO_ERROR; for this stream it means REFUSED_STREAM.
             Event::Refused { stream, .. } => self.reset(stream, REFUSED_STREAM),
             Event::Evicted { stream } => self.end(stream, |open| open.is_lost = true),
             Event::Interim { .. } | Event::GoAway { .. } | Event::Desynchronised { .. } => {}
@@ -117,12 +118,12 @@ impl OpenStreams {
             return;
         }
         self.is_answered = true;
-        let packet = self.packets.need(Direction::ToClient, seq);
+        let packet = self.packets.add_stream(Direction::ToClient, seq);
         self.end(stream, |open| {
             open.response = packet;
             open.answered = answered;
-            // A response without a body to come is over; so is every other that is no gRPC, as far
-            // as can be seen: DATA is not followed.
+            // Without a body the response is over. DATA is not followed, so every response that is
+            // not gRPC's counts as over, too.
             open.has_ended = end_stream || !open.asked.is_grpc;
         });
     }
@@ -135,7 +136,7 @@ impl OpenStreams {
         {
             return;
         }
-        let packet = self.packets.need(Direction::ToClient, seq);
+        let packet = self.packets.add_stream(Direction::ToClient, seq);
         self.end(stream, |open| {
             open.trailers = packet;
             open.answered.grpc_status = grpc_status;
@@ -143,7 +144,7 @@ impl OpenStreams {
         });
     }
 
-    /// A packet has crossed this node.
+    /// Takes the journey of a packet.
     pub(super) fn journey(
         &mut self,
         direction: Direction,
@@ -174,12 +175,12 @@ impl OpenStreams {
         }
     }
 
-    /// Which process will have read the requests in the packet that starts at `seq`.
+    /// Sets the process that reads the requests in the packet that starts at `seq`.
     pub(super) fn read_by(&mut self, seq: u32, tgid: Option<u32>) {
         self.packets.read_by(seq, tgid);
     }
 
-    /// The requests that are being served now, or whose responses are on their way.
+    /// The requests that are being served, or whose responses are under way.
     pub(super) fn served(&self) -> impl Iterator<Item = Served> {
         self.streams.values().filter_map(|stream| {
             let leg = |id: Option<PacketId>| self.packets.leg(id?);
@@ -193,23 +194,23 @@ impl OpenStreams {
         })
     }
 
-    /// The receiver of a direction has no room, or has room again: every stream waits for it.
+    /// The receiver of a direction has no room, or has room again: this concerns every stream.
     pub(super) fn window(&mut self, direction: Direction, zero: ZeroWindow) {
         self.packets.window(direction, zero);
     }
 
-    /// The connection has ended; so have the streams that had not.
+    /// The connection has ended: ends the open streams.
     pub(super) fn ended(&mut self, ending: Ending, done: &mut impl FnMut(Exchange)) {
         self.fail(|stream| (!stream.has_ended).then_some(ending), done);
     }
 
-    /// Streams given up before their end, or that could not be told, since this was asked last.
+    /// Resets and returns the count of streams closed before their end or without a seen request.
     pub(super) fn take_given_up(&mut self) -> u64 {
         std::mem::take(&mut self.given_up)
     }
 
-    /// Gives up streams that wait in vain: for an answer, or for the application to read it. A call
-    /// of gRPC waits for as long as its connection lives: it may stream, and be silent before.
+    /// Closes streams whose response or read is overdue. A gRPC call waits for as long as its
+    /// connection lives: it may be a stream that is silent at first.
     pub(super) fn expire(
         &mut self,
         now_ns: u64,
@@ -235,7 +236,7 @@ impl OpenStreams {
         self.finish(over, done);
     }
 
-    /// Ends the streams for which `ending` has one.
+    /// Ends the streams for which `ending` returns a value.
     fn fail(
         &mut self,
         ending: impl Fn(&OpenStream) -> Option<Ending>,
@@ -257,7 +258,7 @@ impl OpenStreams {
             .collect()
     }
 
-    /// Gives up all of them.
+    /// Closes all streams.
     pub(super) fn give_up(&mut self, done: &mut impl FnMut(Exchange)) {
         let all = self.streams_where(|_, _| true);
         self.finish(all, done);
@@ -274,7 +275,7 @@ impl OpenStreams {
             let oldest = self.streams.keys().next().copied();
             self.finish(oldest, done);
         }
-        let Some(request) = self.packets.need(Direction::ToServer, seq) else {
+        let Some(request) = self.packets.add_stream(Direction::ToServer, seq) else {
             self.given_up += 1;
             return;
         };
@@ -289,10 +290,10 @@ impl OpenStreams {
             is_incomplete: headers.incomplete,
             offers_h2c: false,
         };
-        self.ask(stream, asked, request, seq);
+        self.insert(stream, asked, request, seq);
     }
 
-    fn ask(&mut self, stream: u32, asked: Asked, request: PacketId, request_seq: u32) {
+    fn insert(&mut self, stream: u32, asked: Asked, request: PacketId, request_seq: u32) {
         self.first_requests += u32::from(!self.is_answered);
         let open = OpenStream {
             asked,
@@ -322,25 +323,25 @@ impl OpenStreams {
         }
     }
 
-    /// Hands out the streams that have ended and of which everything has been seen.
+    /// Finishes the streams that have ended and whose packets have all been seen.
     fn complete(&mut self, done: &mut impl FnMut(Exchange)) {
         let over = self.streams_where(|open, stream| stream.has_ended && open.is_seen(stream));
         self.finish(over, done);
     }
 
-    /// Whether every packet of a stream has arrived and been read, or has left the node.
+    /// Whether every packet of a stream has been read, or has left the node.
     fn is_seen(&self, stream: &OpenStream) -> bool {
         let leg = |id: PacketId| self.packets.leg(id);
         let is_over = |id| leg(id).is_some_and(Leg::is_over);
         let last = [stream.response, stream.trailers];
-        // A stream that was reset may have no response; its request has arrived, read or not.
+        // A reset stream may have no response, and its request may never be read.
         match stream.reset {
             Some(_) => leg(stream.request).is_some(),
             None => is_over(stream.request) && last.into_iter().flatten().all(is_over),
         }
     }
 
-    /// Makes exchanges of streams.
+    /// Removes streams and passes their exchanges to `done`.
     fn finish(&mut self, streams: impl IntoIterator<Item = u32>, done: &mut impl FnMut(Exchange)) {
         for stream in streams {
             let Some(stream) = self.streams.remove(&stream) else {
@@ -357,17 +358,17 @@ impl OpenStreams {
         }
     }
 
-    /// `None` where the journey of the request was not seen.
+    /// The exchange of a stream; `None` where the journey of the request was not seen.
     fn exchange(&mut self, stream: OpenStream) -> Option<Exchange> {
         let leg = |id: Option<PacketId>| self.packets.leg(id?).cloned();
         let request = leg(Some(stream.request))?;
         let response = leg(stream.response);
-        // Trailers in the packet of the response have no way of their own.
+        // Trailers in the packet of the response have no journey of their own.
         let trailers = leg(stream
             .trailers
             .filter(|_| stream.trailers != stream.response));
-        // Of several requests that waited for the handshake nobody can tell which began it, and it
-        // may have begun before the others were asked for.
+        // Of several requests that waited for the handshake, the one that caused it is unknown, and
+        // the handshake may have begun before the others.
         let connect = self.packets.take_connect(stream.request);
         let connect = connect.filter(|_| self.first_requests == 1);
         Some(Exchange {

@@ -1,4 +1,4 @@
-//! Streams, the packets they are in, and what becomes of them when packets or the connection fail.
+//! Streams and their packets, when packets are lost or the connection ends.
 
 use bytes::Bytes;
 use tracer_common::journey::End;
@@ -7,7 +7,7 @@ use super::*;
 use crate::{
     decode::JourneyBuilder,
     flow::{Cause, Ending},
-    http::{Asked, Connect, Leg, trace_context::Extraction},
+    http::{Asked, Connect, Leg, pairing::RESPONSE_WAIT_NS, trace_context::Extraction},
     http2::wire,
 };
 
@@ -20,7 +20,7 @@ fn id() -> ConnectionId {
     ConnectionId::of_client(JourneyBuilder::CLIENT_COOKIE)
 }
 
-/// One connection; every packet is one frame, and its seq is told.
+/// One connection; every packet is one frame, and tests choose its sequence number.
 #[derive(Default)]
 struct Fixture {
     pairing: Http2Pairing,
@@ -43,7 +43,7 @@ impl Fixture {
         });
     }
 
-    /// A packet is sent, and crosses the node or is dropped.
+    /// A packet with `frame` whose journey ends with `end`.
     fn packet(&mut self, side: Side, seq: u32, frame: &[u8], end: End) {
         self.now_ns += 1_000;
         let fragment = Fragment {
@@ -69,7 +69,19 @@ impl Fixture {
         });
     }
 
-    /// The same packet is sent again.
+    /// A whole request that arrives.
+    fn request(&mut self, seq: u32, stream: u32) {
+        let frame = wire::headers(END_BOTH, stream, GET);
+        self.packet(Side::Client, seq, &frame, End::Socket);
+    }
+
+    /// A whole response that arrives.
+    fn response(&mut self, seq: u32, stream: u32) {
+        let frame = wire::headers(END_BOTH, stream, OK);
+        self.packet(Side::Server, seq, &frame, End::Socket);
+    }
+
+    /// A retransmission, which arrives.
     fn again(&mut self, side: Side, seq: u32) {
         self.now_ns += 1_000;
         let journey = journey(side, seq, self.now_ns, End::Socket);
@@ -118,7 +130,7 @@ fn journey(side: Side, seq: u32, start_ns: u64, end: End) -> Journey {
     }
 }
 
-/// `version status`, `retransmits=N`, then how it failed.
+/// `version status`, then `retransmits=N`, `connected`, and the cause of the connection's end.
 fn text(exchange: &Exchange) -> String {
     let status = exchange.answered.and_then(|answered| answered.status);
     let status = status.map_or("unanswered".to_owned(), |status| status.to_string());
@@ -138,7 +150,7 @@ fn text(exchange: &Exchange) -> String {
 }
 
 #[test]
-fn a_packet_sent_again_is_the_same_exchange() {
+fn a_retransmission_belongs_to_the_same_exchange() {
     let mut fixture = Fixture::default();
     fixture.packet(
         Side::Client,
@@ -154,28 +166,18 @@ fn a_packet_sent_again_is_the_same_exchange() {
         &wire::headers(END_BOTH, 1, OK),
         End::Dropped,
     );
-    // Joined with the packet before it.
+    // The retransmission is joined with the packet before.
     fixture.again(Side::Server, 480);
     fixture.read(Side::Client, 500);
     assert_eq!(fixture.exchanges, ["2 200 retransmits=2"]);
 }
 
 #[test]
-fn packets_sent_again_of_streams_that_are_over_are_nothing() {
+fn retransmissions_for_finished_streams_are_ignored() {
     let mut fixture = Fixture::default();
-    fixture.packet(
-        Side::Client,
-        100,
-        &wire::headers(END_BOTH, 1, GET),
-        End::Socket,
-    );
+    fixture.request(100, 1);
     fixture.read(Side::Server, 100);
-    fixture.packet(
-        Side::Server,
-        500,
-        &wire::headers(END_BOTH, 1, OK),
-        End::Socket,
-    );
+    fixture.response(500, 1);
     fixture.read(Side::Client, 500);
     fixture.again(Side::Client, 100);
     fixture.again(Side::Server, 500);
@@ -183,15 +185,10 @@ fn packets_sent_again_of_streams_that_are_over_are_nothing() {
 }
 
 #[test]
-fn the_end_of_a_connection_ends_what_was_not_answered() {
+fn the_end_of_a_connection_ends_unanswered_streams() {
     let mut fixture = Fixture::default();
     for (seq, stream) in [(100, 1), (200, 3), (300, 5)] {
-        fixture.packet(
-            Side::Client,
-            seq,
-            &wire::headers(END_BOTH, stream, GET),
-            End::Socket,
-        );
+        fixture.request(seq, stream);
         fixture.read(Side::Server, seq);
     }
     fixture.packet(
@@ -205,21 +202,16 @@ fn the_end_of_a_connection_ends_what_was_not_answered() {
         fixture.exchanges,
         ["2 unanswered Reset", "2 unanswered Reset"]
     );
-    // That one was answered, and may still be read.
+    // Stream 3 was answered, and its response may still be read.
     fixture.read(Side::Client, 500);
     assert_eq!(fixture.exchanges.last().map(String::as_str), Some("2 200"));
 }
 
 #[test]
-fn silence_ends_an_exchange() {
+fn an_exchange_times_out() {
     let mut fixture = Fixture::default();
     fixture.pairing.wait_for_response(5_000_000_000);
-    fixture.packet(
-        Side::Client,
-        100,
-        &wire::headers(END_BOTH, 1, GET),
-        End::Socket,
-    );
+    fixture.request(100, 1);
     fixture.expire(4_000_000_000);
     assert!(fixture.exchanges.is_empty());
     fixture.expire(2_000_000_000);
@@ -227,7 +219,7 @@ fn silence_ends_an_exchange() {
 }
 
 #[test]
-fn a_call_of_grpc_may_be_silent() {
+fn a_grpc_call_does_not_time_out() {
     let mut fixture = Fixture::default();
     let content = [&[0x0f, 16, 16], &b"application/grpc"[..]].concat();
     let call = [&[0x83, 0x86, 0x84], &content[..]].concat();
@@ -274,29 +266,14 @@ fn an_upgraded_request_is_answered_on_stream_one() {
         ending: None,
     };
     fixture.pairing.upgraded(id(), exchange);
-    // The client may ask for more as soon as the 101 is there; only its first request has waited for
-    // the handshake.
-    fixture.packet(
-        Side::Client,
-        200,
-        &wire::headers(END_BOTH, 3, GET),
-        End::Socket,
-    );
-    fixture.packet(
-        Side::Server,
-        580,
-        &wire::headers(END_BOTH, 1, OK),
-        End::Socket,
-    );
+    // The client may send requests as soon as the 101 is there; only its first request has waited
+    // for the handshake.
+    fixture.request(200, 3);
+    fixture.response(580, 1);
     fixture.read(Side::Client, 580);
     assert_eq!(fixture.exchanges, ["2 200 connected"]);
     fixture.read(Side::Server, 200);
-    fixture.packet(
-        Side::Server,
-        700,
-        &wire::headers(END_BOTH, 3, OK),
-        End::Socket,
-    );
+    fixture.response(700, 3);
     fixture.read(Side::Client, 700);
     assert_eq!(fixture.exchanges, ["2 200 connected", "2 200"]);
 }
@@ -304,7 +281,7 @@ fn an_upgraded_request_is_answered_on_stream_one() {
 #[test]
 fn open_streams_are_bounded() {
     let mut fixture = Fixture::default();
-    // All but one are other connections'.
+    // Other connections have all open streams but one.
     fixture.pairing.streams = MAX_STREAMS - 1;
     for (stream, seq) in [(1, 100), (3, 200)] {
         let frame = wire::headers(END_BOTH, stream, GET);
@@ -317,9 +294,9 @@ fn open_streams_are_bounded() {
     assert_eq!(fixture.pairing.streams, MAX_STREAMS - 1);
 }
 
-/// What a connect that failed meanwhile may have been for.
+/// The requests that a failed connect of the same time may belong to.
 #[test]
-fn what_is_served_now_says_by_whom() {
+fn served_requests_have_process_and_times() {
     // A literal header field without indexing (RFC 7541 section 6.2.2).
     let literal = |name: &str, value: &str| {
         let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
@@ -347,10 +324,10 @@ fn what_is_served_now_says_by_whom() {
         let headers = wire::headers(END_BOTH, stream, &get);
         fixture.packet(Side::Client, seq, &headers, End::Socket);
     }
-    // In no trace.
+    // A request without trace context.
     let untraced = wire::headers(END_BOTH, 5, GET);
     fixture.packet(Side::Client, 300, &untraced, End::Socket);
-    assert_eq!(served(&fixture), [], "nobody has read them");
+    assert_eq!(served(&fixture), [], "no request has been read");
     for seq in [100, 200, 300] {
         fixture.event(EventKind::RequestRead {
             seq,

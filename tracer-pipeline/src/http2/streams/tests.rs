@@ -1,5 +1,4 @@
-//! Connections from frames to events: by hand, from real traffic, from another implementation, and
-//! hostile.
+//! Connections from frames to events: hand-written, captured, from another implementation, hostile.
 
 mod bounds;
 mod frame_sequences;
@@ -98,8 +97,8 @@ fn lines(connection: &mut Http2Connection, captured: &[Captured]) -> Vec<String>
     feed(connection, captured).iter().map(line).collect()
 }
 
-/// Frames, with who sent each, as the fragments of a connection whose sequence numbers start at
-/// 1000 and 5000.
+/// The fragments of a connection's frames. Sequence numbers start at 1000 (to the server) and 5000
+/// (to the client).
 fn fragments(frames: &[(Direction, Vec<u8>)]) -> Vec<Captured> {
     let (mut client, mut server) = (1000_u32, 5000_u32);
     let mut captured = Vec::new();

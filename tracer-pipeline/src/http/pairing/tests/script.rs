@@ -20,17 +20,17 @@
 //! | `at NS`, `expire NS` | sets the clock; lets time pass |
 //! | `forget` | ends the connection |
 
-use bytes::Bytes;
 use tracer_common::journey::End;
 
 use super::super::*;
 use crate::{
     decode::{Close, CloseKind, JourneyBuilder},
     flow::Flow,
+    http::test_head::request_head,
 };
 use tracer_common::hook::Hook;
 
-pub(super) const CLIENT: u64 = JourneyBuilder::CLIENT_COOKIE;
+const CLIENT: u64 = JourneyBuilder::CLIENT_COOKIE;
 const SERVER: u64 = JourneyBuilder::SERVER_COOKIE;
 
 struct Fixture {
@@ -113,7 +113,7 @@ impl Fixture {
                 };
                 if !kind.ends_with('j') {
                     let heads: String = words[3..].iter().map(|word| head(kind, word)).collect();
-                    self.head(message, number(1), number(2), heads);
+                    self.head(message, number(1), number(2), &heads);
                 }
                 let end = match kind.as_bytes() {
                     [.., b'd'] => End::Dropped,
@@ -134,7 +134,7 @@ impl Fixture {
         });
     }
 
-    fn head(&mut self, message: Message, seq: u32, ack: u32, text: String) {
+    fn head(&mut self, message: Message, seq: u32, ack: u32, text: &str) {
         let from_client = message == Message::Request;
         self.pairing.head(&Head {
             message,
@@ -142,10 +142,7 @@ impl Fixture {
             sender_cookie: if from_client { CLIENT } else { SERVER },
             seq,
             ack,
-            payload_bytes: text.len() as u32,
-            sent: JourneyBuilder::client_to_server(),
-            continues: false,
-            bytes: Bytes::from(text),
+            ..request_head(text.as_bytes())
         });
     }
 
@@ -203,8 +200,8 @@ fn head(kind: &str, word: &str) -> String {
     }
 }
 
-/// `path status`, then `connect`, `retransmits=N`, how the connection ended, and `unread` where a read
-/// time is missing.
+/// `path status`, then `connect`, `retransmits=N`, how the connection ended, and `unread` where a
+/// read time is missing.
 fn text(exchange: &Exchange) -> String {
     let path = exchange.asked.path.as_deref().unwrap_or("?");
     let status = match (&exchange.response, &exchange.answered) {

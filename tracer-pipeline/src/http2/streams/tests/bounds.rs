@@ -1,17 +1,17 @@
-//! Memory at its worst, and any bytes.
+//! Worst-case memory, and arbitrary bytes.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// Each part of a connection's memory at its bound at the same time: in both directions a table
-/// full of large entries in a ring that was grown for small ones, a block of 16 KiB that goes on, a
-/// frame of 16 KiB that goes on, and as many streams as are remembered.
+/// Each part of a connection's memory is at its bound at the same time: in both directions a table
+/// full of large entries in a ring that was grown for small ones, an incomplete block of 16 KiB, an
+/// incomplete frame of 16 KiB; and as many streams as are remembered.
 #[test]
 fn a_connection_at_its_worst_stays_within_the_bound() {
     let resize_64_kib = [0x3f, 0xe1, 0xff, 0x03];
     let small = [0x40, 0, 0].repeat(2048);
-    // Names are kept whatever they are.
+    // The table stores every name.
     let large = [&[0x40, 0x7f, 0x81, 0x76][..], &[b'n'; 15_360 - 128], &[0]].concat();
     let mut frames = Vec::new();
     for direction in [Direction::ToServer, Direction::ToClient] {
@@ -51,7 +51,7 @@ fn a_connection_at_its_worst_stays_within_the_bound() {
     );
 }
 
-/// A connection of many ordinary calls takes as little as the documentation says.
+/// A connection with many ordinary calls stays below the documented 20 KiB.
 #[test]
 fn an_ordinary_connection_is_small() {
     let mut connection = Http2Connection::new(Start::Preface);
@@ -80,15 +80,15 @@ fn an_ordinary_connection_is_small() {
 }
 
 proptest! {
-    /// Any fragments: no panic, memory within the bound after each.
+    /// Any fragments: no panic, and bounded memory after each.
     #[test]
-    fn no_bytes_break_it(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+    fn any_bytes_are_handled(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
         crate::http2::fuzz::connection(&bytes);
     }
 
-    /// The same of frames that could be, in any order.
+    /// The same with well-formed frames in any order.
     #[test]
-    fn no_frames_break_it(
+    fn any_frames_are_handled(
         frames in prop::collection::vec(
             (any::<bool>(), 0..11_u8, any::<u8>(), 0..6_u32, prop::collection::vec(any::<u8>(), 0..40)),
             0..40,
