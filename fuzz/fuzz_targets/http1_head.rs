@@ -1,5 +1,5 @@
-//! Any bytes as the head of a request and of a response. What was kept is bounded, and a whole head
-//! says the same with and without the bytes that follow it.
+//! Parses any bytes as the head of a request and of a response. The result is bounded, and a
+//! complete head is parsed alike with and without the bytes that follow it.
 
 #![no_main]
 

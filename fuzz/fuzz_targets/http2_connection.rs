@@ -1,5 +1,5 @@
-//! Any bytes as fragments of one connection, in both directions. What has to hold is
-//! asserted in `http2::fuzz`, where property tests use it too.
+//! Any bytes as fragments of one connection, in both directions. `http2::fuzz` has the assertions,
+//! which property tests share.
 
 #![no_main]
 

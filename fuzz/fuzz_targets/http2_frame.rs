@@ -1,5 +1,5 @@
-//! Any bytes as one frame, by every reader of frames. What has to hold is
-//! asserted in `http2::fuzz`, where property tests use it too.
+//! Any bytes as one frame of every type. `http2::fuzz` has the assertions, which property tests
+//! share.
 
 #![no_main]
 

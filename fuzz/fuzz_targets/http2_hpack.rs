@@ -1,5 +1,5 @@
-//! Any bytes as header blocks, each after a byte with its length. What has to hold is
-//! asserted in `http2::fuzz`, where property tests use it too.
+//! Any bytes as header blocks, each after a byte with its length. `http2::fuzz` has the assertions,
+//! which property tests share.
 
 #![no_main]
 

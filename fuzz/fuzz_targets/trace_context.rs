@@ -1,5 +1,5 @@
-//! Any lines as the fields of a head. An extracted id is never zero, names have no case, and fields
-//! that are none of a format's change nothing.
+//! Any lines as the fields of a head. An extracted id is never zero, the case of names does not
+//! matter, and fields of no format change nothing.
 
 #![no_main]
 
@@ -33,7 +33,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(reader.extraction(), extraction);
 });
 
-/// `name: value`. Names that are no text do not get as far as the reader.
+/// `name: value`. Skips names that are not UTF-8.
 fn field(line: &[u8]) -> Option<(&str, &[u8])> {
     let colon = line.iter().position(|byte| *byte == b':')?;
     let name = str::from_utf8(&line[..colon]).ok()?;

@@ -15,30 +15,29 @@ use super::{
     trace_context::Extraction,
 };
 
-/// One message's way, with what happened at its end.
+/// The journey of one message, with the read at its end and its retransmissions.
 #[derive(Clone, Debug)]
 pub struct Leg {
-    /// The journey that arrived, or the last that did not.
+    /// The journey that reached a socket, or else the last one.
     pub journey: Journey,
-    /// When the application read it, nanoseconds of `CLOCK_MONOTONIC`.
+    /// When the application read the message, nanoseconds of `CLOCK_MONOTONIC`.
     pub read_ns: Option<u64>,
-    /// The process that read it, by its number in the machine's own PID namespace; known of requests
-    /// only.
+    /// The process that read the message (tgid in the host's PID namespace); requests only.
     pub reader: Option<u32>,
-    /// Journeys of the same message before that one: each is a packet sent in vain.
+    /// The journeys of the message's other packets (retransmissions, or packets before them).
     pub earlier: Vec<Journey>,
-    /// When its receiver had no room for the rest of it.
+    /// When the receiver had no room for the rest of the message.
     pub zero_windows: Vec<ZeroWindow>,
 }
 
-/// Packets of one message that are remembered; a peer that never answers is sent no more (Linux
-/// gives up after 15 retransmissions, tcp_retries2).
+/// Packets remembered per message. TCP sends no more to a peer that never answers: Linux gives up
+/// after 15 retransmissions (tcp_retries2).
 const MAX_ATTEMPTS: usize = 16;
-/// Zero windows of one message that are remembered, the first ones.
+/// Zero windows remembered per message: the first ones.
 const MAX_ZERO_WINDOWS: usize = 16;
 
 impl Leg {
-    /// A message seen for the first time.
+    /// The first packet of a message.
     pub fn new(journey: Journey) -> Self {
         Self {
             journey,
@@ -49,16 +48,16 @@ impl Leg {
         }
     }
 
-    /// The same message again: TCP has retransmitted it.
+    /// Adds a retransmission of the message.
     ///
-    /// What arrived first is what counts: a copy that comes later was sent in vain.
+    /// The first copy that reaches a socket counts: later copies go to `earlier`.
     pub fn retransmitted(&mut self, again: Journey) {
         if self.earlier.len() >= MAX_ATTEMPTS {
             return;
         }
         let is_worse = match self.journey.end {
             End::Socket => true,
-            // Of those that left, the last is most likely the one that arrived.
+            // Of the copies that left the node, the last most likely arrived.
             End::Left => !matches!(again.end, End::Left | End::Socket),
             End::Dropped | End::Expired => false,
         };
@@ -70,7 +69,7 @@ impl Leg {
         }
     }
 
-    /// Its receiver has no room, or has room again.
+    /// The receiver of the message has no room, or has room again.
     pub fn window(&mut self, zero: ZeroWindow) {
         let is_full = self.zero_windows.len() >= MAX_ZERO_WINDOWS;
         match self.zero_windows.last_mut() {
@@ -90,14 +89,14 @@ impl Leg {
             .fold(self.journey.start_ns, u64::min)
     }
 
-    /// Every packet of the message in the order in which TCP sent them.
+    /// Every packet of the message, in the order in which TCP sent them.
     pub fn packets(&self) -> Vec<&Journey> {
         let mut packets: Vec<&Journey> = self.earlier.iter().chain([&self.journey]).collect();
         packets.sort_by_key(|journey| journey.start_ns);
         packets
     }
 
-    /// The last packet of this message that was dropped, if one was.
+    /// The last packet of this message that was dropped, if any.
     pub fn dropped(&self) -> Option<&Journey> {
         let packets = self.earlier.iter().chain([&self.journey]);
         packets
@@ -105,13 +104,13 @@ impl Leg {
             .max_by_key(|journey| journey.start_ns)
     }
 
-    /// Whether nothing more will be seen of the message on this node: the application has read it, or
-    /// it went on to another node.
+    /// Whether the message is finished on this node: the application has read it, or it has left
+    /// for another node.
     pub fn is_over(&self) -> bool {
         self.read_ns.is_some() || self.journey.has_left()
     }
 
-    /// When the message was last seen: read, taken by a socket, or lost.
+    /// Time of the message's last event: read, received by a socket, or lost.
     pub fn end_ns(&self) -> u64 {
         let last_ns = self.journey.stamps.last().map_or(0, |stamp| stamp.at_ns);
         self.read_ns.unwrap_or(0).max(last_ns)
@@ -123,12 +122,12 @@ impl Leg {
 pub struct Connect {
     /// The client's SYN.
     pub syn: Leg,
-    /// The answer, once it has come.
+    /// The server's SYN-ACK, once it was seen.
     pub syn_ack: Option<Leg>,
 }
 
 impl Connect {
-    /// What was seen of it.
+    /// The messages of the handshake that were seen.
     pub fn legs(&self) -> impl Iterator<Item = &Leg> {
         std::iter::once(&self.syn).chain(&self.syn_ack)
     }
@@ -140,7 +139,7 @@ impl Connect {
     }
 }
 
-/// What a request asks, as far as it is known.
+/// What is known of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
     /// The method.
@@ -151,15 +150,15 @@ pub struct Asked {
     pub version: Option<&'static str>,
     /// The trace context.
     pub trace: Extraction,
-    /// What goes with it, to be handed on.
+    /// The `tracestate` of the trace context, copied to the spans.
     pub tracestate: Option<Arc<str>>,
-    /// What a gRPC call calls.
+    /// The service and method of a gRPC call.
     pub rpc: Option<Rpc>,
-    /// It is a gRPC call.
+    /// The request is a gRPC call.
     pub is_grpc: bool,
-    /// Not all of the head was seen or could be decoded.
+    /// Part of the head was not seen or could not be decoded.
     pub is_incomplete: bool,
-    /// The answer may come in HTTP/2 (RFC 7540 section 3.2).
+    /// The client offers to receive the response in HTTP/2 (RFC 7540 section 3.2).
     pub offers_h2c: bool,
 }
 
@@ -180,7 +179,7 @@ impl From<RequestHead> for Asked {
     }
 }
 
-/// What a response answers, as far as it is known.
+/// What is known of a response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Answered {
     /// The HTTP status.
@@ -198,26 +197,27 @@ impl From<&ResponseHead> for Answered {
     }
 }
 
-/// A request, its response, and the connect that it waited for.
+/// A request, its response, and the handshake that the request waited for.
 #[derive(Clone, Debug)]
 pub struct Exchange {
-    /// What was asked.
+    /// The request.
     pub asked: Asked,
-    /// What was answered; `None` where the response or its head was not seen.
+    /// The response; `None` where it or its head was not seen.
     pub answered: Option<Answered>,
-    /// Only on the exchange that opened the connection.
+    /// The handshake; only on the exchange that opened the connection.
     pub connect: Option<Connect>,
-    /// Client to server.
+    /// The journey of the request, client to server.
     pub request: Leg,
-    /// Tells the request from others in its packet: where its head starts, TCP sequence number.
+    /// TCP sequence number of the first byte of the request's head. Several requests may share a
+    /// packet; this number is unique.
     pub request_seq: u32,
-    /// Server to client.
+    /// The journey of the response, server to client.
     pub response: Option<Leg>,
-    /// The trailers that ended it, where they came in a packet of their own.
+    /// The journey of the response's trailers, where they came in a packet of their own.
     pub trailers: Option<Leg>,
     /// The error code (RFC 9113 section 7) with which one side ended the stream before its end.
     pub reset: Option<u32>,
-    /// How the connection ended while an answer was still expected.
+    /// How the connection ended, if it ended before the response.
     pub ending: Option<Ending>,
 }
 
@@ -229,7 +229,7 @@ impl Exchange {
         connect.chain([&self.request]).chain(answer)
     }
 
-    /// When it was over: the last message was read, or the connection ended.
+    /// When the exchange was over: the last message was read, or the connection ended.
     pub fn ended_ns(&self) -> u64 {
         let last = self.trailers.as_ref().or(self.response.as_ref());
         let last_ns = last.unwrap_or(&self.request).end_ns();

@@ -1,29 +1,32 @@
 //! A connection that could not be opened: no request was ever sent on it.
+//!
+//! In: the socket's record and the journeys of its SYNs. Out: whether the connect has failed or was
+//! cancelled.
 
 use crate::decode;
 
 use super::exchange::Connect;
 
-/// TCP sends the SYN again after this time without an answer (kernel: TCP_TIMEOUT_INIT; RFC 6298
-/// section 2.1).
+/// TCP retransmits an unanswered SYN after this time (kernel: TCP_TIMEOUT_INIT; RFC 6298 section
+/// 2.1).
 const SYN_TIMEOUT_NS: u64 = 1_000_000_000;
 
-/// What the socket tells, and what was seen of its packets.
+/// The record of the socket, and the packets that were seen of it.
 #[derive(Clone, Debug)]
 pub struct FailedConnect {
-    /// Who, where to, when, and the error.
+    /// Process, destination, times and error.
     pub socket: decode::FailedConnect,
-    /// The SYN and perhaps an answer; `None` where no packet passed a hook: a rule may have dropped it
-    /// before.
+    /// The SYN and perhaps a SYN-ACK; `None` where no packet passed a hook: a rule may drop the SYN
+    /// before the first hook.
     pub connect: Option<Connect>,
 }
 
 impl FailedConnect {
-    /// Whether it has failed: the kernel says so, a packet was dropped, or the SYN had gone unanswered
-    /// for so long that TCP sent it again.
+    /// Whether the connect failed: the socket has an error, a packet was dropped, or the SYN stayed
+    /// unanswered for so long that TCP retransmitted it.
     ///
-    /// Else the application has changed its mind: one that tries several addresses at once (RFC 8305)
-    /// closes those that it does not need.
+    /// Otherwise the application cancelled the connect: a client that tries several addresses at
+    /// once (RFC 8305) closes the sockets that it does not need.
     pub fn is_failure(&self) -> bool {
         let legs = self.connect.iter().flat_map(Connect::legs);
         let mut legs = legs.map(|leg| leg.dropped().is_some() || !leg.earlier.is_empty());
@@ -33,8 +36,8 @@ impl FailedConnect {
             || legs.any(|has_failed| has_failed)
     }
 
-    /// Whether the socket was given no port to connect from: connect(2) says EADDRNOTAVAIL then, and
-    /// the socket itself has no error (kernel: inet_hash_connect).
+    /// Whether there was no free local port: connect(2) then returns EADDRNOTAVAIL, and the socket
+    /// itself has no error (kernel: inet_hash_connect).
     pub fn had_no_port(&self) -> bool {
         self.socket.sent.source.port() == 0
     }
@@ -46,46 +49,19 @@ impl FailedConnect {
 
 #[cfg(test)]
 mod tests {
-    use tracer_common::{hook::Hook, journey::End, message::Message};
+    use tracer_common::{journey::End, message::Message};
 
     use super::*;
     use crate::{
-        decode::{Journey, Stamp, Tuple},
+        decode::{Journey, JourneyBuilder},
         http::Leg,
     };
 
-    fn sent() -> Tuple {
-        Tuple {
-            source: "10.244.0.2:40000".parse().unwrap(),
-            destination: "10.96.0.10:80".parse().unwrap(),
-        }
-    }
-
     fn syn(end: End) -> Journey {
-        Journey {
-            message: Message::Syn,
-            end,
-            start_ns: 1_000,
-            sender_cookie: 7,
-            receiver_cookie: 0,
-            sender_cgroup: 0,
-            receiver_cgroup: 0,
-            seq: 1,
-            ack: 0,
-            payload_bytes: 0,
-            drop_reason: (end == End::Dropped).then_some(2),
-            sent: sent(),
-            received: None,
-            conntrack: None,
-            stamps: vec![Stamp {
-                at_ns: 1_000,
-                hook: Hook::CgroupEgress,
-                device: None,
-            }],
-            stamps_cut: false,
-            head_lost: false,
-            behind_left_out: false,
-        }
+        JourneyBuilder::new(Message::Syn)
+            .end(end)
+            .drop_reason(2)
+            .build()
     }
 
     fn failed(error: Option<u32>, lasted_ns: u64, syns: &[End]) -> FailedConnect {
@@ -96,19 +72,19 @@ mod tests {
             Connect { syn, syn_ack: None }
         });
         let socket = decode::FailedConnect {
-            cookie: 7,
+            cookie: JourneyBuilder::CLIENT_COOKIE,
             began_ns: 900,
             at_ns: 900 + lasted_ns,
             error,
             tgid: 1,
             cgroup: 2,
-            sent: sent(),
+            sent: JourneyBuilder::client_to_server(),
         };
         FailedConnect { socket, connect }
     }
 
     #[test]
-    fn a_change_of_mind_is_no_failure() {
+    fn a_cancelled_connect_is_no_failure() {
         let check = |expected, failed: &FailedConnect| {
             assert_eq!(failed.is_failure(), expected, "{failed:#?}");
         };

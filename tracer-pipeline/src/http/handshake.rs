@@ -1,4 +1,6 @@
-//! The opening of connections, until the request that waited for it.
+//! Stores the handshake of each connection until the first request on it.
+//!
+//! In: journeys of SYNs and SYN-ACKs. Out: the [`Connect`] of the exchange that waited for it.
 
 use std::collections::HashMap;
 
@@ -11,20 +13,20 @@ use crate::{
 
 use super::exchange::{Connect, Leg};
 
-/// The request that opened a connection follows the handshake within this time; a later one found
-/// the connection in a pool. Several periods of the scheduler's bandwidth control (100 ms): a pod
-/// that was throttled between the two has waited for its connection all the same.
+/// A request that follows the handshake within this time has waited for it; a later request took
+/// the connection from a pool. Several periods of CFS bandwidth control (100 ms): a pod may be
+/// throttled between its handshake and its request.
 const CONNECT_GAP_NS: u64 = 1_000_000_000;
-/// A handshake that is over is kept for this long: the record of the request may be late.
+/// A finished handshake is stored for this long: the record of the request may be late.
 const KEEP_NS: u64 = CONNECT_GAP_NS + 2_000_000_000;
 
-/// Handshakes that no request has followed yet, some 1.5 KB each. `flow` bounds the connections; those of
-/// connections that stay idle are let go of, so that a connection in a pool costs none of this.
+/// Handshakes without a request yet, some 1.5 KB each. `flow` bounds the number of connections.
+/// Handshakes of idle connections expire, so that a connection in a pool costs no memory here.
 #[derive(Debug, Default)]
 pub struct Handshakes(HashMap<ConnectionId, Box<Connect>>);
 
 impl Handshakes {
-    /// Takes the journey of a SYN or a SYN-ACK; no other event tells of a handshake.
+    /// Takes the journey of a SYN or a SYN-ACK; ignores every other event.
     pub fn event(&mut self, event: Event) {
         let (id, journey) = match event.kind {
             EventKind::Journey { journey, .. } => (event.connection, journey),
@@ -43,25 +45,26 @@ impl Handshakes {
                 Some(syn_ack) => syn_ack.retransmitted(journey),
                 empty => *empty = Some(Leg::new(journey)),
             },
-            // The agent started between the two.
+            // The agent started between the SYN and the SYN-ACK.
             (_, None) => {}
         }
     }
 
-    /// The handshake that a request waited for, if it did: only the first one on a connection can.
+    /// Removes the handshake; returns it if `request` waited for it. Only the first request on a
+    /// connection can have waited.
     pub fn take(&mut self, id: ConnectionId, request: &Journey) -> Option<Connect> {
         let connect = *self.0.remove(&id)?;
         let gap_ns = request.start_ns.saturating_sub(connect.end_ns());
         (gap_ns < CONNECT_GAP_NS).then_some(connect)
     }
 
-    /// What was seen of the handshake of a connection that could not be opened.
+    /// Removes and returns the packets of a handshake that failed.
     pub fn failed(&mut self, id: ConnectionId) -> Option<Connect> {
         self.0.remove(&id).map(|connect| *connect)
     }
 
-    /// Lets go of handshakes that no request can follow any more. One that is not over, because its
-    /// SYN or SYN-ACK is sent again and again, stays until its connection is forgotten.
+    /// Drops finished handshakes whose request would come too late. An unfinished handshake, whose
+    /// SYN or SYN-ACK TCP retransmits, stays until its connection is forgotten.
     pub fn expire(&mut self, now_ns: u64) {
         self.0.retain(|_, connect| {
             let arrived = |leg: &Leg| matches!(leg.journey.end, End::Socket | End::Left);
@@ -70,7 +73,7 @@ impl Handshakes {
         });
     }
 
-    /// The connection is over.
+    /// Drops the handshake of a connection that is over.
     pub fn forget(&mut self, id: ConnectionId) {
         self.0.remove(&id);
     }
@@ -78,46 +81,16 @@ impl Handshakes {
 
 #[cfg(test)]
 mod tests {
-    use tracer_common::hook::Hook;
-
     use super::*;
-    use crate::{
-        decode::{Stamp, Tuple},
-        flow::Side,
-    };
+    use crate::{decode::JourneyBuilder, flow::Side};
 
-    const CLIENT: u64 = 7;
+    const CLIENT: u64 = JourneyBuilder::CLIENT_COOKIE;
 
     fn event(message: Message, end: End, start_ns: u64) -> Event {
-        let sent = Tuple {
-            source: "10.244.0.2:40000".parse().unwrap(),
-            destination: "10.96.0.10:80".parse().unwrap(),
-        };
-        let stamp = Stamp {
-            at_ns: start_ns,
-            hook: Hook::CgroupEgress,
-            device: None,
-        };
-        let journey = Journey {
-            message,
-            end,
-            start_ns,
-            sender_cookie: CLIENT,
-            receiver_cookie: 9,
-            sender_cgroup: 0,
-            receiver_cgroup: 0,
-            seq: 0,
-            ack: 0,
-            payload_bytes: 0,
-            drop_reason: None,
-            sent,
-            received: Some(sent),
-            conntrack: None,
-            stamps: vec![stamp],
-            stamps_cut: false,
-            head_lost: false,
-            behind_left_out: false,
-        };
+        let journey = JourneyBuilder::new(message)
+            .end(end)
+            .start_ns(start_ns)
+            .build();
         Event {
             connection: ConnectionId::of_client(CLIENT),
             kind: EventKind::Journey {
@@ -127,29 +100,29 @@ mod tests {
         }
     }
 
-    /// How many handshakes are kept after the time in which a request may follow.
-    fn check(events: impl IntoIterator<Item = (Message, End)>, kept: usize) {
+    /// `stored`: the handshakes left after the time in which a request may follow.
+    fn check(events: impl IntoIterator<Item = (Message, End)>, stored: usize) {
         let mut handshakes = Handshakes::default();
         for (message, end) in events {
             handshakes.event(event(message, end, 1_000));
         }
         handshakes.expire(1_000 + CONNECT_GAP_NS);
-        assert_eq!(handshakes.0.len(), 1, "its request may be late");
+        assert_eq!(handshakes.0.len(), 1, "the request's record may be late");
         handshakes.expire(1_000 + KEEP_NS);
-        assert_eq!(handshakes.0.len(), kept);
+        assert_eq!(handshakes.0.len(), stored);
         handshakes.forget(ConnectionId::of_client(CLIENT));
         assert!(handshakes.0.is_empty());
     }
 
     #[test]
-    fn a_connection_that_stays_idle_costs_nothing() {
+    fn the_handshake_of_an_idle_connection_expires() {
         let arrived = |message| (message, End::Socket);
         check([Message::Syn, Message::SynAck].map(arrived), 0);
     }
 
-    /// Its attempts belong to the connect span, however long they take.
+    /// All attempts belong to the connect span, however long they take.
     #[test]
-    fn a_handshake_that_is_not_over_stays() {
+    fn an_unfinished_handshake_stays() {
         check([(Message::Syn, End::Dropped)], 1);
         check(
             [(Message::Syn, End::Socket), (Message::SynAck, End::Dropped)],

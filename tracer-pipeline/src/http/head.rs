@@ -1,9 +1,9 @@
 //! Reads the head of an HTTP/1 message (RFC 9112). In: captured bytes, which start with the message
 //! and may end anywhere. Out: [`RequestHead`], [`ResponseHead`], with what the capture holds whole.
 //!
-//! Keeps method, path, host, status, trace context and framing. No other header value, no query and
-//! no body byte is copied out of the capture. As lenient as servers are: it observes messages that
-//! somebody else accepts or refuses.
+//! Copies method, path, host, status, trace context and framing out of the capture; no other header
+//! value, no query and no body byte. As lenient as servers are: the receiver decides whether the
+//! message is valid.
 
 mod framing;
 mod method;
@@ -27,8 +27,8 @@ pub use self::method::Method;
 pub use self::target::{HOST_MAX_BYTES, PATH_MAX_BYTES};
 pub(crate) use self::target::{authority, path};
 
-/// Most header fields a head may have. Servers stop between 100 (Apache, hyper) and what fits their
-/// buffer.
+/// Most header fields a head may have. Servers allow between 100 (Apache, hyper) and as many
+/// as fit their buffer.
 pub const MAX_HEADERS: usize = 128;
 
 /// Why captured bytes are not the start of an HTTP/1 head.
@@ -43,7 +43,7 @@ pub enum HeadError {
     /// Another protocol, or another major version.
     #[error("version is neither HTTP/1.0 nor HTTP/1.1")]
     Version,
-    /// Every other defect of a field only costs that field.
+    /// After any other defect of a field only that field is skipped.
     #[error("header field holds a NUL or a carriage return without line feed")]
     Field,
     /// See [`MAX_HEADERS`].
@@ -51,7 +51,7 @@ pub enum HeadError {
     TooManyFields,
 }
 
-/// The versions whose messages look like this.
+/// The versions of HTTP that share this syntax.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     /// HTTP/1.0, RFC 1945.
@@ -79,9 +79,8 @@ impl Version {
     }
 }
 
-/// What is known of a request. While [`head_len`](Self::head_len) is `None` the rest of the head
-/// was not captured, and what depends on header fields says what the whole lines before the cut
-/// say.
+/// What is known of a request. While [`head_len`](Self::head_len) is `None` the end of the head was
+/// not captured; what depends on header fields then comes from the whole lines before the cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestHead {
     /// The method.
@@ -93,11 +92,11 @@ pub struct RequestHead {
     /// Host and port as sent: the target's authority, else the Host field, if there is just one.
     /// At most [`HOST_MAX_BYTES`].
     pub host: Option<String>,
-    /// `None` when cut before it.
+    /// `None` when the head is cut before the version.
     pub version: Option<Version>,
-    /// The trace context. From the fields before the cut only.
+    /// The trace context, from the fields before the cut.
     pub trace: Extraction,
-    /// What goes with it.
+    /// The `tracestate` of the trace context.
     pub tracestate: Option<Arc<str>>,
     /// Captured bytes up to and including the blank line, where the body starts. `None` when the
     /// head is not complete.
@@ -106,14 +105,14 @@ pub struct RequestHead {
     pub body: BodyFraming,
     /// Whether the client ends the connection after this exchange.
     pub connection_close: bool,
-    /// Whether the client offers to change the protocol (RFC 9110 section 7.8). Nothing changes
-    /// unless the response [`switches_protocol`](ResponseHead::switches_protocol).
+    /// Whether the client offers to change the protocol (RFC 9110 section 7.8). The protocol
+    /// changes only if the response [`switches_protocol`](ResponseHead::switches_protocol).
     pub upgrade: bool,
-    /// Whether it offers HTTP/2 (RFC 7540 section 3.2).
+    /// Whether the client offers HTTP/2 (RFC 7540 section 3.2).
     pub upgrade_h2c: bool,
 }
 
-/// What is known of a response. For a head that is not complete, as with [`RequestHead`].
+/// What is known of a response. For an incomplete head, as in [`RequestHead`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseHead {
     /// The status code, three digits.
@@ -132,8 +131,8 @@ impl RequestHead {
     /// Reads a request from its first byte on.
     ///
     /// # Errors
-    /// [`HeadError::Incomplete`] while not even the method is whole; the others when no more bytes
-    /// can make it a request.
+    /// [`HeadError::Incomplete`] while not even the method is complete; another error when no
+    /// further bytes can make this a request.
     pub fn parse(captured: &[u8]) -> Result<Self, HeadError> {
         let bytes = readable(captured);
         let mut headers = [EMPTY_HEADER; MAX_HEADERS];
@@ -176,8 +175,8 @@ impl ResponseHead {
     /// Reads a response from its first byte on.
     ///
     /// # Errors
-    /// [`HeadError::Incomplete`] while the status code is not whole; the others when no more bytes
-    /// can make it a response.
+    /// [`HeadError::Incomplete`] while the status code is incomplete; another error when no further
+    /// bytes can make this a response.
     pub fn parse(captured: &[u8]) -> Result<Self, HeadError> {
         let bytes = readable(captured);
         let mut headers = [EMPTY_HEADER; MAX_HEADERS];
@@ -210,7 +209,7 @@ impl ResponseHead {
         matches!(self.status, 100..=199) && self.status != 101
     }
 
-    /// Whether the answer to the request comes in HTTP/2 after this head (RFC 7540 section 3.2).
+    /// Whether the response to the request comes in HTTP/2 after this head (RFC 7540 section 3.2).
     #[must_use]
     pub fn accepts_h2c(&self) -> bool {
         self.status == 101 && self.fields.upgrade_h2c()
@@ -225,8 +224,8 @@ impl ResponseHead {
 }
 
 /// Where a response's body ends, which depends on the request (RFC 9112 section 6.3).
-/// [`BodyFraming::Unknown`] when the head is not complete, unless method and status alone say that
-/// there is none.
+/// [`BodyFraming::Unknown`] when the head is incomplete, unless method and status alone exclude a
+/// body.
 #[must_use]
 pub fn response_body(request_method: &Method, head: &ResponseHead) -> BodyFraming {
     if !framing::response_may_have_body(request_method, head.status) {
@@ -238,8 +237,8 @@ pub fn response_body(request_method: &Method, head: &ResponseHead) -> BodyFramin
     }
 }
 
-/// A line that servers would skip or repair costs its own field only. Folded lines are joined
-/// before, in [`readable`].
+/// Of a line that servers would skip or repair, only its own field is lost. [`readable`] joins
+/// folded lines before.
 fn lenient() -> ParserConfig {
     let mut config = ParserConfig::default();
     config
@@ -258,8 +257,7 @@ fn complete_len(parsed: httparse::Status<usize>) -> Option<usize> {
     }
 }
 
-/// The fields whose line has ended. After a cut, httparse leaves the rest of the slots as they
-/// were, which is empty.
+/// The fields whose line is complete. After a cut, httparse leaves the remaining slots empty.
 fn whole_lines<'b>(headers: &[Header<'b>]) -> impl Iterator<Item = (&'b str, &'b [u8])> {
     let fields = headers.iter().map(|header| (header.name, header.value));
     fields.take_while(|(name, _)| !name.is_empty())
@@ -271,8 +269,8 @@ fn framing_fields(headers: &[Header<'_>]) -> FramingFields {
     fields
 }
 
-/// The Host field. Two make the request invalid (RFC 9112 section 3.2), and neither is then
-/// believed.
+/// The Host field. Two of them make the request invalid (RFC 9112 section 3.2); then neither is
+/// used.
 fn host_field(headers: &[Header<'_>]) -> Option<String> {
     let mut hosts = whole_lines(headers).filter(|(name, _)| name.eq_ignore_ascii_case("host"));
     match (hosts.next(), hosts.next()) {
@@ -281,8 +279,7 @@ fn host_field(headers: &[Header<'_>]) -> Option<String> {
     }
 }
 
-/// The target as sent, of a request that httparse took for one: the second word, up to the cut when
-/// it is cut.
+/// The target as sent, of a request that httparse accepted: the second word, up to the cut.
 fn raw_target(captured: &[u8]) -> &[u8] {
     let line = captured.trim_ascii_start();
     let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();

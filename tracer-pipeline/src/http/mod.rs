@@ -1,22 +1,24 @@
-//! Requests, responses, and which belongs to which.
+//! HTTP/1 requests and responses, and which response answers which request.
 //!
-//! In: captured heads and `flow` events. Out: `Exchange`s. Knows HTTP/1 and trace context; knows
-//! nothing of hops, of Kubernetes or of spans.
+//! In: captured heads and `flow` events. Out: `Exchange`s. Contains HTTP/1 and the formats of
+//! trace context; has no hops, no Kubernetes and no spans.
 
 pub mod exchange;
 pub mod failed_connect;
 pub mod handshake;
 pub mod head;
-mod packet;
+mod packet_heads;
 pub mod pairing;
-mod partial;
+mod partial_heads;
 pub mod rpc;
 pub mod served;
+#[cfg(test)]
+mod test_head;
 pub mod trace_context;
-mod waiting;
+mod waiting_heads;
 
 pub use exchange::{Answered, Asked, Connect, Exchange, Leg};
 pub use failed_connect::FailedConnect;
 pub use handshake::Handshakes;
-pub use pairing::Pairing;
-pub use served::{Served, Serving};
+pub use pairing::Http1Pairing;
+pub use served::{ReadRequest, Served};

@@ -1,8 +1,9 @@
-//! Which response answers which request.
+//! Pairs HTTP/1 requests with their responses.
 //!
-//! HTTP/1 answers in order, so a queue would do, were nothing ever lost. TCP's own numbers make it
-//! safe: a response acknowledges the request it answers, and a client that does not pipeline
-//! acknowledges a response before it sends the next request.
+//! In: heads and `flow` events. Out: exchanges. HTTP/1 responses come in order, but a plain queue
+//! would shift after one lost record. TCP's numbers prevent that: a response acknowledges the
+//! request it answers, and a client that does not pipeline acknowledges a response before its next
+//! request.
 
 mod connection;
 mod losses;
@@ -20,73 +21,72 @@ use super::{
     exchange::{Answered, Exchange, Leg},
     handshake::Handshakes,
     head::{Method, ResponseHead},
-    packet::{self, ParsedHead, Placed},
-    partial::{Completed, Partials},
+    packet_heads::{self, LocatedHead, ParsedHead},
+    partial_heads::{CompletedHead, PartialHeads},
     served::Served,
-    waiting::Waiting,
+    waiting_heads::WaitingHeads,
 };
 
-pub use losses::Losses;
+pub use losses::Http1Losses;
 
-use connection::{Connection, is_request, is_response, may_answer};
+use connection::{Http1Connection, is_request, is_response, may_answer};
 
-/// Exchanges that are open on all connections; requests of more are refused, and counted. Each takes
-/// some 3 KB, so 48 MiB in all; one connection has at most [`connection::MAX_PENDING`] of them.
+/// Most open exchanges on all connections; further requests are refused and counted. An exchange
+/// takes some 3 KB, so 48 MiB in all; one connection has at most [`connection::MAX_PENDING`].
 const MAX_OPEN: usize = 16_384;
-/// A request waits this long for its response, unless [`Pairing::wait_for_response`] says otherwise.
+/// Default time that a request waits for its response, in seconds; see
+/// [`Http1Pairing::wait_for_response`].
 pub const RESPONSE_WAIT_S: u32 = 120;
-/// The same in nanoseconds.
+/// [`RESPONSE_WAIT_S`] in nanoseconds.
 pub const RESPONSE_WAIT_NS: u64 = RESPONSE_WAIT_S as u64 * 1_000_000_000;
 
-/// The open exchanges of this node.
-pub struct Pairing {
-    heads: Waiting,
-    partials: Partials,
-    connections: HashMap<ConnectionId, Connection>,
-    /// Exchanges of all connections.
-    open: usize,
-    response_wait_ns: u64,
-    losses: Losses,
-}
+/// How long a request waits for its response, in nanoseconds.
+#[derive(Clone, Copy)]
+pub(crate) struct ResponseWait(pub(crate) u64);
 
-impl Default for Pairing {
+impl Default for ResponseWait {
     fn default() -> Self {
-        Self {
-            heads: Waiting::default(),
-            partials: Partials::default(),
-            connections: HashMap::new(),
-            open: 0,
-            response_wait_ns: RESPONSE_WAIT_NS,
-            losses: Losses::default(),
-        }
+        Self(RESPONSE_WAIT_NS)
     }
 }
 
-impl Pairing {
-    /// How long a request waits for its response, nanoseconds.
+/// Pairs the HTTP/1 messages of this node.
+#[derive(Default)]
+pub struct Http1Pairing {
+    heads: WaitingHeads,
+    partials: PartialHeads,
+    connections: HashMap<ConnectionId, Http1Connection>,
+    /// Open exchanges of all connections.
+    open: usize,
+    response_wait: ResponseWait,
+    losses: Http1Losses,
+}
+
+impl Http1Pairing {
+    /// Sets how long a request waits for its response, in nanoseconds.
     pub fn wait_for_response(&mut self, wait_ns: u64) {
-        self.response_wait_ns = wait_ns;
+        self.response_wait = ResponseWait(wait_ns);
     }
 
-    /// What could not be paired so far.
-    pub fn losses(&self) -> Losses {
+    /// Messages that could not be paired so far.
+    pub fn losses(&self) -> Http1Losses {
         self.losses
     }
 
-    /// Parses a head and keeps what the spans need; its bytes are let go here, or when the rest of
-    /// the head has come.
+    /// Parses a head and stores what spans need. The bytes are dropped here, or when the head is
+    /// complete.
     pub fn head(&mut self, head: &Head) {
         if head.continues {
             let (cookie, seq) = (head.sender_cookie, head.seq);
-            if let Some(completed) = self.partials.go_on(cookie, seq, &head.bytes) {
-                self.completed(ConnectionId::of_client(cookie), completed);
+            if let Some(completed) = self.partials.append(cookie, seq, &head.bytes) {
+                self.complete_head(ConnectionId::of_client(cookie), completed);
             }
             return;
         }
-        match packet::heads(head.message, &head.bytes) {
+        match packet_heads::heads(head.message, &head.bytes) {
             Ok(heads) => {
-                if let Some(offset) = packet::cut_request(&heads) {
-                    self.partials.begin(head, offset);
+                if let Some(offset) = packet_heads::cut_request(&heads) {
+                    self.partials.start(head, offset);
                 }
                 let has_room = self.heads.insert(PacketId::from(head), heads);
                 self.losses.heads_refused += u64::from(!has_room);
@@ -95,9 +95,9 @@ impl Pairing {
         }
     }
 
-    /// The rest of a head has come, before the journey of its packet has ended or after.
-    fn completed(&mut self, id: ConnectionId, completed: Completed) {
-        let Completed { packet, seq, head } = completed;
+    /// Stores a head whose last piece has come. The journey of its packet may have ended already.
+    fn complete_head(&mut self, id: ConnectionId, completed: CompletedHead) {
+        let CompletedHead { packet, seq, head } = completed;
         if let Some(last) = self.heads.last_mut(packet) {
             last.head = ParsedHead::Request(head);
             return;
@@ -108,7 +108,7 @@ impl Pairing {
         }
     }
 
-    /// Takes what happened on a connection; hands each exchange that it completes to `done`.
+    /// Takes an event; passes each exchange that it completes to `done`.
     pub fn event(
         &mut self,
         event: Event,
@@ -133,15 +133,15 @@ impl Pairing {
             EventKind::ResponseRead { seq, at_ns } => self.response_read(id, seq, at_ns, done),
             EventKind::Ended(ending) => {
                 let connection = self.connections.get_mut(&id);
-                let unanswered =
-                    connection.map(|connection| connection.take(|open| open.response.is_none()));
+                let unanswered = connection
+                    .map(|connection| connection.remove_where(|open| open.response.is_none()));
                 for exchange in unanswered.unwrap_or_default() {
-                    self.finish(ended(exchange, ending), done);
+                    self.finish(with_ending(exchange, ending), done);
                 }
             }
             EventKind::Forgotten => {
                 let connection = self.connections.remove(&id);
-                let open = connection.map(|mut connection| connection.take(|_| true));
+                let open = connection.map(|mut connection| connection.remove_where(|_| true));
                 for exchange in open.unwrap_or_default() {
                     self.finish(exchange, done);
                 }
@@ -149,23 +149,23 @@ impl Pairing {
         }
     }
 
-    /// The requests that are open, and have been read.
+    /// The open requests that have been read.
     pub fn served(&self) -> impl Iterator<Item = Served> {
         let connections = self.connections.values();
-        let open = connections.flat_map(Connection::open_exchanges);
+        let open = connections.flat_map(Http1Connection::open_exchanges);
         open.filter_map(Served::of)
     }
 
-    /// Gives up what waits in vain.
+    /// Drops heads and exchanges that are overdue.
     pub fn expire(&mut self, now_ns: u64, done: &mut impl FnMut(Exchange)) {
         self.losses.heads_unmatched += self.heads.expire(now_ns);
         self.losses.heads_cut += self.partials.expire(now_ns);
         let mut over: Vec<Exchange> = self
             .connections
             .values_mut()
-            .flat_map(|connection| connection.expire(now_ns, self.response_wait_ns))
+            .flat_map(|connection| connection.expire(now_ns, self.response_wait.0))
             .collect();
-        // The order of a hash map is not for others to depend on.
+        // Sorted: the order of a hash map would make replays differ.
         over.sort_by_key(|exchange| exchange.request.journey.start_ns);
         for exchange in over {
             self.finish(exchange, done);
@@ -190,14 +190,14 @@ impl Pairing {
         }
         if journey.behind_left_out {
             self.losses.requests_behind_left_out += 1;
-            self.leave_alone(id, done);
+            self.ignore_connection(id, done);
             return;
         }
         let Some(heads) = heads else {
             self.losses.journeys_without_head += 1;
             return;
         };
-        for Placed { offset, head } in heads {
+        for LocatedHead { offset, head } in heads {
             if let ParsedHead::Request(head) = head {
                 let exchange = Exchange {
                     asked: head.into(),
@@ -210,22 +210,22 @@ impl Pairing {
                     reset: None,
                     ending: None,
                 };
-                self.asked(id, exchange, handshakes, done);
+                self.open_exchange(id, exchange, handshakes, done);
             }
         }
     }
 
-    /// No request on this connection can be told from another any more.
-    fn leave_alone(&mut self, id: ConnectionId, done: &mut impl FnMut(Exchange)) {
+    /// Stops pairing on a connection: its responses cannot be assigned to requests any more.
+    fn ignore_connection(&mut self, id: ConnectionId, done: &mut impl FnMut(Exchange)) {
         let connection = self.connections.entry(id).or_default();
-        connection.leave_alone();
-        for exchange in connection.take(|_| true) {
+        connection.ignore();
+        for exchange in connection.remove_where(|_| true) {
             self.finish(exchange, done);
         }
     }
 
-    /// A request that was not seen before.
-    fn asked(
+    /// Opens an exchange for a request, unless the request is a copy.
+    fn open_exchange(
         &mut self,
         id: ConnectionId,
         mut exchange: Exchange,
@@ -261,21 +261,21 @@ impl Pairing {
         }
         match heads {
             Some(heads) => {
-                for Placed { offset, head } in heads {
+                for LocatedHead { offset, head } in heads {
                     if let ParsedHead::Response(head) = head
                         && !head.is_interim()
                     {
-                        self.answered(id, &journey, offset, Some(&head));
+                        self.pair_response(id, &journey, offset, Some(&head));
                     }
                 }
             }
-            None if journey.head_lost => self.answered(id, &journey, 0, None),
+            None if journey.head_lost => self.pair_response(id, &journey, 0, None),
             None => self.losses.journeys_without_head += 1,
         }
     }
 
-    /// A response that starts at `offset` of its packet.
-    fn answered(
+    /// Assigns the response that starts at `offset` of its packet to its request.
+    fn pair_response(
         &mut self,
         id: ConnectionId,
         journey: &Journey,
@@ -287,7 +287,7 @@ impl Pairing {
             self.losses.responses_unmatched += 1;
             return;
         };
-        if connection.is_left_alone() {
+        if connection.is_ignored() {
             return;
         }
         let open = connection
@@ -300,17 +300,18 @@ impl Pairing {
         let method = exchange.asked.method.clone().unwrap_or(Method::Get);
         let switches = head.is_some_and(|head| head.switches_protocol(&method));
         if switches && exchange.asked.offers_h2c && head.is_some_and(ResponseHead::accepts_h2c) {
-            // The answer itself comes in HTTP/2.
+            // The response itself comes in HTTP/2.
             return;
         }
         exchange.answered = head.map(Answered::from);
         exchange.response = Some(Leg::new(journey.clone()));
         if switches {
-            connection.leave_alone();
+            connection.ignore();
         }
     }
 
-    /// A side has no room for what the other sends: of the messages to it the newest is under way.
+    /// One side has no room for what the other sends: adds the zero window to the newest message to
+    /// that side.
     fn window(&mut self, id: ConnectionId, side: Side, zero: ZeroWindow) {
         let legs = self.exchanges(id, |_| true);
         let newest = match side {
@@ -324,14 +325,15 @@ impl Pairing {
         }
     }
 
-    /// The connection goes on in HTTP/2: the exchange that asked for it, if one did.
+    /// The connection continues in HTTP/2: removes and returns the exchange whose request offered
+    /// it.
     pub fn upgraded(&mut self, id: ConnectionId) -> Option<Exchange> {
         let connection = self.connections.get_mut(&id)?;
         let offers = |open: &Exchange| open.response.is_none() && open.asked.offers_h2c;
-        let offering = connection.take(offers);
+        let offering = connection.remove_where(offers);
         self.open = self.open.saturating_sub(offering.len());
         let exchange = offering.into_iter().next()?;
-        connection.leave_alone();
+        connection.ignore();
         Some(exchange)
     }
 
@@ -345,7 +347,7 @@ impl Pairing {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        for mut exchange in connection.take(|exchange| is_response(exchange, seq)) {
+        for mut exchange in connection.remove_where(|exchange| is_response(exchange, seq)) {
             if let Some(response) = &mut exchange.response {
                 response.read_ns = Some(at_ns);
             }
@@ -353,17 +355,17 @@ impl Pairing {
         }
     }
 
-    /// The open exchanges of a connection that are meant, the oldest first.
+    /// The open exchanges of a connection that match, the oldest first.
     fn exchanges(
         &mut self,
         id: ConnectionId,
-        is_meant: impl Fn(&Exchange) -> bool,
+        predicate: impl Fn(&Exchange) -> bool,
     ) -> impl Iterator<Item = &mut Exchange> {
         self.connections
             .get_mut(&id)
             .into_iter()
-            .flat_map(Connection::exchanges)
-            .filter(move |exchange| is_meant(exchange))
+            .flat_map(Http1Connection::exchanges)
+            .filter(move |exchange| predicate(exchange))
     }
 
     fn finish(&mut self, exchange: Exchange, done: &mut impl FnMut(Exchange)) {
@@ -375,7 +377,7 @@ impl Pairing {
     }
 }
 
-fn ended(mut exchange: Exchange, ending: Ending) -> Exchange {
+fn with_ending(mut exchange: Exchange, ending: Ending) -> Exchange {
     exchange.ending = Some(ending);
     exchange
 }

@@ -1,6 +1,6 @@
 //! The service and method of a gRPC call. In: the path of its request. Out: `Rpc`.
 
-/// The service and method that a gRPC call names.
+/// The service and method of a gRPC call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rpc {
     /// The full name of the service, with its package: the value of `rpc.service`.
@@ -10,7 +10,8 @@ pub struct Rpc {
 }
 
 impl Rpc {
-    /// Splits the path `/package.Service/Method` (gRPC over HTTP/2, "Requests"). `None` for another form.
+    /// Splits the path `/package.Service/Method` (gRPC over HTTP/2, "Requests"). `None` for any
+    /// other form.
     #[must_use]
     pub fn from_path(path: &str) -> Option<Self> {
         let (service, method) = path.strip_prefix('/')?.rsplit_once('/')?;

@@ -1,7 +1,7 @@
-//! A request while it is served: who has read it, and from when until when.
+//! A request while a process serves it: which process, from when until when.
 //!
-//! In: an exchange, open or over. Out: what a connection that the same process opens meanwhile may be
-//! for. Knows requests with a sampled trace context only, and only those that were seen to be read.
+//! In: an exchange, open or over. Out: the request that a connection opened by the same process in
+//! that time may belong to. Only requests with a sampled trace context whose read was seen.
 
 use std::sync::Arc;
 
@@ -15,41 +15,42 @@ use super::{
 /// A request that a process of this node serves, or has served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Served {
-    /// As the request carries it.
+    /// The request's trace context.
     pub trace: TraceContext,
-    /// What goes with it.
+    /// The `tracestate` of the trace context.
     pub tracestate: Option<Arc<str>>,
-    /// Names the exchange within the trace, as [`Exchange::request_seq`].
+    /// Identifies the exchange within the trace, as [`Exchange::request_seq`].
     pub request_seq: u32,
-    /// The process that has read it.
+    /// The process that read the request.
     pub tgid: Option<u32>,
-    /// The cgroup of its socket; 0 when not known.
+    /// The cgroup id of the process's socket; 0 when unknown.
     pub cgroup: u64,
-    /// When it was read, nanoseconds of `CLOCK_MONOTONIC`.
+    /// When the request was read, nanoseconds of `CLOCK_MONOTONIC`.
     pub from_ns: u64,
-    /// When the answer was sent, or it became clear that none will be; `None` while it is served.
+    /// When the response was sent, or the connection ended without one; `None` while the request is
+    /// served.
     pub until_ns: Option<u64>,
 }
 
-/// What is known of a request that was read.
+/// A request that may have been read, from an exchange that may be incomplete.
 #[derive(Clone, Copy, Debug)]
-pub struct Serving<'e> {
-    /// What was asked.
+pub struct ReadRequest<'e> {
+    /// The request.
     pub asked: &'e Asked,
-    /// Its way.
+    /// The request's journey.
     pub request: &'e Leg,
     /// As [`Exchange::request_seq`].
     pub request_seq: u32,
-    /// What was sent last in answer: the head of the response, or trailers.
+    /// The last message of the response: its head, or its trailers.
     pub last: Option<&'e Leg>,
-    /// How the connection has ended, where it has.
+    /// How the connection ended, if it has.
     pub ending: Option<Ending>,
 }
 
 impl Served {
-    /// `None` for a request that carries no sampled context, or was not seen to be read.
+    /// `None` for a request without a sampled context, or whose read was not seen.
     pub fn of(exchange: &Exchange) -> Option<Self> {
-        Self::new(&Serving {
+        Self::new(&ReadRequest {
             asked: &exchange.asked,
             request: &exchange.request,
             request_seq: exchange.request_seq,
@@ -58,22 +59,22 @@ impl Served {
         })
     }
 
-    /// The same, of an exchange that is not complete.
-    pub fn new(serving: &Serving<'_>) -> Option<Self> {
-        let answered_ns = serving.last.map(Leg::first_start_ns);
-        let ended_ns = serving.ending.map(|ending| ending.at_ns);
+    /// The same for an incomplete exchange.
+    pub fn new(read: &ReadRequest<'_>) -> Option<Self> {
+        let answered_ns = read.last.map(Leg::first_start_ns);
+        let ended_ns = read.ending.map(|ending| ending.at_ns);
         Some(Self {
-            trace: serving.asked.trace.sampled()?,
-            tracestate: serving.asked.tracestate.clone(),
-            request_seq: serving.request_seq,
-            tgid: serving.request.reader,
-            cgroup: serving.request.journey.receiver_cgroup,
-            from_ns: serving.request.read_ns?,
+            trace: read.asked.trace.sampled()?,
+            tracestate: read.asked.tracestate.clone(),
+            request_seq: read.request_seq,
+            tgid: read.request.reader,
+            cgroup: read.request.journey.receiver_cgroup,
+            from_ns: read.request.read_ns?,
             until_ns: answered_ns.or(ended_ns),
         })
     }
 
-    /// Whether it was being served at that moment.
+    /// Whether the request was being served at `at_ns`.
     pub fn at(&self, at_ns: u64) -> bool {
         self.from_ns <= at_ns && self.until_ns.is_none_or(|until_ns| at_ns < until_ns)
     }

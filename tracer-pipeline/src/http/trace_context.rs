@@ -1,8 +1,9 @@
-//! Finds the trace a message belongs to. In: header fields, name and value. Out: [`Extraction`].
+//! Finds the trace that a message belongs to. In: header fields, name and value. Out:
+//! [`Extraction`].
 //!
-//! Knows the formats below and no framing, so that HTTP/1 and HTTP/2 heads share it. Keeps the ids,
-//! the flags and `tracestate` and nothing else of a value, allocates for that one only, and compares
-//! the names of all other headers only.
+//! Reads the formats below and no framing, so that HTTP/1 and HTTP/2 heads share it. Stores the
+//! ids, the flags and `tracestate`, and nothing else of a value; only `tracestate` is allocated. Of
+//! all other headers it compares only the name.
 //!
 //! # Formats
 //!
@@ -22,11 +23,11 @@
 //!
 //! # Precedence
 //!
-//! A caller that sends several formats mostly says the same in each. Where they differ, something
-//! on the way understood only one of them, and the best guess is the format that the server will
-//! follow:
+//! A caller that sends several formats mostly sends the same context in each. Where they differ, a
+//! proxy on the way understood only one of them, and the best guess is the format that the server
+//! will follow:
 //!
-//! 1. W3C Trace Context, since it is what OpenTelemetry reads unless it is told otherwise.
+//! 1. W3C Trace Context, which OpenTelemetry reads by default.
 //! 2. B3, where the single header precedes the others: both [B3][b3] and
 //!    [OpenTelemetry][propagators] require that.
 //! 3. Jaeger, whose clients are retired and whose format OpenTelemetry
@@ -37,24 +38,24 @@
 //! each application, which is not in a header.
 //!
 //! A *malformed* header gives way to the next format. W3C requires that an invalid `traceparent` is
-//! ignored, OpenTelemetry requires of every propagator that what it cannot parse leaves the value
-//! that another one found, and Zipkin's and OpenTelemetry's B3 readers go on to the multiple
+//! ignored, OpenTelemetry requires of every propagator that an unparsable header leaves the value
+//! that another propagator found, and Zipkin's and OpenTelemetry's B3 readers go on to the multiple
 //! headers. [`Extraction::Malformed`] therefore means that no format was valid. A *valid* context
-//! that is not sampled does not give way: it is the answer, and nothing is exported.
+//! that is not sampled does not give way: it is the result, and nothing is exported.
 //!
 //! # Sampling
 //!
-//! Everything that is exported hangs under the caller's span, so that only a context whose sender
-//! decided to record that span is sampled:
+//! Every exported span is a descendant of the caller's span, so a context counts as sampled only if
+//! its sender decided to record that span:
 //!
-//! - B3's *debug* implies sampled and adds nothing else. Jaeger's is sent beside the sampled bit,
-//!   and without that bit it is not sampled.
+//! - B3's *debug* implies sampled and has no other effect. Jaeger's debug bit is sent beside the
+//!   sampled bit; without the sampled bit the context is not sampled.
 //! - A B3 context without a decision (*defer*) is not sampled. The receiver decides, and its
-//!   decision is not in this head; the caller is to report no span. OpenTelemetry's propagators
-//!   clear the flag as well.
-//! - A B3 decision without ids (`b3: 0`, `x-b3-sampled: 0`) belongs to no trace. It is no context,
-//!   and [`Extraction::Denied`] tells it apart from a head that says nothing, for whoever would begin
-//!   a trace of its own.
+//!   decision is not in this head; the caller reports no span. OpenTelemetry's propagators clear
+//!   the flag as well.
+//! - A B3 decision without ids (`b3: 0`, `x-b3-sampled: 0`) belongs to no trace. It is no context:
+//!   [`Extraction::Denied`] distinguishes it from a head without trace headers, where a new trace
+//!   may be started.
 //!
 //! # Heads that are cut
 //!
@@ -63,8 +64,8 @@
 //!
 //! # `tracestate`
 //!
-//! Goes with a valid `traceparent` that answers, and with no other format. It changes neither the ids
-//! nor the sampling decision: it is handed on as it came, to the spans under the caller's.
+//! Belongs to a `traceparent` that is valid and preferred, and to no other format. It changes
+//! neither the ids nor the sampling decision: the exported spans carry it unchanged.
 //!
 //! [w3c]: https://www.w3.org/TR/trace-context-2/
 //! [b3]: https://github.com/openzipkin/b3-propagation
@@ -92,50 +93,51 @@ use self::{
 
 pub use self::id::{SpanId, TraceId};
 
-/// The trace flags that W3C level 2 defines (section 3.2.2.5), into which the others translate.
+/// The trace flags that W3C level 2 defines (section 3.2.2.5); other formats are translated to
+/// them.
 const SAMPLED: u8 = 0x01;
 const RANDOM: u8 = 0x02;
 
-/// What a caller sent along: the trace and the caller's span in it.
+/// The trace of a request, and the caller's span in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceContext {
     /// The trace of the request.
     pub trace_id: TraceId,
-    /// The caller's span, under which everything this request causes belongs.
+    /// The caller's span: the parent of all spans of this request.
     pub parent_id: SpanId,
-    /// W3C trace flags. Only bits that level 2 defines are ever set here: the others must be sent
-    /// on as zero (section 3.2.2.5). From B3 and Jaeger only the sampled bit comes.
+    /// W3C trace flags. Only bits that level 2 defines are ever set: the others must be propagated
+    /// as zero (section 3.2.2.5). B3 and Jaeger set only the sampled bit.
     pub flags: u8,
 }
 
 impl TraceContext {
-    /// Whether the caller may have recorded its span. Without it nothing else of the trace is worth
-    /// exporting.
+    /// Whether the caller may have recorded its span. Without that span nothing else of the trace
+    /// is worth exporting.
     #[must_use]
     pub fn sampled(&self) -> bool {
         self.flags & SAMPLED != 0
     }
 }
 
-/// What a head says about its trace.
+/// The trace context of a head, or why there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Extraction {
     /// A valid context, that of the preferred format.
     Context(TraceContext),
-    /// No header that could carry one.
+    /// No header of any format.
     #[default]
     None,
-    /// Headers that carry one are there, and none of them is valid. To be treated like none, and
+    /// There are headers of a format, and none is valid. Treated like [`None`](Self::None), and
     /// counted.
     Malformed,
-    /// No trace is named, and the caller has decided against one: none may be made.
+    /// The caller names no trace and decided against one: no trace may be started.
     Denied,
-    /// No header was seen that carries one, but not all of the head was seen.
+    /// No header of any format was seen, but part of the head was not seen.
     Unknown,
 }
 
 impl Extraction {
-    /// The same, of a head that may have been seen in part only.
+    /// Turns `None` into `Unknown` for an incomplete head.
     #[must_use]
     pub fn of_head(self, is_complete: bool) -> Self {
         match self {
@@ -144,7 +146,7 @@ impl Extraction {
         }
     }
 
-    /// The context, when there is a valid one that is sampled.
+    /// The context, if it is valid and sampled.
     #[must_use]
     pub fn sampled(&self) -> Option<TraceContext> {
         match self {
@@ -154,21 +156,21 @@ impl Extraction {
     }
 }
 
-/// Reads the trace context out of a head's fields. Only fields of the same name are told apart by
-/// their order.
+/// Reads the trace context from the fields of a head. The order matters only between fields of the
+/// same name.
 pub fn extract<'h>(headers: impl Iterator<Item = (&'h str, &'h [u8])>) -> Extraction {
     read(headers).extraction()
 }
 
-/// Reads a head that is there as a whole.
+/// Reads all fields of a head.
 pub fn read<'h>(headers: impl Iterator<Item = (&'h str, &'h [u8])>) -> Reader {
     let mut reader = Reader::default();
     headers.for_each(|(name, value)| reader.read(name, value));
     reader
 }
 
-/// Reads a head field by field, for those that do not hold all fields at once, as while decoding
-/// HPACK, or that ask for more than the context.
+/// Reads a head field by field, for callers that do not have all fields at once, such as the HPACK
+/// decoder, or that need more than the context.
 #[derive(Clone, Debug, Default)]
 pub struct Reader {
     w3c: W3c,
@@ -178,7 +180,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Takes the next field of the head. The value is not kept, but for `tracestate`.
+    /// Takes the next field of the head. Only the value of `tracestate` is stored.
     pub fn read(&mut self, name: &str, value: &[u8]) {
         let value = trim_ows(value);
         self.w3c.read(name, value);
@@ -187,7 +189,7 @@ impl Reader {
         self.tracestate.read(name, value);
     }
 
-    /// The `tracestate` of the context; `None` where that is none of W3C's, or is not sampled.
+    /// The `tracestate` of the context; `None` where the context is not W3C's, or not sampled.
     #[must_use]
     pub fn tracestate(&self) -> Option<Arc<str>> {
         match self.w3c.context() {
@@ -196,7 +198,7 @@ impl Reader {
         }
     }
 
-    /// What the fields so far say.
+    /// The result for the fields so far.
     #[must_use]
     pub fn extraction(&self) -> Extraction {
         let preferred = self.w3c.context();

@@ -1,22 +1,22 @@
 //! Joins HEADERS and CONTINUATION to header blocks (RFC 9113 section 4.3). In: the frames of one
-//! direction. Out: [`HeaderBlock`]s. Knows frames; does not look into a block.
+//! direction. Out: [`HeaderBlock`]s, still compressed.
 
 use std::borrow::Cow;
 
 use super::frame::{Flags, FrameError, FrameHeader, FrameType, field_block_part};
 
-/// Longest header block that is kept, in bytes; of a longer one the start. Servers stop between
-/// 8 KiB (nginx, Apache) and 64 KiB (h2o), most at 16 KiB.
+/// Most bytes stored of a header block. Servers refuse blocks longer than 8 KiB (nginx, Apache) to
+/// 64 KiB (h2o), most of them at 16 KiB.
 pub const BLOCK_MAX_BYTES: usize = 16 * 1024;
 
-/// One frame, as much of it as was captured.
+/// The captured part of one frame.
 #[derive(Clone, Copy)]
 pub struct Frame<'b> {
     /// TCP sequence number of the frame header's first byte.
     pub seq: u32,
     /// The frame header.
     pub header: FrameHeader,
-    /// The payload, or the start of it.
+    /// The payload, or its start.
     pub payload: &'b [u8],
 }
 
@@ -27,14 +27,14 @@ pub struct HeaderBlock<'b> {
     pub seq: u32,
     /// The stream of its frames.
     pub stream: u32,
-    /// Whether it announces a pushed stream. It then says nothing of `stream`, and counts for the
-    /// compression state only.
+    /// Whether the block announces a pushed stream. It is then no message of `stream` and only
+    /// affects the compression state.
     pub promise: bool,
-    /// Whether it is the last that its sender sends on the stream.
+    /// Whether the sender ends the stream with this block.
     pub end_stream: bool,
     /// Whether bytes are missing at the end.
     pub cut: bool,
-    /// The block. Holds other people's secrets.
+    /// The block. May contain secrets of users.
     pub bytes: Cow<'b, [u8]>,
 }
 
@@ -51,31 +51,31 @@ impl HeaderBlock<'_> {
     }
 }
 
-/// The header block that is being sent in one direction, if it takes more than one frame.
+/// Assembles the header block of one direction that spans several frames.
 ///
-/// Holds at most [`BLOCK_MAX_BYTES`].
+/// Stores at most [`BLOCK_MAX_BYTES`].
 #[derive(Default)]
 pub struct BlockAssembler {
     open: Option<HeaderBlock<'static>>,
 }
 
 impl BlockAssembler {
-    /// Takes the next frame; gives the block that it completes.
+    /// Takes the next frame; returns the block that it completes.
     ///
     /// # Errors
-    /// When the frame may not come here, or is malformed. A block that is open stays open: the
-    /// caller takes it with [`abandon`](Self::abandon), for nothing can continue it.
+    /// When the frame is not allowed at this point, or is malformed. An open block stays open,
+    /// although no frame can continue it: the caller removes it with [`abandon`](Self::abandon).
     pub fn frame<'b>(&mut self, frame: &Frame<'b>) -> Result<Option<HeaderBlock<'b>>, FrameError> {
         match (frame.header.kind, &self.open) {
             (FrameType::Headers | FrameType::PushPromise, None) => self.start(frame),
-            (FrameType::Continuation, Some(_)) => self.go_on(frame),
+            (FrameType::Continuation, Some(_)) => self.append(frame),
             (FrameType::Continuation, None) => Err(FrameError::ContinuationAlone),
             (_, Some(_)) => Err(FrameError::Interrupted),
             (_, None) => Ok(None),
         }
     }
 
-    /// Gives up the open block: its rest will not come.
+    /// Removes and returns the open block, marked as cut.
     pub fn abandon(&mut self) -> Option<HeaderBlock<'static>> {
         self.open.take().map(|mut block| {
             block.cut = true;
@@ -112,7 +112,7 @@ impl BlockAssembler {
         Ok(None)
     }
 
-    fn go_on<'b>(&mut self, frame: &Frame<'b>) -> Result<Option<HeaderBlock<'b>>, FrameError> {
+    fn append<'b>(&mut self, frame: &Frame<'b>) -> Result<Option<HeaderBlock<'b>>, FrameError> {
         let Some(mut block) = self.open.take() else {
             return Err(FrameError::ContinuationAlone);
         };
@@ -128,7 +128,7 @@ impl BlockAssembler {
                 return Err(error);
             }
         };
-        // After a gap nothing fits any more.
+        // Bytes behind a gap do not continue the block.
         if !block.cut {
             let whole = extend_bounded(block.bytes.to_mut(), part.bytes, BLOCK_MAX_BYTES);
             block.cut = part.cut || !whole;
@@ -141,7 +141,8 @@ impl BlockAssembler {
     }
 }
 
-/// Appends what fits below `max` and says whether all did. Never reserves more than `max`.
+/// Appends bytes up to a length of `max`; returns whether all fitted. Never reserves more than
+/// `max`.
 pub(super) fn extend_bounded(buffer: &mut Vec<u8>, bytes: &[u8], max: usize) -> bool {
     let fits = bytes.len().min(max.saturating_sub(buffer.len()));
     let needed = buffer.len() + fits;

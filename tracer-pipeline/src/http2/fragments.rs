@@ -1,9 +1,8 @@
-//! Joins pieces of frames to frames. In: [`Fragment`]s of one direction, in order, each what one
-//! segment had of a frame. Out: [`Piece`]s: frames, whole or cut, and the places where something is
-//! missing.
+//! Joins fragments of frames to frames. In: [`FrameFragment`]s of one direction, in order; each is
+//! the part of a frame in one TCP segment. Out: [`Assembled`]: frames, whole or cut, and gaps.
 //!
-//! Knows TCP sequence numbers and frame headers. What it is not given (DATA, and whatever else
-//! holds no header) lies between two frames and is no gap.
+//! Uses TCP sequence numbers and frame headers. Frames that are not captured (DATA, and others
+//! without header fields) lie between two frames and are no gap.
 
 use crate::flow::Side;
 
@@ -12,16 +11,16 @@ use super::{
     frame::{FrameHeader, HEADER_BYTES},
 };
 
-/// Most that is kept of a frame that takes several segments: a whole block with the fields that
-/// may stand before it.
+/// Most bytes stored of a frame that spans several segments: a whole block with the fields that may
+/// precede it.
 pub const FRAME_MAX_BYTES: usize = HEADER_BYTES + 16 + BLOCK_MAX_BYTES;
 
-/// A segment that starts less than this before what was taken last has been sent again, or is the
-/// rest of a frame that was cut. More than the longest frame (2^24 + 8 bytes), and than the buffer
-/// that Linux sends again from (`tcp_wmem`, 4 MiB unless configured).
+/// A segment that starts less than this before the expected sequence number is a retransmission, or
+/// the rest of a frame that was cut. More than the longest frame (2^24 + 8 bytes), and than Linux's
+/// send buffer (`tcp_wmem`, 4 MiB by default).
 const BEHIND_MAX_BYTES: u32 = 1 << 25;
 
-/// Which of the two byte streams of a connection.
+/// One of the two byte streams of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// Sent by the client.
@@ -31,7 +30,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// What this side sends.
+    /// The direction of what `side` sends.
     #[must_use]
     pub fn of(side: Side) -> Self {
         match side {
@@ -40,7 +39,7 @@ impl Direction {
         }
     }
 
-    /// The other one.
+    /// The other direction.
     #[must_use]
     pub fn opposite(self) -> Self {
         match self {
@@ -50,16 +49,16 @@ impl Direction {
     }
 }
 
-/// What one segment has of one frame, or of several that follow each other.
+/// The part of one frame, or of several successive ones, in one segment.
 #[derive(Clone, Copy)]
-pub struct Fragment<'b> {
-    /// Who sent it.
+pub struct FrameFragment<'b> {
+    /// The direction in which it was sent.
     pub direction: Direction,
     /// TCP sequence number of the first byte.
     pub seq: u32,
     /// Whether the first byte is the first of a frame header.
     pub starts_frame: bool,
-    /// Whether the last byte is the last that was captured of its frame, though the frame goes on.
+    /// Whether the frame continues after the last byte, but its rest is not captured.
     pub cut: bool,
     /// Whether fragments of this direction were lost just before this one.
     pub lost_before: bool,
@@ -67,68 +66,67 @@ pub struct Fragment<'b> {
     pub bytes: &'b [u8],
 }
 
-/// What the fragments make.
+/// A result of joining fragments.
 #[derive(Clone, Copy)]
-pub enum Piece<'b> {
-    /// A frame; its payload is shorter than its header says where it was cut.
+pub enum Assembled<'b> {
+    /// A frame. Of a cut frame the payload is shorter than the header's length.
     Frame(Frame<'b>),
-    /// Something is missing between the frame before and the one after.
+    /// Bytes are missing between the previous frame and the next.
     Gap,
-    /// The fragment has been here before, or is the rest of a frame that was cut.
-    Again,
+    /// The fragment was seen before, or is the rest of a cut frame.
+    Repeated,
 }
 
-/// The frame that is being sent in one direction, if it takes more than one segment.
+/// Joins the fragments of one direction.
 ///
-/// Holds at most [`FRAME_MAX_BYTES`].
+/// Stores at most [`FRAME_MAX_BYTES`].
 #[derive(Default)]
-pub struct Fragments {
+pub struct FrameAssembler {
     open: Option<OpenFrame>,
-    /// Everything before this sequence number has been dealt with.
+    /// The sequence number up to which everything has been processed.
     done_to: Option<u32>,
-    /// Between a gap, or a start in the middle of a connection, and the next frame. What comes
-    /// there is the rest of a frame that is given up already.
-    adrift: bool,
+    /// True after a gap, or a start in the middle of a connection, until the next frame starts.
+    /// Fragments in between are the rest of an abandoned frame.
+    awaits_frame_start: bool,
 }
 
 struct OpenFrame {
     seq: u32,
-    /// Bytes of this frame so far, those that were not kept included.
+    /// Bytes of this frame so far, including those that are not stored.
     seen_bytes: u32,
     kept: Vec<u8>,
 }
 
-impl Fragments {
-    /// For a direction whose start was not seen: what comes before the first frame header is no
-    /// gap.
+impl FrameAssembler {
+    /// For a direction whose start was not seen: bytes before the first frame header are no gap.
     #[must_use]
     pub fn from_the_middle() -> Self {
         Self {
-            adrift: true,
+            awaits_frame_start: true,
             ..Self::default()
         }
     }
 
     /// Takes the next fragment.
-    pub fn push(&mut self, fragment: &Fragment<'_>, mut each: impl FnMut(Piece<'_>)) {
+    pub fn push(&mut self, fragment: &FrameFragment<'_>, mut each: impl FnMut(Assembled<'_>)) {
         if fragment.lost_before {
             self.done_to = None;
             self.give_up(&mut each);
         }
-        let Some(fragment) = self.news(fragment) else {
-            each(Piece::Again);
+        let Some(fragment) = self.unseen_part(fragment) else {
+            each(Assembled::Repeated);
             return;
         };
         let fits = match &self.open {
             Some(open) => !fragment.starts_frame && fragment.seq == open.next_seq(),
-            None => fragment.starts_frame || self.adrift,
+            None => fragment.starts_frame || self.awaits_frame_start,
         };
         if !fits {
             self.give_up(&mut each);
         }
         self.done_to = Some(fragment.end());
         if fragment.starts_frame || self.open.is_some() {
-            self.adrift = false;
+            self.awaits_frame_start = false;
             self.take(&fragment, &mut each);
         }
     }
@@ -139,8 +137,8 @@ impl Fragments {
         self.open.as_ref().map_or(0, |open| open.kept.capacity())
     }
 
-    /// What of a fragment has not been seen before; `None` when all has.
-    fn news<'b>(&self, fragment: &Fragment<'b>) -> Option<Fragment<'b>> {
+    /// The part of a fragment that was not seen before; `None` when there is none.
+    fn unseen_part<'b>(&self, fragment: &FrameFragment<'b>) -> Option<FrameFragment<'b>> {
         let behind_bytes = self.done_to.map_or(0, |to| to.wrapping_sub(fragment.seq));
         if behind_bytes == 0 || behind_bytes >= BEHIND_MAX_BYTES {
             return Some(*fragment);
@@ -149,33 +147,33 @@ impl Fragments {
         if rest.is_empty() {
             return None;
         }
-        Some(Fragment {
+        Some(FrameFragment {
             seq: fragment.seq.wrapping_add(behind_bytes),
-            // What was taken last ends a frame, unless one is open or its start is missing.
-            starts_frame: self.open.is_none() && !self.adrift,
+            // The previous fragment ended a frame, unless a frame is open or its start is missing.
+            starts_frame: self.open.is_none() && !self.awaits_frame_start,
             bytes: rest,
             ..*fragment
         })
     }
 
-    /// Says that something is missing, after what there is of the open frame; once, however much
-    /// is.
-    fn give_up(&mut self, each: &mut impl FnMut(Piece<'_>)) {
-        if self.adrift {
+    /// Yields the stored part of the open frame, then a gap; only one gap until the next frame
+    /// starts.
+    fn give_up(&mut self, each: &mut impl FnMut(Assembled<'_>)) {
+        if self.awaits_frame_start {
             return;
         }
         if let Some(frame) = self.open.take().as_ref().and_then(OpenFrame::frame) {
-            each(Piece::Frame(frame));
+            each(Assembled::Frame(frame));
         }
-        self.adrift = true;
-        each(Piece::Gap);
+        self.awaits_frame_start = true;
+        each(Assembled::Gap);
     }
 
-    fn take(&mut self, fragment: &Fragment<'_>, each: &mut impl FnMut(Piece<'_>)) {
+    fn take(&mut self, fragment: &FrameFragment<'_>, each: &mut impl FnMut(Assembled<'_>)) {
         let (mut seq, mut bytes) = (fragment.seq, fragment.bytes);
         while !bytes.is_empty() {
             let taken_bytes = match self.open.take() {
-                Some(open) => self.go_on(open, bytes, each),
+                Some(open) => self.append(open, bytes, each),
                 None => self.start(seq, bytes, each),
             };
             let (taken, rest) = bytes.split_at(taken_bytes.clamp(1, bytes.len()));
@@ -187,12 +185,12 @@ impl Fragments {
         }
     }
 
-    /// Takes a frame from its first byte on; gives how many bytes it has taken.
-    fn start(&mut self, seq: u32, bytes: &[u8], each: &mut impl FnMut(Piece<'_>)) -> usize {
+    /// Takes a frame from its first byte on; returns the number of bytes taken.
+    fn start(&mut self, seq: u32, bytes: &[u8], each: &mut impl FnMut(Assembled<'_>)) -> usize {
         let whole = FrameHeader::parse(bytes)
             .and_then(|header| Some((header, bytes.get(..header.frame_bytes() as usize)?)));
         if let Some((header, frame)) = whole {
-            each(Piece::Frame(Frame {
+            each(Assembled::Frame(Frame {
                 seq,
                 header,
                 payload: &frame[HEADER_BYTES..],
@@ -209,18 +207,18 @@ impl Fragments {
         bytes.len()
     }
 
-    /// Adds to the open frame; gives how many bytes it has taken.
-    fn go_on(
+    /// Continues the open frame; returns the number of bytes taken.
+    fn append(
         &mut self,
         mut open: OpenFrame,
         bytes: &[u8],
-        each: &mut impl FnMut(Piece<'_>),
+        each: &mut impl FnMut(Assembled<'_>),
     ) -> usize {
         let wanted_bytes = open.wanted_bytes().min(bytes.len());
         open.add(&bytes[..wanted_bytes]);
         match open.frame() {
             Some(frame) if open.seen_bytes >= frame.header.frame_bytes() => {
-                each(Piece::Frame(frame));
+                each(Assembled::Frame(frame));
             }
             _ => self.open = Some(open),
         }
@@ -228,16 +226,16 @@ impl Fragments {
     }
 
     /// The rest of the open frame is not captured.
-    fn cut(&mut self, each: &mut impl FnMut(Piece<'_>)) {
+    fn cut(&mut self, each: &mut impl FnMut(Assembled<'_>)) {
         let Some(open) = self.open.take() else {
             return;
         };
         match open.frame() {
             Some(frame) => {
                 self.done_to = Some(open.seq.wrapping_add(frame.header.frame_bytes()));
-                each(Piece::Frame(frame));
+                each(Assembled::Frame(frame));
             }
-            None => each(Piece::Gap),
+            None => each(Assembled::Gap),
         }
     }
 }
@@ -247,7 +245,7 @@ impl OpenFrame {
         self.seq.wrapping_add(self.seen_bytes)
     }
 
-    /// Bytes up to the end of the frame; while its header is not whole, of that.
+    /// Bytes missing to the end of the frame, or of its header while that is incomplete.
     fn wanted_bytes(&self) -> usize {
         let to = FrameHeader::parse(&self.kept).map_or(HEADER_BYTES as u32, |h| h.frame_bytes());
         to.saturating_sub(self.seen_bytes) as usize
@@ -268,7 +266,7 @@ impl OpenFrame {
     }
 }
 
-impl Fragment<'_> {
+impl FrameFragment<'_> {
     fn end(&self) -> u32 {
         self.seq.wrapping_add(self.bytes.len() as u32)
     }

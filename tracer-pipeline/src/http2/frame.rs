@@ -1,7 +1,7 @@
-//! The frame header (RFC 9113 section 4.1). In: nine bytes. Out: [`FrameHeader`], and whether it is
-//! one at all.
+//! The frame header (RFC 9113 section 4.1). In: nine bytes. Out: [`FrameHeader`], and whether the
+//! bytes are plausible as one.
 //!
-//! What the payload of each type means is in `control` and `field_block`.
+//! `control` and `field_block` parse the payloads.
 
 mod control;
 mod field_block;
@@ -16,20 +16,20 @@ pub use self::field_block::{FieldBlockPart, field_block_part};
 /// Length of a frame header.
 pub const HEADER_BYTES: usize = 9;
 
-/// What a client sends before its first frame (section 3.4).
+/// The connection preface, which a client sends before its first frame (section 3.4).
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Largest payload that a peer takes unless its SETTINGS say more (`SETTINGS_MAX_FRAME_SIZE`,
+/// Largest payload that a peer accepts, unless its SETTINGS allow more (`SETTINGS_MAX_FRAME_SIZE`,
 /// section 6.5.2).
 pub const DEFAULT_MAX_FRAME_BYTES: u32 = 16_384;
 
-/// Why a frame is not what the protocol allows.
+/// Why a frame is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum FrameError {
     /// Sections 6.2, 6.6.
     #[error("padding is as long as the frame or longer")]
     Padding,
-    /// Each type has a length or a least length.
+    /// Each frame type has a fixed or a minimum length.
     #[error("payload is too short or too long for its frame type")]
     Length,
     /// Section 5.1.1.
@@ -60,7 +60,7 @@ pub enum FrameType {
     GoAway,
     WindowUpdate,
     Continuation,
-    /// An extension (section 5.5), or no frame.
+    /// An extension (section 5.5), or not a frame.
     Other(u8),
 }
 
@@ -82,7 +82,7 @@ impl From<u8> for FrameType {
     }
 }
 
-/// The flags of a frame. What a bit means depends on the type.
+/// The flags of a frame. The meaning of a bit depends on the frame type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flags(pub u8);
 
@@ -114,17 +114,17 @@ impl Flags {
 pub struct FrameHeader {
     /// Bytes after the header; 24 bits.
     pub payload_bytes: u32,
-    /// Type.
+    /// The frame type.
     pub kind: FrameType,
-    /// Flags.
+    /// The flags.
     pub flags: Flags,
     /// Stream identifier; 31 bits, 0 for the connection.
     pub stream: u32,
 }
 
 impl FrameHeader {
-    /// Reads the first nine bytes; the reserved bit is ignored, as a receiver must. `None` while
-    /// there are fewer.
+    /// Reads the first nine bytes; ignores the reserved bit, as a receiver must. `None` if there
+    /// are fewer.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let [l0, l1, l2, kind, flags, s0, s1, s2, s3] = *bytes.first_chunk::<HEADER_BYTES>()?;
@@ -144,17 +144,17 @@ impl FrameHeader {
     }
 }
 
-/// Extensions that IANA has registered: ALTSVC (RFC 7838), ORIGIN (RFC 8336) and PRIORITY_UPDATE
+/// Extensions registered with IANA: ALTSVC (RFC 7838), ORIGIN (RFC 8336) and PRIORITY_UPDATE
 /// (RFC 9218).
 const REGISTERED_EXTENSIONS: [u8; 3] = [0x0a, 0x0c, 0x10];
 
-/// Whether nine bytes look like the header of a frame that a sender of today would send: a
-/// registered type, a length of at most `max_frame_bytes` that the type allows, only flags that the
-/// type defines, the reserved bit clear, and a stream where one belongs.
+/// Whether nine bytes are plausible as a frame header from a current sender: a registered type, a
+/// length of at most `max_frame_bytes` that is valid for the type, only flags that the type
+/// defines, the reserved bit clear, and a stream id where the type requires one.
 ///
-/// Stricter than a receiver, which must skip what it does not know: this recognises HTTP/2 in the
-/// middle of a connection. Of random bytes about one in four million passes, so that one header
-/// alone says little: where its frame ends there has to be another.
+/// Stricter than a receiver, which must skip unknown types and flags: this recognises HTTP/2 in the
+/// middle of a connection. About one in four million random byte strings passes, so one header is
+/// not enough: another must follow at the end of its frame.
 #[must_use]
 pub fn plausible(header: &[u8; HEADER_BYTES], max_frame_bytes: u32) -> bool {
     let reserved_bit = header[5] & 0x80 != 0;
@@ -163,7 +163,7 @@ pub fn plausible(header: &[u8; HEADER_BYTES], max_frame_bytes: u32) -> bool {
     })
 }
 
-/// The rules of section 6, type by type.
+/// The rules of section 6 for each type.
 fn shape_allowed(frame: &FrameHeader) -> bool {
     let (bytes, flags) = (frame.payload_bytes, frame.flags);
     let on_stream = frame.stream != 0;

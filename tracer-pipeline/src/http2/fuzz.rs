@@ -1,15 +1,15 @@
-//! Entry points for fuzz targets and property tests. In: any bytes. They assert what holds for all
-//! of them, beyond that nothing panics.
+//! Entry points for fuzz targets and property tests. In: any bytes. Besides the absence of panics,
+//! they assert properties that hold for all inputs.
 
 use super::{
-    fragments::{Direction, Fragment},
+    fragments::{Direction, FrameFragment},
     frame::{self, FrameHeader, HEADER_BYTES},
     headers,
     hpack::{DECODER_MAX_BYTES, Decoder, Field},
-    streams::{CONNECTION_MAX_BYTES, Connection, Event, Start},
+    streams::{CONNECTION_MAX_BYTES, Event, Http2Connection, Start},
 };
 
-/// Reads the bytes as one frame by every reader of frames.
+/// Parses the bytes as one frame of every type.
 pub fn frame(bytes: &[u8]) {
     let Some((nine, payload)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
         assert_eq!(FrameHeader::parse(bytes), None);
@@ -28,13 +28,14 @@ pub fn frame(bytes: &[u8]) {
     let _ = frame::settings(&header, payload);
 }
 
-/// Reads the bytes as header blocks, each after a byte with its length, by a decoder that knows its
-/// table and one that does not. What the second claims to know, the first has to confirm.
+/// Parses the bytes as header blocks, each after a byte with its length, with a decoder that has
+/// seen the connection from its start and with one that has not. Every field that is known to the
+/// second must equal that of the first.
 pub fn hpack(bytes: &[u8]) {
-    let mut known = Decoder::new(headers::kept);
-    // The first may use tables as large as the second takes for possible.
+    let mut known = Decoder::new(headers::retained_part);
+    // The second decoder accepts tables of any size, so the first must too.
     known.allow(None);
-    let mut unknown = Decoder::new_unknown(headers::kept);
+    let mut unknown = Decoder::new_unknown(headers::retained_part);
     let mut rest = bytes;
     while let Some((length, after)) = rest.split_first() {
         let (block, after) = after.split_at(after.len().min(usize::from(*length)));
@@ -51,8 +52,8 @@ pub fn hpack(bytes: &[u8]) {
     }
 }
 
-/// Reads the bytes as fragments of one connection. Each starts with three bytes: direction and
-/// flags, by how much the sequence number jumps, and the length.
+/// Parses the bytes as fragments of one connection. Each fragment starts with three bytes:
+/// direction and flags, the jump of the sequence number, and the length.
 pub fn connection(bytes: &[u8]) {
     let (first, mut rest) = bytes.split_first().unwrap_or((&0, &[]));
     let start = match first % 3 {
@@ -60,7 +61,7 @@ pub fn connection(bytes: &[u8]) {
         1 => Start::Upgraded,
         _ => Start::Middle,
     };
-    let mut connection = Connection::new(start);
+    let mut connection = Http2Connection::new(start);
     let mut seqs = [0_u32; 2];
     while let Some(([flags, jump, length], after)) = rest.split_first_chunk() {
         let (payload, after) = after.split_at(after.len().min(usize::from(*length)));
@@ -71,7 +72,7 @@ pub fn connection(bytes: &[u8]) {
             (Direction::ToClient, &mut seqs[1])
         };
         *seq = seq.wrapping_add_signed(i32::from(jump.cast_signed()));
-        let fragment = Fragment {
+        let fragment = FrameFragment {
             direction,
             seq: *seq,
             starts_frame: flags & 2 != 0,
@@ -84,8 +85,8 @@ pub fn connection(bytes: &[u8]) {
         connection.fragment(&fragment, &mut |event| {
             desynchronised += u64::from(matches!(event, Event::Desynchronised { .. }));
         });
-        assert!(connection.findings().desynchronised >= desynchronised);
-        assert!(connection.heap_bytes() + size_of::<Connection>() <= CONNECTION_MAX_BYTES);
+        assert!(connection.counts().desynchronised >= desynchronised);
+        assert!(connection.heap_bytes() + size_of::<Http2Connection>() <= CONNECTION_MAX_BYTES);
     }
 }
 

@@ -1,13 +1,13 @@
-//! What a header block means for a span. In: a block and the decoder of its direction. Out:
+//! Reads a header block's fields for spans. In: a block and the decoder of its direction. Out:
 //! [`RequestHeaders`], [`ResponseHeaders`] or [`Trailers`].
 //!
-//! Keeps method, path, authority, status, trace context and gRPC's status. No other value and no
-//! query is copied out of the block. What cannot be known is `None`, never guessed.
+//! Copies method, path, authority, status, trace context and gRPC's status out of the block; no
+//! other value and no query. An unknown value is `None`, never a guess.
 
 mod fields;
-mod kept;
-mod kind;
-mod sent;
+mod message_kind;
+mod retention;
+mod single_field;
 #[cfg(test)]
 mod tests;
 
@@ -18,15 +18,15 @@ use crate::http::rpc::Rpc;
 use crate::http::trace_context::Extraction;
 
 pub use self::fields::Fields;
-pub use self::kept::kept;
-pub use self::kind::{Kind, StreamState, kind};
+pub use self::message_kind::{MessageKind, StreamState, message_kind};
+pub use self::retention::retained_part;
 
 /// A request (RFC 9113 section 8.3.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestHeaders {
-    /// The method. `None` when unknown, sent twice or no token.
+    /// The method. `None` when unknown, repeated or no valid token.
     pub method: Option<Method>,
-    /// The path without query, as [`RequestHead`](crate::http::head::RequestHead) has it: printable
+    /// The path without query, as in [`RequestHead`](crate::http::head::RequestHead): printable
     /// ASCII with other bytes percent-escaped, at most
     /// [`PATH_MAX_BYTES`](crate::http::head::PATH_MAX_BYTES). `None` when unknown, and for a
     /// `CONNECT` that has none.
@@ -36,15 +36,16 @@ pub struct RequestHeaders {
     pub authority: Option<String>,
     /// The trace context.
     pub trace: Extraction,
-    /// What goes with it, to be handed on.
+    /// The `tracestate` of the trace context.
     pub tracestate: Option<Arc<str>>,
-    /// Whether it is a gRPC call; `None` when the field that says so may be among the unknown ones.
+    /// Whether the request is a gRPC call; `None` when the content type may be among the unknown
+    /// fields.
     pub grpc: Option<bool>,
-    /// Of a gRPC call whose path is known.
+    /// The service and method of a gRPC call whose path is known.
     pub rpc: Option<Rpc>,
     /// Whether the request has no body.
     pub end_stream: bool,
-    /// Whether some of its fields are unknown or were cut.
+    /// Whether some fields are unknown or were cut.
     pub incomplete: bool,
 }
 
@@ -57,9 +58,9 @@ pub struct ResponseHeaders {
     pub grpc: Option<bool>,
     /// gRPC's status, in a response that consists of trailers only.
     pub grpc_status: Option<u32>,
-    /// Whether nothing follows.
+    /// Whether the response has neither body nor trailers.
     pub end_stream: bool,
-    /// Whether some of its fields are unknown or were cut.
+    /// Whether some fields are unknown or were cut.
     pub incomplete: bool,
 }
 
@@ -68,6 +69,6 @@ pub struct ResponseHeaders {
 pub struct Trailers {
     /// gRPC's status. `None` when there is none or it is unknown.
     pub grpc_status: Option<u32>,
-    /// Whether some of its fields are unknown or were cut.
+    /// Whether some fields are unknown or were cut.
     pub incomplete: bool,
 }

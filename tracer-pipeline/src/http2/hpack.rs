@@ -1,33 +1,34 @@
 //! HPACK, the compression of header fields (RFC 7541). In: header blocks of one direction of one
 //! connection. Out: [`Field`]s.
 //!
-//! Unlike a library's decoder it goes on where it does not know the dynamic table, because it
-//! started in the middle or lost a block: it then says of each field what is known of it, and what
-//! it knows grows with every entry it sees. It keeps no more of a value than it is told to.
+//! Unlike a library's decoder, this one continues with an unknown dynamic table, after a start in
+//! the middle of a connection or the loss of a block. Each field then has its known parts, and
+//! every new entry makes more of the table known. A [`RetentionPolicy`] limits which values are
+//! stored.
 
+mod block_reader;
 mod dynamic_table;
 mod huffman;
-mod reader;
 mod static_table;
 #[cfg(test)]
 mod tests;
 
 use thiserror::Error;
 
+use self::block_reader::BlockReader;
 use self::dynamic_table::{DEFAULT_MAX_BYTES, DynamicTable, Entry};
-use self::reader::Reader;
 use self::static_table::STATIC_ENTRIES;
 
 pub use self::dynamic_table::KEPT_MAX_BYTES;
 
-/// Most memory that a [`Decoder`] takes on the heap between two blocks, in bytes, allocator apart:
-/// the kept entries, and as much again for the slots of entries that have gone.
+/// Most heap memory of a [`Decoder`] between two blocks, in bytes, without the allocator's
+/// overhead: the stored entries, and as much again for the slots of evicted entries.
 pub const DECODER_MAX_BYTES: usize = 2 * KEPT_MAX_BYTES;
 
-/// Why a block cannot be read any further. What came before it stays true.
+/// Why the rest of a block cannot be decoded. The fields before the defect stay valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum HpackError {
-    /// More bytes may make it whole.
+    /// More bytes may complete the field.
     #[error("header block ends within a field")]
     Truncated,
     /// Section 5.1.
@@ -50,43 +51,45 @@ pub enum HpackError {
 /// A field, as far as it is known.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Field<'b> {
-    /// Name and value. Of a value that comes out of the dynamic table, what [`Keep`] kept.
+    /// Name and value. Of a value from the dynamic table, the part that the [`RetentionPolicy`]
+    /// stored.
     Known {
         /// The name.
         name: &'b [u8],
         /// The value.
         value: &'b [u8],
     },
-    /// From the dynamic table, which does not keep this value.
+    /// From the dynamic table, which has not stored the value.
     NotKept {
         /// The name.
         name: &'b [u8],
     },
-    /// The name is an entry of the unknown part of the dynamic table.
+    /// The name is in the unknown part of the dynamic table.
     Nameless {
         /// The value.
         value: &'b [u8],
     },
-    /// All of it is.
+    /// Name and value are in the unknown part of the dynamic table.
     Unknown,
 }
 
-/// What of a value may be kept in the dynamic table: the slice that is returned. The name is `None`
-/// when it is unknown.
-pub type Keep = for<'n, 'v> fn(name: Option<&'n [u8]>, value: &'v [u8]) -> Option<&'v [u8]>;
+/// Returns the part of a value that the dynamic table may store. The name is `None` when it is
+/// unknown.
+pub type RetentionPolicy =
+    for<'n, 'v> fn(name: Option<&'n [u8]>, value: &'v [u8]) -> Option<&'v [u8]>;
 
 /// The decoder of one direction of a connection.
 pub struct Decoder {
     table: DynamicTable,
-    keep: Keep,
-    /// Largest size update that is allowed, in bytes; `None` where settings may have been missed.
+    keep: RetentionPolicy,
+    /// Largest valid size update, in bytes; `None` where SETTINGS may have been missed.
     limit_bytes: Option<u32>,
 }
 
 impl Decoder {
     /// For a connection from its first block on.
     #[must_use]
-    pub fn new(keep: Keep) -> Self {
+    pub fn new(keep: RetentionPolicy) -> Self {
         Self {
             table: DynamicTable::empty(),
             keep,
@@ -96,7 +99,7 @@ impl Decoder {
 
     /// For a connection of which earlier blocks were not seen.
     #[must_use]
-    pub fn new_unknown(keep: Keep) -> Self {
+    pub fn new_unknown(keep: RetentionPolicy) -> Self {
         Self {
             table: DynamicTable::unknown(),
             keep,
@@ -104,26 +107,25 @@ impl Decoder {
         }
     }
 
-    /// Whether every entry of the dynamic table is known, as from the first block on: no field can
-    /// be unknown then.
+    /// Whether every entry of the dynamic table is known, as it is from the first block on: then no
+    /// field can be unknown.
     ///
-    /// After a start in the middle this may never come about: a name that the encoder always takes
-    /// from the entry before is never sent again.
+    /// After a start in the middle this may never happen: a name that the encoder always takes from
+    /// the entry before is never sent again.
     #[must_use]
     pub fn resynchronised(&self) -> bool {
         self.table.known()
     }
 
-    /// Forgets the dynamic table: a block, or a part of one, was lost.
+    /// Resets the dynamic table: a block, or a part of a block, was lost.
     pub fn forget(&mut self) {
         *self = Self::new_unknown(self.keep);
     }
 
-    /// The receiver's SETTINGS allow a table of so many bytes; `None` when they may have said so
-    /// and were not seen.
+    /// The receiver's SETTINGS allow a table of `table_bytes`; `None` when the setting may exist
+    /// but was not seen.
     ///
-    /// The largest value ever allowed counts: it is not known when the encoder takes up a smaller
-    /// one.
+    /// The largest value so far counts: the time when the encoder applies a smaller one is unknown.
     pub fn allow(&mut self, table_bytes: Option<u32>) {
         self.limit_bytes = match (self.limit_bytes, table_bytes) {
             (Some(limit), Some(allowed)) => Some(limit.max(allowed)),
@@ -140,15 +142,15 @@ impl Decoder {
     /// Decodes one block, field by field, in order.
     ///
     /// # Errors
-    /// When the rest cannot be read. The table is then not what the encoder's is, and the caller
-    /// has to [`forget`](Self::forget) it.
+    /// When the rest cannot be decoded. The table then differs from the encoder's, and the caller
+    /// must [`forget`](Self::forget) it.
     pub fn decode(
         &mut self,
         block: &[u8],
         mut each: impl FnMut(Field<'_>),
     ) -> Result<(), HpackError> {
-        let mut reader = Reader::new(block);
-        let mut text = Text::default();
+        let mut reader = BlockReader::new(block);
+        let mut text = DecodedStrings::default();
         let mut after_field = false;
         while let Some(first) = reader.peek() {
             match first {
@@ -159,7 +161,7 @@ impl Decoder {
                     self.resize(reader.integer(5)?)?;
                     continue;
                 }
-                // Without indexing, and never indexed.
+                // Literals without indexing, and never-indexed literals.
                 ..0x20 => self.literal(&mut reader, &mut text, Indexing::No, &mut each)?,
             }
             after_field = true;
@@ -186,8 +188,8 @@ impl Decoder {
     /// Section 6.2.
     fn literal(
         &mut self,
-        reader: &mut Reader<'_>,
-        text: &mut Text,
+        reader: &mut BlockReader<'_>,
+        text: &mut DecodedStrings,
         indexing: Indexing,
         each: &mut impl FnMut(Field<'_>),
     ) -> Result<(), HpackError> {
@@ -232,9 +234,9 @@ impl Decoder {
     }
 }
 
-/// Where strings are decoded to, within one block only.
+/// Buffers for Huffman-decoded strings, for one block.
 #[derive(Default)]
-struct Text {
+struct DecodedStrings {
     name: Vec<u8>,
     value: Vec<u8>,
 }

@@ -1,10 +1,11 @@
-//! HTTP/2 and gRPC, from pieces of frames to what happens on each stream.
+//! HTTP/2 and gRPC, from fragments of frames to exchanges on streams.
 //!
 //! In: the frames of one connection that carry no body, in order for each direction, some of them
 //! lost. Out: [`streams::Event`]s. Bytes go `fragments` -> `frame` -> `block` -> `hpack` ->
-//! `headers` -> `streams`. Knows no socket, no packet and no time; never sees DATA payload.
+//! `headers` -> `streams`. Apart from `pairing`, independent of sockets, packets and time; never
+//! receives DATA payload.
 //!
-//! It observes and cannot ask again: whatever it does not know for sure it calls unknown.
+//! A passive observer cannot request a lost frame: whatever is uncertain is reported as unknown.
 
 pub mod block;
 pub mod fragments;
@@ -17,5 +18,5 @@ pub mod streams;
 #[cfg(test)]
 mod wire;
 
-pub use fragments::Fragment;
-pub use streams::{Connection, Direction, Event, Start};
+pub use fragments::FrameFragment;
+pub use streams::{Direction, Event, Http2Connection, Start};

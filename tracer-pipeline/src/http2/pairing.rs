@@ -1,10 +1,10 @@
-//! Exchanges on the streams of HTTP/2 connections.
+//! Pairs requests and responses on the streams of HTTP/2 connections.
 //!
-//! In: `flow` events. Out: exchanges, as `http::pairing` makes them of HTTP/1. A fragment says what
-//! happens on a stream; the journey of its packet, which comes later, says how it got there, for
-//! every stream that has HEADERS in that packet.
+//! In: `flow` events. Out: exchanges, like those of `http::pairing` for HTTP/1. Fragments carry the
+//! headers of streams; the journey of their packet comes later and belongs to every stream with
+//! HEADERS in that packet.
 
-mod open;
+mod open_streams;
 mod packets;
 
 use std::collections::HashMap;
@@ -14,62 +14,62 @@ use tracer_common::message::Message;
 use crate::{
     decode::{Fragment, Journey},
     flow::{ConnectionId, Event, EventKind, Side},
-    http::{Exchange, Handshakes, Served, pairing::RESPONSE_WAIT_NS},
+    http::{Exchange, Handshakes, Served, pairing::ResponseWait},
 };
 
 use super::{
     fragments::{self, Direction},
-    streams::{self, Connection, Start},
+    streams::{self, Http2Connection, Start},
 };
 
-use open::Open;
+use open_streams::OpenStreams;
 
-/// Connections whose frames are decoded; fragments of more are refused, and counted, until others
-/// are forgotten. An idle one takes some 3 KB with ordinary tables, and its decoders at most
+/// Most connections whose frames are decoded; fragments of further connections are refused and
+/// counted. An idle connection takes some 3 KB with ordinary tables, and its decoders at most
 /// [`CONNECTION_MAX_BYTES`](streams::CONNECTION_MAX_BYTES).
 const MAX_CONNECTIONS: usize = 16_384;
-/// Streams that are open on all of them; requests of more are refused, and counted. Each takes some
-/// 3 KB with its packets, so 48 MiB in all; one connection has at most
-/// [`STREAMS_MAX`](streams::STREAMS_MAX) of them.
+/// Most open streams on all connections; further requests are refused and counted. A stream takes
+/// some 3 KB with its packets, so 48 MiB in all; one connection has at most
+/// [`STREAMS_MAX`](streams::STREAMS_MAX).
 const MAX_STREAMS: usize = 16_384;
-/// Memory of their decoders; a connection that would exceed it starts anew, in the middle.
+/// Most memory of all decoders; a connection that exceeds it is restarted, as in mid-connection.
 const MAX_HEAP_BYTES: usize = 64 << 20;
 
-/// What could not be followed.
+/// HTTP/2 messages that could not be paired, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Losses {
-    /// Fragments of connections beyond the limit.
+pub struct Http2Losses {
+    /// Fragments of connections that exceeded the limit.
     pub fragments_refused: u64,
-    /// Connections that were started anew for want of memory.
+    /// Connections restarted for lack of memory.
     pub connections_restarted: u64,
-    /// Directions in which something was lost or could not be read.
+    /// Directions in which frames were lost or could not be decoded.
     pub desynchronised: u64,
-    /// Requests beyond the limit of open streams.
+    /// Requests that exceeded the limit of open streams.
     pub requests_refused: u64,
-    /// Streams given up before their end, or whose request's packet was not seen.
+    /// Streams closed before their end, or whose request's packet was not seen.
     pub streams_given_up: u64,
 }
 
-struct Followed {
-    http2: Connection,
-    open: Open,
-    /// As counted in all connections'.
+struct FollowedConnection {
+    http2: Http2Connection,
+    open: OpenStreams,
+    /// This connection's share of [`Http2Pairing::heap_bytes`].
     heap_bytes: usize,
-    /// The same of the open streams.
+    /// This connection's share of [`Http2Pairing::streams`].
     streams: usize,
 }
 
-impl Followed {
-    fn new(start: Start, open: Open) -> Self {
+impl FollowedConnection {
+    fn new(start: Start, open: OpenStreams) -> Self {
         Self {
-            http2: Connection::new(start),
+            http2: Http2Connection::new(start),
             open,
             heap_bytes: 0,
             streams: 0,
         }
     }
 
-    /// Brings the count of all open streams up to date with this connection's.
+    /// Updates `all`, the open streams of all connections, with those of this connection.
     fn recount(&mut self, all: &mut usize) {
         let streams = self.open.len();
         *all = (*all + streams).saturating_sub(self.streams);
@@ -77,40 +77,29 @@ impl Followed {
     }
 }
 
-/// The open streams of this node.
-pub struct Pairing {
-    /// Boxed: a table that grows keeps room for as many again.
-    connections: HashMap<ConnectionId, Box<Followed>>,
+/// Pairs the HTTP/2 messages of this node.
+#[derive(Default)]
+pub struct Http2Pairing {
+    /// Boxed: a hash table that grows reserves twice the memory.
+    connections: HashMap<ConnectionId, Box<FollowedConnection>>,
     heap_bytes: usize,
     streams: usize,
-    response_wait_ns: u64,
-    losses: Losses,
+    response_wait: ResponseWait,
+    losses: Http2Losses,
 }
 
-impl Default for Pairing {
-    fn default() -> Self {
-        Self {
-            connections: HashMap::new(),
-            heap_bytes: 0,
-            streams: 0,
-            response_wait_ns: RESPONSE_WAIT_NS,
-            losses: Losses::default(),
-        }
-    }
-}
-
-impl Pairing {
-    /// How long a request waits for its response, nanoseconds.
+impl Http2Pairing {
+    /// Sets how long a request waits for its response, in nanoseconds.
     pub fn wait_for_response(&mut self, wait_ns: u64) {
-        self.response_wait_ns = wait_ns;
+        self.response_wait = ResponseWait(wait_ns);
     }
 
-    /// What could not be followed so far.
-    pub fn losses(&self) -> Losses {
+    /// Messages that could not be paired so far.
+    pub fn losses(&self) -> Http2Losses {
         self.losses
     }
 
-    /// Takes what happened on a connection; hands each exchange that it completes to `done`.
+    /// Takes an event; passes each exchange that it completes to `done`.
     pub fn event(
         &mut self,
         event: Event,
@@ -148,7 +137,7 @@ impl Pairing {
                 followed.open.read(Direction::ToClient, seq, at_ns, done);
             }
             EventKind::Window { side, zero } => {
-                // What it receives, the other side has sent.
+                // The direction of the messages that `side` receives.
                 let direction = match side {
                     Side::Server => Direction::ToServer,
                     Side::Client => Direction::ToClient,
@@ -164,32 +153,33 @@ impl Pairing {
         followed.recount(&mut self.streams);
     }
 
-    /// The requests that are open, and have been read.
+    /// The open requests that have been read.
     pub fn served(&self) -> impl Iterator<Item = Served> {
         self.connections
             .values()
             .flat_map(|followed| followed.open.served())
     }
 
-    /// The connection goes on in HTTP/2, as this exchange has asked for.
+    /// The connection continues in HTTP/2, as the request of `exchange` offered.
     pub fn upgraded(&mut self, id: ConnectionId, exchange: Exchange) {
         if self.connections.len() >= MAX_CONNECTIONS {
             self.losses.fragments_refused += 1;
             return;
         }
-        let mut followed = Followed::new(Start::Upgraded, Open::upgraded(exchange));
+        let mut followed =
+            FollowedConnection::new(Start::Upgraded, OpenStreams::upgraded(exchange));
         followed.recount(&mut self.streams);
         self.connections.insert(id, Box::new(followed));
     }
 
-    /// Gives up what waits in vain.
+    /// Closes streams that are overdue.
     pub fn expire(&mut self, now_ns: u64, done: &mut impl FnMut(Exchange)) {
-        let mut waiting: Vec<(&ConnectionId, &mut Box<Followed>)> =
+        let mut waiting: Vec<(&ConnectionId, &mut Box<FollowedConnection>)> =
             self.connections.iter_mut().collect();
-        // The order of a hash map is not for others to depend on.
+        // Sorted: the order of a hash map would make replays differ.
         waiting.sort_by_key(|(id, _)| **id);
         for (_, followed) in waiting {
-            followed.open.expire(now_ns, self.response_wait_ns, done);
+            followed.open.expire(now_ns, self.response_wait.0, done);
             self.losses.streams_given_up += followed.open.take_given_up();
             followed.recount(&mut self.streams);
         }
@@ -214,20 +204,21 @@ impl Pairing {
         let followed = self
             .connections
             .entry(id)
-            .or_insert_with(|| Box::new(Followed::new(start, Open::default())));
+            .or_insert_with(|| Box::new(FollowedConnection::new(start, OpenStreams::default())));
         let direction = Direction::of(side);
-        let piece = fragments::Fragment {
+        let piece = fragments::FrameFragment {
             direction,
             seq: fragment.seq,
             starts_frame: fragment.starts_frame,
             cut: fragment.cut,
-            // The first fragment of a side that was recognised follows nothing that was lost.
+            // The first fragment of a recognised direction has nothing before it that could be
+            // lost.
             lost_before: fragment.lost_before && followed.open.has_sent(direction),
             bytes: &fragment.bytes,
         };
         followed.open.packet(direction, fragment);
         let others = self.streams.saturating_sub(followed.streams);
-        let Followed { http2, open, .. } = &mut **followed;
+        let FollowedConnection { http2, open, .. } = &mut **followed;
         let losses = &mut self.losses;
         http2.fragment(&piece, &mut |event| {
             match event {
@@ -247,7 +238,7 @@ impl Pairing {
         if self.heap_bytes > MAX_HEAP_BYTES {
             self.heap_bytes -= heap_bytes;
             followed.heap_bytes = 0;
-            followed.http2 = Connection::new(Start::Middle);
+            followed.http2 = Http2Connection::new(Start::Middle);
             self.losses.connections_restarted += 1;
         }
     }

@@ -1,13 +1,13 @@
-//! What happens on the streams of one connection. In: fragments of both directions, in the order in
-//! which they were sent. Out: [`Event`]s.
+//! Decodes one connection. In: fragments of both directions, in the order in which they were sent.
+//! Out: [`Event`]s of its streams.
 //!
 //! # Memory
 //!
-//! A connection takes at most [`CONNECTION_MAX_BYTES`] between two fragments, however hostile its
-//! peers: per direction one frame and one block that are not whole yet and a dynamic table, and
-//! once the table of streams. Frames that arrive whole, in one segment, are not buffered, and tables
-//! have 4 KiB unless the peers agree on more, so that ordinary connections take below 20 KiB. While a
-//! block is decoded, two strings of it are on the heap besides.
+//! A connection takes at most [`CONNECTION_MAX_BYTES`] between two fragments, even with hostile
+//! peers: per direction one incomplete frame, one incomplete block and a dynamic table, and one
+//! table of streams. Frames that arrive in one segment are not buffered, and dynamic tables have 4
+//! KiB unless the peers agree on more, so ordinary connections take less than 20 KiB. While a block
+//! is decoded, two of its strings are on the heap in addition.
 
 mod event;
 mod stream_table;
@@ -16,86 +16,86 @@ mod tests;
 
 use super::{
     block::{BLOCK_MAX_BYTES, BlockAssembler, Frame, HeaderBlock},
-    fragments::{FRAME_MAX_BYTES, Fragments, Piece},
+    fragments::{Assembled, FRAME_MAX_BYTES, FrameAssembler},
     frame::{self, Flags, FrameError, FrameType, Settings},
-    headers::{self, Fields, Kind, StreamState},
+    headers::{self, Fields, MessageKind, StreamState},
     hpack::{DECODER_MAX_BYTES, Decoder, HpackError},
 };
 
-use self::stream_table::{Opened, StreamTable};
+use self::stream_table::StreamTable;
 
-pub use self::event::{Cause, Event, Findings};
+pub use self::event::{ConnectionCounts, DesyncCause, Event};
 pub use self::stream_table::{STREAM_TABLE_MAX_BYTES, STREAMS_MAX};
-pub use super::fragments::{Direction, Fragment};
+pub use super::fragments::{Direction, FrameFragment};
 
-/// Most memory that a connection takes between two fragments, in bytes, the allocator's own apart:
+/// Most memory of a connection between two fragments, in bytes, without the allocator's overhead:
 /// some 330 KiB.
-pub const CONNECTION_MAX_BYTES: usize = size_of::<Connection>()
+pub const CONNECTION_MAX_BYTES: usize = size_of::<Http2Connection>()
     + STREAM_TABLE_MAX_BYTES
     + 2 * (FRAME_MAX_BYTES + BLOCK_MAX_BYTES + DECODER_MAX_BYTES);
 
 const _: () = assert!(CONNECTION_MAX_BYTES < 336 * 1024);
 
-/// Where the fragments begin.
+/// The point of a connection from which its fragments are seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// At the connection preface.
+    /// The connection preface.
     Preface,
-    /// After `101 Switching Protocols` to an HTTP/1.1 request with `Upgrade: h2c` (RFC 7540 section
-    /// 3.2). That request is the one of stream 1, which the client has closed.
+    /// The response `101 Switching Protocols` to an HTTP/1.1 request with `Upgrade: h2c` (RFC 7540
+    /// section 3.2). That request is the one of stream 1, which is half-closed by the client.
     Upgraded,
-    /// Somewhere.
+    /// Anywhere later.
     Middle,
 }
 
 /// One HTTP/2 connection.
-pub struct Connection {
-    to_server: Half,
-    to_client: Half,
+pub struct Http2Connection {
+    to_server: DirectionState,
+    to_client: DirectionState,
     streams: StreamTable,
-    findings: Findings,
+    counts: ConnectionCounts,
 }
 
-/// One direction of it.
-struct Half {
-    fragments: Fragments,
+/// The decoders of one direction.
+struct DirectionState {
+    fragments: FrameAssembler,
     blocks: BlockAssembler,
     decoder: Decoder,
 }
 
-impl Connection {
-    /// A connection of which nothing has come yet.
+impl Http2Connection {
+    /// A connection before its first fragment.
     #[must_use]
     pub fn new(start: Start) -> Self {
         let mut connection = Self {
-            to_server: Half::new(start),
-            to_client: Half::new(start),
+            to_server: DirectionState::new(start),
+            to_client: DirectionState::new(start),
             streams: StreamTable::default(),
-            findings: Findings::default(),
+            counts: ConnectionCounts::default(),
         };
         if start == Start::Upgraded {
             connection.streams.open(1, Some(false));
-            // The client's settings came in a header field that is not read.
+            // The client's settings are in a header field (HTTP2-Settings) that is not read.
             connection.to_client.decoder.allow(None);
         }
         connection
     }
 
     /// Takes the next fragment.
-    pub fn fragment(&mut self, fragment: &Fragment<'_>, out: &mut impl FnMut(Event)) {
+    pub fn fragment(&mut self, fragment: &FrameFragment<'_>, out: &mut impl FnMut(Event)) {
         let direction = fragment.direction;
-        let mut fragments = std::mem::take(&mut self.half(direction).fragments);
+        let mut fragments = std::mem::take(&mut self.direction_state(direction).fragments);
         fragments.push(fragment, |piece| self.piece(direction, piece, out));
-        self.half(direction).fragments = fragments;
+        self.direction_state(direction).fragments = fragments;
     }
 
-    /// What was found so far.
+    /// Counters so far.
     #[must_use]
-    pub fn findings(&self) -> Findings {
-        self.findings
+    pub fn counts(&self) -> ConnectionCounts {
+        self.counts
     }
 
-    /// Bytes on the heap; with `size_of::<Connection>()` never more than
+    /// Bytes on the heap; with `size_of::<Http2Connection>()` never more than
     /// [`CONNECTION_MAX_BYTES`].
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
@@ -111,43 +111,49 @@ impl Connection {
         }
     }
 
-    fn half(&mut self, direction: Direction) -> &mut Half {
+    fn direction_state(&mut self, direction: Direction) -> &mut DirectionState {
         match direction {
             Direction::ToServer => &mut self.to_server,
             Direction::ToClient => &mut self.to_client,
         }
     }
 
-    fn piece(&mut self, direction: Direction, piece: Piece<'_>, out: &mut impl FnMut(Event)) {
+    fn piece(&mut self, direction: Direction, piece: Assembled<'_>, out: &mut impl FnMut(Event)) {
         match piece {
-            Piece::Frame(frame) => self.frame(direction, &frame, out),
-            Piece::Gap => self.desynchronised(direction, Cause::Lost, out),
-            Piece::Again => self.findings.fragments_again += 1,
+            Assembled::Frame(frame) => self.frame(direction, &frame, out),
+            Assembled::Gap => self.desynchronised(direction, DesyncCause::Lost, out),
+            Assembled::Repeated => self.counts.fragments_again += 1,
         }
     }
 
     fn frame(&mut self, direction: Direction, frame: &Frame<'_>, out: &mut impl FnMut(Event)) {
-        match self.half(direction).blocks.frame(frame) {
+        match self.direction_state(direction).blocks.frame(frame) {
             Ok(Some(block)) => self.block(direction, &block, out),
             Ok(None) => self.control(direction, frame, out),
             Err(error) => {
-                self.desynchronised(direction, Cause::Frame(error), out);
+                self.desynchronised(direction, DesyncCause::Frame(error), out);
                 if error == FrameError::Interrupted {
-                    // The block is given up now, so that the frame stands for itself.
+                    // The block is abandoned now, so the frame can be read on its own.
                     self.frame(direction, frame, out);
                 }
             }
         }
     }
 
-    /// The compression state of a direction is lost, and a block that is not whole with it.
-    fn desynchronised(&mut self, direction: Direction, cause: Cause, out: &mut impl FnMut(Event)) {
-        if let Some(block) = self.half(direction).blocks.abandon() {
-            // What came of it is still true. That it is cut needs no saying twice.
+    /// Resets the compression state of a direction, and abandons an incomplete block.
+    fn desynchronised(
+        &mut self,
+        direction: Direction,
+        cause: DesyncCause,
+        out: &mut impl FnMut(Event),
+    ) {
+        if let Some(block) = self.direction_state(direction).blocks.abandon() {
+            // The fields before the cut are valid. The error is dropped: the cause is reported
+            // below.
             let _ = self.message(direction, &block, out);
         }
-        self.half(direction).decoder.forget();
-        self.findings.desynchronised += 1;
+        self.direction_state(direction).decoder.forget();
+        self.counts.desynchronised += 1;
         out(Event::Desynchronised { direction, cause });
     }
 
@@ -158,42 +164,43 @@ impl Connection {
         out: &mut impl FnMut(Event),
     ) {
         let cause = match self.message(direction, block, out) {
-            _ if block.cut => Cause::Cut,
-            Err(error) => Cause::Hpack(error),
+            _ if block.cut => DesyncCause::Cut,
+            Err(error) => DesyncCause::Hpack(error),
             Ok(()) => return,
         };
         self.desynchronised(direction, cause, out);
     }
 
-    /// Decodes a block and tells what it says.
+    /// Decodes a block and reports its message.
     fn message(
         &mut self,
         direction: Direction,
         block: &HeaderBlock<'_>,
         out: &mut impl FnMut(Event),
     ) -> Result<(), HpackError> {
-        self.findings.blocks += 1;
-        let (mut fields, decoded) = Fields::read(&mut self.half(direction).decoder, &block.bytes);
+        self.counts.blocks += 1;
+        let (mut fields, decoded) =
+            Fields::read(&mut self.direction_state(direction).decoder, &block.bytes);
         if block.cut {
             fields.cut();
         }
         if block.promise {
             return decoded;
         }
-        self.findings.blocks_incomplete += u64::from(fields.unknown());
+        self.counts.blocks_incomplete += u64::from(fields.unknown());
         let state = self.streams.state(block.stream);
-        match headers::kind(&fields, direction, state, block.end_stream) {
-            Some(Kind::Request) => self.request(block, fields, out),
+        match headers::message_kind(&fields, direction, state, block.end_stream) {
+            Some(MessageKind::Request) => self.request(block, fields, out),
             Some(_) if state == StreamState::New || state == StreamState::Old => {
-                self.findings.blocks_unmatched += 1;
+                self.counts.blocks_unmatched += 1;
             }
-            Some(Kind::Interim) => out(Event::Interim {
+            Some(MessageKind::Interim) => out(Event::Interim {
                 stream: block.stream,
                 seq: block.seq,
                 status: fields.status(),
             }),
-            Some(Kind::Response) => self.response(block, fields, out),
-            Some(Kind::Trailers) if direction == Direction::ToClient => {
+            Some(MessageKind::Response) => self.response(block, fields, out),
+            Some(MessageKind::Trailers) if direction == Direction::ToClient => {
                 self.streams.close(block.stream);
                 out(Event::Trailers {
                     stream: block.stream,
@@ -201,17 +208,17 @@ impl Connection {
                     trailers: fields.into_trailers(),
                 });
             }
-            // Of a request: nothing depends on them.
-            Some(Kind::Trailers) => {}
-            None => self.findings.blocks_malformed += 1,
+            // Trailers of a request: not needed for spans.
+            Some(MessageKind::Trailers) => {}
+            None => self.counts.blocks_malformed += 1,
         }
         decoded
     }
 
     fn request(&mut self, block: &HeaderBlock<'_>, fields: Fields, out: &mut impl FnMut(Event)) {
         let headers = fields.into_request(block.end_stream);
-        if let Opened::Instead(stream) = self.streams.open(block.stream, headers.grpc) {
-            self.findings.streams_evicted += 1;
+        if let Some(stream) = self.streams.open(block.stream, headers.grpc) {
+            self.counts.streams_evicted += 1;
             out(Event::Evicted { stream });
         }
         out(Event::Request {
@@ -252,7 +259,7 @@ impl Connection {
             }
             _ => Ok(()),
         };
-        self.findings.frames_malformed += u64::from(read.is_err());
+        self.counts.frames_malformed += u64::from(read.is_err());
     }
 
     fn reset(
@@ -286,9 +293,9 @@ impl Connection {
         });
     }
 
-    /// Settings limit what the other side sends.
+    /// Settings of one side limit the encoder of the other side.
     fn settings(&mut self, direction: Direction, settings: Settings) {
-        let decoder = &mut self.half(direction.opposite()).decoder;
+        let decoder = &mut self.direction_state(direction.opposite()).decoder;
         match settings {
             Settings::HeaderTableBytes(bytes) => decoder.allow(Some(bytes)),
             Settings::Cut => decoder.allow(None),
@@ -307,20 +314,20 @@ impl Connection {
     }
 }
 
-impl Half {
+impl DirectionState {
     fn new(start: Start) -> Self {
         let middle = start == Start::Middle;
         Self {
             fragments: if middle {
-                Fragments::from_the_middle()
+                FrameAssembler::from_the_middle()
             } else {
-                Fragments::default()
+                FrameAssembler::default()
             },
             blocks: BlockAssembler::default(),
             decoder: if middle {
-                Decoder::new_unknown(headers::kept)
+                Decoder::new_unknown(headers::retained_part)
             } else {
-                Decoder::new(headers::kept)
+                Decoder::new(headers::retained_part)
             },
         }
     }

@@ -1,12 +1,12 @@
-//! What tests put on the wire, and what the kernel programs would make of it. In: frames, or the
-//! bytes of one direction and how they were cut into segments. Out: the fragments.
+//! Frames for tests, and the fragments that the kernel programs would capture of them. In: frames,
+//! or the bytes of one direction and their division into segments. Out: fragments.
 
 use super::{
-    fragments::{Direction, Fragment},
+    fragments::{Direction, FrameFragment},
     frame::{FrameHeader, FrameType, HEADER_BYTES},
 };
 
-/// Payload bytes that are captured of a frame without header fields.
+/// Captured payload bytes of a frame without header fields.
 const CONTROL_BYTES: usize = 16;
 
 /// One frame.
@@ -27,7 +27,7 @@ pub(super) fn continuation(flags: u8, stream: u32, block: &[u8]) -> Vec<u8> {
     frame(9, flags, stream, block)
 }
 
-/// A [`Fragment`] that owns its bytes.
+/// A [`FrameFragment`] that owns its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Captured {
     pub(super) direction: Direction,
@@ -39,8 +39,8 @@ pub(super) struct Captured {
 }
 
 impl Captured {
-    pub(super) fn fragment(&self) -> Fragment<'_> {
-        Fragment {
+    pub(super) fn fragment(&self) -> FrameFragment<'_> {
+        FrameFragment {
             direction: self.direction,
             seq: self.seq,
             starts_frame: self.starts_frame,
@@ -51,7 +51,7 @@ impl Captured {
     }
 }
 
-/// Where the frames of a byte stream start, each with its header. The stream starts with a frame.
+/// The offset and header of each frame in a byte stream that starts with a frame.
 pub(super) fn frames(bytes: &[u8]) -> Vec<(usize, FrameHeader)> {
     let mut frames = Vec::new();
     let mut at = 0;
@@ -62,8 +62,8 @@ pub(super) fn frames(bytes: &[u8]) -> Vec<(usize, FrameHeader)> {
     frames
 }
 
-/// The fragments of one direction: `bytes` starts with a frame at `seq`, and was sent in segments
-/// that end at `ends`, offsets in ascending order, and at its end.
+/// The fragments of one direction: `bytes` starts with a frame at `seq`, and is sent in segments
+/// that end at the offsets `ends`, in ascending order, and at its end.
 pub(super) fn capture(
     direction: Direction,
     seq: u32,
@@ -95,7 +95,7 @@ pub(super) fn capture(
     captured
 }
 
-/// How many bytes of a frame are captured; `None` when none is.
+/// The number of bytes captured of a frame; `None` if the frame is skipped.
 fn wanted_bytes(header: &FrameHeader) -> Option<usize> {
     match header.kind {
         FrameType::Headers | FrameType::Continuation | FrameType::PushPromise => {

@@ -39,7 +39,7 @@ pub struct Counts {
     /// What `flow` could not place.
     pub flow: flow::Losses,
     /// What `http` could not pair.
-    pub http: http::pairing::Losses,
+    pub http: http::pairing::Http1Losses,
     /// What `http2` could not follow.
-    pub http2: http2::pairing::Losses,
+    pub http2: http2::pairing::Http2Losses,
 }

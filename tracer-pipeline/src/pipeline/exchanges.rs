@@ -18,8 +18,8 @@ const MAX_FAILED: usize = 8192;
 #[derive(Default)]
 pub(super) struct Exchanges {
     handshakes: Handshakes,
-    pub(super) http: http::Pairing,
-    pub(super) http2: http2::pairing::Pairing,
+    pub(super) http: http::Http1Pairing,
+    pub(super) http2: http2::pairing::Http2Pairing,
     /// Connects that have failed since they were taken last.
     failed: Vec<FailedConnect>,
     failed_left_out: u64,

@@ -142,7 +142,7 @@ pub(crate) fn events(records: &[Record], mut each: impl FnMut(Event)) {
 
 /// What `http` makes of them.
 pub(crate) fn exchanges(records: &[Record]) -> Vec<Exchange> {
-    let (mut pairing, mut handshakes) = (http::Pairing::default(), Handshakes::default());
+    let (mut pairing, mut handshakes) = (http::Http1Pairing::default(), Handshakes::default());
     for record in records {
         if let Record::Head(head) = record {
             pairing.head(head);

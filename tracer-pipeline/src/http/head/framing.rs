@@ -13,15 +13,14 @@ pub enum BodyFraming {
     Length(u64),
     /// Chunks follow, up to one of length zero and a trailer section (RFC 9112 section 7.1).
     Chunked,
-    /// Everything up to the close of the connection. A request has this only when its framing is
-    /// one that a server must answer with 400 and a close: no byte after it can be trusted to
-    /// start a message.
+    /// Everything up to the close of the connection. Of a request only when its framing is invalid:
+    /// a server must then respond with 400 and close, so no later byte starts a message.
     UntilClose,
-    /// The head was cut before its end, so a field that decides may be missing.
+    /// The head is cut, so the field that decides may be missing.
     Unknown,
 }
 
-/// The fields of one head that decide about its body and connection. Keeps no values.
+/// The fields of one head that decide about its body and connection. Stores no values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct FramingFields {
     length: ContentLength,
@@ -50,7 +49,8 @@ enum TransferCoding {
 }
 
 impl FramingFields {
-    /// Takes note of one field if it is one of the four that matter.
+    /// Takes the next field; ignores all but Content-Length, Transfer-Encoding, Connection and
+    /// Upgrade.
     pub(super) fn note(&mut self, name: &str, value: &[u8]) {
         if name.eq_ignore_ascii_case("content-length") {
             self.note_length(value);
@@ -68,7 +68,7 @@ impl FramingFields {
         }
     }
 
-    /// A repeated length is valid as long as all agree (RFC 9110 section 8.6).
+    /// A repeated length is valid if all values are equal (RFC 9110 section 8.6).
     fn note_length(&mut self, value: &[u8]) {
         for element in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
             self.length = match (self.length, decimal(element)) {
@@ -93,10 +93,11 @@ impl FramingFields {
         };
     }
 
-    /// The framing that the fields ask for, `without` being what their absence means.
+    /// The framing by the fields; `without` is the framing without any of them.
     fn framing(&self, version: Version, without: BodyFraming) -> BodyFraming {
         match (self.coding, self.length) {
-            // A transfer coding overrides a length; version 1.0 has none, so its framing is faulty.
+            // A transfer coding overrides a length. HTTP/1.0 has no transfer codings: invalid
+            // there.
             (TransferCoding::ChunkedLast, _) if version == Version::Http11 => BodyFraming::Chunked,
             (TransferCoding::Absent, ContentLength::Valid(length)) => BodyFraming::Length(length),
             (TransferCoding::Absent, ContentLength::Absent) => without,
@@ -114,19 +115,19 @@ impl FramingFields {
         self.framing(version, BodyFraming::UntilClose)
     }
 
-    /// Whether the connection ends after this exchange (RFC 9112 section 9.3), as far as the fields
-    /// noted say.
+    /// Whether the connection ends after this exchange (RFC 9112 section 9.3), by the fields so
+    /// far.
     pub(super) fn connection_close(&self, version: Option<Version>) -> bool {
         self.close || (version == Some(Version::Http10) && !self.keep_alive)
     }
 
-    /// Whether another protocol is asked for (RFC 9110 section 7.8: the field counts only with its
-    /// connection option).
+    /// Whether the head proposes or accepts another protocol (RFC 9110 section 7.8: Upgrade counts
+    /// only with its connection option).
     pub(super) fn upgrade(&self) -> bool {
         self.upgrade_option && self.upgrade_field
     }
 
-    /// Whether HTTP/2 is among the protocols asked for, or is the one chosen.
+    /// Whether HTTP/2 is among the proposed protocols, or is the accepted one.
     pub(super) fn upgrade_h2c(&self) -> bool {
         self.upgrade() && self.upgrade_h2c
     }
@@ -151,7 +152,7 @@ fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
         .filter(|element| !element.is_empty())
 }
 
-/// Digits only: no sign, no blank, no overflow.
+/// Accepts digits only: no sign, no blank, no overflow.
 fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Longest unknown method that is kept, in bytes. The longest one registered with IANA has 17.
+/// Longest unknown method that is stored, in bytes. The longest method registered with IANA has 17.
 const ORIGINAL_MAX_BYTES: usize = 32;
 
 /// A request method. Methods are case-sensitive (RFC 9110 section 9.1), so `get` is an unknown one.
@@ -23,7 +23,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// Reads a method token that is known to be ASCII.
+    /// Reads a method token. The caller has checked that it is ASCII.
     pub(crate) fn from_token(token: &str) -> Self {
         match token {
             "GET" => Self::Get,

@@ -1,15 +1,14 @@
-//! Makes a capture readable for httparse. In: captured bytes. Out: the same bytes, or a copy of the
-//! same length in which every byte that matters is still at its place, so that lengths and
-//! positions stay true.
+//! Prepares a capture for httparse. In: captured bytes. Out: the same bytes, or a copy of the same
+//! length in which lengths and positions stay valid.
 
 use std::borrow::Cow;
 
-/// Two things that servers take and httparse refuses:
+/// Replaces two things that servers accept and httparse refuses:
 ///
 /// - A target that is not UTF-8. Its bytes beyond ASCII become `?`; the target itself is read from
 ///   the capture.
 /// - A field folded over several lines. The line break becomes spaces, as RFC 9112 section 5.2
-///   tells a server to do.
+///   requires of a server.
 pub(super) fn readable(captured: &[u8]) -> Cow<'_, [u8]> {
     let mut bytes = Cow::Borrowed(captured);
     let start = captured
@@ -36,8 +35,8 @@ pub(super) fn readable(captured: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// Positions of the line feeds that do not end a field, because the next line starts with white
-/// space. The start line cannot be folded, so the first field's line is the first that can. Stops
-/// at the blank line.
+/// space. Starts with the line of the first field, since the start line cannot be folded; stops at
+/// the blank line.
 fn folds(captured: &[u8], first_field: usize) -> impl Iterator<Item = usize> {
     let mut line_start = first_field;
     std::iter::from_fn(move || {
@@ -55,7 +54,7 @@ fn folds(captured: &[u8], first_field: usize) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Position of the line feed that ends the line from `start`, or the end of the capture.
+/// Position of the line feed that ends the line at `start`, or the end of the capture.
 fn line_end(captured: &[u8], start: usize) -> usize {
     let line = captured.get(start..).unwrap_or_default();
     line.iter()
@@ -77,12 +76,12 @@ mod tests {
         assert_eq!(
             matches!(bytes, Cow::Borrowed(_)),
             captured == expected,
-            "copies only to change"
+            "copies only if something changes"
         );
     }
 
     #[test]
-    fn what_is_readable_is_left_alone() {
+    fn readable_heads_are_not_copied() {
         for head in [
             "",
             "\r\n",

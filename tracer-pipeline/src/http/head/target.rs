@@ -1,21 +1,21 @@
-//! The request target (RFC 9112 section 3.2). In: the bytes between method and version, maybe cut.
-//! Out: path and authority.
+//! The request target (RFC 9112 section 3.2). In: the bytes between method and version, possibly
+//! cut. Out: path and authority.
 //!
-//! Refuses to know the query, the fragment and a user's name and password: they are never copied.
+//! Never copies the query, the fragment or a user's name and password.
 
 use super::method::Method;
 
-/// Longest path that is kept, in bytes after escaping.
+/// Longest path that is stored, in bytes after escaping.
 pub const PATH_MAX_BYTES: usize = 1024;
 
-/// Longest host that is kept, with its port, in bytes. A longer one is left out: half a name would
-/// be another host's.
+/// Longest host that is stored, with its port, in bytes. A longer one is left out: part of a name
+/// may be the name of another host.
 pub const HOST_MAX_BYTES: usize = 255;
 
 /// What a request target names.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Target {
-    /// Printable ASCII. `None` when it is cut, or the form has no path.
+    /// Printable ASCII. `None` when the path is cut, or the form has none.
     pub(super) path: Option<String>,
     /// The authority of an absolute or authority form, which overrides the Host field (section
     /// 3.2.2).
@@ -23,7 +23,7 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Reads any of the four forms. `cut` says that the capture ends within the target.
+    /// Reads any of the four forms. `cut`: the capture ends within the target.
     pub(super) fn read(method: &Method, target: &[u8], cut: bool) -> Self {
         if *method == Method::Connect {
             let host = if cut { None } else { authority(target) };
@@ -41,7 +41,7 @@ impl Target {
                 host: None,
             };
         }
-        // Neither origin nor asterisk form: absolute, or nothing that a server may accept.
+        // Neither origin nor asterisk form: absolute form, or invalid.
         absolute(target, cut).unwrap_or_default()
     }
 }
@@ -70,14 +70,15 @@ fn absolute(target: &[u8], cut: bool) -> Option<Target> {
     })
 }
 
-/// The path up to its query or fragment. A cut path is known only when the cut came after it.
+/// The path up to its query or fragment. A cut target has a known path only when the cut
+/// is behind the path.
 pub(crate) fn path(from_path: &[u8], cut: bool) -> Option<String> {
     let end = from_path.iter().position(|byte| b"?#".contains(byte));
     if cut && end.is_none() {
         return None;
     }
     let path = &from_path[..end.unwrap_or(from_path.len())];
-    // An absolute target without a path asks for the root (RFC 9110 section 4.2.3).
+    // An absolute target without a path is the root (RFC 9110 section 4.2.3).
     if path.is_empty() {
         Some("/".to_owned())
     } else {
@@ -85,8 +86,8 @@ pub(crate) fn path(from_path: &[u8], cut: bool) -> Option<String> {
     }
 }
 
-/// Percent-escapes what is not printable ASCII, as a URI has it (RFC 3986 section 2.1), and stops
-/// before the bound.
+/// Percent-escapes bytes that are not printable ASCII (RFC 3986 section 2.1), up to
+/// [`PATH_MAX_BYTES`].
 fn printable(path: &[u8]) -> String {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut text = String::with_capacity(path.len().min(PATH_MAX_BYTES));
@@ -107,8 +108,8 @@ fn printable(path: &[u8]) -> String {
 }
 
 /// A `host [ ":" port ]` without user information (RFC 9110 section 4.2.4). `None` when it is
-/// empty, too long, or holds a byte that no host name, address or port has (RFC 3986 section
-/// 3.2.2).
+/// empty, too long, or contains a byte that is invalid in host names, addresses and ports (RFC 3986
+/// section 3.2.2).
 pub(crate) fn authority(bytes: &[u8]) -> Option<String> {
     let host = bytes.rsplit(|byte| *byte == b'@').next()?;
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+,;=".contains(byte);
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn origin_form_loses_its_query() {
+    fn the_query_of_the_origin_form_is_dropped() {
         check("GET", b"/", false, (Some("/"), None));
         check(
             "GET",
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_target_gives_what_was_whole() {
+    fn a_cut_target_yields_its_complete_parts() {
         check("GET", b"/dispa", true, (None, None));
         check("GET", b"/dispatch?", true, (Some("/dispatch"), None));
         check("GET", b"http://sho", true, (None, None));
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_out_is_printable_and_bounded() {
+    fn path_and_host_are_printable_and_bounded() {
         check(
             "GET",
             "/caf\u{e9}".as_bytes(),

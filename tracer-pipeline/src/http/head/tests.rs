@@ -1,6 +1,6 @@
-//! Heads from text: what they must be read as.
+//! Heads as text, and how they are parsed.
 
-mod traffic;
+mod captured_heads;
 
 use std::fmt::Write as _;
 
@@ -115,7 +115,7 @@ fn requests() {
 }
 
 #[test]
-fn what_servers_repair_is_repaired() {
+fn defects_that_servers_repair_are_repaired() {
     let trace = format!("GET / HTTP/1.1\r\nTraceparent:\r\n {TRACE}\r\n\r\n");
     check_request(trace.as_bytes(), "GET / - 1.1 b7ad6b7169203331 whole None");
     check_request(
@@ -142,7 +142,7 @@ fn what_servers_repair_is_repaired() {
 }
 
 #[test]
-fn a_host_that_is_doubtful_is_left_out() {
+fn an_ambiguous_host_is_left_out() {
     check_request(
         b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
         "GET / - 1.1 - whole None",

@@ -8,80 +8,80 @@ use crate::{
     http::exchange::Exchange,
 };
 
-/// Unanswered requests of one connection; the oldest is given up for a new one. An idle connection takes
-/// some 100 bytes here, an open exchange 3 KB, of which a path has at most 1 KiB.
+/// Most open exchanges of a connection that pipelines; a new request closes the oldest. An idle
+/// connection takes some 100 bytes, an open exchange 3 KB, of which the path is at most 1 KiB.
 pub(super) const MAX_PENDING: usize = 256;
-/// An exchange whose response has arrived waits this long for the application to read it.
+/// How long an exchange whose response has arrived waits for the application to read it.
 const READ_WAIT_NS: u64 = 30_000_000_000;
-/// One whose response has left the node waits this long for TCP to send it again, which it does after
-/// 200 ms at least (kernel: TCP_RTO_MIN).
+/// How long an exchange whose response has left the node waits for a retransmission, which comes
+/// after 200 ms at the earliest (kernel: TCP_RTO_MIN).
 const LEFT_WAIT_NS: u64 = 1_000_000_000;
 
-/// One connection, for as long as it carries HTTP/1.
+/// The open exchanges of one connection, while it carries HTTP/1.
 #[derive(Default)]
-pub(super) struct Connection {
-    /// Answered ones leave when the client has read the response.
+pub(super) struct Http1Connection {
+    /// An answered exchange is removed when the client has read the response.
     exchanges: VecDeque<Exchange>,
-    /// The client sends without waiting for answers.
+    /// The client sends requests without waiting for responses.
     pipelines: bool,
-    /// Where the newest request starts.
+    /// TCP sequence number of the newest request.
     newest_request_seq: Option<u32>,
-    /// Another protocol has begun.
-    is_left_alone: bool,
+    /// Messages on this connection are not paired any more.
+    is_ignored: bool,
 }
 
-impl Connection {
-    /// The open exchanges.
+impl Http1Connection {
+    /// The open exchanges, the oldest first.
     pub(super) fn exchanges(&mut self) -> impl Iterator<Item = &mut Exchange> {
         self.exchanges.iter_mut()
     }
 
-    /// The same, to look at.
+    /// The open exchanges, read-only.
     pub(super) fn open_exchanges(&self) -> impl Iterator<Item = &Exchange> {
         self.exchanges.iter()
     }
 
-    /// Another protocol begins: what looks like a head from now on is none.
-    pub(super) fn leave_alone(&mut self) {
-        self.is_left_alone = true;
+    /// Stops pairing: another protocol begins, or responses cannot be assigned any more.
+    pub(super) fn ignore(&mut self) {
+        self.is_ignored = true;
     }
 
-    /// Whether another protocol has begun.
-    pub(super) fn is_left_alone(&self) -> bool {
-        self.is_left_alone
+    /// Whether messages on this connection are no longer paired.
+    pub(super) fn is_ignored(&self) -> bool {
+        self.is_ignored
     }
 
-    /// Whether a request is none that was seen before, perhaps answered long ago.
+    /// Whether a request is not a copy of an earlier one, which may be answered long ago.
     pub(super) fn is_new(&self, exchange: &Exchange) -> bool {
         let is_copy = self
             .newest_request_seq
             .is_some_and(|newest| !after(exchange.request_seq, newest));
-        !is_copy && !self.is_left_alone
+        !is_copy && !self.is_ignored
     }
 
-    /// Adds a new request; the exchanges that it shows to be over, though no response was seen, or none
-    /// was seen to be read.
+    /// Adds a new request. Returns the exchanges that are over because of it, though their response
+    /// or its read was not seen.
     pub(super) fn open(&mut self, exchange: Exchange) -> Vec<Exchange> {
         self.newest_request_seq = Some(exchange.request_seq);
-        let mut over = self.received_before(&exchange.request.journey);
-        over.extend(self.overtaken_by(&exchange.request.journey));
+        let mut over = self.acknowledged_by(&exchange.request.journey);
+        over.extend(self.superseded_by(&exchange.request.journey));
         self.exchanges.push_back(exchange);
         over
     }
 
-    /// Takes those exchanges out that are meant.
-    pub(super) fn take(&mut self, is_meant: impl Fn(&Exchange) -> bool) -> Vec<Exchange> {
+    /// Removes and returns the exchanges that match.
+    pub(super) fn remove_where(&mut self, predicate: impl Fn(&Exchange) -> bool) -> Vec<Exchange> {
         let (meant, open) = std::mem::take(&mut self.exchanges)
             .into_iter()
-            .partition(|exchange| is_meant(exchange));
+            .partition(|exchange| predicate(exchange));
         self.exchanges = open;
         Vec::from(meant)
     }
 
-    /// Takes those out that wait in vain.
+    /// Removes and returns the exchanges whose response or read is overdue.
     pub(super) fn expire(&mut self, now_ns: u64, response_wait_ns: u64) -> Vec<Exchange> {
         let waited_ns = |leg_end_ns: u64| now_ns.saturating_sub(leg_end_ns);
-        let mut over = self.take(|exchange| match &exchange.response {
+        let mut over = self.remove_where(|exchange| match &exchange.response {
             Some(response) if response.journey.has_left() => {
                 waited_ns(response.end_ns()) > LEFT_WAIT_NS
             }
@@ -100,9 +100,10 @@ impl Connection {
         over
     }
 
-    /// Those whose responses have left the node, and were received: the new request acknowledges them.
-    fn received_before(&mut self, request: &Journey) -> Vec<Exchange> {
-        self.take(|exchange| {
+    /// Removes the exchanges whose responses have left the node and which the new request
+    /// acknowledges.
+    fn acknowledged_by(&mut self, request: &Journey) -> Vec<Exchange> {
+        self.remove_where(|exchange| {
             exchange.response.as_ref().is_some_and(|response| {
                 let journey = &response.journey;
                 journey.has_left() && after(request.ack, journey.seq)
@@ -110,9 +111,10 @@ impl Connection {
         })
     }
 
-    /// A client that does not pipeline has its answer before it asks again: the new request then
-    /// acknowledges more than the one before it did.
-    fn overtaken_by(&mut self, request: &Journey) -> Vec<Exchange> {
+    /// Removes the unanswered exchanges that a new request shows to be over. A client that does not
+    /// pipeline has received the previous response: its new request then acknowledges more bytes
+    /// than its previous one.
+    fn superseded_by(&mut self, request: &Journey) -> Vec<Exchange> {
         let unanswered = |exchange: &Exchange| exchange.response.is_none();
         let Some(before) = self.exchanges.iter().rfind(|exchange| unanswered(exchange)) else {
             return Vec::new();
@@ -128,11 +130,11 @@ impl Connection {
                 .into_iter()
                 .collect();
         }
-        self.take(unanswered)
+        self.remove_where(unanswered)
     }
 }
 
-/// A response acknowledges the request, and starts where the client had received no byte yet.
+/// Whether a response acknowledges the request and starts beyond what the client had received.
 pub(super) fn may_answer(exchange: &Exchange, ack: u32, seq: u32) -> bool {
     after(ack, exchange.request_seq) && !after(exchange.request.journey.ack, seq)
 }

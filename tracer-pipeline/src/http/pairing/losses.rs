@@ -1,25 +1,26 @@
-//! What pairing lost, and why.
+//! Counters of the messages that could not be paired.
 
-/// What could not be paired.
+/// Messages that could not be paired, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Losses {
-    /// Packets with heads beyond the limit.
+pub struct Http1Losses {
+    /// Packets whose heads exceeded the limit.
     pub heads_refused: u64,
-    /// Requests that were sent before the one before was answered, which was not followed: of such a
-    /// connection nobody can tell which answer is whose.
+    /// Requests sent while an untraced request on the same connection was unanswered: responses
+    /// cannot be assigned on such a connection.
     pub requests_behind_left_out: u64,
-    /// Requests beyond the limit of open exchanges.
+    /// Requests that exceeded the limit of open exchanges.
     pub requests_refused: u64,
-    /// Packets with heads whose journey never came.
+    /// Packets with heads whose journey was not seen.
     pub heads_unmatched: u64,
-    /// Heads whose rest never came.
+    /// Heads whose rest was not seen.
     pub heads_cut: u64,
-    /// Packets that began like a head and were none.
+    /// Packets that began like a head but could not be parsed.
     pub heads_malformed: u64,
-    /// Journeys whose head was lost or is no head.
+    /// Journeys whose head was lost or could not be parsed.
     pub journeys_without_head: u64,
-    /// Responses to no request seen here (requests sent before the agent started).
+    /// Responses whose request was not seen, for example because it was sent before the agent
+    /// started.
     pub responses_unmatched: u64,
-    /// Requests given up without a response.
+    /// Requests closed without a response.
     pub requests_unanswered: u64,
 }

@@ -1,14 +1,15 @@
-//! Connections told as text, and the exchanges that must come out.
+//! Scripts of connections, and the exchanges that they must yield.
 
 mod endings;
 mod halves;
-mod story;
-
-use bytes::Bytes;
+mod script;
 
 use super::*;
-use crate::http::waiting::{MAX_HEADS, WAIT_NS};
-use story::{CLIENT, check, tuple};
+use crate::http::{
+    test_head::request_head,
+    waiting_heads::{MAX_HEADS, WAIT_NS},
+};
+use script::check;
 
 #[test]
 fn keep_alive() {
@@ -23,7 +24,7 @@ fn keep_alive() {
          r< 51",
         &["/a 200", "/b 404"],
     );
-    assert_eq!(losses, Losses::default());
+    assert_eq!(losses, Http1Losses::default());
 }
 
 #[test]
@@ -59,7 +60,7 @@ fn pipelined_requests_are_answered_in_order() {
 
 #[test]
 fn pipelined_requests_in_one_packet() {
-    // The heads of requests have 28 bytes here, those of responses 38.
+    // Each request head has 28 bytes here, each response head 38.
     check(
         "> 100 1 /a /b
          r> 100
@@ -168,7 +169,7 @@ fn a_retransmitted_response_is_one_exchange() {
 }
 
 #[test]
-fn a_late_copy_of_an_answered_request_is_nothing() {
+fn a_late_copy_of_an_answered_request_is_ignored() {
     check(
         "> 100 1 /a
          r> 100
@@ -251,7 +252,7 @@ fn what_looks_like_a_head_in_a_body_is_no_exchange() {
 }
 
 #[test]
-fn nothing_waits_for_ever() {
+fn exchanges_expire() {
     check(
         "> 100 1 /unanswered
          r> 100
@@ -276,17 +277,10 @@ fn nothing_waits_for_ever() {
 
 #[test]
 fn heads_are_bounded_and_expire() {
-    let mut pairing = Pairing::default();
+    let mut pairing = Http1Pairing::default();
     let head = |seq: u32| Head {
-        message: Message::Request,
-        start_ns: 0,
-        sender_cookie: CLIENT,
         seq,
-        ack: 0,
-        payload_bytes: 20,
-        sent: tuple(),
-        continues: false,
-        bytes: Bytes::from_static(b"GET / HTTP/1.1\r\n\r\n"),
+        ..request_head(b"GET / HTTP/1.1\r\n\r\n")
     };
     for seq in 0..=MAX_HEADS as u32 {
         pairing.head(&head(seq));
@@ -300,24 +294,24 @@ fn heads_are_bounded_and_expire() {
 
 #[test]
 fn a_client_that_pipelines_without_end_is_bounded() {
-    let mut story = String::new();
+    let mut script = String::new();
     for index in 0..2 * connection::MAX_PENDING {
-        story += &format!("> {} 1 /{index}\n", 100 + index * 100);
+        script += &format!("> {} 1 /{index}\n", 100 + index * 100);
     }
     let expected: Vec<String> = (0..connection::MAX_PENDING)
         .map(|index| format!("/{index} unanswered unread"))
         .collect();
     let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
-    check(&story, &expected);
+    check(&script, &expected);
 }
 
 #[test]
 fn open_exchanges_are_bounded() {
-    let full = Pairing {
+    let full = Http1Pairing {
         open: MAX_OPEN - 1,
-        ..Pairing::default()
+        ..Http1Pairing::default()
     };
-    let losses = story::tell(
+    let losses = script::check_with(
         full,
         "> 100 1 /a
          > 200 1 /b

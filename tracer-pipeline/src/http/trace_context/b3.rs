@@ -1,10 +1,10 @@
 //! B3, Zipkin's format (<https://github.com/openzipkin/b3-propagation>), in both encodings. In:
 //! `b3`, `x-b3-traceid`, `x-b3-spanid`, `x-b3-sampled`, `x-b3-flags`. Out: a context, or the
-//! decision to leave a request out that names no trace.
+//! decision not to trace a request that names no trace.
 //!
-//! The caller's span is the span id. The parent span id is the caller's own parent, sent because a
-//! B3 server may report under its caller's id; it is checked where it is a part of `b3`, and
-//! `x-b3-parentspanid` is not read.
+//! The span id is the caller's span. The parent span id is the caller's own parent, sent because a
+//! B3 server may report under its caller's id; within `b3` it is checked, and `x-b3-parentspanid`
+//! is not read.
 
 use super::{
     SAMPLED, TraceContext,
@@ -15,8 +15,8 @@ use super::{
 #[cfg(test)]
 mod tests;
 
-/// The sampling states of the specification. *Debug* is an accept that collectors should not drop,
-/// which concerns only those who report the span itself.
+/// The sampling states of the specification. *Debug* is an accept that collectors should not drop;
+/// it concerns only the reporter of the span itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sampling {
     Defer,
@@ -24,28 +24,28 @@ enum Sampling {
     Accept,
 }
 
-/// What one of the encodings says.
+/// The content of one of the encodings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Message {
+enum B3Value {
     Context(TraceContext),
-    /// Ids may be left out when there is nothing to tell but the decision.
+    /// A decision without ids.
     Decision(Sampling),
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct B3 {
-    single: Field<Message>,
+    single: Field<B3Value>,
     trace_id: Field<TraceId>,
     span_id: Field<SpanId>,
     sampled: Field<Sampling>,
-    /// Whether the flags are `1`. The specification knows no other flag, so that any other value
-    /// says nothing.
+    /// Whether the flags are `1`. The specification defines no other flag; other values are
+    /// ignored.
     debug: Field<bool>,
 }
 
 impl B3 {
-    /// "The first value wins", says the specification of the multiple headers. Of the single one
-    /// it says nothing, and OpenTelemetry's propagators read the first there too.
+    /// The specification of the multiple headers says "the first value wins". For the single header
+    /// it has no rule, and OpenTelemetry's propagators read the first one too.
     pub(super) fn read(&mut self, name: &str, value: &[u8]) {
         if name.eq_ignore_ascii_case("b3") {
             self.single.first(parse_single(value));
@@ -62,26 +62,26 @@ impl B3 {
 
     pub(super) fn context(&self) -> Field<TraceContext> {
         match self.message() {
-            Field::Value(Message::Context(context)) => Field::Value(context),
-            Field::Value(Message::Decision(_)) | Field::Absent => Field::Absent,
+            Field::Value(B3Value::Context(context)) => Field::Value(context),
+            Field::Value(B3Value::Decision(_)) | Field::Absent => Field::Absent,
             Field::Malformed => Field::Malformed,
         }
     }
 
     /// Whether the caller names no trace and decided that there shall be none.
     pub(super) fn denied(&self) -> bool {
-        self.message() == Field::Value(Message::Decision(Sampling::Deny))
+        self.message() == Field::Value(B3Value::Decision(Sampling::Deny))
     }
 
     /// The single header takes precedence, also when all it holds is a decision. When it is
     /// malformed the others are read, as Zipkin's and OpenTelemetry's libraries do.
-    fn message(&self) -> Field<Message> {
+    fn message(&self) -> Field<B3Value> {
         self.single.or(self.multi())
     }
 
-    fn multi(&self) -> Field<Message> {
+    fn multi(&self) -> Field<B3Value> {
         let sampling = match (self.debug, self.sampled) {
-            // Debug implies accept, whatever is sent beside it.
+            // Debug implies accept, whatever `x-b3-sampled` is.
             (Field::Value(true), _) => Sampling::Accept,
             (_, Field::Value(sampling)) => sampling,
             (_, Field::Absent) => Sampling::Defer,
@@ -89,19 +89,19 @@ impl B3 {
         };
         match (self.trace_id, self.span_id) {
             (Field::Value(trace_id), Field::Value(span_id)) => {
-                Field::Value(Message::Context(context(trace_id, span_id, sampling)))
+                Field::Value(B3Value::Context(context(trace_id, span_id, sampling)))
             }
             (Field::Absent, Field::Absent) if sampling == Sampling::Defer => Field::Absent,
-            (Field::Absent, Field::Absent) => Field::Value(Message::Decision(sampling)),
+            (Field::Absent, Field::Absent) => Field::Value(B3Value::Decision(sampling)),
             _ => Field::Malformed,
         }
     }
 }
 
-/// *Defer* leaves the sampled flag clear. The receiver decides, and what it decided is not in this
-/// head; and the caller "should not report a span" under this id "unless they propagate an accept
-/// sampling decision", so that what we made would hang under a span that nobody exports.
-/// OpenTelemetry's propagators clear the flag too.
+/// *Defer* leaves the sampled flag clear. The receiver decides, and its decision is not in this
+/// head. The caller "should not report a span" under this id "unless they propagate an accept
+/// sampling decision", so the parent of our spans would never be exported. OpenTelemetry's
+/// propagators clear the flag too.
 fn context(trace_id: TraceId, parent_id: SpanId, sampling: Sampling) -> TraceContext {
     TraceContext {
         trace_id,
@@ -115,9 +115,9 @@ fn context(trace_id: TraceId, parent_id: SpanId, sampling: Sampling) -> TraceCon
 
 /// `{TraceId}-{SpanId}-{SamplingState}-{ParentSpanId}`, where the last two are optional, or the
 /// sampling state alone.
-fn parse_single(value: &[u8]) -> Option<Message> {
+fn parse_single(value: &[u8]) -> Option<B3Value> {
     if let Some(sampling) = parse_state(value) {
-        return Some(Message::Decision(sampling));
+        return Some(B3Value::Decision(sampling));
     }
     let mut fields = value.split(|byte| *byte == b'-');
     let trace_id = parse_trace_id(fields.next()?)?;
@@ -127,11 +127,11 @@ fn parse_single(value: &[u8]) -> Option<Message> {
         None => Sampling::Defer,
     };
     if let Some(parent) = fields.next() {
-        // Any digits: some senders write zeros for a root span, and nothing depends on it.
+        // Any digits are valid: some senders write zeros for a root span.
         exact::<8>(parent)?;
     }
     let ended = fields.next().is_none();
-    ended.then_some(Message::Context(context(trace_id, span_id, sampling)))
+    ended.then_some(B3Value::Context(context(trace_id, span_id, sampling)))
 }
 
 /// The sampling state of the single header.
@@ -143,7 +143,7 @@ fn parse_state(state: &[u8]) -> Option<Sampling> {
     }
 }
 
-/// `x-b3-sampled`. The words are from before the specification, which lets us accept them.
+/// `x-b3-sampled`. The specification allows receivers to accept the older words `true` and `false`.
 fn parse_sampled(value: &[u8]) -> Option<Sampling> {
     if value == b"1" || value.eq_ignore_ascii_case(b"true") {
         Some(Sampling::Accept)
@@ -154,7 +154,7 @@ fn parse_sampled(value: &[u8]) -> Option<Sampling> {
     }
 }
 
-/// 16 or 32 digits in lower case; 16 are the low half of the id.
+/// 16 or 32 digits in lower case; 16 digits are the low half of the id.
 fn parse_trace_id(digits: &[u8]) -> Option<TraceId> {
     match digits.len() {
         16 | 32 => TraceId::valid(padded(digits, Letters::Lower)?),

@@ -1,5 +1,5 @@
-//! What one header field said, after any number of them. In: parsed values, in the order sent. Out:
-//! [`Field`], which keeps one. Knows no format.
+//! Merges repeated header fields of one name. In: parsed values, in the order sent. Out: [`Field`]
+//! with one value. Independent of the format.
 
 /// A field that should be sent at most once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -7,14 +7,14 @@ pub(super) enum Field<T> {
     /// Not sent.
     #[default]
     Absent,
-    /// Sent, and not to be used.
+    /// Sent, and invalid.
     Malformed,
-    /// Sent, with this meaning.
+    /// Sent, and valid.
     Value(T),
 }
 
 impl<T> Field<T> {
-    /// Takes a value where a second one would leave the meaning open, and makes both worthless.
+    /// Takes a value of a field that must not be repeated: a second value makes both invalid.
     pub(super) fn only(&mut self, value: Option<T>) {
         *self = match (&self, value) {
             (Self::Absent, Some(value)) => Self::Value(value),
@@ -22,14 +22,14 @@ impl<T> Field<T> {
         };
     }
 
-    /// Takes a value where the first one counts, even if it is malformed.
+    /// Takes a value of a field whose first value counts, even if it is malformed.
     pub(super) fn first(&mut self, value: Option<T>) {
         if matches!(self, Self::Absent) {
             *self = value.map_or(Self::Malformed, Self::Value);
         }
     }
 
-    /// This field if it is valid, else the other one if that was sent at all.
+    /// This field if it is valid, else the other field if it was sent.
     pub(super) fn or(self, other: Self) -> Self {
         match (self, other) {
             (Self::Value(value), _) => Self::Value(value),

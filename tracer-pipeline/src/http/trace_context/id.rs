@@ -1,9 +1,9 @@
-//! Trace and span ids. In: hexadecimal digits. Out: [`TraceId`], [`SpanId`], never all zero; and
-//! their text. Knows no header.
+//! Trace and span ids. In: hexadecimal digits. Out: [`TraceId`], [`SpanId`], never all zero, and
+//! their text. Independent of the headers.
 
 use std::fmt;
 
-/// The trace a span belongs to. Never all zero when it comes from [`extract`](super::extract).
+/// The trace that a span belongs to. Never all zero when it comes from [`extract`](super::extract).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TraceId(pub [u8; 16]);
 
@@ -43,7 +43,7 @@ pub(super) fn exact<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
     }
 }
 
-/// One to `2 * N` digits; the missing ones are zeros on the left.
+/// One to `2 * N` digits; missing digits are zeros on the left.
 pub(super) fn padded<const N: usize>(digits: &[u8], letters: Letters) -> Option<[u8; N]> {
     if digits.is_empty() || digits.len() > 2 * N {
         return None;
@@ -127,13 +127,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(trace: [u8; 16], span: [u8; 8]) {
+        fn ids_survive_formatting_and_parsing(trace: [u8; 16], span: [u8; 8]) {
             prop_assert_eq!(exact(TraceId(trace).to_string().as_bytes()), Some(trace));
             prop_assert_eq!(exact(format!("{:?}", SpanId(span)).as_bytes()), Some(span));
         }
 
         #[test]
-        fn digits_have_the_value_that_the_standard_library_gives_them(digits in "[0-9a-fA-F]{1,16}") {
+        fn digits_have_the_same_value_as_in_the_standard_library(digits in "[0-9a-fA-F]{1,16}") {
             let value = u64::from_str_radix(&digits, 16).expect("hexadecimal").to_be_bytes();
             prop_assert_eq!(padded::<8>(digits.as_bytes(), Letters::AnyCase), Some(value));
         }

@@ -2,7 +2,7 @@
 //! `uber-trace-id`. Out: a context.
 //!
 //! Reads neither Jaeger's baggage (`uberctx-*`, `jaeger-baggage`) nor `jaeger-debug-id`, which
-//! asks the receiver to begin a trace and names none.
+//! requests a new trace of the receiver.
 
 use super::{
     SAMPLED, TraceContext,
@@ -20,7 +20,7 @@ pub(super) struct Jaeger {
 }
 
 impl Jaeger {
-    /// The format says nothing of a header sent twice. The first counts, as for OpenTelemetry's
+    /// The format has no rule for a repeated header. The first one counts, as in OpenTelemetry's
     /// propagators.
     pub(super) fn read(&mut self, name: &str, value: &[u8]) {
         if name.eq_ignore_ascii_case("uber-trace-id") {
@@ -33,8 +33,8 @@ impl Jaeger {
     }
 }
 
-/// `{trace-id}:{span-id}:{parent-span-id}:{flags}`. The caller's span is the span id. The parent
-/// is deprecated and ignored by receivers, so by us. Digits are base 16 without a rule for the
+/// `{trace-id}:{span-id}:{parent-span-id}:{flags}`. The span id is the caller's span. The parent is
+/// deprecated and ignored by receivers, and ignored here. Digits are base 16 without a rule for the
 /// case, and clients drop leading zeros (<https://github.com/jaegertracing/jaeger/issues/1657>).
 fn parse(value: &[u8]) -> Option<TraceContext> {
     let (trace_id, rest) = split_at_colon(value)?;
@@ -53,8 +53,8 @@ fn parse(value: &[u8]) -> Option<TraceContext> {
 }
 
 /// Splits at the first colon, which clients that URL-encode the value send as `%3A`
-/// (<https://github.com/jaegertracing/jaeger-client-java/issues/720>). Digits and colons are all
-/// there is, and an encoder leaves digits as they are, so that no other escape has a place here.
+/// (<https://github.com/jaegertracing/jaeger-client-java/issues/720>). The value has only digits
+/// and colons, and an encoder does not escape digits, so any other escape is invalid.
 fn split_at_colon(value: &[u8]) -> Option<(&[u8], &[u8])> {
     let at = value.iter().position(|byte| matches!(byte, b':' | b'%'))?;
     let (field, rest) = value.split_at(at);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn bit_1_alone_decides_sampling() {
+    fn only_bit_1_decides_sampling() {
         for (flags, expected) in [
             ("0", "00"),
             ("00", "00"),
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_format_forbids_is_malformed() {
+    fn invalid_values_are_malformed() {
         for value in [
             "",
             " ",
@@ -253,9 +253,9 @@ mod tests {
     }
 
     proptest! {
-        /// Against the standard library's reading of numbers, with and without leading zeros.
+        /// Compared with the standard library's number formatting, with and without leading zeros.
         #[test]
-        fn what_is_written_is_read_back(
+        fn a_formatted_context_is_parsed_back(
             trace in 1u128..,
             span in 1u64..,
             parent: u64,

@@ -1,4 +1,5 @@
-//! All formats in one head: precedence, conflicts, sampling. Each format's own tests are beside it.
+//! All formats in one head: precedence, conflicts, sampling. The tests of each format are in its
+//! module.
 
 use proptest::prelude::*;
 
@@ -20,14 +21,14 @@ pub(super) fn check(headers: &str, expected: &str) {
         Extraction::None => "none".to_owned(),
         Extraction::Malformed => "malformed".to_owned(),
         Extraction::Denied => "denied".to_owned(),
-        Extraction::Unknown => panic!("every field was read"),
+        Extraction::Unknown => panic!("a complete head is never unknown"),
     };
     assert_eq!(seen, expected, "{headers:?}");
     assert_eq!(reader.extraction(), extract(fields()), "{headers:?}");
 }
 
-/// The headers of each format in their order, with a trace of its own, so that the answer shows
-/// whose it is. `state` is `sampled`, `unsampled` or `malformed`.
+/// The headers of each format in order of precedence. Each format has a trace of its own, so that
+/// the result shows which format it came from. `state` is `sampled`, `unsampled` or `malformed`.
 fn headers_of(format: usize, state: &str) -> String {
     let trace = format!("{:032x}", 0xa0 + format);
     let flag = if state == "unsampled" { "0" } else { "1" };
@@ -47,7 +48,7 @@ fn headers_of(format: usize, state: &str) -> String {
 const FORMATS: usize = 4;
 const STATES: [&str; 4] = ["absent", "malformed", "unsampled", "sampled"];
 
-/// Every format in every state beside every other: the first that is valid answers, sampled or not.
+/// Every format in every state beside every other: the first valid format counts, sampled or not.
 #[test]
 fn precedence() {
     for combination in 0..STATES.len().pow(FORMATS as u32) {
@@ -86,7 +87,7 @@ fn a_traceparent_that_is_sent_twice_gives_way() {
     }
 }
 
-/// A trace that another format names is another decision than B3's to begin none.
+/// B3's decision not to start a trace does not apply to a trace that another format names.
 #[test]
 fn a_decision_without_ids_denies_no_trace_that_another_format_names() {
     for denied in ["b3: 0\n", "x-b3-sampled: 0\n"] {
@@ -155,7 +156,7 @@ fn only_a_sampled_context_is_sampled() {
     assert_eq!(Extraction::Malformed.sampled(), None);
 }
 
-/// Names that are read, in any case, and some that are not.
+/// Names of trace headers in any case, and other names.
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         Just("traceparent".to_owned()),
@@ -170,7 +171,7 @@ fn name() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Values that are often nearly right.
+/// Values that are often nearly valid.
 fn value() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         any::<Vec<u8>>(),
@@ -189,7 +190,7 @@ fn extract_all(fields: &[(String, Vec<u8>)]) -> Extraction {
 
 proptest! {
     #[test]
-    fn no_head_makes_it_panic_or_yields_what_is_not_valid(
+    fn any_head_yields_a_valid_context_or_none(
         fields in prop::collection::vec((name(), value()), 0..8),
     ) {
         if let Extraction::Context(context) = extract_all(&fields) {
@@ -199,7 +200,7 @@ proptest! {
         }
     }
 
-    /// Unless a name is sent twice, the order does not matter, nor what stands between.
+    /// Unless a name is repeated, neither the order nor other fields matter.
     #[test]
     fn order_does_not_matter(
         (fields, shuffled) in prop::collection::btree_map("traceparent|b3|x-b3-(traceid|spanid|sampled|flags)|uber-trace-id|host", value(), 0..8)

@@ -1,9 +1,9 @@
-//! `tracestate` (W3C Trace Context section 3.3): what vendors add to a `traceparent`, to be handed on
-//! with it as it came. In: field values, in the order sent. Out: the list, if it is one.
+//! `tracestate` (W3C Trace Context section 3.3): vendors' additions to a `traceparent`, which are
+//! propagated unchanged. In: field values, in the order sent. Out: the list, if it is valid.
 
 use std::sync::Arc;
 
-/// Longest list that is handed on: what section 3.3.1.5 asks everybody to.
+/// Longest list that is propagated: the length that section 3.3.1.5 requires vendors to propagate.
 const MAX_BYTES: usize = 512;
 /// Most members of a list (section 3.3.1.1).
 const MAX_MEMBERS: usize = 32;
@@ -16,7 +16,8 @@ pub(super) struct Tracestate {
 }
 
 impl Tracestate {
-    /// Takes the next field of the head. Several are one list (section 3.3.1.1).
+    /// Takes the next field of the head. Several `tracestate` fields are one list (section
+    /// 3.3.1.1).
     pub(super) fn read(&mut self, name: &str, value: &[u8]) {
         if !name.eq_ignore_ascii_case("tracestate") || self.is_malformed {
             return;
@@ -35,7 +36,7 @@ impl Tracestate {
         }
     }
 
-    /// The list; `None` where there is none, or it is none.
+    /// The list; `None` where it is absent or invalid.
     pub(super) fn list(&self) -> Option<Arc<str>> {
         let members = || self.list.split(',').map(str::trim_ascii);
         let is_list = members().all(|member| member.is_empty() || is_member(member));
@@ -77,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_handed_on_as_they_came() {
+    fn lists_are_propagated_unchanged() {
         check(&[], None);
         check(&["rojo=00f067aa0ba902b7"], Some("rojo=00f067aa0ba902b7"));
         check(&["a=1, b@v=2", "c=3"], Some("a=1, b@v=2,c=3"));
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_is_dropped() {
+    fn invalid_lists_are_dropped() {
         for bad in [
             "a", "=1", "a=", "A=1", "_a=1", "a=1=2", "a=\t1", "a=1,b", "a=é",
         ] {

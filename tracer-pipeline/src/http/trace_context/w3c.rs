@@ -1,10 +1,9 @@
 //! W3C Trace Context level 2 (<https://www.w3.org/TR/trace-context-2/>). In: `traceparent`. Out: a
 //! context.
 //!
-//! Does not read `tracestate`: it can change neither the ids nor the sampling decision, and its
-//! values are not ours to keep. What may be wanted of it one day (OpenTelemetry's sampling
-//! threshold, say) becomes a second field of [`W3c`], to be parsed only beside a `traceparent` that
-//! is valid (section 3.3).
+//! Does not read `tracestate`, which can change neither the ids nor the sampling decision. A value
+//! of `tracestate` that is needed one day (such as OpenTelemetry's sampling threshold) becomes a
+//! second field of [`W3c`], parsed only beside a valid `traceparent` (section 3.3).
 
 use super::{
     RANDOM, SAMPLED, TraceContext,
@@ -24,9 +23,9 @@ pub(super) struct W3c {
 }
 
 impl W3c {
-    /// A `traceparent` that is sent twice is malformed, whatever the two say: it is no list, so
-    /// the lines of one head have no common meaning (RFC 9110 section 5.3). The specification's
-    /// own test suite expects a new trace (`test_traceparent_duplicated`).
+    /// A `traceparent` that is sent twice is malformed, even if both are equal: it is no list, so
+    /// repeated lines have no defined meaning (RFC 9110 section 5.3). The specification's own test
+    /// suite expects a new trace (`test_traceparent_duplicated`).
     pub(super) fn read(&mut self, name: &str, value: &[u8]) {
         if name.eq_ignore_ascii_case("traceparent") {
             self.traceparent.only(parse(value));
@@ -39,7 +38,7 @@ impl W3c {
 }
 
 /// Section 3.2.2: `version "-" trace-id "-" parent-id "-" trace-flags`, digits in lower case. A
-/// version after 00 may add to the end, after another dash.
+/// later version may append more after another dash.
 fn parse(value: &[u8]) -> Option<TraceContext> {
     let (known, added) = value.split_at_checked(TRACEPARENT_LEN)?;
     let mut fields = known.split(|byte| *byte == b'-');
@@ -106,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_specification_forbids_is_malformed() {
+    fn invalid_values_are_malformed() {
         for value in [
             "",
             " ",
@@ -164,7 +163,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(trace: [u8; 16], parent: [u8; 8], flags in 0u8..4) {
+        fn a_formatted_context_is_parsed_back(trace: [u8; 16], parent: [u8; 8], flags in 0u8..4) {
             prop_assume!(trace != [0; 16] && parent != [0; 8]);
             let context = TraceContext { trace_id: TraceId(trace), parent_id: SpanId(parent), flags };
             let value = format!("00-{}-{}-{flags:02x}", context.trace_id, context.parent_id);

@@ -1,9 +1,9 @@
-//! Blocks of one and of many frames, and every way in which frames may not follow each other.
+//! Blocks of one and of many frames, and every invalid order of frames.
 
 use super::*;
 use crate::http2::wire;
 
-/// Feeds frames; gives each block, or error, in a line: `stream bytes [end] [cut] [promise]`.
+/// Feeds frames; `expected` has a line per block or error: `stream bytes [end] [cut] [promise]`.
 fn check(frames: &[Vec<u8>], expected: &[&str]) {
     let mut assembler = BlockAssembler::default();
     let mut seen = Vec::new();
@@ -84,9 +84,9 @@ fn frames_without_fields_are_no_blocks() {
     );
 }
 
-/// RFC 9113 section 6.10, and section 4.3: nothing may come between.
+/// RFC 9113 sections 6.10 and 4.3: no other frame may interrupt a block.
 #[test]
-fn frames_that_may_not_follow_are_errors() {
+fn frames_in_invalid_order_are_errors() {
     check(
         &[wire::continuation(0x04, 1, b"ab")],
         &["ContinuationAlone"],
@@ -117,7 +117,8 @@ fn frames_that_may_not_follow_are_errors() {
     check(&[wire::headers(0x04, 0, b"ab")], &["Stream"]);
 }
 
-/// A flood of CONTINUATION frames costs no more than the bound, and the block says that it is cut.
+/// A flood of CONTINUATION frames takes no more memory than the bound, and the block is marked as
+/// cut.
 #[test]
 fn a_long_block_is_cut() {
     let long = vec![b'x'; BLOCK_MAX_BYTES];
@@ -133,7 +134,7 @@ fn a_long_block_is_cut() {
     check(&flood, &[&format!("1 {kept} cut")]);
 }
 
-/// Bytes after a gap are not appended to those before it.
+/// Bytes behind a gap are not appended to those before it.
 #[test]
 fn nothing_is_appended_after_a_cut() {
     let mut assembler = BlockAssembler::default();

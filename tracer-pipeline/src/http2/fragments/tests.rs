@@ -1,4 +1,4 @@
-//! Frames in all possible pieces: split at any byte, sent again, cut, with holes.
+//! Frames in all possible fragments: split at any byte, retransmitted, cut, with gaps.
 
 use proptest::prelude::*;
 
@@ -7,8 +7,8 @@ use crate::http2::wire::{self, Captured, capture};
 
 const SEQ: u32 = u32::MAX - 20;
 
-/// What came of fragments: a frame as `seq stream payload [cut]`, `gap` or `again`.
-fn lines(mut fragments: Fragments, captured: &[Captured]) -> Vec<String> {
+/// The results of joining fragments: a frame as `seq stream payload [cut]`, `gap` or `again`.
+fn lines(mut fragments: FrameAssembler, captured: &[Captured]) -> Vec<String> {
     let mut lines = Vec::new();
     for piece in captured {
         fragments.push(&piece.fragment(), |piece| lines.push(line(&piece)));
@@ -17,9 +17,9 @@ fn lines(mut fragments: Fragments, captured: &[Captured]) -> Vec<String> {
     lines
 }
 
-fn line(piece: &Piece<'_>) -> String {
+fn line(piece: &Assembled<'_>) -> String {
     match piece {
-        Piece::Frame(frame) => {
+        Assembled::Frame(frame) => {
             let whole = frame.payload.len() == frame.header.payload_bytes as usize;
             let at = frame.seq.wrapping_sub(SEQ);
             let cut = if whole { "" } else { " cut" };
@@ -29,8 +29,8 @@ fn line(piece: &Piece<'_>) -> String {
                 frame.payload.escape_ascii()
             )
         }
-        Piece::Gap => "gap".to_owned(),
-        Piece::Again => "again".to_owned(),
+        Assembled::Gap => "gap".to_owned(),
+        Assembled::Repeated => "again".to_owned(),
     }
 }
 
@@ -49,8 +49,8 @@ fn captured(bytes: &[u8], ends: &[usize]) -> Vec<Captured> {
     capture(Direction::ToServer, SEQ, bytes, ends)
 }
 
-/// Split at every byte, and at every two bytes: the same frames, across the wrap of the sequence
-/// number too.
+/// Split at any one or two bytes, the frames are the same, also across the wrap of the sequence
+/// number.
 #[test]
 fn frames_are_joined_wherever_they_are_split() {
     let (bytes, expected) = sample();
@@ -58,7 +58,7 @@ fn frames_are_joined_wherever_they_are_split() {
         for second in first..bytes.len() {
             let pieces = captured(&bytes, &[first, second]);
             assert_eq!(
-                lines(Fragments::default(), &pieces),
+                lines(FrameAssembler::default(), &pieces),
                 expected,
                 "{first} {second}"
             );
@@ -66,52 +66,52 @@ fn frames_are_joined_wherever_they_are_split() {
     }
     let every_byte: Vec<usize> = (0..bytes.len()).collect();
     let pieces = captured(&bytes, &every_byte);
-    assert_eq!(lines(Fragments::default(), &pieces), expected);
+    assert_eq!(lines(FrameAssembler::default(), &pieces), expected);
 }
 
-/// Frames that follow each other may come in one fragment.
+/// Successive frames may be in one fragment.
 #[test]
 fn one_fragment_may_hold_several_frames() {
     let (bytes, expected) = sample();
     let mut pieces = captured(&bytes, &[]);
     let second = pieces.remove(1);
     pieces[0].bytes.extend(second.bytes);
-    assert_eq!(lines(Fragments::default(), &pieces), expected);
+    assert_eq!(lines(FrameAssembler::default(), &pieces), expected);
 }
 
-/// Segments that are sent again, whole or with more behind them, change nothing.
+/// Retransmitted segments, alone or joined with later bytes, change nothing.
 #[test]
-fn what_comes_again_is_ignored() {
+fn retransmissions_are_ignored() {
     let (bytes, expected) = sample();
     let pieces = captured(&bytes, &[5, 15]);
     for nth in 0..pieces.len() {
         let mut twice = pieces.clone();
         twice.insert(nth + 1, pieces[nth].clone());
-        let seen = lines(Fragments::default(), &twice);
-        let (again, news): (Vec<_>, Vec<_>) = seen.iter().partition(|line| *line == "again");
+        let seen = lines(FrameAssembler::default(), &twice);
+        let (again, fresh): (Vec<_>, Vec<_>) = seen.iter().partition(|line| *line == "again");
         assert_eq!(again.len(), 1, "{nth}");
-        assert_eq!(news, expected, "{nth}");
+        assert_eq!(fresh, expected, "{nth}");
     }
     // The first five bytes were sent alone, then again with the rest.
     let mut longer = captured(&bytes, &[]);
     longer.insert(0, captured(&bytes, &[5])[0].clone());
-    assert_eq!(lines(Fragments::default(), &longer), expected);
+    assert_eq!(lines(FrameAssembler::default(), &longer), expected);
 }
 
-/// A fragment that is missing is a gap, told or not. Every frame that is given is one that was
-/// sent, or the start of one.
+/// A missing fragment is a gap, whether `lost_before` announces it or not. Every frame is one that
+/// was sent, or the start of one.
 #[test]
-fn what_is_lost_is_a_gap() {
+fn a_lost_fragment_is_a_gap() {
     let (bytes, expected) = sample();
     let pieces = captured(&bytes, &[5, 10, 15, 40]);
     for nth in 0..pieces.len() {
-        for told in [true, false] {
+        for announced in [true, false] {
             let mut left = pieces.clone();
             left.remove(nth);
             if let Some(next) = left.get_mut(nth) {
-                next.lost_before = told;
+                next.lost_before = announced;
             }
-            let seen = lines(Fragments::default(), &left);
+            let seen = lines(FrameAssembler::default(), &left);
             let frames: Vec<_> = seen.iter().filter(|line| *line != "gap").collect();
             for frame in &frames {
                 let is_start = |whole: &&str| whole.starts_with(frame.trim_end_matches(" cut"));
@@ -122,15 +122,15 @@ fn what_is_lost_is_a_gap() {
             assert_eq!(
                 gaps,
                 usize::from(!last),
-                "{seen:?} without {nth}, told: {told}"
+                "{seen:?} without {nth}, announced: {announced}"
             );
         }
     }
 }
 
-/// Of a frame whose start is missing, bytes that come again do not become the start of one.
+/// Retransmitted bytes of a frame whose start is missing do not start a frame.
 #[test]
-fn what_comes_again_after_a_gap_starts_no_frame() {
+fn a_retransmission_after_a_gap_starts_no_frame() {
     let (bytes, _) = sample();
     let mut pieces = captured(&bytes, &[3, 6]);
     pieces.remove(0);
@@ -138,57 +138,57 @@ fn what_comes_again_after_a_gap_starts_no_frame() {
     longer.starts_frame = false;
     pieces.insert(1, longer);
     assert_eq!(
-        lines(Fragments::from_the_middle(), &pieces),
+        lines(FrameAssembler::from_the_middle(), &pieces),
         ["12 1 def", "37 3 ghi"]
     );
 }
 
-/// A frame that is not captured to its end is given at once, and its rest is no gap.
+/// A cut frame is yielded at once, and its rest is no gap.
 #[test]
-fn a_cut_frame_is_given_at_its_cut() {
+fn a_cut_frame_is_yielded_at_its_cut() {
     let (bytes, _) = sample();
     let mut pieces = captured(&bytes, &[10]);
     pieces[0].cut = true;
     assert_eq!(
-        lines(Fragments::default(), &pieces),
+        lines(FrameAssembler::default(), &pieces),
         ["0 1 a cut", "again", "12 1 def", "37 3 ghi"]
     );
-    // Not even its header is whole.
+    // Here not even the header is complete.
     let mut pieces = captured(&bytes, &[5]);
     pieces[0].cut = true;
     pieces.truncate(1);
-    assert_eq!(lines(Fragments::default(), &pieces), ["gap"]);
+    assert_eq!(lines(FrameAssembler::default(), &pieces), ["gap"]);
 }
 
-/// From every fragment on, in the middle of a connection: nothing is a gap before the first frame,
-/// and all frames from there on are given.
+/// Started at any fragment in the middle of a connection: there is no gap before the first frame,
+/// and all frames from there on are yielded.
 #[test]
 fn a_start_in_the_middle_is_no_gap() {
     let (bytes, expected) = sample();
     let pieces = captured(&bytes, &[5, 10, 15, 40]);
     for from in 0..pieces.len() {
         let left = &pieces[from..];
-        let seen = lines(Fragments::from_the_middle(), left);
+        let seen = lines(FrameAssembler::from_the_middle(), left);
         let starts = left.iter().filter(|piece| piece.starts_frame).count();
         assert_eq!(seen, expected[expected.len() - starts..], "from {from}");
-        // Nor is it one when the sender of the fragments says that it has just begun.
-        let mut told = left.to_vec();
-        told[0].lost_before = true;
+        // `lost_before` on the first fragment makes no gap either.
+        let mut announced = left.to_vec();
+        announced[0].lost_before = true;
         assert_eq!(
-            lines(Fragments::from_the_middle(), &told),
+            lines(FrameAssembler::from_the_middle(), &announced),
             seen,
             "from {from}"
         );
     }
 }
 
-/// A frame header that announces 16 MiB reserves nothing, and what is kept is bounded.
+/// A frame header that announces 16 MiB reserves no memory, and the stored bytes are bounded.
 #[test]
-fn a_long_frame_costs_no_more_than_the_bound() {
-    let mut fragments = Fragments::default();
+fn a_long_frame_takes_no_more_than_the_bound() {
+    let mut fragments = FrameAssembler::default();
     let mut seq = 0_u32;
     let mut push = |bytes: &[u8], starts_frame| {
-        let fragment = Fragment {
+        let fragment = FrameFragment {
             direction: Direction::ToServer,
             seq,
             starts_frame,
@@ -199,7 +199,7 @@ fn a_long_frame_costs_no_more_than_the_bound() {
         seq = seq.wrapping_add(bytes.len() as u32);
         let mut kept = None;
         fragments.push(&fragment, |piece| {
-            if let Piece::Frame(frame) = piece {
+            if let Assembled::Frame(frame) = piece {
                 kept = Some(frame.payload.len());
             }
         });
@@ -217,7 +217,7 @@ fn a_long_frame_costs_no_more_than_the_bound() {
 }
 
 proptest! {
-    /// Any frames in any segments come out as they went in.
+    /// The frames are the same for any division into segments.
     #[test]
     fn any_segments_give_the_same_frames(
         payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..8),
@@ -225,8 +225,8 @@ proptest! {
     ) {
         ends.sort_unstable();
         let bytes: Vec<u8> = payloads.iter().flat_map(|payload| wire::headers(4, 1, payload)).collect();
-        let seen = lines(Fragments::default(), &captured(&bytes, &ends));
-        let whole = lines(Fragments::default(), &captured(&bytes, &[]));
+        let seen = lines(FrameAssembler::default(), &captured(&bytes, &ends));
+        let whole = lines(FrameAssembler::default(), &captured(&bytes, &[]));
         prop_assert_eq!(whole.len(), payloads.len());
         prop_assert_eq!(seen, whole);
     }

@@ -1,5 +1,5 @@
-//! The frames that end streams or change the connection. In: header and payload, maybe cut. Out:
-//! what they say.
+//! Parses RST_STREAM, GOAWAY and SETTINGS. In: header and payload, possibly cut. Out: error codes,
+//! the last stream, the size of the dynamic table.
 
 use super::{FrameError, FrameHeader};
 
@@ -12,7 +12,7 @@ const SETTING_BYTES: usize = 6;
 /// Reads RST_STREAM (section 6.4): the error code.
 ///
 /// # Errors
-/// On stream 0, or when the payload has not exactly four bytes.
+/// On stream 0, or unless the payload has exactly four bytes.
 pub fn rst_stream(header: &FrameHeader, payload: &[u8]) -> Result<u32, FrameError> {
     if header.stream == 0 {
         return Err(FrameError::Stream);
@@ -26,7 +26,7 @@ pub fn rst_stream(header: &FrameHeader, payload: &[u8]) -> Result<u32, FrameErro
 /// A GOAWAY frame (section 6.8), without its debug data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GoAway {
-    /// Streams with a greater number, opened by the receiver, were not and will not be processed.
+    /// Streams of the receiver with a greater id were not and will not be processed.
     pub last_stream: u32,
     /// Error code; 0 for an orderly end.
     pub code: u32,
@@ -47,19 +47,19 @@ pub fn goaway(header: &FrameHeader, payload: &[u8]) -> Result<GoAway, FrameError
     })
 }
 
-/// What SETTINGS say about header compression.
+/// The effect of a SETTINGS frame on header compression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settings {
-    /// The largest dynamic table that the sender of this frame keeps for what it *receives*, in
-    /// bytes.
+    /// Size limit of the dynamic table that the sender of this frame uses for what it *receives*,
+    /// in bytes.
     HeaderTableBytes(u32),
-    /// The whole frame was seen and does not say.
+    /// The whole frame was seen and has no such setting.
     Unchanged,
-    /// The frame was cut; the rest of it may say.
+    /// The frame was cut; the missing part may have the setting.
     Cut,
 }
 
-/// Reads SETTINGS (section 6.5). A value that is sent twice counts as sent last.
+/// Reads SETTINGS (section 6.5). Of a repeated setting the last value counts.
 ///
 /// # Errors
 /// On a stream other than 0, or when the payload is not a whole number of settings.

@@ -1,4 +1,4 @@
-//! The part of a header block that a frame carries. In: header and payload, maybe cut. Out: the
+//! Extracts a frame's part of a header block. In: header and payload, possibly cut. Out: the
 //! payload without padding, priority and promised stream.
 
 use super::{Flags, FrameError, FrameHeader, FrameType};
@@ -6,24 +6,23 @@ use super::{Flags, FrameError, FrameHeader, FrameType};
 /// Bytes of a stream dependency and weight (RFC 9113 section 6.2).
 const PRIORITY_BYTES: usize = 5;
 
-/// Bytes of the promised stream's number (section 6.6).
+/// Bytes of the promised stream's id (section 6.6).
 const PROMISED_BYTES: usize = 4;
 
-/// What one frame adds to a header block.
+/// The part of a header block in one frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldBlockPart<'b> {
     /// The bytes that were captured.
     pub bytes: &'b [u8],
-    /// Whether the frame has more of them than were captured.
+    /// Whether the frame has further bytes that were not captured.
     pub cut: bool,
 }
 
-/// Takes HEADERS, PUSH_PROMISE or CONTINUATION apart. `payload` holds at most the frame's own bytes;
-/// fewer when the capture was cut.
+/// Reads the payload of HEADERS, PUSH_PROMISE or CONTINUATION. `payload` has at most the frame's
+/// own bytes; fewer when the capture was cut.
 ///
 /// # Errors
-/// On stream 0; when padding, priority and promised stream do not fit the length that the frame
-/// header gives.
+/// On stream 0; when padding, priority and promised stream exceed the length in the frame header.
 pub fn field_block_part<'b>(
     header: &FrameHeader,
     payload: &'b [u8],
@@ -36,7 +35,7 @@ pub fn field_block_part<'b>(
     let start = usize::from(padded) + fixed_bytes(header);
     let padding_bytes = match payload.first() {
         Some(length) if padded => usize::from(*length),
-        // The capture ends before the padding's length, and so before any byte of the block.
+        // The capture ends before the pad length, and so before any byte of the block.
         _ => 0,
     };
     if start > frame_bytes {

@@ -25,7 +25,8 @@ fn a_header_is_read_field_by_field() {
     assert_eq!(FrameHeader::parse(&[0; 8]), None);
 }
 
-/// Each type with the lengths, flags and streams that section 6 gives it, and one step beside them.
+/// Each type with the lengths, flags and streams that section 6 allows, and with neighbouring
+/// values.
 #[test]
 fn plausible_headers_follow_the_rules_of_their_type() {
     for (bytes, kind, flags, stream, expected) in [
@@ -90,7 +91,7 @@ fn plausible_headers_follow_the_rules_of_their_type() {
     }
 }
 
-/// Text protocols, TLS and the preface itself are not taken for HTTP/2 frames.
+/// Text protocols, TLS and the preface itself are not plausible as HTTP/2 frames.
 #[test]
 fn other_protocols_are_not_plausible() {
     for other in [
@@ -129,7 +130,7 @@ fn padding_and_priority_are_stripped() {
     check_part(1, 0x2c, b"\x02\0\0\0\0\x0fblock\0\0", Ok(b"block"));
     check_part(5, 0x04, b"\0\0\0\x02block", Ok(b"block"));
     check_part(5, 0x0c, b"\x01\0\0\0\x02block\0", Ok(b"block"));
-    // The same bits mean nothing on CONTINUATION.
+    // The same bits have no meaning on CONTINUATION.
     check_part(9, 0x2c, b"\x03block", Ok(b"\x03block"));
 }
 
@@ -150,10 +151,10 @@ fn header_frames_need_a_stream() {
     assert_eq!(field_block_part(&header, b"block"), Err(FrameError::Stream));
 }
 
-/// Every prefix of a padded, prioritised payload: the bytes that are there, never padding, and cut
-/// exactly where bytes of the block are missing.
+/// Every prefix of a payload with padding and priority: the captured bytes of the block, never
+/// padding, and `cut` exactly if bytes of the block are missing.
 #[test]
-fn every_prefix_of_a_payload_gives_the_bytes_before_the_cut() {
+fn every_prefix_of_a_payload_yields_the_bytes_before_the_cut() {
     let payload = b"\x02\0\0\0\0\x0fblock\0\0";
     let header = FrameHeader::parse(&nine(payload.len() as u32, 1, 0x2c, 1)).expect("a frame");
     for length in 0..=payload.len() {
@@ -196,7 +197,7 @@ fn goaway_has_a_last_stream_and_a_code() {
 }
 
 #[test]
-fn settings_say_how_large_the_table_may_be() {
+fn settings_limit_the_size_of_the_table() {
     let whole = header_of(&nine(12, 4, 0, 0));
     let table = [0, 1, 0, 1, 0, 0];
     let other = [0, 3, 0, 0, 0, 100];
@@ -236,7 +237,7 @@ proptest! {
         crate::http2::fuzz::frame(&bytes);
     }
 
-    /// What is written is read back.
+    /// An encoded header is parsed back.
     #[test]
     fn headers_round_trip(bytes in 0..1_u32 << 24, kind: u8, flags: u8, stream in 0..1_u32 << 31) {
         let header = header_of(&nine(bytes, kind, flags, stream));

@@ -1,9 +1,9 @@
-//! Reads a header block field by field. In: [`Field`]s. Out: what of them spans need.
+//! Collects the fields of a header block. In: [`Field`]s. Out: the values that spans need.
 
 use super::{
     RequestHeaders, ResponseHeaders, Trailers,
-    kept::{is_grpc, is_traceparent},
-    sent::Sent,
+    retention::{is_grpc, is_traceparent},
+    single_field::SingleField,
 };
 use crate::{
     http::{
@@ -14,18 +14,18 @@ use crate::{
     http2::hpack::{Decoder, Field, HpackError},
 };
 
-/// What a block says. Bounded: each value is parsed once, and none but path and authority is
+/// The fields of a block. Bounded: each value is parsed once, and only path and authority are
 /// copied.
 #[derive(Default)]
 pub struct Fields {
-    method: Sent<Method>,
-    path: Sent<String>,
-    authority: Sent<String>,
-    host: Sent<String>,
+    method: SingleField<Method>,
+    path: SingleField<String>,
+    authority: SingleField<String>,
+    host: SingleField<String>,
     scheme_seen: bool,
-    status: Sent<u16>,
-    content_is_grpc: Sent<bool>,
-    grpc_status: Sent<u32>,
+    status: SingleField<u16>,
+    content_is_grpc: SingleField<bool>,
+    grpc_status: SingleField<u32>,
     trace: trace_context::Reader,
     traceparent_seen: bool,
     nameless: Nameless,
@@ -37,15 +37,15 @@ pub struct Fields {
 enum Nameless {
     #[default]
     None,
-    /// One value, however often: some agents send it under a name of their own as well.
+    /// One value, possibly repeated: some agents also send it under a name of their own.
     One([u8; 55]),
-    /// Different ones: which is the trace context is anybody's guess.
+    /// Different values: the trace context is ambiguous.
     Several,
 }
 
 impl Fields {
-    /// Decodes a block. Also returns whether all of it could be decoded; where not, the fields are
-    /// those before the defect, and the decoder has to forget its table.
+    /// Decodes a block. Also returns whether the whole block could be decoded; if not, the fields
+    /// are those before the defect, and the caller must reset the decoder's table.
     pub fn read(decoder: &mut Decoder, block: &[u8]) -> (Self, Result<(), HpackError>) {
         let mut fields = Self::default();
         let decoded = decoder.decode(block, |field| fields.add(field));
@@ -59,17 +59,17 @@ impl Fields {
         self.unknown
     }
 
-    /// Says that the block went on where it was cut.
+    /// Records that the block was cut.
     pub fn cut(&mut self) {
         self.unknown = true;
     }
 
-    /// Whether a pseudo-header field of requests was there.
+    /// Whether the block has a pseudo-header field of requests.
     pub(super) fn is_request(&self) -> bool {
         self.method.seen() || self.path.seen() || self.authority.seen() || self.scheme_seen
     }
 
-    /// Whether `:status` was there.
+    /// Whether the block has `:status`.
     pub(super) fn is_response(&self) -> bool {
         self.status.seen()
     }
@@ -80,7 +80,7 @@ impl Fields {
         self.status.value().copied()
     }
 
-    /// As a request's.
+    /// The block as a request.
     #[must_use]
     pub fn into_request(mut self, end_stream: bool) -> RequestHeaders {
         if let (Nameless::One(value), false) = (self.nameless, self.traceparent_seen) {
@@ -111,7 +111,7 @@ impl Fields {
         }
     }
 
-    /// As a final response's.
+    /// The block as a final response.
     #[must_use]
     pub fn into_response(self, end_stream: bool) -> ResponseHeaders {
         ResponseHeaders {
@@ -123,7 +123,7 @@ impl Fields {
         }
     }
 
-    /// As trailers.
+    /// The block as trailers.
     #[must_use]
     pub fn into_trailers(self) -> Trailers {
         Trailers {
@@ -134,9 +134,9 @@ impl Fields {
 
     fn grpc(&self) -> Option<bool> {
         match &self.content_is_grpc {
-            Sent::Never => (!self.unknown).then_some(false),
-            Sent::Once(grpc) => *grpc,
-            Sent::Again => Some(false),
+            SingleField::Never => (!self.unknown).then_some(false),
+            SingleField::Once(grpc) => *grpc,
+            SingleField::Again => Some(false),
         }
     }
 
@@ -152,7 +152,7 @@ impl Fields {
         }
     }
 
-    /// `value` is `None` for one that is not worth keeping in a table.
+    /// `value` is `None` if the dynamic table did not store it.
     fn known(&mut self, name: &[u8], value: Option<&[u8]>) {
         match name {
             b":method" => self.method.take(|| method(value?)),
@@ -161,7 +161,7 @@ impl Fields {
             b":scheme" => self.scheme_seen = true,
             b":status" => self.status.take(|| status(value?)),
             b"host" => self.host.take(|| head::authority(value?)),
-            // Only gRPC's content type is kept.
+            // The dynamic table stores only gRPC's content type.
             b"content-type" => self
                 .content_is_grpc
                 .take(|| Some(value.is_some_and(is_grpc))),
@@ -194,7 +194,7 @@ fn method(value: &[u8]) -> Option<Method> {
     (!token.is_empty() && value.iter().all(tchar)).then(|| Method::from_token(token))
 }
 
-/// Origin or asterisk form; no other is allowed (RFC 9113 section 8.3.1).
+/// Origin or asterisk form; no other form is valid (RFC 9113 section 8.3.1).
 fn path(value: &[u8]) -> Option<String> {
     match value {
         b"*" => Some("*".to_owned()),
@@ -209,7 +209,7 @@ fn status(value: &[u8]) -> Option<u16> {
     u16::try_from(status).ok().filter(|status| *status >= 100)
 }
 
-/// Decimal digits and nothing else.
+/// Accepts decimal digits only.
 fn number(value: &[u8]) -> Option<u32> {
     let digits = value.iter().all(u8::is_ascii_digit);
     str::from_utf8(value).ok().filter(|_| digits)?.parse().ok()

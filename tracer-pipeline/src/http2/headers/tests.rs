@@ -1,4 +1,4 @@
-//! Header blocks from text to what spans need, known and unknown.
+//! Header blocks as text, and the values read from them, known and unknown.
 
 use super::*;
 use crate::http2::fragments::Direction;
@@ -7,7 +7,7 @@ use crate::http2::hpack::Decoder;
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const OTHER: &str = "00-11111111111111111111111111111111-2222222222222222-01";
 
-/// A field written out: neither name nor value indexed.
+/// A literal field: neither name nor value is indexed.
 pub(super) fn literal(name: &str, value: &str) -> Vec<u8> {
     let mut bytes = vec![0x00];
     for text in [name, value] {
@@ -22,7 +22,7 @@ pub(super) fn literal(name: &str, value: &str) -> Vec<u8> {
     bytes
 }
 
-/// The 40th dynamic entry, which a decoder from the middle does not know.
+/// The 40th dynamic entry, which is unknown to a decoder that starts in the middle.
 const UNKNOWN: &[u8] = &[0x80 | (61 + 40)];
 
 /// A literal under an unknown name.
@@ -47,7 +47,7 @@ fn block(fields: &str) -> Vec<u8> {
 }
 
 fn read(fields: &str) -> Fields {
-    let mut decoder = Decoder::new_unknown(kept);
+    let mut decoder = Decoder::new_unknown(retained_part);
     let (fields, decoded) = Fields::read(&mut decoder, &block(fields));
     assert_eq!(decoded, Ok(()));
     fields
@@ -62,7 +62,7 @@ fn trace(trace: Extraction) -> String {
     }
 }
 
-/// A request in one line: `method path authority trace`, then what else it is.
+/// `expected`: `method path authority trace`, then `grpc` and `incomplete`.
 fn check_request(fields: &str, expected: &str) {
     let request = read(fields).into_request(false);
     let mut line = format!(
@@ -80,7 +80,7 @@ fn check_request(fields: &str, expected: &str) {
         (Some(true), None) => line.push_str(" grpc"),
         (Some(false), None) => {}
         (None, None) => line.push_str(" grpc?"),
-        (_, Some(rpc)) => panic!("{rpc:?} of what may be no gRPC call"),
+        (_, Some(rpc)) => panic!("{rpc:?} although the request may be no gRPC call"),
     }
     line.push_str(if request.incomplete {
         " incomplete"
@@ -117,7 +117,7 @@ fn a_request_is_read() {
     );
 }
 
-/// The same rules as for a head of HTTP/1.1.
+/// The same rules as for an HTTP/1.1 head.
 #[test]
 fn values_are_bounded_and_printable() {
     check_request(":path: /caf\u{e9}", "- /caf%C3%A9 - -");
@@ -137,9 +137,9 @@ fn values_are_bounded_and_printable() {
     }
 }
 
-/// RFC 9113 section 8.3.1: the authority stands for the host field; neither is sent twice.
+/// RFC 9113 section 8.3.1: `:authority` replaces the host field; neither may be repeated.
 #[test]
-fn host_stands_in_for_the_authority() {
+fn host_is_used_without_an_authority() {
     check_request("host: shop", "- - shop -");
     check_request("host: shop\n:authority: other", "- - other -");
     check_request("host: shop\nhost: shop", "- - - -");
@@ -176,10 +176,9 @@ fn only_grpc_is_grpc() {
     );
 }
 
-/// What is unknown is unknown: neither method nor path, nor that a call is no gRPC call, is taken
-/// from what is not there.
+/// Neither method nor path nor the absence of gRPC is inferred from missing fields.
 #[test]
-fn what_is_unknown_is_not_guessed() {
+fn unknown_values_are_not_guessed() {
     check_request("?", "- - - - grpc? incomplete");
     check_request("?\n?: /a.B/C\n?: POST", "- - - - grpc? incomplete");
     check_request("?\ncontent-type: text/html", "- - - - incomplete");
@@ -190,23 +189,23 @@ fn what_is_unknown_is_not_guessed() {
 }
 
 #[test]
-fn a_nameless_traceparent_is_known_by_its_form() {
+fn a_nameless_traceparent_is_recognised_by_its_form() {
     check_request(
         &format!("?: {TRACEPARENT}"),
         "- - - b7ad6b7169203331 grpc? incomplete",
     );
-    let shouted = TRACEPARENT.to_uppercase();
-    check_request(&format!("?: {shouted}"), "- - - - grpc? incomplete");
+    let upper_case = TRACEPARENT.to_uppercase();
+    check_request(&format!("?: {upper_case}"), "- - - - grpc? incomplete");
     check_request(
         &format!("?: {}", TRACEPARENT.replacen("00", "ff", 1)),
         "- - - malformed grpc? incomplete",
     );
 }
 
-/// Some agents send it under a second name too. Under two names with different values nobody knows
-/// which is the trace context, unless one of the names is known.
+/// Some agents also send the traceparent under a second name. Two different values under unknown
+/// names are ambiguous, unless one of the names is known.
 #[test]
-fn of_several_nameless_traceparents_none_is_guessed() {
+fn different_nameless_traceparents_are_ambiguous() {
     let twice = format!("?: {TRACEPARENT}\n?: {TRACEPARENT}");
     check_request(&twice, "- - - b7ad6b7169203331 grpc? incomplete");
     let two = format!("?: {TRACEPARENT}\n?: {OTHER}");
@@ -266,7 +265,7 @@ fn a_response_is_read() {
 #[test]
 fn a_code_that_is_no_number_is_unknown() {
     for not_a_code in ["", "-1", "+1", " 1", "4294967296", "x"] {
-        let mut decoder = Decoder::new(kept);
+        let mut decoder = Decoder::new(retained_part);
         let (fields, _) = Fields::read(&mut decoder, &literal("grpc-status", not_a_code));
         assert_eq!(fields.into_trailers().grpc_status, None, "{not_a_code:?}");
     }
@@ -283,10 +282,11 @@ fn trailers_are_read() {
     assert_eq!((trailers.grpc_status, trailers.incomplete), (None, true));
 }
 
-/// A block that cannot be decoded to its end says what came before, and that it is not all.
+/// A block that cannot be decoded to its end yields the fields before the defect, and is
+/// incomplete.
 #[test]
-fn a_broken_block_gives_what_came_before() {
-    let mut decoder = Decoder::new(kept);
+fn a_broken_block_yields_the_fields_before_the_defect() {
+    let mut decoder = Decoder::new(retained_part);
     let bytes = [block(":method: GET"), vec![0xff, 0xff]].concat();
     let (fields, decoded) = Fields::read(&mut decoder, &bytes);
     assert!(decoded.is_err());
@@ -300,9 +300,9 @@ fn check_kind(
     direction: Direction,
     stream: StreamState,
     end: bool,
-    expected: Option<Kind>,
+    expected: Option<MessageKind>,
 ) {
-    let seen = kind(&read(fields), direction, stream, end);
+    let seen = message_kind(&read(fields), direction, stream, end);
     assert_eq!(
         seen, expected,
         "{fields} {direction:?} {stream:?} end {end}"
@@ -311,7 +311,7 @@ fn check_kind(
 
 /// Pseudo-header fields decide.
 #[test]
-fn pseudo_header_fields_tell_the_kind() {
+fn pseudo_header_fields_decide_the_kind() {
     use Direction::{ToClient, ToServer};
     for state in [
         StreamState::New,
@@ -320,41 +320,71 @@ fn pseudo_header_fields_tell_the_kind() {
         StreamState::Old,
     ] {
         for end in [true, false] {
-            check_kind(":method: GET", ToServer, state, end, Some(Kind::Request));
+            check_kind(
+                ":method: GET",
+                ToServer,
+                state,
+                end,
+                Some(MessageKind::Request),
+            );
             check_kind(
                 "?\n:scheme: http",
                 ToServer,
                 state,
                 end,
-                Some(Kind::Request),
+                Some(MessageKind::Request),
             );
             check_kind(":status: 200", ToServer, state, end, None);
-            check_kind(":status: 200", ToClient, state, end, Some(Kind::Response));
-            check_kind(":status: 103", ToClient, state, end, Some(Kind::Interim));
+            check_kind(
+                ":status: 200",
+                ToClient,
+                state,
+                end,
+                Some(MessageKind::Response),
+            );
+            check_kind(
+                ":status: 103",
+                ToClient,
+                state,
+                end,
+                Some(MessageKind::Interim),
+            );
             check_kind(":method: GET", ToClient, state, end, None);
         }
     }
 }
 
-/// Without them, the state of the stream does; a block of which everything is known and that has
-/// none where it must is malformed.
+/// Without pseudo-header fields the state of the stream decides. A block without unknown fields
+/// that lacks required pseudo-header fields is malformed.
 #[test]
-fn the_stream_tells_the_kind_of_unknown_fields() {
+fn the_stream_decides_the_kind_of_unknown_fields() {
     use Direction::{ToClient, ToServer};
     use StreamState::{Answered, New, Old, Requested};
     for (fields, direction, stream, end, expected) in [
-        ("?", ToServer, New, false, Some(Kind::Request)),
+        ("?", ToServer, New, false, Some(MessageKind::Request)),
         ("a: b", ToServer, New, false, None),
-        ("a: b", ToServer, Requested, true, Some(Kind::Trailers)),
+        (
+            "a: b",
+            ToServer,
+            Requested,
+            true,
+            Some(MessageKind::Trailers),
+        ),
         ("a: b", ToServer, Requested, false, None),
-        ("?", ToServer, Old, true, Some(Kind::Trailers)),
-        ("?", ToClient, Requested, false, Some(Kind::Response)),
-        ("?", ToClient, Requested, true, Some(Kind::Response)),
+        ("?", ToServer, Old, true, Some(MessageKind::Trailers)),
+        ("?", ToClient, Requested, false, Some(MessageKind::Response)),
+        ("?", ToClient, Requested, true, Some(MessageKind::Response)),
         ("a: b", ToClient, Requested, true, None),
-        ("a: b", ToClient, Answered, true, Some(Kind::Trailers)),
+        (
+            "a: b",
+            ToClient,
+            Answered,
+            true,
+            Some(MessageKind::Trailers),
+        ),
         ("a: b", ToClient, Answered, false, None),
-        ("?", ToClient, Answered, false, Some(Kind::Response)),
-        ("?", ToClient, Old, true, Some(Kind::Trailers)),
+        ("?", ToClient, Answered, false, Some(MessageKind::Response)),
+        ("?", ToClient, Old, true, Some(MessageKind::Trailers)),
     ] {
         check_kind(fields, direction, stream, end, expected);
     }

@@ -1,43 +1,43 @@
-//! The dynamic table (RFC 7541 sections 2.3.2 and 4). In: new entries and size changes, in the order
-//! of the blocks. Out: what an index refers to, where that is known.
+//! The dynamic table (RFC 7541 sections 2.3.2 and 4). In: new entries and size changes, in the
+//! order of the blocks. Out: the entry of an index, where it is known.
 //!
-//! Indices count from the newest entry, so an entry that was seen to be added is found however
-//! little is known of the older ones. Keeping an entry that the encoder has evicted does no harm:
-//! nothing refers to it. Refers to no field by name; what to keep of a value is the caller's to
-//! say.
+//! Indices count from the newest entry, so a known entry is found even if all older ones are
+//! unknown. An entry that the encoder has evicted may stay here: no index refers to it. The caller
+//! decides which part of a value is stored.
 
 use std::collections::VecDeque;
 
 use super::HpackError;
 
-/// Most that is kept of a table, in bytes as the specification counts them. Of a larger table the
-/// newest entries are known.
+/// Most bytes of a table that are stored, counted as in the specification (section 4.1). Of a
+/// larger table only the newest entries are known.
 pub const KEPT_MAX_BYTES: usize = 64 * 1024;
 
-/// The same while it is unknown how large the table is: four times of what nearly all peers use.
+/// The same while the size of the table is unknown: four times the usual size.
 const KEPT_UNSIZED_MAX_BYTES: usize = 16 * 1024;
 
 /// Size of a table before any size update (RFC 9113 section 6.5.2).
 pub(super) const DEFAULT_MAX_BYTES: u32 = 4096;
 
-/// What the specification adds to the lengths of name and value (section 4.1).
+/// Bytes that the specification adds to the lengths of name and value (section 4.1).
 const ENTRY_OVERHEAD_BYTES: usize = 32;
 
-/// A field that was sent to be remembered.
+/// A field that was sent with indexing.
 pub(super) struct Entry {
-    /// The name, if known, and what was kept of the value.
+    /// The name, if known, followed by the stored part of the value.
     text: Box<[u8]>,
     name_bytes: Option<u32>,
     value_kept: bool,
-    /// As the specification counts it; without the name where that is unknown.
+    /// Size as in the specification (section 4.1); without the name where the name is unknown.
     table_bytes: u32,
 }
 
-// An entry takes no more memory than the specification counts for it, allocator apart.
+// An entry takes no more memory than its size in the specification, without the allocator's
+// overhead.
 const _: () = assert!(size_of::<Entry>() <= ENTRY_OVERHEAD_BYTES);
 
 impl Entry {
-    /// `kept` is what may be remembered of `value`.
+    /// `kept`: the part of `value` to store.
     pub(super) fn new(name: Option<&[u8]>, value: &[u8], kept: Option<&[u8]>) -> Self {
         let text = [name.unwrap_or_default(), kept.unwrap_or_default()].concat();
         let name_bytes = name.map(<[u8]>::len);
@@ -68,15 +68,15 @@ fn saturating_u32(bytes: usize) -> u32 {
 pub(super) struct DynamicTable {
     /// The newest first.
     entries: VecDeque<Entry>,
-    /// Sum of the entries' sizes. A lower bound of what the encoder counts for the same entries,
-    /// because of names that are unknown.
+    /// Sum of the entries' sizes: at most the encoder's sum for the same entries, since unknown
+    /// names are not counted.
     table_bytes: usize,
     text_bytes: usize,
     /// Entries whose name is unknown.
     nameless: usize,
     /// Bytes; `None` while unknown.
     max_bytes: Option<u32>,
-    /// Whether there are no older entries than those known here.
+    /// Whether the encoder's table has no entries older than these.
     complete: bool,
 }
 
@@ -93,7 +93,7 @@ impl DynamicTable {
         }
     }
 
-    /// A table of which nothing is known, not even how large it may be.
+    /// A table with unknown entries and unknown size.
     pub(super) fn unknown() -> Self {
         Self {
             max_bytes: None,
@@ -117,12 +117,12 @@ impl DynamicTable {
         self.text_bytes
     }
 
-    /// Bytes on the heap, the allocator's own apart.
+    /// Bytes on the heap, without the allocator's overhead.
     pub(super) fn heap_bytes(&self) -> usize {
         self.entries.capacity() * size_of::<Entry>() + self.text_bytes
     }
 
-    /// The entry `nth` from the newest, which is 0; `None` when it is unknown.
+    /// The entry `nth`, counted from the newest (0); `None` when it is unknown.
     pub(super) fn get(&self, nth: u32) -> Result<Option<&Entry>, HpackError> {
         match self.entries.get(nth as usize) {
             None if self.complete => Err(HpackError::Index),
@@ -130,7 +130,7 @@ impl DynamicTable {
         }
     }
 
-    /// Adds the newest entry. One that is larger than the table empties it (section 4.4).
+    /// Adds the newest entry. An entry larger than the table empties it (section 4.4).
     pub(super) fn insert(&mut self, entry: Entry) {
         let entry_bytes = entry.table_bytes as usize;
         let fits = self.make_room(entry_bytes);
@@ -142,14 +142,14 @@ impl DynamicTable {
         }
     }
 
-    /// Takes a new maximum size.
+    /// Sets the maximum size of the table.
     pub(super) fn resize(&mut self, max_bytes: u32) {
         self.max_bytes = Some(max_bytes);
         self.make_room(0);
         self.complete |= max_bytes == 0;
     }
 
-    /// Evicts until there is room for an entry of so many bytes; says whether there is.
+    /// Evicts entries until `entry_bytes` fit; returns whether they fit.
     fn make_room(&mut self, entry_bytes: usize) -> bool {
         let kept_bytes = self.max_bytes.map_or(KEPT_UNSIZED_MAX_BYTES, |max| {
             KEPT_MAX_BYTES.min(max as usize)
@@ -165,8 +165,9 @@ impl DynamicTable {
             missing = true;
         }
         if missing {
-            // The encoder evicts the oldest first: when it has to evict a known entry, all unknown
-            // ones are gone. What is left out here to save memory, the encoder still has.
+            // The encoder evicts the oldest entries first: when it evicts a known entry, all
+            // unknown ones are gone. But entries dropped here to save memory are still in the
+            // encoder's table.
             self.complete = self
                 .max_bytes
                 .is_some_and(|max| max as usize <= KEPT_MAX_BYTES);

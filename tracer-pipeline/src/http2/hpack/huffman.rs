@@ -1,12 +1,12 @@
 //! The Huffman code for strings (RFC 7541 section 5.2 and appendix B). In: coded bytes. Out: the
 //! text.
 //!
-//! The code is canonical: the lengths of the codes, in the order of the symbols, are all of
-//! appendix B. The tables are built from them when this is compiled.
+//! The code is canonical: the lengths of the codes, in the order of the symbols, define all of
+//! appendix B. The tables are built from the lengths at compile time.
 
 use super::HpackError;
 
-/// Bits of each symbol's code; the last is the end-of-string symbol.
+/// Bits of each symbol's code; the last symbol is the end of string.
 #[rustfmt::skip]
 const CODE_BITS: [u8; 257] = [
     13, 23, 28, 28, 28, 28, 28, 28, 28, 24, 30, 28, 28, 30, 28, 28, 28, 28, 28, 28,
@@ -26,15 +26,15 @@ const CODE_BITS: [u8; 257] = [
 
 const END_OF_STRING: u16 = 256;
 const MAX_BITS: usize = 30;
-/// Every character that is common in header fields has a code of at most so many bits.
+/// Longest code, in bits, of the characters that are common in header fields.
 const SHORT_BITS: u32 = 8;
 
-/// The codes of one length follow each other.
+/// The codes of one length, which are consecutive.
 #[derive(Clone, Copy)]
 struct Length {
     first_code: u32,
     codes: u32,
-    /// Where the symbol of the first code stands in [`Code::symbols`].
+    /// Index of the first code's symbol in [`Code::symbols`].
     first_symbol: usize,
 }
 
@@ -46,9 +46,9 @@ struct Symbol {
 
 struct Code {
     lengths: [Length; MAX_BITS + 1],
-    /// In the order of their codes.
+    /// Symbols in the order of their codes.
     symbols: [u16; 257],
-    /// By the next [`SHORT_BITS`] bits; `None` for the start of a longer code.
+    /// Symbols by the next [`SHORT_BITS`] bits; `None` for the start of a longer code.
     short: [Option<Symbol>; 1 << SHORT_BITS],
 }
 
@@ -88,7 +88,7 @@ impl Code {
         }
     }
 
-    /// The symbol whose code the bits of `window` start with, from the most significant on.
+    /// The symbol whose code `window` starts with, from the most significant bit on.
     fn symbol(&self, window: u32) -> Symbol {
         if let Some(symbol) = self.short[(window >> (32 - SHORT_BITS)) as usize] {
             return symbol;
@@ -109,7 +109,7 @@ impl Code {
     }
 }
 
-/// Enters a short code at every place that starts with it.
+/// Stores a short code at every index that starts with its bits.
 const fn fill_short(
     short: &mut [Option<Symbol>; 1 << SHORT_BITS],
     code: u32,
@@ -127,10 +127,11 @@ const fn fill_short(
     }
 }
 
-/// Appends the text of a coded string, at most 8 bytes for 5.
+/// Decodes a string and appends it to `text`: at most 8 bytes for 5 coded bytes.
 ///
 /// # Errors
-/// When it holds the end-of-string symbol, or its padding is not fewer than eight bits, all ones.
+/// When the string has the end-of-string symbol, or padding of eight or more bits or with a zero
+/// bit.
 pub(super) fn decode(coded: &[u8], text: &mut Vec<u8>) -> Result<(), HpackError> {
     let mut coded = coded.iter();
     // The next `have` bits, from the most significant on.
@@ -141,7 +142,7 @@ pub(super) fn decode(coded: &[u8], text: &mut Vec<u8>) -> Result<(), HpackError>
             window |= u64::from(*byte) << (56 - have);
             have += 8;
         }
-        // What is missing reads as ones, as padding has it.
+        // Bits beyond the end are ones, like padding.
         let padded = window | u64::MAX.checked_shr(have).unwrap_or(0);
         let next = CODE.symbol((padded >> 32) as u32);
         if next.bits > have {
@@ -197,8 +198,8 @@ mod tests {
         }
     }
 
-    /// Codes fill the space of 30 bits exactly, in appendix B's order: the first and the last code
-    /// of some lengths, as printed there.
+    /// The first and the last code of some lengths, as printed in appendix B; and all codes
+    /// together fill the space of 30 bits exactly.
     #[test]
     fn codes_are_those_of_appendix_b() {
         for (symbol, bits, code) in [

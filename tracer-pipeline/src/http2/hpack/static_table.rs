@@ -1,9 +1,9 @@
 //! The static table (RFC 7541 appendix A). In: an index from 1 on. Out: name and value.
 
-/// Entries; the dynamic table's indices follow.
+/// Number of entries; the indices of the dynamic table follow.
 pub(super) const STATIC_ENTRIES: u32 = ENTRIES.len() as u32;
 
-/// The entry at an index; `None` for 0 and for those after the table.
+/// The entry at an index; `None` for 0 and for indices beyond the table.
 pub(super) fn entry(index: u32) -> Option<(&'static [u8], &'static [u8])> {
     let nth = usize::try_from(index.checked_sub(1)?).ok()?;
     let (name, value) = ENTRIES.get(nth)?;

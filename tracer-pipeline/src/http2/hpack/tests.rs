@@ -1,19 +1,19 @@
-//! The examples of the specification, reference encoders and decoders, starts in the middle, and
+//! The examples of the specification, other encoders and decoders, starts in the middle, and
 //! hostile bytes.
 
 mod examples;
-mod middle;
-mod reference;
+mod mid_connection;
+mod other_implementations;
 mod tables;
 
 use super::*;
 
-/// Keeps everything, so that fields can be compared with what was encoded.
+/// Stores every value, so that decoded fields can be compared with the encoded ones.
 fn keep_all<'v>(_name: Option<&[u8]>, value: &'v [u8]) -> Option<&'v [u8]> {
     Some(value)
 }
 
-/// A field in one line: `name: value`, with `?` for what is unknown and `-` for what is not kept.
+/// A field in one line: `name: value`, with `?` for an unknown part and `-` for a value not stored.
 fn line(field: Field<'_>) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     match field {

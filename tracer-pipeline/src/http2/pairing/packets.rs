@@ -1,4 +1,4 @@
-//! The packets of one connection that the HEADERS of open streams are in.
+//! The packets of one connection that carry the HEADERS of open streams.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -9,13 +9,13 @@ use crate::{
     http2::{fragments::Direction, frame::HEADER_BYTES},
 };
 
-/// Packets of each direction remembered for the frames that start in them.
+/// Packets remembered per direction, for the frames that start in them.
 const RECENT_PACKETS: usize = 16;
 
-/// A packet with HEADERS of any number of streams.
+/// A packet with HEADERS of one or more streams.
 struct Packet {
     direction: Direction,
-    /// Streams that need it.
+    /// Number of streams with HEADERS in the packet.
     streams: u32,
     leg: Option<Leg>,
     connect: Option<Connect>,
@@ -23,7 +23,7 @@ struct Packet {
 
 #[derive(Default)]
 pub(super) struct Packets {
-    /// The packets that open streams need.
+    /// The packets with HEADERS of open streams.
     needed: HashMap<PacketId, Packet>,
     by_seq: HashMap<(Direction, u32), PacketId>,
     to_server: VecDeque<PacketId>,
@@ -36,7 +36,7 @@ impl Packets {
         !self.recent(direction).is_empty()
     }
 
-    /// A fragment of this packet comes now.
+    /// Records the packet of the next fragment.
     pub(super) fn seen(&mut self, direction: Direction, id: PacketId) {
         let recent = match direction {
             Direction::ToServer => &mut self.to_server,
@@ -50,30 +50,31 @@ impl Packets {
         }
     }
 
-    /// The packet in which the header of the frame at `seq` is complete; a stream needs it now.
-    pub(super) fn need(&mut self, direction: Direction, seq: u32) -> Option<PacketId> {
+    /// Adds a stream to the packet that completes the header of the frame at `seq`; returns the
+    /// packet.
+    pub(super) fn add_stream(&mut self, direction: Direction, seq: u32) -> Option<PacketId> {
         let complete = seq.wrapping_add(HEADER_BYTES as u32);
         let id = self
             .recent(direction)
             .iter()
             .rfind(|id| before(id.seq(), complete))
             .copied()?;
-        self.take(direction, id).streams += 1;
+        self.entry(direction, id).streams += 1;
         Some(id)
     }
 
-    /// A stream needs the packet that has crossed the node with this request, and that waited for
+    /// Adds a stream to the packet of a request that was seen before; the request waited for
     /// `connect`.
-    pub(super) fn need_leg(&mut self, leg: Leg, connect: Option<Connect>) -> PacketId {
+    pub(super) fn add_stream_with_leg(&mut self, leg: Leg, connect: Option<Connect>) -> PacketId {
         let id = PacketId::from(&leg.journey);
-        let packet = self.take(Direction::ToServer, id);
+        let packet = self.entry(Direction::ToServer, id);
         packet.streams += 1;
         packet.leg = Some(leg);
         packet.connect = connect;
         id
     }
 
-    fn take(&mut self, direction: Direction, id: PacketId) -> &mut Packet {
+    fn entry(&mut self, direction: Direction, id: PacketId) -> &mut Packet {
         self.by_seq.insert((direction, id.seq()), id);
         self.needed.entry(id).or_insert_with(|| Packet {
             direction,
@@ -83,7 +84,7 @@ impl Packets {
         })
     }
 
-    /// A stream needs a packet no more.
+    /// Removes a stream from a packet; removes the packet with its last stream.
     pub(super) fn release(&mut self, id: PacketId) {
         let Some(packet) = self.needed.get_mut(&id) else {
             return;
@@ -96,40 +97,40 @@ impl Packets {
                 self.by_seq.remove(&place);
             }
             if self.needed.is_empty() {
-                // A table of packets is larger than all the rest of an idle connection.
+                // A hash table of packets is larger than the rest of an idle connection.
                 self.needed.shrink_to_fit();
                 self.by_seq.shrink_to_fit();
             }
         }
     }
 
-    /// Whether open streams have their requests in the packet of this journey.
+    /// Whether the packet of this journey carries requests of open streams.
     pub(super) fn is_request(&self, journey: &Journey) -> bool {
         self.needed
             .get(&PacketId::from(journey))
             .is_some_and(|packet| packet.direction == Direction::ToServer)
     }
 
-    /// The packet of this journey waited for the handshake.
+    /// Stores the handshake that the packet of this journey waited for.
     pub(super) fn connected(&mut self, journey: &Journey, connect: Connect) {
         if let Some(packet) = self.needed.get_mut(&PacketId::from(journey)) {
             packet.connect = Some(connect);
         }
     }
 
-    /// The handshake that a packet waited for.
+    /// Removes and returns the handshake that a packet waited for.
     pub(super) fn take_connect(&mut self, id: PacketId) -> Option<Connect> {
         self.needed.get_mut(&id)?.connect.take()
     }
 
-    /// A packet has crossed this node; whether a stream needs it. Its fragments came before it: what
-    /// no stream needs now, none will.
+    /// Stores the journey of a packet; returns whether the packet carries HEADERS of open streams.
+    /// The packet's fragments came before, so no later stream can need the journey.
     pub(super) fn arrived(&mut self, direction: Direction, journey: Journey) -> bool {
         let id = PacketId::from(&journey);
         let first = if self.needed.contains_key(&id) {
             Some(id)
         } else {
-            // TCP may have joined it with its neighbours before it sent it again.
+            // A retransmission may join the packet with its neighbours.
             self.by_seq
                 .iter()
                 .find(|((way, seq), _)| *way == direction && holds(&journey, *seq))
@@ -145,7 +146,8 @@ impl Packets {
         true
     }
 
-    /// The application has read the packet that starts at `seq`; whether a stream needs it.
+    /// Stores the read of the packet that starts at `seq`; returns whether the packet carries
+    /// HEADERS of open streams.
     pub(super) fn read(&mut self, direction: Direction, seq: u32, at_ns: u64) -> bool {
         let leg = self
             .by_seq
@@ -159,7 +161,7 @@ impl Packets {
         is_needed
     }
 
-    /// The process that reads the requests in the packet that starts at `seq`.
+    /// Stores the process that reads the requests in the packet that starts at `seq`.
     pub(super) fn read_by(&mut self, seq: u32, tgid: Option<u32>) {
         let packet = self.by_seq.get(&(Direction::ToServer, seq));
         let packet = packet.and_then(|id| self.needed.get_mut(id));
@@ -168,7 +170,8 @@ impl Packets {
         }
     }
 
-    /// The receiver of a direction has no room for the rest of any message, or has room again.
+    /// The receiver of a direction has no room, or has room again: adds the zero window to all its
+    /// packets.
     pub(super) fn window(&mut self, direction: Direction, zero: ZeroWindow) {
         let packets = self.needed.values_mut();
         packets
@@ -177,7 +180,7 @@ impl Packets {
             .for_each(|leg| leg.window(zero));
     }
 
-    /// The way of a packet.
+    /// The journey of a packet, if it was seen.
     pub(super) fn leg(&self, id: PacketId) -> Option<&Leg> {
         self.needed.get(&id)?.leg.as_ref()
     }

@@ -1,13 +1,13 @@
-//! Streams, the packets they are in, and what becomes of them when packets or the connection fail.
+//! Streams and their packets, when packets are lost or the connection ends.
 
 use bytes::Bytes;
 use tracer_common::journey::End;
 
 use super::*;
 use crate::{
-    decode::Tuple,
+    decode::JourneyBuilder,
     flow::{Cause, Ending},
-    http::{Asked, Connect, Leg, trace_context::Extraction},
+    http::{Asked, Connect, Leg, pairing::RESPONSE_WAIT_NS, trace_context::Extraction},
     http2::wire,
 };
 
@@ -17,19 +17,19 @@ const END_HEADERS: u8 = 4;
 const END_BOTH: u8 = 5;
 
 fn id() -> ConnectionId {
-    ConnectionId::of_client(7)
+    ConnectionId::of_client(JourneyBuilder::CLIENT_COOKIE)
 }
 
-/// One connection; every packet is one frame, and its seq is told.
+/// One connection; every packet is one frame, and tests choose its sequence number.
 #[derive(Default)]
-struct Story {
-    pairing: Pairing,
+struct Fixture {
+    pairing: Http2Pairing,
     handshakes: Handshakes,
     now_ns: u64,
     exchanges: Vec<String>,
 }
 
-impl Story {
+impl Fixture {
     fn event(&mut self, kind: EventKind) {
         let Self {
             pairing,
@@ -43,19 +43,22 @@ impl Story {
         });
     }
 
-    /// A packet is sent, and crosses the node or is dropped.
+    /// A packet with `frame` whose journey ends with `end`.
     fn packet(&mut self, side: Side, seq: u32, frame: &[u8], end: End) {
         self.now_ns += 1_000;
         let fragment = Fragment {
             start_ns: self.now_ns,
-            sender_cookie: cookie(side),
+            sender_cookie: match side {
+                Side::Client => JourneyBuilder::CLIENT_COOKIE,
+                Side::Server => JourneyBuilder::SERVER_COOKIE,
+            },
             packet_seq: seq,
             seq,
             starts_frame: true,
             cut: false,
             lost_before: false,
             recognised: false,
-            sent: tuple(),
+            sent: JourneyBuilder::client_to_server(),
             bytes: Bytes::copy_from_slice(frame),
         };
         self.event(EventKind::Fragment { side, fragment });
@@ -66,7 +69,19 @@ impl Story {
         });
     }
 
-    /// The same packet is sent again.
+    /// A whole request that arrives.
+    fn request(&mut self, seq: u32, stream: u32) {
+        let frame = wire::headers(END_BOTH, stream, GET);
+        self.packet(Side::Client, seq, &frame, End::Socket);
+    }
+
+    /// A whole response that arrives.
+    fn response(&mut self, seq: u32, stream: u32) {
+        let frame = wire::headers(END_BOTH, stream, OK);
+        self.packet(Side::Server, seq, &frame, End::Socket);
+    }
+
+    /// A retransmission, which arrives.
     fn again(&mut self, side: Side, seq: u32) {
         self.now_ns += 1_000;
         let journey = journey(side, seq, self.now_ns, End::Socket);
@@ -103,45 +118,19 @@ impl Story {
     }
 }
 
-fn cookie(side: Side) -> u64 {
-    match side {
-        Side::Client => 7,
-        Side::Server => 9,
-    }
-}
-
-fn tuple() -> Tuple {
-    let address = "10.244.0.2:40000".parse().unwrap();
-    Tuple {
-        source: address,
-        destination: address,
-    }
-}
-
 fn journey(side: Side, seq: u32, start_ns: u64, end: End) -> Journey {
-    Journey {
-        message: Message::Headers,
-        end,
-        start_ns,
-        sender_cookie: cookie(side),
-        receiver_cookie: 0,
-        sender_cgroup: 0,
-        receiver_cgroup: 0,
-        seq,
-        ack: 1,
-        payload_bytes: 50,
-        drop_reason: None,
-        sent: tuple(),
-        received: None,
-        conntrack: None,
-        stamps: Vec::new(),
-        stamps_cut: false,
-        head_lost: false,
-        behind_left_out: false,
+    let builder = JourneyBuilder::new(Message::Headers)
+        .end(end)
+        .start_ns(start_ns)
+        .seq(seq)
+        .ack(1);
+    match side {
+        Side::Client => builder.build(),
+        Side::Server => builder.from_server().build(),
     }
 }
 
-/// `version status`, `retransmits=N`, then how it failed.
+/// `version status`, then `retransmits=N`, `connected`, and the cause of the connection's end.
 fn text(exchange: &Exchange) -> String {
     let status = exchange.answered.and_then(|answered| answered.status);
     let status = status.map_or("unanswered".to_owned(), |status| status.to_string());
@@ -161,114 +150,94 @@ fn text(exchange: &Exchange) -> String {
 }
 
 #[test]
-fn a_packet_sent_again_is_the_same_exchange() {
-    let mut story = Story::default();
-    story.packet(
+fn a_retransmission_belongs_to_the_same_exchange() {
+    let mut fixture = Fixture::default();
+    fixture.packet(
         Side::Client,
         100,
         &wire::headers(END_BOTH, 1, GET),
         End::Dropped,
     );
-    story.again(Side::Client, 100);
-    story.read(Side::Server, 100);
-    story.packet(
+    fixture.again(Side::Client, 100);
+    fixture.read(Side::Server, 100);
+    fixture.packet(
         Side::Server,
         500,
         &wire::headers(END_BOTH, 1, OK),
         End::Dropped,
     );
-    // Joined with the packet before it.
-    story.again(Side::Server, 480);
-    story.read(Side::Client, 500);
-    assert_eq!(story.exchanges, ["2 200 retransmits=2"]);
+    // The retransmission is joined with the packet before.
+    fixture.again(Side::Server, 480);
+    fixture.read(Side::Client, 500);
+    assert_eq!(fixture.exchanges, ["2 200 retransmits=2"]);
 }
 
 #[test]
-fn packets_sent_again_of_streams_that_are_over_are_nothing() {
-    let mut story = Story::default();
-    story.packet(
-        Side::Client,
-        100,
-        &wire::headers(END_BOTH, 1, GET),
-        End::Socket,
-    );
-    story.read(Side::Server, 100);
-    story.packet(
-        Side::Server,
-        500,
-        &wire::headers(END_BOTH, 1, OK),
-        End::Socket,
-    );
-    story.read(Side::Client, 500);
-    story.again(Side::Client, 100);
-    story.again(Side::Server, 500);
-    assert_eq!(story.exchanges, ["2 200"]);
+fn retransmissions_for_finished_streams_are_ignored() {
+    let mut fixture = Fixture::default();
+    fixture.request(100, 1);
+    fixture.read(Side::Server, 100);
+    fixture.response(500, 1);
+    fixture.read(Side::Client, 500);
+    fixture.again(Side::Client, 100);
+    fixture.again(Side::Server, 500);
+    assert_eq!(fixture.exchanges, ["2 200"]);
 }
 
 #[test]
-fn the_end_of_a_connection_ends_what_was_not_answered() {
-    let mut story = Story::default();
+fn the_end_of_a_connection_ends_unanswered_streams() {
+    let mut fixture = Fixture::default();
     for (seq, stream) in [(100, 1), (200, 3), (300, 5)] {
-        story.packet(
-            Side::Client,
-            seq,
-            &wire::headers(END_BOTH, stream, GET),
-            End::Socket,
-        );
-        story.read(Side::Server, seq);
+        fixture.request(seq, stream);
+        fixture.read(Side::Server, seq);
     }
-    story.packet(
+    fixture.packet(
         Side::Server,
         500,
         &wire::headers(END_HEADERS, 3, OK),
         End::Socket,
     );
-    story.ended();
+    fixture.ended();
     assert_eq!(
-        story.exchanges,
+        fixture.exchanges,
         ["2 unanswered Reset", "2 unanswered Reset"]
     );
-    // That one was answered, and may still be read.
-    story.read(Side::Client, 500);
-    assert_eq!(story.exchanges.last().map(String::as_str), Some("2 200"));
+    // Stream 3 was answered, and its response may still be read.
+    fixture.read(Side::Client, 500);
+    assert_eq!(fixture.exchanges.last().map(String::as_str), Some("2 200"));
 }
 
 #[test]
-fn silence_ends_an_exchange() {
-    let mut story = Story::default();
-    story.pairing.wait_for_response(5_000_000_000);
-    story.packet(
-        Side::Client,
-        100,
-        &wire::headers(END_BOTH, 1, GET),
-        End::Socket,
-    );
-    story.expire(4_000_000_000);
-    assert!(story.exchanges.is_empty());
-    story.expire(2_000_000_000);
-    assert_eq!(story.exchanges, ["2 unanswered TimedOut"]);
+fn an_exchange_times_out() {
+    let mut fixture = Fixture::default();
+    fixture.pairing.wait_for_response(5_000_000_000);
+    fixture.request(100, 1);
+    fixture.expire(4_000_000_000);
+    assert!(fixture.exchanges.is_empty());
+    fixture.expire(2_000_000_000);
+    assert_eq!(fixture.exchanges, ["2 unanswered TimedOut"]);
 }
 
 #[test]
-fn a_call_of_grpc_may_be_silent() {
-    let mut story = Story::default();
+fn a_grpc_call_does_not_time_out() {
+    let mut fixture = Fixture::default();
     let content = [&[0x0f, 16, 16], &b"application/grpc"[..]].concat();
     let call = [&[0x83, 0x86, 0x84], &content[..]].concat();
-    story.packet(
+    fixture.packet(
         Side::Client,
         100,
         &wire::headers(END_HEADERS, 1, &call),
         End::Socket,
     );
-    story.expire(RESPONSE_WAIT_NS * 2);
-    assert!(story.exchanges.is_empty());
-    story.ended();
-    assert_eq!(story.exchanges, ["2 unanswered Reset"]);
+    fixture.expire(RESPONSE_WAIT_NS * 2);
+    assert!(fixture.exchanges.is_empty());
+    fixture.ended();
+    assert_eq!(fixture.exchanges, ["2 unanswered Reset"]);
 }
 
 #[test]
 fn an_upgraded_request_is_answered_on_stream_one() {
-    let mut story = Story::default();
+    let mut fixture = Fixture::default();
     let mut request = Leg::new(journey(Side::Client, 100, 500, End::Socket));
     request.read_ns = Some(600);
     let asked = Asked {
@@ -296,53 +265,38 @@ fn an_upgraded_request_is_answered_on_stream_one() {
         reset: None,
         ending: None,
     };
-    story.pairing.upgraded(id(), exchange);
-    // The client may ask for more as soon as the 101 is there; only its first request has waited for
-    // the handshake.
-    story.packet(
-        Side::Client,
-        200,
-        &wire::headers(END_BOTH, 3, GET),
-        End::Socket,
-    );
-    story.packet(
-        Side::Server,
-        580,
-        &wire::headers(END_BOTH, 1, OK),
-        End::Socket,
-    );
-    story.read(Side::Client, 580);
-    assert_eq!(story.exchanges, ["2 200 connected"]);
-    story.read(Side::Server, 200);
-    story.packet(
-        Side::Server,
-        700,
-        &wire::headers(END_BOTH, 3, OK),
-        End::Socket,
-    );
-    story.read(Side::Client, 700);
-    assert_eq!(story.exchanges, ["2 200 connected", "2 200"]);
+    fixture.pairing.upgraded(id(), exchange);
+    // The client may send requests as soon as the 101 is there; only its first request has waited
+    // for the handshake.
+    fixture.request(200, 3);
+    fixture.response(580, 1);
+    fixture.read(Side::Client, 580);
+    assert_eq!(fixture.exchanges, ["2 200 connected"]);
+    fixture.read(Side::Server, 200);
+    fixture.response(700, 3);
+    fixture.read(Side::Client, 700);
+    assert_eq!(fixture.exchanges, ["2 200 connected", "2 200"]);
 }
 
 #[test]
 fn open_streams_are_bounded() {
-    let mut story = Story::default();
-    // All but one are other connections'.
-    story.pairing.streams = MAX_STREAMS - 1;
+    let mut fixture = Fixture::default();
+    // Other connections have all open streams but one.
+    fixture.pairing.streams = MAX_STREAMS - 1;
     for (stream, seq) in [(1, 100), (3, 200)] {
         let frame = wire::headers(END_BOTH, stream, GET);
-        story.packet(Side::Client, seq, &frame, End::Socket);
+        fixture.packet(Side::Client, seq, &frame, End::Socket);
     }
-    assert_eq!(story.pairing.losses().requests_refused, 1);
-    assert_eq!(story.pairing.streams, MAX_STREAMS);
-    story.ended();
-    assert_eq!(story.exchanges, ["2 unanswered Reset"]);
-    assert_eq!(story.pairing.streams, MAX_STREAMS - 1);
+    assert_eq!(fixture.pairing.losses().requests_refused, 1);
+    assert_eq!(fixture.pairing.streams, MAX_STREAMS);
+    fixture.ended();
+    assert_eq!(fixture.exchanges, ["2 unanswered Reset"]);
+    assert_eq!(fixture.pairing.streams, MAX_STREAMS - 1);
 }
 
-/// What a connect that failed meanwhile may have been for.
+/// The requests that a failed connect of the same time may belong to.
 #[test]
-fn what_is_served_now_says_by_whom() {
+fn served_requests_have_process_and_times() {
     // A literal header field without indexing (RFC 7541 section 6.2.2).
     let literal = |name: &str, value: &str| {
         let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
@@ -350,9 +304,9 @@ fn what_is_served_now_says_by_whom() {
     };
     let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let get = [GET.to_vec(), literal("traceparent", traceparent)].concat();
-    let mut story = Story::default();
-    let served = |story: &Story| -> Vec<(u32, Option<u32>, u64, Option<u64>)> {
-        let served = story.pairing.served();
+    let mut fixture = Fixture::default();
+    let served = |fixture: &Fixture| -> Vec<(u32, Option<u32>, u64, Option<u64>)> {
+        let served = fixture.pairing.served();
         let mut served: Vec<_> = served
             .map(|served| {
                 (
@@ -368,24 +322,24 @@ fn what_is_served_now_says_by_whom() {
     };
     for (seq, stream) in [(100, 1), (200, 3)] {
         let headers = wire::headers(END_BOTH, stream, &get);
-        story.packet(Side::Client, seq, &headers, End::Socket);
+        fixture.packet(Side::Client, seq, &headers, End::Socket);
     }
-    // In no trace.
+    // A request without trace context.
     let untraced = wire::headers(END_BOTH, 5, GET);
-    story.packet(Side::Client, 300, &untraced, End::Socket);
-    assert_eq!(served(&story), [], "nobody has read them");
+    fixture.packet(Side::Client, 300, &untraced, End::Socket);
+    assert_eq!(served(&fixture), [], "no request has been read");
     for seq in [100, 200, 300] {
-        story.event(EventKind::RequestRead {
+        fixture.event(EventKind::RequestRead {
             seq,
             at_ns: 10_000,
             tgid: Some(42),
         });
     }
     let open = |seq| (seq, Some(42), 10_000, None);
-    assert_eq!(served(&story), [open(100), open(200)]);
-    story.now_ns = 20_000;
+    assert_eq!(served(&fixture), [open(100), open(200)]);
+    fixture.now_ns = 20_000;
     let ok = wire::headers(END_BOTH, 1, OK);
-    story.packet(Side::Server, 500, &ok, End::Socket);
+    fixture.packet(Side::Server, 500, &ok, End::Socket);
     let answered = (100, Some(42), 10_000, Some(21_000));
-    assert_eq!(served(&story), [answered, open(200)]);
+    assert_eq!(served(&fixture), [answered, open(200)]);
 }

@@ -1,4 +1,4 @@
-//! What a connection tells.
+//! Events and counters of a connection.
 
 use crate::http2::{
     fragments::Direction,
@@ -7,112 +7,111 @@ use crate::http2::{
     hpack::HpackError,
 };
 
-/// Something has happened on a connection. `seq` is the TCP sequence number of the first byte of
-/// the frame that says so, in the direction in which it was sent: it lies in the packet whose
-/// journey is the message's.
+/// An event on a connection. `seq` is the TCP sequence number of the first byte of its frame, in
+/// the direction in which the frame was sent. The packet with that byte carries the message.
 ///
 /// Events of a stream come only between its [`Request`](Self::Request), or the upgrade, and its
 /// end: [`Trailers`](Self::Trailers), [`End`](Self::End), [`Reset`](Self::Reset),
 /// [`Refused`](Self::Refused), [`Evicted`](Self::Evicted) or a response with `end_stream`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A stream has been opened.
+    /// A request, which opens a stream.
     Request {
-        /// Stream number.
+        /// Stream identifier.
         stream: u32,
         /// See [`Event`].
         seq: u32,
-        /// What is asked.
+        /// The request's fields.
         headers: RequestHeaders,
     },
-    /// A 1xx response; the final one is still to come.
+    /// A 1xx response; the final response is still to come.
     Interim {
-        /// Stream number.
+        /// Stream identifier.
         stream: u32,
         /// See [`Event`].
         seq: u32,
         /// The status code.
         status: Option<u16>,
     },
-    /// The final response. A second one replaces the first, which was an interim one whose status
-    /// was unknown.
+    /// The final response. A second response replaces the first, which was an interim response of
+    /// unknown status.
     Response {
-        /// Stream number.
+        /// Stream identifier.
         stream: u32,
         /// See [`Event`].
         seq: u32,
-        /// What is answered; with `end_stream` it ends the stream.
+        /// The response's fields; with `end_stream` it ends the stream.
         headers: ResponseHeaders,
     },
     /// The response has ended with trailers.
     Trailers {
-        /// Stream number.
+        /// Stream identifier.
         stream: u32,
         /// See [`Event`].
         seq: u32,
-        /// What they say.
+        /// The trailers' fields.
         trailers: Trailers,
     },
-    /// The response has ended with its last DATA frame, if that frame's header is among the
-    /// fragments.
+    /// The last DATA frame of a response; only if its header is among the fragments.
     End {
-        /// Stream number.
+        /// Stream identifier.
         stream: u32,
         /// See [`Event`].
         seq: u32,
     },
     /// One side has ended the stream before its end (RFC 9113 section 6.4).
     Reset {
-        /// Stream number.
+        /// Stream identifier.
         stream: u32,
         /// See [`Event`].
         seq: u32,
-        /// Who.
+        /// The direction of its sender.
         direction: Direction,
         /// Error code (section 7).
         code: u32,
     },
-    /// The server goes away and has not processed this stream (section 6.8).
+    /// The server sends GOAWAY and has not processed this stream (section 6.8).
     Refused {
-        /// Stream number.
+        /// Stream identifier.
         stream: u32,
         /// Error code (section 7).
         code: u32,
     },
-    /// One side takes no more streams. Comes after the [`Refused`](Self::Refused) that it causes.
+    /// One side accepts no more streams. Comes after the [`Refused`](Self::Refused) events it
+    /// causes.
     GoAway {
-        /// Who.
+        /// The direction of its sender.
         direction: Direction,
-        /// The last stream that it has processed or will process.
+        /// The last stream that the side has processed or will process.
         last_stream: u32,
         /// Error code (section 7).
         code: u32,
     },
-    /// More streams are open than are remembered; nothing more will be told of this one.
+    /// Too many streams are open: this stream is evicted, and no further event of it will come.
     Evicted {
-        /// Stream number.
+        /// Stream identifier.
         stream: u32,
     },
-    /// Something was lost or could not be read. From here on fields of this direction may be
-    /// unknown, until enough new ones have been seen.
+    /// Frames were lost or could not be decoded. From here on fields of this direction may be
+    /// unknown, until the dynamic table is known again.
     Desynchronised {
-        /// Which direction.
+        /// The direction.
         direction: Direction,
-        /// Why.
-        cause: Cause,
+        /// The cause.
+        cause: DesyncCause,
     },
 }
 
 /// Why a direction is desynchronised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Cause {
-    /// Fragments were lost on the way here.
+pub enum DesyncCause {
+    /// Fragments were lost between kernel and agent.
     #[error("fragments were lost")]
     Lost,
-    /// The block was longer than what is captured.
+    /// The block was longer than the captured part.
     #[error("header block was cut")]
     Cut,
-    /// The frames do not follow the protocol, or are not what they were taken for.
+    /// The frames violate the protocol, or are no HTTP/2 frames.
     #[error(transparent)]
     Frame(FrameError),
     /// The block cannot be decoded.
@@ -120,23 +119,23 @@ pub enum Cause {
     Hpack(HpackError),
 }
 
-/// What was found on a connection.
+/// Counters of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Findings {
-    /// Header blocks, whole or not.
+pub struct ConnectionCounts {
+    /// Header blocks, complete or cut.
     pub blocks: u64,
-    /// Header blocks of which not all fields are known.
+    /// Header blocks with unknown fields.
     pub blocks_incomplete: u64,
-    /// Header blocks that are no message the protocol allows.
+    /// Header blocks that are no valid message.
     pub blocks_malformed: u64,
-    /// Responses and trailers of streams whose request was not seen, or that are over.
+    /// Responses and trailers of streams whose request was not seen, or that have ended.
     pub blocks_unmatched: u64,
-    /// RST_STREAM, GOAWAY and SETTINGS frames that could not be read.
+    /// RST_STREAM, GOAWAY and SETTINGS frames that could not be parsed.
     pub frames_malformed: u64,
-    /// Fragments that came again, or too late.
+    /// Fragments that were retransmitted, or came too late.
     pub fragments_again: u64,
     /// How often a direction was desynchronised.
     pub desynchronised: u64,
-    /// Streams given up for newer ones before their end.
+    /// Streams evicted for newer ones before their end.
     pub streams_evicted: u64,
 }

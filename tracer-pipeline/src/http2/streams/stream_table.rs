@@ -1,24 +1,24 @@
-//! The streams of a connection that are open. In: openings, answers and ends. Out: the state of a
-//! stream, and which had to make room. Knows no frame.
+//! The open streams of a connection. In: streams opened, answered and closed. Out: the state of a
+//! stream, and the streams evicted for new ones. Independent of frames.
 
 use std::collections::VecDeque;
 
 use crate::http2::headers::StreamState;
 
-/// Streams remembered per connection. Servers allow 100 (nginx, Go: 128 and 250) at a time, few of
-/// them 1000.
+/// Streams remembered per connection. Servers allow 100 to 250 at a time (nginx 128, Go 250), few
+/// of them 1000.
 pub const STREAMS_MAX: usize = 1024;
 
-/// Most memory of the table, in bytes, allocator apart.
-pub const STREAM_TABLE_MAX_BYTES: usize = STREAMS_MAX * size_of::<Stream>();
+/// Most memory of the table, in bytes, without the allocator's overhead.
+pub const STREAM_TABLE_MAX_BYTES: usize = STREAMS_MAX * size_of::<StreamEntry>();
 
-// The table doubles as it grows and so ends at just this size.
+// The table doubles as it grows, so it ends at exactly this size.
 const _: () = assert!(STREAMS_MAX.is_power_of_two());
 
 #[derive(Clone, Copy)]
-struct Stream {
+struct StreamEntry {
     id: u32,
-    /// Whether it is a gRPC call, as far as is known.
+    /// Whether the stream is a gRPC call; `None` while unknown.
     grpc: Option<bool>,
     progress: Progress,
 }
@@ -26,26 +26,17 @@ struct Stream {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Progress {
     Requested,
-    /// The end of the response is still to come, and may say something.
+    /// The response has started; its end may carry a gRPC status.
     Answered,
-    /// So is the end of this one, but it will say nothing of interest, if it is seen at all.
+    /// The response has started; its end carries nothing that spans need.
     Settled,
-}
-
-/// What opening a stream has cost.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Opened {
-    /// Nothing that matters.
-    Free,
-    /// This stream, which was still waited for.
-    Instead(u32),
 }
 
 /// The open streams, at most [`STREAMS_MAX`].
 #[derive(Default)]
 pub(super) struct StreamTable {
-    /// By number, so by age.
-    streams: VecDeque<Stream>,
+    /// Ordered by id, so by age.
+    streams: VecDeque<StreamEntry>,
     newest: u32,
 }
 
@@ -59,10 +50,10 @@ impl StreamTable {
         }
     }
 
-    /// Enters a stream. When there are too many the oldest goes, of those first that nothing
-    /// depends on.
-    pub(super) fn open(&mut self, id: u32, grpc: Option<bool>) -> Opened {
-        let stream = Stream {
+    /// Inserts a stream. A full table evicts the oldest settled stream, or else the oldest stream;
+    /// returns the evicted stream if it was not settled.
+    pub(super) fn open(&mut self, id: u32, grpc: Option<bool>) -> Option<u32> {
+        let stream = StreamEntry {
             id,
             grpc,
             progress: Progress::Requested,
@@ -70,19 +61,19 @@ impl StreamTable {
         self.newest = self.newest.max(id);
         if let Ok(at) = self.find(id) {
             self.streams[at] = stream;
-            return Opened::Free;
+            return None;
         }
-        let opened = if self.streams.len() < STREAMS_MAX {
-            Opened::Free
+        let evicted = if self.streams.len() < STREAMS_MAX {
+            None
         } else {
             self.make_room()
         };
         let (Ok(at) | Err(at)) = self.find(id);
         self.streams.insert(at, stream);
-        opened
+        evicted
     }
 
-    /// Notes the final response. `grpc` is what it says of itself.
+    /// Records the final response. `grpc`: whether its content type is gRPC's.
     pub(super) fn answer(&mut self, id: u32, grpc: Option<bool>) {
         if let Ok(at) = self.find(id) {
             let stream = &mut self.streams[at];
@@ -93,35 +84,34 @@ impl StreamTable {
         }
     }
 
-    /// Forgets a stream and says whether it was open.
+    /// Removes a stream; returns whether it was open.
     pub(super) fn close(&mut self, id: u32) -> bool {
         self.find(id)
             .is_ok_and(|at| self.streams.remove(at).is_some())
     }
 
-    /// Forgets all streams after a number, and says which.
+    /// Removes and returns all streams with an id greater than `last`.
     pub(super) fn close_after(&mut self, last: u32) -> Vec<u32> {
         let from = self.streams.partition_point(|stream| stream.id <= last);
         self.streams.drain(from..).map(|stream| stream.id).collect()
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        self.streams.capacity() * size_of::<Stream>()
+        self.streams.capacity() * size_of::<StreamEntry>()
     }
 
     fn find(&self, id: u32) -> Result<usize, usize> {
         self.streams.binary_search_by_key(&id, |stream| stream.id)
     }
 
-    fn make_room(&mut self) -> Opened {
-        let settled = |stream: &Stream| stream.progress == Progress::Settled;
+    /// Removes the oldest settled stream, else the oldest stream, whose id is returned.
+    fn make_room(&mut self) -> Option<u32> {
+        let settled = |stream: &StreamEntry| stream.progress == Progress::Settled;
         if let Some(at) = self.streams.iter().position(settled) {
             self.streams.remove(at);
-            return Opened::Free;
+            return None;
         }
-        self.streams
-            .pop_front()
-            .map_or(Opened::Free, |oldest| Opened::Instead(oldest.id))
+        self.streams.pop_front().map(|oldest| oldest.id)
     }
 }
 
@@ -132,7 +122,7 @@ mod tests {
     fn full() -> StreamTable {
         let mut table = StreamTable::default();
         for nth in 0..STREAMS_MAX as u32 {
-            assert_eq!(table.open(2 * nth + 1, Some(true)), Opened::Free);
+            assert_eq!(table.open(2 * nth + 1, Some(true)), None);
         }
         table
     }
@@ -152,27 +142,27 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_makes_room() {
+    fn the_oldest_stream_is_evicted() {
         let mut table = full();
-        assert_eq!(table.open(5001, Some(true)), Opened::Instead(1));
-        assert_eq!(table.open(5003, Some(true)), Opened::Instead(3));
+        assert_eq!(table.open(5001, Some(true)), Some(1));
+        assert_eq!(table.open(5003, Some(true)), Some(3));
         assert_eq!(table.streams.len(), STREAMS_MAX);
     }
 
-    /// An answered HTTP exchange is complete for its spans, so it goes before one that waits; an
-    /// answered gRPC call still waits for its status.
+    /// Of an answered HTTP exchange the spans need nothing more, so it is evicted before a waiting
+    /// one; an answered gRPC call still waits for its status.
     #[test]
-    fn settled_streams_make_room_first() {
+    fn settled_streams_are_evicted_first() {
         let mut table = full();
         table.answer(5, Some(true));
         table.answer(9, Some(false));
-        assert_eq!(table.open(5001, Some(true)), Opened::Free);
+        assert_eq!(table.open(5001, Some(true)), None);
         assert_eq!(table.state(9), StreamState::Old);
-        assert_eq!(table.open(5003, Some(true)), Opened::Instead(1));
+        assert_eq!(table.open(5003, Some(true)), Some(1));
     }
 
     #[test]
-    fn streams_after_a_number_are_closed() {
+    fn streams_after_an_id_are_closed() {
         let mut table = StreamTable::default();
         for id in [1, 3, 7, 9] {
             table.open(id, None);

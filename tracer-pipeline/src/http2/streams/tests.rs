@@ -1,10 +1,9 @@
-//! Connections from frames to events: by hand, from real traffic, from another implementation, and
-//! hostile.
+//! Connections from frames to events: hand-written, captured, from another implementation, hostile.
 
 mod bounds;
-mod capture;
-mod dialogue;
-mod library;
+mod frame_sequences;
+mod h2_crate;
+mod hotrod_capture;
 
 use super::*;
 use crate::http::trace_context::Extraction;
@@ -84,22 +83,22 @@ fn line(event: &Event) -> String {
     }
 }
 
-fn feed(connection: &mut Connection, captured: &[Captured]) -> Vec<Event> {
+fn feed(connection: &mut Http2Connection, captured: &[Captured]) -> Vec<Event> {
     let mut events = Vec::new();
     for piece in captured {
         connection.fragment(&piece.fragment(), &mut |event| events.push(event));
-        let bytes = connection.heap_bytes() + size_of::<Connection>();
+        let bytes = connection.heap_bytes() + size_of::<Http2Connection>();
         assert!(bytes <= CONNECTION_MAX_BYTES, "{bytes}");
     }
     events
 }
 
-fn lines(connection: &mut Connection, captured: &[Captured]) -> Vec<String> {
+fn lines(connection: &mut Http2Connection, captured: &[Captured]) -> Vec<String> {
     feed(connection, captured).iter().map(line).collect()
 }
 
-/// Frames, with who sent each, as the fragments of a connection whose sequence numbers start at
-/// 1000 and 5000.
+/// The fragments of a connection's frames. Sequence numbers start at 1000 (to the server) and 5000
+/// (to the client).
 fn fragments(frames: &[(Direction, Vec<u8>)]) -> Vec<Captured> {
     let (mut client, mut server) = (1000_u32, 5000_u32);
     let mut captured = Vec::new();

@@ -1,29 +1,29 @@
-//! Connections that end before the answer, or go on in another protocol.
+//! Connections that end before the response, or continue in another protocol.
 
-use super::story::check;
+use super::script::check;
 
-/// Errors that a socket tells (asm-generic/errno.h).
+/// `c>` and `c<` carry the socket's error number (asm-generic/errno.h).
 #[test]
-fn a_connection_ends_before_the_answer() {
+fn a_connection_ends_before_the_response() {
     for (end, expected) in [
         ("c> 0", "/a unanswered Closed by Client"),
         ("c< 0", "/a unanswered Closed by Server"),
         ("f<", "/a unanswered Closed by Server"),
-        // ECONNRESET: the other side threw it away.
+        // ECONNRESET: the other side sent a RST.
         ("c> 104", "/a unanswered Reset by Server"),
         ("c< 104", "/a unanswered Reset by Client"),
         ("c> 0\nc< 104", "/a unanswered Reset by Client"),
         ("c> 110", "/a unanswered TimedOut"),
         ("c> 113", "/a unanswered Unreachable"),
     ] {
-        let story = format!("> 100 1 /a\nr> 100\n{end}\nexpire 1000000000");
-        check(&story, &[expected]);
+        let script = format!("> 100 1 /a\nr> 100\n{end}\nexpire 1000000000");
+        check(&script, &[expected]);
     }
 }
 
 #[test]
-fn an_answer_on_its_way_arrives_before_the_end_does() {
-    // The server answers before it has read the body, and closes: a RST follows the answer.
+fn a_response_under_way_arrives_before_the_end_of_the_connection() {
+    // The server responds before it has read the body, and closes: a RST follows the response.
     check(
         "> 100 1 /a
          c< 0
@@ -46,7 +46,7 @@ fn an_answer_on_its_way_arrives_before_the_end_does() {
 }
 
 #[test]
-fn a_client_that_has_finished_may_wait_for_its_answer() {
+fn a_response_may_come_a_second_later() {
     check(
         "> 100 1 /a
          r> 100
@@ -60,7 +60,7 @@ fn a_client_that_has_finished_may_wait_for_its_answer() {
 }
 
 #[test]
-fn a_connection_is_left_alone_after_another_protocol_began() {
+fn a_connection_is_ignored_after_a_protocol_switch() {
     check(
         "> 100 1 /socket
          r> 100
@@ -79,7 +79,7 @@ fn a_connection_is_left_alone_after_another_protocol_began() {
          < 51 300 200",
         &["? 200"],
     );
-    // A proxy that refuses goes on in HTTP/1.
+    // A proxy that refuses continues in HTTP/1.
     check(
         ">c 100 1 a:80
          r> 100
@@ -94,7 +94,7 @@ fn a_connection_is_left_alone_after_another_protocol_began() {
 }
 
 #[test]
-fn an_upgrade_to_http2_hands_the_exchange_on() {
+fn an_upgrade_to_http2_returns_the_exchange() {
     check(
         ">u 100 1 /a
          r> 100
@@ -104,7 +104,7 @@ fn an_upgrade_to_http2_hands_the_exchange_on() {
          > 200 51 /looks-like-a-request",
         &["upgraded /a unanswered"],
     );
-    // A server that does not know HTTP/2 answers as ever.
+    // A server without HTTP/2 responds in HTTP/1.
     check(
         ">u 100 1 /a
          r> 100

@@ -1,9 +1,9 @@
-//! Responses that go on to a client on another node, whose reads nobody here sees.
+//! Responses to a client on another node, whose reads this node does not see.
 
-use super::story::check;
+use super::script::check;
 
 #[test]
-fn an_answer_that_has_left_ends_its_exchange_in_a_moment() {
+fn a_response_that_has_left_ends_its_exchange_after_a_second() {
     check(
         "> 100 1 /a
          r> 100
@@ -21,7 +21,7 @@ fn an_answer_that_has_left_ends_its_exchange_in_a_moment() {
 }
 
 #[test]
-fn the_next_request_shows_that_the_answer_was_received() {
+fn the_next_request_acknowledges_the_response() {
     check(
         "> 100 1 /a
          r> 100
@@ -31,7 +31,7 @@ fn the_next_request_shows_that_the_answer_was_received() {
          forget",
         &["/a 200 unread", "/b 204 unread"],
     );
-    // It was sent before the answer had come.
+    // The next request does not acknowledge the response.
     check(
         "> 100 1 /a
          <l 1 200 200
@@ -41,7 +41,7 @@ fn the_next_request_shows_that_the_answer_was_received() {
 }
 
 #[test]
-fn an_answer_that_leaves_twice_is_one_answer() {
+fn a_response_that_leaves_twice_is_one_response() {
     let losses = check(
         "> 100 1 /a
          r> 100
@@ -56,9 +56,9 @@ fn an_answer_that_leaves_twice_is_one_answer() {
     );
 }
 
-/// What was dropped on its way to the uplink did not leave, though TCP sent it after one that had.
+/// A retransmission that is dropped does not replace the copy that left the node before it.
 #[test]
-fn the_last_that_left_is_the_one_that_counts() {
+fn the_last_copy_that_left_counts() {
     check(
         "> 100 1 /a
          r> 100

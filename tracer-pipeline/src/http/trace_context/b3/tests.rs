@@ -71,7 +71,7 @@ fn a_decision_alone_names_no_trace() {
 }
 
 #[test]
-fn what_the_single_header_forbids_is_malformed() {
+fn invalid_single_headers_are_malformed() {
     for value in [
         "",
         " ",
@@ -156,7 +156,7 @@ fn multiple_headers_are_read() {
 }
 
 #[test]
-fn what_the_multiple_headers_forbid_is_malformed() {
+fn invalid_multiple_headers_are_malformed() {
     for sampled in ["", "2", "d", "yes", "01", "1,1", "é"] {
         check_multi(&format!("x-b3-sampled: {sampled}"), "malformed");
         check(&format!("x-b3-sampled: {sampled}"), "malformed");
@@ -214,7 +214,7 @@ fn every_prefix_of_the_multiple_headers_is_malformed_or_deferred() {
 }
 
 #[test]
-fn debug_implies_accept_whatever_is_sent_beside_it() {
+fn debug_implies_accept_whatever_x_b3_sampled_is() {
     for sampled in ["0", "1", "false", "", "2"] {
         for decision in [
             format!("x-b3-flags: 1\nx-b3-sampled: {sampled}"),
@@ -273,7 +273,7 @@ fn the_single_header_takes_precedence() {
         // A decision is a valid header too.
         ("0".to_owned(), "1", "denied".to_owned()),
         ("1".to_owned(), "1", "none".to_owned()),
-        // A malformed one gives way.
+        // A malformed single header gives way.
         (TRACE.to_owned(), "1", format!("{from_multi}/01")),
         ("x".to_owned(), "0", format!("{from_multi}/00")),
         ("x".to_owned(), "x", "malformed".to_owned()),
@@ -292,7 +292,7 @@ fn the_single_header_takes_precedence() {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_back(
+    fn a_formatted_context_is_parsed_back(
         trace in 1u128..,
         short: bool,
         span in 1u64..,
@@ -310,7 +310,7 @@ proptest! {
         if let Some(parent) = parent {
             value.push_str(&format!("-{parent:016x}"));
         }
-        prop_assert_eq!(parse_single(value.as_bytes()), Some(Message::Context(context)));
+        prop_assert_eq!(parse_single(value.as_bytes()), Some(B3Value::Context(context)));
 
         let mut multi = B3::default();
         multi.read("x-b3-traceid", format!("{trace:0width$x}").as_bytes());
@@ -335,7 +335,7 @@ proptest! {
     fn one_changed_byte_never_yields_a_zero_id(at in 0usize..68, byte: u8) {
         let mut value = format!("{TRACE}-{SPAN}-1-{PARENT}").into_bytes();
         value[at] = byte;
-        if let Some(Message::Context(context)) = parse_single(&value) {
+        if let Some(B3Value::Context(context)) = parse_single(&value) {
             prop_assert_ne!(context.trace_id.0, [0; 16]);
             prop_assert_ne!(context.parent_id.0, [0; 8]);
         }

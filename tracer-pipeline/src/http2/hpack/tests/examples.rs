@@ -1,4 +1,4 @@
-//! RFC 7541 appendix C.2 to C.6, block by block, with the sizes that the tables have after each.
+//! RFC 7541 appendix C.2 to C.6, block by block, with the size of the table after each.
 
 use super::*;
 
@@ -180,8 +180,7 @@ fn c_6_responses_with_huffman_with_eviction() {
     );
 }
 
-/// Every example starts anew at every block: whatever is then called known is what the
-/// specification says it is.
+/// Two examples started at a later block: every field is as in the specification, or unknown.
 #[test]
 fn examples_from_the_middle() {
     let mut decoder = Decoder::new_unknown(keep_all);
@@ -202,6 +201,6 @@ fn examples_from_the_middle() {
         &hex("4803 3330 37c1 c0bf"),
         &[":status: 307", "?", "?", "?"],
     );
-    // The entry added just now is the newest, wherever the others are.
+    // The entry just added is the newest; the number of older ones does not matter.
     check(&mut decoder, &hex("be"), &[":status: 307"]);
 }

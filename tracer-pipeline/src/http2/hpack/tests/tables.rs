@@ -1,8 +1,8 @@
-//! What the dynamic table does at its edges: sizes, evictions, unknown entries, memory.
+//! Edge cases of the dynamic table: sizes, evictions, unknown entries, memory.
 
 use super::*;
 
-/// `x: value` with incremental indexing, 33 bytes in the table and those of the value.
+/// `x: value` with incremental indexing: 33 bytes in the table plus the length of the value.
 fn add(value: &str) -> Vec<u8> {
     let mut block = vec![0x40, 1, b'x'];
     string(value, &mut block);
@@ -69,7 +69,7 @@ fn size_updates_come_first_and_within_the_settings() {
     check(&mut decoder, &resize(4097), &["SizeUpdateLimit"]);
     decoder.allow(Some(8192));
     check(&mut decoder, &resize(8192), &[]);
-    // A smaller setting, which the encoder may not have seen yet.
+    // A smaller setting, which the encoder may not have received yet.
     decoder.allow(Some(100));
     check(&mut decoder, &resize(8192), &[]);
     check(&mut decoder, &resize(8193), &["SizeUpdateLimit"]);
@@ -93,7 +93,7 @@ fn an_index_of_zero_or_beyond_the_table_is_an_error() {
 #[test]
 fn unknown_entries_stay_unknown_and_new_ones_are_known() {
     let mut decoder = Decoder::new_unknown(keep_all);
-    // A literal to be added, whose name is that of the sixth entry from the newest.
+    // A literal with indexing, whose name is that of an unknown entry.
     check(&mut decoder, &[0x40 | 0x3f, 0x04, 1, b'v'], &["?: v"]);
     check(&mut decoder, &[0xbe, 0xbf], &["?: v", "?"]);
     check(&mut decoder, &add("a"), &["x: a"]);
@@ -104,9 +104,9 @@ fn unknown_entries_stay_unknown_and_new_ones_are_known() {
 }
 
 #[test]
-fn a_table_that_has_to_evict_a_known_entry_is_known() {
+fn a_table_that_evicts_a_known_entry_is_known() {
     let mut decoder = Decoder::new_unknown(keep_all);
-    // Not before it is known how large it may be.
+    // Not while the size of the table is unknown.
     for _ in 0..1000 {
         decoder
             .decode(&add("abcdefghijklmnopqrstuvwxyz"), |_| {})
@@ -120,7 +120,10 @@ fn a_table_that_has_to_evict_a_known_entry_is_known() {
     check(&mut decoder, &resize(70), &[]);
     check(&mut decoder, &add("a"), &["x: a"]);
     check(&mut decoder, &add("b"), &["x: b"]);
-    assert!(!decoder.resynchronised(), "an empty entry may be left");
+    assert!(
+        !decoder.resynchronised(),
+        "an unknown empty entry may be left"
+    );
     check(&mut decoder, &add("c"), &["x: c"]);
     assert!(decoder.resynchronised());
     check(&mut decoder, &resize(0), &[]);
@@ -144,7 +147,7 @@ fn of_a_table_beyond_64_kib_the_newest_entries_are_known() {
     assert!(decoder.heap_bytes() <= DECODER_MAX_BYTES);
 }
 
-/// Memory at its worst: many small entries, then few large ones in the slots that are left.
+/// Worst-case memory: many small entries, then few large ones in a ring that stays large.
 #[test]
 fn memory_is_bounded() {
     for mut decoder in [Decoder::new(keep_all), Decoder::new_unknown(keep_all)] {
@@ -165,9 +168,9 @@ fn memory_is_bounded() {
     }
 }
 
-/// Nothing of a value that the policy does not keep is found in the table.
+/// The table stores nothing of a value that the policy excludes.
 #[test]
-fn values_that_are_not_kept_are_gone() {
+fn excluded_values_are_not_stored() {
     let mut decoder = Decoder::new(|_, value| value.strip_prefix(b"keep "));
     check(&mut decoder, &add("keep this"), &["x: keep this"]);
     check(&mut decoder, &add("secret"), &["x: secret"]);

@@ -1,17 +1,17 @@
-//! Memory at its worst, and any bytes.
+//! Worst-case memory, and arbitrary bytes.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// Each part of a connection's memory at its bound at the same time: in both directions a table
-/// full of large entries in a ring that was grown for small ones, a block of 16 KiB that goes on, a
-/// frame of 16 KiB that goes on, and as many streams as are remembered.
+/// Each part of a connection's memory is at its bound at the same time: in both directions a table
+/// full of large entries in a ring that was grown for small ones, an incomplete block of 16 KiB, an
+/// incomplete frame of 16 KiB; and as many streams as are remembered.
 #[test]
 fn a_connection_at_its_worst_stays_within_the_bound() {
     let resize_64_kib = [0x3f, 0xe1, 0xff, 0x03];
     let small = [0x40, 0, 0].repeat(2048);
-    // Names are kept whatever they are.
+    // The table stores every name.
     let large = [&[0x40, 0x7f, 0x81, 0x76][..], &[b'n'; 15_360 - 128], &[0]].concat();
     let mut frames = Vec::new();
     for direction in [Direction::ToServer, Direction::ToClient] {
@@ -33,10 +33,10 @@ fn a_connection_at_its_worst_stays_within_the_bound() {
         open.truncate(16_000);
         frames.push((direction, open));
     }
-    let mut connection = Connection::new(Start::Preface);
+    let mut connection = Http2Connection::new(Start::Preface);
     let seen = lines(&mut connection, &fragments(&frames));
     assert_eq!(seen.iter().find(|line| line.starts_with("desync")), None);
-    let bytes = connection.heap_bytes() + size_of::<Connection>();
+    let bytes = connection.heap_bytes() + size_of::<Http2Connection>();
     assert!(
         bytes > CONNECTION_MAX_BYTES * 3 / 4,
         "{bytes} of {CONNECTION_MAX_BYTES}"
@@ -46,15 +46,15 @@ fn a_connection_at_its_worst_stays_within_the_bound() {
         "{bytes} of {CONNECTION_MAX_BYTES}"
     );
     assert_eq!(
-        connection.findings().streams_evicted,
+        connection.counts().streams_evicted,
         2000 - STREAMS_MAX as u64
     );
 }
 
-/// A connection of many ordinary calls takes as little as the documentation says.
+/// A connection with many ordinary calls stays below the documented 20 KiB.
 #[test]
 fn an_ordinary_connection_is_small() {
-    let mut connection = Connection::new(Start::Preface);
+    let mut connection = Http2Connection::new(Start::Preface);
     let mut most = 0;
     for nth in 0..5000_u32 {
         let mut request = vec![0x83, 0x86, 0x84];
@@ -74,21 +74,21 @@ fn an_ordinary_connection_is_small() {
             .for_each(|f| f.seq = f.seq.wrapping_add(nth * 1000));
         let seen = lines(&mut connection, &captured);
         assert_eq!(seen.len(), 2, "{seen:?}");
-        most = most.max(connection.heap_bytes() + size_of::<Connection>());
+        most = most.max(connection.heap_bytes() + size_of::<Http2Connection>());
     }
     assert!(most < 20 * 1024, "{most}");
 }
 
 proptest! {
-    /// Any fragments: no panic, memory within the bound after each.
+    /// Any fragments: no panic, and bounded memory after each.
     #[test]
-    fn no_bytes_break_it(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+    fn any_bytes_are_handled(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
         crate::http2::fuzz::connection(&bytes);
     }
 
-    /// The same of frames that could be, in any order.
+    /// The same with well-formed frames in any order.
     #[test]
-    fn no_frames_break_it(
+    fn any_frames_are_handled(
         frames in prop::collection::vec(
             (any::<bool>(), 0..11_u8, any::<u8>(), 0..6_u32, prop::collection::vec(any::<u8>(), 0..40)),
             0..40,

@@ -1,4 +1,4 @@
-//! What may happen on a connection, step by step.
+//! Sequences of frames, and the events that they must yield.
 
 use super::*;
 use Direction::{ToClient, ToServer};
@@ -7,8 +7,8 @@ const GET: &[u8] = &[0x82, 0x86, 0x84]; // GET http /
 const POST: &[u8] = &[0x83, 0x86, 0x84];
 const OK: &[u8] = &[0x88]; // 200
 
-fn check(start: Start, frames: &[(Direction, Vec<u8>)], expected: &[&str]) -> Connection {
-    let mut connection = Connection::new(start);
+fn check(start: Start, frames: &[(Direction, Vec<u8>)], expected: &[&str]) -> Http2Connection {
+    let mut connection = Http2Connection::new(start);
     assert_eq!(lines(&mut connection, &fragments(frames)), expected);
     connection
 }
@@ -59,7 +59,7 @@ fn streams_may_interleave() {
     );
 }
 
-/// The sequence number is that of the frame header, also when the block took two frames.
+/// The sequence number is that of the frame header, also when the block spans two frames.
 #[test]
 fn events_carry_the_sequence_number_of_their_frame() {
     let frames = [
@@ -68,7 +68,10 @@ fn events_carry_the_sequence_number_of_their_frame() {
         (ToServer, wire::continuation(4, 3, &GET[1..])),
         (ToClient, wire::headers(5, 1, OK)),
     ];
-    let events = feed(&mut Connection::new(Start::Preface), &fragments(&frames));
+    let events = feed(
+        &mut Http2Connection::new(Start::Preface),
+        &fragments(&frames),
+    );
     let seqs: Vec<u32> = events
         .iter()
         .map(|event| match event {
@@ -98,7 +101,7 @@ fn interim_responses_come_before_the_final_one() {
     );
 }
 
-/// gRPC errors without a message: headers that are trailers, and a stream that is over with them.
+/// A gRPC error without a message: response headers that are also the trailers and end the stream.
 #[test]
 fn trailers_only_responses_carry_the_status() {
     let block = [OK.to_vec(), grpc_content(), grpc_status("12")].concat();
@@ -114,7 +117,7 @@ fn trailers_only_responses_carry_the_status() {
         ],
         &["request 1 POST / -", "response 1 200 grpc=12 end"],
     );
-    assert_eq!(connection.findings().blocks_unmatched, 1);
+    assert_eq!(connection.counts().blocks_unmatched, 1);
 }
 
 #[test]
@@ -139,7 +142,8 @@ fn a_reset_ends_its_stream() {
     );
 }
 
-/// A server that goes away first announces it for all streams, then ends those it will not answer.
+/// A server's graceful shutdown: a first GOAWAY for all streams, then one that ends those it
+/// refuses.
 #[test]
 fn goaway_ends_the_streams_after_the_last() {
     let goaway = |last: u32, code: u32| {
@@ -176,7 +180,7 @@ fn goaway_ends_the_streams_after_the_last() {
     );
 }
 
-/// The request of stream 1 came by HTTP/1.1; its response comes by HTTP/2.
+/// The request of stream 1 came in HTTP/1.1; its response comes in HTTP/2.
 #[test]
 fn an_upgraded_connection_starts_with_a_response_on_stream_1() {
     check(
@@ -194,10 +198,10 @@ fn an_upgraded_connection_starts_with_a_response_on_stream_1() {
     );
 }
 
-/// Request trailers change nothing, and a pushed response is nobody's, though its promise counts
-/// for the compression.
+/// Request trailers change nothing, and a pushed response belongs to no request, but its promise
+/// changes the compression state.
 #[test]
-fn request_trailers_and_pushes_are_passed_over() {
+fn request_trailers_and_pushes_are_skipped() {
     let promise = [&[0, 0, 0, 2][..], &[0x82, 0x86, 0x44, 2, b'/', b'p']].concat();
     let connection = check(
         Start::Preface,
@@ -206,16 +210,16 @@ fn request_trailers_and_pushes_are_passed_over() {
             (ToServer, wire::headers(5, 1, &grpc_status("0"))),
             (ToClient, wire::frame(5, 4, 1, &promise)),
             (ToClient, wire::headers(4, 2, OK)),
-            // The promised path, by its index: of no use in a response, but decoded.
+            // The promised path, by its index: malformed in a response, but decoded.
             (ToClient, wire::headers(5, 1, &[0x88, 0xbe])),
         ],
         &["request 1 POST / -"],
     );
-    let findings = connection.findings();
-    assert_eq!((findings.blocks_malformed, findings.desynchronised), (1, 0));
+    let counts = connection.counts();
+    assert_eq!((counts.blocks_malformed, counts.desynchronised), (1, 0));
 }
 
-/// Settings of one side bound the table of the other's encoder.
+/// Settings of one side limit the table of the other side's encoder.
 #[test]
 fn settings_apply_to_the_other_direction() {
     let table = |bytes: u32| {
@@ -249,7 +253,7 @@ fn settings_apply_to_the_other_direction() {
     );
 }
 
-/// Of long SETTINGS the end is not captured, and may allow what is not known of.
+/// The end of long SETTINGS is not captured, and may allow a larger table.
 #[test]
 fn settings_that_are_cut_may_allow_anything() {
     let other = [0, 3, 0, 0, 0, 100];
@@ -270,8 +274,8 @@ fn settings_that_are_cut_may_allow_anything() {
 const ADD_PATH: &[u8] = &[0x82, 0x86, 0x44, 2, b'/', b'p'];
 const USE_PATH: &[u8] = &[0x82, 0x86, 0xbe];
 
-/// After a loss the direction is desynchronised: what refers to older entries is unknown, what
-/// does not is known, and the other direction is not concerned.
+/// After a loss the direction is desynchronised: references to older entries are unknown, all else
+/// is known, and the other direction is unaffected.
 #[test]
 fn a_loss_desynchronises_one_direction_until_the_next_block() {
     let mut captured = fragments(&[
@@ -285,7 +289,7 @@ fn a_loss_desynchronises_one_direction_until_the_next_block() {
     ]);
     captured.remove(2);
     captured[2].lost_before = true;
-    let mut connection = Connection::new(Start::Preface);
+    let mut connection = Http2Connection::new(Start::Preface);
     assert_eq!(
         lines(&mut connection, &captured),
         [
@@ -299,13 +303,13 @@ fn a_loss_desynchronises_one_direction_until_the_next_block() {
         ]
     );
     assert!(!connection.synchronised(ToServer) && connection.synchronised(ToClient));
-    assert_eq!(connection.findings().desynchronised, 1);
-    assert_eq!(connection.findings().blocks_incomplete, 1);
+    assert_eq!(connection.counts().desynchronised, 1);
+    assert_eq!(connection.counts().blocks_incomplete, 1);
 }
 
-/// A block that lost its end still opens its stream; the stream is then answered.
+/// A block without its end still opens its stream, which is then answered.
 #[test]
-fn of_a_cut_block_the_start_is_told() {
+fn the_start_of_a_cut_block_is_reported() {
     let mut captured = fragments(&[
         (ToServer, wire::headers(0, 1, ADD_PATH)),
         (ToServer, wire::continuation(4, 1, USE_PATH)),
@@ -315,7 +319,7 @@ fn of_a_cut_block_the_start_is_told() {
     captured.remove(1);
     captured[1].lost_before = true;
     assert_eq!(
-        lines(&mut Connection::new(Start::Preface), &captured),
+        lines(&mut Http2Connection::new(Start::Preface), &captured),
         [
             "request 1 GET /p - incomplete",
             "desynchronised ToServer: fragments were lost",
@@ -323,7 +327,7 @@ fn of_a_cut_block_the_start_is_told() {
             "response 1 200 end",
         ]
     );
-    // The same when the copy was cut.
+    // The same when the capture was cut.
     let mut captured = fragments(&[
         (
             ToServer,
@@ -334,7 +338,7 @@ fn of_a_cut_block_the_start_is_told() {
     captured[0].cut = true;
     captured[0].bytes.truncate(9 + ADD_PATH.len() + 5);
     assert_eq!(
-        lines(&mut Connection::new(Start::Preface), &captured),
+        lines(&mut Http2Connection::new(Start::Preface), &captured),
         [
             "request 1 GET /p - end incomplete",
             "desynchronised ToServer: header block was cut",
@@ -343,7 +347,7 @@ fn of_a_cut_block_the_start_is_told() {
     );
 }
 
-/// Frames against the protocol desynchronise; the frame that interrupts a block counts for itself.
+/// Frames that violate the protocol desynchronise; a frame that interrupts a block is still read.
 #[test]
 fn frames_out_of_order_desynchronise() {
     check(
@@ -370,11 +374,11 @@ fn frames_out_of_order_desynchronise() {
         &[(ToServer, wire::frame(7, 0, 0, &[0; 4]))],
         &[],
     );
-    assert_eq!(connection.findings().frames_malformed, 1);
+    assert_eq!(connection.counts().frames_malformed, 1);
 }
 
-/// A response whose status is unknown may be an interim one: the final one then follows and is told
-/// as well.
+/// A response of unknown status may be an interim one: the final response then follows and is
+/// reported as well.
 #[test]
 fn a_response_of_unknown_status_may_be_followed_by_another() {
     check(

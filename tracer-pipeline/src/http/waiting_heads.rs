@@ -1,30 +1,30 @@
-//! Heads whose packet is still on its way.
+//! Stores parsed heads until the journey of their packet ends.
 //!
-//! A packet's heads come before its journey, which ends later. In: heads, as they are parsed. Out: the
-//! same, when the journey of their packet has ended. Knows no connection.
+//! The record of a head comes before the record of its packet's journey. In: heads. Out: the same
+//! heads, when the journey of their packet has ended. Has no connections.
 
 use std::collections::HashMap;
 
 use crate::flow::PacketId;
 
-use super::packet::Placed;
+use super::packet_heads::LocatedHead;
 
-/// Heads that wait; of a packet with which there would be more, all are refused. Each takes below 2 KB with
-/// its path, and most below 300 bytes.
+/// Most heads stored; a packet whose heads would exceed the limit is refused as a whole. A head
+/// with its path takes less than 2 KB, most take less than 300 bytes.
 pub(super) const MAX_HEADS: usize = 16_384;
-/// A head whose journey has not ended after this long never will.
+/// After this time the journey of a head's packet is considered lost.
 pub(super) const WAIT_NS: u64 = 10_000_000_000;
 
-/// The heads of each packet.
+/// Heads by packet.
 #[derive(Default)]
-pub(super) struct Waiting {
-    by_packet: HashMap<PacketId, Vec<Placed>>,
+pub(super) struct WaitingHeads {
+    by_packet: HashMap<PacketId, Vec<LocatedHead>>,
     heads: usize,
 }
 
-impl Waiting {
-    /// Keeps the heads of a packet; whether there was room.
-    pub(super) fn insert(&mut self, packet: PacketId, heads: Vec<Placed>) -> bool {
+impl WaitingHeads {
+    /// Stores the heads of a packet; returns whether there was room.
+    pub(super) fn insert(&mut self, packet: PacketId, heads: Vec<LocatedHead>) -> bool {
         if self.heads + heads.len() > MAX_HEADS {
             return false;
         }
@@ -34,26 +34,26 @@ impl Waiting {
         true
     }
 
-    /// Hands over the heads of a packet.
-    pub(super) fn remove(&mut self, packet: PacketId) -> Option<Vec<Placed>> {
+    /// Removes and returns the heads of a packet.
+    pub(super) fn remove(&mut self, packet: PacketId) -> Option<Vec<LocatedHead>> {
         let heads = self.by_packet.remove(&packet)?;
         self.heads -= heads.len();
         Some(heads)
     }
 
     /// The last head of a packet.
-    pub(super) fn last_mut(&mut self, packet: PacketId) -> Option<&mut Placed> {
+    pub(super) fn last_mut(&mut self, packet: PacketId) -> Option<&mut LocatedHead> {
         self.by_packet.get_mut(&packet)?.last_mut()
     }
 
-    /// Lets go of heads that wait in vain; of how many packets.
+    /// Drops heads whose journey has not come in time; returns the number of their packets.
     pub(super) fn expire(&mut self, now_ns: u64) -> u64 {
         let packets = self.by_packet.len();
         let heads = &mut self.heads;
-        self.by_packet.retain(|packet, placed| {
+        self.by_packet.retain(|packet, located| {
             let waits = packet.age_ns(now_ns) < WAIT_NS;
             if !waits {
-                *heads -= placed.len();
+                *heads -= located.len();
             }
             waits
         });
@@ -63,41 +63,30 @@ impl Waiting {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use tracer_common::message::Message;
 
     use super::*;
     use crate::{
-        decode::{Head, Tuple},
-        http::packet,
+        decode::Head,
+        http::{packet_heads, test_head::request_head},
     };
 
     fn packet_id(seq: u32, start_ns: u64) -> PacketId {
-        let address = "10.244.0.2:40000".parse().unwrap();
         PacketId::from(&Head {
-            message: Message::Request,
             start_ns,
-            sender_cookie: 7,
             seq,
-            ack: 0,
-            payload_bytes: 0,
-            sent: Tuple {
-                source: address,
-                destination: address,
-            },
-            continues: false,
-            bytes: Bytes::new(),
+            ..request_head(b"")
         })
     }
 
-    fn heads(count: usize) -> Vec<Placed> {
+    fn heads(count: usize) -> Vec<LocatedHead> {
         let text = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n".repeat(count);
-        packet::heads(Message::Request, text.as_bytes()).unwrap()
+        packet_heads::heads(Message::Request, text.as_bytes()).unwrap()
     }
 
     #[test]
-    fn heads_are_counted_not_packets() {
-        let mut waiting = Waiting::default();
+    fn the_limit_counts_heads_not_packets() {
+        let mut waiting = WaitingHeads::default();
         let mut kept = 0;
         for seq in 0..100 {
             kept += usize::from(waiting.insert(packet_id(seq, 0), heads(256)));
@@ -113,10 +102,10 @@ mod tests {
     }
 
     #[test]
-    fn those_that_wait_in_vain_make_room() {
-        let mut waiting = Waiting::default();
+    fn expired_heads_make_room() {
+        let mut waiting = WaitingHeads::default();
         assert!(waiting.insert(packet_id(1, 0), heads(3)));
-        // The same packet once more, and another that is younger.
+        // The same packet again, and a younger one.
         assert!(waiting.insert(packet_id(1, 0), heads(2)));
         assert!(waiting.insert(packet_id(2, 5), heads(1)));
         assert_eq!(waiting.heads, 3);

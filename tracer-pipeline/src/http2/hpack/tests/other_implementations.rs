@@ -1,29 +1,28 @@
-//! Against other implementations: blocks of `httlib-hpack`'s encoder, in all representations, and
-//! any bytes against `loona-hpack`'s decoder.
+//! Comparison with other implementations: blocks of `httlib-hpack`'s encoder, in all
+//! representations, and arbitrary bytes with `loona-hpack`'s decoder.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
 
-/// How the encoder is asked to write a field.
+/// A field and the flags for its encoding.
 #[derive(Clone, Debug)]
-pub(super) struct Written {
+pub(super) struct EncodedField {
     pub(super) name: Vec<u8>,
     pub(super) value: Vec<u8>,
     pub(super) flags: u8,
 }
 
-/// A block, after the size updates that it starts with.
+/// A block: size updates, then fields.
 #[derive(Clone, Debug)]
 pub(super) struct Block {
     pub(super) resizes: Vec<u32>,
-    pub(super) fields: Vec<Written>,
+    pub(super) fields: Vec<EncodedField>,
 }
 
-/// Fields as they come: few names, of the static table and others; values that come again and
-/// again, and others.
-fn written() -> impl Strategy<Value = Written> {
+/// Typical fields: few names, from the static table and others; mostly repeated values.
+fn encoded_field() -> impl Strategy<Value = EncodedField> {
     let name = prop_oneof![
         4 => prop::sample::select(vec![
             ":method", ":path", ":status", ":authority", "content-type", "user-agent", "x-a",
@@ -48,7 +47,7 @@ fn written() -> impl Strategy<Value = Written> {
     let huffman = 0..4_u8;
     let best = prop::sample::select(vec![0, E::BEST_FORMAT, E::BEST_FORMAT]);
     (name, value, indexing, huffman, best).prop_map(|(name, value, indexing, huffman, best)| {
-        Written {
+        EncodedField {
             name,
             value,
             flags: indexing | huffman | best,
@@ -58,8 +57,8 @@ fn written() -> impl Strategy<Value = Written> {
 
 pub(super) fn blocks() -> impl Strategy<Value = Vec<Block>> {
     let resizes = prop_oneof![6 => Just(vec![]), 1 => vec(0..4097_u32, 1..3)];
-    let block = (resizes, vec(written(), 0..12))
-        // A block of size updates alone says nothing, and some decoders refuse it.
+    let block = (resizes, vec(encoded_field(), 0..12))
+        // Some decoders refuse a block that has only size updates.
         .prop_map(|(resizes, fields)| Block {
             resizes: if fields.is_empty() { vec![] } else { resizes },
             fields,
@@ -67,7 +66,7 @@ pub(super) fn blocks() -> impl Strategy<Value = Vec<Block>> {
     vec(block, 1..20)
 }
 
-/// What an encoder makes of the blocks.
+/// Encodes the blocks.
 pub(super) fn encode(blocks: &[Block]) -> Vec<Vec<u8>> {
     let mut encoder = httlib_hpack::Encoder::with_dynamic_size(4096);
     let encode = |block: &Block| {
@@ -84,11 +83,11 @@ pub(super) fn encode(blocks: &[Block]) -> Vec<Vec<u8>> {
     blocks.iter().map(encode).collect()
 }
 
-/// Names and values.
+/// Names and values of fields.
 pub(super) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
 pub(super) fn truth(block: &Block) -> Pairs {
-    let pair = |field: &Written| (field.name.clone(), field.value.clone());
+    let pair = |field: &EncodedField| (field.name.clone(), field.value.clone());
     block.fields.iter().map(pair).collect()
 }
 
@@ -96,15 +95,15 @@ fn pairs(decoder: &mut Decoder, block: &[u8]) -> Result<Pairs, HpackError> {
     let mut pairs = Vec::new();
     decoder.decode(block, |field| match field {
         Field::Known { name, value } => pairs.push((name.to_vec(), value.to_vec())),
-        _ => panic!("a decoder that knows its table knows all fields"),
+        _ => panic!("with a known table all fields are known"),
     })?;
     Ok(pairs)
 }
 
 proptest! {
-    /// Every field comes back as it was given to the encoder, through evictions and size updates.
+    /// Every decoded field equals the encoded one, through evictions and size updates.
     #[test]
-    fn what_is_encoded_is_decoded(blocks in blocks()) {
+    fn encoded_fields_are_decoded(blocks in blocks()) {
         let mut decoder = Decoder::new(keep_all);
         for (block, bytes) in blocks.iter().zip(encode(&blocks)) {
             prop_assert_eq!(pairs(&mut decoder, &bytes), Ok(truth(block)));
@@ -112,7 +111,7 @@ proptest! {
         }
     }
 
-    /// A block that is cut yields the fields before the cut and no other, and the cut is told.
+    /// A cut block yields the fields before the cut and no other; a cut within a field is an error.
     #[test]
     fn every_prefix_yields_the_fields_before_the_cut(blocks in blocks()) {
         let all = encode(&blocks);
@@ -131,13 +130,13 @@ proptest! {
             });
             prop_assert_eq!(&seen[..], &truth[..seen.len()]);
             prop_assert!(seen.len() < truth.len());
-            // Between two fields a cut cannot be seen here; the frame says it.
+            // A cut between two fields is detected by the frame's length, not here.
             prop_assert!(matches!(decoded, Ok(()) | Err(HpackError::Truncated)));
         }
     }
 
-    /// What this decoder accepts, the other one does, and reads the same. The other way round it is
-    /// stricter: on the place of size updates and on integers that are longer than needed.
+    /// Every block that this decoder accepts is decoded alike by the other one. The other one is
+    /// stricter about the position of size updates and about integers that are longer than needed.
     #[test]
     fn any_bytes_are_read_as_another_decoder_reads_them(
         blocks in vec(vec(any::<u8>(), 0..80), 1..6),
@@ -149,7 +148,7 @@ proptest! {
             let Ok(seen) = pairs(&mut decoder, &block) else { break };
             match other.decode(&block) {
                 Ok(expected) => prop_assert_eq!(seen, expected),
-                // Refused there; allowed by the specification.
+                // Valid by the specification, but refused by `loona-hpack`.
                 Err(loona_hpack::decoder::DecoderError::SizeUpdateAtEnd) => break,
                 Err(loona_hpack::decoder::DecoderError::IntegerDecodingError(_)) => break,
                 Err(error) => prop_assert!(false, "{error}: {block:02x?}"),
@@ -157,16 +156,16 @@ proptest! {
         }
     }
 
-    /// Any bytes, whatever the decoder knows: no panic, bounded memory, and a decoder from the
-    /// middle says nothing that one from the start denies.
+    /// Any bytes: no panic, bounded memory, and a decoder started in the middle never contradicts
+    /// one from the start.
     #[test]
-    fn no_bytes_break_it(bytes in vec(any::<u8>(), 0..600)) {
+    fn any_bytes_are_handled(bytes in vec(any::<u8>(), 0..600)) {
         crate::http2::fuzz::hpack(&bytes);
     }
 
-    /// The same of blocks that an encoder made, with a few bytes changed.
+    /// The same with encoded blocks in which a few bytes are changed.
     #[test]
-    fn no_damage_breaks_it(
+    fn damaged_blocks_are_handled(
         blocks in blocks(),
         damage in vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
     ) {

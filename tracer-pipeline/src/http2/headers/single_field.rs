@@ -1,19 +1,18 @@
-//! A field that must be sent once. In: each time it is sent. Out: its meaning, if there is just
-//! one.
+//! A field that must not be repeated. In: each occurrence. Out: its value, if there is just one.
 
-/// How often a field was sent, and what it says.
+/// The occurrences of a field, and its value.
 #[derive(Debug, Default)]
-pub(super) enum Sent<T> {
+pub(super) enum SingleField<T> {
     #[default]
     Never,
-    /// `None` when its value is malformed or unknown.
+    /// `None` when the value is malformed or unknown.
     Once(Option<T>),
-    /// Which makes the message malformed (RFC 9113 section 8.3); neither is believed.
+    /// Repeated, which makes the message malformed (RFC 9113 section 8.3): no value is used.
     Again,
 }
 
-impl<T> Sent<T> {
-    /// Takes the field; `read` is asked for the meaning of the first only.
+impl<T> SingleField<T> {
+    /// Takes an occurrence; calls `read` for the value of the first only.
     pub(super) fn take(&mut self, read: impl FnOnce() -> Option<T>) {
         *self = match self {
             Self::Never => Self::Once(read()),

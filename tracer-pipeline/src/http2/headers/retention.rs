@@ -1,11 +1,11 @@
-//! What may be remembered of a field value in a dynamic table. In: a field. Out: the part to keep.
+//! Decides which field values a dynamic table may store. In: a field. Out: the part to store.
 //!
-//! This is where the promise is kept that other header values do not outlive the parse.
+//! All other header values are dropped with the block that carries them.
 
-/// The content type of gRPC, which a subtype may follow (gRPC over HTTP/2, "Requests").
+/// The content type of gRPC; a subtype may follow (gRPC over HTTP/2, "Requests").
 const GRPC: &[u8] = b"application/grpc";
 
-/// Fields that carry a trace context, as [`trace_context`](crate::http::trace_context) reads them.
+/// The fields that [`trace_context`](crate::http::trace_context) reads.
 const TRACE_FIELDS: [&[u8]; 8] = [
     b"traceparent",
     b"tracestate",
@@ -17,15 +17,16 @@ const TRACE_FIELDS: [&[u8]; 8] = [
     b"uber-trace-id",
 ];
 
-/// Longest trace header that is kept. All formats are shorter, a later version of `traceparent`
-/// with additions maybe excepted, and a long `tracestate`, which may be dropped. It bounds what a block of nothing but references can cost.
+/// Longest trace header that is stored. All formats are shorter, except possibly a later version of
+/// `traceparent`, and a long `tracestate`, which may be dropped. Bounds the cost of a block that
+/// consists of references only.
 const TRACE_FIELD_MAX_BYTES: usize = 256;
 
-/// The policy of a decoder: method, status, trace context and gRPC's status are kept, a path
-/// without its query, an authority without user information, a content type if it is gRPC's. Under
-/// an unknown name only what has the form of a `traceparent` is.
+/// The part of a value that may be stored: all of method, status, trace context and gRPC's status,
+/// the path without its query, the authority without user information, gRPC's content type. Under
+/// an unknown name only a value in the form of a `traceparent`.
 #[must_use]
-pub fn kept<'v>(name: Option<&[u8]>, value: &'v [u8]) -> Option<&'v [u8]> {
+pub fn retained_part<'v>(name: Option<&[u8]>, value: &'v [u8]) -> Option<&'v [u8]> {
     match name {
         Some(b":method" | b":status" | b"grpc-status") => Some(value),
         Some(b":path") => value.split(|byte| b"?#".contains(byte)).next(),
@@ -63,12 +64,12 @@ mod tests {
     const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
     fn check(name: Option<&str>, value: &str, expected: Option<&str>) {
-        let seen = kept(name.map(str::as_bytes), value.as_bytes());
+        let seen = retained_part(name.map(str::as_bytes), value.as_bytes());
         assert_eq!(seen, expected.map(str::as_bytes), "{name:?}: {value}");
     }
 
     #[test]
-    fn only_what_spans_need_is_kept() {
+    fn only_values_that_spans_need_are_stored() {
         for (name, value, expected) in [
             (":method", "POST", Some("POST")),
             (":status", "200", Some("200")),
@@ -100,13 +101,13 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_header_of_absurd_length_is_not_kept() {
+    fn an_overlong_trace_header_is_not_stored() {
         check(Some("b3"), &" ".repeat(256), Some(&" ".repeat(256)));
         check(Some("b3"), &" ".repeat(257), None);
     }
 
     #[test]
-    fn under_an_unknown_name_only_a_traceparent_is_kept() {
+    fn under_an_unknown_name_only_a_traceparent_is_stored() {
         check(None, TRACEPARENT, Some(TRACEPARENT));
         check(None, &TRACEPARENT.to_uppercase(), None);
         check(None, &TRACEPARENT[..54], None);

@@ -3,20 +3,20 @@
 
 use super::{HpackError, huffman};
 
-/// Most bytes after an integer's first. Five hold 32 bits.
+/// Most bytes after the first byte of an integer. Five bytes hold 32 bits.
 const INTEGER_MAX_BYTES: u32 = 5;
 
 /// The rest of a block.
-pub(super) struct Reader<'b> {
+pub(super) struct BlockReader<'b> {
     rest: &'b [u8],
 }
 
-impl<'b> Reader<'b> {
+impl<'b> BlockReader<'b> {
     pub(super) fn new(block: &'b [u8]) -> Self {
         Self { rest: block }
     }
 
-    /// The next byte, which stays.
+    /// The next byte, without consuming it.
     pub(super) fn peek(&self) -> Option<u8> {
         self.rest.first().copied()
     }
@@ -24,7 +24,8 @@ impl<'b> Reader<'b> {
     /// An integer that starts in the low `prefix_bits` of the next byte (section 5.1).
     ///
     /// # Errors
-    /// When the block ends within it, or it does not fit 32 bits or its most bytes.
+    /// When the block ends within the integer, or the integer exceeds 32 bits or five further
+    /// bytes.
     pub(super) fn integer(&mut self, prefix_bits: u32) -> Result<u32, HpackError> {
         let prefix_max = (1_u32 << prefix_bits) - 1;
         let prefix = u32::from(self.byte()?) & prefix_max;
@@ -42,10 +43,10 @@ impl<'b> Reader<'b> {
         Err(HpackError::Integer)
     }
 
-    /// A string (section 5.2): as it stands in the block, or decoded into `text`.
+    /// A string (section 5.2): a slice of the block, or Huffman-decoded into `text`.
     ///
     /// # Errors
-    /// When the block ends within it, or its Huffman code is wrong.
+    /// When the block ends within the string, or its Huffman code is invalid.
     pub(super) fn string<'s>(&mut self, text: &'s mut Vec<u8>) -> Result<&'s [u8], HpackError>
     where
         'b: 's,
@@ -77,7 +78,7 @@ mod tests {
     use super::*;
 
     fn check(bytes: &[u8], prefix_bits: u32, expected: Result<u32, HpackError>) {
-        let read = Reader::new(bytes).integer(prefix_bits);
+        let read = BlockReader::new(bytes).integer(prefix_bits);
         assert_eq!(read, expected, "{bytes:02x?}");
     }
 
@@ -113,7 +114,9 @@ mod tests {
         check(&[0xff], 7, Err(HpackError::Truncated));
         check(&[0xff, 0x80], 7, Err(HpackError::Truncated));
         for cut in [&b""[..], b"\x03ab", b"\x83\xf1", b"\x7f"] {
-            let read = Reader::new(cut).string(&mut Vec::new()).map(<[u8]>::to_vec);
+            let read = BlockReader::new(cut)
+                .string(&mut Vec::new())
+                .map(<[u8]>::to_vec);
             assert_eq!(read, Err(HpackError::Truncated), "{cut:02x?}");
         }
     }

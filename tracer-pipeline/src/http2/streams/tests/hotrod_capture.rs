@@ -1,4 +1,4 @@
-//! A real connection: HotROD's calls of its driver service, as grpc-go wrote them.
+//! A captured connection: HotROD's calls of its driver service, as grpc-go encoded them.
 
 use super::*;
 use crate::http2::frame::PREFACE;
@@ -7,7 +7,7 @@ const CLIENT: &[u8] = include_bytes!("../../../../tests/fixtures/http2/hotrod-dr
 const SERVER: &[u8] = include_bytes!("../../../../tests/fixtures/http2/hotrod-driver-server.bin");
 const SEGMENTS: &str = include_str!("../../../../tests/fixtures/http2/hotrod-driver-segments.txt");
 
-/// Both calls. What the caller's spans are is read from the capture by another decoder.
+/// Both calls. Another decoder reads the callers' spans from the capture.
 fn expected() -> Vec<String> {
     let client = &CLIENT[PREFACE.len()..];
     let mut decoder = loona_hpack::Decoder::new();
@@ -31,7 +31,7 @@ fn expected() -> Vec<String> {
     expected
 }
 
-/// The fragments in the order of the segments they came in.
+/// The fragments in the order of their segments.
 fn captured() -> Vec<Captured> {
     let ends = |side: &str| -> Vec<usize> {
         let mut end = 0;
@@ -58,7 +58,7 @@ fn captured() -> Vec<Captured> {
     let (mut client_end, mut server_end) = (0, 0);
     let mut captured = Vec::new();
     for line in SEGMENTS.lines() {
-        let (side, bytes) = line.split_once(' ').expect("who and how much");
+        let (side, bytes) = line.split_once(' ').expect("side and bytes");
         let bytes: u32 = bytes.parse().expect("a number of bytes");
         let (fragments, end) = match side {
             "client" => (&mut client, &mut client_end),
@@ -72,20 +72,20 @@ fn captured() -> Vec<Captured> {
 }
 
 #[test]
-fn both_calls_are_read_whole() {
-    let mut connection = Connection::new(Start::Preface);
+fn both_calls_are_decoded_completely() {
+    let mut connection = Http2Connection::new(Start::Preface);
     assert_eq!(lines(&mut connection, &captured()), expected());
-    let findings = Findings {
+    let counts = ConnectionCounts {
         blocks: 6,
-        ..Findings::default()
+        ..ConnectionCounts::default()
     };
-    assert_eq!(connection.findings(), findings);
+    assert_eq!(connection.counts(), counts);
 }
 
-/// The calls are gRPC's, to the service and method in the path.
+/// Both are gRPC calls, to the service and method in the path.
 #[test]
 fn both_calls_are_grpc() {
-    let events = feed(&mut Connection::new(Start::Preface), &captured());
+    let events = feed(&mut Http2Connection::new(Start::Preface), &captured());
     let mut calls = 0;
     for event in events {
         if let Event::Request { headers, .. } = event {
@@ -102,14 +102,14 @@ fn both_calls_are_grpc() {
     assert_eq!(calls, 2);
 }
 
-/// From every fragment on, in the middle of the connection: whatever is told is told as it is in
-/// the whole, or unknown; and every request from there on carries its trace context.
+/// Started at any fragment in the middle of the connection: every reported value equals that of the
+/// whole connection, or is unknown; and every request has its trace context.
 #[test]
-fn from_every_fragment_on_what_is_told_is_true() {
+fn started_at_any_fragment_no_value_is_wrong() {
     let all = captured();
-    let whole = feed(&mut Connection::new(Start::Preface), &all);
+    let whole = feed(&mut Http2Connection::new(Start::Preface), &all);
     for from in 0..all.len() {
-        let mut connection = Connection::new(Start::Middle);
+        let mut connection = Http2Connection::new(Start::Middle);
         let seen = feed(&mut connection, &all[from..]);
         for event in &seen {
             match event {
@@ -126,11 +126,11 @@ fn from_every_fragment_on_what_is_told_is_true() {
                         } if (stream, seq) == (s, q) => Some(headers),
                         _ => None,
                     });
-                    let truth = truth.expect("the request is one of those");
+                    let truth = truth.expect("a request of the whole connection");
                     assert_eq!(h.trace, truth.trace, "from {from}");
                     assert_eq!(
                         h.method, truth.method,
-                        "grpc-go takes it from the static table"
+                        "grpc-go encodes the method with the static table"
                     );
                     assert!(h.path.is_none() || h.path == truth.path, "from {from}");
                     assert!(h.grpc.is_none() || h.grpc == truth.grpc, "from {from}");
@@ -152,25 +152,25 @@ fn from_every_fragment_on_what_is_told_is_true() {
             .iter()
             .filter(|f| f.direction == Direction::ToServer && f.bytes[3] == 1);
         assert_eq!(requests(&seen), left.count(), "from {from}");
-        assert_eq!(connection.findings().desynchronised, 0, "from {from}");
+        assert_eq!(connection.counts().desynchronised, 0, "from {from}");
     }
 }
 
-/// Without any one of the fragments: the same, and the loss is told.
+/// The same without any one of the fragments; the loss is counted.
 #[test]
-fn without_any_fragment_what_is_told_is_true() {
+fn without_any_one_fragment_no_value_is_wrong() {
     let all = captured();
     for lost in 0..all.len() {
         let direction = all[lost].direction;
         let mut left = all.clone();
         left.remove(lost);
         let next = left[lost..].iter_mut().find(|f| f.direction == direction);
-        let told = next.map(|next| next.lost_before = true).is_some();
-        let mut connection = Connection::new(Start::Preface);
+        let announced = next.map(|next| next.lost_before = true).is_some();
+        let mut connection = Http2Connection::new(Start::Preface);
         let seen = lines(&mut connection, &left);
         assert_eq!(
-            connection.findings().desynchronised,
-            u64::from(told),
+            connection.counts().desynchronised,
+            u64::from(announced),
             "without {lost}"
         );
         let known = seen

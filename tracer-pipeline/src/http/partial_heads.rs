@@ -1,7 +1,7 @@
-//! Heads of requests that come in pieces.
+//! Joins request heads that span several packets.
 //!
-//! In: the start of a head, then what follows it in the byte stream. Out: the whole head, once it is
-//! there. Joins by sequence number; a gap leaves the head cut.
+//! In: the start of a head, then the following bytes of the stream. Out: the whole head, once it is
+//! complete. Joins by TCP sequence number; a gap leaves the head cut.
 
 use std::collections::HashMap;
 
@@ -12,43 +12,43 @@ use crate::{decode::Head, flow::PacketId};
 
 use super::head::RequestHead;
 
-/// Heads that wait for their rest; of more, the rest is not waited for.
+/// Most incomplete heads at a time; further heads stay cut.
 const MAX_PARTIAL: usize = 1024;
-/// How long they wait.
+/// How long an incomplete head waits for its rest.
 const WAIT_NS: u64 = 10_000_000_000;
 
-struct Partial {
+struct PartialHead {
     packet: PacketId,
-    /// Where the head starts.
+    /// TCP sequence number of the head's first byte.
     seq: u32,
     next_seq: u32,
     bytes: Vec<u8>,
 }
 
-/// A head that is whole now.
-pub(super) struct Completed {
-    /// The packet it starts in.
+/// A head that is complete now.
+pub(super) struct CompletedHead {
+    /// The packet in which the head starts.
     pub(super) packet: PacketId,
-    /// Where it starts.
+    /// TCP sequence number of the head's first byte.
     pub(super) seq: u32,
-    /// What it says.
+    /// The parsed head.
     pub(super) head: RequestHead,
 }
 
-/// Heads that wait for their rest, by the cookie of the client's socket.
+/// Incomplete heads by the cookie of the client's socket.
 #[derive(Default)]
-pub(super) struct Partials(HashMap<u64, Partial>);
+pub(super) struct PartialHeads(HashMap<u64, PartialHead>);
 
-impl Partials {
-    /// A head that starts at `offset` of its packet is not whole.
-    pub(super) fn begin(&mut self, head: &Head, offset: u32) {
+impl PartialHeads {
+    /// Stores a head that starts at `offset` of its packet and continues in the next one.
+    pub(super) fn start(&mut self, head: &Head, offset: u32) {
         let room = self.0.len() < MAX_PARTIAL || self.0.contains_key(&head.sender_cookie);
-        // Of a packet that was copied in part only, what follows is not what comes next.
+        // Where only part of the packet was copied, the next bytes do not continue the copy.
         let whole = head.bytes.len() == head.payload_bytes as usize;
         let Some(bytes) = head.bytes.get(offset as usize..).filter(|_| room && whole) else {
             return;
         };
-        let partial = Partial {
+        let partial = PartialHead {
             packet: PacketId::from(head),
             seq: head.seq.wrapping_add(offset),
             next_seq: head.seq.wrapping_add(head.payload_bytes),
@@ -57,8 +57,8 @@ impl Partials {
         self.0.insert(head.sender_cookie, partial);
     }
 
-    /// Takes what follows; the head, if that makes it whole.
-    pub(super) fn go_on(&mut self, cookie: u64, seq: u32, bytes: &Bytes) -> Option<Completed> {
+    /// Appends the following bytes; returns the head when they complete it.
+    pub(super) fn append(&mut self, cookie: u64, seq: u32, bytes: &Bytes) -> Option<CompletedHead> {
         let partial = self.0.get_mut(&cookie)?;
         if seq != partial.next_seq {
             self.0.remove(&cookie);
@@ -73,15 +73,15 @@ impl Partials {
         if head.is_none() && !is_full {
             return None;
         }
-        let Partial { packet, seq, .. } = self.0.remove(&cookie)?;
-        Some(Completed {
+        let PartialHead { packet, seq, .. } = self.0.remove(&cookie)?;
+        Some(CompletedHead {
             packet,
             seq,
             head: head?,
         })
     }
 
-    /// Lets go of heads whose rest does not come; how many.
+    /// Drops heads whose rest has not come in time; returns how many.
     pub(super) fn expire(&mut self, now_ns: u64) -> u64 {
         let waiting = self.0.len();
         self.0
@@ -92,40 +92,20 @@ impl Partials {
 
 #[cfg(test)]
 mod tests {
-    use tracer_common::message::Message;
-
     use super::*;
-    use crate::{decode::Tuple, http::trace_context::Extraction};
+    use crate::http::{test_head::request_head, trace_context::Extraction};
 
     const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-    fn start(bytes: &[u8]) -> Head {
-        let address = "10.244.0.2:40000".parse().unwrap();
-        Head {
-            message: Message::Request,
-            start_ns: 0,
-            sender_cookie: 7,
-            seq: 100,
-            ack: 0,
-            payload_bytes: u32::try_from(bytes.len()).unwrap(),
-            sent: Tuple {
-                source: address,
-                destination: address,
-            },
-            continues: false,
-            bytes: Bytes::copy_from_slice(bytes),
-        }
-    }
-
-    /// Sends `head` in pieces that end at `cuts`; the context that is found, if the head is.
+    /// Feeds `head` in pieces that end at `cuts`; returns the trace context, if the head completes.
     fn joined(head: &[u8], cuts: &[usize]) -> Option<Extraction> {
-        let mut partials = Partials::default();
+        let mut partials = PartialHeads::default();
         let (first, mut from) = (cuts[0], cuts[0]);
-        partials.begin(&start(&head[..first]), 0);
+        partials.start(&request_head(&head[..first]), 0);
         for end in cuts[1..].iter().copied().chain([head.len()]) {
             let piece = Bytes::copy_from_slice(&head[from..end]);
             let seq = 100 + u32::try_from(from).unwrap();
-            if let Some(completed) = partials.go_on(7, seq, &piece) {
+            if let Some(completed) = partials.append(7, seq, &piece) {
                 assert_eq!(completed.seq, 100);
                 return Some(completed.head.trace);
             }
@@ -156,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_longer_than_a_head_may_be_is_cut() {
+    fn a_head_beyond_the_limit_is_cut() {
         let head = head(40_000);
         let cuts: Vec<usize> = (1..head.len()).step_by(1_448).collect();
         assert_eq!(joined(&head, &cuts), Some(Extraction::None));
@@ -164,22 +144,25 @@ mod tests {
 
     #[test]
     fn a_gap_leaves_the_head_cut() {
-        let mut partials = Partials::default();
-        partials.begin(&start(b"GET /a HTTP/1.1\r\nHost"), 0);
+        let mut partials = PartialHeads::default();
+        partials.start(&request_head(b"GET /a HTTP/1.1\r\nHost"), 0);
         let rest = Bytes::from_static(b": a\r\n\r\n");
-        assert!(partials.go_on(7, 5_000, &rest).is_none());
-        assert!(partials.go_on(7, 121, &rest).is_none(), "given up");
+        assert!(partials.append(7, 5_000, &rest).is_none());
+        assert!(
+            partials.append(7, 121, &rest).is_none(),
+            "the head was dropped at the gap"
+        );
     }
 
     #[test]
-    fn heads_that_wait_are_bounded() {
-        let mut partials = Partials::default();
+    fn incomplete_heads_are_bounded() {
+        let mut partials = PartialHeads::default();
         for cookie in 0..2 * MAX_PARTIAL as u64 {
             let head = Head {
                 sender_cookie: cookie,
-                ..start(b"GET /a HTTP/1.1\r\n")
+                ..request_head(b"GET /a HTTP/1.1\r\n")
             };
-            partials.begin(&head, 0);
+            partials.start(&head, 0);
         }
         assert_eq!(partials.0.len(), MAX_PARTIAL);
         assert_eq!(partials.expire(WAIT_NS), MAX_PARTIAL as u64);

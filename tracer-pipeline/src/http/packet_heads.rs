@@ -1,13 +1,13 @@
-//! The heads in one packet: the one it starts with, and those that follow it.
+//! Finds the message heads in one packet: the first at its start, the others behind it.
 //!
-//! In: the captured payload. Out: heads, each with its place. A head that is followed by a body of
-//! unknown length is the last that is found.
+//! In: the captured payload. Out: heads, each with its offset. A head followed by a body of unknown
+//! length is the last one found.
 
 use tracer_common::message::Message;
 
 use super::head::{BodyFraming, HeadError, Method, RequestHead, ResponseHead, response_body};
 
-/// Heads looked for in one packet: 16 KiB hold some 900 of the shortest.
+/// Most heads parsed per packet: 16 KiB hold some 900 of the shortest.
 const MAX_HEADS: usize = 256;
 
 /// A request's head or a response's.
@@ -16,18 +16,19 @@ pub(super) enum ParsedHead {
     Response(ResponseHead),
 }
 
-/// A head and where it starts, in bytes from the start of the payload.
-pub(super) struct Placed {
+/// A head and its offset, in bytes from the start of the payload.
+pub(super) struct LocatedHead {
     pub(super) offset: u32,
     pub(super) head: ParsedHead,
 }
 
-/// The heads of a packet that starts with one.
+/// The heads of a packet that starts with a head.
 ///
 /// # Errors
 ///
-/// When it does not. What follows the first and is no head is left out.
-pub(super) fn heads(message: Message, payload: &[u8]) -> Result<Vec<Placed>, HeadError> {
+/// When the packet does not start with a head. Bytes behind the first head that are not a head are
+/// skipped.
+pub(super) fn heads(message: Message, payload: &[u8]) -> Result<Vec<LocatedHead>, HeadError> {
     let (first, mut next) = head_at(message, payload, 0)?;
     let mut heads = vec![first];
     while let Some(offset) = next
@@ -41,19 +42,19 @@ pub(super) fn heads(message: Message, payload: &[u8]) -> Result<Vec<Placed>, Hea
     Ok(heads)
 }
 
-/// Where a request's head starts that does not end with the packet.
-pub(super) fn cut_request(heads: &[Placed]) -> Option<u32> {
+/// Offset of the last head, if it is a request's and continues in the next packet.
+pub(super) fn cut_request(heads: &[LocatedHead]) -> Option<u32> {
     let last = heads.last()?;
     let is_cut = matches!(&last.head, ParsedHead::Request(head) if !head.complete());
     is_cut.then_some(last.offset)
 }
 
-/// The head at an offset, and where the message after it starts, if that is known.
+/// The head at an offset, and the offset of the next message, if known.
 fn head_at(
     message: Message,
     payload: &[u8],
     offset: usize,
-) -> Result<(Placed, Option<usize>), HeadError> {
+) -> Result<(LocatedHead, Option<usize>), HeadError> {
     let rest = payload.get(offset..).unwrap_or_default();
     let (head, length) = match message {
         Message::Request => {
@@ -67,14 +68,17 @@ fn head_at(
             (ParsedHead::Response(head), length)
         }
     };
-    let placed = Placed {
+    let located = LocatedHead {
         offset: u32::try_from(offset).unwrap_or(u32::MAX),
         head,
     };
-    Ok((placed, length.and_then(|length| offset.checked_add(length))))
+    Ok((
+        located,
+        length.and_then(|length| offset.checked_add(length)),
+    ))
 }
 
-/// Bytes of a whole message.
+/// Length of a whole message in bytes, if known.
 fn length(head_bytes: Option<usize>, body: BodyFraming) -> Option<usize> {
     match body {
         BodyFraming::None => head_bytes,
@@ -83,8 +87,8 @@ fn length(head_bytes: Option<usize>, body: BodyFraming) -> Option<usize> {
     }
 }
 
-/// The same of a response. The answer to a HEAD says how long its body would be and has none: where
-/// the next status line follows at once, there is none.
+/// Length of a whole response in bytes, if known. The response to a HEAD has a Content-Length and
+/// no body: where the next status line follows the head at once, there is no body.
 fn response_length(head: &ResponseHead, rest: &[u8]) -> Option<usize> {
     let head_bytes = head.head_len?;
     let after = rest.get(head_bytes..).unwrap_or_default();
@@ -98,12 +102,12 @@ fn response_length(head: &ResponseHead, rest: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
-    /// Checks where heads are found.
+    /// `expected`: the offsets of the heads in `payload`.
     fn check(message: Message, payload: &str, expected: &[u32]) {
         let offsets: Vec<u32> = heads(message, payload.as_bytes())
             .unwrap_or_default()
             .iter()
-            .map(|placed| placed.offset)
+            .map(|located| located.offset)
             .collect();
         assert_eq!(offsets, expected, "{payload:?}");
     }
@@ -159,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn every_prefix_is_taken_or_refused() {
+    fn every_prefix_yields_at_most_the_whole_heads() {
         let get = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n".repeat(2);
         for end in 0..get.len() {
             let found =

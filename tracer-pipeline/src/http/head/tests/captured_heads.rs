@@ -1,10 +1,10 @@
-//! Heads of real traffic, cut everywhere, and hostile ones.
+//! Heads of captured traffic, cut at every byte, and hostile heads.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// Heads of real traffic follow each other like pipelined messages without a body.
+/// Splits a capture of heads, which follow each other like pipelined messages without a body.
 fn heads(capture: &[u8], head_len: impl Fn(&[u8]) -> Option<usize>) -> Vec<&[u8]> {
     let mut heads = Vec::new();
     let mut rest = capture;
@@ -66,7 +66,7 @@ fn real_responses() {
     check_response(responses[24], "404 1.1 whole Length(20)");
 }
 
-/// What a cut request may say: nothing, or what the whole one says.
+/// Each part of a cut request is absent, or equal to that of the whole request.
 fn assert_subset(cut: &RequestHead, whole: &RequestHead) {
     assert_eq!(cut.method, whole.method);
     assert!(cut.path.is_none() || cut.path == whole.path, "{cut:?}");
@@ -138,9 +138,9 @@ fn every_prefix_of_real_heads() {
     }
 }
 
-/// Invariant 6 of the design: nothing else leaves.
+/// Invariant 6 of the design: no other value is exported.
 #[test]
-fn other_values_do_not_leave() {
+fn other_values_are_not_copied() {
     let request = "POST http://secret:secret@shop/a?token=secret#secret HTTP/1.1\r\nHost: secret@shop\r\nCookie: secret\r\n\
          Authorization: secret\r\nContent-Length: 6\r\ntracestate: k=secret\r\nX: y\r\n secret\r\n\r\nsecret";
     let head = RequestHead::parse(request.as_bytes()).expect("a request");

@@ -1,61 +1,78 @@
-//! Tells the story of a connection to the stages `flow` and `http`, from text.
+//! Plays the script of a connection through the stages `flow` and `http`.
 //!
-//! A line is one record: `> SEQ ACK PATH...` requests in one packet, `< SEQ ACK STATUS...` responses, each with its
-//! head and its journey; `>d`/`<d` the same, dropped on its way; `>j`/`<j` the journey alone, its
-//! head lost; `<l` a response that leaves the node; `r> SEQ`/`r< SEQ` the application reads it; `s SEQ` and `a SEQ` SYN and SYN-ACK;
-//! `at NS` sets the clock; `expire NS` lets time pass; `forget` ends the connection. `c> ERRNO` the client's socket
-//! closes, with 0 or an error, `c< ERRNO` the server's; `f<` the client learns that the server has sent its last byte.
-//! `>u SEQ ACK PATH` offers HTTP/2, `<u SEQ ACK` accepts that; `>c` is a CONNECT.
+//! Each line of a script is one record:
+//!
+//! | line | record |
+//! |---|---|
+//! | `> SEQ ACK PATH...` | requests in one packet: heads and journey |
+//! | `< SEQ ACK STATUS...` | responses in one packet: heads and journey |
+//! | `>d`, `<d` | the same, but the packet is dropped |
+//! | `>j`, `<j` | the journey alone; the head was lost |
+//! | `<l` | a response that leaves the node |
+//! | `>u SEQ ACK PATH` | a request that offers HTTP/2 |
+//! | `<u SEQ ACK STATUS` | a response that accepts HTTP/2 |
+//! | `>c SEQ ACK AUTHORITY` | a CONNECT |
+//! | `r> SEQ`, `r< SEQ` | the application reads the request or the response |
+//! | `s SEQ`, `sd SEQ`, `a SEQ` | SYN, dropped SYN, SYN-ACK |
+//! | `c> ERRNO`, `c< ERRNO` | the client's or the server's socket closes; 0 is no error |
+//! | `f<` | the client receives the server's FIN |
+//! | `upgraded` | the connection continues in HTTP/2 |
+//! | `at NS`, `expire NS` | sets the clock; lets time pass |
+//! | `forget` | ends the connection |
 
-use bytes::Bytes;
 use tracer_common::journey::End;
 
 use super::super::*;
 use crate::{
-    decode::{Close, CloseKind, Stamp, Tuple},
+    decode::{Close, CloseKind, JourneyBuilder},
     flow::Flow,
+    http::test_head::request_head,
 };
 use tracer_common::hook::Hook;
 
-pub(super) const CLIENT: u64 = 7;
-const SERVER: u64 = 9;
+const CLIENT: u64 = JourneyBuilder::CLIENT_COOKIE;
+const SERVER: u64 = JourneyBuilder::SERVER_COOKIE;
 
-struct Story {
+struct Fixture {
     flow: Flow,
-    pairing: Pairing,
+    pairing: Http1Pairing,
     handshakes: Handshakes,
     now_ns: u64,
     exchanges: Vec<String>,
 }
 
-/// Plays `story`; checks the exchanges, each as `path status flags`.
-pub(super) fn check(story: &str, expected: &[&str]) -> Losses {
-    tell(Pairing::default(), story, expected)
+/// Plays `script`; checks the exchanges, each as `path status flags`.
+pub(super) fn check(script: &str, expected: &[&str]) -> Http1Losses {
+    check_with(Http1Pairing::default(), script, expected)
 }
 
-/// The same, told to a pairing that has other connections too.
-pub(super) fn tell(pairing: Pairing, story: &str, expected: &[&str]) -> Losses {
+/// The same with a pairing that has other connections too.
+pub(super) fn check_with(pairing: Http1Pairing, script: &str, expected: &[&str]) -> Http1Losses {
     let others = pairing.open;
-    let mut told = Story {
+    let mut fixture = Fixture {
         flow: Flow::default(),
         pairing,
         handshakes: Handshakes::default(),
         now_ns: 1_000_000,
         exchanges: Vec::new(),
     };
-    for line in story.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        told.line(line);
+    for line in script
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+    {
+        fixture.line(line);
     }
-    assert_eq!(told.exchanges, expected, "{story}");
-    let connections = told.pairing.connections.values_mut();
+    assert_eq!(fixture.exchanges, expected, "{script}");
+    let connections = fixture.pairing.connections.values_mut();
     let open: usize = connections
         .map(|connection| connection.exchanges().count())
         .sum();
-    assert_eq!(told.pairing.open, others + open, "{story}");
-    told.pairing.losses()
+    assert_eq!(fixture.pairing.open, others + open, "{script}");
+    fixture.pairing.losses()
 }
 
-impl Story {
+impl Fixture {
     fn line(&mut self, line: &str) {
         self.now_ns += 1_000;
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -96,7 +113,7 @@ impl Story {
                 };
                 if !kind.ends_with('j') {
                     let heads: String = words[3..].iter().map(|word| head(kind, word)).collect();
-                    self.head(message, number(1), number(2), heads);
+                    self.head(message, number(1), number(2), &heads);
                 }
                 let end = match kind.as_bytes() {
                     [.., b'd'] => End::Dropped,
@@ -117,51 +134,27 @@ impl Story {
         });
     }
 
-    fn head(&mut self, message: Message, seq: u32, ack: u32, text: String) {
+    fn head(&mut self, message: Message, seq: u32, ack: u32, text: &str) {
+        let from_client = message == Message::Request;
         self.pairing.head(&Head {
             message,
             start_ns: self.now_ns,
-            sender_cookie: cookies(message).0,
+            sender_cookie: if from_client { CLIENT } else { SERVER },
             seq,
             ack,
-            payload_bytes: text.len() as u32,
-            sent: tuple(),
-            continues: false,
-            bytes: Bytes::from(text),
+            ..request_head(text.as_bytes())
         });
     }
 
     fn journey(&mut self, message: Message, end: End, seq: u32, ack: u32) {
-        let (sender_cookie, receiver_cookie) = cookies(message);
+        let journey = JourneyBuilder::new(message)
+            .end(end)
+            .start_ns(self.now_ns)
+            .seq(seq)
+            .ack(ack)
+            .stamps_after_ns(&[(10, Hook::CgroupIngress)])
+            .build();
         let mut events = Vec::new();
-        let journey = Journey {
-            message,
-            end,
-            start_ns: self.now_ns,
-            sender_cookie,
-            sender_cgroup: 0,
-            receiver_cgroup: 0,
-            receiver_cookie: if end == End::Socket {
-                receiver_cookie
-            } else {
-                0
-            },
-            seq,
-            ack,
-            payload_bytes: 100,
-            drop_reason: None,
-            sent: tuple(),
-            received: None,
-            conntrack: None,
-            stamps: vec![Stamp {
-                at_ns: self.now_ns + 10,
-                hook: Hook::CgroupIngress,
-                device: None,
-            }],
-            stamps_cut: false,
-            head_lost: false,
-            behind_left_out: false,
-        };
         self.flow.journey(journey, &mut |event| events.push(event));
         self.events(events);
     }
@@ -207,23 +200,8 @@ fn head(kind: &str, word: &str) -> String {
     }
 }
 
-fn cookies(message: Message) -> (u64, u64) {
-    match message {
-        Message::Syn | Message::Request => (CLIENT, SERVER),
-        Message::SynAck | Message::Response | Message::Headers => (SERVER, CLIENT),
-    }
-}
-
-pub(super) fn tuple() -> Tuple {
-    let address = "10.244.0.2:40000".parse().unwrap();
-    Tuple {
-        source: address,
-        destination: address,
-    }
-}
-
-/// `path status`, then `connect`, `retransmits=N`, how the connection ended, and `unread` where a read
-/// time is missing.
+/// `path status`, then `connect`, `retransmits=N`, how the connection ended, and `unread` where a
+/// read time is missing.
 fn text(exchange: &Exchange) -> String {
     let path = exchange.asked.path.as_deref().unwrap_or("?");
     let status = match (&exchange.response, &exchange.answered) {

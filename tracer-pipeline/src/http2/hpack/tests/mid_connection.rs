@@ -1,12 +1,12 @@
 //! Starts in the middle of a connection, and losses: long sequences of blocks, decoded from each
-//! block on by a decoder that knows nothing.
+//! block on with an unknown table.
 
 use proptest::prelude::*;
 
-use super::reference::{Block, Written, blocks, encode, truth};
+use super::other_implementations::{Block, EncodedField, blocks, encode, truth};
 use super::*;
 
-/// How many fields were known, and how far.
+/// Number of fields by their known parts.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Count {
     known: usize,
@@ -14,7 +14,7 @@ struct Count {
     unknown: usize,
 }
 
-/// Decodes all blocks but those `lost`, and checks each field against the truth.
+/// Decodes all blocks except those `lost`, and compares each field with the encoded one.
 fn check_known_fields(
     decoder: &mut Decoder,
     blocks: &[Block],
@@ -36,7 +36,7 @@ fn check_known_fields(
                         assert_eq!((n, v), (&name[..], &value[..]));
                         count.known += 1;
                     }
-                    Field::NotKept { .. } => panic!("all values are kept"),
+                    Field::NotKept { .. } => panic!("all values are stored"),
                     Field::Nameless { value: v } => {
                         assert_eq!(v, value);
                         count.nameless += 1;
@@ -44,17 +44,20 @@ fn check_known_fields(
                     Field::Unknown => count.unknown += 1,
                 }
             })
-            .expect("what the encoder wrote can be decoded from anywhere");
-        assert_eq!(truth.next(), None, "all fields, known or not, are there");
+            .expect("encoded blocks can be decoded from any block on");
+        assert_eq!(
+            truth.next(),
+            None,
+            "every field is reported, known or unknown"
+        );
     }
     count
 }
 
 proptest! {
-    /// From every block on: a field that is called known is what was encoded, and all others are
-    /// there as unknown.
+    /// Started at any block: each field equals the encoded one, or is unknown; none is missing.
     #[test]
-    fn from_every_block_on_what_is_known_is_true(blocks in blocks()) {
+    fn started_at_any_block_known_fields_are_right(blocks in blocks()) {
         let encoded = encode(&blocks);
         for from in 0..blocks.len() {
             let mut decoder = Decoder::new_unknown(keep_all);
@@ -62,21 +65,21 @@ proptest! {
         }
     }
 
-    /// The same after losing any blocks.
+    /// The same after the loss of any blocks.
     #[test]
-    fn after_losses_what_is_known_is_true(blocks in blocks(), lost: u32) {
+    fn after_losses_known_fields_are_right(blocks in blocks(), lost: u32) {
         let encoded = encode(&blocks);
         let mut decoder = Decoder::new(keep_all);
         check_known_fields(&mut decoder, &blocks, &encoded, |nth| lost >> (nth % 32) & 1 != 0);
     }
 }
 
-/// A gRPC client's requests: what repeats is indexed, the traceparent is a literal under an indexed
-/// name, plain or Huffman-coded.
+/// A gRPC client's requests: repeated values are indexed, the traceparent is a literal under an
+/// indexed name, plain or Huffman-coded.
 fn requests(count: u32) -> Vec<Block> {
     use httlib_hpack::Encoder as E;
     let indexed = E::BEST_FORMAT | E::WITH_INDEXING | E::HUFFMAN_NAME | E::HUFFMAN_VALUE;
-    let field = |name: &str, value: String, flags| Written {
+    let field = |name: &str, value: String, flags| EncodedField {
         name: name.into(),
         value: value.into_bytes(),
         flags,
@@ -109,14 +112,13 @@ fn traceparent(nth: u32) -> String {
 }
 
 /// Started at any of 300 requests, the trace context of every request is read from the first block
-/// on, because it is a literal; and after at most as many requests as values come again, all is
-/// known.
+/// on, because it is a literal.
 #[test]
 fn the_traceparent_is_found_from_any_block_on() {
     let blocks = requests(300);
     let encoded = encode(&blocks);
     for from in 0..blocks.len() {
-        let mut decoder = Decoder::new_unknown(crate::http2::headers::kept);
+        let mut decoder = Decoder::new_unknown(crate::http2::headers::retained_part);
         for (nth, block) in encoded.iter().enumerate().skip(from) {
             let mut found = None;
             decoder
@@ -143,11 +145,11 @@ fn the_traceparent_is_found_from_any_block_on() {
     }
 }
 
-/// Knowledge grows. Decoded from the 100th of 300 requests on, the first ones have unknown fields;
-/// later ones do not. Two names stay unknown: they are always taken from the entry before, back to
-/// one from before the start.
+/// Decoded from the 100th of 300 requests on, the first requests have unknown fields, later ones do
+/// not. Two names stay unknown: the encoder always takes them from the entry before, back to an
+/// entry from before the start.
 #[test]
-fn knowledge_grows() {
+fn unknown_fields_become_fewer() {
     let blocks = requests(300);
     let encoded = encode(&blocks);
     let mut decoder = Decoder::new_unknown(keep_all);

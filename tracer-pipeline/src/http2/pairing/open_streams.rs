@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     decode::{Fragment, Journey},
     flow::{Cause, Ending, PacketId, ZeroWindow},
-    http::{Answered, Asked, Connect, Exchange, Leg, Served, Serving},
+    http::{Answered, Asked, Connect, Exchange, Leg, ReadRequest, Served},
     http2::{
         fragments::Direction,
         headers::RequestHeaders,
@@ -17,12 +17,12 @@ use super::packets::Packets;
 
 /// Error code (RFC 9113 section 7): the stream was not processed.
 const REFUSED_STREAM: u32 = 7;
-/// A stream that has ended waits this long for the application to read its response.
+/// How long an ended stream waits for the application to read its response.
 const READ_WAIT_NS: u64 = 30_000_000_000;
 
 #[derive(Default)]
-pub(super) struct Open {
-    streams: BTreeMap<u32, Stream>,
+pub(super) struct OpenStreams {
+    streams: BTreeMap<u32, OpenStream>,
     packets: Packets,
     given_up: u64,
     /// Requests before the first response.
@@ -30,7 +30,7 @@ pub(super) struct Open {
     is_answered: bool,
 }
 
-struct Stream {
+struct OpenStream {
     asked: Asked,
     request: PacketId,
     request_seq: u32,
@@ -40,27 +40,28 @@ struct Stream {
     reset: Option<u32>,
     ending: Option<Ending>,
     has_ended: bool,
-    /// Given up by the decoder: nothing more will be told of it.
+    /// Evicted by the decoder: no further event of this stream will come.
     is_lost: bool,
 }
 
-impl Open {
-    /// A connection that goes on in HTTP/2 after this exchange has asked for it: the answer comes on
-    /// stream 1 (RFC 7540 section 3.2).
+impl OpenStreams {
+    /// The streams of a connection that continues in HTTP/2 as `exchange` offered: its response
+    /// comes on stream 1 (RFC 7540 section 3.2).
     pub(super) fn upgraded(exchange: Exchange) -> Self {
         let mut open = Self::default();
-        let request = open.packets.need_leg(exchange.request, exchange.connect);
+        let request = open
+            .packets
+            .add_stream_with_leg(exchange.request, exchange.connect);
         let asked = Asked {
             version: Some("2"),
             ..exchange.asked
         };
-        open.ask(1, asked, request, exchange.request_seq);
-        // The 101 was: what is asked from now on has not waited for the handshake.
+        open.insert(1, asked, request, exchange.request_seq);
+        // The 101 response was. Later requests have not waited for the handshake.
         open.is_answered = true;
         open
     }
 
-    /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.streams.len()
     }
@@ -70,12 +71,12 @@ impl Open {
         self.packets.has_sent(direction)
     }
 
-    /// A fragment of this packet comes now.
+    /// Records the packet of the next fragment.
     pub(super) fn packet(&mut self, direction: Direction, fragment: &Fragment) {
         self.packets.seen(direction, PacketId::from(fragment));
     }
 
-    /// What a fragment has told of a stream.
+    /// Takes an event of a stream.
     pub(super) fn stream(&mut self, event: Event, done: &mut impl FnMut(Exchange)) {
         match event {
             Event::Request {
@@ -101,7 +102,7 @@ impl Open {
             } => self.trailers(stream, seq, trailers.grpc_status),
             Event::End { stream, .. } => self.end(stream, |open| open.has_ended = true),
             Event::Reset { stream, code, .. } => self.reset(stream, code),
-            // The GOAWAY may well say NO_ERROR; to this stream it says what a refusal says.
+            // The code of the GOAWAY may be NO_ERROR; for this stream it means REFUSED_STREAM.
             Event::Refused { stream, .. } => self.reset(stream, REFUSED_STREAM),
             Event::Evicted { stream } => self.end(stream, |open| open.is_lost = true),
             Event::Interim { .. } | Event::GoAway { .. } | Event::Desynchronised { .. } => {}
@@ -117,12 +118,12 @@ impl Open {
             return;
         }
         self.is_answered = true;
-        let packet = self.packets.need(Direction::ToClient, seq);
+        let packet = self.packets.add_stream(Direction::ToClient, seq);
         self.end(stream, |open| {
             open.response = packet;
             open.answered = answered;
-            // A response without a body to come is over; so is every other that is no gRPC, as far
-            // as can be seen: DATA is not followed.
+            // Without a body the response is over. DATA is not followed, so every response that is
+            // not gRPC's counts as over, too.
             open.has_ended = end_stream || !open.asked.is_grpc;
         });
     }
@@ -135,7 +136,7 @@ impl Open {
         {
             return;
         }
-        let packet = self.packets.need(Direction::ToClient, seq);
+        let packet = self.packets.add_stream(Direction::ToClient, seq);
         self.end(stream, |open| {
             open.trailers = packet;
             open.answered.grpc_status = grpc_status;
@@ -143,7 +144,7 @@ impl Open {
         });
     }
 
-    /// A packet has crossed this node.
+    /// Takes the journey of a packet.
     pub(super) fn journey(
         &mut self,
         direction: Direction,
@@ -174,16 +175,16 @@ impl Open {
         }
     }
 
-    /// Which process will have read the requests in the packet that starts at `seq`.
+    /// Sets the process that reads the requests in the packet that starts at `seq`.
     pub(super) fn read_by(&mut self, seq: u32, tgid: Option<u32>) {
         self.packets.read_by(seq, tgid);
     }
 
-    /// The requests that are being served now, or whose responses are on their way.
+    /// The requests that are being served, or whose responses are under way.
     pub(super) fn served(&self) -> impl Iterator<Item = Served> {
         self.streams.values().filter_map(|stream| {
             let leg = |id: Option<PacketId>| self.packets.leg(id?);
-            Served::new(&Serving {
+            Served::new(&ReadRequest {
                 asked: &stream.asked,
                 request: leg(Some(stream.request))?,
                 request_seq: stream.request_seq,
@@ -193,23 +194,23 @@ impl Open {
         })
     }
 
-    /// The receiver of a direction has no room, or has room again: every stream waits for it.
+    /// The receiver of a direction has no room, or has room again: this concerns every stream.
     pub(super) fn window(&mut self, direction: Direction, zero: ZeroWindow) {
         self.packets.window(direction, zero);
     }
 
-    /// The connection has ended; so have the streams that had not.
+    /// The connection has ended: ends the open streams.
     pub(super) fn ended(&mut self, ending: Ending, done: &mut impl FnMut(Exchange)) {
         self.fail(|stream| (!stream.has_ended).then_some(ending), done);
     }
 
-    /// Streams given up before their end, or that could not be told, since this was asked last.
+    /// Resets and returns the count of streams closed before their end or without a seen request.
     pub(super) fn take_given_up(&mut self) -> u64 {
         std::mem::take(&mut self.given_up)
     }
 
-    /// Gives up streams that wait in vain: for an answer, or for the application to read it. A call
-    /// of gRPC waits for as long as its connection lives: it may stream, and be silent before.
+    /// Closes streams whose response or read is overdue. A gRPC call waits for as long as its
+    /// connection lives: it may be a stream that is silent at first.
     pub(super) fn expire(
         &mut self,
         now_ns: u64,
@@ -221,45 +222,45 @@ impl Open {
             by: None,
             at_ns: now_ns,
         };
-        let is_unanswered = |stream: &Stream| {
+        let is_unanswered = |stream: &OpenStream| {
             let waits = stream.response.is_none() && !stream.has_ended && !stream.asked.is_grpc;
             waits && stream.request.age_ns(now_ns) > response_wait_ns
         };
         self.fail(|stream| is_unanswered(stream).then_some(ending), done);
-        let is_unread = |stream: &Stream| {
+        let is_unread = |stream: &OpenStream| {
             let last = stream.response.unwrap_or(stream.request);
             let waits = stream.has_ended || stream.is_lost;
             waits && last.age_ns(now_ns) > READ_WAIT_NS
         };
-        let over = self.those(|_, stream| is_unread(stream));
+        let over = self.streams_where(|_, stream| is_unread(stream));
         self.finish(over, done);
     }
 
-    /// Ends the streams for which `ending` has one.
+    /// Ends the streams for which `ending` returns a value.
     fn fail(
         &mut self,
-        ending: impl Fn(&Stream) -> Option<Ending>,
+        ending: impl Fn(&OpenStream) -> Option<Ending>,
         done: &mut impl FnMut(Exchange),
     ) {
         for stream in self.streams.values_mut() {
             stream.ending = ending(stream);
             stream.has_ended |= stream.ending.is_some();
         }
-        let over = self.those(|_, stream| stream.ending.is_some());
+        let over = self.streams_where(|_, stream| stream.ending.is_some());
         self.finish(over, done);
     }
 
-    fn those(&self, are_meant: impl Fn(&Self, &Stream) -> bool) -> Vec<u32> {
+    fn streams_where(&self, predicate: impl Fn(&Self, &OpenStream) -> bool) -> Vec<u32> {
         let streams = self.streams.iter();
         streams
-            .filter(|(_, stream)| are_meant(self, stream))
+            .filter(|(_, stream)| predicate(self, stream))
             .map(|(stream, _)| *stream)
             .collect()
     }
 
-    /// Gives up all of them.
+    /// Closes all streams.
     pub(super) fn give_up(&mut self, done: &mut impl FnMut(Exchange)) {
-        let all = self.those(|_, _| true);
+        let all = self.streams_where(|_, _| true);
         self.finish(all, done);
     }
 
@@ -274,7 +275,7 @@ impl Open {
             let oldest = self.streams.keys().next().copied();
             self.finish(oldest, done);
         }
-        let Some(request) = self.packets.need(Direction::ToServer, seq) else {
+        let Some(request) = self.packets.add_stream(Direction::ToServer, seq) else {
             self.given_up += 1;
             return;
         };
@@ -289,12 +290,12 @@ impl Open {
             is_incomplete: headers.incomplete,
             offers_h2c: false,
         };
-        self.ask(stream, asked, request, seq);
+        self.insert(stream, asked, request, seq);
     }
 
-    fn ask(&mut self, stream: u32, asked: Asked, request: PacketId, request_seq: u32) {
+    fn insert(&mut self, stream: u32, asked: Asked, request: PacketId, request_seq: u32) {
         self.first_requests += u32::from(!self.is_answered);
-        let open = Stream {
+        let open = OpenStream {
             asked,
             request,
             request_seq,
@@ -316,31 +317,31 @@ impl Open {
         });
     }
 
-    fn end(&mut self, stream: u32, end: impl FnOnce(&mut Stream)) {
+    fn end(&mut self, stream: u32, end: impl FnOnce(&mut OpenStream)) {
         if let Some(open) = self.streams.get_mut(&stream) {
             end(open);
         }
     }
 
-    /// Hands out the streams that have ended and of which everything has been seen.
+    /// Finishes the streams that have ended and whose packets have all been seen.
     fn complete(&mut self, done: &mut impl FnMut(Exchange)) {
-        let over = self.those(|open, stream| stream.has_ended && open.is_seen(stream));
+        let over = self.streams_where(|open, stream| stream.has_ended && open.is_seen(stream));
         self.finish(over, done);
     }
 
-    /// Whether every packet of a stream has arrived and been read, or has left the node.
-    fn is_seen(&self, stream: &Stream) -> bool {
+    /// Whether every packet of a stream has been read, or has left the node.
+    fn is_seen(&self, stream: &OpenStream) -> bool {
         let leg = |id: PacketId| self.packets.leg(id);
         let is_over = |id| leg(id).is_some_and(Leg::is_over);
         let last = [stream.response, stream.trailers];
-        // A stream that was reset may have no response; its request has arrived, read or not.
+        // A reset stream may have no response, and its request may never be read.
         match stream.reset {
             Some(_) => leg(stream.request).is_some(),
             None => is_over(stream.request) && last.into_iter().flatten().all(is_over),
         }
     }
 
-    /// Makes exchanges of streams.
+    /// Removes streams and passes their exchanges to `done`.
     fn finish(&mut self, streams: impl IntoIterator<Item = u32>, done: &mut impl FnMut(Exchange)) {
         for stream in streams {
             let Some(stream) = self.streams.remove(&stream) else {
@@ -357,17 +358,17 @@ impl Open {
         }
     }
 
-    /// `None` where the journey of the request was not seen.
-    fn exchange(&mut self, stream: Stream) -> Option<Exchange> {
+    /// The exchange of a stream; `None` where the journey of the request was not seen.
+    fn exchange(&mut self, stream: OpenStream) -> Option<Exchange> {
         let leg = |id: Option<PacketId>| self.packets.leg(id?).cloned();
         let request = leg(Some(stream.request))?;
         let response = leg(stream.response);
-        // Trailers in the packet of the response have no way of their own.
+        // Trailers in the packet of the response have no journey of their own.
         let trailers = leg(stream
             .trailers
             .filter(|_| stream.trailers != stream.response));
-        // Of several requests that waited for the handshake nobody can tell which began it, and it
-        // may have begun before the others were asked for.
+        // Of several requests that waited for the handshake, the one that caused it is unknown, and
+        // the handshake may have begun before the others.
         let connect = self.packets.take_connect(stream.request);
         let connect = connect.filter(|_| self.first_requests == 1);
         Some(Exchange {

@@ -1,5 +1,5 @@
-//! Connections between a client and a server of the `h2` crate: what they exchanged is what is
-//! told, from the preface on and from the middle.
+//! Connections between a client and a server of the `h2` crate: the events match the exchanged
+//! messages, from the preface on and from the middle.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -12,10 +12,10 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use super::*;
 use crate::http2::frame::PREFACE;
 
-/// Who wrote what, in order.
+/// The written bytes with their direction, in order.
 type Log = Arc<Mutex<Vec<(Direction, Vec<u8>)>>>;
 
-/// One end of a connection, which keeps what is written to it.
+/// One end of a connection, which records what is written to it.
 struct Recorded {
     end: DuplexStream,
     direction: Direction,
@@ -53,7 +53,7 @@ impl AsyncWrite for Recorded {
     }
 }
 
-/// A call: which of some paths, the caller's span, a header that changes, the answer.
+/// A call: the number of its path, the caller's span, a header that changes, the gRPC status.
 #[derive(Clone, Debug)]
 struct Call {
     path: u8,
@@ -89,7 +89,7 @@ impl Call {
         .expect("a request")
     }
 
-    /// What is told of it, on its stream.
+    /// The events of the call on `stream`.
     fn expected(&self, stream: u32) -> [String; 3] {
         [
             format!(
@@ -121,7 +121,7 @@ async fn serve(connection: Recorded, statuses: Vec<u8>) {
     }
 }
 
-/// Makes the calls, a few at a time, and returns what went over the connection.
+/// Makes the calls, three at a time, and returns the bytes of the connection.
 fn exchange(calls: &[Call], table_bytes: u32) -> Vec<(Direction, Vec<u8>)> {
     let log = Log::default();
     let (client, server) = tokio::io::duplex(1 << 16);
@@ -169,7 +169,7 @@ fn exchange(calls: &[Call], table_bytes: u32) -> Vec<(Direction, Vec<u8>)> {
         .expect("one thread")
 }
 
-/// The fragments in the order in which they were written.
+/// The fragments in the order of writing.
 fn captured(segments: &[(Direction, Vec<u8>)]) -> Vec<Captured> {
     let mut all = Vec::new();
     for direction in [Direction::ToServer, Direction::ToClient] {
@@ -204,11 +204,11 @@ fn captured(segments: &[(Direction, Vec<u8>)]) -> Vec<Captured> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Every call is told: request, response and status, each on its stream, with tables of any
-    /// size; nothing is unknown and nothing is found wrong.
+    /// Every call is reported with request, response and status on its stream, with tables of any
+    /// size; nothing is unknown or malformed.
     #[test]
-    fn what_was_called_is_told(calls in calls(), table_bytes in prop::sample::select(vec![0, 100, 4096, 65_536])) {
-        let mut connection = Connection::new(Start::Preface);
+    fn every_call_is_reported(calls in calls(), table_bytes in prop::sample::select(vec![0, 100, 4096, 65_536])) {
+        let mut connection = Http2Connection::new(Start::Preface);
         let mut seen = lines(&mut connection, &captured(&exchange(&calls, table_bytes)));
         seen.retain(|line| !line.starts_with("goaway"));
         let streams = calls.iter().zip((1..).step_by(2));
@@ -216,17 +216,17 @@ proptest! {
         seen.sort_unstable();
         expected.sort_unstable();
         prop_assert_eq!(seen, expected);
-        let findings = Findings { blocks: 3 * calls.len() as u64, ..Findings::default() };
-        prop_assert_eq!(connection.findings(), findings);
+        let counts = ConnectionCounts { blocks: 3 * calls.len() as u64, ..ConnectionCounts::default() };
+        prop_assert_eq!(connection.counts(), counts);
     }
 
-    /// From any fragment on: no path, status or trace context is wrong, and every request has its
-    /// trace context.
+    /// Started at any fragment: no path, status or trace context is wrong, and every request has
+    /// its trace context.
     #[test]
-    fn from_the_middle_nothing_is_told_wrong(calls in calls(), from: prop::sample::Index) {
+    fn started_in_the_middle_no_value_is_wrong(calls in calls(), from: prop::sample::Index) {
         let all = captured(&exchange(&calls, 4096));
         let from = from.index(all.len());
-        let mut connection = Connection::new(Start::Middle);
+        let mut connection = Http2Connection::new(Start::Middle);
         for event in feed(&mut connection, &all[from..]) {
             match event {
                 Event::Request { stream, headers, .. } => {
@@ -245,7 +245,7 @@ proptest! {
                 other => prop_assert!(false, "{other:?}"),
             }
         }
-        prop_assert_eq!(connection.findings().desynchronised, 0);
-        prop_assert_eq!(connection.findings().blocks_malformed, 0);
+        prop_assert_eq!(connection.counts().desynchronised, 0);
+        prop_assert_eq!(connection.counts().blocks_malformed, 0);
     }
 }
