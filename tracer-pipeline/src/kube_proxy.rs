@@ -11,15 +11,15 @@
 mod chain_walk;
 mod decision;
 mod facts;
-mod field;
 mod finding;
 mod ip_tables;
 mod iptables_save;
-mod mention;
+mod kernel_struct;
 mod network;
 mod nf_tables;
 mod portal;
 mod rule;
+mod rule_comment;
 mod source;
 mod table;
 mod xtables;
@@ -34,8 +34,8 @@ use self::table::Table;
 
 pub use self::decision::{Answer, Decision, PortalKind, Reason, Refusal};
 pub use self::facts::FactsError;
-pub use self::field::Family;
 pub use self::finding::{Finding, Findings, Place, Problem};
+pub use self::kernel_struct::Family;
 pub use self::network::Network;
 pub use self::nf_tables::{KUBE_PROXY_TABLE, NfTables, SetName};
 pub use self::source::{Client, Source};

@@ -10,9 +10,9 @@
 mod connection;
 mod ending;
 mod event;
-mod failures;
+mod failed_connects;
 mod side;
-mod waiting;
+mod unplaced_fragments;
 
 use std::collections::HashMap;
 
@@ -28,8 +28,8 @@ pub use side::Side;
 pub use tracer_common::seq::{after, before};
 
 use connection::{Connection, ENDING_NS, remember};
-use failures::Failures;
-use waiting::Waiting;
+use failed_connects::Failures;
+use unplaced_fragments::Waiting;
 
 /// Connections remembered; more are refused, and counted, until idle ones expire. Each takes below 600
 /// bytes in the three tables that find it, 36 MiB in all.

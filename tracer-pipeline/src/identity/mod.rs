@@ -4,6 +4,6 @@
 //! network namespaces of the sockets of an exchange. Out: pods, workloads, nodes and services as of the
 //! time of the exchange.
 
-pub mod serving;
-pub mod waiting;
-pub mod who;
+pub mod directory;
+pub mod name_queue;
+pub mod served_requests;

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use super::decision::{Answer, Decision, Refusal};
 use super::finding::{Findings, Problem};
-use super::mention::Remark;
 use super::portal::{Portal, is_local, kind, reason};
 use super::rule::{Rule, Target};
+use super::rule_comment::Remark;
 use super::source::Source;
 use super::table::Table;
 use super::{Protocol, Rules, endpoint};

@@ -10,8 +10,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::decision::Answer;
-use super::field::{Family, array, byte, prefix_bits, text, u16_ne};
 use super::finding::{Findings, Place, Problem};
+use super::kernel_struct::{Family, array, byte, prefix_bits, text, u16_ne};
 use super::network::Network;
 use super::rule::{Destination, Rule, Target};
 use super::source::Source;

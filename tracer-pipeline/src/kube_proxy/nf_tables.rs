@@ -16,8 +16,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use super::Rules;
-use super::field::{Family, byte};
 use super::finding::{Findings, Place, Problem};
+use super::kernel_struct::{Family, byte};
 use super::rule::{Rule, Target};
 use super::table::{MAX_RULES, Table, TableKind};
 use super::xtables::Meaning;

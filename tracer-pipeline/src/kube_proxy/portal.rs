@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Protocol;
 use super::decision::{PortalKind, Reason};
-use super::mention::Remark;
+use super::rule_comment::Remark;
 
 /// Where a service is reached. kube-proxy's own word for it: "kubernetes service portals".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

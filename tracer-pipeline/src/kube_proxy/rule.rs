@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use super::Protocol;
 use super::decision::Answer;
 use super::finding::Place;
-use super::mention::{Mention, Remark};
 use super::network::Network;
+use super::rule_comment::{Mention, Remark};
 use super::source::Source;
 
 /// The chains that mark a packet for SNAT in POSTROUTING and return: of the iptables mode, and of

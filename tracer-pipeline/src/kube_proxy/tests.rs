@@ -1,7 +1,7 @@
 //! Rules from a real dump and from small tables to the decisions they allow.
 
+mod decisions;
 pub(super) mod listing;
-mod outcomes;
 
 use proptest::prelude::*;
 

@@ -9,8 +9,8 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use super::decision::Answer;
-use super::field::{Family, array, byte, text, u16_be, u16_ne, u32_ne};
 use super::finding::Problem;
+use super::kernel_struct::{Family, array, byte, text, u16_be, u16_ne, u32_ne};
 use super::rule::{Rule, Target};
 use super::source::Source;
 

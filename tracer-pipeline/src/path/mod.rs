@@ -5,9 +5,9 @@
 //! end is seen here: that hop has no length. Knows Linux networking; knows nothing of HTTP or of spans.
 
 mod devices;
-mod lost;
-mod name;
+mod hop_name;
 mod overlay;
+mod packet_drop;
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use tracer_common::{hook::Hook, journey::End};
 use crate::decode::{Device, DropReasons, Journey, Stamp};
 
 pub use devices::Devices;
-pub use lost::Lost;
-pub use name::HopName;
+pub use hop_name::HopName;
+pub use packet_drop::Lost;
 
 /// A stretch of a message's way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,7 +118,7 @@ pub fn path(
             None => hop(from, to, devices),
         };
         if to.hook == Hook::PacketDrop
-            && let Some(name) = name::dropped(from.hook, layer)
+            && let Some(name) = hop_name::dropped(from.hook, layer)
         {
             hop = stack(name, hop.start_ns, hop.end_ns);
         }
@@ -198,7 +198,7 @@ fn on_one_device(one: &Hop, other: &Hop) -> bool {
 fn hop(from: &Stamp, to: &Stamp, devices: &Devices) -> Hop {
     let from_device = devices.get(from.device);
     let to_device = devices.get(to.device);
-    let name = name::name((from.hook, from_device), (to.hook, to_device));
+    let name = hop_name::name((from.hook, from_device), (to.hook, to_device));
     let interface = match name {
         HopName::Veth | HopName::Bridge | HopName::Overlay | HopName::Wire => {
             own_device(from, from_device, to_device)

@@ -9,7 +9,7 @@ use tracer_common::hook::Hook;
 
 use crate::decode::{Device, Stamp};
 
-use super::{Devices, name::is_overlay};
+use super::{Devices, hop_name::is_overlay};
 
 /// One entry for each pair of consecutive stamps.
 pub(super) fn tunnels<'d>(stamps: &[Stamp], devices: &'d Devices) -> Vec<Option<&'d Device>> {

@@ -2,7 +2,7 @@
 //!
 //! A field more is in both without anybody's doing.
 
-use crate::{flow, http, http2, identity::who::Known};
+use crate::{flow, http, http2, identity::directory::Known};
 
 use super::Shed;
 

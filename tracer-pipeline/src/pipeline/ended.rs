@@ -6,9 +6,9 @@
 use crate::{
     http::{Exchange, FailedConnect, Served},
     identity::{
-        serving::{Correlation, Serving},
-        waiting::Waiting,
-        who::Side,
+        directory::Side,
+        name_queue::Waiting,
+        served_requests::{Correlation, Serving},
     },
     span::{
         Allowance, Context, Failures, Item, Span, Traced, Untraced, failed_connect_spans, sides,

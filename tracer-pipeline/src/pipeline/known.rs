@@ -5,7 +5,7 @@
 
 use crate::{
     decode::DropReasons,
-    identity::who::Who,
+    identity::directory::Who,
     kube_proxy::Rules,
     path::Devices,
     span::{Clock, Context, Detail},

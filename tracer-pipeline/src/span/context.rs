@@ -2,7 +2,7 @@
 
 use crate::{
     decode::{DropReasons, Journey},
-    identity::who::Who,
+    identity::directory::Who,
     kube_proxy::Rules,
     path::{Devices, Lost},
 };

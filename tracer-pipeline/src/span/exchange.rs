@@ -13,20 +13,20 @@ use crate::{
         head::Method,
         trace_context::{SpanId, TraceContext},
     },
-    identity::who,
+    identity::directory,
     kube_proxy::Decision,
 };
 
 use super::{
     Context, Detail, Edge, Span,
     attribute::{Attribute, key},
-    event, half,
+    half, http_attributes,
     id::derive,
-    maker::{Draft, Maker, PACKET_DROPPED, has_dropped, missing},
-    message,
     nat::Nat,
-    party::Parties,
+    parties::Parties,
     paths::Paths,
+    span_builder::{Draft, Maker, PACKET_DROPPED, has_dropped, missing},
+    tcp_events,
 };
 
 /// Attributes that an exchange between pods, through a service, has.
@@ -45,7 +45,7 @@ pub struct Traced<'a> {
     exchange: &'a Exchange,
     trace: TraceContext,
     context: &'a Context<'a>,
-    sides: &'a [who::Side; 2],
+    sides: &'a [directory::Side; 2],
     nat: Option<Nat<'a>>,
     parties: Parties<'a>,
 }
@@ -54,7 +54,7 @@ impl<'a> Traced<'a> {
     /// Finds out who took part; `sides` is as [`Item::sides`](super::Item::sides) says.
     pub fn new(
         exchange: &'a Exchange,
-        sides: &'a [who::Side; 2],
+        sides: &'a [directory::Side; 2],
         trace: TraceContext,
         context: &'a Context<'a>,
     ) -> Self {
@@ -125,8 +125,8 @@ impl Maker<'_> {
             let shed = i64::try_from(shed).unwrap_or(i64::MAX);
             attributes.push(Attribute::int(key::SHED, shed));
         }
-        let mut events = event::zero_windows(exchange, self.context.clock);
-        let mut error = message::error_type(exchange);
+        let mut events = tcp_events::zero_windows(exchange, self.context.clock);
+        let mut error = http_attributes::error_type(exchange);
         let mut incomplete = incomplete(exchange);
         if self.context.detail == Detail::Exchange {
             let legs: Vec<&Leg> = exchange.legs().collect();
@@ -195,21 +195,22 @@ impl Maker<'_> {
             Attribute::text(semconv::DESTINATION_ADDRESS, server.ip().to_string()),
             Attribute::int(semconv::DESTINATION_PORT, server.port()),
         ]);
-        message::asked(&exchange.asked, &mut attributes);
+        http_attributes::asked(&exchange.asked, &mut attributes);
         if let Some(answered) = &exchange.answered {
-            attributes.extend(message::answered(answered));
+            attributes.extend(http_attributes::answered(answered));
         }
         if let Some(nat) = self.nat {
             nat.destination_attributes(&mut attributes);
             nat.source_attributes(&mut attributes);
         }
         self.party_attributes(&mut attributes);
-        if let Some(error) = message::error_type(exchange) {
+        if let Some(error) = http_attributes::error_type(exchange) {
             attributes.push(Attribute::text(semconv::ERROR_TYPE, error));
         }
         let closed_by = exchange.ending.and_then(|ending| ending.by);
-        attributes
-            .extend(closed_by.map(|side| Attribute::text(key::CLOSED_BY, message::side(side))));
+        attributes.extend(
+            closed_by.map(|side| Attribute::text(key::CLOSED_BY, http_attributes::side(side))),
+        );
         attributes
     }
 }

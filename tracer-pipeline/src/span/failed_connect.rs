@@ -16,7 +16,7 @@ use crate::{
         FailedConnect, Leg, Served,
         trace_context::{SpanId, TraceContext, TraceId},
     },
-    identity::{serving::Correlation, who},
+    identity::{directory, served_requests::Correlation},
     kube_proxy::{Protocol, Reason, Refusal},
 };
 
@@ -24,13 +24,12 @@ use super::{
     Context, Link, Span,
     attribute::{Attribute, key},
     exchange::exchange_id,
-    half,
+    half, http_attributes,
     id::derive,
-    maker::{Draft, Maker},
-    message,
     nat::Nat,
-    party::{Parties, sides_of},
+    parties::{Parties, sides_of},
     paths::connect_path,
+    span_builder::{Draft, Maker},
 };
 
 const CONNECT: &str = "connect";
@@ -42,9 +41,9 @@ const NO_SPAN: SpanId = SpanId([0; 8]);
 
 /// Who tried to connect, and with whom: as the SYN shows them, or as the socket tells where there was
 /// none to see.
-pub(super) fn sides(failed: &FailedConnect) -> [who::Side; 2] {
+pub(super) fn sides(failed: &FailedConnect) -> [directory::Side; 2] {
     let socket = &failed.socket;
-    let of_socket = |address, cgroup, listens| who::Side {
+    let of_socket = |address, cgroup, listens| directory::Side {
         socket: address,
         cgroup,
         netns: 0,
@@ -68,7 +67,7 @@ pub(super) fn sides(failed: &FailedConnect) -> [who::Side; 2] {
 pub fn spans(
     failed: &FailedConnect,
     correlation: &Correlation,
-    sides: &[who::Side; 2],
+    sides: &[directory::Side; 2],
     context: &Context<'_>,
 ) -> Vec<Span> {
     let joined = match correlation {
@@ -165,7 +164,7 @@ fn attributes(
         Attribute::text(semconv::ERROR_TYPE, error_type(failed)),
     ];
     if failed.socket.error.is_none() && !failed.had_no_port() {
-        let client = message::side(flow::Side::Client);
+        let client = http_attributes::side(flow::Side::Client);
         attributes.push(Attribute::text(key::CLOSED_BY, client));
     }
     let known = match correlation {

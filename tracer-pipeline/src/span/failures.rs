@@ -18,7 +18,7 @@ use crate::{
     kube_proxy::{Client, Protocol, Rules, Translation},
 };
 
-use super::{Context, failed_connect, message};
+use super::{Context, failed_connect, http_attributes};
 
 /// Combinations that are counted apart; of more, all are one: [`OTHER`].
 const MAX_FAILURES: usize = 512;
@@ -85,7 +85,7 @@ impl Failures {
             self.count(Failure::of_no_hop("zero_window", service()));
         }
         if exchange.ending.is_some()
-            && let Some(reason) = message::error_type(exchange)
+            && let Some(reason) = http_attributes::error_type(exchange)
         {
             self.count(Failure::of_no_hop(reason, service()));
         }

@@ -11,7 +11,7 @@ use crate::{
     http::{Connect, Exchange, Leg},
 };
 
-use super::message;
+use super::http_attributes;
 
 /// The side that was on this node; `None` where both were.
 pub(super) fn of(exchange: &Exchange) -> Option<Side> {
@@ -40,7 +40,7 @@ fn crosses(leg: &Leg) -> bool {
 pub(super) fn hop_part(role: &str, node: &str, half: Option<Side>, index: usize) -> impl Display {
     fmt::from_fn(move |f| match half {
         None => write!(f, "{role} {node} {index}"),
-        Some(half) => write!(f, "{role} {node} {} {index}", message::side(half)),
+        Some(half) => write!(f, "{role} {node} {} {index}", http_attributes::side(half)),
     })
 }
 

@@ -4,31 +4,30 @@
 //! client's own span. In: a connect that failed, and what it was probably for. Out: its spans there,
 //! or in a trace of their own. Knows OpenTelemetry's names; knows nothing of OTLP.
 
-mod allowance;
 mod attribute;
 mod clock;
 mod context;
 mod detail;
 mod edge;
-mod event;
 mod exchange;
 mod failed_connect;
+mod failed_connect_limit;
 mod failures;
 mod half;
+mod http_attributes;
 mod id;
-mod item;
-mod maker;
-mod message;
 mod nat;
-mod party;
+mod parties;
 mod paths;
+mod span_builder;
+mod span_source;
+mod tcp_events;
 mod untraced;
 
 use std::{borrow::Cow, sync::Arc};
 
 use crate::http::trace_context::{SpanId, TraceId};
 
-pub use allowance::Allowance;
 pub use attribute::{Attribute, Value};
 pub use clock::Clock;
 pub use context::Context;
@@ -36,9 +35,10 @@ pub use detail::{Detail, NotADetail};
 pub use edge::{Edge, EdgeEnd};
 pub use exchange::Traced;
 pub use failed_connect::spans as failed_connect_spans;
+pub use failed_connect_limit::Allowance;
 pub use failures::{Failure, Failures};
-pub use item::Item;
-pub use party::sides;
+pub use parties::sides;
+pub use span_source::Item;
 pub use untraced::Untraced;
 
 /// A finished span. Its kind is INTERNAL.

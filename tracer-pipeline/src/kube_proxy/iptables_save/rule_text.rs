@@ -106,7 +106,7 @@ fn parse_endpoint(to_destination: Option<Cow<'_, str>>) -> Result<SocketAddr, Pr
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::mention::Remark;
+    use super::super::super::rule_comment::Remark;
     use super::*;
 
     fn read(words: &str) -> Result<Option<Rule<'_>>, Problem> {

@@ -1,8 +1,8 @@
 //! Netlink attributes. In: bytes. Out: numbers and values, nested ones too. What is broken ends the
 //! list, and is a problem.
 
-use super::super::field::{text, u32_be};
 use super::super::finding::Problem;
+use super::super::kernel_struct::{text, u32_be};
 
 /// Length and type of an attribute.
 const HEADER_BYTES: usize = 4;

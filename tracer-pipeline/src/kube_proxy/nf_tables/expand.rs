@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use super::super::decision::Answer;
-use super::super::field::{Family, byte, u16_be};
 use super::super::finding::Problem;
-use super::super::mention::Remark;
+use super::super::kernel_struct::{Family, byte, u16_be};
 use super::super::network::Network;
 use super::super::rule::{Destination, Rule, Target};
+use super::super::rule_comment::Remark;
 use super::super::{Endpoint, Protocol};
 use super::lowering::By;
 use super::register::{Field, KeyPart};

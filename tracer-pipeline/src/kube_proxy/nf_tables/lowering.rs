@@ -6,8 +6,8 @@ use std::borrow::Cow;
 
 use super::super::Protocol;
 use super::super::decision::Answer;
-use super::super::field::{Family, prefix_bits, u16_be, u32_ne};
 use super::super::finding::Problem;
+use super::super::kernel_struct::{Family, prefix_bits, u16_be, u32_ne};
 use super::super::network::Network;
 use super::super::rule::{Destination, Rule, Target};
 use super::super::source::Source;

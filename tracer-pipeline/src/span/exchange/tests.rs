@@ -14,10 +14,10 @@ use crate::{
     decode::{ClockSample, Conntrack, DropReasons, Journey, Stamp, Tuple},
     flow::{Cause, Ending, Side},
     http::{Answered, Connect, head::RequestHead},
-    identity::who::Who,
+    identity::directory::Who,
     kube_proxy::Rules,
     path::Devices,
-    span::{Clock, Value, party::sides},
+    span::{Clock, Value, parties::sides},
 };
 
 const TRACE: &str = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n";

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     decode::DropReasons,
     flow::{Cause, Ending, ZeroWindow},
-    identity::who::Who,
+    identity::directory::Who,
     path::Devices,
     span::{
         Clock,

@@ -12,7 +12,7 @@ use tracer_common::journey::End;
 use crate::{
     decode::{DeviceId, Journey, fact::WorkloadKind},
     http::Exchange,
-    identity::who::{Party, Service, Side, Who},
+    identity::directory::{Party, Service, Side, Who},
 };
 
 use super::{

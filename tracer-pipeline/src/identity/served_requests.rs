@@ -11,7 +11,7 @@ use crate::{
     http::{Exchange, Served},
 };
 
-use super::who::Who;
+use super::directory::Who;
 
 /// How long a request that was answered is remembered: Linux gives up a connect after 127 s
 /// (net.ipv4.tcp_syn_retries), and tells of one as it ends.

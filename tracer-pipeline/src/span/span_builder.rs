@@ -22,12 +22,12 @@ use crate::{
 use super::{
     Context, Detail, Event, Span,
     attribute::{Attribute, key},
-    event, half,
+    half, http_attributes,
     id::derive,
-    message,
     nat::Nat,
-    party::Parties,
+    parties::Parties,
     paths::list,
+    tcp_events,
 };
 
 /// Makes the spans of one exchange, or of one connect.
@@ -150,7 +150,7 @@ impl Maker<'_> {
     /// The packets that were sent again.
     pub(super) fn packet_events(&self, legs: &[&Leg]) -> Vec<Event> {
         let context = self.context;
-        event::retransmissions(legs, context.clock, |leg, index| {
+        tcp_events::retransmissions(legs, context.clock, |leg, index| {
             context.lost(leg.packets().get(index)?)
         })
     }
@@ -159,7 +159,7 @@ impl Maker<'_> {
     pub(super) fn attributes(&self, role: &'static str) -> Vec<Attribute> {
         let mut attributes = Vec::with_capacity(4);
         attributes.push(Attribute::text(key::ROLE, role));
-        let half = self.half.map(message::side);
+        let half = self.half.map(http_attributes::side);
         attributes.extend(half.map(|half| Attribute::text(key::HALF, half)));
         attributes
     }
@@ -203,7 +203,7 @@ impl Maker<'_> {
         let dropped = legs.iter().filter_map(|leg| leg.dropped());
         let dropped = dropped.max_by_key(|journey| journey.start_ns);
         let lost = dropped.and_then(|journey| self.context.lost(journey));
-        attributes.extend(lost.into_iter().flat_map(event::drop_attributes));
+        attributes.extend(lost.into_iter().flat_map(tcp_events::drop_attributes));
     }
 
     pub(super) fn party_attributes(&self, attributes: &mut Vec<Attribute>) {

@@ -2,10 +2,10 @@
 
 use crate::{
     http::{Exchange, FailedConnect},
-    identity::{serving::Correlation, who::Side},
+    identity::{directory::Side, served_requests::Correlation},
 };
 
-use super::{failed_connect, party};
+use super::{failed_connect, parties};
 
 /// An exchange, or a connect that came to none.
 #[allow(
@@ -24,7 +24,7 @@ impl Item {
     /// Client and server.
     pub fn sides(&self) -> [Side; 2] {
         match self {
-            Self::Exchange(exchange) => party::sides(exchange),
+            Self::Exchange(exchange) => parties::sides(exchange),
             Self::FailedConnect(failed, _) => failed_connect::sides(failed),
         }
     }
