@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use tracer_pipeline::kube_proxy::{Place, Rules};
+use tracer_pipeline::kube_proxy::{Position, Rules};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -11,7 +11,7 @@ fuzz_target!(|bytes: &[u8]| {
     let (mut rules, findings) = Rules::from_iptables_save(&text);
     let lines = text.split_inclusive('\n').count();
     for finding in findings.kept() {
-        let Place::Line(line) = finding.place else {
+        let Position::Line(line) = finding.position else {
             panic!("{finding}");
         };
         assert!((1..=lines).contains(&line), "{finding}");

@@ -34,7 +34,7 @@ use self::table::Table;
 
 pub use self::decision::{Answer, Decision, PortalKind, Reason, Refusal};
 pub use self::facts::FactsError;
-pub use self::finding::{Finding, Findings, Place, Problem};
+pub use self::finding::{Finding, Findings, Position, Problem};
 pub use self::kernel_struct::Family;
 pub use self::network::Network;
 pub use self::nf_tables::{KUBE_PROXY_TABLE, NfTables, SetName};

@@ -20,7 +20,7 @@ pub(super) struct Connection {
     pub(super) unread_responses: VecDeque<u32>,
     pub(super) last_ns: u64,
     pub(super) ending: Option<Ending>,
-    pub(super) is_ending_told: bool,
+    pub(super) is_ending_reported: bool,
     /// Or, of a client on another node, the server is.
     pub(super) is_client_closed: bool,
     /// The sequence number of the client's SYN.
@@ -38,7 +38,7 @@ impl Connection {
 }
 
 /// Notes a message that its application has yet to read.
-pub(super) fn remember(unread: &mut VecDeque<u32>, seq: u32) {
+pub(super) fn push_unread(unread: &mut VecDeque<u32>, seq: u32) {
     if unread.len() >= MAX_UNREAD {
         unread.pop_front();
     }

@@ -58,7 +58,7 @@ impl Ending {
     }
 
     /// With what the other socket says later: only the receiver of a RST knows that it was one.
-    pub(super) fn then(self, later: Self) -> Self {
+    pub(super) fn refined_by(self, later: Self) -> Self {
         match (self.cause, later.cause) {
             (Cause::Closed, Cause::Reset | Cause::TimedOut | Cause::Unreachable) => Self {
                 at_ns: self.at_ns,
@@ -121,9 +121,9 @@ mod tests {
             at_ns: 9,
             ..Ending::of(&reset, Side::Server).unwrap()
         };
-        let both = client.then(server);
+        let both = client.refined_by(server);
         let expected = (Cause::Reset, Some(Side::Client), 5);
         assert_eq!((both.cause, both.by, both.at_ns), expected);
-        assert_eq!(both.then(client), both);
+        assert_eq!(both.refined_by(client), both);
     }
 }

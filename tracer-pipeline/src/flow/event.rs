@@ -20,7 +20,7 @@ pub struct Event {
 /// What happened.
 #[allow(
     clippy::large_enum_variant,
-    reason = "most events are journeys: a box would cost each an allocation"
+    reason = "most events are journeys: a box would cost emit an allocation"
 )]
 #[derive(Debug)]
 pub enum EventKind {
@@ -73,7 +73,7 @@ impl Event {
     /// The same event, for another stage: reads and the end of a connection concern both HTTP/1 and
     /// HTTP/2. `None` for what carries a message, which only one of them knows, and for what carries
     /// none at all.
-    pub fn for_another(&self) -> Option<Self> {
+    pub fn for_other_protocol(&self) -> Option<Self> {
         let kind = match self.kind {
             EventKind::RequestRead { seq, at_ns, tgid } => {
                 EventKind::RequestRead { seq, at_ns, tgid }

@@ -9,16 +9,16 @@ use crate::decode::FailedConnect;
 use super::{ConnectionId, Event, EventKind};
 
 /// Failures that are held back, some 100 bytes each. A client in a tight loop makes thousands a second.
-const MAX_FAILURES: usize = 8192;
+const MAX_FAILED_CONNECTS: usize = 8192;
 
 /// Failures, the oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Failures(VecDeque<FailedConnect>);
+pub(super) struct FailedConnects(VecDeque<FailedConnect>);
 
-impl Failures {
+impl FailedConnects {
     /// Takes one in; `false` where there is no room.
     pub(super) fn push(&mut self, failed: FailedConnect) -> bool {
-        let has_room = self.0.len() < MAX_FAILURES;
+        let has_room = self.0.len() < MAX_FAILED_CONNECTS;
         if has_room {
             self.0.push_back(failed);
         }
@@ -26,7 +26,7 @@ impl Failures {
     }
 
     /// Those that had happened by then, as events.
-    pub(super) fn told(&mut self, until_ns: u64) -> impl Iterator<Item = Event> {
+    pub(super) fn take_until(&mut self, until_ns: u64) -> impl Iterator<Item = Event> {
         std::iter::from_fn(move || self.0.pop_front_if(|failed| failed.at_ns <= until_ns))
             .map(|failed| ConnectionId(failed.cookie).event(EventKind::ConnectFailed(failed)))
     }

@@ -27,9 +27,9 @@ pub use event::{ConnectionId, Event, EventKind, PacketId, ZeroWindow};
 pub use side::Side;
 pub use tracer_common::seq::{after, before};
 
-use connection::{Connection, ENDING_NS, remember};
-use failed_connects::Failures;
-use unplaced_fragments::Waiting;
+use connection::{Connection, ENDING_NS, push_unread};
+use failed_connects::FailedConnects;
+use unplaced_fragments::UnplacedFragments;
 
 /// Connections remembered; more are refused, and counted, until idle ones expire. Each takes below 600
 /// bytes in the three tables that find it, 36 MiB in all.
@@ -65,8 +65,8 @@ pub struct Flow {
     by_client: HashMap<u64, Connection>,
     client_of_server: HashMap<u64, u64>,
     client_of_tuple: HashMap<Tuple, u64>,
-    waiting: Waiting,
-    failures: Failures,
+    unplaced: UnplacedFragments,
+    failed_connects: FailedConnects,
     losses: Losses,
 }
 
@@ -82,33 +82,31 @@ impl Flow {
     }
 
     /// Places a journey on its connection; with it, fragments that waited to know theirs.
-    pub fn journey(&mut self, journey: Journey, each: &mut impl FnMut(Event)) {
+    pub fn journey(&mut self, journey: Journey, emit: &mut impl FnMut(Event)) {
         let Some((side, client_cookie)) = self.sender(&journey) else {
             self.losses.journeys_unplaced += 1;
             return;
         };
-        if self.is_another(&journey, client_cookie) {
-            self.forget_one(client_cookie)
-                .into_iter()
-                .for_each(&mut *each);
+        if self.begins_another_connection(&journey, client_cookie) {
+            self.forget(client_cookie).into_iter().for_each(&mut *emit);
         }
         if self.by_client.len() >= MAX_CONNECTIONS && !self.by_client.contains_key(&client_cookie) {
             self.losses.connections_refused += 1;
             return;
         }
         if journey.message == Message::Syn {
-            self.tried_again(client_cookie, journey.start_ns, each);
+            self.report_failure_before_retry(client_cookie, journey.start_ns, emit);
         }
-        self.learn(&journey, side, client_cookie);
+        self.update_connection(&journey, side, client_cookie);
         let id = ConnectionId(client_cookie);
-        for fragment in self.waiting.take(journey.sender_cookie) {
-            each(id.event(EventKind::Fragment { side, fragment }));
+        for fragment in self.unplaced.take(journey.sender_cookie) {
+            emit(id.event(EventKind::Fragment { side, fragment }));
         }
-        each(id.event(EventKind::Journey { side, journey }));
+        emit(id.event(EventKind::Journey { side, journey }));
     }
 
     /// Whether a journey begins another connection than the one that is known by this cookie.
-    fn is_another(&self, journey: &Journey, client_cookie: u64) -> bool {
+    fn begins_another_connection(&self, journey: &Journey, client_cookie: u64) -> bool {
         let known = self.by_client.get(&client_cookie);
         journey.message == Message::Syn
             && is_remote(client_cookie)
@@ -117,7 +115,12 @@ impl Flow {
 
     /// A SYN. Where the socket has failed to connect before, it is a new connection under the same
     /// cookie: the failure has to be told before anything of it.
-    fn tried_again(&mut self, cookie: u64, at_ns: u64, each: &mut impl FnMut(Event)) {
+    fn report_failure_before_retry(
+        &mut self,
+        cookie: u64,
+        at_ns: u64,
+        emit: &mut impl FnMut(Event),
+    ) {
         let failed_before =
             |ending: Option<Ending>| ending.is_some_and(|ending| ending.at_ns <= at_ns);
         let Some(connection) = self.by_client.get_mut(&cookie) else {
@@ -126,24 +129,24 @@ impl Flow {
         if !connection.is_client_closed || !failed_before(connection.ending) {
             return;
         }
-        for failed in self.failures.take(cookie, at_ns) {
+        for failed in self.failed_connects.take(cookie, at_ns) {
             connection.ending = None;
-            connection.is_ending_told = false;
+            connection.is_ending_reported = false;
             connection.is_client_closed = false;
-            each(ConnectionId(cookie).event(EventKind::ConnectFailed(failed)));
+            emit(ConnectionId(cookie).event(EventKind::ConnectFailed(failed)));
         }
     }
 
     /// Places a fragment on its connection.
-    pub fn fragment(&mut self, fragment: Fragment, each: &mut impl FnMut(Event)) {
+    pub fn fragment(&mut self, fragment: Fragment, emit: &mut impl FnMut(Event)) {
         let cookie = fragment.sender_cookie;
         let known = if self.by_client.contains_key(&cookie) {
             Some((Side::Client, cookie))
         } else {
-            self.server_s(cookie, &fragment.sent)
+            self.by_server(cookie, &fragment.sent)
         };
         let Some((side, client_cookie)) = known else {
-            self.losses.fragments_unplaced += self.waiting.push(fragment);
+            self.losses.fragments_unplaced += self.unplaced.push(fragment);
             return;
         };
         if let Some(connection) = self.by_client.get_mut(&client_cookie) {
@@ -151,13 +154,13 @@ impl Flow {
         }
         let id = ConnectionId(client_cookie);
         // Those that waited come first: the order of a direction is what its compression hangs on.
-        for fragment in self.waiting.take(cookie).into_iter().chain([fragment]) {
-            each(id.event(EventKind::Fragment { side, fragment }));
+        for fragment in self.unplaced.take(cookie).into_iter().chain([fragment]) {
+            emit(id.event(EventKind::Fragment { side, fragment }));
         }
     }
 
     /// What a journey tells of its connection.
-    fn learn(&mut self, journey: &Journey, side: Side, client_cookie: u64) {
+    fn update_connection(&mut self, journey: &Journey, side: Side, client_cookie: u64) {
         let connection = self.by_client.entry(client_cookie).or_default();
         connection.last_ns = journey.start_ns;
         match journey.message {
@@ -189,17 +192,17 @@ impl Flow {
         match (journey.message, side) {
             (Message::Syn | Message::SynAck, _) => {}
             (_, Side::Client) => {
-                remember(&mut connection.unread_requests, journey.seq);
+                push_unread(&mut connection.unread_requests, journey.seq);
                 connection.server_cookie = Some(journey.receiver_cookie);
                 self.client_of_server
                     .insert(journey.receiver_cookie, client_cookie);
             }
-            (_, Side::Server) => remember(&mut connection.unread_responses, journey.seq),
+            (_, Side::Server) => push_unread(&mut connection.unread_responses, journey.seq),
         }
     }
 
     /// Which messages a read has taken out of its socket's receive queue.
-    pub fn read(&mut self, read: Read, each: &mut impl FnMut(Event)) {
+    pub fn read(&mut self, read: Read, emit: &mut impl FnMut(Event)) {
         let Read { at_ns, tgid, .. } = read;
         let client_cookie = self.client_of_server.get(&read.cookie).copied();
         let connection = ConnectionId(client_cookie.unwrap_or(read.cookie));
@@ -218,7 +221,7 @@ impl Flow {
             } else {
                 EventKind::ResponseRead { seq, at_ns }
             };
-            each(Event { connection, kind });
+            emit(Event { connection, kind });
         }
     }
 
@@ -251,7 +254,9 @@ impl Flow {
         let tells = side == Side::Client || is_remote(client_cookie);
         connection.is_client_closed |= tells && close.what == CloseKind::Closed;
         if let Some(ending) = Ending::of(close, side) {
-            let ending = connection.ending.map_or(ending, |known| known.then(ending));
+            let ending = connection
+                .ending
+                .map_or(ending, |known| known.refined_by(ending));
             connection.ending = Some(ending);
         }
     }
@@ -265,19 +270,19 @@ impl Flow {
             at_ns: failed.at_ns,
             error: failed.error,
         });
-        self.losses.failed_connects_refused += u64::from(!self.failures.push(failed));
+        self.losses.failed_connects_refused += u64::from(!self.failed_connects.push(failed));
     }
 
     /// Tells what has ended, and forgets that and what has been idle for long.
     pub fn expire(&mut self, now_ns: u64) -> Vec<Event> {
-        self.losses.fragments_unplaced += self.waiting.expire(now_ns);
+        self.losses.fragments_unplaced += self.unplaced.expire(now_ns);
         let idle_ns = if self.by_client.len() > MAX_CONNECTIONS / 2 {
             CROWDED_IDLE_NS
         } else {
             IDLE_NS
         };
         let until_ns = now_ns.saturating_sub(ENDING_NS);
-        self.tell(now_ns, until_ns, |client_cookie, connection| {
+        self.drain_ended(now_ns, until_ns, |client_cookie, connection| {
             let is_over = connection.is_client_closed && connection.ended(now_ns).is_some();
             let silent_ns = now_ns.saturating_sub(connection.last_ns);
             let is_unused = is_remote(client_cookie) && !connection.has_carried;
@@ -287,13 +292,13 @@ impl Flow {
 
     /// Forgets everything: no record will come any more.
     pub fn finish(&mut self) -> Vec<Event> {
-        self.tell(u64::MAX, u64::MAX, |_, _| true)
+        self.drain_ended(u64::MAX, u64::MAX, |_, _| true)
     }
 
     /// What has ended since this was asked last, the connects that had failed until then, and what is
     /// `over` and forgotten. A client that is closed tells its end again: it may have asked in vain
     /// between the server's end and its own.
-    fn tell(
+    fn drain_ended(
         &mut self,
         now_ns: u64,
         failed_until_ns: u64,
@@ -301,10 +306,10 @@ impl Flow {
     ) -> Vec<Event> {
         let (mut events, mut forgotten) = (Vec::new(), Vec::new());
         for (client_cookie, connection) in &mut self.by_client {
-            if (!connection.is_ending_told || connection.is_client_closed)
+            if (!connection.is_ending_reported || connection.is_client_closed)
                 && let Some(ending) = connection.ended(now_ns)
             {
-                connection.is_ending_told = true;
+                connection.is_ending_reported = true;
                 events.push(ConnectionId(*client_cookie).event(EventKind::Ended(ending)));
             }
             if over(*client_cookie, connection) {
@@ -314,13 +319,13 @@ impl Flow {
         // The order of a hash map is not for others to depend on.
         events.sort_unstable_by_key(|event| event.connection);
         forgotten.sort_unstable();
-        events.extend(self.failures.told(failed_until_ns));
+        events.extend(self.failed_connects.take_until(failed_until_ns));
         let forgotten = forgotten.into_iter();
-        events.extend(forgotten.filter_map(|client_cookie| self.forget_one(client_cookie)));
+        events.extend(forgotten.filter_map(|client_cookie| self.forget(client_cookie)));
         events
     }
 
-    fn forget_one(&mut self, client_cookie: u64) -> Option<Event> {
+    fn forget(&mut self, client_cookie: u64) -> Option<Event> {
         let connection = self.by_client.remove(&client_cookie)?;
         if let Some(server_cookie) = connection.server_cookie {
             self.client_of_server.remove(&server_cookie);
@@ -339,12 +344,12 @@ impl Flow {
             Message::Syn | Message::Request => Some((Side::Client, cookie)),
             Message::SynAck | Message::Response => match receiver {
                 Some(receiver) => Some((Side::Server, receiver)),
-                None => self.server_s(cookie, &journey.sent),
+                None => self.by_server(cookie, &journey.sent),
             },
             Message::Headers if self.by_client.contains_key(&cookie) => {
                 Some((Side::Client, cookie))
             }
-            Message::Headers => self.server_s(cookie, &journey.sent).or_else(|| {
+            Message::Headers => self.by_server(cookie, &journey.sent).or_else(|| {
                 if let Some(client) = receiver.filter(|taker| self.by_client.contains_key(taker)) {
                     return Some((Side::Server, client));
                 }
@@ -360,7 +365,7 @@ impl Flow {
     }
 
     /// The connection whose server has this cookie, or writes this on its packets.
-    fn server_s(&self, cookie: u64, sent: &Tuple) -> Option<(Side, u64)> {
+    fn by_server(&self, cookie: u64, sent: &Tuple) -> Option<(Side, u64)> {
         self.client_of_server
             .get(&cookie)
             .or_else(|| self.client_of_tuple.get(sent))

@@ -352,7 +352,7 @@ fn a_socket_that_tries_again_tells_its_failure_first() {
     flow.connect_failed(failed(CLIENT, 2_000));
     flow.connect_failed(failed(77, 2_000));
     let mut kinds = Vec::new();
-    let mut each = |event: Event| {
+    let mut emit = |event: Event| {
         kinds.push(match event.kind {
             EventKind::ConnectFailed(failed) => failed.cookie,
             EventKind::Journey { journey, .. } => u64::from(journey.seq),
@@ -360,8 +360,8 @@ fn a_socket_that_tries_again_tells_its_failure_first() {
         });
     };
     // A packet of the attempt that failed, told late.
-    flow.journey(journey(Message::Syn, End::Dropped, 500), &mut each);
-    flow.journey(journey(Message::Syn, End::Socket, 5_000), &mut each);
+    flow.journey(journey(Message::Syn, End::Dropped, 500), &mut emit);
+    flow.journey(journey(Message::Syn, End::Socket, 5_000), &mut emit);
     assert_eq!(kinds, [500, CLIENT, 5_000]);
     assert_eq!(told(&mut flow, 2_000 + ENDING_NS), ["failed Some(111)"]);
     assert_eq!(flow.connections(), 1, "it lives");

@@ -16,9 +16,9 @@ const WAIT_NS: u64 = 10_000_000_000;
 
 /// Fragments by the cookie of the socket that sent them, in the order they came.
 #[derive(Debug, Default)]
-pub(super) struct Waiting(HashMap<u64, VecDeque<Fragment>>);
+pub(super) struct UnplacedFragments(HashMap<u64, VecDeque<Fragment>>);
 
-impl Waiting {
+impl UnplacedFragments {
     /// Keeps a fragment; how many were lost for want of room.
     pub(super) fn push(&mut self, fragment: Fragment) -> u64 {
         if self.0.len() >= MAX_SOCKETS && !self.0.contains_key(&fragment.sender_cookie) {
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_newest_are_kept_and_the_gap_before_them_is_marked() {
-        let mut waiting = Waiting::default();
+        let mut waiting = UnplacedFragments::default();
         let last = MAX_FRAGMENTS as u32 + 2;
         let lost: u64 = (0..last).map(|seq| waiting.push(fragment(7, seq))).sum();
         assert_eq!(lost, 2);
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn what_waits_is_bounded_and_expires() {
-        let mut waiting = Waiting::default();
+        let mut waiting = UnplacedFragments::default();
         let lost: u64 = (0..MAX_SOCKETS as u64 + 5)
             .map(|cookie| waiting.push(fragment(cookie, 0)))
             .sum();

@@ -34,13 +34,13 @@ const HISTORY_NS: u64 = 600_000_000_000;
 /// How often what is older is forgotten.
 const FORGET_EVERY_NS: u64 = 10_000_000_000;
 /// Cgroups and pods whose names are not waited for any more.
-const MAX_STRANGERS: usize = 4096;
+const MAX_UNNAMED_CGROUPS: usize = 4096;
 /// Addresses of nodes remembered; Kubernetes supports 5,000 nodes.
 const MAX_NODE_ADDRESSES: usize = 65_536;
 
 /// One end of an exchange, as the kernel saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Side {
+pub struct PartyKey {
     /// Its address, and the port it used.
     pub socket: SocketAddr,
     /// The cgroup v2 id of its socket; 0 where no socket of this node was seen.
@@ -66,7 +66,7 @@ pub struct Party<'w> {
 
 /// What is known, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Known {
+pub struct DirectoryStats {
     /// Pods, also those that ended a short while ago.
     pub pods: usize,
     /// EndpointSlices.
@@ -79,7 +79,7 @@ pub struct Known {
 
 /// Everything learnt.
 #[derive(Debug, Default)]
-pub struct Who {
+pub struct Directory {
     pods: Pods,
     endpoints: Endpoints,
     services: Services,
@@ -91,10 +91,10 @@ pub struct Who {
     /// The API has told all pods of this node.
     has_pods: bool,
     /// Cgroups that turned out to be no pod's, or whose pod has no name.
-    strangers: HashSet<u64>,
+    unnamed_cgroups: HashSet<u64>,
 }
 
-impl Who {
+impl Directory {
     /// Learns.
     pub fn learn(&mut self, fact: Fact) {
         match fact {
@@ -156,8 +156,8 @@ impl Who {
     }
 
     /// How much is known.
-    pub fn known(&self) -> Known {
-        Known {
+    pub fn stats(&self) -> DirectoryStats {
+        DirectoryStats {
             pods: self.pods.len(),
             endpoint_slices: self.endpoints.len(),
             services: self.services.len(),
@@ -170,8 +170,11 @@ impl Who {
 
     /// Whether all is known of a side that will be in a moment: the cgroup of a new container is
     /// noticed, and the name of a new pod told, a little after its first packets.
-    pub fn is_settled(&self, side: &Side) -> bool {
-        if side.cgroup == 0 || self.own_node.is_none() || self.strangers.contains(&side.cgroup) {
+    pub fn is_resolved(&self, side: &PartyKey) -> bool {
+        if side.cgroup == 0
+            || self.own_node.is_none()
+            || self.unnamed_cgroups.contains(&side.cgroup)
+        {
             return true;
         }
         let pod = self.pods.by_cgroup(side.cgroup);
@@ -179,14 +182,14 @@ impl Who {
     }
 
     /// Nothing more was told of a side, though it was waited for; the next time it will not be.
-    pub fn give_up(&mut self, side: &Side) {
-        if self.is_settled(side) {
+    pub fn stop_waiting_for(&mut self, side: &PartyKey) {
+        if self.is_resolved(side) {
             return;
         }
-        if self.strangers.len() >= MAX_STRANGERS {
-            self.strangers.clear();
+        if self.unnamed_cgroups.len() >= MAX_UNNAMED_CGROUPS {
+            self.unnamed_cgroups.clear();
         }
-        self.strangers.insert(side.cgroup);
+        self.unnamed_cgroups.insert(side.cgroup);
     }
 
     /// Whether two cgroups are one container's, or those of containers in one pod.
@@ -201,7 +204,7 @@ impl Who {
     /// The socket's cgroup tells best: it is one container's, also where many share an address, and
     /// never another's later. Then the network namespace, then the port where it listened, then the
     /// address, if it is not a node's: what is left of those is the node.
-    pub fn party(&self, side: &Side) -> Party<'_> {
+    pub fn party(&self, side: &PartyKey) -> Party<'_> {
         if let Some((pod, container)) = self.pods.by_cgroup(side.cgroup) {
             return Party {
                 pod: Some(pod),
@@ -245,7 +248,7 @@ impl Who {
         headless.all(|other| other == only).then_some(only)
     }
 
-    fn by_port(&self, side: &Side) -> Option<&Pod> {
+    fn by_port(&self, side: &PartyKey) -> Option<&Pod> {
         let socket = SocketAddr::new(side.socket.ip().to_canonical(), side.socket.port());
         let uid = side
             .listens

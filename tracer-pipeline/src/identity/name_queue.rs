@@ -14,12 +14,12 @@ const MAX_WAITING: usize = 4096;
 
 /// Items in the order in which they came.
 #[derive(Debug)]
-pub struct Waiting<T> {
+pub struct NameQueue<T> {
     now_ns: u64,
     items: VecDeque<(u64, T)>,
 }
 
-impl<T> Default for Waiting<T> {
+impl<T> Default for NameQueue<T> {
     fn default() -> Self {
         Self {
             now_ns: 0,
@@ -28,7 +28,7 @@ impl<T> Default for Waiting<T> {
     }
 }
 
-impl<T> Waiting<T> {
+impl<T> NameQueue<T> {
     /// Time passes.
     pub fn set_now(&mut self, now_ns: u64) {
         self.now_ns = now_ns;

@@ -11,7 +11,7 @@ use crate::{
     http::{Exchange, Served},
 };
 
-use super::directory::Who;
+use super::directory::Directory;
 
 /// How long a request that was answered is remembered: Linux gives up a connect after 127 s
 /// (net.ipv4.tcp_syn_retries), and tells of one as it ends.
@@ -33,38 +33,38 @@ pub enum Correlation {
 
 /// Requests that were answered.
 #[derive(Debug, Default)]
-pub struct Serving {
+pub struct ServedRequests {
     now_ns: u64,
-    past: VecDeque<Past>,
+    finished: VecDeque<FinishedRequest>,
     /// Requests answered before may have been forgotten.
     complete_from_ns: u64,
 }
 
 #[derive(Debug)]
-struct Past {
+struct FinishedRequest {
     served: Served,
     /// When it was answered, and all before it.
     until_ns: u64,
 }
 
-impl Serving {
+impl ServedRequests {
     /// Time passes.
     pub fn set_now(&mut self, now_ns: u64) {
         self.now_ns = now_ns;
-        let long_ago = |past: &mut Past| past.until_ns.saturating_add(KEEP_NS) < now_ns;
-        while let Some(past) = self.past.pop_front_if(long_ago) {
+        let long_ago = |past: &mut FinishedRequest| past.until_ns.saturating_add(KEEP_NS) < now_ns;
+        while let Some(past) = self.finished.pop_front_if(long_ago) {
             self.complete_from_ns = past.until_ns;
         }
     }
 
     /// An exchange is over.
-    pub fn done(&mut self, exchange: &Exchange) {
+    pub fn add_finished(&mut self, exchange: &Exchange) {
         let Some(served) = Served::of(exchange) else {
             return;
         };
         // One that is given up is not known to have been answered before.
         let until_ns = served.until_ns.unwrap_or(self.now_ns);
-        self.remember(served, until_ns);
+        self.push_finished(served, until_ns);
     }
 
     /// What `failed` was for, when it began: what its process was serving; if that was nothing, what its
@@ -73,10 +73,10 @@ impl Serving {
         &self,
         failed: &decode::FailedConnect,
         open: &[Served],
-        who: &Who,
+        directory: &Directory,
     ) -> Correlation {
         let began_ns = failed.began_ns;
-        let past = self.past.iter().rev();
+        let past = self.finished.iter().rev();
         let past = past.take_while(|past| past.until_ns > began_ns);
         let at_the_time: Vec<&Served> = past
             .map(|past| &past.served)
@@ -89,7 +89,7 @@ impl Serving {
         };
         let mut meant = those(&|served| served.tgid == Some(failed.tgid));
         if meant.is_empty() {
-            meant = those(&|served| who.is_one_pod(served.cgroup, failed.cgroup));
+            meant = those(&|served| directory.is_one_pod(served.cgroup, failed.cgroup));
         }
         // The order of hash maps is not for others to depend on.
         meant.sort_by_key(|served| (served.from_ns, served.request_seq));
@@ -103,15 +103,15 @@ impl Serving {
         }
     }
 
-    fn remember(&mut self, mut served: Served, until_ns: u64) {
+    fn push_finished(&mut self, mut served: Served, until_ns: u64) {
         served.until_ns = Some(until_ns);
-        let newest_ns = self.past.back().map_or(0, |past| past.until_ns);
-        self.past.push_back(Past {
+        let newest_ns = self.finished.back().map_or(0, |past| past.until_ns);
+        self.finished.push_back(FinishedRequest {
             served,
             until_ns: until_ns.max(newest_ns),
         });
-        if self.past.len() > MAX_SERVED
-            && let Some(past) = self.past.pop_front()
+        if self.finished.len() > MAX_SERVED
+            && let Some(past) = self.finished.pop_front()
         {
             self.complete_from_ns = past.until_ns;
         }

@@ -184,7 +184,7 @@ impl<'w> Walk<'w, '_> {
             }
             self.steps_left -= 1;
             if self.steps_left == 0 {
-                self.findings.add(rule.place, Problem::TooLarge);
+                self.findings.add(rule.position, Problem::TooLarge);
             }
             let Some(scope) = traffic.scope.narrow(rule) else {
                 continue;
@@ -222,12 +222,12 @@ impl<'w> Walk<'w, '_> {
             self.visit(target, &traffic);
             return;
         };
-        self.findings.add(rule.place, problem);
+        self.findings.add(rule.position, problem);
     }
 
     fn translate(&mut self, rule: &Rule<'_>, chosen: SocketAddr, traffic: Traffic) {
         let (Some(portal), Some(service)) = (traffic.portal(), traffic.service) else {
-            self.findings.add(rule.place, Problem::NoService);
+            self.findings.add(rule.position, Problem::NoService);
             return;
         };
         let mut masquerade: Vec<Source> = traffic
@@ -250,7 +250,7 @@ impl<'w> Walk<'w, '_> {
         };
         if !self.rules.insert(portal, chosen, decision) {
             self.steps_left = 0;
-            self.findings.add(rule.place, Problem::TooLarge);
+            self.findings.add(rule.position, Problem::TooLarge);
         }
     }
 

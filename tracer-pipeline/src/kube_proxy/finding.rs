@@ -50,7 +50,7 @@ pub enum Problem {
 
 /// Where in the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Position {
     /// Line of the text, from 1.
     Line(usize),
     /// Number of the rule in its table, in the order in which the kernel told them, from 1.
@@ -61,12 +61,12 @@ pub enum Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// Where.
-    pub place: Place,
+    pub position: Position,
     /// What is wrong with it.
     pub problem: Problem,
 }
 
-impl Default for Place {
+impl Default for Position {
     fn default() -> Self {
         Self::Line(0)
     }
@@ -74,9 +74,9 @@ impl Default for Place {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.place {
-            Place::Line(number) => write!(f, "line {number}: {}", self.problem),
-            Place::Rule(number) => write!(f, "rule {number}: {}", self.problem),
+        match self.position {
+            Position::Line(number) => write!(f, "line {number}: {}", self.problem),
+            Position::Rule(number) => write!(f, "rule {number}: {}", self.problem),
         }
     }
 }
@@ -108,10 +108,10 @@ impl Findings {
         self.kept.extend(other.kept.iter().take(room));
     }
 
-    pub(super) fn add(&mut self, place: Place, problem: Problem) {
+    pub(super) fn add(&mut self, position: Position, problem: Problem) {
         self.total += 1;
         if self.kept.len() < MAX_KEPT {
-            self.kept.push(Finding { place, problem });
+            self.kept.push(Finding { position, problem });
         }
     }
 }

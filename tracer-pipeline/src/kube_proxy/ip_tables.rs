@@ -10,13 +10,13 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::decision::Answer;
-use super::finding::{Findings, Place, Problem};
+use super::finding::{Findings, Position, Problem};
 use super::kernel_struct::{Family, array, byte, prefix_bits, text, u16_ne};
 use super::network::Network;
 use super::rule::{Destination, Rule, Target};
 use super::source::Source;
 use super::table::{Table, TableKind};
-use super::xtables::{Extension, Meaning, apply_match, in_interface, target};
+use super::xtables::{Extension, Recognition, apply_match, in_interface, target};
 use super::{Protocol, Rules};
 
 /// Where the fields of an entry are: struct ipt_entry, struct ip6t_entry.
@@ -107,7 +107,7 @@ fn read(kind: TableKind, layout: &Layout, blob: &[u8], findings: &mut Findings) 
     let mut table = Table::new(kind);
     let (entries, broken) = entries(layout, blob);
     if let Some(number) = broken {
-        findings.add(Place::Rule(number), Problem::Malformed);
+        findings.add(Position::Rule(number), Problem::Malformed);
     }
     let chains = chains(layout, &entries);
     let mut chain = None;
@@ -127,13 +127,13 @@ fn read(kind: TableKind, layout: &Layout, blob: &[u8], findings: &mut Findings) 
                     None => Ok(()),
                 });
                 if let Err(problem) = added {
-                    findings.add(Place::Rule(entry.number), problem);
+                    findings.add(Position::Rule(entry.number), problem);
                     if problem == Problem::TooLarge {
                         break;
                     }
                 }
             }
-            Err(problem) => findings.add(Place::Rule(entry.number), problem),
+            Err(problem) => findings.add(Position::Rule(entry.number), problem),
         }
     }
     table
@@ -191,13 +191,13 @@ impl Layout {
         chains: &HashMap<usize, &str>,
     ) -> Result<Option<Rule<'static>>, Problem> {
         let mut rule = Rule {
-            place: Place::Rule(entry.number),
+            position: Position::Rule(entry.number),
             ..Rule::default()
         };
         let known = self
             .header(&mut rule, entry.bytes)
             .ok_or(Problem::Malformed)?;
-        if known == Meaning::Other {
+        if known == Recognition::Foreign {
             return Ok(None);
         }
         let end = u16_ne(entry.bytes, self.target_offset).map(usize::from);
@@ -206,7 +206,7 @@ impl Layout {
             .ok_or(Problem::Malformed)?;
         while !matches.is_empty() {
             let extension = extension(matches)?;
-            if apply_match(&mut rule, extension)? == Meaning::Other {
+            if apply_match(&mut rule, extension)? == Recognition::Foreign {
                 return Ok(None);
             }
             matches = matches
@@ -222,7 +222,7 @@ impl Layout {
     }
 
     /// The conditions that every entry has: struct ipt_ip, struct ip6t_ip6.
-    fn header(&self, rule: &mut Rule<'_>, entry: &[u8]) -> Option<Meaning> {
+    fn header(&self, rule: &mut Rule<'_>, entry: &[u8]) -> Option<Recognition> {
         let inverted = byte(entry, self.inverted)?;
         let is_not = |flag| inverted & flag != 0;
         if let Some(network) = self.network(entry, self.source, self.source_mask)? {
@@ -246,10 +246,10 @@ impl Layout {
         if counts && number != 0 {
             rule.protocol = Protocol::from_number(number);
             if rule.protocol.is_none() || is_not(NOT_PROTOCOL) {
-                return Some(Meaning::Other);
+                return Some(Recognition::Foreign);
             }
         }
-        Some(Meaning::Known)
+        Some(Recognition::Known)
     }
 
     /// `Some(None)` where the mask is empty: any address.

@@ -16,14 +16,14 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use super::Rules;
-use super::finding::{Findings, Place, Problem};
+use super::finding::{Findings, Position, Problem};
 use super::kernel_struct::{Family, byte};
 use super::rule::{Rule, Target};
 use super::table::{MAX_RULES, Table, TableKind};
-use super::xtables::Meaning;
+use super::xtables::Recognition;
 use attribute::{attributes, find};
 use expression::Expression;
-use lowering::{By, Draft, Lowering};
+use lowering::{Draft, ElementRole, Lowering};
 use set::{Element, elements, user_comment};
 
 /// The table of kube-proxy's nftables mode.
@@ -84,7 +84,7 @@ impl NfTables {
         };
         if let Err(problem) = taken {
             let number = self.drafts.values().map(Vec::len).sum::<usize>() + 1;
-            self.findings.add(Place::Rule(number), problem);
+            self.findings.add(Position::Rule(number), problem);
         }
     }
 
@@ -143,7 +143,7 @@ impl NfTables {
             return Err(Problem::TooLarge);
         }
         let mut rule = Rule {
-            place: Place::Rule(drafts.len() + 1),
+            position: Position::Rule(drafts.len() + 1),
             ..Rule::default()
         };
         if let (Some(comment), true) = (comment, kind != TableKind::KubeProxy) {
@@ -154,7 +154,7 @@ impl NfTables {
             .into_iter()
             .flat_map(attribute::Attribute::nested)
         {
-            if lowering.take(Expression::read(element?)?)? == Meaning::Other {
+            if lowering.take(Expression::read(element?)?)? == Recognition::Foreign {
                 return Ok(());
             }
         }
@@ -196,9 +196,9 @@ impl NfTables {
     ) -> Table<'static> {
         let mut table = Table::new(id.kind);
         for (chain, draft) in drafts {
-            let place = draft.rule.place;
+            let position = draft.rule.position;
             if let Err(problem) = self.add(&mut table, id, chain, draft) {
-                findings.add(place, problem);
+                findings.add(position, problem);
                 if problem == Problem::TooLarge {
                     break;
                 }
@@ -240,7 +240,7 @@ impl NfTables {
         let elements = self.elements.get(&id.set_name(&expansion.set));
         for element in elements.into_iter().flatten() {
             match &expansion.by {
-                By::Key(key) if masquerades => {
+                ElementRole::Key(key) if masquerades => {
                     table
                         .hairpins
                         .extend(expand::hairpin(key, element, id.family));

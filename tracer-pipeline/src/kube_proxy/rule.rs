@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 
 use super::Protocol;
 use super::decision::Answer;
-use super::finding::Place;
+use super::finding::Position;
 use super::network::Network;
-use super::rule_comment::{Mention, Remark};
+use super::rule_comment::{Remark, ServiceComment};
 use super::source::Source;
 
 /// The chains that mark a packet for SNAT in POSTROUTING and return: of the iptables mode, and of
@@ -18,7 +18,7 @@ const MASQUERADE_CHAINS: [&str; 2] = ["KUBE-MARK-MASQ", "mark-for-masquerade"];
 /// The conditions and the target of one rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Rule<'t> {
-    pub(super) place: Place,
+    pub(super) position: Position,
     pub(super) source: Source,
     pub(super) destination: Option<Destination>,
     pub(super) protocol: Option<Protocol>,
@@ -59,7 +59,7 @@ pub(super) enum Target<'t> {
 impl<'t> Rule<'t> {
     /// Notes the service that the rule's comment names, if it does.
     pub(super) fn comment(&mut self, comment: Cow<'t, str>) {
-        if let Some(Mention { service, remark }) = Mention::read(comment) {
+        if let Some(ServiceComment { service, remark }) = ServiceComment::read(comment) {
             self.service = Some(service);
             self.remark = remark;
         }

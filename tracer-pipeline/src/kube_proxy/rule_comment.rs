@@ -19,13 +19,13 @@ pub(super) enum Remark {
 
 /// A service in a comment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mention<'t> {
+pub(super) struct ServiceComment<'t> {
     /// `namespace/name:port`.
     pub(super) service: Cow<'t, str>,
     pub(super) remark: Option<Remark>,
 }
 
-impl<'t> Mention<'t> {
+impl<'t> ServiceComment<'t> {
     /// The service a comment starts with: `default/web:http cluster IP`, `default/web:http ->
     /// 10.0.0.1:80`, `default/web:http`.
     pub(super) fn read(comment: Cow<'t, str>) -> Option<Self> {
@@ -73,7 +73,7 @@ mod tests {
     fn services_and_remarks() {
         let check = |comment: &str, expected: Option<(&str, Option<Remark>)>| {
             for comment in [Cow::Borrowed(comment), Cow::Owned(comment.to_owned())] {
-                let mention = Mention::read(comment);
+                let mention = ServiceComment::read(comment);
                 let seen = mention.as_ref().map(|m| (&*m.service, m.remark));
                 assert_eq!(seen, expected);
             }

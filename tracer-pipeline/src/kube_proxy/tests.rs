@@ -36,11 +36,11 @@ fn check_findings(text: &str, expected: &[(usize, Problem)]) -> Rules {
     let seen: Vec<_> = findings
         .kept()
         .iter()
-        .map(|finding| (finding.place, finding.problem))
+        .map(|finding| (finding.position, finding.problem))
         .collect();
     let expected: Vec<_> = expected
         .iter()
-        .map(|(line, problem)| (Place::Line(*line), *problem))
+        .map(|(line, problem)| (Position::Line(*line), *problem))
         .collect();
     assert_eq!(seen, expected);
     rules

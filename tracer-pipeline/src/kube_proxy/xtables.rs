@@ -24,9 +24,9 @@ pub(super) struct Extension<'b> {
 
 /// Whether the rule can be read on, or means something that kube-proxy's rules never do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub(super) enum Recognition {
     Known,
-    Other,
+    Foreign,
 }
 
 /// xt_addrtype.h: XT_ADDRTYPE_LOCAL.
@@ -47,12 +47,12 @@ const SCTP_DESTINATION_PORTS: u32 = 2;
 pub(super) fn apply_match(
     rule: &mut Rule<'_>,
     extension: Extension<'_>,
-) -> Result<Meaning, Problem> {
+) -> Result<Recognition, Problem> {
     let info = extension.info;
     let known = match extension.name {
         "comment" => {
             rule.comment(Cow::Owned(text(info)?.to_owned()));
-            Some(Meaning::Known)
+            Some(Recognition::Known)
         }
         "addrtype" => address_type(rule, extension),
         // struct xt_tcp { u16 spts[2], dpts[2]; u8 option, flg_mask, flg_cmp, invflags }
@@ -64,7 +64,7 @@ pub(super) fn apply_match(
         "recent" => byte(info, 8).and_then(|set| {
             let negated = byte(info, 9)? != 0;
             rule.returning_client |= set & RECENT_CHECK_OR_UPDATE != 0 && !negated;
-            Some(Meaning::Known)
+            Some(Recognition::Known)
         }),
         // struct xt_physdev_info { char physindev[16], in_mask[16], physoutdev[16], out_mask[16]; u8 invert, bitmask }
         "physdev" => byte(info, 65).and_then(|asked| {
@@ -72,9 +72,9 @@ pub(super) fn apply_match(
             if asked & PHYSDEV_IN != 0 {
                 rule.source = in_interface(inverted & PHYSDEV_IN != 0);
             }
-            Some(Meaning::Known)
+            Some(Recognition::Known)
         }),
-        _ => Some(Meaning::Known),
+        _ => Some(Recognition::Known),
     };
     known.ok_or(Problem::Malformed)
 }
@@ -102,7 +102,7 @@ pub(super) fn target(extension: Extension<'_>, family: Family) -> Result<Target<
 
 /// struct xt_addrtype_info { u16 source, dest; u32 invert_source, invert_dest }, from revision 1
 /// { u16 source, dest; u32 flags }
-fn address_type(rule: &mut Rule<'_>, extension: Extension<'_>) -> Option<Meaning> {
+fn address_type(rule: &mut Rule<'_>, extension: Extension<'_>) -> Option<Recognition> {
     let info = extension.info;
     let (source, destination) = (u16_ne(info, 0)?, u16_ne(info, 2)?);
     let flags = u32_ne(info, 4)?;
@@ -118,32 +118,32 @@ fn address_type(rule: &mut Rule<'_>, extension: Extension<'_>) -> Option<Meaning
         rule.source = Source::Node;
     }
     rule.to_node |= destination == ADDRTYPE_LOCAL && !not_destination;
-    Some(Meaning::Known)
+    Some(Recognition::Known)
 }
 
 /// A range of destination ports at `at`: any, one, or one that kube-proxy never has.
-fn ports(rule: &mut Rule<'_>, info: &[u8], at: usize, inverted: u8) -> Option<Meaning> {
+fn ports(rule: &mut Rule<'_>, info: &[u8], at: usize, inverted: u8) -> Option<Recognition> {
     let range = (u16_ne(info, at)?, u16_ne(info, at + 2)?);
     let negated = inverted & INVERT_DESTINATION_PORTS != 0;
     Some(match range {
-        (0, u16::MAX) if !negated => Meaning::Known,
+        (0, u16::MAX) if !negated => Recognition::Known,
         (first, last) if first == last && !negated => {
             rule.destination_port = Some(first);
-            Meaning::Known
+            Recognition::Known
         }
-        _ => Meaning::Other,
+        _ => Recognition::Foreign,
     })
 }
 
 /// struct xt_sctp_info { u16 dpts[2], spts[2]; u32 chunkmap[64], chunk_match_type; flag_info[4];
 /// int flag_count; u32 flags, invflags }
-fn sctp(rule: &mut Rule<'_>, info: &[u8]) -> Option<Meaning> {
+fn sctp(rule: &mut Rule<'_>, info: &[u8]) -> Option<Recognition> {
     let (flags, inverted) = (u32_ne(info, 284)?, u32_ne(info, 288)?);
     if flags & SCTP_DESTINATION_PORTS == 0 {
-        return Some(Meaning::Known);
+        return Some(Recognition::Known);
     }
     if inverted & SCTP_DESTINATION_PORTS != 0 {
-        return Some(Meaning::Other);
+        return Some(Recognition::Foreign);
     }
     ports(rule, info, 0, 0)
 }

@@ -59,7 +59,7 @@ impl HopName {
 type Point<'d> = (Hook, Option<&'d Device>);
 
 /// Names the stretch between two consecutive stamps.
-pub(super) fn name(from: Point<'_>, to: Point<'_>) -> HopName {
+pub(super) fn between(from: Point<'_>, to: Point<'_>) -> HopName {
     match from.0 {
         Hook::CgroupEgress => HopName::ClientStack,
         Hook::PreroutingEnter => HopName::Prerouting,
@@ -77,7 +77,7 @@ pub(super) fn name(from: Point<'_>, to: Point<'_>) -> HopName {
 
 /// Names the stretch before a drop, where who dropped the packet tells more than where it was to be
 /// seen next.
-pub(super) fn dropped(from: Hook, layer: Option<DropLayer>) -> Option<HopName> {
+pub(super) fn of_drop(from: Hook, layer: Option<DropLayer>) -> Option<HopName> {
     match (from, layer) {
         // The programs come last in a hook, and conntrack after them.
         (Hook::PreroutingLeave, Some(DropLayer::Netfilter)) => Some(HopName::Prerouting),

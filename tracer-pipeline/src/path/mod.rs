@@ -17,7 +17,7 @@ use crate::decode::{Device, DropReasons, Journey, Stamp};
 
 pub use devices::Devices;
 pub use hop_name::HopName;
-pub use packet_drop::Lost;
+pub use packet_drop::PacketDrop;
 
 /// A stretch of a message's way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +99,7 @@ fn stack(name: HopName, start_ns: u64, end_ns: u64) -> Hop {
 }
 
 /// Partitions the time from the first stamp to the read (or, without one, to the last stamp).
-pub fn path(
+pub fn build_path(
     journey: &Journey,
     read_ns: Option<u64>,
     devices: &Devices,
@@ -118,7 +118,7 @@ pub fn path(
             None => hop(from, to, devices),
         };
         if to.hook == Hook::PacketDrop
-            && let Some(name) = hop_name::dropped(from.hook, layer)
+            && let Some(name) = hop_name::of_drop(from.hook, layer)
         {
             hop = stack(name, hop.start_ns, hop.end_ns);
         }
@@ -198,7 +198,7 @@ fn on_one_device(one: &Hop, other: &Hop) -> bool {
 fn hop(from: &Stamp, to: &Stamp, devices: &Devices) -> Hop {
     let from_device = devices.get(from.device);
     let to_device = devices.get(to.device);
-    let name = hop_name::name((from.hook, from_device), (to.hook, to_device));
+    let name = hop_name::between((from.hook, from_device), (to.hook, to_device));
     let interface = match name {
         HopName::Veth | HopName::Bridge | HopName::Overlay | HopName::Wire => {
             own_device(from, from_device, to_device)

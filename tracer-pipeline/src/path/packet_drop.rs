@@ -6,11 +6,11 @@ use tracer_common::{hook::Hook, journey::End};
 
 use crate::decode::{DropLayer, DropReasons, Journey};
 
-use super::{Devices, HopName, path};
+use super::{Devices, HopName, build_path};
 
 /// What is known of a packet that the kernel has dropped.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lost {
+pub struct PacketDrop {
     /// The kernel's name of the reason.
     pub reason: Option<String>,
     /// Where.
@@ -19,13 +19,13 @@ pub struct Lost {
     pub by_conntrack: bool,
 }
 
-impl Lost {
+impl PacketDrop {
     /// `None` where the packet was not dropped.
     pub fn of(journey: &Journey, devices: &Devices, reasons: &DropReasons) -> Option<Self> {
         if journey.end != End::Dropped {
             return None;
         }
-        let hops = path(journey, None, devices, reasons).hops;
+        let hops = build_path(journey, None, devices, reasons).hops;
         let layer = journey.drop_reason.and_then(|reason| reasons.layer(reason));
         Some(Self {
             reason: journey.drop_reason.map(|reason| reasons.name(reason)),

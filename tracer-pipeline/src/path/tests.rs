@@ -26,7 +26,7 @@ fn check_of(stamps: &str, read_ns: Option<u64>, expected: &str, change: fn(&mut 
         .collect();
     let mut journey = journey(stamps);
     change(&mut journey);
-    let path = path(&journey, read_ns, &devices, &reasons());
+    let path = build_path(&journey, read_ns, &devices, &reasons());
     let hops: Vec<String> = path.hops.iter().map(line).collect();
     let expected: Vec<&str> = expected
         .lines()
@@ -381,7 +381,7 @@ fn devices_that_nobody_told_of() {
         stamp("9 cgroup_ingress", &mut Devices::default()),
     ];
     stamps[1].at_ns = 6;
-    let path = path(&journey(stamps), None, &Devices::default(), &reasons());
+    let path = build_path(&journey(stamps), None, &Devices::default(), &reasons());
     partitions(&path);
     assert_eq!(path.hops[1].interface, None);
 }

@@ -5,7 +5,7 @@
 
 use crate::{
     decode::DropReasons,
-    identity::directory::Who,
+    identity::directory::Directory,
     kube_proxy::Rules,
     path::Devices,
     span::{Clock, Context, Detail},
@@ -20,7 +20,7 @@ pub(super) struct Known {
     pub(super) devices: Devices,
     pub(super) rules: Rules,
     pub(super) drop_reasons: DropReasons,
-    pub(super) who: Who,
+    pub(super) who: Directory,
     pub(super) detail: Detail,
 }
 
@@ -32,7 +32,7 @@ impl Known {
             devices: &self.devices,
             rules: &self.rules,
             drop_reasons: &self.drop_reasons,
-            who: &self.who,
+            directory: &self.who,
             node: &self.node,
             detail: self.detail,
         }

@@ -14,7 +14,7 @@ use crate::{
     decode::{Record, Snapshot, decode},
     flow::Flow,
     kube_proxy::Rules,
-    span::{Allowance, Detail, Failure, Span, Untraced},
+    span::{Detail, FailedConnectLimit, Failure, Span, Untraced},
 };
 
 pub use counts::Counts;
@@ -44,7 +44,7 @@ impl Pipeline {
         Self {
             flow: Flow::default(),
             exchanges: Exchanges::default(),
-            ended: Ended::new(Allowance::at_most(FAILED_CONNECTS_PER_SECOND)),
+            ended: Ended::new(FailedConnectLimit::at_most(FAILED_CONNECTS_PER_SECOND)),
             known: Known {
                 node: node.into(),
                 ..Known::default()
@@ -62,7 +62,7 @@ impl Pipeline {
     /// Makes spans of at most so many failed connects a second, and of a tenth as many from one
     /// container.
     pub fn tell_failed_connects(&mut self, per_second: u32) {
-        self.ended.allowance = Allowance::at_most(per_second);
+        self.ended.allowance = FailedConnectLimit::at_most(per_second);
     }
 
     /// Makes as many spans of each exchange as this.
@@ -93,7 +93,7 @@ impl Pipeline {
         Counts {
             records: self.records,
             records_refused: self.records_refused,
-            known: self.known.who.known(),
+            known: self.known.who.stats(),
             flow: self.flow.losses(),
             http: self.exchanges.http.losses(),
             http2: self.exchanges.http2.losses(),
@@ -104,7 +104,7 @@ impl Pipeline {
     }
 
     /// What failed so far, by reason, service and hop.
-    pub fn failures(&self) -> impl Iterator<Item = (&Failure, u64)> {
+    pub fn failures(&self) -> impl Iterator<SpanSource = (&Failure, u64)> {
         self.ended.failures.counts()
     }
 

@@ -2,9 +2,9 @@
 
 use crate::{
     decode::{DropReasons, Journey},
-    identity::directory::Who,
+    identity::directory::Directory,
     kube_proxy::Rules,
-    path::{Devices, Lost},
+    path::{Devices, PacketDrop},
 };
 
 use super::{clock::Clock, detail::Detail};
@@ -21,7 +21,7 @@ pub struct Context<'a> {
     /// Names of the kernel's reasons to drop a packet.
     pub drop_reasons: &'a DropReasons,
     /// Names of pods.
-    pub who: &'a Who,
+    pub directory: &'a Directory,
     /// Tells this node's hops from another's.
     pub node: &'a str,
     /// How many spans tell it.
@@ -30,7 +30,7 @@ pub struct Context<'a> {
 
 impl Context<'_> {
     /// Why and where a packet was dropped; `None` where it was not.
-    pub fn lost(&self, journey: &Journey) -> Option<Lost> {
-        Lost::of(journey, self.devices, self.drop_reasons)
+    pub fn packet_drop(&self, journey: &Journey) -> Option<PacketDrop> {
+        PacketDrop::of(journey, self.devices, self.drop_reasons)
     }
 }

@@ -25,7 +25,7 @@ use super::{
     nat::Nat,
     parties::Parties,
     paths::Paths,
-    span_builder::{Draft, Maker, PACKET_DROPPED, has_dropped, missing},
+    span_builder::{PACKET_DROPPED, SpanBase, SpanBuilder, has_dropped, missing},
     tcp_events,
 };
 
@@ -45,16 +45,16 @@ pub struct Traced<'a> {
     exchange: &'a Exchange,
     trace: TraceContext,
     context: &'a Context<'a>,
-    sides: &'a [directory::Side; 2],
+    sides: &'a [directory::PartyKey; 2],
     nat: Option<Nat<'a>>,
     parties: Parties<'a>,
 }
 
 impl<'a> Traced<'a> {
-    /// Finds out who took part; `sides` is as [`Item::sides`](super::Item::sides) says.
+    /// Finds out who took part; `sides` is as [`SpanSource::sides`](super::SpanSource::sides) says.
     pub fn new(
         exchange: &'a Exchange,
-        sides: &'a [directory::Side; 2],
+        sides: &'a [directory::PartyKey; 2],
         trace: TraceContext,
         context: &'a Context<'a>,
     ) -> Self {
@@ -68,7 +68,7 @@ impl<'a> Traced<'a> {
             trace,
             context,
             sides,
-            parties: Parties::of(sides, asked, context.who),
+            parties: Parties::of(sides, asked, context.directory),
             nat,
         }
     }
@@ -89,7 +89,7 @@ impl<'a> Traced<'a> {
     /// has.
     pub fn spans(&self, shed: u64) -> Vec<Span> {
         let exchange = self.exchange;
-        let mut maker = Maker {
+        let mut builder = SpanBuilder {
             trace: self.trace,
             trace_state: exchange.asked.tracestate.as_ref(),
             seq: exchange.request_seq,
@@ -100,8 +100,8 @@ impl<'a> Traced<'a> {
             half: half::of(exchange),
             spans: Vec::with_capacity(spans_at_most(exchange, self.context.detail)),
         };
-        maker.exchange(exchange, self.sides[1].socket, shed);
-        maker.spans
+        builder.exchange(exchange, self.sides[1].socket, shed);
+        builder.spans
     }
 }
 
@@ -117,7 +117,7 @@ fn spans_at_most(exchange: &Exchange, detail: Detail) -> usize {
     }
 }
 
-impl Maker<'_> {
+impl SpanBuilder<'_> {
     fn exchange(&mut self, exchange: &Exchange, server: SocketAddr, shed: u64) {
         let paths = Paths::of(exchange, self.context);
         let mut attributes = self.exchange_attributes(exchange, server);
@@ -138,13 +138,13 @@ impl Maker<'_> {
             incomplete = incomplete.or(missing(&legs));
         }
         attributes.extend(incomplete.map(|what| Attribute::text(key::INCOMPLETE, what)));
-        let draft = Draft {
+        let base = SpanBase {
             span_id: self.id(EXCHANGE),
             name: self.exchange_name(exchange),
             start_ns: paths.start_ns(),
             end_ns: paths.end_ns().max(exchange.ended_ns()),
         };
-        let id = self.push(self.trace.parent_id, draft, attributes);
+        let id = self.push(self.trace.parent_id, base, attributes);
         if let Some(span) = self.spans.last_mut() {
             span.error = error;
             span.events = events;

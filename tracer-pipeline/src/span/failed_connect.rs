@@ -29,7 +29,7 @@ use super::{
     nat::Nat,
     parties::{Parties, sides_of},
     paths::connect_path,
-    span_builder::{Draft, Maker},
+    span_builder::{SpanBase, SpanBuilder},
 };
 
 const CONNECT: &str = "connect";
@@ -41,9 +41,9 @@ const NO_SPAN: SpanId = SpanId([0; 8]);
 
 /// Who tried to connect, and with whom: as the SYN shows them, or as the socket tells where there was
 /// none to see.
-pub(super) fn sides(failed: &FailedConnect) -> [directory::Side; 2] {
+pub(super) fn sides(failed: &FailedConnect) -> [directory::PartyKey; 2] {
     let socket = &failed.socket;
-    let of_socket = |address, cgroup, listens| directory::Side {
+    let of_socket = |address, cgroup, listens| directory::PartyKey {
         socket: address,
         cgroup,
         netns: 0,
@@ -63,11 +63,11 @@ pub(super) fn sides(failed: &FailedConnect) -> [directory::Side; 2] {
     [source, destination]
 }
 
-/// The spans, the connect first; `sides` is who took part, as [`Item::sides`](super::Item::sides) says.
+/// The spans, the connect first; `sides` is who took part, as [`SpanSource::sides`](super::SpanSource::sides) says.
 pub fn spans(
     failed: &FailedConnect,
     correlation: &Correlation,
-    sides: &[directory::Side; 2],
+    sides: &[directory::PartyKey; 2],
     context: &Context<'_>,
 ) -> Vec<Span> {
     let joined = match correlation {
@@ -90,8 +90,8 @@ pub fn spans(
         Some(_) => None,
         None => refusal(failed, context),
     };
-    let parties = Parties::of(sides, Some(asked), context.who);
-    let mut maker = Maker {
+    let parties = Parties::of(sides, Some(asked), context.directory);
+    let mut builder = SpanBuilder {
         trace: TraceContext {
             trace_id,
             // Of this connect and no other's: one request may open many.
@@ -107,9 +107,9 @@ pub fn spans(
         half: failed.connect.as_ref().and_then(half::of_connect),
         spans: Vec::new(),
     };
-    maker.connect(failed, parent);
+    builder.connect(failed, parent);
     let attributes = attributes(failed, correlation, refusal);
-    let mut spans = maker.spans;
+    let mut spans = builder.spans;
     if let Some(connect) = spans.first_mut() {
         connect.attributes.extend(attributes);
         connect.error = Some(error_type(failed));
@@ -118,7 +118,7 @@ pub fn spans(
     spans
 }
 
-impl Maker<'_> {
+impl SpanBuilder<'_> {
     /// The connect, from the call until it had failed, and the hops of its SYN.
     fn connect(&mut self, failed: &FailedConnect, parent: SpanId) {
         let socket = &failed.socket;
@@ -131,13 +131,13 @@ impl Maker<'_> {
             let mut attributes = self.attributes(CONNECT);
             attributes.push(Attribute::text(key::INCOMPLETE, "path"));
             self.party_attributes(&mut attributes);
-            let draft = Draft {
+            let base = SpanBase {
                 span_id: self.id(CONNECT),
                 name: CONNECT.into(),
                 start_ns: socket.began_ns,
                 end_ns: socket.at_ns,
             };
-            self.push(parent, draft, attributes);
+            self.push(parent, base, attributes);
         }
         // A packet may be lost long before its sender gives up.
         let end_unix_ns = self.context.clock.unix_ns(socket.at_ns);

@@ -13,7 +13,7 @@ const PART: u32 = 10;
 
 /// What is left of this second's.
 #[derive(Clone, Debug, Default)]
-pub struct Allowance {
+pub struct FailedConnectLimit {
     per_second: u32,
     second: u64,
     taken: u32,
@@ -22,7 +22,7 @@ pub struct Allowance {
     left_out: u64,
 }
 
-impl Allowance {
+impl FailedConnectLimit {
     /// At most so many a second, and a tenth of that of one container; none with 0.
     pub fn at_most(per_second: u32) -> Self {
         Self {
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     /// How many of these are allowed, one per cgroup named.
-    fn taken(allowance: &mut Allowance, second: u64, cgroups: &[u64]) -> usize {
+    fn taken(allowance: &mut FailedConnectLimit, second: u64, cgroups: &[u64]) -> usize {
         let failed = |cgroup: &&u64| {
             allowance.take(&FailedConnect {
                 cookie: 1,
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn one_container_hides_no_other_s() {
-        let mut allowance = Allowance::at_most(20);
+        let mut allowance = FailedConnectLimit::at_most(20);
         assert_eq!(taken(&mut allowance, 5, &[7; 9]), 2);
         assert_eq!(taken(&mut allowance, 5, &[8]), 1);
         assert_eq!(taken(&mut allowance, 4, &[7]), 0, "told late");
@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(taken(&mut allowance, 6, &[7; 9]), 2);
         let many: Vec<u64> = (0..90).collect();
         assert_eq!(taken(&mut allowance, 7, &many), 20);
-        assert_eq!(taken(&mut Allowance::at_most(0), 8, &[7]), 0);
-        assert_eq!(taken(&mut Allowance::at_most(1), 8, &[7, 7]), 1);
+        assert_eq!(taken(&mut FailedConnectLimit::at_most(0), 8, &[7]), 0);
+        assert_eq!(taken(&mut FailedConnectLimit::at_most(1), 8, &[7, 7]), 1);
     }
 }

@@ -48,7 +48,7 @@ impl Failures {
 
     /// A journey has ended.
     pub fn journey(&mut self, journey: &Journey, context: &Context<'_>) {
-        let Some(lost) = context.lost(journey) else {
+        let Some(lost) = context.packet_drop(journey) else {
             return;
         };
         self.count(Failure {
@@ -69,7 +69,7 @@ impl Failures {
         };
         let dropped = legs.iter().filter_map(|leg| leg.dropped());
         let dropped = dropped.max_by_key(|journey| journey.start_ns);
-        let hop = dropped.and_then(|journey| context.lost(journey)?.hop);
+        let hop = dropped.and_then(|journey| context.packet_drop(journey)?.hop);
         self.count(Failure {
             hop: hop.map_or("", |hop| hop.as_str()),
             ..Failure::of_no_hop(failed_connect::error_type(failed), service)
@@ -101,7 +101,7 @@ impl Failures {
         for leg in legs.filter(|leg| !leg.earlier.is_empty()) {
             let packets = leg.packets();
             for before in packets.iter().take(packets.len().saturating_sub(1)) {
-                let hop = context.lost(before).and_then(|lost| lost.hop);
+                let hop = context.packet_drop(before).and_then(|lost| lost.hop);
                 self.count(Failure {
                     hop: hop.map_or("", |hop| hop.as_str()),
                     ..Failure::of_no_hop("retransmitted", service(before, context.rules))

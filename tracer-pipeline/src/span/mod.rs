@@ -35,10 +35,10 @@ pub use detail::{Detail, NotADetail};
 pub use edge::{Edge, EdgeEnd};
 pub use exchange::Traced;
 pub use failed_connect::spans as failed_connect_spans;
-pub use failed_connect_limit::Allowance;
+pub use failed_connect_limit::FailedConnectLimit;
 pub use failures::{Failure, Failures};
 pub use parties::sides;
-pub use span_source::Item;
+pub use span_source::SpanSource;
 pub use untraced::Untraced;
 
 /// A finished span. Its kind is INTERNAL.

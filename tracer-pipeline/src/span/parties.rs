@@ -12,7 +12,7 @@ use tracer_common::journey::End;
 use crate::{
     decode::{DeviceId, Journey, fact::WorkloadKind},
     http::Exchange,
-    identity::directory::{Party, Service, Side, Who},
+    identity::directory::{Directory, Party, PartyKey, Service},
 };
 
 use super::{
@@ -29,12 +29,12 @@ pub(super) struct Parties<'w> {
 }
 
 /// Client and server of an exchange, as its request shows them.
-pub fn sides(exchange: &Exchange) -> [Side; 2] {
+pub fn sides(exchange: &Exchange) -> [PartyKey; 2] {
     sides_of(&exchange.request.journey)
 }
 
 /// Client and server, as a packet of the client's shows them.
-pub(super) fn sides_of(journey: &Journey) -> [Side; 2] {
+pub(super) fn sides_of(journey: &Journey) -> [PartyKey; 2] {
     let server = match (journey.received, journey.conntrack) {
         (Some(received), _) => received.destination,
         (None, Some(conntrack)) => conntrack.reply.source,
@@ -43,14 +43,14 @@ pub(super) fn sides_of(journey: &Journey) -> [Side; 2] {
     let netns = |device: Option<DeviceId>| device.map_or(0, |device| device.netns);
     let first = journey.stamps.iter().find_map(|stamp| stamp.device);
     let last = journey.stamps.iter().rev().find_map(|stamp| stamp.device);
-    let source = Side {
+    let source = PartyKey {
         socket: journey.client(),
         cgroup: journey.sender_cgroup,
         netns: netns(first.filter(|_| !journey.has_arrived())),
         listens: false,
         at_ns: journey.start_ns,
     };
-    let destination = Side {
+    let destination = PartyKey {
         socket: server,
         cgroup: journey.receiver_cgroup,
         netns: netns(last.filter(|_| journey.end == End::Socket)),
@@ -63,14 +63,14 @@ pub(super) fn sides_of(journey: &Journey) -> [Side; 2] {
 impl<'w> Parties<'w> {
     /// Looks up who that was, for a client that asked for `asked`.
     pub(super) fn of(
-        [source, destination]: &[Side; 2],
+        [source, destination]: &[PartyKey; 2],
         asked: Option<SocketAddr>,
-        who: &'w Who,
+        directory: &'w Directory,
     ) -> Self {
         Self {
-            source: who.party(source),
-            destination: who.party(destination),
-            service: asked.and_then(|asked| who.service(asked, source.at_ns)),
+            source: directory.party(source),
+            destination: directory.party(destination),
+            service: asked.and_then(|asked| directory.service(asked, source.at_ns)),
         }
     }
 
@@ -82,7 +82,7 @@ impl<'w> Parties<'w> {
     /// From workload to service; `decided` is the service by kube-proxy's rules.
     pub(super) fn edge(
         &self,
-        [source, destination]: &[Side; 2],
+        [source, destination]: &[PartyKey; 2],
         decided: Option<&Arc<str>>,
     ) -> Edge {
         let named = |party: &Party<'_>| -> Option<EdgeEnd> {
@@ -239,8 +239,8 @@ mod tests {
     }
 
     /// `key=value` of every attribute, in the order of the keys.
-    fn attributes(who: &Who, decided: Option<&str>) -> Vec<String> {
-        let side = |socket: &str, listens| Side {
+    fn attributes(directory: &Directory, decided: Option<&str>) -> Vec<String> {
+        let side = |socket: &str, listens| PartyKey {
             socket: socket.parse().unwrap(),
             cgroup: 0,
             netns: 0,
@@ -250,7 +250,7 @@ mod tests {
         let sides = [side("10.244.1.2:40000", false), side("10.244.1.3:80", true)];
         let asked = "10.96.0.10:80".parse().unwrap();
         let mut attributes = Vec::new();
-        Parties::of(&sides, Some(asked), who).attributes(decided, &mut attributes);
+        Parties::of(&sides, Some(asked), directory).attributes(decided, &mut attributes);
         let mut lines: Vec<String> = attributes
             .iter()
             .map(|attribute| match &attribute.value {
@@ -266,10 +266,10 @@ mod tests {
 
     #[test]
     fn both_sides_and_the_service_are_named() {
-        let mut who = Who::default();
-        who.learn(pod("client", "10.244.1.2", WorkloadKind::CronJob));
-        who.learn(pod("server", "10.244.1.3", WorkloadKind::StatefulSet));
-        who.learn(Fact::Service(ServiceFact {
+        let mut directory = Directory::default();
+        directory.learn(pod("client", "10.244.1.2", WorkloadKind::CronJob));
+        directory.learn(pod("server", "10.244.1.3", WorkloadKind::StatefulSet));
+        directory.learn(Fact::Service(ServiceFact {
             service: object("web"),
             addresses: vec!["10.96.0.10".parse().unwrap()],
             ports: vec![80],
@@ -288,7 +288,7 @@ mod tests {
             "hopspan.source.k8s.pod.uid=uid-client",
             "k8s.service.name=web",
         ];
-        assert_eq!(attributes(&who, Some("other/rule:http")), expected);
+        assert_eq!(attributes(&directory, Some("other/rule:http")), expected);
     }
 
     #[test]
@@ -297,8 +297,8 @@ mod tests {
             "hopspan.destination.k8s.namespace.name=shop",
             "k8s.service.name=web",
         ];
-        let who = Who::default();
-        assert_eq!(attributes(&who, Some("shop/web:http")), expected);
-        assert!(attributes(&who, None).is_empty());
+        let directory = Directory::default();
+        assert_eq!(attributes(&directory, Some("shop/web:http")), expected);
+        assert!(attributes(&directory, None).is_empty());
     }
 }

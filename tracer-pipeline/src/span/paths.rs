@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use crate::{
     http::{Connect, Exchange, Leg},
-    path::{Hop, Path, path},
+    path::{Hop, Path, build_path},
 };
 
 use super::{
@@ -76,7 +76,7 @@ impl Paths {
 
 fn leg_path(leg: &Leg, context: &Context<'_>) -> Path {
     let (devices, drop_reasons) = (context.devices, context.drop_reasons);
-    let mut path = path(&leg.journey, leg.read_ns, devices, drop_reasons);
+    let mut path = build_path(&leg.journey, leg.read_ns, devices, drop_reasons);
     path.start_at(leg.first_start_ns());
     path
 }

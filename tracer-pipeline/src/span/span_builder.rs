@@ -31,7 +31,7 @@ use super::{
 };
 
 /// Makes the spans of one exchange, or of one connect.
-pub(super) struct Maker<'a> {
+pub(super) struct SpanBuilder<'a> {
     /// What span ids are derived from.
     pub(super) trace: TraceContext,
     pub(super) trace_state: Option<&'a Arc<str>>,
@@ -47,14 +47,14 @@ pub(super) struct Maker<'a> {
 }
 
 /// A span before it has its place and time.
-pub(super) struct Draft {
+pub(super) struct SpanBase {
     pub(super) span_id: SpanId,
     pub(super) name: Cow<'static, str>,
     pub(super) start_ns: u64,
     pub(super) end_ns: u64,
 }
 
-impl Maker<'_> {
+impl SpanBuilder<'_> {
     /// A connect, which is a SYN and its SYN-ACK, or a request or a response; and its hops.
     pub(super) fn leg(&mut self, parent: SpanId, role: &'static str, legs: &[&Leg], path: &Path) {
         let mut attributes = self.attributes(role);
@@ -70,7 +70,7 @@ impl Maker<'_> {
             }
             self.party_attributes(&mut attributes);
         }
-        let draft = Draft {
+        let base = SpanBase {
             span_id: self.id(role),
             name: role.into(),
             start_ns: path.start_ns,
@@ -83,7 +83,7 @@ impl Maker<'_> {
             Detail::Exchange => attributes.push(Attribute::text(key::HOPS, list(&path.hops))),
         }
         events.sort_by_key(|event| event.at_unix_ns);
-        let id = self.push(parent, draft, attributes);
+        let id = self.push(parent, base, attributes);
         if let Some(span) = self.spans.last_mut() {
             span.events = events;
             if has_dropped(legs) {
@@ -123,13 +123,13 @@ impl Maker<'_> {
             } else {
                 self.id(half::hop_part(role, self.context.node, self.half, index))
             };
-            let draft = Draft {
+            let base = SpanBase {
                 span_id,
                 name: hop.name.as_str().into(),
                 start_ns: hop.start_ns,
                 end_ns: hop.end_ns,
             };
-            self.push(id, draft, attributes);
+            self.push(id, base, attributes);
         }
     }
 
@@ -151,7 +151,7 @@ impl Maker<'_> {
     pub(super) fn packet_events(&self, legs: &[&Leg]) -> Vec<Event> {
         let context = self.context;
         tcp_events::retransmissions(legs, context.clock, |leg, index| {
-            context.lost(leg.packets().get(index)?)
+            context.packet_drop(leg.packets().get(index)?)
         })
     }
 
@@ -172,18 +172,18 @@ impl Maker<'_> {
     pub(super) fn push(
         &mut self,
         parent_id: SpanId,
-        draft: Draft,
+        base: SpanBase,
         attributes: Vec<Attribute>,
     ) -> SpanId {
-        let span_id = draft.span_id;
+        let span_id = base.span_id;
         self.spans.push(Span {
             trace_id: self.trace.trace_id,
             trace_state: self.trace_state.cloned(),
             span_id,
             parent_id,
-            name: draft.name,
-            start_unix_ns: self.context.clock.unix_ns(draft.start_ns),
-            end_unix_ns: self.context.clock.unix_ns(draft.end_ns.max(draft.start_ns)),
+            name: base.name,
+            start_unix_ns: self.context.clock.unix_ns(base.start_ns),
+            end_unix_ns: self.context.clock.unix_ns(base.end_ns.max(base.start_ns)),
             attributes,
             events: Vec::new(),
             links: Vec::new(),
@@ -202,7 +202,7 @@ impl Maker<'_> {
         // The message may have arrived with a later packet; this one says why it took so long.
         let dropped = legs.iter().filter_map(|leg| leg.dropped());
         let dropped = dropped.max_by_key(|journey| journey.start_ns);
-        let lost = dropped.and_then(|journey| self.context.lost(journey));
+        let lost = dropped.and_then(|journey| self.context.packet_drop(journey));
         attributes.extend(lost.into_iter().flat_map(tcp_events::drop_attributes));
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     http::{Exchange, FailedConnect},
-    identity::{directory::Side, served_requests::Correlation},
+    identity::{directory::PartyKey, served_requests::Correlation},
 };
 
 use super::{failed_connect, parties};
@@ -13,16 +13,16 @@ use super::{failed_connect, parties};
     reason = "most are exchanges: a box would cost each an allocation"
 )]
 #[derive(Clone, Debug)]
-pub enum Item {
+pub enum SpanSource {
     /// A request and its response.
     Exchange(Exchange),
     /// A connection that could not be opened, and what it was probably for.
     FailedConnect(FailedConnect, Correlation),
 }
 
-impl Item {
+impl SpanSource {
     /// Client and server.
-    pub fn sides(&self) -> [Side; 2] {
+    pub fn sides(&self) -> [PartyKey; 2] {
         match self {
             Self::Exchange(exchange) => parties::sides(exchange),
             Self::FailedConnect(failed, _) => failed_connect::sides(failed),

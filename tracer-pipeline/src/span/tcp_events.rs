@@ -6,7 +6,7 @@ use tracer_common::message::Message;
 
 use crate::{
     http::{Exchange, Leg},
-    path::Lost,
+    path::PacketDrop,
 };
 
 use super::{
@@ -19,7 +19,7 @@ use super::{
 pub(super) fn retransmissions(
     legs: &[&Leg],
     clock: &Clock,
-    lost: impl Fn(&Leg, usize) -> Option<Lost>,
+    lost: impl Fn(&Leg, usize) -> Option<PacketDrop>,
 ) -> Vec<Event> {
     let mut events: Vec<Event> = legs
         .iter()
@@ -42,7 +42,7 @@ pub(super) fn retransmissions(
 }
 
 /// Why and where a packet was dropped.
-pub(super) fn drop_attributes(lost: Lost) -> impl Iterator<Item = Attribute> {
+pub(super) fn drop_attributes(lost: PacketDrop) -> impl Iterator<Item = Attribute> {
     let reason = lost
         .reason
         .map(|reason| Attribute::text(key::DROP_REASON, reason));

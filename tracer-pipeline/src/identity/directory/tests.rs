@@ -83,18 +83,18 @@ fn slice(name: &str, from_s: u64, pods: &[(&str, &str)]) -> EndpointsFact {
     }
 }
 
-fn who(facts: impl IntoIterator<Item = Fact>) -> Who {
-    let mut who = Who::default();
-    who.learn(Fact::Node(NodeFact {
+fn directory(facts: impl IntoIterator<Item = Fact>) -> Directory {
+    let mut directory = Directory::default();
+    directory.learn(Fact::Node(NodeFact {
         name: "node-1".into(),
         addresses: vec![ip("172.18.0.2"), ip("10.244.1.1")],
     }));
-    facts.into_iter().for_each(|fact| who.learn(fact));
-    who
+    facts.into_iter().for_each(|fact| directory.learn(fact));
+    directory
 }
 
-fn at(socket: &str, at_s: u64) -> Side {
-    Side {
+fn at(socket: &str, at_s: u64) -> PartyKey {
+    PartyKey {
         socket: socket.parse().unwrap(),
         cgroup: 0,
         netns: 0,
@@ -104,8 +104,8 @@ fn at(socket: &str, at_s: u64) -> Side {
 }
 
 /// `pod container @node`, with `-` for what is not known.
-fn named(who: &Who, side: Side) -> String {
-    let party = who.party(&side);
+fn named(directory: &Directory, side: PartyKey) -> String {
+    let party = directory.party(&side);
     let pod = party.pod.map(|pod| pod.name.as_ref().unwrap_or(&pod.uid));
     let container = party
         .container
@@ -114,18 +114,18 @@ fn named(who: &Who, side: Side) -> String {
     format!("{} {} @{}", text(pod), text(container), text(party.node))
 }
 
-fn check(who: &Who, side: Side, expected: &str) {
-    assert_eq!(named(who, side), expected, "{side:?}");
+fn check(directory: &Directory, side: PartyKey, expected: &str) {
+    assert_eq!(named(directory, side), expected, "{side:?}");
 }
 
 #[test]
 fn an_address_is_whose_it_was_at_the_time() {
-    let mut who = who([Fact::Pod(pod("a", "10.244.1.2", 10))]);
-    who.learn(Fact::PodGone {
+    let mut directory = directory([Fact::Pod(pod("a", "10.244.1.2", 10))]);
+    directory.learn(Fact::PodGone {
         uid: "a".into(),
         at_ns: 20 * SECOND,
     });
-    who.learn(Fact::Pod(pod("b", "10.244.1.2", 23)));
+    directory.learn(Fact::Pod(pod("b", "10.244.1.2", 23)));
     for (at_s, expected) in [
         (10, "pod-a - @node-1"),
         (19, "pod-a - @node-1"),
@@ -135,34 +135,34 @@ fn an_address_is_whose_it_was_at_the_time() {
         (22, "pod-b - @node-1"),
         (30, "pod-b - @node-1"),
     ] {
-        check(&who, at("10.244.1.2:8080", at_s), expected);
+        check(&directory, at("10.244.1.2:8080", at_s), expected);
     }
 }
 
 #[test]
 fn processes_tell_the_start_better_than_the_api() {
     // The API says 12 of both: it has whole seconds, and is late.
-    let mut who = who([
+    let mut directory = directory([
         Fact::Pod(pod("a", "10.244.1.2", 1)),
         Fact::Sandbox(sandbox("a", "10.244.1.2", 2)),
         Fact::Pod(pod("b", "10.244.1.2", 12)),
         Fact::Sandbox(sandbox("b", "10.244.1.2", 14)),
     ]);
-    check(&who, at("10.244.1.2:8080", 13), "pod-a - @node-1");
-    check(&who, at("10.244.1.2:8080", 14), "pod-b - @node-1");
+    check(&directory, at("10.244.1.2:8080", 13), "pod-a - @node-1");
+    check(&directory, at("10.244.1.2:8080", 14), "pod-b - @node-1");
     // Its cgroup is gone before its object is.
-    who.learn(Fact::SandboxGone {
+    directory.learn(Fact::SandboxGone {
         pod_uid: "b".into(),
         at_ns: 20 * SECOND,
     });
-    check(&who, at("10.244.1.2:8080", 19), "pod-b - @node-1");
-    check(&who, at("10.244.1.2:8080", 21), "pod-a - @node-1");
+    check(&directory, at("10.244.1.2:8080", 19), "pod-b - @node-1");
+    check(&directory, at("10.244.1.2:8080", 21), "pod-a - @node-1");
     // And the object may go before the processes do.
-    who.learn(Fact::PodGone {
+    directory.learn(Fact::PodGone {
         uid: "a".into(),
         at_ns: 22 * SECOND,
     });
-    check(&who, at("10.244.1.2:8080", 23), "pod-a - @node-1");
+    check(&directory, at("10.244.1.2:8080", 23), "pod-a - @node-1");
 }
 
 #[test]
@@ -171,92 +171,96 @@ fn a_completed_pod_has_its_address_no_longer() {
         until_ns: Some(20 * SECOND),
         ..pod("job", "10.244.1.2", 10)
     };
-    let mut who = who([Fact::Pod(completed)]);
-    check(&who, at("10.244.1.2:1", 19), "pod-job - @node-1");
-    check(&who, at("10.244.1.2:1", 20), "- - @-");
-    who.learn(Fact::Pod(pod("next", "10.244.1.2", 21)));
-    check(&who, at("10.244.1.2:1", 21), "pod-next - @node-1");
+    let mut directory = directory([Fact::Pod(completed)]);
+    check(&directory, at("10.244.1.2:1", 19), "pod-job - @node-1");
+    check(&directory, at("10.244.1.2:1", 20), "- - @-");
+    directory.learn(Fact::Pod(pod("next", "10.244.1.2", 21)));
+    check(&directory, at("10.244.1.2:1", 21), "pod-next - @node-1");
 }
 
 #[test]
 fn the_cgroup_of_a_socket_tells_pods_on_one_address_apart() {
-    let mut who = who([
+    let mut directory = directory([
         Fact::Pod(host_pod("a", 9100)),
         Fact::Pod(host_pod("b", 9200)),
         cgroup(77, "a"),
         cgroup(78, "b"),
     ]);
-    let client = |cgroup| Side {
+    let client = |cgroup| PartyKey {
         cgroup,
         listens: false,
         ..at("172.18.0.2:40000", 5)
     };
-    check(&who, client(77), "pod-a main @node-1");
-    check(&who, client(78), "pod-b main @node-1");
+    check(&directory, client(77), "pod-a main @node-1");
+    check(&directory, client(78), "pod-b main @node-1");
     // A process of the node, or one that nothing is known of.
-    check(&who, client(79), "- - @node-1");
+    check(&directory, client(79), "- - @node-1");
     // From another node the port tells, where it is one that a pod says it listens on.
-    check(&who, at("172.18.0.2:9100", 5), "pod-a - @node-1");
-    check(&who, at("172.18.0.2:10250", 5), "- - @node-1");
+    check(&directory, at("172.18.0.2:9100", 5), "pod-a - @node-1");
+    check(&directory, at("172.18.0.2:10250", 5), "- - @node-1");
     // Cgroups are remembered beyond their end, and are nobody else's later.
-    who.learn(Fact::CgroupGone {
+    directory.learn(Fact::CgroupGone {
         id: 77,
         at_ns: 6 * SECOND,
     });
-    check(&who, client(77), "pod-a main @node-1");
+    check(&directory, client(77), "pod-a main @node-1");
 }
 
 #[test]
 fn names_that_will_come_are_waited_for() {
-    let side = Side {
+    let side = PartyKey {
         cgroup: 77,
         ..at("10.244.1.2:8080", 5)
     };
     // Nothing tells of cgroups: there is nothing to wait for.
-    assert!(Who::default().is_settled(&side));
-    let mut who = who([]);
-    assert!(who.is_settled(&Side { cgroup: 0, ..side }));
-    assert!(!who.is_settled(&side));
-    who.learn(cgroup(77, "a"));
+    assert!(Directory::default().is_resolved(&side));
+    let mut directory = directory([]);
+    assert!(directory.is_resolved(&PartyKey { cgroup: 0, ..side }));
+    assert!(!directory.is_resolved(&side));
+    directory.learn(cgroup(77, "a"));
     // No API: the uid is all there will be.
-    assert!(who.is_settled(&side));
-    who.learn(Fact::Listed {
+    assert!(directory.is_resolved(&side));
+    directory.learn(Fact::Listed {
         kind: Kind::Pod,
         at_ns: 0,
     });
-    assert!(!who.is_settled(&side));
-    who.learn(Fact::Pod(pod("a", "10.244.1.2", 1)));
-    assert!(who.is_settled(&side));
+    assert!(!directory.is_resolved(&side));
+    directory.learn(Fact::Pod(pod("a", "10.244.1.2", 1)));
+    assert!(directory.is_resolved(&side));
     // A process of the node's own.
-    let stranger = Side { cgroup: 78, ..side };
-    assert!(!who.is_settled(&stranger));
-    who.give_up(&stranger);
-    assert!(who.is_settled(&stranger));
+    let unnamed = PartyKey { cgroup: 78, ..side };
+    assert!(!directory.is_resolved(&unnamed));
+    directory.stop_waiting_for(&unnamed);
+    assert!(directory.is_resolved(&unnamed));
 }
 
 #[test]
 fn without_the_api_cgroups_and_namespaces_tell_uid_and_container() {
-    let who = who([
+    let directory = directory([
         cgroup(77, "a"),
         Fact::Sandbox(sandbox("a", "10.244.1.2", 10)),
     ]);
     let side = at("10.244.1.2:8080", 11);
-    check(&who, Side { cgroup: 77, ..side }, "a container-a @node-1");
+    check(
+        &directory,
+        PartyKey { cgroup: 77, ..side },
+        "a container-a @node-1",
+    );
     let netns = 4_026_532_000;
     check(
-        &who,
-        Side {
+        &directory,
+        PartyKey {
             netns,
             ..at("127.0.0.1:80", 11)
         },
         "a - @node-1",
     );
-    check(&who, side, "a - @node-1");
+    check(&directory, side, "a - @node-1");
 }
 
 #[test]
 fn a_static_pod_has_another_name_in_its_cgroup() {
-    let who = who([
+    let directory = directory([
         cgroup(77, "digest"),
         Fact::Pod(PodFact {
             cgroup_uid: Some("digest".into()),
@@ -267,32 +271,32 @@ fn a_static_pod_has_another_name_in_its_cgroup() {
             ..host_pod("mirror", 6443)
         }),
     ]);
-    let side = Side {
+    let side = PartyKey {
         cgroup: 77,
         ..at("172.18.0.2:6443", 5)
     };
-    check(&who, side, "pod-mirror apiserver @node-1");
+    check(&directory, side, "pod-mirror apiserver @node-1");
 }
 
 #[test]
 fn pods_of_other_nodes_are_known_by_their_endpoints() {
-    let mut who = who([Fact::Endpoints(slice("web", 0, &[("far", "10.244.2.9")]))]);
-    check(&who, at("10.244.2.9:8080", 5), "pod-far - @node-2");
+    let mut directory = directory([Fact::Endpoints(slice("web", 0, &[("far", "10.244.2.9")]))]);
+    check(&directory, at("10.244.2.9:8080", 5), "pod-far - @node-2");
     // As a client, too.
-    check(&who, at("10.244.2.9:40000", 5), "pod-far - @node-2");
-    who.learn(Fact::Endpoints(slice("web", 10, &[("new", "10.244.2.9")])));
-    check(&who, at("10.244.2.9:8080", 9), "pod-far - @node-2");
-    check(&who, at("10.244.2.9:8080", 10), "pod-new - @node-2");
-    who.learn(Fact::EndpointsGone {
+    check(&directory, at("10.244.2.9:40000", 5), "pod-far - @node-2");
+    directory.learn(Fact::Endpoints(slice("web", 10, &[("new", "10.244.2.9")])));
+    check(&directory, at("10.244.2.9:8080", 9), "pod-far - @node-2");
+    check(&directory, at("10.244.2.9:8080", 10), "pod-new - @node-2");
+    directory.learn(Fact::EndpointsGone {
         slice: object("web"),
         at_ns: 20 * SECOND,
     });
-    check(&who, at("10.244.2.9:8080", 20), "- - @-");
+    check(&directory, at("10.244.2.9:8080", 20), "- - @-");
 }
 
 #[test]
 fn a_pod_behind_two_services_is_known_until_the_last_has_gone() {
-    let mut who = who([
+    let mut directory = directory([
         Fact::Endpoints(slice("web", 0, &[("far", "10.244.2.9")])),
         Fact::Endpoints(slice("web-headless", 0, &[("far", "10.244.2.9")])),
     ]);
@@ -300,31 +304,35 @@ fn a_pod_behind_two_services_is_known_until_the_last_has_gone() {
         ("web", 10, "pod-far - @node-2"),
         ("web-headless", 20, "- - @-"),
     ] {
-        who.learn(Fact::EndpointsGone {
+        directory.learn(Fact::EndpointsGone {
             slice: object(gone),
             at_ns: at_s * SECOND,
         });
-        check(&who, at("10.244.2.9:8080", at_s + 1), after);
+        check(&directory, at("10.244.2.9:8080", at_s + 1), after);
     }
-    who.forget(2_000 * SECOND);
-    assert_eq!(who.known(), Known::default());
+    directory.forget(2_000 * SECOND);
+    assert_eq!(directory.stats(), DirectoryStats::default());
 }
 
 #[test]
 fn two_pods_on_one_address_are_told_apart_by_port_only() {
     let mut other = slice("exporter", 0, &[("exporter", "172.18.0.3")]);
     other.ports = vec![9100];
-    let who = who([
+    let directory = directory([
         Fact::Endpoints(slice("web", 0, &[("web", "172.18.0.3")])),
         Fact::Endpoints(other),
     ]);
-    check(&who, at("172.18.0.3:8080", 5), "pod-web - @node-2");
-    check(&who, at("172.18.0.3:9100", 5), "pod-exporter - @node-2");
-    let client = Side {
+    check(&directory, at("172.18.0.3:8080", 5), "pod-web - @node-2");
+    check(
+        &directory,
+        at("172.18.0.3:9100", 5),
+        "pod-exporter - @node-2",
+    );
+    let client = PartyKey {
         listens: false,
         ..at("172.18.0.3:9100", 5)
     };
-    check(&who, client, "- - @-");
+    check(&directory, client, "- - @-");
 }
 
 mod lifetimes;

@@ -46,15 +46,20 @@ fn failed(began_ns: u64) -> decode::FailedConnect {
     }
 }
 
-fn past(serving: &mut Serving, number: u8, tgid: u32, from_ms: u64, until_ms: u64) {
+fn past(serving: &mut ServedRequests, number: u8, tgid: u32, from_ms: u64, until_ms: u64) {
     let served = served(number, tgid, CGROUP, from_ms * MS, Some(until_ms * MS));
-    serving.remember(served, until_ms * MS);
+    serving.push_finished(served, until_ms * MS);
 }
 
 /// `one N`, `of N, N` or `none`.
-fn found(serving: &Serving, open: &[Served], who: &Who, began_ns: u64) -> String {
+fn found(
+    serving: &ServedRequests,
+    open: &[Served],
+    directory: &Directory,
+    began_ns: u64,
+) -> String {
     let number = |served: &Served| served.request_seq.to_string();
-    match serving.correlate(&failed(began_ns), open, who) {
+    match serving.correlate(&failed(began_ns), open, directory) {
         Correlation::None => "none".to_owned(),
         Correlation::Inferred(served) => format!("one {}", number(&served)),
         Correlation::Ambiguous(all) => {
@@ -65,7 +70,12 @@ fn found(serving: &Serving, open: &[Served], who: &Who, began_ns: u64) -> String
 }
 
 fn check(open: &[Served], expected: &str) {
-    let found = found(&Serving::default(), open, &Who::default(), 100 * MS);
+    let found = found(
+        &ServedRequests::default(),
+        open,
+        &Directory::default(),
+        100 * MS,
+    );
     assert_eq!(found, expected, "{open:#?}");
 }
 
@@ -105,48 +115,48 @@ fn only_what_was_served_when_the_connect_began() {
 /// A connect is told half a second after it has failed, and may take two minutes to fail.
 #[test]
 fn what_was_answered_meanwhile_counts() {
-    let mut serving = Serving::default();
+    let mut serving = ServedRequests::default();
     past(&mut serving, 1, TGID, 10, 90);
     past(&mut serving, 2, TGID, 50, 150);
     past(&mut serving, 3, 8, 10, 140);
-    let who = Who::default();
-    assert_eq!(found(&serving, &[], &who, 100 * MS), "one 2");
-    assert_eq!(found(&serving, &[], &who, 60 * MS), "of 1, 2");
+    let directory = Directory::default();
+    assert_eq!(found(&serving, &[], &directory, 100 * MS), "one 2");
+    assert_eq!(found(&serving, &[], &directory, 60 * MS), "of 1, 2");
     serving.set_now(KEEP_NS + 91 * MS);
-    assert_eq!(found(&serving, &[], &who, 100 * MS), "one 2");
+    assert_eq!(found(&serving, &[], &directory, 100 * MS), "one 2");
     // One that was being served then is forgotten: nobody knows any more whether it was the only one.
-    assert_eq!(found(&serving, &[], &who, 60 * MS), "of 2");
+    assert_eq!(found(&serving, &[], &directory, 60 * MS), "of 2");
     serving.set_now(u64::MAX);
-    assert_eq!(found(&serving, &[], &who, 60 * MS), "none");
-    assert!(serving.past.is_empty());
+    assert_eq!(found(&serving, &[], &directory, 60 * MS), "none");
+    assert!(serving.finished.is_empty());
 }
 
 #[test]
 fn containers_of_one_pod_are_one() {
-    let mut who = Who::default();
+    let mut directory = Directory::default();
     let open = [served(1, 8, 71, 50 * MS, None)];
-    let serving = Serving::default();
-    assert_eq!(found(&serving, &open, &who, 100 * MS), "none");
+    let serving = ServedRequests::default();
+    assert_eq!(found(&serving, &open, &directory, 100 * MS), "none");
     for id in [CGROUP, 71] {
-        who.learn(Fact::Cgroup(CgroupFact {
+        directory.learn(Fact::Cgroup(CgroupFact {
             id,
             pod_uid: "uid".into(),
             container_id: Some(format!("container-{id}")),
         }));
     }
-    who.learn(Fact::Pod(PodFact {
+    directory.learn(Fact::Pod(PodFact {
         uid: "uid".into(),
         ..PodFact::default()
     }));
-    assert_eq!(found(&serving, &open, &who, 100 * MS), "one 1");
+    assert_eq!(found(&serving, &open, &directory, 100 * MS), "one 1");
 }
 
 #[test]
 fn what_is_remembered_is_bounded() {
-    let mut serving = Serving::default();
+    let mut serving = ServedRequests::default();
     for _ in 0..=MAX_SERVED {
         past(&mut serving, 1, TGID, 10, 90);
     }
-    assert_eq!(serving.past.len(), MAX_SERVED);
+    assert_eq!(serving.finished.len(), MAX_SERVED);
     assert_eq!(serving.complete_from_ns, 90 * MS);
 }

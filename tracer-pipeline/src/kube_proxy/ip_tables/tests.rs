@@ -71,8 +71,8 @@ proptest! {
         let (family, entries) = if is_ipv6 { (Family::V6, NAT6) } else { (Family::V4, NAT) };
         let mut entries = entries.to_vec();
         for (at, byte) in changes {
-            let place = at.index(entries.len());
-            entries[place] = byte;
+            let index = at.index(entries.len());
+            entries[index] = byte;
         }
         let (rules, findings) = Rules::from_ip_tables("nat", family, &entries);
         prop_assert!(findings.kept().len() <= findings.total());

@@ -11,7 +11,7 @@ use super::super::network::Network;
 use super::super::rule::{Destination, Rule, Target};
 use super::super::rule_comment::Remark;
 use super::super::{Endpoint, Protocol};
-use super::lowering::By;
+use super::lowering::ElementRole;
 use super::register::{Field, KeyPart};
 use super::set::{Element, Mapped};
 
@@ -24,14 +24,14 @@ const SERVICE_CHAINS: [&str; 5] = ["service", "local", "external", "endpoint", "
 pub(super) fn rule(
     rule: &Rule<'static>,
     set: &str,
-    by: &By,
+    by: &ElementRole,
     element: &Element,
     family: Family,
 ) -> Result<Rule<'static>, Problem> {
     let mut rule = rule.clone();
     match by {
-        By::Key(key) => narrow(&mut rule, key, element, family)?,
-        By::Verdict(key) => {
+        ElementRole::Key(key) => narrow(&mut rule, key, element, family)?,
+        ElementRole::Verdict(key) => {
             narrow(&mut rule, key, element, family)?;
             if let Some(comment) = &element.comment {
                 rule.comment(Cow::Owned(comment.clone()));
@@ -49,7 +49,7 @@ pub(super) fn rule(
                 });
             }
         }
-        By::Endpoint {
+        ElementRole::Endpoint {
             address_at,
             port_at,
         } => {

@@ -11,7 +11,7 @@ use super::super::kernel_struct::{Family, prefix_bits, u16_be, u32_ne};
 use super::super::network::Network;
 use super::super::rule::{Destination, Rule, Target};
 use super::super::source::Source;
-use super::super::xtables::{self, Meaning};
+use super::super::xtables::{self, Recognition};
 use super::expression::{Expression, Verdict};
 use super::register::{Field, KeyPart, Registers, Value};
 
@@ -28,12 +28,12 @@ pub(super) struct Draft {
 #[derive(Debug)]
 pub(super) struct Expansion {
     pub(super) set: String,
-    pub(super) by: By,
+    pub(super) by: ElementRole,
 }
 
 /// What an element says.
 #[derive(Debug)]
-pub(super) enum By {
+pub(super) enum ElementRole {
     /// The rule is for packets with its key.
     Key(Vec<KeyPart>),
     /// The rule goes where the element's verdict says, for packets with its key.
@@ -89,7 +89,7 @@ impl Lowering {
 
     /// Takes the next expression. `Other`: the rule has a condition that kube-proxy's rules never
     /// have, and is to be left out.
-    pub(super) fn take(&mut self, expression: Expression<'_>) -> Result<Meaning, Problem> {
+    pub(super) fn take(&mut self, expression: Expression<'_>) -> Result<Recognition, Problem> {
         let rule = &mut self.draft.rule;
         match expression {
             Expression::Compare { from, op, with } => return self.compare(from, op, with),
@@ -114,7 +114,7 @@ impl Lowering {
             Expression::Verdict(Verdict::Other) | Expression::Other => {}
             load => self.load(load),
         }
-        Ok(Meaning::Known)
+        Ok(Recognition::Known)
     }
 
     fn load(&mut self, load: Expression<'_>) {
@@ -171,14 +171,14 @@ impl Lowering {
         }
     }
 
-    fn compare(&mut self, from: u32, op: u32, with: &[u8]) -> Result<Meaning, Problem> {
+    fn compare(&mut self, from: u32, op: u32, with: &[u8]) -> Result<Recognition, Problem> {
         let Some(Value::Field { field, mask, .. }) = self.registers.get(from) else {
-            return Ok(Meaning::Known);
+            return Ok(Recognition::Known);
         };
         let negated = match op {
             EQUAL => false,
             NOT_EQUAL => true,
-            _ => return Ok(Meaning::Other),
+            _ => return Ok(Recognition::Foreign),
         };
         let rule = &mut self.draft.rule;
         match field {
@@ -199,13 +199,13 @@ impl Lowering {
                     .first()
                     .and_then(|n| Protocol::from_number((*n).into()));
                 if negated || protocol.is_none() {
-                    return Ok(Meaning::Other);
+                    return Ok(Recognition::Foreign);
                 }
                 rule.protocol = protocol;
             }
             Field::DestinationPort => {
                 if negated {
-                    return Ok(Meaning::Other);
+                    return Ok(Recognition::Foreign);
                 }
                 rule.destination_port = Some(u16_be(with, 0).ok_or(Problem::Malformed)?);
             }
@@ -218,44 +218,44 @@ impl Lowering {
             }
             Field::Mark | Field::Other => {}
         }
-        Ok(Meaning::Known)
+        Ok(Recognition::Known)
     }
 
-    fn lookup(&mut self, set: &str, from: u32, to: Option<u32>, inverted: bool) -> Meaning {
+    fn lookup(&mut self, set: &str, from: u32, to: Option<u32>, inverted: bool) -> Recognition {
         let key = self.registers.key(from);
         let first = key.first().map(|part| part.field);
         let by = match (to, first) {
-            (Some(0), _) => By::Verdict(key),
+            (Some(0), _) => ElementRole::Verdict(key),
             (Some(to), _) => {
                 self.registers.load_mapped(to, set);
-                return Meaning::Known;
+                return Recognition::Known;
             }
             (None, Some(Field::Source)) if set.starts_with(AFFINITY) => {
                 self.draft.rule.returning_client |= !inverted;
-                return Meaning::Known;
+                return Recognition::Known;
             }
             (None, Some(Field::Destination)) if set == NODE_ADDRESSES => {
                 self.draft.rule.to_node |= !inverted;
-                return Meaning::Known;
+                return Recognition::Known;
             }
             // The sources that a load balancer lets through: who is refused is not told one by one.
-            (None, _) if inverted => return Meaning::Known,
-            (None, Some(Field::Source)) if key.len() == 1 => return Meaning::Known,
-            (None, _) => By::Key(key),
+            (None, _) if inverted => return Recognition::Known,
+            (None, Some(Field::Source)) if key.len() == 1 => return Recognition::Known,
+            (None, _) => ElementRole::Key(key),
         };
         self.expand(set, by)
     }
 
     /// Each of kube-proxy's rules has one set at most that it is to be expanded by.
-    fn expand(&mut self, set: &str, by: By) -> Meaning {
+    fn expand(&mut self, set: &str, by: ElementRole) -> Recognition {
         if self.draft.expansion.is_some() {
-            return Meaning::Other;
+            return Recognition::Foreign;
         }
         self.draft.expansion = Some(Expansion {
             set: set.to_owned(),
             by,
         });
-        Meaning::Known
+        Recognition::Known
     }
 
     /// `meta mark set meta mark | bit`.
@@ -268,7 +268,7 @@ impl Lowering {
         }
     }
 
-    fn dnat(&mut self, address: u32, port: u32) -> Result<Meaning, Problem> {
+    fn dnat(&mut self, address: u32, port: u32) -> Result<Recognition, Problem> {
         let mapped = match (self.registers.get(address), self.registers.get(port)) {
             (
                 Some(Value::Mapped { map, at }),
@@ -282,7 +282,7 @@ impl Lowering {
         if let Some((map, address_at, port_at)) = mapped {
             return Ok(self.expand(
                 &map,
-                By::Endpoint {
+                ElementRole::Endpoint {
                     address_at,
                     port_at,
                 },
@@ -298,7 +298,7 @@ impl Lowering {
             return Err(Problem::Malformed);
         };
         self.draft.rule.target = Target::Dnat((ip, port).into());
-        Ok(Meaning::Known)
+        Ok(Recognition::Known)
     }
 }
 

@@ -66,21 +66,21 @@ impl Registers {
     }
 
     pub(super) fn load(&mut self, register: u32, value: Value) {
-        if let Some(place) = word(register).and_then(|word| self.0.get_mut(word)) {
-            *place = Some(value);
+        if let Some(slot) = word(register).and_then(|word| self.0.get_mut(word)) {
+            *slot = Some(value);
         }
     }
 
     pub(super) fn load_constant(&mut self, register: u32, value: &[u8]) {
         let Some(first) = word(register) else { return };
-        let places = self.0.iter_mut().skip(first);
-        for (place, bytes) in places.zip(value.chunks(WORD_BYTES)) {
+        let slots = self.0.iter_mut().skip(first);
+        for (slot, bytes) in slots.zip(value.chunks(WORD_BYTES)) {
             let mut constant = [0; WORD_BYTES];
             constant
                 .iter_mut()
                 .zip(bytes)
                 .for_each(|(to, from)| *to = *from);
-            *place = Some(Value::Constant(constant));
+            *slot = Some(Value::Constant(constant));
         }
     }
 
@@ -89,8 +89,8 @@ impl Registers {
     pub(super) fn load_mapped(&mut self, register: u32, map: &str) {
         let Some(first) = word(register) else { return };
         let map: Rc<str> = Rc::from(map);
-        for (index, place) in self.0.iter_mut().skip(first).enumerate() {
-            *place = Some(Value::Mapped {
+        for (index, slot) in self.0.iter_mut().skip(first).enumerate() {
+            *slot = Some(Value::Mapped {
                 map: Rc::clone(&map),
                 at: index * WORD_BYTES,
             });

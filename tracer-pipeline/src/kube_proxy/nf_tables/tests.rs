@@ -143,8 +143,8 @@ proptest! {
             let message = at.index(owned.len());
             let payload = &mut owned[message].1;
             if !payload.is_empty() {
-                let place = at.index(payload.len());
-                payload[place] = byte;
+                let index = at.index(payload.len());
+                payload[index] = byte;
             }
         }
         let borrowed: Vec<(u16, &[u8])> = owned.iter().map(|(kind, payload)| (*kind, payload.as_slice())).collect();

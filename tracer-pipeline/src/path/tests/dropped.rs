@@ -26,7 +26,7 @@ fn check_lost(stamps: &[Hook], reason: u32, hop: HopName, by_conntrack: bool) {
     };
     let mut lost = journey((0..).zip(stamps).map(stamp).collect());
     lost.drop_reason = Some(reason);
-    let lost = Lost::of(&lost, &Devices::default(), &reasons()).unwrap();
+    let lost = PacketDrop::of(&lost, &Devices::default(), &reasons()).unwrap();
     assert_eq!(
         (lost.hop, lost.by_conntrack),
         (Some(hop), by_conntrack),

@@ -138,7 +138,7 @@ fn what_another_node_does_is_no_hop_of_this_one() {
             .collect();
         let mut journey = journey(stamps);
         change(&mut journey);
-        path(&journey, None, &devices, &reasons())
+        build_path(&journey, None, &devices, &reasons())
     };
     let syn = path_of("0 cgroup_egress\n10 device_transmit ens5:", |journey| {
         journey.end = End::Left;
@@ -167,7 +167,7 @@ fn a_retransmission_that_arrives_begins_where_it_arrives() {
     let stamps = stamps.map(|line| stamp(line, &mut devices));
     let mut journey = journey(stamps.to_vec());
     journey.sender_cookie = tracer_common::remote::REMOTE | 1;
-    let mut path = path(&journey, None, &devices, &reasons());
+    let mut path = build_path(&journey, None, &devices, &reasons());
     path.start_at(3);
     assert_eq!(path.start_ns, 50);
     partitions(&path);

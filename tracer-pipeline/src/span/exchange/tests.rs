@@ -14,7 +14,7 @@ use crate::{
     decode::{ClockSample, Conntrack, DropReasons, Journey, Stamp, Tuple},
     flow::{Cause, Ending, Side},
     http::{Answered, Connect, head::RequestHead},
-    identity::directory::Who,
+    identity::directory::Directory,
     kube_proxy::Rules,
     path::Devices,
     span::{Clock, Value, parties::sides},
@@ -136,7 +136,7 @@ pub(crate) fn with_context<T>(make: impl FnOnce(&Context<'_>) -> T) -> T {
             reasons: [(8, "NETFILTER_DROP".into())].into(),
             ..DropReasons::default()
         },
-        who: &Who::default(),
+        directory: &Directory::default(),
         node: "node",
         detail: Detail::Hop,
     })

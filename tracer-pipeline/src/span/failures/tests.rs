@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     decode::DropReasons,
     flow::{Cause, Ending, ZeroWindow},
-    identity::directory::Who,
+    identity::directory::Directory,
     path::Devices,
     span::{
         Clock,
@@ -27,7 +27,7 @@ fn check(count: impl FnOnce(&mut Failures, &Context<'_>), expected: &[&str]) {
             reasons: [(8, "NETFILTER_DROP".into())].into(),
             ..DropReasons::default()
         },
-        who: &Who::default(),
+        directory: &Directory::default(),
         node: "node",
         detail: crate::span::Detail::Hop,
     };

@@ -12,14 +12,14 @@ pub(super) fn service(name: &str, address: &str) -> ServiceFact {
     }
 }
 
-pub(super) fn check_service(who: &Who, asked: &str, at_s: u64, expected: Option<&str>) {
-    let service = who.service(asked.parse().unwrap(), at_s * SECOND);
+pub(super) fn check_service(directory: &Directory, asked: &str, at_s: u64, expected: Option<&str>) {
+    let service = directory.service(asked.parse().unwrap(), at_s * SECOND);
     assert_eq!(service.map(|service| &*service.name), expected, "{asked}");
 }
 
 #[test]
 fn services_are_found_by_every_address_they_have() {
-    let mut who = who([
+    let mut directory = directory([
         Fact::Service(service("web", "10.96.0.10")),
         Fact::Service(ServiceFact {
             service: object("db"),
@@ -29,25 +29,25 @@ fn services_are_found_by_every_address_they_have() {
         Fact::Endpoints(slice("db", 0, &[("db-0", "10.244.2.9")])),
         Fact::Endpoints(slice("web", 0, &[("web-0", "10.244.2.10")])),
     ]);
-    check_service(&who, "10.96.0.10:80", 5, Some("web"));
-    check_service(&who, "10.96.0.10:81", 5, None);
-    check_service(&who, "[::ffff:10.96.0.10]:80", 5, Some("web"));
-    check_service(&who, "172.18.0.2:30080", 5, Some("web"));
-    check_service(&who, "10.244.2.9:30080", 5, None);
+    check_service(&directory, "10.96.0.10:80", 5, Some("web"));
+    check_service(&directory, "10.96.0.10:81", 5, None);
+    check_service(&directory, "[::ffff:10.96.0.10]:80", 5, Some("web"));
+    check_service(&directory, "172.18.0.2:30080", 5, Some("web"));
+    check_service(&directory, "10.244.2.9:30080", 5, None);
     // Headless: a pod's own address is what DNS gives. Not so the other.
-    check_service(&who, "10.244.2.9:8080", 5, Some("db"));
-    check_service(&who, "10.244.2.10:8080", 5, None);
+    check_service(&directory, "10.244.2.9:8080", 5, Some("db"));
+    check_service(&directory, "10.244.2.10:8080", 5, None);
     // The address is given to another service.
-    who.learn(Fact::ServiceGone {
+    directory.learn(Fact::ServiceGone {
         service: object("web"),
         at_ns: 10 * SECOND,
     });
-    who.learn(Fact::Service(ServiceFact {
+    directory.learn(Fact::Service(ServiceFact {
         from_ns: 12 * SECOND,
         ..service("shop", "10.96.0.10")
     }));
-    check_service(&who, "10.96.0.10:80", 9, Some("web"));
-    check_service(&who, "10.96.0.10:80", 12, Some("shop"));
+    check_service(&directory, "10.96.0.10:80", 9, Some("web"));
+    check_service(&directory, "10.96.0.10:80", 12, Some("shop"));
 }
 
 #[test]
@@ -57,11 +57,11 @@ fn a_service_that_changes_keeps_its_beginning() {
         ports: vec![80, 443],
         ..service("web", "10.96.0.10")
     };
-    let who = who([
+    let directory = directory([
         Fact::Service(service("web", "10.96.0.10")),
         Fact::Service(changed),
     ]);
-    check_service(&who, "10.96.0.10:80", 5, Some("web"));
-    check_service(&who, "10.96.0.10:443", 5, None);
-    check_service(&who, "10.96.0.10:443", 50, Some("web"));
+    check_service(&directory, "10.96.0.10:80", 5, Some("web"));
+    check_service(&directory, "10.96.0.10:443", 5, None);
+    check_service(&directory, "10.96.0.10:443", 50, Some("web"));
 }
