@@ -1,5 +1,8 @@
 //! The stamps of one message on this node.
 
+#[cfg(test)]
+pub(super) mod builder;
+
 use std::net::SocketAddr;
 
 use tracer_common::{

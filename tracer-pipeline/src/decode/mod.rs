@@ -28,6 +28,8 @@ pub use fact::Fact;
 pub use failed_connect::FailedConnect;
 pub use fragment::Fragment;
 pub use head::Head;
+#[cfg(test)]
+pub(crate) use journey::builder::JourneyBuilder;
 pub use journey::{Journey, Stamp};
 pub use read::Read;
 pub use snapshot::{ClockSample, Snapshot};

@@ -46,46 +46,19 @@ impl FailedConnect {
 
 #[cfg(test)]
 mod tests {
-    use tracer_common::{hook::Hook, journey::End, message::Message};
+    use tracer_common::{journey::End, message::Message};
 
     use super::*;
     use crate::{
-        decode::{Journey, Stamp, Tuple},
+        decode::{Journey, JourneyBuilder},
         http::Leg,
     };
 
-    fn sent() -> Tuple {
-        Tuple {
-            source: "10.244.0.2:40000".parse().unwrap(),
-            destination: "10.96.0.10:80".parse().unwrap(),
-        }
-    }
-
     fn syn(end: End) -> Journey {
-        Journey {
-            message: Message::Syn,
-            end,
-            start_ns: 1_000,
-            sender_cookie: 7,
-            receiver_cookie: 0,
-            sender_cgroup: 0,
-            receiver_cgroup: 0,
-            seq: 1,
-            ack: 0,
-            payload_bytes: 0,
-            drop_reason: (end == End::Dropped).then_some(2),
-            sent: sent(),
-            received: None,
-            conntrack: None,
-            stamps: vec![Stamp {
-                at_ns: 1_000,
-                hook: Hook::CgroupEgress,
-                device: None,
-            }],
-            stamps_cut: false,
-            head_lost: false,
-            behind_left_out: false,
-        }
+        JourneyBuilder::new(Message::Syn)
+            .end(end)
+            .drop_reason(2)
+            .build()
     }
 
     fn failed(error: Option<u32>, lasted_ns: u64, syns: &[End]) -> FailedConnect {
@@ -96,13 +69,13 @@ mod tests {
             Connect { syn, syn_ack: None }
         });
         let socket = decode::FailedConnect {
-            cookie: 7,
+            cookie: JourneyBuilder::CLIENT_COOKIE,
             began_ns: 900,
             at_ns: 900 + lasted_ns,
             error,
             tgid: 1,
             cgroup: 2,
-            sent: sent(),
+            sent: JourneyBuilder::client_to_server(),
         };
         FailedConnect { socket, connect }
     }

@@ -78,46 +78,16 @@ impl Handshakes {
 
 #[cfg(test)]
 mod tests {
-    use tracer_common::hook::Hook;
-
     use super::*;
-    use crate::{
-        decode::{Stamp, Tuple},
-        flow::Side,
-    };
+    use crate::{decode::JourneyBuilder, flow::Side};
 
-    const CLIENT: u64 = 7;
+    const CLIENT: u64 = JourneyBuilder::CLIENT_COOKIE;
 
     fn event(message: Message, end: End, start_ns: u64) -> Event {
-        let sent = Tuple {
-            source: "10.244.0.2:40000".parse().unwrap(),
-            destination: "10.96.0.10:80".parse().unwrap(),
-        };
-        let stamp = Stamp {
-            at_ns: start_ns,
-            hook: Hook::CgroupEgress,
-            device: None,
-        };
-        let journey = Journey {
-            message,
-            end,
-            start_ns,
-            sender_cookie: CLIENT,
-            receiver_cookie: 9,
-            sender_cgroup: 0,
-            receiver_cgroup: 0,
-            seq: 0,
-            ack: 0,
-            payload_bytes: 0,
-            drop_reason: None,
-            sent,
-            received: Some(sent),
-            conntrack: None,
-            stamps: vec![stamp],
-            stamps_cut: false,
-            head_lost: false,
-            behind_left_out: false,
-        };
+        let journey = JourneyBuilder::new(message)
+            .end(end)
+            .start_ns(start_ns)
+            .build();
         Event {
             connection: ConnectionId::of_client(CLIENT),
             kind: EventKind::Journey {

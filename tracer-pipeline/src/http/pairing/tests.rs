@@ -7,8 +7,9 @@ mod story;
 use bytes::Bytes;
 
 use super::*;
+use crate::decode::JourneyBuilder;
 use crate::http::waiting::{MAX_HEADS, WAIT_NS};
-use story::{CLIENT, check, tuple};
+use story::{CLIENT, check};
 
 #[test]
 fn keep_alive() {
@@ -284,7 +285,7 @@ fn heads_are_bounded_and_expire() {
         seq,
         ack: 0,
         payload_bytes: 20,
-        sent: tuple(),
+        sent: JourneyBuilder::client_to_server(),
         continues: false,
         bytes: Bytes::from_static(b"GET / HTTP/1.1\r\n\r\n"),
     };

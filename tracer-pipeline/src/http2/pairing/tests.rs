@@ -5,7 +5,7 @@ use tracer_common::journey::End;
 
 use super::*;
 use crate::{
-    decode::Tuple,
+    decode::JourneyBuilder,
     flow::{Cause, Ending},
     http::{Asked, Connect, Leg, trace_context::Extraction},
     http2::wire,
@@ -17,7 +17,7 @@ const END_HEADERS: u8 = 4;
 const END_BOTH: u8 = 5;
 
 fn id() -> ConnectionId {
-    ConnectionId::of_client(7)
+    ConnectionId::of_client(JourneyBuilder::CLIENT_COOKIE)
 }
 
 /// One connection; every packet is one frame, and its seq is told.
@@ -48,14 +48,17 @@ impl Story {
         self.now_ns += 1_000;
         let fragment = Fragment {
             start_ns: self.now_ns,
-            sender_cookie: cookie(side),
+            sender_cookie: match side {
+                Side::Client => JourneyBuilder::CLIENT_COOKIE,
+                Side::Server => JourneyBuilder::SERVER_COOKIE,
+            },
             packet_seq: seq,
             seq,
             starts_frame: true,
             cut: false,
             lost_before: false,
             recognised: false,
-            sent: tuple(),
+            sent: JourneyBuilder::client_to_server(),
             bytes: Bytes::copy_from_slice(frame),
         };
         self.event(EventKind::Fragment { side, fragment });
@@ -103,41 +106,15 @@ impl Story {
     }
 }
 
-fn cookie(side: Side) -> u64 {
-    match side {
-        Side::Client => 7,
-        Side::Server => 9,
-    }
-}
-
-fn tuple() -> Tuple {
-    let address = "10.244.0.2:40000".parse().unwrap();
-    Tuple {
-        source: address,
-        destination: address,
-    }
-}
-
 fn journey(side: Side, seq: u32, start_ns: u64, end: End) -> Journey {
-    Journey {
-        message: Message::Headers,
-        end,
-        start_ns,
-        sender_cookie: cookie(side),
-        receiver_cookie: 0,
-        sender_cgroup: 0,
-        receiver_cgroup: 0,
-        seq,
-        ack: 1,
-        payload_bytes: 50,
-        drop_reason: None,
-        sent: tuple(),
-        received: None,
-        conntrack: None,
-        stamps: Vec::new(),
-        stamps_cut: false,
-        head_lost: false,
-        behind_left_out: false,
+    let builder = JourneyBuilder::new(Message::Headers)
+        .end(end)
+        .start_ns(start_ns)
+        .seq(seq)
+        .ack(1);
+    match side {
+        Side::Client => builder.build(),
+        Side::Server => builder.from_server().build(),
     }
 }
 

@@ -12,13 +12,13 @@ use tracer_common::journey::End;
 
 use super::super::*;
 use crate::{
-    decode::{Close, CloseKind, Stamp, Tuple},
+    decode::{Close, CloseKind, JourneyBuilder},
     flow::Flow,
 };
 use tracer_common::hook::Hook;
 
-pub(super) const CLIENT: u64 = 7;
-const SERVER: u64 = 9;
+pub(super) const CLIENT: u64 = JourneyBuilder::CLIENT_COOKIE;
+const SERVER: u64 = JourneyBuilder::SERVER_COOKIE;
 
 struct Story {
     flow: Flow,
@@ -118,50 +118,29 @@ impl Story {
     }
 
     fn head(&mut self, message: Message, seq: u32, ack: u32, text: String) {
+        let from_client = message == Message::Request;
         self.pairing.head(&Head {
             message,
             start_ns: self.now_ns,
-            sender_cookie: cookies(message).0,
+            sender_cookie: if from_client { CLIENT } else { SERVER },
             seq,
             ack,
             payload_bytes: text.len() as u32,
-            sent: tuple(),
+            sent: JourneyBuilder::client_to_server(),
             continues: false,
             bytes: Bytes::from(text),
         });
     }
 
     fn journey(&mut self, message: Message, end: End, seq: u32, ack: u32) {
-        let (sender_cookie, receiver_cookie) = cookies(message);
+        let journey = JourneyBuilder::new(message)
+            .end(end)
+            .start_ns(self.now_ns)
+            .seq(seq)
+            .ack(ack)
+            .stamps_after_ns(&[(10, Hook::CgroupIngress)])
+            .build();
         let mut events = Vec::new();
-        let journey = Journey {
-            message,
-            end,
-            start_ns: self.now_ns,
-            sender_cookie,
-            sender_cgroup: 0,
-            receiver_cgroup: 0,
-            receiver_cookie: if end == End::Socket {
-                receiver_cookie
-            } else {
-                0
-            },
-            seq,
-            ack,
-            payload_bytes: 100,
-            drop_reason: None,
-            sent: tuple(),
-            received: None,
-            conntrack: None,
-            stamps: vec![Stamp {
-                at_ns: self.now_ns + 10,
-                hook: Hook::CgroupIngress,
-                device: None,
-            }],
-            stamps_cut: false,
-            head_lost: false,
-            behind_left_out: false,
-        };
         self.flow.journey(journey, &mut |event| events.push(event));
         self.events(events);
     }
@@ -204,21 +183,6 @@ fn head(kind: &str, word: &str) -> String {
         "<u" => format!("HTTP/1.1 {word} OK\r\n{H2C}\r\n"),
         kind if kind.starts_with('>') => format!("GET {word} HTTP/1.1\r\nHost: a\r\n\r\n"),
         _ => format!("HTTP/1.1 {word} OK\r\nContent-Length: 0\r\n\r\n"),
-    }
-}
-
-fn cookies(message: Message) -> (u64, u64) {
-    match message {
-        Message::Syn | Message::Request => (CLIENT, SERVER),
-        Message::SynAck | Message::Response | Message::Headers => (SERVER, CLIENT),
-    }
-}
-
-pub(super) fn tuple() -> Tuple {
-    let address = "10.244.0.2:40000".parse().unwrap();
-    Tuple {
-        source: address,
-        destination: address,
     }
 }
 
