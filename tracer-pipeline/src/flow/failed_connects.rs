@@ -1,6 +1,7 @@
-//! Connects that have failed, until what was under way when they did has arrived.
+//! Failed connects, held back until packets in flight at their failure have arrived.
 //!
-//! In: failures, in the order in which they happened. Out: the same, a moment later. Bounded.
+//! In: failed connects, in the order in which they failed. Out: their events, half a second later.
+//! Bounded.
 
 use std::collections::VecDeque;
 
@@ -8,15 +9,17 @@ use crate::decode::FailedConnect;
 
 use super::{ConnectionId, Event, EventKind};
 
-/// Failures that are held back, some 100 bytes each. A client in a tight loop makes thousands a second.
+/// Bound on failed connects held back, about 100 bytes each. A client in a tight loop makes
+/// thousands
+/// a second.
 const MAX_FAILED_CONNECTS: usize = 8192;
 
-/// Failures, the oldest first.
+/// Failed connects, the oldest first.
 #[derive(Debug, Default)]
 pub(super) struct FailedConnects(VecDeque<FailedConnect>);
 
 impl FailedConnects {
-    /// Takes one in; `false` where there is no room.
+    /// Adds a failed connect; `false` where there is no room.
     pub(super) fn push(&mut self, failed: FailedConnect) -> bool {
         let has_room = self.0.len() < MAX_FAILED_CONNECTS;
         if has_room {
@@ -25,17 +28,17 @@ impl FailedConnects {
         has_room
     }
 
-    /// Those that had happened by then, as events.
+    /// Removes those that failed until `until_ns`, as events.
     pub(super) fn take_until(&mut self, until_ns: u64) -> impl Iterator<Item = Event> {
         std::iter::from_fn(move || self.0.pop_front_if(|failed| failed.at_ns <= until_ns))
             .map(|failed| ConnectionId(failed.cookie).event(EventKind::ConnectFailed(failed)))
     }
 
-    /// Those of one socket that had happened by then.
+    /// Removes those of one socket that failed until `until_ns`.
     pub(super) fn take(&mut self, cookie: u64, until_ns: u64) -> Vec<FailedConnect> {
-        let is_meant = |failed: &FailedConnect| failed.cookie == cookie && failed.at_ns <= until_ns;
-        let (meant, others) = self.0.drain(..).partition(is_meant);
+        let is_due = |failed: &FailedConnect| failed.cookie == cookie && failed.at_ns <= until_ns;
+        let (due, others) = self.0.drain(..).partition(is_due);
         self.0 = others;
-        Vec::from(meant)
+        Vec::from(due)
     }
 }

@@ -1,6 +1,6 @@
-//! Where and why a packet was lost.
+//! Where and why the kernel dropped a packet.
 //!
-//! In: the journey of a dropped packet. Out: the hop in which it was dropped, and the kernel's reason.
+//! In: the journey of a dropped packet. Out: the hop of the drop, and the kernel's reason.
 
 use tracer_common::{hook::Hook, journey::End};
 
@@ -8,14 +8,14 @@ use crate::decode::{DropLayer, DropReasons, Journey};
 
 use super::{Devices, HopName, build_path};
 
-/// What is known of a packet that the kernel has dropped.
+/// The drop of a packet by the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PacketDrop {
     /// The kernel's name of the reason.
     pub reason: Option<String>,
-    /// Where.
+    /// The hop of the drop.
     pub hop: Option<HopName>,
-    /// Conntrack has refused it, and no rule.
+    /// Conntrack dropped the packet, not a rule.
     pub by_conntrack: bool,
 }
 
@@ -35,9 +35,12 @@ impl PacketDrop {
     }
 }
 
-/// Whether the packet had left every rule of a hook when it was dropped: after the programs, which come
-/// last, only conntrack stands in these two, and enters the connection into its table (kernel:
-/// nf_confirm at NF_IP_PRI_CONNTRACK_CONFIRM). It refuses one whose addresses are another's.
+/// Whether the packet had passed all rules of a hook when it was dropped. hopspan's programs run
+/// after
+/// the rules; in these two hooks only conntrack runs after the programs, and confirms the
+/// connection
+/// (kernel: nf_confirm at NF_IP_PRI_CONNTRACK_CONFIRM). It drops a packet whose tuple clashes with
+/// another connection's.
 fn was_confirming(journey: &Journey) -> bool {
     let before = journey.stamps.iter().rev().nth(1);
     before.is_some_and(|stamp| matches!(stamp.hook, Hook::PostroutingLeave | Hook::InputLeave))
