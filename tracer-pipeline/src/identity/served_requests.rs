@@ -1,8 +1,9 @@
-//! Which requests a process, or a pod, was serving at a moment.
+//! The requests that a process, or a pod, was serving at a given time.
 //!
-//! In: requests that are served and those that were. Out: the one for which a connection was probably
-//! opened that could not be, or those among which nobody can tell. A connect has no head that could
-//! say so: this is an inference, made only where a single request can be meant.
+//! In: open and finished requests. Out: the request on whose behalf a failed connect was probably
+//! made,
+//! or all candidates. A connect carries no trace context, so this is an inference, made only where
+//! there is a single candidate.
 
 use std::collections::VecDeque;
 
@@ -13,42 +14,46 @@ use crate::{
 
 use super::directory::Directory;
 
-/// How long a request that was answered is remembered: Linux gives up a connect after 127 s
-/// (net.ipv4.tcp_syn_retries), and tells of one as it ends.
+/// How long a finished request is kept: Linux ends a connect after 127 s
+/// (net.ipv4.tcp_syn_retries),
+/// and a failed connect is reported at its end.
 const KEEP_NS: u64 = 130_000_000_000;
-/// Requests remembered, some 130 bytes each. Where there are more, the oldest go, and of a connect that
-/// began before that nothing is inferred.
+/// Bound on finished requests, about 130 bytes each. Beyond it the oldest are removed, and nothing
+/// is
+/// inferred for connects that began before the end of a removed request.
 const MAX_SERVED: usize = 32_768;
 
-/// What a connection was probably opened for.
+/// The request on whose behalf a connect was probably made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Correlation {
-    /// Nothing that is traced was being served.
+    /// No traced request was being served.
     None,
-    /// One request was.
+    /// One request was being served.
     Inferred(Served),
-    /// Several were, or one and others that are forgotten; in the order in which they were read.
+    /// Several requests were being served, or one and perhaps others that are no longer kept; in
+    /// the order
+    /// in which they were read.
     Ambiguous(Vec<Served>),
 }
 
-/// Requests that were answered.
+/// Finished requests, in the order in which they finished.
 #[derive(Debug, Default)]
 pub struct ServedRequests {
     now_ns: u64,
     finished: VecDeque<FinishedRequest>,
-    /// Requests answered before may have been forgotten.
+    /// Requests that finished before this time may have been removed.
     complete_from_ns: u64,
 }
 
 #[derive(Debug)]
 struct FinishedRequest {
     served: Served,
-    /// When it was answered, and all before it.
+    /// When this request and all before it had finished.
     until_ns: u64,
 }
 
 impl ServedRequests {
-    /// Time passes.
+    /// Sets the current time and removes old requests.
     pub fn set_now(&mut self, now_ns: u64) {
         self.now_ns = now_ns;
         let long_ago = |past: &mut FinishedRequest| past.until_ns.saturating_add(KEEP_NS) < now_ns;
@@ -57,18 +62,19 @@ impl ServedRequests {
         }
     }
 
-    /// An exchange is over.
+    /// Adds the request of a finished exchange.
     pub fn add_finished(&mut self, exchange: &Exchange) {
         let Some(served) = Served::of(exchange) else {
             return;
         };
-        // One that is given up is not known to have been answered before.
+        // A request without a response was being served until now.
         let until_ns = served.until_ns.unwrap_or(self.now_ns);
         self.push_finished(served, until_ns);
     }
 
-    /// What `failed` was for, when it began: what its process was serving; if that was nothing, what its
-    /// pod was. `open` are the requests that are not over.
+    /// The request that `failed` belongs to: what its process was serving when the connect began
+    /// or, if
+    /// that was nothing, what its pod was serving. `open` are the unfinished requests.
     pub fn correlate(
         &self,
         failed: &decode::FailedConnect,
@@ -78,28 +84,28 @@ impl ServedRequests {
         let began_ns = failed.began_ns;
         let past = self.finished.iter().rev();
         let past = past.take_while(|past| past.until_ns > began_ns);
-        let at_the_time: Vec<&Served> = past
+        let served_then: Vec<&Served> = past
             .map(|past| &past.served)
             .chain(open)
             .filter(|served| served.at(began_ns))
             .collect();
-        let those = |is_meant: &dyn Fn(&Served) -> bool| -> Vec<Served> {
-            let meant = at_the_time.iter().filter(|served| is_meant(served));
-            meant.map(|served| (*served).clone()).collect()
+        let matching = |is_candidate: &dyn Fn(&Served) -> bool| -> Vec<Served> {
+        let matches = served_then.iter().filter(|served| is_candidate(served));
+        matches.map(|served| (*served).clone()).collect()
         };
-        let mut meant = those(&|served| served.tgid == Some(failed.tgid));
-        if meant.is_empty() {
-            meant = those(&|served| directory.is_one_pod(served.cgroup, failed.cgroup));
+        let mut candidates = matching(&|served| served.tgid == Some(failed.tgid));
+        if candidates.is_empty() {
+        candidates = matching(&|served| directory.is_one_pod(served.cgroup, failed.cgroup));
         }
-        // The order of hash maps is not for others to depend on.
-        meant.sort_by_key(|served| (served.from_ns, served.request_seq));
-        if meant.len() == 1 && began_ns >= self.complete_from_ns {
-            return meant.pop().map_or(Correlation::None, Correlation::Inferred);
+        // The output must not depend on the order of a hash map.
+        candidates.sort_by_key(|served| (served.from_ns, served.request_seq));
+        if candidates.len() == 1 && began_ns >= self.complete_from_ns {
+        return candidates.pop().map_or(Correlation::None, Correlation::Inferred);
         }
-        if meant.is_empty() {
+        if candidates.is_empty() {
             Correlation::None
         } else {
-            Correlation::Ambiguous(meant)
+            Correlation::Ambiguous(candidates)
         }
     }
 

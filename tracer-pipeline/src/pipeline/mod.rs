@@ -166,7 +166,7 @@ impl Pipeline {
             }
             Snapshot::DropReasons(reasons) => known.drop_reasons = reasons,
             Snapshot::Facts(facts) => {
-                facts.into_iter().for_each(|fact| known.who.learn(fact));
+                facts.into_iter().for_each(|fact| known.who.apply(fact));
                 self.ended.waited(known, out);
             }
             Snapshot::Rules(text) => {
@@ -188,7 +188,7 @@ impl Pipeline {
 
     /// Time has passed: gives up, tells and forgets what is due.
     fn housekeeping(&mut self, now_ns: u64, out: &mut Vec<Vec<Span>>) {
-        self.known.who.forget(now_ns);
+        self.known.who.prune(now_ns);
         self.ended.serving.set_now(now_ns);
         let done = &mut |exchange| self.ended.exchange(exchange, &self.known, out);
         for event in self.flow.expire(now_ns) {

@@ -267,9 +267,9 @@ mod tests {
     #[test]
     fn both_sides_and_the_service_are_named() {
         let mut directory = Directory::default();
-        directory.learn(pod("client", "10.244.1.2", WorkloadKind::CronJob));
-        directory.learn(pod("server", "10.244.1.3", WorkloadKind::StatefulSet));
-        directory.learn(Fact::Service(ServiceFact {
+        directory.apply(pod("client", "10.244.1.2", WorkloadKind::CronJob));
+        directory.apply(pod("server", "10.244.1.3", WorkloadKind::StatefulSet));
+        directory.apply(Fact::Service(ServiceFact {
             service: object("web"),
             addresses: vec!["10.96.0.10".parse().unwrap()],
             ports: vec![80],

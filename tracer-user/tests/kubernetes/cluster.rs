@@ -114,7 +114,7 @@ impl Cluster {
                 .runtime
                 .block_on(async { timeout(Duration::from_millis(20), facts).await });
             for fact in facts.ok().flatten().unwrap_or_default() {
-                self.who.learn(fact);
+                self.who.apply(fact);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! A node's day in facts: pods come, share and hand on addresses, end, and the API goes away.
+//! Lookups over time: pods start, share and reuse addresses, and end; the API may be missing.
 
 use super::*;
 use crate::decode::fact::{
@@ -66,7 +66,7 @@ fn cgroup(id: u64, uid: &str) -> Fact {
     })
 }
 
-/// Pods of another node: uid and address.
+/// An EndpointSlice with pods of another node, each by uid and address.
 fn slice(name: &str, from_s: u64, pods: &[(&str, &str)]) -> EndpointsFact {
     let endpoint = |(uid, address): &(&str, &str)| EndpointFact {
         addresses: vec![ip(address)],
@@ -85,11 +85,11 @@ fn slice(name: &str, from_s: u64, pods: &[(&str, &str)]) -> EndpointsFact {
 
 fn directory(facts: impl IntoIterator<Item = Fact>) -> Directory {
     let mut directory = Directory::default();
-    directory.learn(Fact::Node(NodeFact {
+    directory.apply(Fact::Node(NodeFact {
         name: "node-1".into(),
         addresses: vec![ip("172.18.0.2"), ip("10.244.1.1")],
     }));
-    facts.into_iter().for_each(|fact| directory.learn(fact));
+    facts.into_iter().for_each(|fact| directory.apply(fact));
     directory
 }
 
@@ -103,7 +103,7 @@ fn at(socket: &str, at_s: u64) -> PartyKey {
     }
 }
 
-/// `pod container @node`, with `-` for what is not known.
+/// `pod container @node`, with `-` for unknown ones.
 fn named(directory: &Directory, side: PartyKey) -> String {
     let party = directory.party(&side);
     let pod = party.pod.map(|pod| pod.name.as_ref().unwrap_or(&pod.uid));
@@ -119,19 +119,19 @@ fn check(directory: &Directory, side: PartyKey, expected: &str) {
 }
 
 #[test]
-fn an_address_is_whose_it_was_at_the_time() {
+fn a_reused_address_is_looked_up_as_of_the_time() {
     let mut directory = directory([Fact::Pod(pod("a", "10.244.1.2", 10))]);
-    directory.learn(Fact::PodGone {
+    directory.apply(Fact::PodGone {
         uid: "a".into(),
         at_ns: 20 * SECOND,
     });
-    directory.learn(Fact::Pod(pod("b", "10.244.1.2", 23)));
+    directory.apply(Fact::Pod(pod("b", "10.244.1.2", 23)));
     for (at_s, expected) in [
         (10, "pod-a - @node-1"),
         (19, "pod-a - @node-1"),
-        // Nobody's: the one is gone, the other was not there for long.
+        // The first pod is gone, and the second starts more than two seconds later.
         (20, "- - @-"),
-        // A start that is told in whole seconds, or late.
+        // Within two seconds before the start.
         (22, "pod-b - @node-1"),
         (30, "pod-b - @node-1"),
     ] {
@@ -140,8 +140,8 @@ fn an_address_is_whose_it_was_at_the_time() {
 }
 
 #[test]
-fn processes_tell_the_start_better_than_the_api() {
-    // The API says 12 of both: it has whole seconds, and is late.
+fn the_first_process_is_the_start_rather_than_the_api_s_time() {
+    // Pod b starts at 12 by the API, and at 14 by its first process.
     let mut directory = directory([
         Fact::Pod(pod("a", "10.244.1.2", 1)),
         Fact::Sandbox(sandbox("a", "10.244.1.2", 2)),
@@ -150,15 +150,15 @@ fn processes_tell_the_start_better_than_the_api() {
     ]);
     check(&directory, at("10.244.1.2:8080", 13), "pod-a - @node-1");
     check(&directory, at("10.244.1.2:8080", 14), "pod-b - @node-1");
-    // Its cgroup is gone before its object is.
-    directory.learn(Fact::SandboxGone {
+    // The cgroup of b is removed before its object.
+    directory.apply(Fact::SandboxGone {
         pod_uid: "b".into(),
         at_ns: 20 * SECOND,
     });
     check(&directory, at("10.244.1.2:8080", 19), "pod-b - @node-1");
     check(&directory, at("10.244.1.2:8080", 21), "pod-a - @node-1");
-    // And the object may go before the processes do.
-    directory.learn(Fact::PodGone {
+    // The object of a is deleted while its processes run.
+    directory.apply(Fact::PodGone {
         uid: "a".into(),
         at_ns: 22 * SECOND,
     });
@@ -166,7 +166,7 @@ fn processes_tell_the_start_better_than_the_api() {
 }
 
 #[test]
-fn a_completed_pod_has_its_address_no_longer() {
+fn a_completed_pod_gives_up_its_address() {
     let completed = PodFact {
         until_ns: Some(20 * SECOND),
         ..pod("job", "10.244.1.2", 10)
@@ -174,12 +174,12 @@ fn a_completed_pod_has_its_address_no_longer() {
     let mut directory = directory([Fact::Pod(completed)]);
     check(&directory, at("10.244.1.2:1", 19), "pod-job - @node-1");
     check(&directory, at("10.244.1.2:1", 20), "- - @-");
-    directory.learn(Fact::Pod(pod("next", "10.244.1.2", 21)));
+    directory.apply(Fact::Pod(pod("next", "10.244.1.2", 21)));
     check(&directory, at("10.244.1.2:1", 21), "pod-next - @node-1");
 }
 
 #[test]
-fn the_cgroup_of_a_socket_tells_pods_on_one_address_apart() {
+fn the_cgroup_of_a_socket_identifies_pods_with_one_address() {
     let mut directory = directory([
         Fact::Pod(host_pod("a", 9100)),
         Fact::Pod(host_pod("b", 9200)),
@@ -193,13 +193,13 @@ fn the_cgroup_of_a_socket_tells_pods_on_one_address_apart() {
     };
     check(&directory, client(77), "pod-a main @node-1");
     check(&directory, client(78), "pod-b main @node-1");
-    // A process of the node, or one that nothing is known of.
+    // A process of the node, or an unknown one.
     check(&directory, client(79), "- - @node-1");
-    // From another node the port tells, where it is one that a pod says it listens on.
+    // Without a cgroup the port counts, where a pod declares to listen on it.
     check(&directory, at("172.18.0.2:9100", 5), "pod-a - @node-1");
     check(&directory, at("172.18.0.2:10250", 5), "- - @node-1");
-    // Cgroups are remembered beyond their end, and are nobody else's later.
-    directory.learn(Fact::CgroupGone {
+    // A cgroup is kept beyond its end, and its id is never reused.
+    directory.apply(Fact::CgroupGone {
         id: 77,
         at_ns: 6 * SECOND,
     });
@@ -207,27 +207,27 @@ fn the_cgroup_of_a_socket_tells_pods_on_one_address_apart() {
 }
 
 #[test]
-fn names_that_will_come_are_waited_for() {
+fn a_side_is_resolved_once_its_names_are_known() {
     let side = PartyKey {
         cgroup: 77,
         ..at("10.244.1.2:8080", 5)
     };
-    // Nothing tells of cgroups: there is nothing to wait for.
+    // Without facts about this node there is nothing to wait for.
     assert!(Directory::default().is_resolved(&side));
     let mut directory = directory([]);
     assert!(directory.is_resolved(&PartyKey { cgroup: 0, ..side }));
     assert!(!directory.is_resolved(&side));
-    directory.learn(cgroup(77, "a"));
-    // No API: the uid is all there will be.
+    directory.apply(cgroup(77, "a"));
+    // Without the API the uid is all that will be known.
     assert!(directory.is_resolved(&side));
-    directory.learn(Fact::Listed {
+    directory.apply(Fact::Listed {
         kind: Kind::Pod,
         at_ns: 0,
     });
     assert!(!directory.is_resolved(&side));
-    directory.learn(Fact::Pod(pod("a", "10.244.1.2", 1)));
+    directory.apply(Fact::Pod(pod("a", "10.244.1.2", 1)));
     assert!(directory.is_resolved(&side));
-    // A process of the node's own.
+    // A process of the node.
     let unnamed = PartyKey { cgroup: 78, ..side };
     assert!(!directory.is_resolved(&unnamed));
     directory.stop_waiting_for(&unnamed);
@@ -235,7 +235,7 @@ fn names_that_will_come_are_waited_for() {
 }
 
 #[test]
-fn without_the_api_cgroups_and_namespaces_tell_uid_and_container() {
+fn without_the_api_cgroups_and_namespaces_give_uid_and_container() {
     let directory = directory([
         cgroup(77, "a"),
         Fact::Sandbox(sandbox("a", "10.244.1.2", 10)),
@@ -259,7 +259,7 @@ fn without_the_api_cgroups_and_namespaces_tell_uid_and_container() {
 }
 
 #[test]
-fn a_static_pod_has_another_name_in_its_cgroup() {
+fn a_static_pod_has_another_uid_in_its_cgroup() {
     let directory = directory([
         cgroup(77, "digest"),
         Fact::Pod(PodFact {
@@ -282,12 +282,12 @@ fn a_static_pod_has_another_name_in_its_cgroup() {
 fn pods_of_other_nodes_are_known_by_their_endpoints() {
     let mut directory = directory([Fact::Endpoints(slice("web", 0, &[("far", "10.244.2.9")]))]);
     check(&directory, at("10.244.2.9:8080", 5), "pod-far - @node-2");
-    // As a client, too.
+    // The same as a client.
     check(&directory, at("10.244.2.9:40000", 5), "pod-far - @node-2");
-    directory.learn(Fact::Endpoints(slice("web", 10, &[("new", "10.244.2.9")])));
+    directory.apply(Fact::Endpoints(slice("web", 10, &[("new", "10.244.2.9")])));
     check(&directory, at("10.244.2.9:8080", 9), "pod-far - @node-2");
     check(&directory, at("10.244.2.9:8080", 10), "pod-new - @node-2");
-    directory.learn(Fact::EndpointsGone {
+    directory.apply(Fact::EndpointsGone {
         slice: object("web"),
         at_ns: 20 * SECOND,
     });
@@ -295,7 +295,7 @@ fn pods_of_other_nodes_are_known_by_their_endpoints() {
 }
 
 #[test]
-fn a_pod_behind_two_services_is_known_until_the_last_has_gone() {
+fn a_pod_of_two_services_is_known_until_the_last_is_gone() {
     let mut directory = directory([
         Fact::Endpoints(slice("web", 0, &[("far", "10.244.2.9")])),
         Fact::Endpoints(slice("web-headless", 0, &[("far", "10.244.2.9")])),
@@ -304,18 +304,18 @@ fn a_pod_behind_two_services_is_known_until_the_last_has_gone() {
         ("web", 10, "pod-far - @node-2"),
         ("web-headless", 20, "- - @-"),
     ] {
-        directory.learn(Fact::EndpointsGone {
+        directory.apply(Fact::EndpointsGone {
             slice: object(gone),
             at_ns: at_s * SECOND,
         });
         check(&directory, at("10.244.2.9:8080", at_s + 1), after);
     }
-    directory.forget(2_000 * SECOND);
+    directory.prune(2_000 * SECOND);
     assert_eq!(directory.stats(), DirectoryStats::default());
 }
 
 #[test]
-fn two_pods_on_one_address_are_told_apart_by_port_only() {
+fn two_pods_with_one_address_are_identified_by_port_only() {
     let mut other = slice("exporter", 0, &[("exporter", "172.18.0.3")]);
     other.ports = vec![9100];
     let directory = directory([

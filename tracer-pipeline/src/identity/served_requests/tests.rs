@@ -1,4 +1,4 @@
-//! What a connect was for, as of the moment at which it began.
+//! Correlation of failed connects with the requests that were being served when they began.
 
 use super::*;
 use crate::{
@@ -14,7 +14,7 @@ const MS: u64 = 1_000_000;
 const TGID: u32 = 7;
 const CGROUP: u64 = 70;
 
-/// A request, by its number, that is served by a process of a cgroup at these times.
+/// A request, by its number, that a process of a cgroup serves from `from_ns` to `until_ns`.
 fn served(number: u8, tgid: u32, cgroup: u64, from_ns: u64, until_ns: Option<u64>) -> Served {
     Served {
         trace: TraceContext {
@@ -80,7 +80,7 @@ fn check(open: &[Served], expected: &str) {
 }
 
 #[test]
-fn one_several_or_none() {
+fn no_candidate_one_and_several() {
     let mine = |number| served(number, TGID, CGROUP, 50 * MS, None);
     check(&[], "none");
     check(&[mine(1)], "one 1");
@@ -95,13 +95,13 @@ fn the_process_decides_before_the_pod() {
     check(&[mine.clone(), beside(2), beside(3)], "one 1");
     check(&[beside(2)], "one 2");
     check(&[beside(2), beside(3)], "of 2, 3");
-    // The process was not told: an old recording.
+    // An old recording, whose read records lack the process.
     let unknown = Served { tgid: None, ..mine };
     check(&[unknown], "one 1");
 }
 
 #[test]
-fn only_what_was_served_when_the_connect_began() {
+fn only_requests_open_when_the_connect_began_are_candidates() {
     let during = |from_ms: u64, until_ms: Option<u64>| {
         let until_ns = until_ms.map(|until| until * MS);
         served(1, TGID, CGROUP, from_ms * MS, until_ns)
@@ -112,9 +112,9 @@ fn only_what_was_served_when_the_connect_began() {
     check(&[during(50, Some(101))], "one 1");
 }
 
-/// A connect is told half a second after it has failed, and may take two minutes to fail.
+/// A failed connect is reported half a second after its end, and may take two minutes to fail.
 #[test]
-fn what_was_answered_meanwhile_counts() {
+fn requests_finished_since_the_connect_began_are_candidates() {
     let mut serving = ServedRequests::default();
     past(&mut serving, 1, TGID, 10, 90);
     past(&mut serving, 2, TGID, 50, 150);
@@ -124,7 +124,7 @@ fn what_was_answered_meanwhile_counts() {
     assert_eq!(found(&serving, &[], &directory, 60 * MS), "of 1, 2");
     serving.set_now(KEEP_NS + 91 * MS);
     assert_eq!(found(&serving, &[], &directory, 100 * MS), "one 2");
-    // One that was being served then is forgotten: nobody knows any more whether it was the only one.
+    // A request that was open then has been removed, so request 2 may not be the only candidate.
     assert_eq!(found(&serving, &[], &directory, 60 * MS), "of 2");
     serving.set_now(u64::MAX);
     assert_eq!(found(&serving, &[], &directory, 60 * MS), "none");
@@ -138,13 +138,13 @@ fn containers_of_one_pod_are_one() {
     let serving = ServedRequests::default();
     assert_eq!(found(&serving, &open, &directory, 100 * MS), "none");
     for id in [CGROUP, 71] {
-        directory.learn(Fact::Cgroup(CgroupFact {
+        directory.apply(Fact::Cgroup(CgroupFact {
             id,
             pod_uid: "uid".into(),
             container_id: Some(format!("container-{id}")),
         }));
     }
-    directory.learn(Fact::Pod(PodFact {
+    directory.apply(Fact::Pod(PodFact {
         uid: "uid".into(),
         ..PodFact::default()
     }));
@@ -152,7 +152,7 @@ fn containers_of_one_pod_are_one() {
 }
 
 #[test]
-fn what_is_remembered_is_bounded() {
+fn finished_requests_are_bounded() {
     let mut serving = ServedRequests::default();
     for _ in 0..=MAX_SERVED {
         past(&mut serving, 1, TGID, 10, 90);

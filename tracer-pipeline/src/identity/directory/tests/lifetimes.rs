@@ -1,4 +1,4 @@
-//! Lists that name what is there, ends, and what is forgotten.
+//! Lists of existing objects, ends, and removal.
 
 use super::{
     services::{check_service, service},
@@ -6,7 +6,7 @@ use super::{
 };
 
 #[test]
-fn what_a_new_list_does_not_name_is_gone() {
+fn objects_missing_from_a_new_list_are_gone() {
     let mut directory = directory([
         Fact::Listing(Kind::Pod),
         Fact::Pod(pod("a", "10.244.1.2", 1)),
@@ -19,14 +19,14 @@ fn what_a_new_list_does_not_name_is_gone() {
         },
     ]);
     for kind in [Kind::Pod, Kind::Service, Kind::Endpoints] {
-        directory.learn(Fact::Listing(kind));
+        directory.apply(Fact::Listing(kind));
         // Nothing is gone before the list is complete.
         check(&directory, at("10.244.1.3:1", 20), "pod-b - @node-1");
         check_service(&directory, "10.96.0.10:80", 20, Some("web"));
         if kind == Kind::Pod {
-            directory.learn(Fact::Pod(pod("b", "10.244.1.3", 1)));
+            directory.apply(Fact::Pod(pod("b", "10.244.1.3", 1)));
         }
-        directory.learn(Fact::Listed {
+        directory.apply(Fact::Listed {
             kind,
             at_ns: 20 * SECOND,
         });
@@ -38,8 +38,8 @@ fn what_a_new_list_does_not_name_is_gone() {
         }
         break;
     }
-    directory.learn(Fact::Listing(Kind::Endpoints));
-    directory.learn(Fact::Listed {
+    directory.apply(Fact::Listing(Kind::Endpoints));
+    directory.apply(Fact::Listed {
         kind: Kind::Endpoints,
         at_ns: 30 * SECOND,
     });
@@ -49,48 +49,48 @@ fn what_a_new_list_does_not_name_is_gone() {
 }
 
 #[test]
-fn what_ended_is_forgotten_after_a_while() {
+fn ended_pods_are_removed_after_a_while() {
     let mut directory = directory([Fact::Pod(pod("a", "10.244.1.2", 1)), cgroup(77, "a")]);
-    directory.learn(Fact::CgroupGone {
+    directory.apply(Fact::CgroupGone {
         id: 77,
         at_ns: 5 * SECOND,
     });
-    directory.learn(Fact::PodGone {
+    directory.apply(Fact::PodGone {
         uid: "a".into(),
         at_ns: 5 * SECOND,
     });
-    directory.forget(600 * SECOND);
+    directory.prune(600 * SECOND);
     check(&directory, at("10.244.1.2:1", 4), "pod-a - @node-1");
-    directory.forget(700 * SECOND);
+    directory.prune(700 * SECOND);
     check(&directory, at("10.244.1.2:1", 4), "- - @-");
     assert_eq!(directory.stats(), DirectoryStats::default());
 }
 
-/// A pod whose cgroup alone is known is forgotten, too.
+/// Likewise a pod of which only the cgroup is known.
 #[test]
-fn pods_without_the_api_are_forgotten() {
+fn pods_without_the_api_are_removed() {
     let mut directory = directory([
         cgroup(77, "a"),
         Fact::Sandbox(sandbox("a", "10.244.1.2", 10)),
     ]);
-    directory.learn(Fact::SandboxGone {
+    directory.apply(Fact::SandboxGone {
         pod_uid: "a".into(),
         at_ns: 20 * SECOND,
     });
-    directory.forget(1_000 * SECOND);
+    directory.prune(1_000 * SECOND);
     assert_eq!(directory.stats(), DirectoryStats::default());
 }
 
 proptest::proptest! {
-    /// Facts in any order, with any times: an answer, and no panic.
+    /// Facts in any order and with any times do not panic.
     #[test]
-    fn any_order_of_facts_is_taken(steps in proptest::collection::vec((0_u8..14, 0_usize..4, 0_u64..40), 0..60)) {
+    fn any_order_of_facts_is_accepted(steps in proptest::collection::vec((0_u8..14, 0_usize..4, 0_u64..40), 0..60)) {
         let mut directory = Directory::default();
         for (step, which, at_s) in steps {
             let uid = ["a", "b", "c", ""][which];
             let address = ["10.244.1.2", "10.244.1.3", "172.18.0.2", "::1"][which];
             let at_ns = at_s * SECOND;
-            directory.learn(match step {
+            directory.apply(match step {
                 0 => Fact::Pod(pod(uid, address, at_s)),
                 1 => Fact::PodGone { uid: uid.into(), at_ns },
                 2 => cgroup(which as u64, uid),
@@ -106,7 +106,7 @@ proptest::proptest! {
                 12 => Fact::Pod(host_pod(uid, 80)),
                 _ => Fact::Listed { kind: Kind::Endpoints, at_ns },
             });
-            directory.forget(at_ns * 100);
+            directory.prune(at_ns * 100);
             let _ = directory.party(&at(&format!("{}:80", if which == 3 { "[::1]" } else { address }), at_s));
             let _ = directory.service("10.244.1.3:8080".parse().unwrap(), at_ns);
         }

@@ -1,4 +1,4 @@
-//! Services, by every address at which clients find them.
+//! Lookups of services by each of their addresses.
 
 use super::*;
 
@@ -34,15 +34,15 @@ fn services_are_found_by_every_address_they_have() {
     check_service(&directory, "[::ffff:10.96.0.10]:80", 5, Some("web"));
     check_service(&directory, "172.18.0.2:30080", 5, Some("web"));
     check_service(&directory, "10.244.2.9:30080", 5, None);
-    // Headless: a pod's own address is what DNS gives. Not so the other.
+    // DNS resolves a headless service to its pods' addresses; `web` is not headless.
     check_service(&directory, "10.244.2.9:8080", 5, Some("db"));
     check_service(&directory, "10.244.2.10:8080", 5, None);
-    // The address is given to another service.
-    directory.learn(Fact::ServiceGone {
+    // The address is reused by another service.
+    directory.apply(Fact::ServiceGone {
         service: object("web"),
         at_ns: 10 * SECOND,
     });
-    directory.learn(Fact::Service(ServiceFact {
+    directory.apply(Fact::Service(ServiceFact {
         from_ns: 12 * SECOND,
         ..service("shop", "10.96.0.10")
     }));
