@@ -1,7 +1,7 @@
 //! The spans of one exchange.
 //!
-//! In: an exchange in its trace, and who took part. Out: its span, with what was asked and answered, what
-//! netfilter did to it and who decided so; below it its paths, or in it, as the detail says.
+//! In: an exchange in its trace, and its sides. Out: the exchange span, with request, response and
+//! translation; its paths as spans below it or as its attributes, as the detail requires.
 
 use std::{borrow::Cow, net::SocketAddr};
 
@@ -29,9 +29,9 @@ use super::{
     tcp_events,
 };
 
-/// Attributes that an exchange between pods, through a service, has.
+/// Number of attributes of an exchange between pods through a service.
 const EXCHANGE_ATTRIBUTES: usize = 32;
-/// The part of an exchange that is all of it.
+/// Role of the span that covers the whole exchange.
 const EXCHANGE: &str = "exchange";
 
 /// The id of an exchange's span.
@@ -39,7 +39,7 @@ pub(super) fn exchange_id(trace: &TraceContext, request_seq: u32) -> SpanId {
     derive(trace, request_seq, EXCHANGE)
 }
 
-/// An exchange in its trace, and who took part, before its spans are made.
+/// An exchange in its trace, with its parties and translation, before its spans are built.
 #[derive(Debug)]
 pub struct Traced<'a> {
     exchange: &'a Exchange,
@@ -51,7 +51,8 @@ pub struct Traced<'a> {
 }
 
 impl<'a> Traced<'a> {
-    /// Finds out who took part; `sides` is as [`SpanSource::sides`](super::SpanSource::sides) says.
+    /// Looks up parties and translation; `sides` is
+    /// [`SpanSource::sides`](super::SpanSource::sides).
     pub fn new(
         exchange: &'a Exchange,
         sides: &'a [directory::PartyKey; 2],
@@ -60,7 +61,8 @@ impl<'a> Traced<'a> {
     ) -> Self {
         let journey = &exchange.request.journey;
         let nat = Nat::of(journey, context.rules);
-        // What was translated on another node came here for its pod: nobody tells for which service.
+        // A packet translated on another node arrives with the pod's address; its service is
+        // unknown.
         let sent = (!journey.has_arrived()).then_some(journey.sent.destination);
         let asked = nat.as_ref().map(Nat::original).or(sent);
         Self {
@@ -73,20 +75,21 @@ impl<'a> Traced<'a> {
         }
     }
 
-    /// When it was over, nanoseconds of `CLOCK_MONOTONIC`.
+    /// When the exchange ended, nanoseconds of `CLOCK_MONOTONIC`.
     pub fn ended_ns(&self) -> u64 {
         self.exchange.ended_ns()
     }
 
-    /// Who called whom.
+    /// The caller and the called service.
     pub fn edge(&self) -> Edge {
         let decision = self.nat.as_ref().and_then(Nat::decision);
         let decided = decision.map(|decision| &decision.service);
         self.parties.edge(self.sides, decided)
     }
 
-    /// The spans, parents first. `shed` is how many exchanges of this edge have none since the last that
-    /// has.
+    /// Builds the spans, parents first. `shed` is how many exchanges of this edge were shed since
+    /// the last
+    /// one with spans.
     pub fn spans(&self, shed: u64) -> Vec<Span> {
         let exchange = self.exchange;
         let mut builder = SpanBuilder {
@@ -105,7 +108,7 @@ impl<'a> Traced<'a> {
     }
 }
 
-/// A span for each part, and hops between stamps.
+/// Upper bound on the number of spans: the exchange, its paths, and a hop between stamps.
 fn spans_at_most(exchange: &Exchange, detail: Detail) -> usize {
     match detail {
         Detail::Exchange => 1,
@@ -154,7 +157,7 @@ impl SpanBuilder<'_> {
         }
     }
 
-    /// The ways of its messages.
+    /// Adds the spans of its paths.
     fn legs(&mut self, id: SpanId, exchange: &Exchange, paths: &Paths) {
         if let (Some(connect), Some(path)) = (&exchange.connect, &paths.connect) {
             let legs: Vec<&Leg> = connect.legs().collect();
@@ -166,7 +169,7 @@ impl SpanBuilder<'_> {
         }
     }
 
-    /// Of low cardinality: a gRPC call by what it calls, else method and service.
+    /// A name of low cardinality: service and method of a gRPC call, else HTTP method and service.
     fn exchange_name(&self, exchange: &Exchange) -> Cow<'static, str> {
         if let Some(rpc) = &exchange.asked.rpc {
             return format!("{}/{}", rpc.service, rpc.method).into();
@@ -215,10 +218,10 @@ impl SpanBuilder<'_> {
     }
 }
 
-/// What of an exchange was not seen, or could not be read.
+/// The parts of an exchange that were not seen, or could not be parsed.
 fn incomplete(exchange: &Exchange) -> Option<&'static str> {
     let request = exchange.asked.is_incomplete.then_some("request head");
-    // The stream or the connection may have ended before there was a response.
+    // A stream or connection that ended early has no response.
     let has_failed = exchange.reset.is_some() || exchange.ending.is_some();
     let status = exchange.answered.map(|answered| answered.status);
     let response = match (&exchange.response, status) {

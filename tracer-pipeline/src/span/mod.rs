@@ -1,8 +1,10 @@
-//! Exchanges to spans, and connects that failed.
+//! Builds spans from exchanges and failed connects.
 //!
-//! In: an exchange, the paths of its messages, the clocks, the rules. Out: `Span`s under the
-//! client's own span. In: a connect that failed, and what it was probably for. Out: its spans there,
-//! or in a trace of their own. Knows OpenTelemetry's names; knows nothing of OTLP.
+//! In: an exchange with its journeys; the clocks, rules, devices and names. Out: [`Span`]s under
+//! the
+//! client's own span. In: a failed connect, and the request it probably belongs to. Out: its spans
+//! in
+//! that request's trace, or in a trace of their own. Knows OpenTelemetry's names; knows no OTLP.
 
 mod attribute;
 mod clock;
@@ -46,46 +48,46 @@ pub use untraced::Untraced;
 pub struct Span {
     /// The application's trace.
     pub trace_id: TraceId,
-    /// W3C's `tracestate`, as the client's span has it.
+    /// W3C `tracestate` of the request.
     pub trace_state: Option<Arc<str>>,
-    /// Derived: the same exchange gives the same id wherever and however often it is made.
+    /// Derived from the exchange: the same on each node and at each replay.
     pub span_id: SpanId,
     /// The client's span, or another span of this exchange.
     pub parent_id: SpanId,
-    /// Of low cardinality.
+    /// Name of low cardinality.
     pub name: Cow<'static, str>,
     /// Nanoseconds since 1970-01-01 00:00 UTC.
     pub start_unix_ns: u64,
     /// Nanoseconds since 1970-01-01 00:00 UTC, never before the start.
     pub end_unix_ns: u64,
-    /// Of the semantic conventions, or `hopspan.*`.
+    /// Attributes of the semantic conventions, or `hopspan.*`.
     pub attributes: Vec<Attribute>,
-    /// Moments within the span.
+    /// Timed events within the span.
     pub events: Vec<Event>,
-    /// Spans of other traces, or of this one, that may have to do with it.
+    /// Related spans, of this trace or of others.
     pub links: Vec<Link>,
-    /// Why the status is an error, where it is one.
+    /// The status description, where the status is an error.
     pub error: Option<Cow<'static, str>>,
 }
 
-/// A span that another one may have to do with.
+/// A link to a related span.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// Its trace.
+    /// The linked span's trace.
     pub trace_id: TraceId,
-    /// W3C's `tracestate` there.
+    /// W3C `tracestate` of that trace.
     pub trace_state: Option<Arc<str>>,
-    /// Itself.
+    /// The linked span.
     pub span_id: SpanId,
 }
 
-/// A moment within a span.
+/// A timed event within a span.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// What happened.
+    /// Name of the event.
     pub name: &'static str,
     /// Nanoseconds since 1970-01-01 00:00 UTC.
     pub at_unix_ns: u64,
-    /// What is known of it.
+    /// Attributes of the event.
     pub attributes: Vec<Attribute>,
 }

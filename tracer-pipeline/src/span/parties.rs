@@ -1,8 +1,9 @@
-//! Who took part in an exchange: pods, containers, nodes and the service, as attributes.
+//! The pods, containers, nodes and service of an exchange, as attributes.
 //!
-//! In: the request's journey, who is who. Out: attributes for both sides. OpenTelemetry's `k8s.*`
-//! names have one side only, so source and destination have names of their own; the service is
-//! one, and has OpenTelemetry's. The strings are shared, not copied, however many spans name them.
+//! In: the request's journey, the directory. Out: attributes for both sides. OpenTelemetry's
+//! `k8s.*`
+//! names describe one side only, so source and destination have `hopspan.*` names; the service has
+//! OpenTelemetry's. The strings are shared between spans, not copied.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -20,7 +21,7 @@ use super::{
     edge::{Edge, EdgeEnd},
 };
 
-/// Both sides of an exchange, and what was asked for, where that is known.
+/// The parties on both sides of an exchange, and the service that the client connected to.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Parties<'w> {
     source: Party<'w>,
@@ -28,12 +29,12 @@ pub(super) struct Parties<'w> {
     service: Option<&'w Arc<Service>>,
 }
 
-/// Client and server of an exchange, as its request shows them.
+/// Client and server of an exchange, from the journey of its request.
 pub fn sides(exchange: &Exchange) -> [PartyKey; 2] {
     sides_of(&exchange.request.journey)
 }
 
-/// Client and server, as a packet of the client's shows them.
+/// Client and server, from the journey of a packet of the client.
 pub(super) fn sides_of(journey: &Journey) -> [PartyKey; 2] {
     let server = match (journey.received, journey.conntrack) {
         (Some(received), _) => received.destination,
@@ -61,7 +62,7 @@ pub(super) fn sides_of(journey: &Journey) -> [PartyKey; 2] {
 }
 
 impl<'w> Parties<'w> {
-    /// Looks up who that was, for a client that asked for `asked`.
+    /// Looks up both sides, for a client that connected to `asked`.
     pub(super) fn of(
         [source, destination]: &[PartyKey; 2],
         asked: Option<SocketAddr>,
@@ -74,12 +75,12 @@ impl<'w> Parties<'w> {
         }
     }
 
-    /// The service's name, where the API has told it.
+    /// The service's name, where the API has the service.
     pub(super) fn service_name(&self) -> Option<&str> {
         self.service.map(|service| &*service.name)
     }
 
-    /// From workload to service; `decided` is the service by kube-proxy's rules.
+    /// The edge from workload to service. `decided` is the service by kube-proxy's rules.
     pub(super) fn edge(
         &self,
         [source, destination]: &[PartyKey; 2],
@@ -107,7 +108,8 @@ impl<'w> Parties<'w> {
         }
     }
 
-    /// Adds what is known; `decided` is the service by kube-proxy's rules, `namespace/name:port`.
+    /// Adds the known attributes. `decided` is the service by kube-proxy's rules,
+    /// `namespace/name:port`.
     pub(super) fn attributes(&self, decided: Option<&str>, out: &mut Vec<Attribute>) {
         side(&self.source, &SOURCE, out);
         side(&self.destination, &DESTINATION, out);
@@ -123,7 +125,7 @@ impl<'w> Parties<'w> {
         {
             let name = name.split_once(':').map_or(name, |(name, _)| name);
             out.push(Attribute::text(semconv::K8S_SERVICE_NAME, name.to_owned()));
-            // A service has no endpoints in other namespaces than its own.
+            // A service has endpoints only in its own namespace.
             let pod_namespace = self.destination.pod.and_then(|pod| pod.namespace.as_ref());
             if pod_namespace.is_none() {
                 out.push(Attribute::text(DESTINATION.namespace, namespace.to_owned()));
@@ -132,7 +134,7 @@ impl<'w> Parties<'w> {
     }
 }
 
-/// The names of one side's attributes.
+/// The attribute keys of one side.
 struct Keys {
     node: &'static str,
     namespace: &'static str,
@@ -198,7 +200,7 @@ fn side(party: &Party<'_>, keys: &Keys, out: &mut Vec<Attribute>) {
     if let Some(container) = party.container {
         match &container.name {
             Some(name) => add(keys.container, Some(name)),
-            // Without the API it is all there is.
+            // Without the API only the id is known.
             None => add(keys.container_id, Some(&container.id)),
         }
     }

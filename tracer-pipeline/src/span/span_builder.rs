@@ -1,8 +1,8 @@
-//! Spans one by one: of an exchange, of a connect, of a message's path and its hops.
+//! Builds the spans of an exchange, of a connect, of a message's path and of its hops.
 //!
-//! In: what is to be told, and its times. Out: spans with ids that every node derives alike, as many as
-//! the detail says: the hops of a path are spans below it, or events of it, or in one attribute of the
-//! exchange.
+//! In: legs and their paths. Out: spans with derived ids, as many as the detail requires: the hops
+//! of a
+//! path are spans below it, or its events, or one attribute of the exchange.
 
 use std::{borrow::Cow, fmt::Display, sync::Arc};
 
@@ -30,23 +30,22 @@ use super::{
     tcp_events,
 };
 
-/// Makes the spans of one exchange, or of one connect.
+/// Builds the spans of one exchange, or of one failed connect.
 pub(super) struct SpanBuilder<'a> {
-    /// What span ids are derived from.
+    /// Span ids are derived from this and from `seq`.
     pub(super) trace: TraceContext,
     pub(super) trace_state: Option<&'a Arc<str>>,
-    /// The same.
     pub(super) seq: u32,
     pub(super) context: &'a Context<'a>,
     pub(super) nat: Option<&'a Nat<'a>>,
-    /// Why the rules lead nowhere.
+    /// The refusal by kube-proxy's rules, where there was no translation.
     pub(super) refusal: Option<&'a Refusal>,
     pub(super) parties: &'a Parties<'a>,
     pub(super) half: Option<Side>,
     pub(super) spans: Vec<Span>,
 }
 
-/// A span before it has its place and time.
+/// Id, name and kernel times of a span.
 pub(super) struct SpanBase {
     pub(super) span_id: SpanId,
     pub(super) name: Cow<'static, str>,
@@ -55,7 +54,7 @@ pub(super) struct SpanBase {
 }
 
 impl SpanBuilder<'_> {
-    /// A connect, which is a SYN and its SYN-ACK, or a request or a response; and its hops.
+    /// Adds the span of a connect (SYN and SYN-ACK), of a request or of a response, and its hops.
     pub(super) fn leg(&mut self, parent: SpanId, role: &'static str, legs: &[&Leg], path: &Path) {
         let mut attributes = self.attributes(role);
         self.leg_attributes(legs, &mut attributes);
@@ -63,7 +62,7 @@ impl SpanBuilder<'_> {
         if role == "connect" {
             if let Some(nat) = self.nat {
                 nat.destination_attributes(&mut attributes);
-                // It has no hop to be an attribute of.
+                // Without hop spans the connect has the attributes of the hop.
                 if self.context.detail != Detail::Hop {
                     nat.source_attributes(&mut attributes);
                 }
@@ -95,10 +94,11 @@ impl SpanBuilder<'_> {
         }
     }
 
-    /// A span for each hop of a path.
+    /// Adds a span for each hop of a path.
     fn hops(&mut self, id: SpanId, role: &'static str, path: &Path) {
-        // NAT decides in the first hook of each kind that a connection's packets meet: not again for what the node sends to
-        // itself, and not for the way back.
+        // NAT acts in the first hook of each kind that a connection's packets pass: not a second
+        // time
+        // for packets of the node to itself, and not for responses.
         let first = |name| path.hops.iter().position(|hop| hop.name == name);
         let decides = first(HopName::Output).or_else(|| first(HopName::Prerouting));
         let masquerades = first(HopName::Postrouting);
@@ -133,7 +133,7 @@ impl SpanBuilder<'_> {
         }
     }
 
-    /// A hop as an event of its path: it begins then.
+    /// A hop as an event of its path, at the hop's start.
     fn hop_event(&self, hop: &Hop) -> Event {
         let duration_ns = hop.end_ns.saturating_sub(hop.start_ns);
         let mut attributes = Vec::with_capacity(3);
@@ -147,7 +147,7 @@ impl SpanBuilder<'_> {
         }
     }
 
-    /// The packets that were sent again.
+    /// Events for the retransmitted packets.
     pub(super) fn packet_events(&self, legs: &[&Leg]) -> Vec<Event> {
         let context = self.context;
         tcp_events::retransmissions(legs, context.clock, |leg, index| {
@@ -155,7 +155,7 @@ impl SpanBuilder<'_> {
         })
     }
 
-    /// The attributes that all but hops begin with.
+    /// The first attributes of every span but hops.
     pub(super) fn attributes(&self, role: &'static str) -> Vec<Attribute> {
         let mut attributes = Vec::with_capacity(4);
         attributes.push(Attribute::text(key::ROLE, role));
@@ -164,7 +164,7 @@ impl SpanBuilder<'_> {
         attributes
     }
 
-    /// The id of a part of the exchange or connect.
+    /// The span id of a part of the exchange or connect.
     pub(super) fn id(&self, part: impl Display) -> SpanId {
         derive(&self.trace, self.seq, part)
     }
@@ -192,14 +192,14 @@ impl SpanBuilder<'_> {
         span_id
     }
 
-    /// What happened to the packets of a message.
+    /// Adds the attributes for retransmissions and drops of a message's packets.
     pub(super) fn leg_attributes(&self, legs: &[&Leg], attributes: &mut Vec<Attribute>) {
         let retransmits: usize = legs.iter().map(|leg| leg.earlier.len()).sum();
         if retransmits > 0 {
             let count = i64::try_from(retransmits).unwrap_or(i64::MAX);
             attributes.push(Attribute::int(key::TCP_RETRANSMITS, count));
         }
-        // The message may have arrived with a later packet; this one says why it took so long.
+        // A later packet may have delivered the message; the drop still explains its delay.
         let dropped = legs.iter().filter_map(|leg| leg.dropped());
         let dropped = dropped.max_by_key(|journey| journey.start_ns);
         let lost = dropped.and_then(|journey| self.context.packet_drop(journey));
@@ -214,15 +214,15 @@ impl SpanBuilder<'_> {
     }
 }
 
-/// The status of what the kernel has dropped.
+/// Status description of a message that the kernel dropped.
 pub(super) const PACKET_DROPPED: &str = "packet dropped";
 
-/// Whether a message has not arrived because the kernel dropped it.
+/// Whether the kernel dropped the last packet of a message.
 pub(super) fn has_dropped(legs: &[&Leg]) -> bool {
     legs.iter().any(|leg| leg.journey.end == End::Dropped)
 }
 
-/// What of the way of a message was not seen.
+/// The part of a message's path that was not seen.
 pub(super) fn missing(legs: &[&Leg]) -> Option<&'static str> {
     legs.iter().find_map(|leg| missing_of(leg))
 }

@@ -1,4 +1,4 @@
-//! What spans are made of: something that has ended, by itself or by a failure.
+//! What spans are built from: a finished exchange or a failed connect.
 
 use crate::{
     http::{Exchange, FailedConnect},
@@ -7,7 +7,7 @@ use crate::{
 
 use super::{failed_connect, parties};
 
-/// An exchange, or a connect that came to none.
+/// A finished exchange or a failed connect.
 #[allow(
     clippy::large_enum_variant,
     reason = "most are exchanges: a box would cost each an allocation"
@@ -16,7 +16,7 @@ use super::{failed_connect, parties};
 pub enum SpanSource {
     /// A request and its response.
     Exchange(Exchange),
-    /// A connection that could not be opened, and what it was probably for.
+    /// A failed connect, and the request it probably belongs to.
     FailedConnect(FailedConnect, Correlation),
 }
 

@@ -1,6 +1,6 @@
-//! What happened to the packets of a message, as events of its span.
+//! Retransmissions, drops and zero windows, as span events and attributes.
 //!
-//! In: legs. Out: `Event`s. TCP repairs what these tell of, so none of them is an error.
+//! In: legs. Out: [`Event`]s. TCP recovers from each of these, so none is an error.
 
 use tracer_common::message::Message;
 
@@ -15,7 +15,8 @@ use super::{
     clock::Clock,
 };
 
-/// A packet of the message was sent again; with what became of the one before it, where that is known.
+/// An event for each retransmitted packet, with the drop of the packet before it, where there was
+/// one.
 pub(super) fn retransmissions(
     legs: &[&Leg],
     clock: &Clock,
@@ -41,7 +42,7 @@ pub(super) fn retransmissions(
     events
 }
 
-/// Why and where a packet was dropped.
+/// The reason and the hop of a drop.
 pub(super) fn drop_attributes(lost: PacketDrop) -> impl Iterator<Item = Attribute> {
     let reason = lost
         .reason
@@ -55,7 +56,7 @@ pub(super) fn drop_attributes(lost: PacketDrop) -> impl Iterator<Item = Attribut
     reason.into_iter().chain(hop).chain(by)
 }
 
-/// A side had no room for what the other sent; with how long, once it had room again.
+/// An event for each zero window, with its duration once the window has opened.
 pub(super) fn zero_windows(exchange: &Exchange, clock: &Clock) -> Vec<Event> {
     let of = |leg: Option<&Leg>, side: &'static str| -> Vec<Event> {
         let windows = leg.into_iter().flat_map(|leg| &leg.zero_windows);

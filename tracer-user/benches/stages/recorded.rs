@@ -10,7 +10,7 @@ use tracer_pipeline::{
     flow::{Event, EventKind, Flow},
     http::{self, exchange::Exchange, handshake::Handshakes},
     http2::frame::{FrameHeader, HEADER_BYTES, field_block_part},
-    identity::who::Who,
+    identity::directory::Directory,
     kube_proxy::Rules,
     path::Devices,
     recording::Reader,
@@ -40,7 +40,7 @@ pub(crate) struct Recorded {
     /// The kernel's names of them.
     pub(crate) drop_reasons: DropReasons,
     /// Names by then.
-    pub(crate) who: Who,
+    pub(crate) who: Directory,
     /// Captured heads of requests.
     pub(crate) requests: Vec<Vec<u8>>,
     /// Captured heads of responses.
@@ -65,7 +65,7 @@ impl Recorded {
             clock: Clock::default(),
             rules: Rules::default(),
             drop_reasons: DropReasons::default(),
-            who: Who::default(),
+            who: Directory::default(),
             requests: heads("heads/hotrod-requests.txt")?,
             responses: heads("heads/hotrod-responses.txt")?,
             header_blocks: header_blocks()?,
@@ -92,7 +92,7 @@ impl Recorded {
             Record::Device(device) => self.devices.insert(device.clone()),
             Record::Snapshot(Snapshot::Clock(sample)) => self.clock.sample(*sample),
             Record::Snapshot(Snapshot::Facts(facts)) => {
-                facts.iter().cloned().for_each(|fact| self.who.learn(fact));
+                facts.iter().cloned().for_each(|fact| self.who.apply(fact));
             }
             Record::Snapshot(Snapshot::DropReasons(reasons)) => self.drop_reasons = reasons.clone(),
             Record::Snapshot(Snapshot::Rules(text)) => {

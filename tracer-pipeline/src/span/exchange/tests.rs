@@ -1,4 +1,4 @@
-//! Exchanges and the spans they make.
+//! The spans of exchanges.
 
 mod detail;
 mod failures;
@@ -119,7 +119,7 @@ fn make_in(detail: Detail, exchange: &Exchange, shed: u64) -> Vec<Span> {
     })
 }
 
-/// With the rules of the fixture; monotonic 0 is a millisecond after 1970 began.
+/// Calls `make` with the rules of the fixture; monotonic 0 is Unix time 1 ms.
 pub(crate) fn with_context<T>(make: impl FnOnce(&Context<'_>) -> T) -> T {
     let mut clock = Clock::default();
     clock.sample(ClockSample {
@@ -142,7 +142,7 @@ pub(crate) fn with_context<T>(make: impl FnOnce(&Context<'_>) -> T) -> T {
     })
 }
 
-/// Checks `name start..end` of each span that is no hop, indented by depth.
+/// Checks `name start..end` of each span that is no hop.
 fn check(exchange: &Exchange, expected: &[&str]) {
     let spans = make(exchange);
     let lines: Vec<String> = spans
@@ -206,7 +206,7 @@ fn one_exchange() {
 }
 
 #[test]
-fn nothing_without_a_sampled_context() {
+fn no_spans_without_a_sampled_trace_context() {
     for headers in [
         "",
         &TRACE.replace("-01", "-00"),
@@ -217,7 +217,7 @@ fn nothing_without_a_sampled_context() {
 }
 
 #[test]
-fn tracestate_is_handed_on() {
+fn spans_have_the_tracestate_of_their_request() {
     let states = |headers: &str| -> Vec<Option<String>> {
         let spans = make(&exchange(&format!("{headers}tracestate: a=1\r\n")));
         let states = spans.iter().map(|span| span.trace_state.as_deref());
@@ -226,5 +226,5 @@ fn tracestate_is_handed_on() {
     let with = states(TRACE);
     assert!(with.len() > 10 && with.iter().all(|state| state.as_deref() == Some("a=1")));
     let b3 = "b3: 0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-1\r\n";
-    assert!(states(b3).iter().all(Option::is_none), "it is W3C's");
+    assert!(states(b3).iter().all(Option::is_none), "tracestate belongs to traceparent");
 }
