@@ -1,8 +1,7 @@
 //! This kernel's names of packet drop reasons.
 //!
 //! In: the enumerators of `enum skb_drop_reason`, whose numbers differ between kernels, as the
-//! agent
-//! read them from BTF. Out: the name of a number. Knows no packet.
+//! agent read them from BTF. Out: the name of a number. Knows no packet.
 
 use std::collections::BTreeMap;
 

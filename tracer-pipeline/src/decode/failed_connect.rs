@@ -20,8 +20,7 @@ pub struct FailedConnect {
     /// The cgroup v2 id of that process.
     pub cgroup: u64,
     /// Addresses as the socket writes them on its packets. The source port is 0 where the kernel
-    /// chose
-    /// none.
+    /// chose none.
     pub sent: Tuple,
 }
 

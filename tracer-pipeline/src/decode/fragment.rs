@@ -6,8 +6,7 @@ use tracer_common::fragment as raw;
 use super::{DecodeError, plain::from_prefix, tuple::Tuple};
 
 /// Consecutive HTTP/2 frames, or a part of one. The bytes may hold secrets of the application:
-/// parse
-/// them and drop them.
+/// parse them and drop them.
 #[derive(Clone)]
 pub struct Fragment {
     /// When the packet left the sending socket, nanoseconds of `CLOCK_MONOTONIC`.

@@ -84,8 +84,7 @@ impl Journey {
     }
 
     /// The translation of the addresses: conntrack's entry or, where no netfilter program saw the
-    /// packet,
-    /// the difference between `sent` and `received`. `None` where neither is known.
+    /// packet, the difference between `sent` and `received`. `None` where neither is known.
     pub fn translation(&self) -> Option<Conntrack> {
         self.conntrack.or_else(|| {
             Some(Conntrack {
@@ -96,9 +95,8 @@ impl Journey {
     }
 
     /// The client's address, for a message from the client. Packets of the node itself are
-    /// translated and
-    /// masqueraded before their journey opens, so only conntrack has the address that the client
-    /// wrote.
+    /// translated and masqueraded before their journey opens, so only conntrack has the address
+    /// that the client wrote.
     pub fn client(&self) -> SocketAddr {
         self.translation()
             .map_or(self.sent.source, |known| known.original.source)

@@ -1,9 +1,8 @@
 //! Bytes to typed records.
 //!
 //! In: one raw record, from the ring buffer or from a recording. Out: a [`Record`] in standard
-//! types
-//! (socket addresses, enums), or an error for a record that is short, of an unknown kind or out of
-//! range. Each record stands alone: a bad one does not affect the next.
+//! types (socket addresses, enums), or an error for a record that is short, of an unknown kind or
+//! out of range. Each record stands alone: a bad one does not affect the next.
 
 mod close;
 mod conntrack;

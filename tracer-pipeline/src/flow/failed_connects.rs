@@ -10,8 +10,7 @@ use crate::decode::FailedConnect;
 use super::{ConnectionId, Event, EventKind};
 
 /// Bound on failed connects held back, about 100 bytes each. A client in a tight loop makes
-/// thousands
-/// a second.
+/// thousands a second.
 const MAX_FAILED_CONNECTS: usize = 8192;
 
 /// Failed connects, the oldest first.

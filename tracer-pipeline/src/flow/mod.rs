@@ -4,11 +4,9 @@
 //! sequence numbers and time; knows no HTTP.
 //!
 //! A connection is identified by the cookie of its client's socket: unique until the machine
-//! reboots,
-//! and independent of NAT and port reuse. A client on another node has a synthetic cookie, hashed
-//! from
-//! the tuple of its packets. It recurs when the client reuses the port; a new SYN then begins a new
-//! connection.
+//! reboots, and independent of NAT and port reuse. A client on another node has a synthetic cookie,
+//! hashed from the tuple of its packets. It recurs when the client reuses the port; a new SYN then
+//! begins a new connection.
 
 mod connection;
 mod ending;
@@ -35,8 +33,7 @@ use failed_connects::FailedConnects;
 use unplaced_fragments::UnplacedFragments;
 
 /// Bound on connections. More are refused and counted until idle ones expire. Each takes less than
-/// 600
-/// bytes in the three tables, 36 MiB in all.
+/// 600 bytes in the three tables, 36 MiB in all.
 const MAX_CONNECTIONS: usize = 65_536;
 /// A connection without records for this long is removed. It is long because a live stream may be
 /// silent, and a connection whose sockets close is removed anyway.
@@ -44,8 +41,7 @@ const IDLE_NS: u64 = 3_600_000_000_000;
 /// The same, while the table is more than half full.
 const CROWDED_IDLE_NS: u64 = 120_000_000_000;
 /// The same, for a connection from another node that has carried no message: its server socket,
-/// whose
-/// close would end it, is unknown before the first request.
+/// whose close would end it, is unknown before the first request.
 const UNUSED_NS: u64 = 10_000_000_000;
 
 /// Counts of records that could not be assigned to a connection.
@@ -54,8 +50,7 @@ pub struct Losses {
     /// Journeys of connections beyond the bound.
     pub connections_refused: u64,
     /// Journeys whose connection is unknown, such as a dropped response of a connection whose
-    /// requests
-    /// were not seen.
+    /// requests were not seen.
     pub journeys_unplaced: u64,
     /// Fragments of HTTP/2 whose connection stayed unknown.
     pub fragments_unplaced: u64,
@@ -246,8 +241,7 @@ impl Flow {
     }
 
     /// The side and the client cookie of a socket's connection. A socket that is no known server
-    /// counts as
-    /// a client.
+    /// counts as a client.
     fn side_of(&self, cookie: u64) -> (Side, u64) {
         match self.client_of_server.get(&cookie) {
             Some(client_cookie) => (Side::Server, *client_cookie),
@@ -272,8 +266,7 @@ impl Flow {
     }
 
     /// Notes a failed connect. Its events come from [`Self::expire`], or with the next SYN of the
-    /// same
-    /// socket.
+    /// same socket.
     pub fn connect_failed(&mut self, failed: FailedConnect) {
         self.close(&Close {
             cookie: failed.cookie,
@@ -309,10 +302,8 @@ impl Flow {
 
     /// Events of the connections that have ended since the last call, of connects that failed until
     /// `failed_until_ns`, and of the connections that are `over`, which are removed. A connection
-    /// whose
-    /// client is closed reports its end again: the client may have sent a request between the
-    /// server's
-    /// close and its own.
+    /// whose client is closed reports its end again: the client may have sent a request between the
+    /// server's close and its own.
     fn drain_ended(
         &mut self,
         now_ns: u64,
@@ -365,7 +356,8 @@ impl Flow {
                 Some((Side::Client, cookie))
             }
             Message::Headers => self.by_server(cookie, &journey.sent).or_else(|| {
-                if let Some(client) = receiver.filter(|cookie| self.by_client.contains_key(cookie)) {
+                if let Some(client) = receiver.filter(|cookie| self.by_client.contains_key(cookie))
+                {
                     return Some((Side::Server, client));
                 }
                 // The connection is new here; conntrack's original source is its client.

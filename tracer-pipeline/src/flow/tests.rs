@@ -91,7 +91,10 @@ fn a_read_takes_the_messages_before_it_and_no_other() {
         read_messages(&read_events(&mut flow, read(SERVER, 300))),
         [(true, 100), (true, 200)]
     );
-    assert_eq!(read_messages(&read_events(&mut flow, read(SERVER, 300))), []);
+    assert_eq!(
+        read_messages(&read_events(&mut flow, read(SERVER, 300))),
+        []
+    );
     assert_eq!(
         read_messages(&read_events(&mut flow, read(SERVER, 301))),
         [(true, 300)]
@@ -129,7 +132,10 @@ fn unread_messages_are_bounded() {
     for seq in 0..10_000 {
         place(&mut flow, journey(Message::Request, End::Socket, seq));
     }
-    assert_eq!(read_events(&mut flow, read(SERVER, 20_000)).len(), MAX_UNREAD);
+    assert_eq!(
+        read_events(&mut flow, read(SERVER, 20_000)).len(),
+        MAX_UNREAD
+    );
 }
 
 #[test]
@@ -188,7 +194,10 @@ fn a_connection_is_removed_when_its_client_has_closed() {
     flow.close(&close(SERVER, CloseKind::Closed, later));
     assert_eq!(flow.connections(), 1, "the client may still read");
     flow.close(&close(CLIENT, CloseKind::Closed, later));
-    assert_eq!(expired(&mut flow, later), ["ended Some(Server)", "forgotten"]);
+    assert_eq!(
+        expired(&mut flow, later),
+        ["ended Some(Server)", "forgotten"]
+    );
     assert_eq!(flow.connections(), 0);
 }
 
@@ -245,7 +254,10 @@ fn a_connection_from_another_node_ends_with_its_server() {
     place(&mut flow, arrived(Message::Request, 100));
     flow.close(&close(SERVER, CloseKind::Closed, 2_000));
     let later = 2_000 + ENDING_NS;
-    assert_eq!(expired(&mut flow, later), ["ended Some(Server)", "forgotten"]);
+    assert_eq!(
+        expired(&mut flow, later),
+        ["ended Some(Server)", "forgotten"]
+    );
     assert_eq!(flow.connections(), 0);
 }
 

@@ -1,8 +1,7 @@
 //! Fragments that wait until their connection is known.
 //!
 //! Where the agent starts in the middle of a connection, the first journey makes the connection
-//! known,
-//! and the journey of a packet comes after its fragments.
+//! known, and the journey of a packet comes after its fragments.
 
 use std::collections::{HashMap, VecDeque};
 

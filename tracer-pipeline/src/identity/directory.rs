@@ -1,12 +1,9 @@
 //! The directory of pods, containers, nodes and services: which of them had an address, a cgroup or
-//! a
-//! network namespace at a given time.
+//! a network namespace at a given time.
 //!
 //! In: facts, in the order in which the agent read them, each with the time at which it holds. Out:
-//! the
-//! names of one side of an exchange. Guesses nothing: where two pods are possible, neither is
-//! returned.
-//! Does no I/O and has no clock, so a recording replays to the same names.
+//! the names of one side of an exchange. Guesses nothing: where two pods are possible, neither is
+//! returned. Does no I/O and has no clock, so a recording replays to the same names.
 
 mod endpoints;
 mod pods;
@@ -172,8 +169,7 @@ impl Directory {
     }
 
     /// Whether waiting would not improve the names of a side. The cgroup of a new container and the
-    /// name
-    /// of a new pod become known a little after the pod's first packets.
+    /// name of a new pod become known a little after the pod's first packets.
     pub fn is_resolved(&self, side: &PartyKey) -> bool {
         if side.cgroup == 0
             || self.own_node.is_none()
@@ -206,10 +202,9 @@ impl Directory {
     /// The pod, container and node of a side.
     ///
     /// The socket's cgroup comes first: it belongs to one container even where several share an
-    /// address,
-    /// and its id is never reused. Then the network namespace, then the port of a listening side,
-    /// then the
-    /// address unless it is a node's. For a node's address without a pod only the node is returned.
+    /// address, and its id is never reused. Then the network namespace, then the port of a
+    /// listening side, then the address unless it is a node's. For a node's address without a pod
+    /// only the node is returned.
     pub fn party(&self, side: &PartyKey) -> Party<'_> {
         if let Some((pod, container)) = self.pods.by_cgroup(side.cgroup) {
             return Party {
@@ -236,8 +231,7 @@ impl Directory {
     }
 
     /// The service at the address that a client connected to. For a pod's address, the pod's
-    /// headless
-    /// service, if it has exactly one.
+    /// headless service, if it has exactly one.
     pub fn service(&self, asked: SocketAddr, at_ns: u64) -> Option<&Arc<Service>> {
         let asked = SocketAddr::new(asked.ip().to_canonical(), asked.port());
         if let Some(service) = self.services.at(asked, at_ns) {

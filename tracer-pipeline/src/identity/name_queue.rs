@@ -1,16 +1,13 @@
 //! Exchanges and failed connects that wait for the names of their pods.
 //!
 //! In: items whose pods are new: their packets arrive before their names. Out: the same items, once
-//! the
-//! names are known or the wait is over. Bounded in number and in time. Time is that of the
-//! pipeline's
-//! clock samples.
+//! the names are known or the wait is over. Bounded in number and in time. Time is that of the
+//! pipeline's clock samples.
 
 use std::collections::VecDeque;
 
 /// The longest wait. The agent finds a new container within a fraction of a second, and the API has
-/// the
-/// name of a new pod before its first container starts.
+/// the name of a new pod before its first container starts.
 const WAIT_NS: u64 = 2_000_000_000;
 /// Bound on waiting items, a few KiB each. Beyond it the first leaves without its names.
 const MAX_WAITING: usize = 4096;
@@ -48,8 +45,7 @@ impl<T> NameQueue<T> {
     }
 
     /// Removes and returns the items whose names are known, and those whose wait is over; `true`
-    /// marks the
-    /// latter.
+    /// marks the latter.
     pub fn take(&mut self, is_known: impl Fn(&T) -> bool) -> Vec<(T, bool)> {
         let mut taken = Vec::new();
         for (until_ns, item) in std::mem::take(&mut self.items) {

@@ -1,9 +1,8 @@
 //! The requests that a process, or a pod, was serving at a given time.
 //!
 //! In: open and finished requests. Out: the request on whose behalf a failed connect was probably
-//! made,
-//! or all candidates. A connect carries no trace context, so this is an inference, made only where
-//! there is a single candidate.
+//! made, or all candidates. A connect carries no trace context, so this is an inference, made only
+//! where there is a single candidate.
 
 use std::collections::VecDeque;
 
@@ -15,12 +14,10 @@ use crate::{
 use super::directory::Directory;
 
 /// How long a finished request is kept: Linux ends a connect after 127 s
-/// (net.ipv4.tcp_syn_retries),
-/// and a failed connect is reported at its end.
+/// (net.ipv4.tcp_syn_retries), and a failed connect is reported at its end.
 const KEEP_NS: u64 = 130_000_000_000;
 /// Bound on finished requests, about 130 bytes each. Beyond it the oldest are removed, and nothing
-/// is
-/// inferred for connects that began before the end of a removed request.
+/// is inferred for connects that began before the end of a removed request.
 const MAX_SERVED: usize = 32_768;
 
 /// The request on whose behalf a connect was probably made.
@@ -31,8 +28,7 @@ pub enum Correlation {
     /// One request was being served.
     Inferred(Served),
     /// Several requests were being served, or one and perhaps others that are no longer kept; in
-    /// the order
-    /// in which they were read.
+    /// the order in which they were read.
     Ambiguous(Vec<Served>),
 }
 
@@ -73,8 +69,7 @@ impl ServedRequests {
     }
 
     /// The request that `failed` belongs to: what its process was serving when the connect began
-    /// or, if
-    /// that was nothing, what its pod was serving. `open` are the unfinished requests.
+    /// or, if that was nothing, what its pod was serving. `open` are the unfinished requests.
     pub fn correlate(
         &self,
         failed: &decode::FailedConnect,
@@ -90,17 +85,19 @@ impl ServedRequests {
             .filter(|served| served.at(began_ns))
             .collect();
         let matching = |is_candidate: &dyn Fn(&Served) -> bool| -> Vec<Served> {
-        let matches = served_then.iter().filter(|served| is_candidate(served));
-        matches.map(|served| (*served).clone()).collect()
+            let matches = served_then.iter().filter(|served| is_candidate(served));
+            matches.map(|served| (*served).clone()).collect()
         };
         let mut candidates = matching(&|served| served.tgid == Some(failed.tgid));
         if candidates.is_empty() {
-        candidates = matching(&|served| directory.is_one_pod(served.cgroup, failed.cgroup));
+            candidates = matching(&|served| directory.is_one_pod(served.cgroup, failed.cgroup));
         }
         // The output must not depend on the order of a hash map.
         candidates.sort_by_key(|served| (served.from_ns, served.request_seq));
         if candidates.len() == 1 && began_ns >= self.complete_from_ns {
-        return candidates.pop().map_or(Correlation::None, Correlation::Inferred);
+            return candidates
+                .pop()
+                .map_or(Correlation::None, Correlation::Inferred);
         }
         if candidates.is_empty() {
             Correlation::None

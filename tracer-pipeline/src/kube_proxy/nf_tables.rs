@@ -1,9 +1,9 @@
-//! Reads nf_tables' rules: kube-proxy's nftables mode, and its iptables mode on iptables-nft. In: the
-//! messages of the kernel's dumps (NFT_MSG_NEWRULE, NFT_MSG_NEWSETELEM), in any order. Out: which sets
-//! it wants to see besides, and [`Rules`].
+//! Reads nf_tables' rules: kube-proxy's nftables mode, and its iptables mode on iptables-nft. In:
+//! the messages of the kernel's dumps (NFT_MSG_NEWRULE, NFT_MSG_NEWSETELEM), in any order. Out: the
+//! sets whose elements are needed too, and [`Rules`].
 //!
-//! Source: include/uapi/linux/netfilter/nfnetlink.h and nf_tables.h; the numbers of attributes stand
-//! beside their names.
+//! Source: include/uapi/linux/netfilter/nfnetlink.h and nf_tables.h; attribute numbers are beside
+//! their names.
 
 mod attribute;
 mod expand;
@@ -37,22 +37,22 @@ const HEADER_BYTES: usize = 4;
 /// NFPROTO_IPV4, NFPROTO_IPV6.
 const IPV4: u8 = 2;
 const IPV6: u8 = 10;
-/// Most elements of the sets of one dump that are kept. kube-proxy has one per endpoint of each
-/// service, one per portal, and one per address.
+/// Bound on elements of all sets of one dump. kube-proxy has one per endpoint of each service, one
+/// per portal, and one per address.
 const MAX_ELEMENTS: usize = 1_000_000;
 
-/// A set that rules refer to.
+/// Identifies a set that rules refer to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SetName {
-    /// Whether its table is the one for IPv6.
+    /// Whether its table is the IPv6 one.
     pub is_ipv6: bool,
-    /// The table.
+    /// Name of its table.
     pub table: &'static str,
-    /// The set.
+    /// Name of the set.
     pub set: String,
 }
 
-/// What the messages so far have told.
+/// Rules and set elements from the messages so far.
 #[derive(Debug, Default)]
 pub struct NfTables {
     drafts: HashMap<TableId, Vec<(String, Draft)>>,
@@ -68,8 +68,8 @@ struct TableId {
 }
 
 impl NfTables {
-    /// Takes one message, of any kind; those of other kinds, families and tables say nothing.
-    /// `payload` begins after the netlink header.
+    /// Takes one message. Messages of other kinds, families and tables are ignored. `payload`
+    /// begins after the netlink header.
     pub fn message(&mut self, kind: u16, payload: &[u8]) {
         let family = match byte(payload, 0) {
             Some(IPV4) => Family::V4,
@@ -88,9 +88,9 @@ impl NfTables {
         }
     }
 
-    /// The sets without whose elements the rules so far say less.
+    /// The sets whose elements are needed to expand the rules so far.
     #[must_use]
-    pub fn wanted_sets(&self) -> Vec<SetName> {
+    pub fn required_sets(&self) -> Vec<SetName> {
         let sets: BTreeSet<SetName> = self
             .drafts
             .iter()
@@ -105,12 +105,12 @@ impl NfTables {
         sets.into_iter().collect()
     }
 
-    /// What the rules amount to.
+    /// Expands the rules by the elements of their sets.
     #[must_use]
     pub fn into_rules(mut self) -> (Rules, Findings) {
         let mut findings = std::mem::take(&mut self.findings);
         let mut drafts: Vec<_> = std::mem::take(&mut self.drafts).into_iter().collect();
-        // The nftables mode first: where both are there, the other's rules are what it left behind.
+        // The nftables mode first: where both are present, the iptables rules are left over.
         drafts.sort_by_key(|(table, _)| (table.kind != TableKind::KubeProxy, table.kind as u8));
         let mut rules = Rules::default();
         for (id, drafts) in drafts {
@@ -186,8 +186,8 @@ impl NfTables {
         Ok(())
     }
 
-    /// The drafts with their sets' elements. Every chain that is jumped to is there: the kernel has no
-    /// jump to another.
+    /// Expands drafts by the elements of their sets. Every target of a jump is declared, because
+    /// the kernel has no jump to a missing chain.
     fn table(
         &self,
         id: TableId,

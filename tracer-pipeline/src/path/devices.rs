@@ -5,10 +5,8 @@ use std::collections::HashMap;
 use crate::decode::{Device, DeviceId};
 
 /// Bound on devices, far above those of a node's 110 pods. A full table is cleared, because devices
-/// of
-/// deleted pods accumulate; the kernel programs report a device again only after it has left their
-/// own
-/// table.
+/// of deleted pods accumulate; the kernel programs report a device again only after it has left
+/// their own table.
 const MAX_DEVICES: usize = 16_384;
 
 /// Devices by id.

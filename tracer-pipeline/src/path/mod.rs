@@ -2,8 +2,8 @@
 //!
 //! In: a journey, the time of the read, the devices. Out: a [`Path`], whose hops follow each other
 //! without gap or overlap from its first nanosecond to its last. The wire to another node has only
-//! one
-//! end on this node, so that hop has no length. Knows Linux networking; knows no HTTP and no spans.
+//! one end on this node, so that hop has no length. Knows Linux networking; knows no HTTP and no
+//! spans.
 
 mod devices;
 mod hop_name;
@@ -69,8 +69,7 @@ impl Path {
     }
 
     /// This path followed by `next`, the path of the answer. The time between them was spent in the
-    /// stack
-    /// that answered; there is no hop for it where that stack is on another node.
+    /// stack that answered; there is no hop for it where that stack is on another node.
     #[must_use]
     pub fn then(mut self, next: Self) -> Self {
         if self.has_left || next.has_arrived {
@@ -130,8 +129,7 @@ pub fn build_path(
         }
         match hops.last_mut() {
             // The time in the stack behind a veth belongs to that veth, whichever of its two ends
-            // named
-            // the hop.
+            // named the hop.
             Some(last) if from.hook == Hook::DeviceReceive && is_veth(last) && is_veth(&hop) => {
                 last.end_ns = hop.end_ns;
             }

@@ -1,12 +1,10 @@
 //! Which parts of a path are inside a tunnel.
 //!
 //! In: stamps. Out: for each pair of consecutive stamps the device of the tunnel around the packet,
-//! if
-//! there is one. After a tunnel's transmit the packet has an outer header with the addresses of
-//! nodes,
-//! and netfilter hooks and routing handle the outer packet. All of that is the hop `overlay`, until
-//! the
-//! packet leaves the node or is decapsulated. Likewise from the uplink to decapsulation.
+//! if there is one. After a tunnel's transmit the packet has an outer header with the addresses of
+//! nodes, and netfilter hooks and routing handle the outer packet. All of that is the hop
+//! `overlay`, until the packet leaves the node or is decapsulated. Likewise from the uplink to
+//! decapsulation.
 
 use tracer_common::hook::Hook;
 

@@ -36,11 +36,9 @@ impl PacketDrop {
 }
 
 /// Whether the packet had passed all rules of a hook when it was dropped. hopspan's programs run
-/// after
-/// the rules; in these two hooks only conntrack runs after the programs, and confirms the
-/// connection
-/// (kernel: nf_confirm at NF_IP_PRI_CONNTRACK_CONFIRM). It drops a packet whose tuple clashes with
-/// another connection's.
+/// after the rules; in these two hooks only conntrack runs after the programs, and confirms the
+/// connection (kernel: nf_confirm at NF_IP_PRI_CONNTRACK_CONFIRM). It drops a packet whose tuple
+/// clashes with another connection's.
 fn was_confirming(journey: &Journey) -> bool {
     let before = journey.stamps.iter().rev().nth(1);
     before.is_some_and(|stamp| matches!(stamp.hook, Hook::PostroutingLeave | Hook::InputLeave))

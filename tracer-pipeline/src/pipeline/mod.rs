@@ -104,7 +104,7 @@ impl Pipeline {
     }
 
     /// What failed so far, by reason, service and hop.
-    pub fn failures(&self) -> impl Iterator<SpanSource = (&Failure, u64)> {
+    pub fn failures(&self) -> impl Iterator<Item = (&Failure, u64)> {
         self.ended.failures.counts()
     }
 

@@ -1,8 +1,7 @@
 //! Converts `CLOCK_MONOTONIC` to Unix time.
 //!
 //! The distance between CLOCK_MONOTONIC and CLOCK_REALTIME changes only when the time is set: NTP
-//! slews
-//! both alike. So the best sample (the one read in the shortest time) is kept until a sample
+//! slews both alike. So the best sample (the one read in the shortest time) is kept until a sample
 //! contradicts it. One distance is used for a whole exchange, so its spans never run backwards.
 
 use crate::decode::ClockSample;

@@ -3,8 +3,7 @@
 use std::{fmt, str::FromStr};
 
 /// What has a span of its own. What has none is recorded on the span above it, so no hop, failure
-/// or
-/// decision is lost.
+/// or decision is lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Detail {
     /// The exchange only; its paths are its attributes.

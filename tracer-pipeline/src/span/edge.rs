@@ -1,8 +1,7 @@
 //! Edges from callers to services, among which the pipeline divides the rate of traced exchanges.
 //!
 //! An edge leads from a workload, or the best known name in its place, to a service. The replicas
-//! of a
-//! workload are one caller, and the pods of a service one callee.
+//! of a workload are one caller, and the pods of a service one callee.
 
 use std::{
     net::{IpAddr, SocketAddr},

@@ -88,8 +88,7 @@ impl<'a> Traced<'a> {
     }
 
     /// Builds the spans, parents first. `shed` is how many exchanges of this edge were shed since
-    /// the last
-    /// one with spans.
+    /// the last one with spans.
     pub fn spans(&self, shed: u64) -> Vec<Span> {
         let exchange = self.exchange;
         let mut builder = SpanBuilder {

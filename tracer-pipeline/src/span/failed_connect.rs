@@ -1,10 +1,8 @@
 //! The spans of a failed connect.
 //!
 //! In: the failed connect, and its correlation with requests. Out: a connect span with its hops.
-//! With a
-//! single candidate it is in that request's trace, below hopspan's span of the exchange; otherwise
-//! in a
-//! trace of its own, with a link to the exchange of each candidate.
+//! With a single candidate it is in that request's trace, below hopspan's span of the exchange;
+//! otherwise in a trace of its own, with a link to the exchange of each candidate.
 
 use std::borrow::Cow;
 
@@ -185,8 +183,7 @@ fn attributes(
 }
 
 /// The refusal by kube-proxy's rules, for a connection that they did not translate. `None` for a
-/// portal
-/// that refuses only some sources, because this client may be allowed.
+/// portal that refuses only some sources, because this client may be allowed.
 fn refusal<'r>(failed: &FailedConnect, context: &Context<'r>) -> Option<&'r Refusal> {
     let asked = failed.socket.sent.destination;
     let refusal = context.rules.refusal(asked, Protocol::Tcp)?;

@@ -1,9 +1,8 @@
 //! The half of an exchange that a node has seen, where it has not seen both.
 //!
 //! Each agent exports what its own node saw. The spans of both nodes have the same ids for
-//! exchange,
-//! connect, request, response and wire; of the wire one node has the departure and the other the
-//! arrival. A viewer joins spans of the same id.
+//! exchange, connect, request, response and wire; of the wire one node has the departure and the
+//! other the arrival. A viewer joins spans of the same id.
 
 use std::fmt::{self, Display};
 
@@ -37,8 +36,7 @@ fn crosses(leg: &Leg) -> bool {
 }
 
 /// The id part of a hop on this node. It includes the half, because a node may see both halves of
-/// an
-/// exchange separately, where the packets pass through another node.
+/// an exchange separately, where the packets pass through another node.
 pub(super) fn hop_part(role: &str, node: &str, half: Option<Side>, index: usize) -> impl Display {
     fmt::from_fn(move |f| match half {
         None => write!(f, "{role} {node} {index}"),

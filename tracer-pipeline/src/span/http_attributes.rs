@@ -58,8 +58,7 @@ pub(super) fn answered(answered: &Answered) -> impl Iterator<Item = Attribute> {
 }
 
 /// The value of `error.type`, which is also the exchange's status description: a gRPC status other
-/// than
-/// OK, or the end of a stream or connection before the response.
+/// than OK, or the end of a stream or connection before the response.
 ///
 /// An HTTP status is not an error here: the application's spans classify it.
 pub(super) fn error_type(exchange: &Exchange) -> Option<Cow<'static, str>> {

@@ -9,8 +9,7 @@ use crate::http::trace_context::{SpanId, TraceContext};
 /// The id of a span of the exchange whose request starts at TCP sequence number `seq`.
 ///
 /// Two nodes that each see half of an exchange derive the same id, and a batch that is sent twice
-/// has
-/// the same ids. `part` distinguishes the spans of one exchange.
+/// has the same ids. `part` distinguishes the spans of one exchange.
 pub(super) fn derive(context: &TraceContext, seq: u32, part: impl Display) -> SpanId {
     let mut hash = Sha256::new();
     hash.update(context.trace_id.0);

@@ -1,10 +1,9 @@
 //! Builds spans from exchanges and failed connects.
 //!
 //! In: an exchange with its journeys; the clocks, rules, devices and names. Out: [`Span`]s under
-//! the
-//! client's own span. In: a failed connect, and the request it probably belongs to. Out: its spans
-//! in
-//! that request's trace, or in a trace of their own. Knows OpenTelemetry's names; knows no OTLP.
+//! the client's own span. In: a failed connect, and the request it probably belongs to. Out: its
+//! spans in that request's trace, or in a trace of their own. Knows OpenTelemetry's names; knows no
+//! OTLP.
 
 mod attribute;
 mod clock;
@@ -21,6 +20,7 @@ mod id;
 mod nat;
 mod parties;
 mod paths;
+mod rate_limit;
 mod span_builder;
 mod span_source;
 mod tcp_events;

@@ -105,8 +105,7 @@ fn decision_attributes(decision: &Decision) -> impl Iterator<Item = Attribute> {
 }
 
 /// Whether the sender is in the node's own network namespace: the node's packets pass OUTPUT, those
-/// of
-/// pods and of other nodes PREROUTING. `None` where the journey has neither hook.
+/// of pods and of other nodes PREROUTING. `None` where the journey has neither hook.
 fn is_on_node(stamps: &[Stamp]) -> Option<bool> {
     let passed = |hook| stamps.iter().any(|stamp| stamp.hook == hook);
     if passed(Hook::OutputEnter) {

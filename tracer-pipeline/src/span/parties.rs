@@ -1,9 +1,8 @@
 //! The pods, containers, nodes and service of an exchange, as attributes.
 //!
 //! In: the request's journey, the directory. Out: attributes for both sides. OpenTelemetry's
-//! `k8s.*`
-//! names describe one side only, so source and destination have `hopspan.*` names; the service has
-//! OpenTelemetry's. The strings are shared between spans, not copied.
+//! `k8s.*` names describe one side only, so source and destination have `hopspan.*` names; the
+//! service has OpenTelemetry's. The strings are shared between spans, not copied.
 
 use std::{net::SocketAddr, sync::Arc};
 

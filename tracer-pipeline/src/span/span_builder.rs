@@ -1,8 +1,7 @@
 //! Builds the spans of an exchange, of a connect, of a message's path and of its hops.
 //!
 //! In: legs and their paths. Out: spans with derived ids, as many as the detail requires: the hops
-//! of a
-//! path are spans below it, or its events, or one attribute of the exchange.
+//! of a path are spans below it, or its events, or one attribute of the exchange.
 
 use std::{borrow::Cow, fmt::Display, sync::Arc};
 
@@ -97,8 +96,7 @@ impl SpanBuilder<'_> {
     /// Adds a span for each hop of a path.
     fn hops(&mut self, id: SpanId, role: &'static str, path: &Path) {
         // NAT acts in the first hook of each kind that a connection's packets pass: not a second
-        // time
-        // for packets of the node to itself, and not for responses.
+        // time for packets of the node to itself, and not for responses.
         let first = |name| path.hops.iter().position(|hop| hop.name == name);
         let decides = first(HopName::Output).or_else(|| first(HopName::Prerouting));
         let masquerades = first(HopName::Postrouting);

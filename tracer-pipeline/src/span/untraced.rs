@@ -1,10 +1,8 @@
 //! Traces for requests without a trace context (`--untraced`).
 //!
 //! In: exchanges. Out: a trace for some of them, up to a number per second, with the exchange as
-//! its
-//! root. A request that is explicitly not sampled gets no trace, and neither does a request whose
-//! head
-//! was not seen completely.
+//! its root. A request that is explicitly not sampled gets no trace, and neither does a request
+//! whose head was not seen completely.
 
 use std::net::SocketAddr;
 
@@ -18,15 +16,14 @@ use crate::{
     },
 };
 
-const SECOND_NS: u64 = 1_000_000_000;
+use super::rate_limit::RateLimit;
+
 const SAMPLED: u8 = 1;
 
 /// Begins traces at a limited rate.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Untraced {
-    per_second: u32,
-    second: u64,
-    begun: u32,
+    limit: RateLimit,
     left_out: u64,
 }
 
@@ -34,8 +31,8 @@ impl Untraced {
     /// Begins at most `per_second` traces a second; none for 0.
     pub fn at_most(per_second: u32) -> Self {
         Self {
-            per_second,
-            ..Self::default()
+            limit: RateLimit::at_most(per_second),
+            left_out: 0,
         }
     }
 
@@ -47,22 +44,16 @@ impl Untraced {
     /// The trace of an exchange whose request has no trace context, within the limit.
     ///
     /// The trace id is derived from what both nodes see of the connection, so their ids agree.
-    /// Exchanges
-    /// that began in an earlier second are charged to the current one.
+    /// Exchanges that began in an earlier second are charged to the current one.
     pub fn begin(&mut self, exchange: &Exchange) -> Option<TraceContext> {
-        if self.per_second == 0 || exchange.asked.trace != Extraction::None {
+        if self.limit.per_second() == 0 || exchange.asked.trace != Extraction::None {
             return None;
         }
-        let second = exchange.request.journey.start_ns / SECOND_NS;
-        if second > self.second {
-            self.second = second;
-            self.begun = 0;
-        }
-        if self.begun >= self.per_second {
+        self.limit.advance(exchange.request.journey.start_ns);
+        if !self.limit.take() {
             self.left_out += 1;
             return None;
         }
-        self.begun += 1;
         Some(TraceContext {
             trace_id: trace_id(exchange),
             // An all-zero id is no span id: the exchange has no parent.
@@ -114,6 +105,7 @@ mod tests {
     use super::*;
     use crate::span::exchange::tests::exchange;
 
+    const SECOND_NS: u64 = 1_000_000_000;
     const TRACED: &str = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n";
     const NOT_SAMPLED: &str =
         "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00\r\n";
@@ -124,14 +116,14 @@ mod tests {
         exchange
     }
 
-    /// How many of these begin a trace.
+    /// The number of these exchanges that begin a trace.
     fn begun(untraced: &mut Untraced, exchanges: &[Exchange]) -> usize {
         let begin = |exchange| untraced.begin(exchange);
         exchanges.iter().filter_map(begin).count()
     }
 
     #[test]
-    fn at_most_so_many_a_second() {
+    fn traces_begin_at_a_limited_rate() {
         let mut untraced = Untraced::at_most(2);
         assert_eq!(begun(&mut untraced, &vec![at("", 5); 5]), 2);
         assert_eq!(untraced.left_out(), 3);

@@ -17,7 +17,7 @@ use tracer_pipeline::{
     http2::{headers, hpack::Decoder},
     path::build_path,
     pipeline::Pipeline,
-    span::{Context, Detail, SpanSource, Span, Traced},
+    span::{Context, Detail, Span, SpanSource, Traced},
 };
 use tracer_user::export::Encoder;
 

@@ -8,7 +8,7 @@ use std::{
 
 use hopspan_apiserver::{Requests, Resource, Server, Store, object};
 use tokio::{runtime::Runtime, time::timeout};
-use tracer_pipeline::identity::directory::{PartyKey, Directory};
+use tracer_pipeline::identity::directory::{Directory, PartyKey};
 use tracer_user::{
     capture::clock_sample,
     cluster::kubernetes::{self, ApiSnapshot, Scope, Watches},

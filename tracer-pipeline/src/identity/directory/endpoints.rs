@@ -2,8 +2,7 @@
 //!
 //! In: EndpointSlices. Out: the uid of the pod at an address, or at an address and port, at a given
 //! time, and the services it belonged to. An EndpointSlice has the time of its change, not the time
-//! at
-//! which the pod got its address; for this node's pods `pods` is more precise.
+//! at which the pod got its address; for this node's pods `pods` is more precise.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -95,8 +94,7 @@ impl Endpoints {
         let mut counted = HashSet::new();
         for endpoint in &fact.endpoints {
             // The new reference is added before `replace` drops the old ones, so a pod that stays
-            // in
-            // the slice is never unreferenced.
+            // in the slice is never unreferenced.
             let uid = pods.endpoint(endpoint);
             for address in &endpoint.addresses {
                 for port in &fact.ports {

@@ -1,8 +1,7 @@
 //! Pods: names, containers, and the times at which each held its addresses.
 //!
 //! In: facts about pods from the API, the cgroup tree and EndpointSlices, in any order. Out: pods
-//! by
-//! uid, by cgroup, and by network namespace or address at a given time.
+//! by uid, by cgroup, and by network namespace or address at a given time.
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
@@ -243,8 +242,7 @@ impl Pods {
     }
 
     /// Adds a reference from an endpoint to its pod, which may be on another node. Returns the
-    /// pod's uid,
-    /// for `endpoint_gone`.
+    /// pod's uid, for `endpoint_gone`.
     pub(super) fn endpoint(&mut self, fact: &EndpointFact) -> Option<Arc<str>> {
         let (uid, pod) = fact.pod.as_ref()?;
         let (uid, entry) = self.entry_mut(uid)?;
@@ -372,7 +370,7 @@ impl Entry {
     fn note_if_unreferenced(&mut self, at_ns: u64) {
         let has_sandbox = self.sandbox.is_some() && self.sandbox_until_ns.is_none();
         if self.api.is_none() && !has_sandbox && self.endpoints == 0 {
-            self.forgotten_ns = Some(at_ns);
+            self.unreferenced_ns = Some(at_ns);
         }
     }
 }

@@ -120,8 +120,7 @@ impl Services {
     }
 
     /// Replaces the addresses of `last` by those of `next`. The claims of `next` begin before those
-    /// of
-    /// `last` end, so an address that stays keeps its beginning.
+    /// of `last` end, so an address that stays keeps its beginning.
     fn replace(&mut self, last: Option<&Entry>, next: Option<&Entry>, at_ns: u64) {
         if let Some(next) = next {
             for socket in &next.sockets {

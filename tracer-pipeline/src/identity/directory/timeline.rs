@@ -1,10 +1,8 @@
 //! Which holder had a key (an address, namespace or port), and when.
 //!
 //! In: holders and the times at which they hold a key. Out: the holder of a key at a given time.
-//! Ended
-//! tenures are kept for a while, because spans are built after the exchange. Bounded by `MAX_KEYS`
-//! and
-//! `MAX_TENURES`.
+//! Ended tenures are kept for a while, because spans are built after the exchange. Bounded by
+//! `MAX_KEYS` and `MAX_TENURES`.
 
 use std::{collections::HashMap, hash::Hash};
 
@@ -15,8 +13,7 @@ const MAX_KEYS: usize = 262_144;
 /// Bound on tenures of one key; the one that ended first is removed first.
 const MAX_TENURES: usize = 16;
 /// A tenure counts this much earlier, if the key had no other holder then: the API has start times
-/// of
-/// containers in whole seconds, and some beginnings are recorded with a delay.
+/// of containers in whole seconds, and some beginnings are recorded with a delay.
 const EARLY_NS: u64 = 2_000_000_000;
 
 #[derive(Clone, Debug)]
@@ -46,8 +43,7 @@ impl<K, H> Default for Timeline<K, H> {
 
 impl<K: Copy + Eq + Hash, H: PartialEq> Timeline<K, H> {
     /// Sets the tenure of `holder` for this key, replacing its earlier one. `until_ns` is `None`
-    /// where no
-    /// end is known.
+    /// where no end is known.
     pub(super) fn set(&mut self, key: K, holder: H, from_ns: u64, until_ns: Option<u64>) {
         let until_ns = until_ns.unwrap_or(OPEN);
         let Some(tenures) = self.tenures(key) else {
@@ -115,8 +111,7 @@ impl<K: Copy + Eq + Hash, H: PartialEq> Timeline<K, H> {
     }
 
     /// The holders of the key at `at_ns`, the latest to begin first. Where there is none, the
-    /// holder that
-    /// began within [`EARLY_NS`] after.
+    /// holder that began within [`EARLY_NS`] after.
     pub(super) fn at(&self, key: K, at_ns: u64) -> Vec<&H> {
         let Some(tenures) = self.held.get(&key) else {
             return Vec::new();

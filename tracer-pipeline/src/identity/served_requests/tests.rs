@@ -81,22 +81,22 @@ fn check(open: &[Served], expected: &str) {
 
 #[test]
 fn no_candidate_one_and_several() {
-    let mine = |number| served(number, TGID, CGROUP, 50 * MS, None);
+    let own = |number| served(number, TGID, CGROUP, 50 * MS, None);
     check(&[], "none");
-    check(&[mine(1)], "one 1");
-    check(&[mine(2), mine(1)], "of 1, 2");
+    check(&[own(1)], "one 1");
+    check(&[own(2), own(1)], "of 1, 2");
     check(&[served(1, 8, 80, 50 * MS, None)], "none");
 }
 
 #[test]
 fn the_process_decides_before_the_pod() {
-    let mine = served(1, TGID, CGROUP, 50 * MS, None);
-    let beside = |number| served(number, 8, CGROUP, 50 * MS, None);
-    check(&[mine.clone(), beside(2), beside(3)], "one 1");
-    check(&[beside(2)], "one 2");
-    check(&[beside(2), beside(3)], "of 2, 3");
+    let own = served(1, TGID, CGROUP, 50 * MS, None);
+    let of_pod = |number| served(number, 8, CGROUP, 50 * MS, None);
+    check(&[own.clone(), of_pod(2), of_pod(3)], "one 1");
+    check(&[of_pod(2)], "one 2");
+    check(&[of_pod(2), of_pod(3)], "of 2, 3");
     // An old recording, whose read records lack the process.
-    let unknown = Served { tgid: None, ..mine };
+    let unknown = Served { tgid: None, ..own };
     check(&[unknown], "one 1");
 }
 

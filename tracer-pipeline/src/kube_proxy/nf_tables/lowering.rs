@@ -1,5 +1,5 @@
-//! One rule of nf_tables as a [`Draft`]: conditions and target, and the set by whose elements it becomes
-//! several rules. In: its expressions. Follows the registers from load to compare, and needs no
+//! Converts the expressions of one nf_tables rule to a [`Draft`]: conditions, target, and the set
+//! whose elements make several rules of it. Follows the registers from load to compare, without a
 //! packet.
 
 use std::borrow::Cow;
@@ -15,30 +15,30 @@ use super::super::xtables::{self, Recognition};
 use super::expression::{Expression, Verdict};
 use super::register::{Field, KeyPart, Registers, Value};
 
-/// A rule before its sets are known.
+/// A rule before its expansion by a set's elements.
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) rule: Rule<'static>,
     pub(super) expansion: Option<Expansion>,
-    /// The rule replaces the source, so that its set holds the connections that are masqueraded.
+    /// The rule replaces the source, so its set holds the connections that are masqueraded.
     pub(super) masquerades: bool,
 }
 
-/// A set whose elements make a rule each.
+/// A set whose elements become a rule each.
 #[derive(Debug)]
 pub(super) struct Expansion {
     pub(super) set: String,
     pub(super) by: ElementRole,
 }
 
-/// What an element says.
+/// The meaning of a set's elements for the rule.
 #[derive(Debug)]
 pub(super) enum ElementRole {
-    /// The rule is for packets with its key.
+    /// The rule applies to packets with the element's key.
     Key(Vec<KeyPart>),
-    /// The rule goes where the element's verdict says, for packets with its key.
+    /// The rule has the element's verdict as its target, for packets with the element's key.
     Verdict(Vec<KeyPart>),
-    /// The rule translates to the address and port at these offsets of its value.
+    /// The rule translates to the address and port at these offsets of the element's value.
     Endpoint { address_at: usize, port_at: usize },
 }
 
@@ -57,12 +57,12 @@ const LOCAL: u32 = 2;
 /// NFT_CMP_EQ, NFT_CMP_NEQ.
 const EQUAL: u32 = 0;
 const NOT_EQUAL: u32 = 1;
-/// kube-proxy's sets of clients per endpoint begin so.
+/// Prefix of kube-proxy's sets of returning clients, one set per endpoint.
 const AFFINITY: &str = "affinity-";
-/// kube-proxy's set of the node's addresses that take node ports, with `--nodeport-addresses`.
+/// kube-proxy's set of the node's addresses for node ports, with `--nodeport-addresses`.
 const NODE_ADDRESSES: &str = "nodeport-ips";
 
-/// A rule while its expressions are read.
+/// The state while the expressions of a rule are read.
 pub(super) struct Lowering {
     family: Family,
     registers: Registers,
@@ -82,13 +82,13 @@ impl Lowering {
         }
     }
 
-    /// What the expressions made of it.
+    /// The draft after all expressions.
     pub(super) fn finish(self) -> Draft {
         self.draft
     }
 
-    /// Takes the next expression. `Other`: the rule has a condition that kube-proxy's rules never
-    /// have, and is to be left out.
+    /// Takes the next expression. `Foreign`: the rule has a condition that kube-proxy never writes,
+    /// and is to be skipped.
     pub(super) fn take(&mut self, expression: Expression<'_>) -> Result<Recognition, Problem> {
         let rule = &mut self.draft.rule;
         match expression {
@@ -238,7 +238,7 @@ impl Lowering {
                 self.draft.rule.to_node |= !inverted;
                 return Recognition::Known;
             }
-            // The sources that a load balancer lets through: who is refused is not told one by one.
+            // A load balancer's accepted sources: refusals are not recorded by source.
             (None, _) if inverted => return Recognition::Known,
             (None, Some(Field::Source)) if key.len() == 1 => return Recognition::Known,
             (None, _) => ElementRole::Key(key),
@@ -246,7 +246,7 @@ impl Lowering {
         self.expand(set, by)
     }
 
-    /// Each of kube-proxy's rules has one set at most that it is to be expanded by.
+    /// Sets the rule's expansion. A rule of kube-proxy has at most one.
     fn expand(&mut self, set: &str, by: ElementRole) -> Recognition {
         if self.draft.expansion.is_some() {
             return Recognition::Foreign;
@@ -313,7 +313,7 @@ fn header_field(family: Family, base: u32, offset: u32) -> Field {
     }
 }
 
-/// The first bytes of an address, as many as count; or all, and a mask.
+/// The network of an address and a mask or, without a mask, of the leading bytes of an address.
 fn network(family: Family, bytes: &[u8], mask: Option<&[u8]>) -> Result<Network, Problem> {
     let mut address = bytes.to_vec();
     address.resize(family.address_bytes(), 0);

@@ -4,35 +4,14 @@ use tracer_common::{journey::End, message::Message};
 
 use super::*;
 use crate::{
-    decode::DropReasons,
     flow::{Cause, Ending, ZeroWindow},
-    identity::directory::Directory,
-    path::Devices,
-    span::{
-        Clock,
-        exchange::tests::{exchange, journey},
-    },
+    span::exchange::tests::{exchange, journey, with_context},
 };
-
-const RULES: &str = include_str!("../../../tests/fixtures/kube-proxy/iptables-save.txt");
 
 /// Checks the counts after `count`; each line is `reason service hop count`.
 fn check(count: impl FnOnce(&mut Failures, &Context<'_>), expected: &[&str]) {
-    let (rules, _) = Rules::from_iptables_save(RULES);
-    let context = Context {
-        clock: &Clock::default(),
-        devices: &Devices::default(),
-        rules: &rules,
-        drop_reasons: &DropReasons {
-            reasons: [(8, "NETFILTER_DROP".into())].into(),
-            ..DropReasons::default()
-        },
-        directory: &Directory::default(),
-        node: "node",
-        detail: crate::span::Detail::Hop,
-    };
     let mut failures = Failures::default();
-    count(&mut failures, &context);
+    with_context(|context| count(&mut failures, context));
     let lines: Vec<String> = failures
         .counts()
         .map(|(failure, count)| {

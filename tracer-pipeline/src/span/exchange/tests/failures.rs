@@ -70,12 +70,12 @@ fn unseen_parts_of_a_path_are_marked_incomplete() {
         },
         ..response
     });
-    let told: Vec<String> = make(&exchange)
+    let incomplete: Vec<String> = make(&exchange)
         .iter()
         .map(|span| attribute(span, "hopspan.incomplete"))
         .filter(|what| !what.is_empty())
         .collect();
-    assert_eq!(told, ["socket.queue", "last hops"]);
+    assert_eq!(incomplete, ["socket.queue", "last hops"]);
 }
 
 #[test]

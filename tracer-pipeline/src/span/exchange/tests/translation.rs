@@ -74,13 +74,13 @@ fn kube_proxy_s_decision_is_in_attributes() {
 
 #[test]
 fn the_translation_is_on_the_hop_where_it_happened() {
-    let told: Vec<String> = make(&exchange(TRACE))
+    let translated_spans: Vec<String> = make(&exchange(TRACE))
         .iter()
         .filter(|span| !attribute(span, "hopspan.nat.original").is_empty())
         .map(|span| span.name.to_string())
         .collect();
     assert_eq!(
-        told,
+        translated_spans,
         [
             "GET web-manual",
             "connect",
@@ -123,13 +123,17 @@ fn the_source_of_the_node_s_own_packets_is_the_original_one() {
         assert_eq!(attribute(&spans[0], key), expected, "{key}");
     }
     let request = spans.iter().find(|span| span.name == "request").unwrap();
-    let told: Vec<&str> = spans
+    let translated_spans: Vec<&str> = spans
         .iter()
         .filter(|span| span.parent_id == request.span_id)
         .filter(|span| !attribute(span, "hopspan.nat.original").is_empty())
         .map(|span| &*span.name)
         .collect();
-    assert_eq!(told, ["netfilter.output"], "and not in PREROUTING after it");
+    assert_eq!(
+        translated_spans,
+        ["netfilter.output"],
+        "not in PREROUTING after it"
+    );
 }
 
 #[test]
