@@ -6,7 +6,7 @@
 //! passed, and why it was marked for masquerade.
 //!
 //! Conntrack shows which endpoint was chosen; the rules only explain it. Each reader builds the
-//! same [`Table`]s, one walk follows them, and all fill the same [`Rules`]. No reader runs a
+//! same tables, one walk follows them, and all fill the same [`Rules`]. No reader runs a
 //! command, opens a socket or reads a file.
 
 mod chain_walk;

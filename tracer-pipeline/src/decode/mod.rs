@@ -79,7 +79,7 @@ pub enum DecodeError {
     /// No record kind of this version.
     #[error("record kind {0} is unknown")]
     Kind(u32),
-    /// The text of a snapshot cannot be parsed.
+    /// The payload of a snapshot cannot be parsed.
     #[error("record of kind {kind} is malformed")]
     Malformed {
         /// The record kind in its first four bytes.

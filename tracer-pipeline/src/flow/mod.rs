@@ -83,7 +83,7 @@ impl Flow {
         self.by_client.len()
     }
 
-    /// Assigns a journey to its connection, and then the fragments that waited for that connection.
+    /// Assigns a journey to its connection, after the fragments of its sender that waited for that.
     pub fn journey(&mut self, journey: Journey, emit: &mut impl FnMut(Event)) {
         let Some((side, client_cookie)) = self.sender(&journey) else {
             self.losses.journeys_unplaced += 1;

@@ -67,7 +67,7 @@ pub struct Party<'w> {
 /// Number of entries in the directory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct DirectoryStats {
-    /// Pods, including those that ended within [`HISTORY_NS`].
+    /// Pods, including those that ended in the last 10 minutes.
     pub pods: usize,
     /// EndpointSlices.
     pub endpoint_slices: usize,
@@ -142,7 +142,7 @@ impl Directory {
         }
     }
 
-    /// Removes what ended more than [`HISTORY_NS`] before `now_ns`.
+    /// Removes what ended more than 10 minutes before `now_ns`.
     pub fn prune(&mut self, now_ns: u64) {
         if now_ns < self.pruned_ns.saturating_add(PRUNE_EVERY_NS) {
             return;

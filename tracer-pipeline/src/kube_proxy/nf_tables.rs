@@ -239,14 +239,14 @@ impl NfTables {
         };
         let elements = self.elements.get(&id.set_name(&expansion.set));
         for element in elements.into_iter().flatten() {
-            match &expansion.by {
+            match &expansion.role {
                 ElementRole::Key(key) if masquerades => {
                     table
                         .hairpins
                         .extend(expand::hairpin(key, element, id.family));
                 }
-                by => {
-                    let rule = expand::rule(&rule, &expansion.set, by, element, id.family)?;
+                role => {
+                    let rule = expand::rule(&rule, &expansion.set, role, element, id.family)?;
                     table.push(chain.clone(), rule)?;
                 }
             }

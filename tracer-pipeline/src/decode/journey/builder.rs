@@ -73,6 +73,10 @@ impl JourneyBuilder {
     }
 
     /// The server sends the packet to the client.
+    #[allow(
+        clippy::wrong_self_convention,
+        reason = "a part of the packet's description, no conversion"
+    )]
     pub(crate) fn from_server(self) -> Self {
         self.sockets(Self::SERVER_COOKIE, Self::CLIENT_COOKIE)
             .sent(Self::client_to_server().reversed())

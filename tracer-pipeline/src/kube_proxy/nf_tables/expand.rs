@@ -24,12 +24,12 @@ const SERVICE_CHAINS: [&str; 5] = ["service", "local", "external", "endpoint", "
 pub(super) fn rule(
     rule: &Rule<'static>,
     set: &str,
-    by: &ElementRole,
+    role: &ElementRole,
     element: &Element,
     family: Family,
 ) -> Result<Rule<'static>, Problem> {
     let mut rule = rule.clone();
-    match by {
+    match role {
         ElementRole::Key(key) => narrow(&mut rule, key, element, family)?,
         ElementRole::Verdict(key) => {
             narrow(&mut rule, key, element, family)?;

@@ -28,7 +28,7 @@ pub(super) struct Draft {
 #[derive(Debug)]
 pub(super) struct Expansion {
     pub(super) set: String,
-    pub(super) by: ElementRole,
+    pub(super) role: ElementRole,
 }
 
 /// The meaning of a set's elements for the rule.
@@ -224,7 +224,7 @@ impl Lowering {
     fn lookup(&mut self, set: &str, from: u32, to: Option<u32>, inverted: bool) -> Recognition {
         let key = self.registers.key(from);
         let first = key.first().map(|part| part.field);
-        let by = match (to, first) {
+        let role = match (to, first) {
             (Some(0), _) => ElementRole::Verdict(key),
             (Some(to), _) => {
                 self.registers.load_mapped(to, set);
@@ -243,17 +243,17 @@ impl Lowering {
             (None, Some(Field::Source)) if key.len() == 1 => return Recognition::Known,
             (None, _) => ElementRole::Key(key),
         };
-        self.expand(set, by)
+        self.expand(set, role)
     }
 
     /// Sets the rule's expansion. A rule of kube-proxy has at most one.
-    fn expand(&mut self, set: &str, by: ElementRole) -> Recognition {
+    fn expand(&mut self, set: &str, role: ElementRole) -> Recognition {
         if self.draft.expansion.is_some() {
             return Recognition::Foreign;
         }
         self.draft.expansion = Some(Expansion {
             set: set.to_owned(),
-            by,
+            role,
         });
         Recognition::Known
     }
