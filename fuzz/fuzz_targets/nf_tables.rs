@@ -16,7 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
         tables.message(u16::from_le_bytes(kind), payload);
         rest = after;
     }
-    for set in tables.wanted_sets() {
+    for set in tables.required_sets() {
         assert_eq!(set.table, KUBE_PROXY_TABLE);
     }
     let (rules, findings) = tables.into_rules();

@@ -1,26 +1,27 @@
-//! Names the kube-proxy rules behind a translation that the kernel made. In: rules, in any form that
-//! kube-proxy writes: nf_tables' netlink messages (iptables-nft and the nftables mode), the entries of a
-//! legacy iptables table; in tests also the text of `iptables-save`. Out: for (original destination, chosen
-//! endpoint, client) the service, the chains a packet went through, and why it was marked for
-//! masquerade.
+//! Finds the kube-proxy rules behind a translation that the kernel made.
 //!
-//! Chooses nothing: which endpoint a connection got is conntrack's word, this only explains it.
-//! Runs no command, opens no socket and reads no file. Every reader makes the same tables of rules,
-//! one walk follows them, and all fill the same [`Rules`].
+//! In: rules in each form that kube-proxy writes: nf_tables' netlink messages (iptables-nft and the
+//! nftables mode), the entries of a legacy iptables table; in tests the text of `iptables-save`. Out: for
+//! an original destination, chosen endpoint and client, the service, the chains that the packet
+//! passed, and why it was marked for masquerade.
+//!
+//! Conntrack shows which endpoint was chosen; the rules only explain it. Each reader builds the
+//! same tables, one walk follows them, and all fill the same [`Rules`]. No reader runs a
+//! command, opens a socket or reads a file.
 
 mod chain_walk;
 mod decision;
-mod field;
 mod finding;
 mod ip_tables;
 #[cfg(test)]
 mod iptables_save;
 mod json;
-mod mention;
+mod kernel_struct;
 mod network;
 mod nf_tables;
 mod portal;
 mod rule;
+mod rule_comment;
 mod source;
 mod table;
 mod xtables;
@@ -34,18 +35,18 @@ use self::portal::Portal;
 use self::table::Table;
 
 pub use self::decision::{Answer, Decision, PortalKind, Reason, Refusal};
-pub use self::field::Family;
-pub use self::finding::{Finding, Findings, Place, Problem};
+pub use self::finding::{Finding, Findings, Position, Problem};
 pub use self::json::JsonError;
+pub use self::kernel_struct::Family;
 pub use self::network::Network;
 pub use self::nf_tables::{KUBE_PROXY_TABLE, NfTables, SetName};
 pub use self::source::{Client, Source};
 
-/// Most paths kept, which bounds memory at about 100 MB for the worst rules.
+/// Bound on paths, which bounds memory at about 100 MB for the worst rules.
 const MAX_PATHS: usize = 400_000;
 
-/// Most paths kept from one portal to one endpoint. kube-proxy has three: for pods, for the node,
-/// and for all others.
+/// Bound on paths from one portal to one endpoint. kube-proxy has three: for pods, for the node,
+/// and for other clients.
 const MAX_PATHS_OF_PAIR: usize = 16;
 
 /// A transport protocol that a Kubernetes service can have.
@@ -61,7 +62,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// By the number that IP has for it.
+    /// The protocol of an IP protocol number.
     fn from_number(number: u16) -> Option<Self> {
         match number {
             6 => Some(Self::Tcp),
@@ -72,30 +73,30 @@ impl Protocol {
     }
 }
 
-/// A translation that conntrack shows.
+/// A translation from a conntrack entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Translation {
-    /// Who opened the connection.
+    /// The client.
     pub client: Client,
-    /// What it connected to.
+    /// The address that the client connected to.
     pub destination: SocketAddr,
-    /// The transport.
+    /// The transport protocol.
     pub protocol: Protocol,
-    /// What it was connected with.
+    /// The chosen endpoint.
     pub endpoint: SocketAddr,
 }
 
-/// The translations that a set of rules can make, and the portals that it closes.
+/// The translations that a set of rules can make, and the portals that it refuses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
-    /// For each portal and endpoint the paths in the order of the rules; never empty.
+    /// The paths of each portal and endpoint, in the order of the rules; never empty.
     paths: HashMap<(Portal, Endpoint), Vec<Decision>>,
     path_count: usize,
     refusals: HashMap<Portal, Refusal>,
 }
 
-/// An address and port in one form: an IPv4 address mapped into IPv6 is the IPv4 address, and an
-/// IPv6 scope does not count.
+/// A canonical address and port: an IPv4-mapped IPv6 address becomes the IPv4 address, and the IPv6
+/// scope is dropped.
 type Endpoint = (IpAddr, u16);
 
 fn endpoint(address: SocketAddr) -> Endpoint {
@@ -103,9 +104,9 @@ fn endpoint(address: SocketAddr) -> Endpoint {
 }
 
 impl Rules {
-    /// Reads the output of `iptables-save` or `ip6tables-save`, with or without counters, or both
-    /// after each other. Only the nat and filter tables and kube-proxy's chains in them count. Bad
-    /// text costs its own line, and the findings say so.
+    /// Reads the output of `iptables-save` or `ip6tables-save`, with or without counters, or of
+    /// both concatenated. Only kube-proxy's chains in the nat and filter tables are read. A
+    /// malformed line is skipped and reported in the findings.
     #[cfg(test)]
     pub(crate) fn from_iptables_save(text: &str) -> (Self, Findings) {
         let mut findings = Findings::default();
@@ -121,8 +122,8 @@ impl Rules {
         rules
     }
 
-    /// Adds what another reader found, such as the rules of the other address family. What is known
-    /// already stays.
+    /// Adds the rules of another reader, such as those of the other address family. Existing
+    /// entries stay.
     pub fn extend(&mut self, other: Self) {
         for (key, paths) in other.paths {
             let added = paths.len();
@@ -136,33 +137,34 @@ impl Rules {
         }
     }
 
-    /// How the rules lead from where the client connected to, to the endpoint that conntrack shows
-    /// as chosen. `None` when no rule does: not a service, or the rules have changed since.
+    /// The path of the rules from the address that the client connected to, to the endpoint that
+    /// conntrack shows. `None` where there is none: the address is no service, or the rules have
+    /// changed since.
     ///
-    /// A node port matches on any address, because a node has many and the kernel has already
-    /// checked that it was one of them. Where several paths lead to the endpoint, this is the first
-    /// in the order of the rules whose conditions on the source the client meets: for a service
-    /// with external traffic policy Local, pods and the node go through `KUBE-SVC`, a client outside
-    /// the cluster through `KUBE-SVL`. A client of which it is not known whether it is on the node
-    /// is taken for one that is not.
+    /// A node port matches any address, because a node has several and the kernel has already
+    /// checked that the address was one of them. Of several paths to the endpoint, this is the
+    /// first in the order of the rules whose conditions on the source the client meets: for a
+    /// service with external traffic policy Local, pods and the node pass `KUBE-SVC`, a client
+    /// outside the cluster `KUBE-SVL`. A client whose `on_node` is unknown is treated as not on the
+    /// node.
     #[must_use]
     pub fn decision(&self, translation: &Translation) -> Option<&Decision> {
         let paths = self.paths(translation)?;
         let (client, endpoint) = (&translation.client, translation.endpoint.ip());
         let open = |decision: &&Decision| decision.is_open_to(client, endpoint) != Some(false);
-        let asks_for_node = |decision: &&Decision| decision.from.contains(&Source::Node);
+        let requires_node = |decision: &&Decision| decision.from.contains(&Source::Node);
         let mut open_paths = paths.iter().filter(open);
         match client.on_node {
             Some(_) => open_paths.next(),
             None => open_paths
                 .clone()
-                .find(|path| !asks_for_node(path))
+                .find(|path| !requires_node(path))
                 .or_else(|| open_paths.next()),
         }
     }
 
-    /// What the rules say to a connection that no endpoint was chosen for. A node port is found by
-    /// any address, as with [`Self::decision`].
+    /// Why the rules refuse a connection to this address. A node port matches any address, as in
+    /// [`Self::decision`].
     #[must_use]
     pub fn refusal(&self, destination: SocketAddr, protocol: Protocol) -> Option<&Refusal> {
         let [address, node_port] = portals(destination, protocol);
@@ -170,19 +172,20 @@ impl Rules {
         refusal(address).or_else(|| refusal(node_port))
     }
 
-    /// How many pairs of portal and endpoint the rules have.
+    /// Number of pairs of portal and endpoint.
     #[must_use]
     pub fn len(&self) -> usize {
         self.paths.len()
     }
 
-    /// How many portals the rules close.
+    /// Number of refused portals.
     #[must_use]
     pub fn refusal_count(&self) -> usize {
         self.refusals.len()
     }
 
-    /// Whether no rule leads to any endpoint: kube-proxy is not there, or no service has endpoints.
+    /// Whether no rule leads to any endpoint: kube-proxy is not running, or no service has
+    /// endpoints.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.paths.is_empty()
@@ -195,12 +198,12 @@ impl Rules {
         to(address).or_else(|| to(node_port))
     }
 
-    /// Adds one path. To be called in the order of the rules, because the first path that is open to
-    /// a client is the one it takes. `false` when there is no room.
+    /// Adds a path; `false` where there is no room. Calls must be in the order of the rules,
+    /// because a client takes the first path that is open to it.
     fn insert(&mut self, portal: Portal, chosen: SocketAddr, decision: Decision) -> bool {
         let paths = self.paths.entry((portal, endpoint(chosen))).or_default();
-        // Affinity is one rule per endpoint before the random choice, so a path comes once with and
-        // once without it.
+        // With session affinity each path occurs twice: in a rule for returning clients, and in the
+        // random choice after it.
         let same =
             |known: &&mut Decision| known.chains == decision.chains && known.from == decision.from;
         if let Some(known) = paths.iter_mut().find(same) {

@@ -1,20 +1,20 @@
-//! A socket has closed, or its peer has sent the last of its bytes.
+//! A socket has closed, or has received its peer's FIN.
 
 use tracer_common::close as raw;
 pub use tracer_common::close::CloseKind;
 
 use super::{DecodeError, plain::from_prefix};
 
-/// What happened to a socket that has sent or received a message.
+/// The close of a socket that has sent or received a message, or its peer's FIN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Close {
     /// Cookie of the socket.
     pub cookie: u64,
-    /// What.
+    /// Which of the two happened.
     pub what: CloseKind,
-    /// When, nanoseconds of `CLOCK_MONOTONIC`.
+    /// When it happened, nanoseconds of `CLOCK_MONOTONIC`.
     pub at_ns: u64,
-    /// The errno with which the connection ended; `None` where it did not fail.
+    /// The socket's error (`sk_err`) as an errno; `None` where it has none.
     pub error: Option<u32>,
 }
 

@@ -1,4 +1,4 @@
-//! Both tuples of a connection: client, service address and chosen pod.
+//! The two conntrack tuples of a connection: client, service address and chosen pod.
 
 use tracer_common::{
     conntrack::{self as raw, AF_INET},
@@ -7,13 +7,13 @@ use tracer_common::{
 
 use super::tuple::{Tuple, address};
 
-/// What the kernel's connection tracking said of a packet's connection.
+/// The conntrack entry of a packet's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conntrack {
-    /// Client to service, as the client sent it.
+    /// Client to service, before translation.
     pub original: Tuple,
-    /// Chosen pod to client, as the pod answers: source and destination differ from
-    /// `original.reversed()` where NAT changed them.
+    /// Chosen pod to client, as on the pod's packets: an address differs from `original.reversed()`
+    /// where NAT changed it.
     pub reply: Tuple,
 }
 

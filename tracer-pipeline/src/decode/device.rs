@@ -6,27 +6,28 @@ use tracer_common::device as raw;
 
 use super::{DecodeError, plain::from_prefix};
 
-/// A device, unique on this machine.
+/// Identifies a device on this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DeviceId {
     /// Inode number of its network namespace.
     pub netns: u32,
-    /// Its number there.
+    /// Interface index in that namespace.
     pub ifindex: u32,
 }
 
-/// What is known of it.
+/// A network device as the kernel programs report it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
-    /// Which.
+    /// Namespace and interface index.
     pub id: DeviceId,
     /// Interface name, within its namespace.
     pub name: Arc<str>,
-    /// What made it: "veth", "bridge", "vxlan"; empty for hardware.
+    /// Kind of the virtual device (`rtnl_link_ops.kind`): "veth", "bridge", "vxlan"; empty for
+    /// hardware.
     pub link_kind: String,
-    /// It is a bridge.
+    /// The device is a bridge.
     pub is_bridge: bool,
-    /// It is a port of a bridge.
+    /// The device is a port of a bridge.
     pub is_bridge_port: bool,
 }
 
@@ -44,7 +45,8 @@ pub(super) fn decode(bytes: &[u8], short: DecodeError) -> Result<Device, DecodeE
     })
 }
 
-/// A NUL-padded name. The kernel allows any byte but `/` and white space in interface names.
+/// A NUL-padded name, escaped: the kernel allows any byte but `/` and white space in interface
+/// names.
 fn text(bytes: &[u8]) -> String {
     let name = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
     name.escape_ascii().to_string()

@@ -1,37 +1,37 @@
-//! What this kernel calls its reasons to drop a packet.
+//! This kernel's names of packet drop reasons.
 //!
-//! In: the enumerators of `enum skb_drop_reason`, whose numbers differ between kernels, as the agent
-//! found them. Out: the name of a number. Knows no packet.
+//! In: the enumerators of `enum skb_drop_reason`, whose numbers differ between kernels, as the
+//! agent read them from BTF. Out: the name of a number. Knows no packet.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// The upper half of a reason is the subsystem that gave it, 0 for the core (kernel:
+/// The upper half of a reason is its subsystem, 0 for the core (kernel:
 /// SKB_DROP_REASON_SUBSYS_SHIFT, 6.4 and later).
 const SUBSYSTEM_SHIFT: u32 = 16;
 
-/// The names of reasons, without `SKB_DROP_REASON_`.
+/// The names of drop reasons, without `SKB_DROP_REASON_`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DropReasons {
     /// `enum skb_drop_reason`.
     pub reasons: BTreeMap<u32, String>,
-    /// `enum skb_drop_reason_subsys`: who else gives reasons, by numbers of their own.
+    /// `enum skb_drop_reason_subsys`: subsystems with reasons of their own.
     pub subsystems: BTreeMap<u32, String>,
 }
 
-/// Who drops packets for a reason, where its name tells.
+/// The kernel layer that drops packets for a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropLayer {
-    /// A function of a netfilter hook.
+    /// A netfilter hook.
     Netfilter,
     /// The transport layer of the receiver.
     Transport,
 }
 
 impl DropReasons {
-    /// Who drops packets for this reason; `None` where the name is not known or tells nothing.
+    /// The layer that drops packets for this reason; `None` where the name does not imply one.
     pub fn layer(&self, reason: u32) -> Option<DropLayer> {
         match self.reasons.get(&reason)?.as_str() {
             "NETFILTER_DROP" => Some(DropLayer::Netfilter),
@@ -43,8 +43,9 @@ impl DropReasons {
         }
     }
 
-    /// The kernel's name of a reason: `NETFILTER_DROP`; of a subsystem's own, `OPENVSWITCH:3`; the number
-    /// where its name is not known.
+    /// The kernel's name of a reason, such as `NETFILTER_DROP`; `OPENVSWITCH:3` for a subsystem's
+    /// reason;
+    /// the number where the name is unknown.
     pub fn name(&self, reason: u32) -> String {
         if let Some(name) = self.reasons.get(&reason) {
             return name.clone();
@@ -62,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_that_is_not_known_stays_one() {
+    fn unknown_reasons_keep_their_number() {
         let reasons = DropReasons {
             reasons: BTreeMap::from([(12, "NETFILTER_DROP".into())]),
             subsystems: BTreeMap::from([(0, "CORE".into()), (2, "OPENVSWITCH".into())]),

@@ -1,25 +1,26 @@
-//! A connection that could not be opened.
+//! A connect(2) that failed.
 
 use tracer_common::failed_connect as raw;
 
 use super::{DecodeError, Tuple, plain::from_prefix};
 
-/// Who tried to connect, where to, and how it ended.
+/// A failed connect: the process, the addresses and the error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FailedConnect {
     /// Cookie of the socket.
     pub cookie: u64,
     /// When connect(2) was called, nanoseconds of `CLOCK_MONOTONIC`.
     pub began_ns: u64,
-    /// When it had failed, nanoseconds of `CLOCK_MONOTONIC`; never before it began.
+    /// When the connect failed, nanoseconds of `CLOCK_MONOTONIC`; not before `began_ns`.
     pub at_ns: u64,
-    /// The errno with which it failed; `None` where the application gave up.
+    /// The errno of the failure; `None` where the application closed the socket first.
     pub error: Option<u32>,
-    /// The process that called connect(2), by its number in the machine's own PID namespace.
+    /// The process that called connect(2), by its id in the initial PID namespace.
     pub tgid: u32,
     /// The cgroup v2 id of that process.
     pub cgroup: u64,
-    /// As the socket writes it on its packets; the port of the source is 0 where none was chosen.
+    /// Addresses as the socket writes them on its packets. The source port is 0 where the kernel
+    /// chose none.
     pub sent: Tuple,
 }
 

@@ -1,12 +1,12 @@
-//! A piece of HTTP/2, without its bodies.
+//! HTTP/2 bytes that one packet carried, without DATA payload.
 
 use bytes::Bytes;
 use tracer_common::fragment as raw;
 
 use super::{DecodeError, plain::from_prefix, tuple::Tuple};
 
-/// Frames that follow each other, or a part of one. Its bytes hold other people's secrets: parse
-/// it and let it go.
+/// Consecutive HTTP/2 frames, or a part of one. The bytes may hold secrets of the application:
+/// parse them and drop them.
 #[derive(Clone)]
 pub struct Fragment {
     /// When the packet left the sending socket, nanoseconds of `CLOCK_MONOTONIC`.
@@ -19,15 +19,15 @@ pub struct Fragment {
     pub seq: u32,
     /// The first byte is the first of a frame header.
     pub starts_frame: bool,
-    /// The last frame goes on in this packet, but was not copied further.
+    /// The last frame continues in this packet, beyond the bytes that were copied.
     pub cut: bool,
-    /// Frame boundaries were lost before this fragment, and found again.
+    /// The kernel program lost the frame boundaries before this fragment and found them again.
     pub lost_before: bool,
-    /// The connection was recognised by its frames, not by its preface.
+    /// The connection was recognised by its frames, without its preface.
     pub recognised: bool,
-    /// As the sender wrote the packet.
+    /// Addresses as the sender wrote them.
     pub sent: Tuple,
-    /// What was copied.
+    /// The copied bytes.
     pub bytes: Bytes,
 }
 

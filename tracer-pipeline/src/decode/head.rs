@@ -5,7 +5,7 @@ use tracer_common::{head as raw, message::Message};
 
 use super::{DecodeError, plain::from_prefix, tuple::Tuple};
 
-/// A captured head. Its bytes hold other people's secrets: parse it and let it go.
+/// A captured head. The bytes may hold secrets of the application: parse them and drop them.
 #[derive(Clone)]
 pub struct Head {
     /// Request or response.
@@ -18,13 +18,13 @@ pub struct Head {
     pub seq: u32,
     /// TCP acknowledgment number of the packet.
     pub ack: u32,
-    /// TCP payload of the packet; more than `bytes` where the copy was cut.
+    /// TCP payload of the packet in bytes; more than `bytes` holds where the copy was cut.
     pub payload_bytes: u32,
-    /// As the sender wrote it.
+    /// Addresses as the sender wrote them.
     pub sent: Tuple,
-    /// The bytes follow those of the record before, of a head that did not end with its packet.
+    /// The head began in an earlier packet, and these bytes follow those of the previous record.
     pub continues: bool,
-    /// What was copied.
+    /// The copied bytes.
     pub bytes: Bytes,
 }
 

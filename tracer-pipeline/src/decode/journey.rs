@@ -17,18 +17,18 @@ use tracer_common::{
 
 use super::{DecodeError, conntrack::Conntrack, device::DeviceId, plain::from_cut, tuple::Tuple};
 
-/// One message at one hook.
+/// The passage of one message at one hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     /// Nanoseconds of `CLOCK_MONOTONIC`.
     pub at_ns: u64,
-    /// Where.
+    /// The hook.
     pub hook: Hook,
     /// The device, at hooks that have one.
     pub device: Option<DeviceId>,
 }
 
-/// A message's way through this node.
+/// All stamps of one message on this node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Journey {
     /// What the packet carried.
@@ -38,52 +38,53 @@ pub struct Journey {
     /// When the packet left the sending socket, or arrived from another node, nanoseconds of
     /// `CLOCK_MONOTONIC`.
     pub start_ns: u64,
-    /// Cookie of the sending socket (the listener's for a SYN-ACK), or what stands in for it where
-    /// that is on another node.
+    /// Cookie of the sending socket (the listener's for a SYN-ACK); a synthetic cookie
+    /// (`tracer_common::remote`) where the sender is on another node.
     pub sender_cookie: u64,
-    /// Cookie of the receiving socket (the listener's for a SYN); 0 when no socket took it.
+    /// Cookie of the receiving socket (the listener's for a SYN); 0 where the packet reached no
+    /// socket.
     pub receiver_cookie: u64,
-    /// The sending socket's cgroup v2 id (the listener's for a SYN-ACK); 0 when not known.
+    /// The sending socket's cgroup v2 id (the listener's for a SYN-ACK); 0 where unknown.
     pub sender_cgroup: u64,
-    /// The receiving socket's cgroup v2 id (the listener's for a SYN); 0 when not known.
+    /// The receiving socket's cgroup v2 id (the listener's for a SYN); 0 where unknown.
     pub receiver_cgroup: u64,
     /// TCP sequence number of the packet's first byte.
     pub seq: u32,
     /// TCP acknowledgment number.
     pub ack: u32,
-    /// TCP payload of the packet.
+    /// TCP payload of the packet in bytes.
     pub payload_bytes: u32,
     /// The kernel's drop reason, where `end` is a drop.
     pub drop_reason: Option<u32>,
-    /// As the sender wrote the packet, or as it arrived from another node.
+    /// Addresses as the sender wrote them, or as the packet arrived from another node.
     pub sent: Tuple,
-    /// As the receiver got it.
+    /// Addresses as the packet reached the receiving socket.
     pub received: Option<Tuple>,
-    /// What conntrack said, where the packet passed it.
+    /// The conntrack entry, where the packet has one.
     pub conntrack: Option<Conntrack>,
-    /// The stamps in the order of time; never empty.
+    /// The stamps in order of time; never empty.
     pub stamps: Vec<Stamp>,
-    /// Some stamps did not fit.
+    /// The journey had more stamps than the record has room for.
     pub stamps_cut: bool,
     /// The head record of this message was lost.
     pub head_lost: bool,
-    /// A request that was sent before the one before it was answered, and that one was not followed.
+    /// A pipelined request behind an unanswered request that the kernel programs did not follow.
     pub behind_left_out: bool,
 }
 
 impl Journey {
-    /// Whether it came from another node: the journey begins at an uplink.
+    /// Whether the packet came from another node: the journey begins at an uplink.
     pub fn has_arrived(&self) -> bool {
         is_remote(self.sender_cookie)
     }
 
-    /// Whether it went on to another node: the journey ends at an uplink.
+    /// Whether the packet went on to another node: the journey ends at an uplink.
     pub fn has_left(&self) -> bool {
         self.end == End::Left
     }
 
-    /// What was done to the addresses, by conntrack; where no netfilter program saw the packet, by its
-    /// two ends. `None` where neither is known.
+    /// The translation of the addresses: conntrack's entry or, where no netfilter program saw the
+    /// packet, the difference between `sent` and `received`. `None` where neither is known.
     pub fn translation(&self) -> Option<Conntrack> {
         self.conntrack.or_else(|| {
             Some(Conntrack {
@@ -93,8 +94,9 @@ impl Journey {
         })
     }
 
-    /// The client, of a message that it has sent. What the node itself sends is translated and
-    /// masqueraded before its journey opens: only conntrack knows then what the client wrote.
+    /// The client's address, for a message from the client. Packets of the node itself are
+    /// translated and masqueraded before their journey opens, so only conntrack has the address
+    /// that the client wrote.
     pub fn client(&self) -> SocketAddr {
         self.translation()
             .map_or(self.sent.source, |known| known.original.source)
@@ -136,10 +138,10 @@ pub(super) fn decode(bytes: &[u8], short: DecodeError) -> Result<Journey, Decode
 
 fn decode_stamps(raw: &raw::Journey, count: usize) -> Result<Vec<Stamp>, DecodeError> {
     let mut last_ns = raw.start_ns;
-    // Collecting a Result would not know how many there are, and grow.
+    // Collecting into a Result would grow the vector, because its length hint is 0.
     let mut stamps = Vec::with_capacity(count);
     for stamp in raw.stamps.iter().take(count) {
-        // Clocks of two CPUs may differ by a few nanoseconds; time does not run backwards.
+        // Clocks of two CPUs may differ by a few nanoseconds; stamps must not run backwards.
         last_ns = last_ns.max(raw.start_ns.saturating_add(stamp.offset_ns.into()));
         stamps.push(Stamp {
             at_ns: last_ns,

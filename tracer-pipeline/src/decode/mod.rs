@@ -1,8 +1,8 @@
 //! Bytes to typed records.
 //!
-//! In: one raw record, from the ring buffer or from a recording. Out: `Record`, in standard types
-//! (socket addresses, enums). Refuses what is short, of an unknown kind, or out of range; it never
-//! refuses the record after it.
+//! In: one raw record, from the ring buffer or from a recording. Out: a [`Record`] in standard
+//! types (socket addresses, enums), or an error for a record that is short, of an unknown kind or
+//! out of range. Each record stands alone: a bad one does not affect the next.
 
 mod clock_sample;
 mod close;
@@ -37,7 +37,7 @@ pub use window::{Window, WindowKind};
 
 use tracer_common::RecordKind;
 
-/// What happened, as the stages after this one know it.
+/// One decoded record, the input of the later stages.
 #[allow(
     clippy::large_enum_variant,
     reason = "most records are journeys: a box would cost each an allocation"
@@ -46,42 +46,42 @@ use tracer_common::RecordKind;
 pub enum Record {
     /// The first bytes of a request or response.
     Head(Head),
-    /// A piece of HTTP/2.
+    /// HTTP/2 frames, or a part of one.
     Fragment(Fragment),
     /// The stamps of one message.
     Journey(Journey),
-    /// An application has read.
+    /// An application has read from a socket.
     Read(Read),
     /// A socket has closed.
     Close(Close),
-    /// A connection could not be opened.
+    /// connect(2) has failed.
     FailedConnect(FailedConnect),
-    /// A socket has no room, or has room again.
+    /// A socket's receive window has closed or opened.
     Window(Window),
-    /// A network device exists.
+    /// A network device.
     Device(Device),
 }
 
-/// A record that says nothing.
+/// A record that cannot be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// Shorter than its kind.
+    /// The record is shorter than its kind requires.
     #[error("record of kind {kind} is cut: {bytes} bytes")]
     Short {
-        /// As it says.
+        /// The record kind in its first four bytes.
         kind: u32,
-        /// Its length.
+        /// Length of the record in bytes.
         bytes: usize,
     },
-    /// Not from this version's programs.
+    /// No record kind of this version.
     #[error("record kind {0} is unknown")]
     Kind(u32),
-    /// An enumeration is out of range.
+    /// An enumeration's number is out of range.
     #[error("{field} {value} is unknown")]
     Value {
-        /// Of which field.
+        /// Name of the field.
         field: &'static str,
-        /// The number.
+        /// The number in the record.
         value: u32,
     },
 }
@@ -90,7 +90,7 @@ pub enum DecodeError {
 ///
 /// # Errors
 ///
-/// When the bytes are not a record; the caller counts it and goes on.
+/// When the bytes are not a record. The caller counts the error and continues.
 pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
     let kind = bytes
         .first_chunk()

@@ -4,17 +4,17 @@ use tracer_common::read as raw;
 
 use super::{DecodeError, plain::from_cut};
 
-/// Everything before `read_seq` has left the socket's receive queue.
+/// A read by the application: all bytes before `read_seq` have left the socket's receive queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Read {
     /// Cookie of the reading socket.
     pub cookie: u64,
-    /// The next byte that the application will read.
+    /// TCP sequence number of the next byte that the application will read.
     pub read_seq: u32,
     /// When the read returned, nanoseconds of `CLOCK_MONOTONIC`.
     pub at_ns: u64,
-    /// The process that has read, by its number in the machine's own PID namespace; `None` in
-    /// recordings from before it was told.
+    /// The reading process, by its id in the initial PID namespace. `None` in recordings whose read
+    /// records lack the field.
     pub tgid: Option<u32>,
 }
 

@@ -1,4 +1,4 @@
-//! Records survive the way through bytes; what is not a record is refused and does no harm.
+//! Records decode from bytes to the values that were encoded; other bytes are refused.
 
 use std::net::SocketAddr;
 
@@ -39,7 +39,7 @@ fn journey() -> journey::Journey {
 }
 
 #[test]
-fn a_journey_is_cut_after_its_last_stamp() {
+fn a_journey_record_may_end_after_its_last_stamp() {
     let bytes = bytes_of(&journey());
     let needed = HEADER_BYTES + 2 * size_of::<tracer_common::stamp::Stamp>();
     let Ok(Record::Journey(decoded)) = decode(&bytes[..needed]) else {
@@ -50,13 +50,13 @@ fn a_journey_is_cut_after_its_last_stamp() {
     assert_eq!(decoded.stamps.len(), 2);
     assert_eq!(decoded.stamps[1].at_ns, 1_500);
     for cut in 0..needed {
-        assert!(decode(&bytes[..cut]).is_err(), "{cut} bytes are no journey");
+        assert!(decode(&bytes[..cut]).is_err(), "{cut} bytes");
     }
 }
 
-/// Recordings from before reads told who reads.
+/// Old recordings have read records without `tgid`.
 #[test]
-fn a_read_may_lack_its_process() {
+fn a_read_record_may_lack_tgid() {
     let raw = read::Read {
         kind: RecordKind::Read as u32,
         cookie: 7,
@@ -71,12 +71,12 @@ fn a_read_may_lack_its_process() {
     assert_eq!(tgid(&bytes), Some((7, Some(42))));
     assert_eq!(tgid(&bytes[..READ_MIN_BYTES]), Some((7, None)));
     for cut in 0..READ_MIN_BYTES {
-        assert_eq!(tgid(&bytes[..cut]), None, "{cut} bytes are no read");
+        assert_eq!(tgid(&bytes[..cut]), None, "{cut} bytes");
     }
 }
 
 #[test]
-fn a_failed_connect_is_whole_or_refused() {
+fn a_cut_failed_connect_is_refused() {
     let raw = failed_connect::FailedConnect {
         kind: RecordKind::FailedConnect as u32,
         error: 111,
@@ -91,14 +91,14 @@ fn a_failed_connect_is_whole_or_refused() {
     };
     assert_eq!(failed.error, Some(111));
     assert_eq!(failed.sent.destination.to_string(), "10.96.0.11:8081");
-    assert_eq!(failed.at_ns, 5, "the clocks of two CPUs");
+    assert_eq!(failed.at_ns, 5, "at_ns is not before began_ns");
     for cut in 0..bytes.len() {
         assert!(decode(&bytes[..cut]).is_err(), "{cut} bytes");
     }
 }
 
 #[test]
-fn time_never_runs_backwards_within_a_journey() {
+fn stamps_of_a_journey_never_run_backwards() {
     let mut raw = journey();
     raw.stamps[0].offset_ns = 700;
     let Ok(Record::Journey(decoded)) = decode(&bytes_of(&raw)) else {
@@ -108,7 +108,7 @@ fn time_never_runs_backwards_within_a_journey() {
 }
 
 #[test]
-fn enumerations_out_of_range_are_refused_by_name() {
+fn a_number_out_of_range_is_refused_with_its_field() {
     let mut raw = journey();
     raw.stamps[0].hook = 200;
     let refused = decode(&bytes_of(&raw)).err();
@@ -123,7 +123,7 @@ fn enumerations_out_of_range_are_refused_by_name() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_decoded_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..900), kind in 0_u32..10) {
+    fn decoding_any_bytes_does_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..900), kind in 0_u32..10) {
         let _ = decode(&bytes);
         let mut typed = kind.to_ne_bytes().to_vec();
         typed.extend(bytes);

@@ -1,20 +1,20 @@
-//! Addresses as the kernel programs write them, to socket addresses.
+//! Converts the addresses that the kernel programs write to socket addresses.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use tracer_common::tuple as raw;
 
-/// Source and destination of a packet, in the direction it travelled.
+/// Source and destination of a packet, in its direction of travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tuple {
-    /// Where it came from.
+    /// The sender's address.
     pub source: SocketAddr,
-    /// Where it went.
+    /// The receiver's address.
     pub destination: SocketAddr,
 }
 
 impl Tuple {
-    /// The same connection, seen from the other end.
+    /// The tuple of a packet in the opposite direction.
     #[must_use]
     pub fn reversed(self) -> Self {
         Self {

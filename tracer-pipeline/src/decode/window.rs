@@ -1,20 +1,20 @@
-//! A socket has no room for what its peer sends, or has room again.
+//! A socket's receive window closes (its receive buffer is full) or opens again.
 
 use tracer_common::window as raw;
 pub use tracer_common::window::WindowKind;
 
 use super::{DecodeError, plain::from_prefix};
 
-/// The receive window of a socket that has received a message.
+/// A change of the receive window of a socket that has received a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// Cookie of the socket whose window it is.
     pub cookie: u64,
-    /// What has become of it.
+    /// Whether the window closed or opened.
     pub what: WindowKind,
-    /// When, nanoseconds of `CLOCK_MONOTONIC`.
+    /// When it changed, nanoseconds of `CLOCK_MONOTONIC`.
     pub at_ns: u64,
-    /// When it closed.
+    /// When it closed, nanoseconds of `CLOCK_MONOTONIC`; not after `at_ns`.
     pub closed_ns: u64,
 }
 

@@ -1,4 +1,4 @@
-//! What is remembered of one connection.
+//! The state of one connection.
 
 use std::collections::VecDeque;
 
@@ -6,39 +6,40 @@ use crate::decode::Tuple;
 
 use super::Ending;
 
-/// Unread messages remembered per connection and direction, 4 KiB; the oldest goes first.
+/// Bound on unread messages per connection and direction, 4 KiB; the oldest is discarded first.
 pub(super) const MAX_UNREAD: usize = 1024;
-/// What was under way when a socket closed has arrived after this time.
+/// An ending is reported this long after the close, when packets in flight at the close have
+/// arrived.
 pub(super) const ENDING_NS: u64 = 500_000_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Connection {
     pub(super) server_cookie: Option<u64>,
-    /// What the server's packets say, before any translation on their way.
+    /// The tuple of the server's packets, before any translation on their way.
     pub(super) from_server: Option<Tuple>,
     pub(super) unread_requests: VecDeque<u32>,
     pub(super) unread_responses: VecDeque<u32>,
     pub(super) last_ns: u64,
     pub(super) ending: Option<Ending>,
-    pub(super) is_ending_told: bool,
-    /// Or, of a client on another node, the server is.
+    pub(super) is_ending_reported: bool,
+    /// The client's socket is closed or, for a client on another node, the server's socket.
     pub(super) is_client_closed: bool,
     /// The sequence number of the client's SYN.
     pub(super) syn_seq: Option<u32>,
-    /// More than a handshake.
+    /// A message has arrived on it, not only a handshake.
     pub(super) has_carried: bool,
 }
 
 impl Connection {
-    /// How it has ended, once nothing is under way any more.
+    /// How the connection ended, once [`ENDING_NS`] have passed.
     pub(super) fn ended(&self, now_ns: u64) -> Option<Ending> {
         self.ending
             .filter(|ending| now_ns.saturating_sub(ending.at_ns) >= ENDING_NS)
     }
 }
 
-/// Notes a message that its application has yet to read.
-pub(super) fn remember(unread: &mut VecDeque<u32>, seq: u32) {
+/// Adds a message that the application has not read yet.
+pub(super) fn push_unread(unread: &mut VecDeque<u32>, seq: u32) {
     if unread.len() >= MAX_UNREAD {
         unread.pop_front();
     }

@@ -1,6 +1,6 @@
-//! Why nothing more comes on a connection.
+//! How and by which side a connection ended.
 //!
-//! In: what became of one of its sockets. Out: an [`Ending`], from the side that ended it.
+//! In: the close of one of its sockets. Out: an [`Ending`].
 
 use nix::errno::Errno;
 
@@ -11,30 +11,30 @@ use super::side::Side;
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ending {
-    /// Why.
+    /// The cause.
     pub cause: Cause,
-    /// Who ended it; `None` where neither side did.
+    /// The side that ended it; `None` where neither side did.
     pub by: Option<Side>,
-    /// When it was first seen, nanoseconds of `CLOCK_MONOTONIC`.
+    /// Time of the first close, nanoseconds of `CLOCK_MONOTONIC`.
     pub at_ns: u64,
 }
 
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
-    /// Somebody had no more to say (RFC 9293 section 3.6).
+    /// A side sent a FIN (RFC 9293 section 3.6).
     Closed,
-    /// Somebody threw it away (RFC 9293 section 3.5.2).
+    /// A side sent a RST (RFC 9293 section 3.5.2).
     Reset,
-    /// Nothing was heard for too long.
+    /// TCP's retransmissions or keepalives stayed unanswered.
     TimedOut,
-    /// The network refused the packets (ICMP).
+    /// ICMP reported the host or network unreachable.
     Unreachable,
 }
 
 impl Ending {
-    /// What a socket of `side` tells. `None` where a client has sent its last byte: it may still
-    /// wait for an answer.
+    /// The ending that the close of a socket of `side` implies. `None` where a server receives the
+    /// client's FIN: the client may still wait for a response.
     pub(super) fn of(close: &Close, side: Side) -> Option<Self> {
         let (cause, by) = match (close.what, close.error) {
             (CloseKind::PeerFinished, _) if side == Side::Server => return None,
@@ -57,8 +57,8 @@ impl Ending {
         })
     }
 
-    /// With what the other socket says later: only the receiver of a RST knows that it was one.
-    pub(super) fn then(self, later: Self) -> Self {
+    /// The ending after the close of the other socket: only the receiver of a RST reports a reset.
+    pub(super) fn refined_by(self, later: Self) -> Self {
         match (self.cause, later.cause) {
             (Cause::Closed, Cause::Reset | Cause::TimedOut | Cause::Unreachable) => Self {
                 at_ns: self.at_ns,
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_tells_who_ended_its_connection() {
+    fn the_error_and_side_of_a_close_give_the_ending() {
         use Side::{Client, Server};
         for (side, error, cause, by) in [
             (Client, None, Cause::Closed, Some(Client)),
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_may_finish_and_wait() {
+    fn the_client_s_fin_is_no_ending() {
         let finished = close(CloseKind::PeerFinished, None);
         assert_eq!(Ending::of(&finished, Side::Server), None);
         let by_server = Ending::of(&finished, Side::Client).unwrap();
@@ -114,16 +114,16 @@ mod tests {
     }
 
     #[test]
-    fn only_the_receiver_of_a_reset_knows_it() {
+    fn only_the_receiver_of_a_rst_reports_a_reset() {
         let client = Ending::of(&close(CloseKind::Closed, None), Side::Client).unwrap();
         let reset = close(CloseKind::Closed, Some(Errno::ECONNRESET));
         let server = Ending {
             at_ns: 9,
             ..Ending::of(&reset, Side::Server).unwrap()
         };
-        let both = client.then(server);
+        let both = client.refined_by(server);
         let expected = (Cause::Reset, Some(Side::Client), 5);
         assert_eq!((both.cause, both.by, both.at_ns), expected);
-        assert_eq!(both.then(client), both);
+        assert_eq!(both.refined_by(client), both);
     }
 }

@@ -1,79 +1,78 @@
-//! What happens on connections, and what names them, their sides and their packets.
+//! Events of connections, and the identities of connections and packets.
 
 use crate::decode::{FailedConnect, Fragment, Head, Journey};
 
 use super::{Ending, Side};
 
-/// A connection, for as long as it is remembered.
+/// Identifies a connection: the cookie of its client's socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub(super) u64);
 
-/// Something that happened on one connection.
+/// An event of one connection.
 #[derive(Debug)]
 pub struct Event {
-    /// Which.
+    /// The connection.
     pub connection: ConnectionId,
-    /// What.
+    /// What happened.
     pub kind: EventKind,
 }
 
 /// What happened.
 #[allow(
     clippy::large_enum_variant,
-    reason = "most events are journeys: a box would cost each an allocation"
+    reason = "most events are journeys: a box would cost emit an allocation"
 )]
 #[derive(Debug)]
 pub enum EventKind {
-    /// A packet with a message has crossed this node, or ended on it.
+    /// The journey of a packet with a message has ended.
     Journey {
-        /// Who has sent it.
+        /// The sender.
         side: Side,
-        /// Its stamps.
+        /// The journey.
         journey: Journey,
     },
-    /// A piece of HTTP/2.
+    /// HTTP/2 frames, or a part of one.
     Fragment {
-        /// Who has sent it.
+        /// The sender.
         side: Side,
-        /// The piece.
+        /// The fragment.
         fragment: Fragment,
     },
-    /// The server has read the message whose journey's packet starts at `seq`.
+    /// The server has read the message whose packet starts at `seq`.
     RequestRead {
-        /// First byte of the packet.
+        /// TCP sequence number of the packet.
         seq: u32,
-        /// When, nanoseconds of `CLOCK_MONOTONIC`.
+        /// When it happened, nanoseconds of `CLOCK_MONOTONIC`.
         at_ns: u64,
-        /// The process that has read it.
+        /// The process that read it.
         tgid: Option<u32>,
     },
-    /// The client has read the message whose journey's packet starts at `seq`.
+    /// The client has read the message whose packet starts at `seq`.
     ResponseRead {
-        /// First byte of the packet.
+        /// TCP sequence number of the packet.
         seq: u32,
-        /// When, nanoseconds of `CLOCK_MONOTONIC`.
+        /// When it happened, nanoseconds of `CLOCK_MONOTONIC`.
         at_ns: u64,
     },
     /// The receive window of a side has closed, or has opened again.
     Window {
-        /// Whose window it is.
+        /// The side whose window it is.
         side: Side,
-        /// When, and for how long.
+        /// The time of the zero window.
         zero: ZeroWindow,
     },
-    /// It has ended: what was not answered before will not be.
+    /// The connection has ended: open requests stay without a response.
     Ended(Ending),
-    /// It has never begun: no request will come on it.
+    /// The connection was never established: no request will come on it.
     ConnectFailed(FailedConnect),
-    /// Nothing has come for long, or never will: whatever is open on it is over.
+    /// The connection was removed: whatever is open on it is over.
     Forgotten,
 }
 
 impl Event {
-    /// The same event, for another stage: reads and the end of a connection concern both HTTP/1 and
-    /// HTTP/2. `None` for what carries a message, which only one of them knows, and for what carries
-    /// none at all.
-    pub fn for_another(&self) -> Option<Self> {
+    /// A copy for the other protocol stage: reads, windows and ends concern both HTTP/1 and HTTP/2.
+    /// `None` for journeys and fragments, which belong to one of them, and for failed connects.
+    pub fn for_other_protocol(&self) -> Option<Self> {
         let kind = match self.kind {
             EventKind::RequestRead { seq, at_ns, tgid } => {
                 EventKind::RequestRead { seq, at_ns, tgid }
@@ -90,16 +89,16 @@ impl Event {
     }
 }
 
-/// A time in which a socket advertised that it had no room for more (RFC 9293 section 3.8.6.1).
+/// A time in which a socket advertised a receive window of 0 (RFC 9293 section 3.8.6.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ZeroWindow {
-    /// Since when, nanoseconds of `CLOCK_MONOTONIC`.
+    /// When the window closed, nanoseconds of `CLOCK_MONOTONIC`.
     pub closed_ns: u64,
-    /// When it had room again; `None` while it has not.
+    /// When the window opened again, nanoseconds of `CLOCK_MONOTONIC`; `None` while it is closed.
     pub opened_ns: Option<u64>,
 }
 
-/// What joins a head to the journey of its packet.
+/// Identifies a packet; joins a head or a fragment to the journey of its packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PacketId {
     sender_cookie: u64,
@@ -113,7 +112,7 @@ impl PacketId {
         self.seq
     }
 
-    /// Nanoseconds since the packet left its socket.
+    /// Nanoseconds from the packet's leaving its socket to `now_ns`.
     pub fn age_ns(&self, now_ns: u64) -> u64 {
         now_ns.saturating_sub(self.start_ns)
     }

@@ -1,18 +1,19 @@
-//! Journeys and reads to connections.
+//! Assigns journeys, fragments, reads and closes to connections.
 //!
-//! In: decoded records. Out: `Event`s, each with the connection it belongs to, its direction
-//! known. Knows sockets, sequence numbers and time; knows no HTTP.
+//! In: decoded records. Out: [`Event`]s, each with its connection and direction. Knows sockets,
+//! sequence numbers and time; knows no HTTP.
 //!
-//! A connection is known by the cookie of its client's socket: unique for the life of the machine,
-//! and untouched by NAT and port re-use. Of a client on another node only packets are seen: what stands
-//! in for its cookie comes again when its port does, and a SYN then begins a new connection.
+//! A connection is identified by the cookie of its client's socket: unique until the machine
+//! reboots, and independent of NAT and port reuse. A client on another node has a synthetic cookie,
+//! hashed from the tuple of its packets. It recurs when the client reuses the port; a new SYN then
+//! begins a new connection.
 
 mod connection;
 mod ending;
 mod event;
-mod failures;
+mod failed_connects;
 mod side;
-mod waiting;
+mod unplaced_fragments;
 
 use std::collections::HashMap;
 
@@ -27,36 +28,37 @@ pub use event::{ConnectionId, Event, EventKind, PacketId, ZeroWindow};
 pub use side::Side;
 pub use tracer_common::seq::{after, before};
 
-use connection::{Connection, ENDING_NS, remember};
-use failures::Failures;
-use waiting::Waiting;
+use connection::{Connection, ENDING_NS, push_unread};
+use failed_connects::FailedConnects;
+use unplaced_fragments::UnplacedFragments;
 
-/// Connections remembered; more are refused, and counted, until idle ones expire. Each takes below 600
-/// bytes in the three tables that find it, 36 MiB in all.
+/// Bound on connections. More are refused and counted until idle ones expire. Each takes less than
+/// 600 bytes in the three tables, 36 MiB in all.
 const MAX_CONNECTIONS: usize = 65_536;
-/// A connection on which nothing was seen for this long is forgotten: a stream may be silent for
-/// long, and sockets that close are forgotten anyway.
+/// A connection without records for this long is removed. It is long because a live stream may be
+/// silent, and a connection whose sockets close is removed anyway.
 const IDLE_NS: u64 = 3_600_000_000_000;
-/// The same where there is little room for more.
+/// The same, while the table is more than half full.
 const CROWDED_IDLE_NS: u64 = 120_000_000_000;
-/// The same of a connection from another node that has carried nothing: the socket that would tell of
-/// its end is not known before the first request.
+/// The same, for a connection from another node that has carried no message: its server socket,
+/// whose close would end it, is unknown before the first request.
 const UNUSED_NS: u64 = 10_000_000_000;
-/// What could not be placed.
+
+/// Counts of records that could not be assigned to a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Losses {
-    /// Journeys on connections beyond the limit.
+    /// Journeys of connections beyond the bound.
     pub connections_refused: u64,
-    /// Journeys that name no connection known here (a response that was dropped, of a connection
-    /// whose requests were not seen).
+    /// Journeys whose connection is unknown, such as a dropped response of a connection whose
+    /// requests were not seen.
     pub journeys_unplaced: u64,
-    /// Fragments of HTTP/2 of which it never became known whose they are.
+    /// Fragments of HTTP/2 whose connection stayed unknown.
     pub fragments_unplaced: u64,
-    /// Failed connects beyond the limit of those that are held back.
+    /// Failed connects beyond the bound on those held back.
     pub failed_connects_refused: u64,
 }
 
-// A table keeps room for up to as many entries again.
+// A hash table's capacity is up to twice its number of entries.
 const _: () = assert!(2 * (size_of::<(u64, Connection)>() + size_of::<(Tuple, u64)>() + 16) < 600);
 
 /// The connections of this node.
@@ -65,59 +67,62 @@ pub struct Flow {
     by_client: HashMap<u64, Connection>,
     client_of_server: HashMap<u64, u64>,
     client_of_tuple: HashMap<Tuple, u64>,
-    waiting: Waiting,
-    failures: Failures,
+    unplaced: UnplacedFragments,
+    failed_connects: FailedConnects,
     losses: Losses,
 }
 
 impl Flow {
-    /// What could not be placed so far.
+    /// Counts of what could not be assigned so far.
     pub fn losses(&self) -> Losses {
         self.losses
     }
 
-    /// Connections remembered now.
+    /// Number of connections in the table.
     pub fn connections(&self) -> usize {
         self.by_client.len()
     }
 
-    /// Places a journey on its connection; with it, fragments that waited to know theirs.
-    pub fn journey(&mut self, journey: Journey, each: &mut impl FnMut(Event)) {
+    /// Assigns a journey to its connection, after the fragments of its sender that waited for that.
+    pub fn journey(&mut self, journey: Journey, emit: &mut impl FnMut(Event)) {
         let Some((side, client_cookie)) = self.sender(&journey) else {
             self.losses.journeys_unplaced += 1;
             return;
         };
-        if self.is_another(&journey, client_cookie) {
-            self.forget_one(client_cookie)
-                .into_iter()
-                .for_each(&mut *each);
+        if self.begins_another_connection(&journey, client_cookie) {
+            self.forget(client_cookie).into_iter().for_each(&mut *emit);
         }
         if self.by_client.len() >= MAX_CONNECTIONS && !self.by_client.contains_key(&client_cookie) {
             self.losses.connections_refused += 1;
             return;
         }
         if journey.message == Message::Syn {
-            self.tried_again(client_cookie, journey.start_ns, each);
+            self.report_failure_before_retry(client_cookie, journey.start_ns, emit);
         }
-        self.learn(&journey, side, client_cookie);
+        self.update_connection(&journey, side, client_cookie);
         let id = ConnectionId(client_cookie);
-        for fragment in self.waiting.take(journey.sender_cookie) {
-            each(id.event(EventKind::Fragment { side, fragment }));
+        for fragment in self.unplaced.take(journey.sender_cookie) {
+            emit(id.event(EventKind::Fragment { side, fragment }));
         }
-        each(id.event(EventKind::Journey { side, journey }));
+        emit(id.event(EventKind::Journey { side, journey }));
     }
 
-    /// Whether a journey begins another connection than the one that is known by this cookie.
-    fn is_another(&self, journey: &Journey, client_cookie: u64) -> bool {
+    /// Whether a journey begins another connection than the known one of this synthetic cookie.
+    fn begins_another_connection(&self, journey: &Journey, client_cookie: u64) -> bool {
         let known = self.by_client.get(&client_cookie);
         journey.message == Message::Syn
             && is_remote(client_cookie)
             && known.is_some_and(|known| known.syn_seq != Some(journey.seq))
     }
 
-    /// A SYN. Where the socket has failed to connect before, it is a new connection under the same
-    /// cookie: the failure has to be told before anything of it.
-    fn tried_again(&mut self, cookie: u64, at_ns: u64, each: &mut impl FnMut(Event)) {
+    /// For a SYN. A socket that has failed to connect before begins a new connection under the same
+    /// cookie: the failure is emitted before any event of the new connection.
+    fn report_failure_before_retry(
+        &mut self,
+        cookie: u64,
+        at_ns: u64,
+        emit: &mut impl FnMut(Event),
+    ) {
         let failed_before =
             |ending: Option<Ending>| ending.is_some_and(|ending| ending.at_ns <= at_ns);
         let Some(connection) = self.by_client.get_mut(&cookie) else {
@@ -126,44 +131,45 @@ impl Flow {
         if !connection.is_client_closed || !failed_before(connection.ending) {
             return;
         }
-        for failed in self.failures.take(cookie, at_ns) {
+        for failed in self.failed_connects.take(cookie, at_ns) {
             connection.ending = None;
-            connection.is_ending_told = false;
+            connection.is_ending_reported = false;
             connection.is_client_closed = false;
-            each(ConnectionId(cookie).event(EventKind::ConnectFailed(failed)));
+            emit(ConnectionId(cookie).event(EventKind::ConnectFailed(failed)));
         }
     }
 
-    /// Places a fragment on its connection.
-    pub fn fragment(&mut self, fragment: Fragment, each: &mut impl FnMut(Event)) {
+    /// Assigns a fragment to its connection, or keeps it until the connection is known.
+    pub fn fragment(&mut self, fragment: Fragment, emit: &mut impl FnMut(Event)) {
         let cookie = fragment.sender_cookie;
         let known = if self.by_client.contains_key(&cookie) {
             Some((Side::Client, cookie))
         } else {
-            self.server_s(cookie, &fragment.sent)
+            self.by_server(cookie, &fragment.sent)
         };
         let Some((side, client_cookie)) = known else {
-            self.losses.fragments_unplaced += self.waiting.push(fragment);
+            self.losses.fragments_unplaced += self.unplaced.push(fragment);
             return;
         };
         if let Some(connection) = self.by_client.get_mut(&client_cookie) {
             connection.last_ns = fragment.start_ns;
         }
         let id = ConnectionId(client_cookie);
-        // Those that waited come first: the order of a direction is what its compression hangs on.
-        for fragment in self.waiting.take(cookie).into_iter().chain([fragment]) {
-            each(id.event(EventKind::Fragment { side, fragment }));
+        // The waiting fragments come first: header compression depends on the order within a
+        // direction.
+        for fragment in self.unplaced.take(cookie).into_iter().chain([fragment]) {
+            emit(id.event(EventKind::Fragment { side, fragment }));
         }
     }
 
-    /// What a journey tells of its connection.
-    fn learn(&mut self, journey: &Journey, side: Side, client_cookie: u64) {
+    /// Updates a connection from one of its journeys.
+    fn update_connection(&mut self, journey: &Journey, side: Side, client_cookie: u64) {
         let connection = self.by_client.entry(client_cookie).or_default();
         connection.last_ns = journey.start_ns;
         match journey.message {
             Message::Syn => connection.syn_seq = Some(journey.seq),
             Message::SynAck => {}
-            // What went to a socket that is not followed says nothing of this connection's future.
+            // A message that reached no known socket does not show that the connection is in use.
             Message::Request | Message::Response | Message::Headers => {
                 connection.has_carried |= matches!(journey.end, End::Socket | End::Left);
             }
@@ -175,7 +181,7 @@ impl Flow {
                 .insert(journey.sender_cookie, client_cookie);
         }
         if to_server && connection.from_server.is_none() {
-            // Where nothing tells of a translation on this node, there was none.
+            // Without conntrack or a receiver there was no translation on this node.
             let untranslated = journey.has_left().then(|| journey.sent.reversed());
             let known = journey.translation().map(|known| known.reply);
             connection.from_server = known.or(untranslated);
@@ -189,17 +195,17 @@ impl Flow {
         match (journey.message, side) {
             (Message::Syn | Message::SynAck, _) => {}
             (_, Side::Client) => {
-                remember(&mut connection.unread_requests, journey.seq);
+                push_unread(&mut connection.unread_requests, journey.seq);
                 connection.server_cookie = Some(journey.receiver_cookie);
                 self.client_of_server
                     .insert(journey.receiver_cookie, client_cookie);
             }
-            (_, Side::Server) => remember(&mut connection.unread_responses, journey.seq),
+            (_, Side::Server) => push_unread(&mut connection.unread_responses, journey.seq),
         }
     }
 
-    /// Which messages a read has taken out of its socket's receive queue.
-    pub fn read(&mut self, read: Read, each: &mut impl FnMut(Event)) {
+    /// Emits the messages that a read took out of its socket's receive queue.
+    pub fn read(&mut self, read: Read, emit: &mut impl FnMut(Event)) {
         let Read { at_ns, tgid, .. } = read;
         let client_cookie = self.client_of_server.get(&read.cookie).copied();
         let connection = ConnectionId(client_cookie.unwrap_or(read.cookie));
@@ -218,11 +224,11 @@ impl Flow {
             } else {
                 EventKind::ResponseRead { seq, at_ns }
             };
-            each(Event { connection, kind });
+            emit(Event { connection, kind });
         }
     }
 
-    /// A socket's receive window has closed or opened; `None` where it is of no connection known here.
+    /// The event of a socket's receive window; `None` where the connection is unknown.
     pub fn window(&mut self, window: &Window) -> Option<Event> {
         let (side, client_cookie) = self.side_of(window.cookie);
         let connection = self.by_client.get_mut(&client_cookie)?;
@@ -234,7 +240,8 @@ impl Flow {
         Some(ConnectionId(client_cookie).event(EventKind::Window { side, zero }))
     }
 
-    /// Which side of which connection has a socket, if it is of one that is known.
+    /// The side and the client cookie of a socket's connection. A socket that is no known server
+    /// counts as a client.
     fn side_of(&self, cookie: u64) -> (Side, u64) {
         match self.client_of_server.get(&cookie) {
             Some(client_cookie) => (Side::Server, *client_cookie),
@@ -242,22 +249,24 @@ impl Flow {
         }
     }
 
-    /// A socket has closed. What follows from it comes with [`Self::expire`].
+    /// Notes that a socket has closed. Its events come from [`Self::expire`].
     pub fn close(&mut self, close: &Close) {
         let (side, client_cookie) = self.side_of(close.cookie);
         let Some(connection) = self.by_client.get_mut(&client_cookie) else {
             return;
         };
-        let tells = side == Side::Client || is_remote(client_cookie);
-        connection.is_client_closed |= tells && close.what == CloseKind::Closed;
+        let ends_connection = side == Side::Client || is_remote(client_cookie);
+        connection.is_client_closed |= ends_connection && close.what == CloseKind::Closed;
         if let Some(ending) = Ending::of(close, side) {
-            let ending = connection.ending.map_or(ending, |known| known.then(ending));
+            let ending = connection
+                .ending
+                .map_or(ending, |known| known.refined_by(ending));
             connection.ending = Some(ending);
         }
     }
 
-    /// A connection could not be opened. What follows from it comes with [`Self::expire`], or with the
-    /// next attempt of the same socket.
+    /// Notes a failed connect. Its events come from [`Self::expire`], or with the next SYN of the
+    /// same socket.
     pub fn connect_failed(&mut self, failed: FailedConnect) {
         self.close(&Close {
             cookie: failed.cookie,
@@ -265,19 +274,20 @@ impl Flow {
             at_ns: failed.at_ns,
             error: failed.error,
         });
-        self.losses.failed_connects_refused += u64::from(!self.failures.push(failed));
+        self.losses.failed_connects_refused += u64::from(!self.failed_connects.push(failed));
     }
 
-    /// Tells what has ended, and forgets that and what has been idle for long.
+    /// Returns the ends of connections and failed connects that are due, and removes ended and idle
+    /// connections.
     pub fn expire(&mut self, now_ns: u64) -> Vec<Event> {
-        self.losses.fragments_unplaced += self.waiting.expire(now_ns);
+        self.losses.fragments_unplaced += self.unplaced.expire(now_ns);
         let idle_ns = if self.by_client.len() > MAX_CONNECTIONS / 2 {
             CROWDED_IDLE_NS
         } else {
             IDLE_NS
         };
         let until_ns = now_ns.saturating_sub(ENDING_NS);
-        self.tell(now_ns, until_ns, |client_cookie, connection| {
+        self.drain_ended(now_ns, until_ns, |client_cookie, connection| {
             let is_over = connection.is_client_closed && connection.ended(now_ns).is_some();
             let silent_ns = now_ns.saturating_sub(connection.last_ns);
             let is_unused = is_remote(client_cookie) && !connection.has_carried;
@@ -285,15 +295,16 @@ impl Flow {
         })
     }
 
-    /// Forgets everything: no record will come any more.
+    /// Ends and removes all connections. To be called after the last record.
     pub fn finish(&mut self) -> Vec<Event> {
-        self.tell(u64::MAX, u64::MAX, |_, _| true)
+        self.drain_ended(u64::MAX, u64::MAX, |_, _| true)
     }
 
-    /// What has ended since this was asked last, the connects that had failed until then, and what is
-    /// `over` and forgotten. A client that is closed tells its end again: it may have asked in vain
-    /// between the server's end and its own.
-    fn tell(
+    /// Events of the connections that have ended since the last call, of connects that failed until
+    /// `failed_until_ns`, and of the connections that are `over`, which are removed. A connection
+    /// whose client is closed reports its end again: the client may have sent a request between the
+    /// server's close and its own.
+    fn drain_ended(
         &mut self,
         now_ns: u64,
         failed_until_ns: u64,
@@ -301,26 +312,26 @@ impl Flow {
     ) -> Vec<Event> {
         let (mut events, mut forgotten) = (Vec::new(), Vec::new());
         for (client_cookie, connection) in &mut self.by_client {
-            if (!connection.is_ending_told || connection.is_client_closed)
+            if (!connection.is_ending_reported || connection.is_client_closed)
                 && let Some(ending) = connection.ended(now_ns)
             {
-                connection.is_ending_told = true;
+                connection.is_ending_reported = true;
                 events.push(ConnectionId(*client_cookie).event(EventKind::Ended(ending)));
             }
             if over(*client_cookie, connection) {
                 forgotten.push(*client_cookie);
             }
         }
-        // The order of a hash map is not for others to depend on.
+        // The output must not depend on the order of a hash map.
         events.sort_unstable_by_key(|event| event.connection);
         forgotten.sort_unstable();
-        events.extend(self.failures.told(failed_until_ns));
+        events.extend(self.failed_connects.take_until(failed_until_ns));
         let forgotten = forgotten.into_iter();
-        events.extend(forgotten.filter_map(|client_cookie| self.forget_one(client_cookie)));
+        events.extend(forgotten.filter_map(|client_cookie| self.forget(client_cookie)));
         events
     }
 
-    fn forget_one(&mut self, client_cookie: u64) -> Option<Event> {
+    fn forget(&mut self, client_cookie: u64) -> Option<Event> {
         let connection = self.by_client.remove(&client_cookie)?;
         if let Some(server_cookie) = connection.server_cookie {
             self.client_of_server.remove(&server_cookie);
@@ -331,7 +342,7 @@ impl Flow {
         Some(ConnectionId(client_cookie).event(EventKind::Forgotten))
     }
 
-    /// Who has sent a packet, and the cookie of the connection's client.
+    /// The side that sent a packet, and the cookie of the connection's client.
     fn sender(&self, journey: &Journey) -> Option<(Side, u64)> {
         let cookie = journey.sender_cookie;
         let receiver = (journey.end == End::Socket).then_some(journey.receiver_cookie);
@@ -339,16 +350,17 @@ impl Flow {
             Message::Syn | Message::Request => Some((Side::Client, cookie)),
             Message::SynAck | Message::Response => match receiver {
                 Some(receiver) => Some((Side::Server, receiver)),
-                None => self.server_s(cookie, &journey.sent),
+                None => self.by_server(cookie, &journey.sent),
             },
             Message::Headers if self.by_client.contains_key(&cookie) => {
                 Some((Side::Client, cookie))
             }
-            Message::Headers => self.server_s(cookie, &journey.sent).or_else(|| {
-                if let Some(client) = receiver.filter(|taker| self.by_client.contains_key(taker)) {
+            Message::Headers => self.by_server(cookie, &journey.sent).or_else(|| {
+                if let Some(client) = receiver.filter(|cookie| self.by_client.contains_key(cookie))
+                {
                     return Some((Side::Server, client));
                 }
-                // Never seen before: conntrack knows who has opened the connection.
+                // The connection is new here; conntrack's original source is its client.
                 let conntrack = journey.conntrack?;
                 if conntrack.original.source == journey.sent.source {
                     Some((Side::Client, cookie))
@@ -359,8 +371,8 @@ impl Flow {
         }
     }
 
-    /// The connection whose server has this cookie, or writes this on its packets.
-    fn server_s(&self, cookie: u64, sent: &Tuple) -> Option<(Side, u64)> {
+    /// The connection whose server has this cookie, or sends packets with this tuple.
+    fn by_server(&self, cookie: u64, sent: &Tuple) -> Option<(Side, u64)> {
         self.client_of_server
             .get(&cookie)
             .or_else(|| self.client_of_tuple.get(sent))

@@ -1,16 +1,16 @@
 //! The two ends of a connection.
 
-/// Who has sent something.
+/// An end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// Who has opened the connection.
+    /// The end that opened the connection.
     Client,
-    /// Who has accepted it.
+    /// The end that accepted it.
     Server,
 }
 
 impl Side {
-    /// The peer.
+    /// The opposite end.
     pub(super) fn other(self) -> Self {
         match self {
             Self::Client => Self::Server,

@@ -1,50 +1,41 @@
-//! Journeys find their connection, reads find their messages, and what is idle is forgotten.
+//! Assignment of journeys, fragments, reads and closes to connections, and removal of connections.
 
 use tracer_common::{journey::End, message::Message, remote::REMOTE};
 
 use super::*;
-use crate::decode::Tuple;
+use crate::decode::JourneyBuilder;
 use crate::flow::connection::MAX_UNREAD;
 
-const CLIENT: u64 = 7;
-const SERVER: u64 = 9;
+const CLIENT: u64 = JourneyBuilder::CLIENT_COOKIE;
+const SERVER: u64 = JourneyBuilder::SERVER_COOKIE;
 
 fn journey(message: Message, end: End, seq: u32) -> Journey {
-    let client = "10.244.0.2:40000".parse().unwrap();
-    let server = "10.244.0.3:8081".parse().unwrap();
-    let from_client = matches!(message, Message::Syn | Message::Request);
-    let (sender, receiver) = if from_client {
-        (CLIENT, SERVER)
-    } else {
-        (SERVER, CLIENT)
+    let builder = JourneyBuilder::new(message);
+    let builder = match message {
+        Message::Headers => builder.from_server(),
+        _ => builder,
     };
-    let sent = Tuple {
-        source: client,
-        destination: server,
-    };
-    Journey {
-        message,
-        end,
-        start_ns: 1_000 + u64::from(seq),
-        sender_cookie: sender,
-        receiver_cookie: if end == End::Socket { receiver } else { 0 },
-        sender_cgroup: 0,
-        receiver_cgroup: 0,
+    let start_ns = 1_000 + u64::from(seq);
+    builder.end(end).seq(seq).start_ns(start_ns).build()
+}
+
+/// A whole frame of a server's socket.
+pub(super) fn fragment(sender_cookie: u64, seq: u32) -> Fragment {
+    Fragment {
+        start_ns: u64::from(seq),
+        sender_cookie,
+        packet_seq: seq,
         seq,
-        ack: 0,
-        payload_bytes: 100,
-        drop_reason: None,
-        sent: if from_client { sent } else { sent.reversed() },
-        received: None,
-        conntrack: None,
-        stamps: Vec::new(),
-        stamps_cut: false,
-        head_lost: false,
-        behind_left_out: false,
+        starts_frame: true,
+        cut: false,
+        lost_before: false,
+        recognised: false,
+        sent: JourneyBuilder::client_to_server().reversed(),
+        bytes: bytes::Bytes::new(),
     }
 }
 
-/// The one event that a journey makes, if it makes any.
+/// The event of a journey, if there is one.
 fn place(flow: &mut Flow, journey: Journey) -> Option<Event> {
     let mut events = Vec::new();
     flow.journey(journey, &mut |event| events.push(event));
@@ -53,7 +44,7 @@ fn place(flow: &mut Flow, journey: Journey) -> Option<Event> {
 }
 
 /// The events of a read.
-fn taken_out(flow: &mut Flow, read: Read) -> Vec<Event> {
+fn read_events(flow: &mut Flow, read: Read) -> Vec<Event> {
     let mut events = Vec::new();
     flow.read(read, &mut |event| events.push(event));
     events
@@ -68,8 +59,8 @@ fn read(cookie: u64, read_seq: u32) -> Read {
     }
 }
 
-/// The sequence numbers of the messages that a read took.
-fn taken(events: &[Event]) -> Vec<(bool, u32)> {
+/// Whether each read message is a request, and its sequence number.
+fn read_messages(events: &[Event]) -> Vec<(bool, u32)> {
     events
         .iter()
         .map(|event| match event.kind {
@@ -97,16 +88,19 @@ fn a_read_takes_the_messages_before_it_and_no_other() {
     }
     place(&mut flow, journey(Message::Response, End::Socket, 50));
     assert_eq!(
-        taken(&taken_out(&mut flow, read(SERVER, 300))),
+        read_messages(&read_events(&mut flow, read(SERVER, 300))),
         [(true, 100), (true, 200)]
     );
-    assert_eq!(taken(&taken_out(&mut flow, read(SERVER, 300))), []);
     assert_eq!(
-        taken(&taken_out(&mut flow, read(SERVER, 301))),
+        read_messages(&read_events(&mut flow, read(SERVER, 300))),
+        []
+    );
+    assert_eq!(
+        read_messages(&read_events(&mut flow, read(SERVER, 301))),
         [(true, 300)]
     );
     assert_eq!(
-        taken(&taken_out(&mut flow, read(CLIENT, 60))),
+        read_messages(&read_events(&mut flow, read(CLIENT, 60))),
         [(false, 50)]
     );
 }
@@ -122,14 +116,14 @@ fn a_dropped_response_finds_its_client_by_the_server_socket() {
 }
 
 #[test]
-fn idle_connections_are_forgotten_and_busy_ones_kept() {
+fn idle_connections_are_removed() {
     let mut flow = Flow::default();
     place(&mut flow, journey(Message::Request, End::Socket, 1));
     assert_eq!(flow.expire(IDLE_NS).len(), 0);
     assert_eq!(flow.expire(IDLE_NS * 2).len(), 1);
     assert_eq!(flow.connections(), 0);
     assert!(flow.client_of_server.is_empty());
-    assert_eq!(taken_out(&mut flow, read(SERVER, 10)).len(), 0);
+    assert_eq!(read_events(&mut flow, read(SERVER, 10)).len(), 0);
 }
 
 #[test]
@@ -138,23 +132,14 @@ fn unread_messages_are_bounded() {
     for seq in 0..10_000 {
         place(&mut flow, journey(Message::Request, End::Socket, seq));
     }
-    assert_eq!(taken_out(&mut flow, read(SERVER, 20_000)).len(), MAX_UNREAD);
+    assert_eq!(
+        read_events(&mut flow, read(SERVER, 20_000)).len(),
+        MAX_UNREAD
+    );
 }
 
 #[test]
 fn fragments_keep_their_order_when_their_connection_becomes_known() {
-    let fragment = |seq: u32| Fragment {
-        start_ns: 0,
-        sender_cookie: SERVER,
-        packet_seq: seq,
-        seq,
-        starts_frame: true,
-        cut: false,
-        lost_before: false,
-        recognised: true,
-        sent: journey(Message::Response, End::Socket, 0).sent,
-        bytes: bytes::Bytes::new(),
-    };
     let mut flow = Flow::default();
     let mut placed = Vec::new();
     let mut place = |event: Event| match event.kind {
@@ -162,12 +147,12 @@ fn fragments_keep_their_order_when_their_connection_becomes_known() {
         EventKind::Journey { .. } => {}
         other => panic!("{other:?}"),
     };
-    // Nobody knows yet who has sent these.
-    flow.fragment(fragment(1), &mut place);
-    flow.fragment(fragment(2), &mut place);
-    // The client's request tells who the server is, and the server goes on.
+    // The sender of these fragments is unknown.
+    flow.fragment(fragment(SERVER, 1), &mut place);
+    flow.fragment(fragment(SERVER, 2), &mut place);
+    // The client's request makes the server's socket known.
     flow.journey(journey(Message::Request, End::Socket, 1), &mut place);
-    flow.fragment(fragment(3), &mut place);
+    flow.fragment(fragment(SERVER, 3), &mut place);
     let expected = [1, 2, 3].map(|seq| (Side::Server, seq));
     assert_eq!(placed, expected);
 }
@@ -181,8 +166,8 @@ fn close(cookie: u64, what: CloseKind, at_ns: u64) -> Close {
     }
 }
 
-/// What `expire` tells, in words.
-fn told(flow: &mut Flow, now_ns: u64) -> Vec<String> {
+/// The events of `expire` as text.
+fn expired(flow: &mut Flow, now_ns: u64) -> Vec<String> {
     let events = flow.expire(now_ns).into_iter();
     events
         .map(|event| match event.kind {
@@ -195,30 +180,33 @@ fn told(flow: &mut Flow, now_ns: u64) -> Vec<String> {
 }
 
 #[test]
-fn a_connection_is_forgotten_when_its_client_has_closed() {
+fn a_connection_is_removed_when_its_client_has_closed() {
     let mut flow = Flow::default();
     place(&mut flow, journey(Message::Request, End::Socket, 100));
     flow.close(&close(CLIENT, CloseKind::PeerFinished, 2_000));
     assert!(
-        told(&mut flow, 3_000).is_empty(),
-        "something may be under way"
+        expired(&mut flow, 3_000).is_empty(),
+        "packets may be in flight"
     );
     let later = 2_000 + ENDING_NS;
-    assert_eq!(told(&mut flow, later), ["ended Some(Server)"]);
-    assert!(told(&mut flow, later).is_empty(), "told once");
+    assert_eq!(expired(&mut flow, later), ["ended Some(Server)"]);
+    assert!(expired(&mut flow, later).is_empty(), "reported once");
     flow.close(&close(SERVER, CloseKind::Closed, later));
     assert_eq!(flow.connections(), 1, "the client may still read");
     flow.close(&close(CLIENT, CloseKind::Closed, later));
-    assert_eq!(told(&mut flow, later), ["ended Some(Server)", "forgotten"]);
+    assert_eq!(
+        expired(&mut flow, later),
+        ["ended Some(Server)", "forgotten"]
+    );
     assert_eq!(flow.connections(), 0);
 }
 
 #[test]
-fn sockets_of_no_connection_close_unheard() {
+fn closes_of_unknown_sockets_are_ignored() {
     let mut flow = Flow::default();
     place(&mut flow, journey(Message::Request, End::Socket, 100));
     flow.close(&close(77, CloseKind::Closed, 2_000));
-    assert!(told(&mut flow, 2_000 + ENDING_NS).is_empty());
+    assert!(expired(&mut flow, 2_000 + ENDING_NS).is_empty());
 }
 
 const REMOTE_CLIENT: u64 = REMOTE | 7;
@@ -231,7 +219,7 @@ fn arrived(message: Message, seq: u32) -> Journey {
     }
 }
 
-/// What is told when a journey is placed, in words.
+/// The events of a journey as text.
 fn placed(flow: &mut Flow, journey: Journey) -> Vec<String> {
     let mut events = Vec::new();
     flow.journey(journey, &mut |event| {
@@ -245,10 +233,10 @@ fn placed(flow: &mut Flow, journey: Journey) -> Vec<String> {
 }
 
 #[test]
-fn what_leaves_finds_the_client_on_another_node() {
+fn a_packet_that_leaves_finds_its_client_on_another_node() {
     let mut flow = Flow::default();
     assert_eq!(placed(&mut flow, arrived(Message::Syn, 1)), ["Client"]);
-    // The listener answers, whom nobody else knows: the addresses tell.
+    // The listener's cookie is unknown; the tuple leads to the connection.
     let mut syn_ack = journey(Message::SynAck, End::Left, 1);
     syn_ack.sender_cookie = 1000;
     flow.client_of_tuple.insert(syn_ack.sent, REMOTE_CLIENT);
@@ -259,25 +247,28 @@ fn what_leaves_finds_the_client_on_another_node() {
     assert_eq!(flow.connections(), 1);
 }
 
-/// There is no socket of the client's to tell the end.
+/// The client's socket is on another node, so the server's close is the end.
 #[test]
 fn a_connection_from_another_node_ends_with_its_server() {
     let mut flow = Flow::default();
     place(&mut flow, arrived(Message::Request, 100));
     flow.close(&close(SERVER, CloseKind::Closed, 2_000));
     let later = 2_000 + ENDING_NS;
-    assert_eq!(told(&mut flow, later), ["ended Some(Server)", "forgotten"]);
+    assert_eq!(
+        expired(&mut flow, later),
+        ["ended Some(Server)", "forgotten"]
+    );
     assert_eq!(flow.connections(), 0);
 }
 
 #[test]
-fn a_port_of_another_node_that_is_used_again_is_another_connection() {
+fn a_reused_port_of_another_node_is_a_new_connection() {
     let mut flow = Flow::default();
     assert_eq!(placed(&mut flow, arrived(Message::Syn, 1)), ["Client"]);
     assert_eq!(
         placed(&mut flow, arrived(Message::Syn, 1)),
         ["Client"],
-        "sent again"
+        "retransmission"
     );
     assert_eq!(placed(&mut flow, arrived(Message::Request, 2)), ["Client"]);
     let again = placed(&mut flow, arrived(Message::Syn, 9_000));
@@ -288,17 +279,17 @@ fn a_port_of_another_node_that_is_used_again_is_another_connection() {
 
 /// A port scan must not fill the table.
 #[test]
-fn a_handshake_from_another_node_that_nothing_follows_is_forgotten_soon() {
+fn an_unused_connection_from_another_node_is_removed_early() {
     let mut flow = Flow::default();
     place(&mut flow, arrived(Message::Syn, 1));
-    assert!(told(&mut flow, UNUSED_NS).is_empty());
-    assert_eq!(told(&mut flow, UNUSED_NS + 2_000), ["forgotten"]);
+    assert!(expired(&mut flow, UNUSED_NS).is_empty());
+    assert_eq!(expired(&mut flow, UNUSED_NS + 2_000), ["forgotten"]);
     place(&mut flow, arrived(Message::Request, 1));
-    assert!(told(&mut flow, UNUSED_NS * 2).is_empty());
+    assert!(expired(&mut flow, UNUSED_NS * 2).is_empty());
     place(&mut flow, journey(Message::Syn, End::Socket, 1));
     assert!(
-        told(&mut flow, UNUSED_NS * 2).is_empty(),
-        "a socket of this node will tell"
+        expired(&mut flow, UNUSED_NS * 2).is_empty(),
+        "a client of this node reports its close"
     );
 }
 
@@ -331,40 +322,40 @@ fn failed(cookie: u64, at_ns: u64) -> FailedConnect {
 }
 
 #[test]
-fn a_failed_connect_is_told_when_its_packets_have_arrived() {
+fn a_failed_connect_is_reported_after_its_packets() {
     let mut flow = Flow::default();
     place(&mut flow, journey(Message::Syn, End::Dropped, 1));
     flow.connect_failed(failed(CLIENT, 2_000));
-    // Of one whose packets nobody saw, no connection is known.
+    // A failed connect without packets has no connection.
     flow.connect_failed(failed(77, 3_000));
-    assert!(told(&mut flow, 2_999).is_empty());
+    assert!(expired(&mut flow, 2_999).is_empty());
     let expected = ["ended Some(Server)", "failed Some(111)", "forgotten"];
-    assert_eq!(told(&mut flow, 2_000 + ENDING_NS), expected);
-    assert_eq!(told(&mut flow, 3_000 + ENDING_NS), ["failed Some(111)"]);
+    assert_eq!(expired(&mut flow, 2_000 + ENDING_NS), expected);
+    assert_eq!(expired(&mut flow, 3_000 + ENDING_NS), ["failed Some(111)"]);
     assert_eq!(flow.connections(), 0);
 }
 
-/// A socket keeps its cookie; what it does next is another connection.
+/// A socket keeps its cookie when it connects again.
 #[test]
-fn a_socket_that_tries_again_tells_its_failure_first() {
+fn a_failure_is_reported_before_the_retry_of_its_socket() {
     let mut flow = Flow::default();
     place(&mut flow, journey(Message::Syn, End::Dropped, 1));
     flow.connect_failed(failed(CLIENT, 2_000));
     flow.connect_failed(failed(77, 2_000));
     let mut kinds = Vec::new();
-    let mut each = |event: Event| {
+    let mut emit = |event: Event| {
         kinds.push(match event.kind {
             EventKind::ConnectFailed(failed) => failed.cookie,
             EventKind::Journey { journey, .. } => u64::from(journey.seq),
             other => panic!("{other:?}"),
         });
     };
-    // A packet of the attempt that failed, told late.
-    flow.journey(journey(Message::Syn, End::Dropped, 500), &mut each);
-    flow.journey(journey(Message::Syn, End::Socket, 5_000), &mut each);
+    // A late record of the failed attempt.
+    flow.journey(journey(Message::Syn, End::Dropped, 500), &mut emit);
+    flow.journey(journey(Message::Syn, End::Socket, 5_000), &mut emit);
     assert_eq!(kinds, [500, CLIENT, 5_000]);
-    assert_eq!(told(&mut flow, 2_000 + ENDING_NS), ["failed Some(111)"]);
-    assert_eq!(flow.connections(), 1, "it lives");
+    assert_eq!(expired(&mut flow, 2_000 + ENDING_NS), ["failed Some(111)"]);
+    assert_eq!(flow.connections(), 1, "the new connection is kept");
 }
 
 #[test]
@@ -373,7 +364,7 @@ fn failed_connects_are_bounded() {
     for cookie in 100..10_000 {
         flow.connect_failed(failed(cookie, 2_000));
     }
-    let held = told(&mut flow, 2_000 + ENDING_NS).len() as u64;
+    let held = expired(&mut flow, 2_000 + ENDING_NS).len() as u64;
     assert_eq!(held + flow.losses().failed_connects_refused, 9_900);
     assert!(flow.losses().failed_connects_refused > 0);
 }

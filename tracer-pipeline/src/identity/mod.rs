@@ -1,9 +1,9 @@
-//! Who is at an address, and for which request a connection was opened.
+//! The pod, node and service at an address, and the request that a failed connect belongs to.
 //!
-//! In: facts as the agent learnt them, each with the time from which it holds; addresses, cgroups and
-//! network namespaces of the sockets of an exchange. Out: pods, workloads, nodes and services as of the
-//! time of the exchange.
+//! In: facts from Kubernetes and the node, each with the time from which it holds; addresses,
+//! cgroups and network namespaces of the sockets of an exchange. Out: pods, workloads, nodes and
+//! services as of the time of the exchange.
 
-pub mod serving;
-pub mod waiting;
-pub mod who;
+pub mod directory;
+pub mod name_queue;
+pub mod served_requests;

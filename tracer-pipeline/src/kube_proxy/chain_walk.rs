@@ -1,6 +1,7 @@
-//! Follows the jumps of a table from where the hooks enter it to the endpoints, or to where a packet
-//! is refused. In: chains of rules. Out: the paths for each portal and endpoint, in [`Rules`]. Follows
-//! rules as a packet would, so it needs no knowledge of which chains a version of kube-proxy uses.
+//! Follows the jumps of a table from its first chains to DNAT and refusing rules.
+//!
+//! In: chains of rules. Out: the paths of each portal and endpoint, in [`Rules`]. It follows rules
+//! as a packet would, so it does not depend on the chains of a version of kube-proxy.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -8,20 +9,20 @@ use std::sync::Arc;
 
 use super::decision::{Answer, Decision, Refusal};
 use super::finding::{Findings, Problem};
-use super::mention::Remark;
 use super::portal::{Portal, is_local, kind, reason};
 use super::rule::{Rule, Target};
+use super::rule_comment::Remark;
 use super::source::Source;
 use super::table::Table;
 use super::{Protocol, Rules, endpoint};
 
-/// Most chains on one path. The longest of kube-proxy is SERVICES, NODEPORTS, EXT, SVC, SEP; older
-/// versions had XLB and FW besides.
+/// Bound on chains of one path. kube-proxy's longest is SERVICES, NODEPORTS, EXT, SVC, SEP; older
+/// versions also had XLB and FW.
 const MAX_DEPTH: usize = 8;
 
-/// Most rules looked at in one table. A service's chains are walked again for each of its portals,
-/// so this is more than the rules there are; without it, chains that jump twice to the next would
-/// double the work at each.
+/// Bound on visits of rules in one table. It is larger than the bound on rules, because a service's
+/// chains are walked for each of its portals. Without it, chains with two jumps to the next chain
+/// would take exponential time.
 const MAX_STEPS: usize = 4_000_000;
 
 /// Adds every path through the table to the rules.
@@ -42,7 +43,7 @@ pub(super) fn walk(table: &Table<'_>, rules: &mut Rules, findings: &mut Findings
     }
 }
 
-/// The packets that get to a place in the rules, and what happened to them on the way.
+/// The packets that reach a rule, and the effects of the rules on their way.
 #[derive(Clone, Default)]
 struct Traffic {
     scope: Scope,
@@ -55,7 +56,7 @@ struct Traffic {
     chains: Vec<Arc<str>>,
 }
 
-/// The destinations that a set of packets can have. `None`: any.
+/// The destinations of a set of packets. `None`: any.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 struct Scope {
     ip: Option<IpAddr>,
@@ -64,9 +65,9 @@ struct Scope {
 }
 
 impl Scope {
-    /// The part of it that meets the rule's conditions, or `None` when nothing does. A network of
-    /// many addresses does not narrow it: no portal of kube-proxy is one, except the node's own
-    /// addresses.
+    /// The part of the scope that meets the rule's conditions; `None` where it is empty. A network
+    /// of several addresses does not narrow the scope: kube-proxy has no such portal except the
+    /// node's own addresses.
     fn narrow(self, rule: &Rule<'_>) -> Option<Self> {
         let mut ip = self.ip;
         if let Some(destination) = rule.destination {
@@ -86,7 +87,7 @@ impl Scope {
     }
 }
 
-/// What two conditions allow together, or `None` when they exclude each other.
+/// The conjunction of two conditions; `None` where they exclude each other.
 fn both<T: PartialEq>(a: Option<T>, b: Option<T>) -> Option<Option<T>> {
     match (a, b) {
         (Some(a), Some(b)) if a != b => None,
@@ -95,7 +96,7 @@ fn both<T: PartialEq>(a: Option<T>, b: Option<T>) -> Option<Option<T>> {
 }
 
 impl Traffic {
-    /// What meets the rule's conditions, before it goes where the rule sends it.
+    /// The traffic that meets the rule's conditions.
     fn meeting(&self, rule: &Rule<'_>, scope: Scope, marks: &Marks) -> Self {
         let mut traffic = self.clone();
         traffic.scope = scope;
@@ -127,12 +128,13 @@ impl Traffic {
     }
 }
 
-/// The reasons for which a chain's rules so far have marked packets, by the packets' destinations.
+/// The sources that a chain's rules so far have marked for masquerade, by the packets'
+/// destinations.
 #[derive(Default)]
 struct Marks(HashMap<Scope, Vec<Source>>);
 
 impl Marks {
-    /// Each reason once: a text may repeat a rule as often as it likes.
+    /// Adds the rule's source, unless an equal rule has added it.
     fn add(&mut self, scope: Scope, rule: &Rule<'_>) {
         let reasons = self.0.entry(scope).or_default();
         if !reasons.contains(&rule.source) {
@@ -140,7 +142,7 @@ impl Marks {
         }
     }
 
-    /// Packets from the node that a rule of their own led away do not meet the rules after it.
+    /// Packets from the node that a jump of their own took away do not reach the rules after it.
     fn jumped(&mut self, scope: Scope, rule: &Rule<'_>) {
         if rule.source == Source::Node
             && let Some(reasons) = self.0.get_mut(&scope)
@@ -149,9 +151,9 @@ impl Marks {
         }
     }
 
-    /// The reasons for packets of `scope`, in a chain that packets of `chain_scope` got to: a mark
-    /// is for all that the chain sees, for the destination's address (the set of cluster IPs in
-    /// nftables mode), or for the same destination as the rule it belongs to.
+    /// The marked sources for packets of `scope`, in a chain that packets of `chain_scope` reach. A
+    /// mark applies to all packets in the chain, to those of an address (the set of cluster IPs in
+    /// nftables mode), or to those of the same destination as its rule.
     fn of(&self, chain_scope: Scope, scope: Scope) -> impl Iterator<Item = Source> {
         let address = Scope {
             ip: scope.ip,
@@ -184,7 +186,7 @@ impl<'w> Walk<'w, '_> {
             }
             self.steps_left -= 1;
             if self.steps_left == 0 {
-                self.findings.add(rule.place, Problem::TooLarge);
+                self.findings.add(rule.position, Problem::TooLarge);
             }
             let Some(scope) = traffic.scope.narrow(rule) else {
                 continue;
@@ -222,12 +224,12 @@ impl<'w> Walk<'w, '_> {
             self.visit(target, &traffic);
             return;
         };
-        self.findings.add(rule.place, problem);
+        self.findings.add(rule.position, problem);
     }
 
     fn translate(&mut self, rule: &Rule<'_>, chosen: SocketAddr, traffic: Traffic) {
         let (Some(portal), Some(service)) = (traffic.portal(), traffic.service) else {
-            self.findings.add(rule.place, Problem::NoService);
+            self.findings.add(rule.position, Problem::NoService);
             return;
         };
         let mut masquerade: Vec<Source> = traffic
@@ -250,12 +252,12 @@ impl<'w> Walk<'w, '_> {
         };
         if !self.rules.insert(portal, chosen, decision) {
             self.steps_left = 0;
-            self.findings.add(rule.place, Problem::TooLarge);
+            self.findings.add(rule.position, Problem::TooLarge);
         }
     }
 
-    /// What is refused without a service and port, such as packets to addresses of no service, is
-    /// of no interest.
+    /// Adds a refusal. Packets refused without a service and port, such as those to addresses of no
+    /// service, are ignored.
     fn refuse(&mut self, answer: Answer, traffic: Traffic) {
         if let (Some(portal), Some(service)) = (traffic.portal(), traffic.service) {
             let refusal = Refusal {
@@ -269,7 +271,7 @@ impl<'w> Walk<'w, '_> {
     }
 }
 
-/// A rule for one address that is the endpoint's own is for its connections to itself.
+/// A source that is the endpoint's own address means its connections to itself.
 fn to_endpoint(source: Source, chosen: IpAddr) -> Source {
     match source {
         Source::Inside(network) if network.host() == Some(chosen) => Source::Endpoint,

@@ -1,4 +1,4 @@
-//! What the rules say about one portal: the ways to its endpoints, or why there are none.
+//! The rules' decision about one portal: a path to an endpoint, or a refusal.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::source::{Client, Source};
 
-/// How a service is reached.
+/// The kind of address by which a client reaches a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PortalKind {
     /// The address of the service in the cluster.
@@ -17,7 +17,7 @@ pub enum PortalKind {
     ExternalIp,
     /// An address of the service's load balancer.
     LoadBalancerIp,
-    /// One of the two: the nftables mode does not tell them apart.
+    /// An external IP or a load balancer's address: the nftables mode does not distinguish them.
     External,
     /// A port on the node's addresses.
     NodePort,
@@ -31,19 +31,18 @@ pub struct Decision {
     /// How the service was reached.
     pub portal: PortalKind,
     /// The chains in the order of the jumps, from `KUBE-SERVICES` (in nftables mode `services`) to
-    /// the one that translates.
+    /// the chain with the DNAT rule.
     pub chains: Vec<Arc<str>>,
-    /// Whether a client returns to the endpoint it had before (`sessionAffinity: ClientIP`), so
-    /// that the choice may not be random.
+    /// Whether a client returns to its earlier endpoint (`sessionAffinity: ClientIP`).
     pub session_affinity: bool,
     /// Whether this path leads to endpoints on this node only (`internalTrafficPolicy` or
     /// `externalTrafficPolicy: Local`).
     pub local_endpoints_only: bool,
-    /// The conditions on the source under which a connection takes this path; all of them. Empty:
-    /// any connection does that no path before it took.
+    /// The conditions on the source of a connection that takes this path; all must hold. Empty:
+    /// every connection that no earlier path has taken.
     pub from: Vec<Source>,
-    /// The sources that are marked for masquerade on this path, in the order of the rules. Empty
-    /// when none is. Whether the source was replaced is conntrack's word.
+    /// The sources that this path marks for masquerade, in the order of the rules. Whether the
+    /// source of a connection was replaced is known from conntrack only.
     pub masquerade: Vec<Source>,
 }
 
@@ -54,9 +53,9 @@ impl Decision {
         self.chains.join(" > ")
     }
 
-    /// Why these rules mark a connection of `client` to `endpoint` for masquerade, or `None` when
-    /// they do not. Where a condition is one that an address cannot decide, such as an interface's
-    /// name, `source_replaced` decides: whether conntrack shows another source than the client.
+    /// Why these rules mark a connection of `client` to `endpoint` for masquerade; `None` where
+    /// they do not. A condition that an address cannot decide, such as an interface's name, is
+    /// taken to hold where `source_replaced`: conntrack shows another source than the client.
     #[must_use]
     pub fn marked(
         &self,
@@ -85,41 +84,41 @@ impl Decision {
     }
 }
 
-/// What a client gets that connects to a portal without an endpoint for it.
+/// The kernel's answer to a client of a portal without an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Answer {
     /// An ICMP error, so that the connection is refused at once.
     Reject,
-    /// Nothing: the client waits until it gives up.
+    /// None: the client's connect times out.
     Drop,
 }
 
-/// Why a portal leads nowhere.
+/// Why a portal is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Reason {
     /// The service has no ready endpoint.
     NoEndpoints,
-    /// It has, but none on this node, and its traffic policy is Local.
+    /// The service has endpoints, but none on this node, and its traffic policy is Local.
     NoLocalEndpoints,
-    /// The client is not in `spec.loadBalancerSourceRanges`. Others are let through.
+    /// The client is not in `spec.loadBalancerSourceRanges`; clients in the ranges are accepted.
     SourceNotAllowed,
 }
 
-/// A portal that the rules close.
+/// A portal that the rules refuse.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// `namespace/name:port`, as in [`Decision`].
     pub service: Arc<str>,
     /// The chains in the order of the jumps.
     pub chains: Vec<Arc<str>>,
-    /// What the client gets.
+    /// The kernel's answer to the client.
     pub answer: Answer,
-    /// Why.
+    /// The reason for the refusal.
     pub reason: Reason,
 }
 
 impl PortalKind {
-    /// In the words of the Service resource.
+    /// The name in the Service resource.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,14 +1,14 @@
-//! What was wrong with a set of rules. In: problems as a reader meets them. Out: the first few, and
-//! how many there were.
+//! Problems in a set of rules. In: problems as a reader finds them. Out: the first few, and their
+//! number.
 
 use std::fmt;
 
 use thiserror::Error;
 
-/// Most findings that are kept. The first ones tell what is wrong; the rest are counted.
+/// Bound on kept findings; the rest are only counted.
 const MAX_KEPT: usize = 32;
 
-/// Why a line or a rule was left out.
+/// Why a line or a rule was skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Problem {
     /// The line ends within quotes.
@@ -29,44 +29,43 @@ pub enum Problem {
     /// The jump's chain is the rule's own or one on the way to it.
     #[error("jump leads back to a chain on its own path")]
     Loop,
-    /// More jumps after each other than kube-proxy ever has.
+    /// More consecutive jumps than kube-proxy ever has.
     #[error("path has too many jumps")]
     TooDeep,
     /// A DNAT rule in kube-proxy's chains whose comments do not name a service, or whose path has
     /// no destination port.
     #[error("translation names no service and port")]
     NoService,
-    /// The bound on tables, on rules, or on the work to follow them was met: what comes after is
-    /// left out.
+    /// A bound on tables, on rules, or on the work to follow them was reached; the rest is skipped.
     #[error("rules are too many, the rest is ignored")]
     TooLarge,
-    /// Bytes that the kernel does not write: a length beyond the end, a name without one.
+    /// Bytes that the kernel does not write: a length beyond the end, a name without an end.
     #[error("rule is not well formed")]
     Malformed,
-    /// The text ends before the table's COMMIT; what came whole is used.
+    /// The text ends before the table's COMMIT; the complete lines are used.
     #[error("table has no end, the text may be cut")]
     Cut,
 }
 
-/// Where in the rules.
+/// A position in a set of rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Position {
     /// Line of the text, from 1.
     Line(usize),
-    /// Number of the rule in its table, in the order in which the kernel told them, from 1.
+    /// Number of the rule in its table, in the kernel's order, from 1.
     Rule(usize),
 }
 
-/// A problem and its place.
+/// A problem and its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Where.
-    pub place: Place,
-    /// What is wrong with it.
+    /// Where the problem is.
+    pub position: Position,
+    /// What is wrong.
     pub problem: Problem,
 }
 
-impl Default for Place {
+impl Default for Position {
     fn default() -> Self {
         Self::Line(0)
     }
@@ -74,14 +73,14 @@ impl Default for Place {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.place {
-            Place::Line(number) => write!(f, "line {number}: {}", self.problem),
-            Place::Rule(number) => write!(f, "rule {number}: {}", self.problem),
+        match self.position {
+            Position::Line(number) => write!(f, "line {number}: {}", self.problem),
+            Position::Rule(number) => write!(f, "rule {number}: {}", self.problem),
         }
     }
 }
 
-/// All that was wrong, bounded.
+/// The problems of a set of rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
     kept: Vec<Finding>,
@@ -95,23 +94,23 @@ impl Findings {
         &self.kept
     }
 
-    /// How many there were in all.
+    /// Number of findings, including those not kept.
     #[must_use]
     pub fn total(&self) -> usize {
         self.total
     }
 
-    /// Adds those of another reader.
+    /// Adds the findings of another reader.
     pub fn extend(&mut self, other: &Self) {
         self.total += other.total;
         let room = MAX_KEPT - self.kept.len();
         self.kept.extend(other.kept.iter().take(room));
     }
 
-    pub(super) fn add(&mut self, place: Place, problem: Problem) {
+    pub(super) fn add(&mut self, position: Position, problem: Problem) {
         self.total += 1;
         if self.kept.len() < MAX_KEPT {
-            self.kept.push(Finding { place, problem });
+            self.kept.push(Finding { position, problem });
         }
     }
 }

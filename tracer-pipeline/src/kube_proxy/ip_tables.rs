@@ -1,25 +1,25 @@
-//! Reads a table of the legacy back end of iptables. In: the entries as IPT_SO_GET_ENTRIES and its
-//! twin for IPv6 give them. Out: chains of rules, kube-proxy's only.
+//! Reads a table of the legacy back end of iptables. In: the entries that IPT_SO_GET_ENTRIES or
+//! IP6T_SO_GET_ENTRIES returns. Out: kube-proxy's chains of rules.
 //!
-//! Entries follow each other, each with its matches and its target. A chain of one's own begins with
-//! an entry whose target is ERROR and names the chain; a jump is an offset, which is that of the
-//! entry after it. Source: include/uapi/linux/netfilter_ipv4/ip_tables.h, netfilter_ipv6/ip6_tables.h
-//! and netfilter/x_tables.h, 64 bits.
+//! An entry consists of a header, its matches and its target. A user-defined chain begins with an
+//! entry whose target is ERROR and has the chain's name; a jump holds the offset of the entry after
+//! that one. Source: include/uapi/linux/netfilter_ipv4/ip_tables.h, netfilter_ipv6/ip6_tables.h and
+//! netfilter/x_tables.h, 64 bits.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::decision::Answer;
-use super::field::{Family, array, byte, prefix_bits, text, u16_ne};
-use super::finding::{Findings, Place, Problem};
+use super::finding::{Findings, Position, Problem};
+use super::kernel_struct::{Family, array, byte, prefix_bits, text, u16_ne};
 use super::network::Network;
 use super::rule::{Destination, Rule, Target};
 use super::source::Source;
 use super::table::{Table, TableKind};
-use super::xtables::{Extension, Meaning, apply_match, in_interface, target};
+use super::xtables::{Extension, Recognition, apply_match, in_interface, target};
 use super::{Protocol, Rules};
 
-/// Where the fields of an entry are: struct ipt_entry, struct ip6t_entry.
+/// Offsets of the fields of an entry: struct ipt_entry, struct ip6t_entry.
 struct Layout {
     family: Family,
     source: usize,
@@ -70,7 +70,7 @@ const NOT_IN_INTERFACE: u8 = 0x01;
 const NOT_SOURCE: u8 = 0x08;
 const NOT_DESTINATION: u8 = 0x10;
 const NOT_PROTOCOL: u8 = 0x40;
-/// IP6T_F_PROTO: the protocol counts. For IPv4 it does when it is not 0.
+/// IP6T_F_PROTO: the entry matches on the protocol. An IPv4 entry does where its protocol is not 0.
 const PROTOCOL_COUNTS: u8 = 0x01;
 /// struct xt_entry_match, xt_entry_target: u16 size, char name[29], u8 revision, then the data.
 const EXTENSION_BYTES: usize = 32;
@@ -78,8 +78,8 @@ const EXTENSION_BYTES: usize = 32;
 const VERDICT_DROP: i32 = -1;
 
 impl Rules {
-    /// Adds what the entries of one legacy table say. `name` is the table's, `nat` or `filter`;
-    /// others say nothing.
+    /// Reads the entries of one legacy table. `name` is `nat` or `filter`; other tables give no
+    /// rules.
     #[must_use]
     pub fn from_ip_tables(name: &str, family: Family, entries: &[u8]) -> (Self, Findings) {
         let mut findings = Findings::default();
@@ -95,7 +95,7 @@ impl Rules {
     }
 }
 
-/// One entry and where it is.
+/// One entry, its offset and its number from 1.
 #[derive(Clone, Copy)]
 struct Entry<'b> {
     offset: usize,
@@ -107,7 +107,7 @@ fn read(kind: TableKind, layout: &Layout, blob: &[u8], findings: &mut Findings) 
     let mut table = Table::new(kind);
     let (entries, broken) = entries(layout, blob);
     if let Some(number) = broken {
-        findings.add(Place::Rule(number), Problem::Malformed);
+        findings.add(Position::Rule(number), Problem::Malformed);
     }
     let chains = chains(layout, &entries);
     let mut chain = None;
@@ -127,19 +127,19 @@ fn read(kind: TableKind, layout: &Layout, blob: &[u8], findings: &mut Findings) 
                     None => Ok(()),
                 });
                 if let Err(problem) = added {
-                    findings.add(Place::Rule(entry.number), problem);
+                    findings.add(Position::Rule(entry.number), problem);
                     if problem == Problem::TooLarge {
                         break;
                     }
                 }
             }
-            Err(problem) => findings.add(Place::Rule(entry.number), problem),
+            Err(problem) => findings.add(Position::Rule(entry.number), problem),
         }
     }
     table
 }
 
-/// All entries, and the number of the one that cannot be one, behind which nothing can be read.
+/// All entries, and the number of the first malformed one, after which nothing can be read.
 fn entries<'b>(layout: &Layout, blob: &'b [u8]) -> (Vec<Entry<'b>>, Option<usize>) {
     let mut entries = Vec::new();
     let mut offset = 0;
@@ -161,7 +161,7 @@ fn entries<'b>(layout: &Layout, blob: &'b [u8]) -> (Vec<Entry<'b>>, Option<usize
     (entries, None)
 }
 
-/// Chains by the offset that a jump to them has.
+/// Names of chains by the offset that a jump to them holds.
 fn chains<'b>(layout: &Layout, entries: &[Entry<'b>]) -> HashMap<usize, &'b str> {
     let named = entries.iter().filter_map(|entry| {
         let name = layout.chain_name(*entry).ok()??;
@@ -177,27 +177,28 @@ impl Layout {
         extension(bytes.ok_or(Problem::Malformed)?)
     }
 
-    /// The chain that the entry begins. The last entry's name is ERROR, which is no chain's.
+    /// The name of the chain that the entry begins. The last entry of a table has the name ERROR,
+    /// which is no chain.
     fn chain_name<'b>(&self, entry: Entry<'b>) -> Result<Option<&'b str>, Problem> {
         let target = self.target(entry)?;
         let name = (target.name == "ERROR").then(|| text(target.info));
         name.transpose()
     }
 
-    /// The rule, or `None` for one that means something that kube-proxy's rules never do.
+    /// The rule; `None` where it has a condition that kube-proxy never writes.
     fn rule(
         &self,
         entry: Entry<'_>,
         chains: &HashMap<usize, &str>,
     ) -> Result<Option<Rule<'static>>, Problem> {
         let mut rule = Rule {
-            place: Place::Rule(entry.number),
+            position: Position::Rule(entry.number),
             ..Rule::default()
         };
         let known = self
             .header(&mut rule, entry.bytes)
             .ok_or(Problem::Malformed)?;
-        if known == Meaning::Other {
+        if known == Recognition::Foreign {
             return Ok(None);
         }
         let end = u16_ne(entry.bytes, self.target_offset).map(usize::from);
@@ -206,7 +207,7 @@ impl Layout {
             .ok_or(Problem::Malformed)?;
         while !matches.is_empty() {
             let extension = extension(matches)?;
-            if apply_match(&mut rule, extension)? == Meaning::Other {
+            if apply_match(&mut rule, extension)? == Recognition::Foreign {
                 return Ok(None);
             }
             matches = matches
@@ -222,7 +223,7 @@ impl Layout {
     }
 
     /// The conditions that every entry has: struct ipt_ip, struct ip6t_ip6.
-    fn header(&self, rule: &mut Rule<'_>, entry: &[u8]) -> Option<Meaning> {
+    fn header(&self, rule: &mut Rule<'_>, entry: &[u8]) -> Option<Recognition> {
         let inverted = byte(entry, self.inverted)?;
         let is_not = |flag| inverted & flag != 0;
         if let Some(network) = self.network(entry, self.source, self.source_mask)? {
@@ -246,17 +247,17 @@ impl Layout {
         if counts && number != 0 {
             rule.protocol = Protocol::from_number(number);
             if rule.protocol.is_none() || is_not(NOT_PROTOCOL) {
-                return Some(Meaning::Other);
+                return Some(Recognition::Foreign);
             }
         }
-        Some(Meaning::Known)
+        Some(Recognition::Known)
     }
 
-    /// `Some(None)` where the mask is empty: any address.
+    /// `Some(None)` where the mask is zero: any address.
     fn network(&self, entry: &[u8], at: usize, mask: usize) -> Option<Option<Network>> {
         let address = self.family.address(entry.get(at..)?)?;
         let mask = entry.get(mask..)?.get(..self.family.address_bytes())?;
-        // A mask that is no prefix is one that kube-proxy never has.
+        // kube-proxy never uses a mask that is no prefix.
         let bits = prefix_bits(mask)?;
         let network = (bits > 0).then(|| Network::new(address, bits));
         network.transpose().ok()

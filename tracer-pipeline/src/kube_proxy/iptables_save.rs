@@ -10,7 +10,7 @@ mod words;
 
 use std::borrow::Cow;
 
-use super::finding::{Findings, Place, Problem};
+use super::finding::{Findings, Position, Problem};
 use super::table::{Table, TableKind};
 use words::Words;
 
@@ -35,7 +35,7 @@ pub(super) fn tables<'t>(text: &'t str, findings: &mut Findings) -> Vec<Table<'t
             let kind = line.strip_prefix('*').and_then(TableKind::of_iptables);
             open = kind.map(Table::new);
             if open.is_some() && tables.len() == MAX_TABLES {
-                findings.add(Place::Line(last_line), Problem::TooLarge);
+                findings.add(Position::Line(last_line), Problem::TooLarge);
                 return tables;
             }
         } else if let Some(table) = &mut open
@@ -43,7 +43,7 @@ pub(super) fn tables<'t>(text: &'t str, findings: &mut Findings) -> Vec<Table<'t
         {
             // A line without an end is a cut line, and a cut port would still be a port.
             if let Err(problem) = read_line(table, last_line, line) {
-                findings.add(Place::Line(last_line), problem);
+                findings.add(Position::Line(last_line), problem);
                 if problem == Problem::TooLarge {
                     tables.extend(open.take());
                 }
@@ -51,7 +51,7 @@ pub(super) fn tables<'t>(text: &'t str, findings: &mut Findings) -> Vec<Table<'t
         }
     }
     if let Some(cut) = open {
-        findings.add(Place::Line(last_line), Problem::Cut);
+        findings.add(Position::Line(last_line), Problem::Cut);
         tables.push(cut);
     }
     tables

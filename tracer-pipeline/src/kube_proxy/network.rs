@@ -1,5 +1,5 @@
-//! Addresses as rules name them. In: `address` or `address/bits`, or address and mask as the kernel
-//! keeps them. Out: a [`Network`].
+//! Networks in rules. In: `address` or `address/bits`, or the kernel's address and mask. Out: a
+//! [`Network`].
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::finding::Problem;
 
-/// An address and how many of its leading bits count.
+/// An address and its prefix length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Network {
@@ -17,8 +17,8 @@ pub struct Network {
 }
 
 impl Network {
-    /// `address`, or `address/bits`. A mask in dotted form appears only where bits cannot say it,
-    /// which kube-proxy never has.
+    /// Parses `address` or `address/bits`. iptables-save prints a dotted mask only where it is no
+    /// prefix, which kube-proxy never uses.
     pub(super) fn parse(text: &str) -> Result<Self, Problem> {
         let (ip, bits) = text
             .split_once('/')
@@ -34,7 +34,7 @@ impl Network {
         Ok(Self { ip, prefix_bits })
     }
 
-    /// The first `prefix_bits` of an address.
+    /// The network of the first `prefix_bits` of an address.
     pub(super) fn new(ip: IpAddr, prefix_bits: u32) -> Result<Self, Problem> {
         let prefix_bits = u8::try_from(prefix_bits).map_err(|_| Problem::Address)?;
         if prefix_bits > address_bits(ip) {
@@ -43,7 +43,7 @@ impl Network {
         Ok(Self { ip, prefix_bits })
     }
 
-    /// The address, when all of its bits count.
+    /// The address, where the network has only one.
     pub(super) fn host(&self) -> Option<IpAddr> {
         (self.prefix_bits == address_bits(self.ip)).then_some(self.ip)
     }

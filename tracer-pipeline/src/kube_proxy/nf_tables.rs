@@ -1,9 +1,9 @@
-//! Reads nf_tables' rules: kube-proxy's nftables mode, and its iptables mode on iptables-nft. In: the
-//! messages of the kernel's dumps (NFT_MSG_NEWRULE, NFT_MSG_NEWSETELEM), in any order. Out: which sets
-//! it wants to see besides, and [`Rules`].
+//! Reads nf_tables' rules: kube-proxy's nftables mode, and its iptables mode on iptables-nft. In:
+//! the messages of the kernel's dumps (NFT_MSG_NEWRULE, NFT_MSG_NEWSETELEM), in any order. Out: the
+//! sets whose elements are needed too, and [`Rules`].
 //!
-//! Source: include/uapi/linux/netfilter/nfnetlink.h and nf_tables.h; the numbers of attributes stand
-//! beside their names.
+//! Source: include/uapi/linux/netfilter/nfnetlink.h and nf_tables.h; attribute numbers are beside
+//! their names.
 
 mod attribute;
 mod expand;
@@ -16,14 +16,14 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use super::Rules;
-use super::field::{Family, byte};
-use super::finding::{Findings, Place, Problem};
+use super::finding::{Findings, Position, Problem};
+use super::kernel_struct::{Family, byte};
 use super::rule::{Rule, Target};
 use super::table::{MAX_RULES, Table, TableKind};
-use super::xtables::Meaning;
+use super::xtables::Recognition;
 use attribute::{attributes, find};
 use expression::Expression;
-use lowering::{By, Draft, Lowering};
+use lowering::{Draft, ElementRole, Lowering};
 use set::{Element, elements, user_comment};
 
 /// The table of kube-proxy's nftables mode.
@@ -37,22 +37,22 @@ const HEADER_BYTES: usize = 4;
 /// NFPROTO_IPV4, NFPROTO_IPV6.
 const IPV4: u8 = 2;
 const IPV6: u8 = 10;
-/// Most elements of the sets of one dump that are kept. kube-proxy has one per endpoint of each
-/// service, one per portal, and one per address.
+/// Bound on elements of all sets of one dump. kube-proxy has one per endpoint of each service, one
+/// per portal, and one per address.
 const MAX_ELEMENTS: usize = 1_000_000;
 
-/// A set that rules refer to.
+/// Identifies a set that rules refer to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SetName {
-    /// Whether its table is the one for IPv6.
+    /// Whether its table is the IPv6 one.
     pub is_ipv6: bool,
-    /// The table.
+    /// Name of its table.
     pub table: &'static str,
-    /// The set.
+    /// Name of the set.
     pub set: String,
 }
 
-/// What the messages so far have told.
+/// Rules and set elements from the messages so far.
 #[derive(Debug, Default)]
 pub struct NfTables {
     drafts: HashMap<TableId, Vec<(String, Draft)>>,
@@ -68,8 +68,8 @@ struct TableId {
 }
 
 impl NfTables {
-    /// Takes one message, of any kind; those of other kinds, families and tables say nothing.
-    /// `payload` begins after the netlink header.
+    /// Takes one message. Messages of other kinds, families and tables are ignored. `payload`
+    /// begins after the netlink header.
     pub fn message(&mut self, kind: u16, payload: &[u8]) {
         let family = match byte(payload, 0) {
             Some(IPV4) => Family::V4,
@@ -84,13 +84,13 @@ impl NfTables {
         };
         if let Err(problem) = taken {
             let number = self.drafts.values().map(Vec::len).sum::<usize>() + 1;
-            self.findings.add(Place::Rule(number), problem);
+            self.findings.add(Position::Rule(number), problem);
         }
     }
 
-    /// The sets without whose elements the rules so far say less.
+    /// The sets whose elements are needed to expand the rules so far.
     #[must_use]
-    pub fn wanted_sets(&self) -> Vec<SetName> {
+    pub fn required_sets(&self) -> Vec<SetName> {
         let sets: BTreeSet<SetName> = self
             .drafts
             .iter()
@@ -105,12 +105,12 @@ impl NfTables {
         sets.into_iter().collect()
     }
 
-    /// What the rules amount to.
+    /// Expands the rules by the elements of their sets.
     #[must_use]
     pub fn into_rules(mut self) -> (Rules, Findings) {
         let mut findings = std::mem::take(&mut self.findings);
         let mut drafts: Vec<_> = std::mem::take(&mut self.drafts).into_iter().collect();
-        // The nftables mode first: where both are there, the other's rules are what it left behind.
+        // The nftables mode first: where both are present, the iptables rules are left over.
         drafts.sort_by_key(|(table, _)| (table.kind != TableKind::KubeProxy, table.kind as u8));
         let mut rules = Rules::default();
         for (id, drafts) in drafts {
@@ -143,7 +143,7 @@ impl NfTables {
             return Err(Problem::TooLarge);
         }
         let mut rule = Rule {
-            place: Place::Rule(drafts.len() + 1),
+            position: Position::Rule(drafts.len() + 1),
             ..Rule::default()
         };
         if let (Some(comment), true) = (comment, kind != TableKind::KubeProxy) {
@@ -154,7 +154,7 @@ impl NfTables {
             .into_iter()
             .flat_map(attribute::Attribute::nested)
         {
-            if lowering.take(Expression::read(element?)?)? == Meaning::Other {
+            if lowering.take(Expression::read(element?)?)? == Recognition::Foreign {
                 return Ok(());
             }
         }
@@ -186,8 +186,8 @@ impl NfTables {
         Ok(())
     }
 
-    /// The drafts with their sets' elements. Every chain that is jumped to is there: the kernel has no
-    /// jump to another.
+    /// Expands drafts by the elements of their sets. Every target of a jump is declared, because
+    /// the kernel has no jump to a missing chain.
     fn table(
         &self,
         id: TableId,
@@ -196,9 +196,9 @@ impl NfTables {
     ) -> Table<'static> {
         let mut table = Table::new(id.kind);
         for (chain, draft) in drafts {
-            let place = draft.rule.place;
+            let position = draft.rule.position;
             if let Err(problem) = self.add(&mut table, id, chain, draft) {
-                findings.add(place, problem);
+                findings.add(position, problem);
                 if problem == Problem::TooLarge {
                     break;
                 }
@@ -239,14 +239,14 @@ impl NfTables {
         };
         let elements = self.elements.get(&id.set_name(&expansion.set));
         for element in elements.into_iter().flatten() {
-            match &expansion.by {
-                By::Key(key) if masquerades => {
+            match &expansion.role {
+                ElementRole::Key(key) if masquerades => {
                     table
                         .hairpins
                         .extend(expand::hairpin(key, element, id.family));
                 }
-                by => {
-                    let rule = expand::rule(&rule, &expansion.set, by, element, id.family)?;
+                role => {
+                    let rule = expand::rule(&rule, &expansion.set, role, element, id.family)?;
                     table.push(chain.clone(), rule)?;
                 }
             }

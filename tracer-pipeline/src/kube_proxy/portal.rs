@@ -1,4 +1,4 @@
-//! Where a service is reached, and what the names of chains and remarks say about it.
+//! The addresses of services, and what the names of chains and remarks imply about them.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Protocol;
 use super::decision::{PortalKind, Reason};
-use super::mention::Remark;
+use super::rule_comment::Remark;
 
-/// Where a service is reached. kube-proxy's own word for it: "kubernetes service portals".
+/// An address of a service. kube-proxy's word: "kubernetes service portals".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) enum Portal {
     /// A cluster, external or load balancer address and its port.
@@ -26,11 +26,11 @@ impl Portal {
     }
 }
 
-/// The chains that stand before the endpoints on this node, in both modes; `KUBE-XLB-` before
+/// Prefixes of the chains to endpoints on this node only, in both modes; `KUBE-XLB-` before
 /// Kubernetes 1.24.
 const LOCAL: [&str; 3] = ["KUBE-SVL-", "local-", "KUBE-XLB-"];
 
-/// The chains for what comes to a service from outside, in both modes; the last two before
+/// Prefixes of the chains for traffic from outside the cluster, in both modes; the last two before
 /// Kubernetes 1.24.
 const EXTERNAL: [&str; 4] = ["KUBE-EXT-", "external-", "KUBE-FW-", "KUBE-XLB-"];
 
@@ -43,7 +43,7 @@ pub(super) fn is_local(chain: &str) -> bool {
     LOCAL.iter().any(|prefix| chain.starts_with(prefix))
 }
 
-/// How a portal is named in the Service resource.
+/// The kind of a portal, in the terms of the Service resource.
 pub(super) fn kind(portal: Portal, chains: &[Arc<str>], remark: Option<Remark>) -> PortalKind {
     let external = |chain: &Arc<str>| EXTERNAL.iter().any(|prefix| chain.starts_with(prefix));
     match (portal, remark) {
@@ -57,8 +57,8 @@ pub(super) fn kind(portal: Portal, chains: &[Arc<str>], remark: Option<Remark>) 
     }
 }
 
-/// Why a rule refuses: where it does not say that endpoints are missing, it is the firewall of a
-/// load balancer.
+/// The reason of a refusing rule. Without a remark about endpoints the rule is a load balancer's
+/// firewall.
 pub(super) fn reason(remark: Option<Remark>) -> Reason {
     match remark {
         Some(Remark::NoEndpoints) => Reason::NoEndpoints,

@@ -1,5 +1,5 @@
-//! Whose packets a rule is for. In: a rule's condition on the source, and a client. Out: whether the
-//! client meets it, as far as an address can tell.
+//! Conditions of rules on the source of a packet. In: a condition and a client. Out: whether the
+//! client meets it, where an address can decide that.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::network::Network;
 
-/// Who opened a connection.
+/// The client of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client {
     /// Its address before any translation.
     pub ip: IpAddr,
-    /// Whether it runs in the node's own network namespace, so that its packets pass OUTPUT instead
-    /// of PREROUTING. `None` where no hook saw them.
+    /// Whether it is in the node's own network namespace, so that its packets pass OUTPUT instead
+    /// of PREROUTING. `None` where neither hook saw them.
     pub on_node: Option<bool>,
 }
 
@@ -22,26 +22,26 @@ pub struct Client {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
-    /// None.
+    /// No condition.
     #[default]
     Any,
-    /// In a network: `-s network`.
+    /// Inside a network: `-s network`.
     Inside(Network),
-    /// Not in the network of the pods: `! -s network`.
+    /// Outside the pod network: `! -s network`.
     Outside(Network),
-    /// Through an interface: `-i name`, `--physdev-in name`.
+    /// Received by an interface: `-i name`, `--physdev-in name`.
     Interface,
-    /// Through another interface than those of pods: `! -i name`, `! --physdev-in name`.
+    /// Received by an interface that is not the pods': `! -i name`, `! --physdev-in name`.
     OtherInterface,
     /// The node itself: `--src-type LOCAL`, `fib saddr type local`.
     Node,
-    /// The endpoint that was chosen: it called its own service.
+    /// The chosen endpoint: it connected to its own service.
     Endpoint,
 }
 
 impl Source {
-    /// Whether `client` meets the condition, when `endpoint` was chosen for it. `None` where its
-    /// address does not say.
+    /// Whether `client` meets the condition, where `endpoint` was chosen for it. `None` where its
+    /// address does not decide.
     #[must_use]
     pub fn includes(self, client: &Client, endpoint: IpAddr) -> Option<bool> {
         let ip = client.ip.to_canonical();
@@ -51,8 +51,8 @@ impl Source {
             Self::Outside(network) => Some(!network.contains(ip)),
             Self::Endpoint => Some(ip == endpoint.to_canonical()),
             Self::Node => client.on_node,
-            // A packet in OUTPUT has come in by no interface, which is another one than any
-            // (kernel: nf_hook_state.in is NULL, ip_packet_match compares with an empty name).
+            // A packet in OUTPUT has no input interface, which differs from every name (kernel:
+            // nf_hook_state.in is NULL, ip_packet_match compares with an empty name).
             Self::Interface => (client.on_node == Some(true)).then_some(false),
             Self::OtherInterface => (client.on_node == Some(true)).then_some(true),
         }
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_an_address_can_tell() {
+    fn conditions_by_client() {
         let network = Network::parse("10.201.0.0/16").expect("a network");
         let endpoint = "10.201.1.11".parse().expect("an address");
         let check = |source: Source, expected: [Option<bool>; 4]| {

@@ -1,4 +1,4 @@
-//! A table of rules, whatever it was read from. Every reader makes these, and one walk follows them.
+//! A table of rules. Every reader builds tables, and the chain walk follows them.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -7,23 +7,22 @@ use super::finding::Problem;
 use super::rule::Rule;
 use super::{Endpoint, Protocol};
 
-/// Most rules of one table that are read. kube-proxy has about three per service and three per
-/// endpoint.
+/// Bound on rules of one table. kube-proxy has about three per service and three per endpoint.
 pub(super) const MAX_RULES: usize = 400_000;
 
-/// Which of kube-proxy's tables it is.
+/// kube-proxy's tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum TableKind {
-    /// iptables' `nat`: which endpoint.
+    /// iptables' `nat`: chooses endpoints.
     Nat,
-    /// iptables' `filter`: portals without one.
+    /// iptables' `filter`: refuses portals without endpoints.
     Filter,
-    /// nftables' `kube-proxy`: both.
+    /// nftables' `kube-proxy`: does both.
     KubeProxy,
 }
 
 impl TableKind {
-    /// iptables' tables by name.
+    /// The iptables table of this name.
     pub(super) fn of_iptables(name: &str) -> Option<Self> {
         match name {
             "nat" => Some(Self::Nat),
@@ -32,7 +31,7 @@ impl TableKind {
         }
     }
 
-    /// Where the kernel's hooks jump to.
+    /// The chains that the kernel's hooks jump to.
     pub(super) fn first_chains(self) -> &'static [&'static str] {
         match self {
             Self::Nat => &["KUBE-SERVICES"],
@@ -55,7 +54,7 @@ impl TableKind {
 #[derive(Debug)]
 pub(super) struct Table<'t> {
     pub(super) kind: TableKind,
-    /// Rules by chain, in order. A chain without rules is there and empty.
+    /// Rules by chain, in order. A declared chain without rules is present and empty.
     pub(super) chains: HashMap<Cow<'t, str>, Vec<Rule<'t>>>,
     /// Endpoints whose connections to themselves are masqueraded, where the rules have a set of
     /// them.
@@ -73,7 +72,7 @@ impl<'t> Table<'t> {
         }
     }
 
-    /// Makes the chain known, though it may have no rules.
+    /// Adds the chain, without rules.
     pub(super) fn declare(&mut self, chain: Cow<'t, str>) {
         self.chains.entry(chain).or_default();
     }
@@ -82,7 +81,7 @@ impl<'t> Table<'t> {
     ///
     /// # Errors
     ///
-    /// `TooLarge` when the table is full; the rule is left out.
+    /// `TooLarge` where the table is full; the rule is not added.
     pub(super) fn push(&mut self, chain: Cow<'t, str>, rule: Rule<'t>) -> Result<(), Problem> {
         if self.rules == MAX_RULES {
             return Err(Problem::TooLarge);

@@ -1,19 +1,20 @@
-//! The devices seen so far.
+//! Table of the devices that the kernel programs have reported.
 
 use std::collections::HashMap;
 
 use crate::decode::{Device, DeviceId};
 
-/// Devices remembered; pods come and go, so all are forgotten when it is full, and told again by
-/// the kernel programs only when they have forgotten them too. Far above a node's 110 pods.
+/// Bound on devices, far above those of a node's 110 pods. A full table is cleared, because devices
+/// of deleted pods accumulate; the kernel programs report a device again only after it has left
+/// their own table.
 const MAX_DEVICES: usize = 16_384;
 
-/// What is known of each device.
+/// Devices by id.
 #[derive(Debug, Default)]
 pub struct Devices(HashMap<DeviceId, Device>);
 
 impl Devices {
-    /// Remembers a device.
+    /// Adds or replaces a device.
     pub fn insert(&mut self, device: Device) {
         if self.0.len() >= MAX_DEVICES {
             self.0.clear();
@@ -21,7 +22,7 @@ impl Devices {
         self.0.insert(device.id, device);
     }
 
-    /// The device of a stamp, if it has one that is known.
+    /// The device of a stamp, where the stamp has one and it is in the table.
     pub fn get(&self, id: Option<DeviceId>) -> Option<&Device> {
         self.0.get(&id?)
     }

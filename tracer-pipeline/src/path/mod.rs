@@ -1,13 +1,14 @@
-//! Stamps to a timeline of hops.
+//! Builds a timeline of hops from stamps.
 //!
-//! In: a journey, the moment it was read, the devices. Out: a `Path`, whose hops follow each other
-//! without gap or overlap from its first nanosecond to its last. Of the wire to another node only one
-//! end is seen here: that hop has no length. Knows Linux networking; knows nothing of HTTP or of spans.
+//! In: a journey, the time of the read, the devices. Out: a [`Path`], whose hops follow each other
+//! without gap or overlap from its first nanosecond to its last. The wire to another node has only
+//! one end on this node, so that hop has no length. Knows Linux networking; knows no HTTP and no
+//! spans.
 
 mod devices;
-mod lost;
-mod name;
+mod hop_name;
 mod overlay;
+mod packet_drop;
 
 use std::sync::Arc;
 
@@ -16,19 +17,19 @@ use tracer_common::{hook::Hook, journey::End};
 use crate::decode::{Device, DropReasons, Journey, Stamp};
 
 pub use devices::Devices;
-pub use lost::Lost;
-pub use name::HopName;
+pub use hop_name::HopName;
+pub use packet_drop::PacketDrop;
 
-/// A stretch of a message's way.
+/// A named interval of a message's path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hop {
-    /// What it is.
+    /// Name of the hop.
     pub name: HopName,
     /// Its first nanosecond, `CLOCK_MONOTONIC`.
     pub start_ns: u64,
-    /// The first nanosecond after it.
+    /// The first nanosecond after it, `CLOCK_MONOTONIC`.
     pub end_ns: u64,
-    /// The device it belongs to, by its name in its own namespace.
+    /// Name of the hop's device, in the device's namespace.
     pub interface: Option<Arc<str>>,
 }
 
@@ -37,22 +38,25 @@ pub struct Hop {
 pub struct Path {
     /// In order; each starts where the one before it ends.
     pub hops: Vec<Hop>,
-    /// When the packet left the sending socket, or arrived from another node.
+    /// When the packet left the sending socket, or arrived from another node; nanoseconds of
+    /// `CLOCK_MONOTONIC`.
     pub start_ns: u64,
-    /// When the application had read it, or the packet was last seen.
+    /// When the application had read the message, or the packet was last seen; nanoseconds of
+    /// `CLOCK_MONOTONIC`.
     pub end_ns: u64,
-    /// It came from another node.
+    /// The packet came from another node.
     pub has_arrived: bool,
-    /// It went on to another node.
+    /// The packet went on to another node.
     pub has_left: bool,
 }
 
 impl Path {
-    /// Moves the start back to where the message was first sent. Until TCP sent it again it was in
-    /// the sender's stack, so the first hop is longer.
+    /// Moves the start back to the first transmission of a retransmitted message. Until its
+    /// retransmission the message was in the sender's stack, so the first hop becomes longer.
     pub fn start_at(&mut self, first_ns: u64) {
         if first_ns >= self.start_ns || self.has_arrived {
-            // On another node that time was in its sender's stack; here it was not seen.
+            // That time was in the sender's stack on another node and is not part of this node's
+            // path.
             return;
         }
         match self.hops.first_mut() {
@@ -64,8 +68,8 @@ impl Path {
         self.start_ns = first_ns;
     }
 
-    /// This path and then `next`, of the answer; between them the packet was in the stack that
-    /// answers. Where that is another node's, what was there is not seen here.
+    /// This path followed by `next`, the path of the answer. The time between them was spent in the
+    /// stack that answered; there is no hop for it where that stack is on another node.
     #[must_use]
     pub fn then(mut self, next: Self) -> Self {
         if self.has_left || next.has_arrived {
@@ -98,8 +102,9 @@ fn stack(name: HopName, start_ns: u64, end_ns: u64) -> Hop {
     }
 }
 
-/// Partitions the time from the first stamp to the read (or, without one, to the last stamp).
-pub fn path(
+/// Partitions the time from the first stamp to the read (or, without one, to the last stamp) into
+/// hops.
+pub fn build_path(
     journey: &Journey,
     read_ns: Option<u64>,
     devices: &Devices,
@@ -118,13 +123,13 @@ pub fn path(
             None => hop(from, to, devices),
         };
         if to.hook == Hook::PacketDrop
-            && let Some(name) = name::dropped(from.hook, layer)
+            && let Some(name) = hop_name::of_drop(from.hook, layer)
         {
             hop = stack(name, hop.start_ns, hop.end_ns);
         }
         match hops.last_mut() {
-            // What the stack does with a packet that has come through a veth belongs to that veth, whichever of its two ends
-            // gave the hop its name.
+            // The time in the stack behind a veth belongs to that veth, whichever of its two ends
+            // named the hop.
             Some(last) if from.hook == Hook::DeviceReceive && is_veth(last) && is_veth(&hop) => {
                 last.end_ns = hop.end_ns;
             }
@@ -166,7 +171,7 @@ fn wire(stamp: &Stamp, devices: &Devices) -> Hop {
     }
 }
 
-/// A stretch that a packet passes inside another.
+/// A hop inside a tunnel.
 fn inside(device: &Device, from: &Stamp, to: &Stamp) -> Hop {
     Hop {
         name: HopName::Overlay,
@@ -176,7 +181,7 @@ fn inside(device: &Device, from: &Stamp, to: &Stamp) -> Hop {
     }
 }
 
-/// Adds a hop; two in a row with one name are one, unless they are on two devices.
+/// Adds a hop. Merges it into the last hop where both have the same name and no different devices.
 fn push(hops: &mut Vec<Hop>, hop: Hop) {
     match hops.last_mut() {
         Some(last) if last.name == hop.name && on_one_device(last, &hop) => {
@@ -198,10 +203,10 @@ fn on_one_device(one: &Hop, other: &Hop) -> bool {
 fn hop(from: &Stamp, to: &Stamp, devices: &Devices) -> Hop {
     let from_device = devices.get(from.device);
     let to_device = devices.get(to.device);
-    let name = name::name((from.hook, from_device), (to.hook, to_device));
+    let name = hop_name::between((from.hook, from_device), (to.hook, to_device));
     let interface = match name {
         HopName::Veth | HopName::Bridge | HopName::Overlay | HopName::Wire => {
-            own_device(from, from_device, to_device)
+            most_specific_device(from, from_device, to_device)
         }
         HopName::ClientStack => to_device,
         HopName::ServerStack => from_device,
@@ -215,9 +220,9 @@ fn hop(from: &Stamp, to: &Stamp, devices: &Devices) -> Hop {
     }
 }
 
-/// Of the two devices of a hop, the one that tells more: the node's end of a veth says which pod,
-/// `eth0` does not; a bridge says more than its port.
-fn own_device<'d>(
+/// Of the two devices of a hop, the more specific one: the node's end of a veth identifies the pod,
+/// `eth0` does not; a bridge is preferred to its port.
+fn most_specific_device<'d>(
     from: &Stamp,
     from_device: Option<&'d Device>,
     to_device: Option<&'d Device>,

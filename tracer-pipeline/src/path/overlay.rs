@@ -1,17 +1,18 @@
-//! Where a packet travels inside another.
+//! Which parts of a path are inside a tunnel.
 //!
-//! In: stamps. Out: for each stretch between two of them the tunnel's device, if it is inside one.
-//! From a tunnel's transmit on the packet has the addresses of nodes, and what it meets (netfilter's
-//! hooks, routing) is met by the packet around it: all of that is the overlay, until the packet leaves
-//! the node or comes out of a tunnel again. Likewise from the uplink until it comes out of a tunnel.
+//! In: stamps. Out: for each pair of consecutive stamps the device of the tunnel around the packet,
+//! if there is one. After a tunnel's transmit the packet has an outer header with the addresses of
+//! nodes, and netfilter hooks and routing handle the outer packet. All of that is the hop
+//! `overlay`, until the packet leaves the node or is decapsulated. Likewise from the uplink to
+//! decapsulation.
 
 use tracer_common::hook::Hook;
 
 use crate::decode::{Device, Stamp};
 
-use super::{Devices, name::is_overlay};
+use super::{Devices, hop_name::is_overlay};
 
-/// One entry for each pair of consecutive stamps.
+/// The tunnel's device for each pair of consecutive stamps.
 pub(super) fn tunnels<'d>(stamps: &[Stamp], devices: &'d Devices) -> Vec<Option<&'d Device>> {
     let tunnel = |stamp: &Stamp| {
         devices

@@ -1,4 +1,4 @@
-//! Stamps as real kernels write them, and the hops they make.
+//! Hops built from stamps in the order that real kernels produce.
 //!
 //! A case is text: a line per stamp, `nanoseconds hook [device]`; devices are `name:kind[:port]`.
 
@@ -8,14 +8,14 @@ mod nodes;
 use tracer_common::message::Message;
 
 use super::*;
-use crate::decode::{DeviceId, Tuple};
+use crate::decode::{DeviceId, JourneyBuilder};
 
 /// Checks the hops of `stamps`, each as `name [interface] nanoseconds`, one a line.
 fn check(stamps: &str, read_ns: Option<u64>, expected: &str) {
     check_of(stamps, read_ns, expected, |_| {});
 }
 
-/// The same of a journey that is changed first.
+/// The same, after `change` has modified the journey.
 fn check_of(stamps: &str, read_ns: Option<u64>, expected: &str, change: fn(&mut Journey)) {
     let mut devices = Devices::default();
     let stamps: Vec<Stamp> = stamps
@@ -26,7 +26,7 @@ fn check_of(stamps: &str, read_ns: Option<u64>, expected: &str, change: fn(&mut 
         .collect();
     let mut journey = journey(stamps);
     change(&mut journey);
-    let path = path(&journey, read_ns, &devices, &reasons());
+    let path = build_path(&journey, read_ns, &devices, &reasons());
     let hops: Vec<String> = path.hops.iter().map(line).collect();
     let expected: Vec<&str> = expected
         .lines()
@@ -34,10 +34,10 @@ fn check_of(stamps: &str, read_ns: Option<u64>, expected: &str, change: fn(&mut 
         .filter(|line| !line.is_empty())
         .collect();
     assert_eq!(hops, expected);
-    partitions(&path);
+    check_partition(&path);
 }
 
-/// Of a kernel with two reasons.
+/// Two drop reasons of a kernel.
 fn reasons() -> DropReasons {
     DropReasons {
         reasons: [(3, "NO_SOCKET".into()), (12, "NETFILTER_DROP".into())].into(),
@@ -45,8 +45,8 @@ fn reasons() -> DropReasons {
     }
 }
 
-/// Every nanosecond of the path is in exactly one hop.
-fn partitions(path: &Path) {
+/// Checks that every nanosecond of the path is in exactly one hop.
+fn check_partition(path: &Path) {
     let mut at_ns = path.start_ns;
     for hop in &path.hops {
         assert_eq!(hop.start_ns, at_ns, "gap or overlap before {hop:?}");
@@ -108,30 +108,11 @@ fn journey(stamps: Vec<Stamp>) -> Journey {
         Hook::PacketDrop => End::Dropped,
         _ => End::Expired,
     };
-    let address = "10.244.0.2:40000".parse().unwrap();
-    Journey {
-        message: Message::Request,
-        end,
-        start_ns: stamps[0].at_ns,
-        sender_cookie: 1,
-        receiver_cookie: 2,
-        sender_cgroup: 0,
-        receiver_cgroup: 0,
-        seq: 0,
-        ack: 0,
-        payload_bytes: 0,
-        drop_reason: None,
-        sent: Tuple {
-            source: address,
-            destination: address,
-        },
-        received: None,
-        conntrack: None,
-        stamps,
-        stamps_cut: false,
-        head_lost: false,
-        behind_left_out: false,
-    }
+    JourneyBuilder::new(Message::Request)
+        .end(end)
+        .start_ns(stamps[0].at_ns)
+        .stamps(stamps)
+        .build()
 }
 
 #[test]
@@ -363,7 +344,7 @@ fn a_single_stamp_is_an_empty_path() {
 }
 
 #[test]
-fn a_read_before_the_last_stamp_does_not_run_backwards() {
+fn a_read_before_the_last_stamp_ends_the_path_at_that_stamp() {
     check(
         "10 cgroup_egress
          20 cgroup_ingress",
@@ -374,14 +355,14 @@ fn a_read_before_the_last_stamp_does_not_run_backwards() {
 }
 
 #[test]
-fn devices_that_nobody_told_of() {
+fn hops_of_unknown_devices_have_no_interface() {
     let mut stamps = vec![
         stamp("0 cgroup_egress", &mut Devices::default()),
         stamp("5 device_transmit eth0:veth", &mut Devices::default()),
         stamp("9 cgroup_ingress", &mut Devices::default()),
     ];
     stamps[1].at_ns = 6;
-    let path = path(&journey(stamps), None, &Devices::default(), &reasons());
-    partitions(&path);
+    let path = build_path(&journey(stamps), None, &Devices::default(), &reasons());
+    check_partition(&path);
     assert_eq!(path.hops[1].interface, None);
 }

@@ -2,7 +2,7 @@
 //!
 //! A field more is in both without anybody's doing.
 
-use crate::{flow, http, http2, identity::who::Known};
+use crate::{flow, http, http2, identity::directory::DirectoryStats};
 
 use super::Shed;
 
@@ -35,7 +35,7 @@ pub struct Counts {
     /// Spans made.
     pub spans: u64,
     /// Pods and services that are known now.
-    pub known: Known,
+    pub known: DirectoryStats,
     /// What `flow` could not place.
     pub flow: flow::Losses,
     /// What `http` could not pair.

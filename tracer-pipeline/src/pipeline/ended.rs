@@ -6,12 +6,13 @@
 use crate::{
     http::{Exchange, FailedConnect, Served},
     identity::{
-        serving::{Correlation, Serving},
-        waiting::Waiting,
-        who::Side,
+        directory::PartyKey,
+        name_queue::NameQueue,
+        served_requests::{Correlation, ServedRequests},
     },
     span::{
-        Allowance, Context, Failures, Item, Span, Traced, Untraced, failed_connect_spans, sides,
+        Context, FailedConnectLimit, Failures, Span, SpanSource, Traced, Untraced,
+        failed_connect_spans, sides,
     },
 };
 
@@ -20,32 +21,32 @@ use super::{Counts, known::Known, shedding::Shedding};
 /// Something that is over, and who took part in it.
 #[derive(Debug)]
 struct Over {
-    item: Item,
-    sides: [Side; 2],
+    item: SpanSource,
+    sides: [PartyKey; 2],
 }
 
 /// What is remembered of what has ended, and what of it waits.
 #[derive(Debug)]
 pub(super) struct Ended {
-    pub(super) serving: Serving,
+    pub(super) serving: ServedRequests,
     pub(super) untraced: Untraced,
-    pub(super) allowance: Allowance,
+    pub(super) allowance: FailedConnectLimit,
     pub(super) shedding: Shedding,
     pub(super) failures: Failures,
-    waiting: Waiting<Over>,
+    waiting: NameQueue<Over>,
     counts: Counts,
 }
 
 impl Ended {
     /// With spans of so many failed connects a second.
-    pub(super) fn new(allowance: Allowance) -> Self {
+    pub(super) fn new(allowance: FailedConnectLimit) -> Self {
         Self {
-            serving: Serving::default(),
+            serving: ServedRequests::default(),
             untraced: Untraced::default(),
             allowance,
             shedding: Shedding::default(),
             failures: Failures::default(),
-            waiting: Waiting::default(),
+            waiting: NameQueue::default(),
             counts: Counts::default(),
         }
     }
@@ -69,9 +70,9 @@ impl Ended {
 
     /// An exchange is over.
     pub(super) fn exchange(&mut self, exchange: Exchange, known: &Known, out: &mut Vec<Vec<Span>>) {
-        self.serving.done(&exchange);
+        self.serving.add_finished(&exchange);
         if exchange.asked.trace.sampled().is_some() {
-            self.named(Over::from(Item::Exchange(exchange)), known, out);
+            self.named(Over::from(SpanSource::Exchange(exchange)), known, out);
             return;
         }
         // Most are of this kind: it waits for no names, and nobody is looked up for it.
@@ -104,7 +105,7 @@ impl Ended {
             let correlation = self.serving.correlate(&failed.socket, open, &known.who);
             let is_inferred = matches!(correlation, Correlation::Inferred(_));
             self.counts.failed_connects_inferred += u64::from(is_inferred);
-            let over = Over::from(Item::FailedConnect(failed, correlation));
+            let over = Over::from(SpanSource::FailedConnect(failed, correlation));
             self.named(over, known, out);
         }
     }
@@ -127,7 +128,9 @@ impl Ended {
         let taken = self.waiting.take(|over| over.is_settled(known));
         for (over, _) in taken.iter().filter(|(_, in_vain)| *in_vain) {
             self.counts.exchanges_unnamed += 1;
-            over.sides.iter().for_each(|side| known.who.give_up(side));
+            over.sides
+                .iter()
+                .for_each(|side| known.who.stop_waiting_for(side));
         }
         for (over, _) in &taken {
             self.make(over, known, out);
@@ -144,16 +147,16 @@ impl Ended {
     fn make(&mut self, over: &Over, known: &Known, out: &mut Vec<Vec<Span>>) {
         let context = known.context();
         match &over.item {
-            Item::Exchange(exchange) => {
+            SpanSource::Exchange(exchange) => {
                 self.count(exchange, &context);
                 if let Some(trace) = exchange.asked.trace.sampled() {
                     self.tell(Traced::new(exchange, &over.sides, trace, &context), out);
                 }
             }
-            Item::FailedConnect(..) if !self.shedding.has_room() => {
+            SpanSource::FailedConnect(..) if !self.shedding.has_room() => {
                 self.counts.failed_connects_left_out += 1;
             }
-            Item::FailedConnect(failed, correlation) => {
+            SpanSource::FailedConnect(failed, correlation) => {
                 let spans = failed_connect_spans(failed, correlation, &over.sides, &context);
                 self.made(spans, out);
             }
@@ -183,12 +186,12 @@ impl Ended {
 
 impl Over {
     fn is_settled(&self, known: &Known) -> bool {
-        self.sides.iter().all(|side| known.who.is_settled(side))
+        self.sides.iter().all(|side| known.who.is_resolved(side))
     }
 }
 
-impl From<Item> for Over {
-    fn from(item: Item) -> Self {
+impl From<SpanSource> for Over {
+    fn from(item: SpanSource) -> Self {
         Self {
             sides: item.sides(),
             item,

@@ -60,7 +60,7 @@ impl Exchanges {
                 self.failed.push(FailedConnect { socket, connect });
             }
             _ => {
-                if let Some(event) = event.for_another() {
+                if let Some(event) = event.for_other_protocol() {
                     self.http2.event(event, handshakes, done);
                 }
                 if matches!(event.kind, EventKind::Forgotten) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::{
     decode::DropReasons,
-    identity::who::Who,
+    identity::directory::Directory,
     kube_proxy::Rules,
     path::Devices,
     span::{Clock, Context, Detail},
@@ -22,7 +22,7 @@ pub(super) struct Known {
     pub(super) devices: Devices,
     pub(super) rules: Arc<Rules>,
     pub(super) drop_reasons: DropReasons,
-    pub(super) who: Who,
+    pub(super) who: Directory,
     pub(super) detail: Detail,
 }
 
@@ -34,7 +34,7 @@ impl Known {
             devices: &self.devices,
             rules: &self.rules,
             drop_reasons: &self.drop_reasons,
-            who: &self.who,
+            directory: &self.who,
             node: &self.node,
             detail: self.detail,
         }

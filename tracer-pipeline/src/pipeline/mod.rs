@@ -14,7 +14,7 @@ mod snapshot;
 use crate::{
     decode::{Record, decode},
     flow::Flow,
-    span::{Allowance, Detail, Failure, Span, Untraced},
+    span::{Detail, FailedConnectLimit, Failure, Span, Untraced},
 };
 
 pub use counts::Counts;
@@ -45,7 +45,7 @@ impl Pipeline {
         Self {
             flow: Flow::default(),
             exchanges: Exchanges::default(),
-            ended: Ended::new(Allowance::at_most(FAILED_CONNECTS_PER_SECOND)),
+            ended: Ended::new(FailedConnectLimit::at_most(FAILED_CONNECTS_PER_SECOND)),
             known: Known {
                 node: node.into(),
                 ..Known::default()
@@ -63,7 +63,7 @@ impl Pipeline {
     /// Makes spans of at most so many failed connects a second, and of a tenth as many from one
     /// container.
     pub fn tell_failed_connects(&mut self, per_second: u32) {
-        self.ended.allowance = Allowance::at_most(per_second);
+        self.ended.allowance = FailedConnectLimit::at_most(per_second);
     }
 
     /// Makes as many spans of each exchange as this.
@@ -94,7 +94,7 @@ impl Pipeline {
         Counts {
             records: self.records,
             records_refused: self.records_refused,
-            known: self.known.who.known(),
+            known: self.known.who.stats(),
             flow: self.flow.losses(),
             http: self.exchanges.http.losses(),
             http2: self.exchanges.http2.losses(),
@@ -130,7 +130,7 @@ impl Pipeline {
             }
             Snapshot::DropReasons(reasons) => known.drop_reasons = reasons,
             Snapshot::Facts(facts) => {
-                facts.into_iter().for_each(|fact| known.who.learn(fact));
+                facts.into_iter().for_each(|fact| known.who.apply(fact));
                 self.ended.waited(known, out);
             }
             Snapshot::Rules(rules) => known.set_rules(rules),
@@ -192,7 +192,7 @@ impl Pipeline {
 
     /// Time has passed: gives up, tells and forgets what is due.
     fn housekeeping(&mut self, now_ns: u64, out: &mut Vec<Vec<Span>>) {
-        self.known.who.forget(now_ns);
+        self.known.who.prune(now_ns);
         self.ended.serving.set_now(now_ns);
         let done = &mut |exchange| self.ended.exchange(exchange, &self.known, out);
         for event in self.flow.expire(now_ns) {

@@ -1,8 +1,8 @@
-//! `CLOCK_MONOTONIC` to time since 1970.
+//! Converts `CLOCK_MONOTONIC` to Unix time.
 //!
-//! The distance between the two clocks changes only when somebody sets the time: NTP slews both
-//! alike. So the best sample is kept (the one read in the shortest time) until a sample comes that
-//! contradicts it. Within one exchange a single distance is used, so nothing in it runs backwards.
+//! The distance between CLOCK_MONOTONIC and CLOCK_REALTIME changes only when the time is set: NTP
+//! slews both alike. So the best sample (the one read in the shortest time) is kept until a sample
+//! contradicts it. One distance is used for a whole exchange, so its spans never run backwards.
 
 use crate::decode::ClockSample;
 
@@ -14,7 +14,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Learns from a sample.
+    /// Takes a sample, and keeps it where it is better than the last or contradicts it.
     pub fn sample(&mut self, sample: ClockSample) {
         let distance_ns = i128::from(sample.realtime_ns) - i128::from(sample.monotonic_ns);
         let uncertainty_ns = i128::from(sample.uncertainty_ns);
@@ -28,7 +28,7 @@ impl Clock {
         }
     }
 
-    /// A moment in nanoseconds since 1970-01-01 00:00 UTC.
+    /// The time in nanoseconds since 1970-01-01 00:00 UTC.
     pub fn unix_ns(&self, monotonic_ns: u64) -> u64 {
         let unix_ns = i128::from(monotonic_ns) + self.distance_ns;
         // Saturates at both ends, or a span could end before it starts.
@@ -40,7 +40,7 @@ impl Clock {
 mod tests {
     use super::*;
 
-    /// Feeds (monotonic, realtime, uncertainty) samples; checks where monotonic 1,000 is then.
+    /// Takes (monotonic, realtime, uncertainty) samples; checks the Unix time of monotonic 1,000.
     fn check(samples: &[(u64, u64, u32)], expected: u64) {
         let mut clock = Clock::default();
         for &(monotonic_ns, realtime_ns, uncertainty_ns) in samples {

@@ -1,36 +1,36 @@
-//! What the spans need to know besides their exchange or connect.
+//! The inputs of spans besides the exchange or connect.
 
 use crate::{
     decode::{DropReasons, Journey},
-    identity::who::Who,
+    identity::directory::Directory,
     kube_proxy::Rules,
-    path::{Devices, Lost},
+    path::{Devices, PacketDrop},
 };
 
 use super::{clock::Clock, detail::Detail};
 
-/// What is known now, and how much of it is to be told.
+/// Clocks, tables and settings from which spans are built.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     /// Converts the kernel's times.
     pub clock: &'a Clock,
-    /// Names of devices.
+    /// Names and kinds of devices.
     pub devices: &'a Devices,
-    /// Names of services.
+    /// kube-proxy's rules.
     pub rules: &'a Rules,
     /// Names of the kernel's reasons to drop a packet.
     pub drop_reasons: &'a DropReasons,
-    /// Names of pods.
-    pub who: &'a Who,
-    /// Tells this node's hops from another's.
+    /// Names of pods, nodes and services.
+    pub directory: &'a Directory,
+    /// This node's name, a part of the ids of its hop spans.
     pub node: &'a str,
-    /// How many spans tell it.
+    /// How many spans an exchange has.
     pub detail: Detail,
 }
 
 impl Context<'_> {
-    /// Why and where a packet was dropped; `None` where it was not.
-    pub fn lost(&self, journey: &Journey) -> Option<Lost> {
-        Lost::of(journey, self.devices, self.drop_reasons)
+    /// Where and why a packet was dropped; `None` where it was not.
+    pub fn packet_drop(&self, journey: &Journey) -> Option<PacketDrop> {
+        PacketDrop::of(journey, self.devices, self.drop_reasons)
     }
 }

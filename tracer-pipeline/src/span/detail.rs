@@ -1,21 +1,21 @@
-//! How many spans tell of an exchange.
+//! How many spans an exchange has (`--detail`).
 
 use std::{fmt, str::FromStr};
 
-/// What has a span of its own. What has none is told by the span above it, so that no hop, failure or
-/// decision is lost, only its own place in the tree.
+/// What has a span of its own. What has none is recorded on the span above it, so no hop, failure
+/// or decision is lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Detail {
-    /// The exchange; its paths are attributes of it.
+    /// The exchange only; its paths are its attributes.
     Exchange,
-    /// Its paths too; their hops are events of them.
+    /// The exchange and its paths; hops are events of the paths.
     Path,
-    /// Everything.
+    /// The exchange, its paths and their hops.
     #[default]
     Hop,
 }
 
-/// There is no such detail.
+/// Error for text that names no detail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected exchange, path or hop")]
 pub struct NotADetail;
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_detail_is_read_as_it_is_written() {
+    fn display_and_from_str_round_trip() {
         for detail in [Detail::Exchange, Detail::Path, Detail::Hop] {
             assert_eq!(detail.to_string().parse(), Ok(detail));
         }

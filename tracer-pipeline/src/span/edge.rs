@@ -1,31 +1,32 @@
-//! Who calls whom, for whoever shares something out among services.
+//! Edges from callers to services, among which the pipeline divides the rate of traced exchanges.
 //!
-//! In: who took part in an exchange. Out: an edge: from a workload, or what is known in its place, to a
-//! service. The replicas of a workload are one; so are the pods behind a service.
+//! An edge leads from a workload, or the best known name in its place, to a service. The replicas
+//! of a workload are one caller, and the pods of a service one callee.
 
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
 };
 
-/// From a caller to what it calls.
+/// A caller and the service it calls.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Edge {
-    /// Who calls.
+    /// The caller.
     pub caller: EdgeEnd,
-    /// What is called.
+    /// The called service.
     pub called: EdgeEnd,
 }
 
-/// One end of an edge, by the best name there is.
+/// One end of an edge, by the best known name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EdgeEnd {
-    /// A service or a workload, in its namespace; the node, of what is no pod.
+    /// A service or a workload in its namespace; without a namespace, the node of a caller that is
+    /// no pod.
     Named(Option<Arc<str>>, Arc<str>),
-    /// A service by kube-proxy's rules, `namespace/name:port`.
+    /// A service named by kube-proxy's rules, `namespace/name:port`.
     Ruled(Arc<str>),
-    /// Who is not known by name. Its ports change.
+    /// The address of a caller without a known name. Its ports change.
     Host(IpAddr),
-    /// What is not known by name.
+    /// The address and port of a callee without a known name.
     Socket(SocketAddr),
 }

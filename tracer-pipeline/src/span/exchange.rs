@@ -1,7 +1,7 @@
 //! The spans of one exchange.
 //!
-//! In: an exchange in its trace, and who took part. Out: its span, with what was asked and answered, what
-//! netfilter did to it and who decided so; below it its paths, or in it, as the detail says.
+//! In: an exchange in its trace, and its sides. Out: the exchange span, with request, response and
+//! translation; its paths as spans below it or as its attributes, as the detail requires.
 
 use std::{borrow::Cow, net::SocketAddr};
 
@@ -13,25 +13,25 @@ use crate::{
         head::Method,
         trace_context::{SpanId, TraceContext},
     },
-    identity::who,
+    identity::directory,
     kube_proxy::Decision,
 };
 
 use super::{
     Context, Detail, Edge, Span,
     attribute::{Attribute, key},
-    event, half,
+    half, http_attributes,
     id::derive,
-    maker::{Draft, Maker, PACKET_DROPPED, has_dropped, missing},
-    message,
     nat::Nat,
-    party::Parties,
+    parties::Parties,
     paths::Paths,
+    span_builder::{PACKET_DROPPED, SpanBase, SpanBuilder, has_dropped, missing},
+    tcp_events,
 };
 
-/// Attributes that an exchange between pods, through a service, has.
+/// Number of attributes of an exchange between pods through a service.
 const EXCHANGE_ATTRIBUTES: usize = 32;
-/// The part of an exchange that is all of it.
+/// Role of the span that covers the whole exchange.
 const EXCHANGE: &str = "exchange";
 
 /// The id of an exchange's span.
@@ -39,28 +39,30 @@ pub(super) fn exchange_id(trace: &TraceContext, request_seq: u32) -> SpanId {
     derive(trace, request_seq, EXCHANGE)
 }
 
-/// An exchange in its trace, and who took part, before its spans are made.
+/// An exchange in its trace, with its parties and translation, before its spans are built.
 #[derive(Debug)]
 pub struct Traced<'a> {
     exchange: &'a Exchange,
     trace: TraceContext,
     context: &'a Context<'a>,
-    sides: &'a [who::Side; 2],
+    sides: &'a [directory::PartyKey; 2],
     nat: Option<Nat<'a>>,
     parties: Parties<'a>,
 }
 
 impl<'a> Traced<'a> {
-    /// Finds out who took part; `sides` is as [`Item::sides`](super::Item::sides) says.
+    /// Looks up parties and translation; `sides` is
+    /// [`SpanSource::sides`](super::SpanSource::sides).
     pub fn new(
         exchange: &'a Exchange,
-        sides: &'a [who::Side; 2],
+        sides: &'a [directory::PartyKey; 2],
         trace: TraceContext,
         context: &'a Context<'a>,
     ) -> Self {
         let journey = &exchange.request.journey;
         let nat = Nat::of(journey, context.rules);
-        // What was translated on another node came here for its pod: nobody tells for which service.
+        // A packet translated on another node arrives with the pod's address; its service is
+        // unknown.
         let sent = (!journey.has_arrived()).then_some(journey.sent.destination);
         let asked = nat.as_ref().map(Nat::original).or(sent);
         Self {
@@ -68,28 +70,28 @@ impl<'a> Traced<'a> {
             trace,
             context,
             sides,
-            parties: Parties::of(sides, asked, context.who),
+            parties: Parties::of(sides, asked, context.directory),
             nat,
         }
     }
 
-    /// When it was over, nanoseconds of `CLOCK_MONOTONIC`.
+    /// When the exchange ended, nanoseconds of `CLOCK_MONOTONIC`.
     pub fn ended_ns(&self) -> u64 {
         self.exchange.ended_ns()
     }
 
-    /// Who called whom.
+    /// The caller and the called service.
     pub fn edge(&self) -> Edge {
         let decision = self.nat.as_ref().and_then(Nat::decision);
         let decided = decision.map(|decision| &decision.service);
         self.parties.edge(self.sides, decided)
     }
 
-    /// The spans, parents first. `shed` is how many exchanges of this edge have none since the last that
-    /// has.
+    /// Builds the spans, parents first. `shed` is how many exchanges of this edge were shed since
+    /// the last one with spans.
     pub fn spans(&self, shed: u64) -> Vec<Span> {
         let exchange = self.exchange;
-        let mut maker = Maker {
+        let mut builder = SpanBuilder {
             trace: self.trace,
             trace_state: exchange.asked.tracestate.as_ref(),
             seq: exchange.request_seq,
@@ -100,12 +102,12 @@ impl<'a> Traced<'a> {
             half: half::of(exchange),
             spans: Vec::with_capacity(spans_at_most(exchange, self.context.detail)),
         };
-        maker.exchange(exchange, self.sides[1].socket, shed);
-        maker.spans
+        builder.exchange(exchange, self.sides[1].socket, shed);
+        builder.spans
     }
 }
 
-/// A span for each part, and hops between stamps.
+/// Upper bound on the number of spans: the exchange, its paths, and a hop between stamps.
 fn spans_at_most(exchange: &Exchange, detail: Detail) -> usize {
     match detail {
         Detail::Exchange => 1,
@@ -117,7 +119,7 @@ fn spans_at_most(exchange: &Exchange, detail: Detail) -> usize {
     }
 }
 
-impl Maker<'_> {
+impl SpanBuilder<'_> {
     fn exchange(&mut self, exchange: &Exchange, server: SocketAddr, shed: u64) {
         let paths = Paths::of(exchange, self.context);
         let mut attributes = self.exchange_attributes(exchange, server);
@@ -125,8 +127,8 @@ impl Maker<'_> {
             let shed = i64::try_from(shed).unwrap_or(i64::MAX);
             attributes.push(Attribute::int(key::SHED, shed));
         }
-        let mut events = event::zero_windows(exchange, self.context.clock);
-        let mut error = message::error_type(exchange);
+        let mut events = tcp_events::zero_windows(exchange, self.context.clock);
+        let mut error = http_attributes::error_type(exchange);
         let mut incomplete = incomplete(exchange);
         if self.context.detail == Detail::Exchange {
             let legs: Vec<&Leg> = exchange.legs().collect();
@@ -138,13 +140,13 @@ impl Maker<'_> {
             incomplete = incomplete.or(missing(&legs));
         }
         attributes.extend(incomplete.map(|what| Attribute::text(key::INCOMPLETE, what)));
-        let draft = Draft {
+        let base = SpanBase {
             span_id: self.id(EXCHANGE),
             name: self.exchange_name(exchange),
             start_ns: paths.start_ns(),
             end_ns: paths.end_ns().max(exchange.ended_ns()),
         };
-        let id = self.push(self.trace.parent_id, draft, attributes);
+        let id = self.push(self.trace.parent_id, base, attributes);
         if let Some(span) = self.spans.last_mut() {
             span.error = error;
             span.events = events;
@@ -154,7 +156,7 @@ impl Maker<'_> {
         }
     }
 
-    /// The ways of its messages.
+    /// Adds the spans of its paths.
     fn legs(&mut self, id: SpanId, exchange: &Exchange, paths: &Paths) {
         if let (Some(connect), Some(path)) = (&exchange.connect, &paths.connect) {
             let legs: Vec<&Leg> = connect.legs().collect();
@@ -166,7 +168,7 @@ impl Maker<'_> {
         }
     }
 
-    /// Of low cardinality: a gRPC call by what it calls, else method and service.
+    /// A name of low cardinality: service and method of a gRPC call, else HTTP method and service.
     fn exchange_name(&self, exchange: &Exchange) -> Cow<'static, str> {
         if let Some(rpc) = &exchange.asked.rpc {
             return format!("{}/{}", rpc.service, rpc.method).into();
@@ -195,29 +197,30 @@ impl Maker<'_> {
             Attribute::text(semconv::DESTINATION_ADDRESS, server.ip().to_string()),
             Attribute::int(semconv::DESTINATION_PORT, server.port()),
         ]);
-        message::asked(&exchange.asked, &mut attributes);
+        http_attributes::asked(&exchange.asked, &mut attributes);
         if let Some(answered) = &exchange.answered {
-            attributes.extend(message::answered(answered));
+            attributes.extend(http_attributes::answered(answered));
         }
         if let Some(nat) = self.nat {
             nat.destination_attributes(&mut attributes);
             nat.source_attributes(&mut attributes);
         }
         self.party_attributes(&mut attributes);
-        if let Some(error) = message::error_type(exchange) {
+        if let Some(error) = http_attributes::error_type(exchange) {
             attributes.push(Attribute::text(semconv::ERROR_TYPE, error));
         }
         let closed_by = exchange.ending.and_then(|ending| ending.by);
-        attributes
-            .extend(closed_by.map(|side| Attribute::text(key::CLOSED_BY, message::side(side))));
+        attributes.extend(
+            closed_by.map(|side| Attribute::text(key::CLOSED_BY, http_attributes::side(side))),
+        );
         attributes
     }
 }
 
-/// What of an exchange was not seen, or could not be read.
+/// The parts of an exchange that were not seen, or could not be parsed.
 fn incomplete(exchange: &Exchange) -> Option<&'static str> {
     let request = exchange.asked.is_incomplete.then_some("request head");
-    // The stream or the connection may have ended before there was a response.
+    // A stream or connection that ended early has no response.
     let has_failed = exchange.reset.is_some() || exchange.ending.is_some();
     let status = exchange.answered.map(|answered| answered.status);
     let response = match (&exchange.response, status) {

@@ -1,8 +1,8 @@
-//! The spans of a connection that could not be opened.
+//! The spans of a failed connect.
 //!
-//! In: the connect, and the requests for which it may have been. Out: a connect span with its hops, in
-//! the trace of the one request that can be meant, below the exchange that hopspan has made of that;
-//! else in a trace of its own, with a link to the exchange of each request that can.
+//! In: the failed connect, and its correlation with requests. Out: a connect span with its hops.
+//! With a single candidate it is in that request's trace, below hopspan's span of the exchange;
+//! otherwise in a trace of its own, with a link to the exchange of each candidate.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ use crate::{
         FailedConnect, Leg, Served,
         trace_context::{SpanId, TraceContext, TraceId},
     },
-    identity::{serving::Correlation, who},
+    identity::{directory, served_requests::Correlation},
     kube_proxy::{Protocol, Reason, Refusal},
 };
 
@@ -24,27 +24,25 @@ use super::{
     Context, Link, Span,
     attribute::{Attribute, key},
     exchange::exchange_id,
-    half,
+    half, http_attributes,
     id::derive,
-    maker::{Draft, Maker},
-    message,
     nat::Nat,
-    party::{Parties, sides_of},
+    parties::{Parties, sides_of},
     paths::connect_path,
+    span_builder::{SpanBase, SpanBuilder},
 };
 
 const CONNECT: &str = "connect";
-/// Links of one span; OpenTelemetry's own limit (OTEL_SPAN_LINK_COUNT_LIMIT).
+/// Bound on links of one span; OpenTelemetry's default (OTEL_SPAN_LINK_COUNT_LIMIT).
 const MAX_LINKS: usize = 128;
 const SAMPLED: u8 = 1;
-/// All zero is no span: the connect has no parent.
+/// An all-zero id is no span id: the connect has no parent.
 const NO_SPAN: SpanId = SpanId([0; 8]);
 
-/// Who tried to connect, and with whom: as the SYN shows them, or as the socket tells where there was
-/// none to see.
-pub(super) fn sides(failed: &FailedConnect) -> [who::Side; 2] {
+/// Client and server, from the journey of the SYN or, where there is none, from the socket.
+pub(super) fn sides(failed: &FailedConnect) -> [directory::PartyKey; 2] {
     let socket = &failed.socket;
-    let of_socket = |address, cgroup, listens| who::Side {
+    let of_socket = |address, cgroup, listens| directory::PartyKey {
         socket: address,
         cgroup,
         netns: 0,
@@ -64,11 +62,11 @@ pub(super) fn sides(failed: &FailedConnect) -> [who::Side; 2] {
     [source, destination]
 }
 
-/// The spans, the connect first; `sides` is who took part, as [`Item::sides`](super::Item::sides) says.
+/// Builds the spans, the connect first; `sides` is [`SpanSource::sides`](super::SpanSource::sides).
 pub fn spans(
     failed: &FailedConnect,
     correlation: &Correlation,
-    sides: &[who::Side; 2],
+    sides: &[directory::PartyKey; 2],
     context: &Context<'_>,
 ) -> Vec<Span> {
     let joined = match correlation {
@@ -91,11 +89,11 @@ pub fn spans(
         Some(_) => None,
         None => refusal(failed, context),
     };
-    let parties = Parties::of(sides, Some(asked), context.who);
-    let mut maker = Maker {
+    let parties = Parties::of(sides, Some(asked), context.directory);
+    let mut builder = SpanBuilder {
         trace: TraceContext {
             trace_id,
-            // Of this connect and no other's: one request may open many.
+            // Derived from this connect: one request may make several.
             parent_id: seed(failed, trace_id, parent, context.node),
             flags: SAMPLED,
         },
@@ -108,9 +106,9 @@ pub fn spans(
         half: failed.connect.as_ref().and_then(half::of_connect),
         spans: Vec::new(),
     };
-    maker.connect(failed, parent);
+    builder.connect(failed, parent);
     let attributes = attributes(failed, correlation, refusal);
-    let mut spans = maker.spans;
+    let mut spans = builder.spans;
     if let Some(connect) = spans.first_mut() {
         connect.attributes.extend(attributes);
         connect.error = Some(error_type(failed));
@@ -119,8 +117,8 @@ pub fn spans(
     spans
 }
 
-impl Maker<'_> {
-    /// The connect, from the call until it had failed, and the hops of its SYN.
+impl SpanBuilder<'_> {
+    /// Adds the connect span, from the call to the failure, and the hops of its SYN.
     fn connect(&mut self, failed: &FailedConnect, parent: SpanId) {
         let socket = &failed.socket;
         if let Some(connect) = &failed.connect {
@@ -132,15 +130,15 @@ impl Maker<'_> {
             let mut attributes = self.attributes(CONNECT);
             attributes.push(Attribute::text(key::INCOMPLETE, "path"));
             self.party_attributes(&mut attributes);
-            let draft = Draft {
+            let base = SpanBase {
                 span_id: self.id(CONNECT),
                 name: CONNECT.into(),
                 start_ns: socket.began_ns,
                 end_ns: socket.at_ns,
             };
-            self.push(parent, draft, attributes);
+            self.push(parent, base, attributes);
         }
-        // A packet may be lost long before its sender gives up.
+        // A packet may be dropped long before the connect fails.
         let end_unix_ns = self.context.clock.unix_ns(socket.at_ns);
         if let Some(connect) = self.spans.first_mut() {
             connect.end_unix_ns = connect.end_unix_ns.max(end_unix_ns);
@@ -148,7 +146,7 @@ impl Maker<'_> {
     }
 }
 
-/// What the legs of an exchange do not have.
+/// The attributes that only failed connects have.
 fn attributes(
     failed: &FailedConnect,
     correlation: &Correlation,
@@ -165,7 +163,7 @@ fn attributes(
         Attribute::text(semconv::ERROR_TYPE, error_type(failed)),
     ];
     if failed.socket.error.is_none() && !failed.had_no_port() {
-        let client = message::side(flow::Side::Client);
+        let client = http_attributes::side(flow::Side::Client);
         attributes.push(Attribute::text(key::CLOSED_BY, client));
     }
     let known = match correlation {
@@ -184,18 +182,18 @@ fn attributes(
     attributes
 }
 
-/// Why the rules lead nowhere, of a connection that they have not translated. A portal that is open to
-/// some clients was perhaps open to this one.
+/// The refusal by kube-proxy's rules, for a connection that they did not translate. `None` for a
+/// portal that refuses only some sources, because this client may be allowed.
 fn refusal<'r>(failed: &FailedConnect, context: &Context<'r>) -> Option<&'r Refusal> {
     let asked = failed.socket.sent.destination;
     let refusal = context.rules.refusal(asked, Protocol::Tcp)?;
     (refusal.reason != Reason::SourceNotAllowed).then_some(refusal)
 }
 
-/// The value of `error.type`, in the words that exchanges have for the same.
+/// The value of `error.type`, the same as for exchanges where the cause is the same.
 pub(super) fn error_type(failed: &FailedConnect) -> Cow<'static, str> {
     let Some(error) = failed.socket.error else {
-        // The application knows why it gave up; that it had no answer is what is known here.
+        // The application closed the socket; here it is only known that no answer had come.
         let is_silence = !failed.had_no_port();
         return if is_silence {
             "timeout"
@@ -228,13 +226,13 @@ fn links(correlation: &Correlation) -> Vec<Link> {
     requests.iter().take(MAX_LINKS).map(link).collect()
 }
 
-/// The span of the exchange that this request began: hopspan's own, because the application's is not
-/// known from outside, and because it tells what was asked.
+/// hopspan's span of this request's exchange. The application's server span cannot be known from
+/// outside.
 fn exchange_of(served: &Served) -> SpanId {
     exchange_id(&served.trace, served.request_seq)
 }
 
-/// From what a socket has once on this node.
+/// Text that is unique to this connect on this node.
 fn identity(failed: &FailedConnect, node: &str) -> String {
     let socket = &failed.socket;
     format!(

@@ -1,10 +1,12 @@
-//! Failures by reason, service and hop.
+//! Counts failures by reason, service and hop.
 //!
-//! In: every journey, and every exchange that is over, exported or not. Out: counts. What is counted:
-//! each packet of a message that the kernel dropped, by the kernel's reason; each that TCP sent again
-//! (`retransmitted`); each time that a side had no room (`zero_window`); each exchange that its
-//! connection's end left without an answer, and each connection that could not be opened, by the
-//! `error.type` of its span; the latter's hop is where its last packet was dropped.
+//! In: every journey, finished exchange and failed connect, exported or not. Out: counts of
+//!
+//! - packets of a message that the kernel dropped, by the kernel's reason;
+//! - packets that TCP sent again (`retransmitted`);
+//! - zero windows (`zero_window`);
+//! - exchanges that a connection's end left without a response, by `error.type`;
+//! - failed connects, by `error.type`, at the hop where their last packet was dropped.
 
 use std::{
     collections::BTreeMap,
@@ -18,37 +20,37 @@ use crate::{
     kube_proxy::{Client, Protocol, Rules, Translation},
 };
 
-use super::{Context, failed_connect, message};
+use super::{Context, failed_connect, http_attributes};
 
-/// Combinations that are counted apart; of more, all are one: [`OTHER`].
+/// Bound on label sets; failures beyond it are counted as [`OTHER`].
 const MAX_FAILURES: usize = 512;
-/// The reason of what is beyond the bound.
+/// Reason of failures beyond the bound.
 const OTHER: &str = "other";
 
-/// What failed, where, and for whom.
+/// The label set of a failure.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Failure {
-    /// The kernel's drop reason, or what failed.
+    /// The kernel's drop reason, or the kind of failure.
     pub reason: String,
-    /// kube-proxy's name of the service, `namespace/name:port`; empty where it was none, or is not known.
+    /// kube-proxy's name of the service, `namespace/name:port`; empty where there is none.
     pub service: Arc<str>,
-    /// The hop; empty where it is of none.
+    /// The hop; empty where the failure has none.
     pub hop: &'static str,
 }
 
-/// The counts so far.
+/// Counts by label set.
 #[derive(Debug, Default)]
 pub struct Failures(BTreeMap<Failure, u64>);
 
 impl Failures {
-    /// What was counted, in the order of reasons.
+    /// The counts, in order of reason, service and hop.
     pub fn counts(&self) -> impl Iterator<Item = (&Failure, u64)> {
         self.0.iter().map(|(failure, count)| (failure, *count))
     }
 
-    /// A journey has ended.
+    /// Counts a journey that ended in a drop.
     pub fn journey(&mut self, journey: &Journey, context: &Context<'_>) {
-        let Some(lost) = context.lost(journey) else {
+        let Some(lost) = context.packet_drop(journey) else {
             return;
         };
         self.count(Failure {
@@ -58,7 +60,7 @@ impl Failures {
         });
     }
 
-    /// A connection could not be opened, told or left out.
+    /// Counts a failed connect.
     pub fn failed_connect(&mut self, failed: &FailedConnect, context: &Context<'_>) {
         let legs: Vec<&Leg> = failed.connect.iter().flat_map(Connect::legs).collect();
         self.retransmissions(legs.iter().copied(), context);
@@ -69,14 +71,14 @@ impl Failures {
         };
         let dropped = legs.iter().filter_map(|leg| leg.dropped());
         let dropped = dropped.max_by_key(|journey| journey.start_ns);
-        let hop = dropped.and_then(|journey| context.lost(journey)?.hop);
+        let hop = dropped.and_then(|journey| context.packet_drop(journey)?.hop);
         self.count(Failure {
             hop: hop.map_or("", |hop| hop.as_str()),
             ..Failure::of_no_hop(failed_connect::error_type(failed), service)
         });
     }
 
-    /// An exchange is over.
+    /// Counts the failures of a finished exchange.
     pub fn exchange(&mut self, exchange: &Exchange, context: &Context<'_>) {
         self.retransmissions(exchange.legs(), context);
         let service = || service(&exchange.request.journey, context.rules);
@@ -85,14 +87,14 @@ impl Failures {
             self.count(Failure::of_no_hop("zero_window", service()));
         }
         if exchange.ending.is_some()
-            && let Some(reason) = message::error_type(exchange)
+            && let Some(reason) = http_attributes::error_type(exchange)
         {
             self.count(Failure::of_no_hop(reason, service()));
         }
     }
 
-    /// Packets of these messages were sent again; the hop is where the one before was dropped, if it
-    /// was.
+    /// Counts the retransmissions of these messages, at the hop where the previous packet was
+    /// dropped.
     pub fn retransmissions<'l>(
         &mut self,
         legs: impl Iterator<Item = &'l Leg>,
@@ -101,7 +103,7 @@ impl Failures {
         for leg in legs.filter(|leg| !leg.earlier.is_empty()) {
             let packets = leg.packets();
             for before in packets.iter().take(packets.len().saturating_sub(1)) {
-                let hop = context.lost(before).and_then(|lost| lost.hop);
+                let hop = context.packet_drop(before).and_then(|lost| lost.hop);
                 self.count(Failure {
                     hop: hop.map_or("", |hop| hop.as_str()),
                     ..Failure::of_no_hop("retransmitted", service(before, context.rules))
@@ -110,7 +112,7 @@ impl Failures {
         }
     }
 
-    /// Counts a failure.
+    /// Adds one to the count of a label set.
     pub fn count(&mut self, failure: Failure) {
         let is_full = self.0.len() >= MAX_FAILURES;
         let failure = match self.0.contains_key(&failure) {
@@ -122,7 +124,7 @@ impl Failures {
 }
 
 impl Failure {
-    /// One that is of no hop.
+    /// A failure without a hop.
     pub fn of_no_hop(reason: impl Into<String>, service: Arc<str>) -> Self {
         Self {
             reason: reason.into(),
@@ -132,7 +134,7 @@ impl Failure {
     }
 }
 
-/// The service that the client of this packet's connection asked for.
+/// The service that the client of this packet connected to.
 fn service(journey: &Journey, rules: &Rules) -> Arc<str> {
     let asked = match journey.conntrack {
         Some(Conntrack { original, .. }) => original.destination,
@@ -155,7 +157,7 @@ fn service(journey: &Journey, rules: &Rules) -> Arc<str> {
     decision.map_or_else(no_service, |decision| Arc::clone(&decision.service))
 }
 
-/// The service that is closed there.
+/// The service of a closed portal.
 fn refused(asked: SocketAddr, rules: &Rules) -> Option<Arc<str>> {
     let refusal = rules.refusal(asked, Protocol::Tcp)?;
     Some(Arc::clone(&refusal.service))

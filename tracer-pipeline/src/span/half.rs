@@ -1,8 +1,8 @@
-//! Which side of an exchange a node has seen, where it has not seen both.
+//! The half of an exchange that a node has seen, where it has not seen both.
 //!
-//! Each agent sends what its own node saw, and derives the ids of what both saw alike: exchange,
-//! connect, request, response, and the wire between them, of which the one knows when the packet left
-//! and the other when it arrived. Whoever joins spans of one id has the whole.
+//! Each agent exports what its own node saw. The spans of both nodes have the same ids for
+//! exchange, connect, request, response and wire; of the wire one node has the departure and the
+//! other the arrival. A viewer joins spans of the same id.
 
 use std::fmt::{self, Display};
 
@@ -11,9 +11,9 @@ use crate::{
     http::{Connect, Exchange, Leg},
 };
 
-use super::message;
+use super::http_attributes;
 
-/// The side that was on this node; `None` where both were.
+/// The side on this node; `None` where both are.
 pub(super) fn of(exchange: &Exchange) -> Option<Side> {
     if exchange.request.journey.has_arrived() {
         return Some(Side::Server);
@@ -35,16 +35,16 @@ fn crosses(leg: &Leg) -> bool {
     leg.journey.has_left() || leg.journey.has_arrived()
 }
 
-/// What tells a hop of this node from others of its path. A node may see both halves of an exchange,
-/// each for itself, where a packet takes the way over another node.
+/// The id part of a hop on this node. It includes the half, because a node may see both halves of
+/// an exchange separately, where the packets pass through another node.
 pub(super) fn hop_part(role: &str, node: &str, half: Option<Side>, index: usize) -> impl Display {
     fmt::from_fn(move |f| match half {
         None => write!(f, "{role} {node} {index}"),
-        Some(half) => write!(f, "{role} {node} {} {index}", message::side(half)),
+        Some(half) => write!(f, "{role} {node} {} {index}", http_attributes::side(half)),
     })
 }
 
-/// What tells a wire from others, alike on both nodes: of a connect the SYN's is the first.
+/// The id part of a wire hop, the same on both nodes. In a connect, the SYN's wire is number 1.
 pub(super) fn wire_part(role: &str, number: usize) -> impl Display {
     fmt::from_fn(move |f| write!(f, "{role} wire {number}"))
 }

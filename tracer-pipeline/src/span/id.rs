@@ -1,4 +1,4 @@
-//! Span ids that every node derives alike.
+//! Derives span ids that are the same on every node.
 
 use std::fmt::{self, Display, Write};
 
@@ -6,16 +6,16 @@ use sha2::{Digest as _, Sha256};
 
 use crate::http::trace_context::{SpanId, TraceContext};
 
-/// The id of a span of the exchange whose request starts at `seq`.
+/// The id of a span of the exchange whose request starts at TCP sequence number `seq`.
 ///
-/// Two nodes that each see half of an exchange agree on it, and a batch that is sent twice gives
-/// the same spans. `part` tells apart the spans of one exchange.
+/// Two nodes that each see half of an exchange derive the same id, and a batch that is sent twice
+/// has the same ids. `part` distinguishes the spans of one exchange.
 pub(super) fn derive(context: &TraceContext, seq: u32, part: impl Display) -> SpanId {
     let mut hash = Sha256::new();
     hash.update(context.trace_id.0);
     hash.update(context.parent_id.0);
     hash.update(seq.to_be_bytes());
-    // Hashes as it writes: no string is made of it. A hash takes everything.
+    // Hashes the text without allocating a string. Writing into a hash cannot fail.
     let _ = write!(Hashed(&mut hash), "{part}");
     let digest = hash.finalize();
     let mut id = [0; 8];
@@ -27,7 +27,7 @@ pub(super) fn derive(context: &TraceContext, seq: u32, part: impl Display) -> Sp
     SpanId(id)
 }
 
-/// Text that goes into a hash.
+/// Writes text into a hash.
 struct Hashed<'h>(&'h mut Sha256);
 
 impl Write for Hashed<'_> {
@@ -43,7 +43,7 @@ mod tests {
     use crate::http::trace_context::TraceId;
 
     #[test]
-    fn everything_in_it_counts() {
+    fn the_id_depends_on_every_input() {
         let context = TraceContext {
             trace_id: TraceId([1; 16]),
             parent_id: SpanId([2; 8]),

@@ -1,34 +1,35 @@
-//! Exchanges to spans, and connects that failed.
+//! Builds spans from exchanges and failed connects.
 //!
-//! In: an exchange, the paths of its messages, the clocks, the rules. Out: `Span`s under the
-//! client's own span. In: a connect that failed, and what it was probably for. Out: its spans there,
-//! or in a trace of their own. Knows OpenTelemetry's names; knows nothing of OTLP.
+//! In: an exchange with its journeys; the clocks, rules, devices and names. Out: [`Span`]s under
+//! the client's own span. In: a failed connect, and the request it probably belongs to. Out: its
+//! spans in that request's trace, or in a trace of their own. Knows OpenTelemetry's names; knows no
+//! OTLP.
 
-mod allowance;
 mod attribute;
 mod clock;
 mod context;
 mod detail;
 mod edge;
-mod event;
 mod exchange;
 mod failed_connect;
+mod failed_connect_limit;
 mod failures;
 mod half;
+mod http_attributes;
 mod id;
-mod item;
-mod maker;
-mod message;
 mod nat;
-mod party;
+mod parties;
 mod paths;
+mod rate_limit;
+mod span_builder;
+mod span_source;
+mod tcp_events;
 mod untraced;
 
 use std::{borrow::Cow, sync::Arc};
 
 use crate::http::trace_context::{SpanId, TraceId};
 
-pub use allowance::Allowance;
 pub use attribute::{Attribute, Value};
 pub use clock::Clock;
 pub use context::Context;
@@ -36,9 +37,10 @@ pub use detail::{Detail, NotADetail};
 pub use edge::{Edge, EdgeEnd};
 pub use exchange::Traced;
 pub use failed_connect::spans as failed_connect_spans;
+pub use failed_connect_limit::FailedConnectLimit;
 pub use failures::{Failure, Failures};
-pub use item::Item;
-pub use party::sides;
+pub use parties::sides;
+pub use span_source::SpanSource;
 pub use untraced::Untraced;
 
 /// A finished span. Its kind is INTERNAL.
@@ -46,46 +48,46 @@ pub use untraced::Untraced;
 pub struct Span {
     /// The application's trace.
     pub trace_id: TraceId,
-    /// W3C's `tracestate`, as the client's span has it.
+    /// W3C `tracestate` of the request.
     pub trace_state: Option<Arc<str>>,
-    /// Derived: the same exchange gives the same id wherever and however often it is made.
+    /// Derived from the exchange: the same on each node and at each replay.
     pub span_id: SpanId,
     /// The client's span, or another span of this exchange.
     pub parent_id: SpanId,
-    /// Of low cardinality.
+    /// Name of low cardinality.
     pub name: Cow<'static, str>,
     /// Nanoseconds since 1970-01-01 00:00 UTC.
     pub start_unix_ns: u64,
     /// Nanoseconds since 1970-01-01 00:00 UTC, never before the start.
     pub end_unix_ns: u64,
-    /// Of the semantic conventions, or `hopspan.*`.
+    /// Attributes of the semantic conventions, or `hopspan.*`.
     pub attributes: Vec<Attribute>,
-    /// Moments within the span.
+    /// Timed events within the span.
     pub events: Vec<Event>,
-    /// Spans of other traces, or of this one, that may have to do with it.
+    /// Related spans, of this trace or of others.
     pub links: Vec<Link>,
-    /// Why the status is an error, where it is one.
+    /// The status description, where the status is an error.
     pub error: Option<Cow<'static, str>>,
 }
 
-/// A span that another one may have to do with.
+/// A link to a related span.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// Its trace.
+    /// The linked span's trace.
     pub trace_id: TraceId,
-    /// W3C's `tracestate` there.
+    /// W3C `tracestate` of that trace.
     pub trace_state: Option<Arc<str>>,
-    /// Itself.
+    /// The linked span.
     pub span_id: SpanId,
 }
 
-/// A moment within a span.
+/// A timed event within a span.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// What happened.
+    /// Name of the event.
     pub name: &'static str,
     /// Nanoseconds since 1970-01-01 00:00 UTC.
     pub at_unix_ns: u64,
-    /// What is known of it.
+    /// Attributes of the event.
     pub attributes: Vec<Attribute>,
 }

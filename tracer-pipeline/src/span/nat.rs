@@ -1,5 +1,5 @@
-//! What netfilter did to the addresses of a connection, as attributes. In: a journey, the rules. Out:
-//! the translation, kube-proxy's decision behind it, and why it marked for masquerade.
+//! The translation of a connection's addresses, as attributes. In: a journey, the rules. Out: the
+//! translation, kube-proxy's decision behind it, and why the rules marked it for masquerade.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -17,7 +17,7 @@ use super::attribute::{Attribute, key};
 pub(super) struct Nat<'r> {
     original: SocketAddr,
     decision: Option<&'r Decision>,
-    /// On several spans; made once.
+    /// Attributes of the destination's translation, built once for several spans.
     destination: Vec<Attribute>,
     source: Option<Attribute>,
 }
@@ -63,28 +63,28 @@ impl<'r> Nat<'r> {
         })
     }
 
-    /// Where the client sent to.
+    /// The address that the client connected to.
     pub(super) fn original(&self) -> SocketAddr {
         self.original
     }
 
-    /// kube-proxy's decision, where the rules have one.
+    /// kube-proxy's decision, where the rules explain the translation.
     pub(super) fn decision(&self) -> Option<&'r Decision> {
         self.decision
     }
 
-    /// What is known where the destination is chosen.
+    /// Adds the attributes of the hop that translates the destination.
     pub(super) fn destination_attributes(&self, out: &mut Vec<Attribute>) {
         out.extend(self.destination.iter().cloned());
     }
 
-    /// What is known where the source is replaced.
+    /// Adds the attributes of the hop that translates the source.
     pub(super) fn source_attributes(&self, out: &mut Vec<Attribute>) {
         out.extend(self.source.clone());
     }
 }
 
-/// A string that several spans will have.
+/// An attribute whose text several spans share.
 fn written(key: &'static str, value: &impl ToString) -> Attribute {
     Attribute::shared(key, &Arc::from(value.to_string()))
 }
@@ -104,8 +104,8 @@ fn decision_attributes(decision: &Decision) -> impl Iterator<Item = Attribute> {
     always.into_iter().chain(affinity).chain(policy)
 }
 
-/// Whether the sender is in the node's own namespace: its packets pass OUTPUT, those of pods and of
-/// other nodes PREROUTING. `None` where neither hook saw the packet.
+/// Whether the sender is in the node's own network namespace: the node's packets pass OUTPUT, those
+/// of pods and of other nodes PREROUTING. `None` where the journey has neither hook.
 fn is_on_node(stamps: &[Stamp]) -> Option<bool> {
     let passed = |hook| stamps.iter().any(|stamp| stamp.hook == hook);
     if passed(Hook::OutputEnter) {

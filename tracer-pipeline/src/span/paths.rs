@@ -1,12 +1,12 @@
-//! The ways of an exchange's messages, before they are told, and their hops in one line.
+//! The paths of an exchange's messages, and their hops as one line of text.
 //!
-//! In: an exchange. Out: its paths; as attributes where they have no spans.
+//! In: an exchange. Out: its paths, and attributes for paths without spans.
 
 use std::fmt::Write as _;
 
 use crate::{
     http::{Connect, Exchange, Leg},
-    path::{Hop, Path, path},
+    path::{Hop, Path, build_path},
 };
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
     attribute::{Attribute, key},
 };
 
-/// The paths of an exchange.
+/// The paths of an exchange's messages.
 pub(super) struct Paths {
     pub(super) connect: Option<Path>,
     pub(super) request: Path,
@@ -42,7 +42,7 @@ impl Paths {
         response_ns.unwrap_or(0).max(self.request.end_ns)
     }
 
-    /// How long each took, its hops, and the time between request and response, which is the server's.
+    /// Adds the duration and hops of each path, and the server's time between request and response.
     pub(super) fn attributes(&self, out: &mut Vec<Attribute>) {
         let mut add = |path: Option<&Path>, duration, hops| {
             let Some(path) = path else { return };
@@ -65,7 +65,7 @@ impl Paths {
             key::RESPONSE_DURATION_NS,
             key::RESPONSE_HOPS,
         );
-        // Of a server on another node only the way there and back was seen.
+        // The time of a server on another node is not seen here.
         let response = self.response.as_ref().filter(|path| !path.has_arrived);
         if let Some(response) = response {
             let server_ns = response.start_ns.saturating_sub(self.request.end_ns);
@@ -76,12 +76,12 @@ impl Paths {
 
 fn leg_path(leg: &Leg, context: &Context<'_>) -> Path {
     let (devices, drop_reasons) = (context.devices, context.drop_reasons);
-    let mut path = path(&leg.journey, leg.read_ns, devices, drop_reasons);
+    let mut path = build_path(&leg.journey, leg.read_ns, devices, drop_reasons);
     path.start_at(leg.first_start_ns());
     path
 }
 
-/// The SYN there and the SYN-ACK back.
+/// The path of the SYN and then of the SYN-ACK.
 pub(super) fn connect_path(connect: &Connect, context: &Context<'_>) -> Path {
     let there = leg_path(&connect.syn, context);
     match &connect.syn_ack {
@@ -90,14 +90,14 @@ pub(super) fn connect_path(connect: &Connect, context: &Context<'_>) -> Path {
     }
 }
 
-/// Hops in order, with their devices and nanoseconds: `client.stack eth0 8120, route 530`.
+/// The hops in order, with device and nanoseconds: `client.stack eth0 8120, route 530`.
 pub(super) fn list(hops: &[Hop]) -> String {
     let mut list = String::with_capacity(hops.len() * 28);
     for hop in hops {
         let separator = if list.is_empty() { "" } else { ", " };
         let name = hop.name.as_str();
         let duration_ns = hop.end_ns.saturating_sub(hop.start_ns);
-        // A String takes everything.
+        // Writing to a String cannot fail.
         let _ = match &hop.interface {
             Some(interface) => write!(list, "{separator}{name} {interface} {duration_ns}"),
             None => write!(list, "{separator}{name} {duration_ns}"),

@@ -1,8 +1,8 @@
-//! Traces for requests that carry no context.
+//! Traces for requests without a trace context (`--untraced`).
 //!
-//! In: exchanges. Out: a trace for some of them, at most so many a second, in which the exchange is
-//! the root. A caller that decided against a trace gets none, and neither does a request whose head
-//! was not seen to its end.
+//! In: exchanges. Out: a trace for some of them, up to a number per second, with the exchange as
+//! its root. A request that is explicitly not sampled gets no trace, and neither does a request
+//! whose head was not seen completely.
 
 use std::net::SocketAddr;
 
@@ -16,53 +16,47 @@ use crate::{
     },
 };
 
-const SECOND_NS: u64 = 1_000_000_000;
+use super::rate_limit::RateLimit;
+
 const SAMPLED: u8 = 1;
 
-/// How many traces have begun in this second.
+/// Begins traces at a limited rate.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Untraced {
-    per_second: u32,
-    second: u64,
-    begun: u32,
+    limit: RateLimit,
     left_out: u64,
 }
 
 impl Untraced {
-    /// At most so many a second; none with 0.
+    /// Begins at most `per_second` traces a second; none for 0.
     pub fn at_most(per_second: u32) -> Self {
         Self {
-            per_second,
-            ..Self::default()
+            limit: RateLimit::at_most(per_second),
+            left_out: 0,
         }
     }
 
-    /// Exchanges left out because there were more.
+    /// Exchanges without a trace because of the limit.
     pub fn left_out(&self) -> u64 {
         self.left_out
     }
 
-    /// The trace of an exchange whose request names none, if it is to have one.
+    /// The trace of an exchange whose request has no trace context, within the limit.
     ///
-    /// Derived from what every node sees of the connection, so that two nodes agree. An exchange of
-    /// an earlier second, which has lasted longer, counts in this one.
+    /// The trace id is derived from what both nodes see of the connection, so their ids agree.
+    /// Exchanges that began in an earlier second are charged to the current one.
     pub fn begin(&mut self, exchange: &Exchange) -> Option<TraceContext> {
-        if self.per_second == 0 || exchange.asked.trace != Extraction::None {
+        if self.limit.per_second() == 0 || exchange.asked.trace != Extraction::None {
             return None;
         }
-        let second = exchange.request.journey.start_ns / SECOND_NS;
-        if second > self.second {
-            self.second = second;
-            self.begun = 0;
-        }
-        if self.begun >= self.per_second {
+        self.limit.advance(exchange.request.journey.start_ns);
+        if !self.limit.take() {
             self.left_out += 1;
             return None;
         }
-        self.begun += 1;
         Some(TraceContext {
             trace_id: trace_id(exchange),
-            // All zero is no span: the exchange has no parent.
+            // An all-zero id is no span id: the exchange has no parent.
             parent_id: SpanId([0; 8]),
             flags: SAMPLED,
         })
@@ -86,7 +80,7 @@ fn trace_id(exchange: &Exchange) -> TraceId {
     TraceId(id)
 }
 
-/// Client and server after all translations.
+/// The addresses of client and server after all translations.
 fn ends(journey: &Journey) -> (SocketAddr, SocketAddr) {
     journey
         .translation()
@@ -111,6 +105,7 @@ mod tests {
     use super::*;
     use crate::span::exchange::tests::exchange;
 
+    const SECOND_NS: u64 = 1_000_000_000;
     const TRACED: &str = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n";
     const NOT_SAMPLED: &str =
         "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00\r\n";
@@ -121,25 +116,25 @@ mod tests {
         exchange
     }
 
-    /// How many of these begin a trace.
+    /// The number of these exchanges that begin a trace.
     fn begun(untraced: &mut Untraced, exchanges: &[Exchange]) -> usize {
         let begin = |exchange| untraced.begin(exchange);
         exchanges.iter().filter_map(begin).count()
     }
 
     #[test]
-    fn at_most_so_many_a_second() {
+    fn traces_begin_at_a_limited_rate() {
         let mut untraced = Untraced::at_most(2);
         assert_eq!(begun(&mut untraced, &vec![at("", 5); 5]), 2);
         assert_eq!(untraced.left_out(), 3);
         assert_eq!(begun(&mut untraced, &vec![at("", 6); 5]), 2);
-        // One that has lasted longer counts where it ends.
+        // A longer exchange is charged to the current second.
         assert_eq!(begun(&mut untraced, &[at("", 4)]), 0);
         assert_eq!(begun(&mut Untraced::default(), &[at("", 7)]), 0);
     }
 
     #[test]
-    fn a_context_or_a_decision_is_respected() {
+    fn a_trace_context_or_sampling_decision_is_respected() {
         let mut untraced = Untraced::at_most(9);
         let heads = ["b3: 0\r\n", "traceparent: 00-zz\r\n", TRACED, NOT_SAMPLED];
         let exchanges = heads.map(|headers| at(headers, 1));
@@ -148,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn two_nodes_agree() {
+    fn two_nodes_derive_the_same_trace_id() {
         let sender = at("", 1);
         let mut receiver = sender.clone();
         let journey = &mut receiver.request.journey;

@@ -15,9 +15,9 @@ use tracer_pipeline::{
         trace_context::TraceContext,
     },
     http2::{headers, hpack::Decoder},
-    path::path,
+    path::build_path,
     pipeline::Pipeline,
-    span::{Context, Detail, Item, Span, Traced},
+    span::{Context, Detail, Span, SpanSource, Traced},
 };
 use tracer_user::export::Encoder;
 
@@ -86,7 +86,7 @@ fn to_spans(group: &mut BenchmarkGroup<'_, WallTime>, recorded: &Recorded) {
     group.bench_function("path", |bencher| {
         bencher.iter(|| {
             for journey in &recorded.journeys {
-                black_box(path(
+                black_box(build_path(
                     black_box(journey),
                     None,
                     &recorded.devices,
@@ -100,7 +100,7 @@ fn to_spans(group: &mut BenchmarkGroup<'_, WallTime>, recorded: &Recorded) {
         devices: &recorded.devices,
         rules: &recorded.rules,
         drop_reasons: &recorded.drop_reasons,
-        who: &recorded.who,
+        directory: &recorded.who,
         node: "node",
         detail: Detail::Hop,
     };
@@ -108,7 +108,7 @@ fn to_spans(group: &mut BenchmarkGroup<'_, WallTime>, recorded: &Recorded) {
         .exchanges
         .iter()
         .filter_map(|exchange| {
-            let sides = Item::Exchange(exchange.clone()).sides();
+            let sides = SpanSource::Exchange(exchange.clone()).sides();
             Some((exchange, sides, exchange.asked.trace.sampled()?))
         })
         .collect();

@@ -10,7 +10,7 @@ use tracer_pipeline::{
     flow::{Event, EventKind, Flow},
     http::{self, exchange::Exchange, handshake::Handshakes},
     http2::frame::{FrameHeader, HEADER_BYTES, field_block_part},
-    identity::who::Who,
+    identity::directory::Directory,
     kube_proxy::Rules,
     path::Devices,
     pipeline::Snapshot,
@@ -41,7 +41,7 @@ pub(crate) struct Recorded {
     /// The kernel's names of them.
     pub(crate) drop_reasons: DropReasons,
     /// Names by then.
-    pub(crate) who: Who,
+    pub(crate) who: Directory,
     /// Captured heads of requests.
     pub(crate) requests: Vec<Vec<u8>>,
     /// Captured heads of responses.
@@ -66,7 +66,7 @@ impl Recorded {
             clock: Clock::default(),
             rules: Arc::default(),
             drop_reasons: DropReasons::default(),
-            who: Who::default(),
+            who: Directory::default(),
             requests: heads("heads/hotrod-requests.txt")?,
             responses: heads("heads/hotrod-responses.txt")?,
             header_blocks: header_blocks()?,
@@ -96,7 +96,7 @@ impl Recorded {
     fn observe(&mut self, snapshot: Snapshot) {
         match snapshot {
             Snapshot::Clock(sample) => self.clock.sample(sample),
-            Snapshot::Facts(facts) => facts.into_iter().for_each(|fact| self.who.learn(fact)),
+            Snapshot::Facts(facts) => facts.into_iter().for_each(|fact| self.who.apply(fact)),
             Snapshot::DropReasons(reasons) => self.drop_reasons = reasons,
             Snapshot::Rules(rules) => self.rules = rules,
         }

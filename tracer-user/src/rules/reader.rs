@@ -267,7 +267,7 @@ pub fn dump(
             })?;
         }
     }
-    for set in tables.wanted_sets() {
+    for set in tables.required_sets() {
         socket.elements(set.is_ipv6, set.table, &set.set, &mut |kind, payload| {
             take(&mut tables, kind, payload);
         })?;

@@ -8,7 +8,7 @@ use std::{
 
 use hopspan_apiserver::{Requests, Resource, Server, Store, object};
 use tokio::{runtime::Runtime, time::timeout};
-use tracer_pipeline::identity::who::{Side, Who};
+use tracer_pipeline::identity::directory::{Directory, PartyKey};
 use tracer_user::{
     capture::clock_sample,
     cluster::kubernetes::{self, ApiSnapshot, Scope, Watches},
@@ -25,7 +25,7 @@ pub(crate) struct Cluster {
     pub(crate) server: Option<Server>,
     pub(crate) address: SocketAddr,
     pub(crate) watches: Watches,
-    pub(crate) who: Who,
+    pub(crate) who: Directory,
 }
 
 pub(crate) fn pod(name: &str, node: &str, ip: &str) -> serde_json::Value {
@@ -96,12 +96,12 @@ impl Cluster {
             server,
             address,
             watches,
-            who: Who::default(),
+            who: Directory::default(),
         }
     }
 
     /// Learns until this holds.
-    pub(crate) fn until(&mut self, what: &str, holds: impl Fn(&Who, &ApiSnapshot) -> bool) {
+    pub(crate) fn until(&mut self, what: &str, holds: impl Fn(&Directory, &ApiSnapshot) -> bool) {
         let deadline = Instant::now() + DEADLINE;
         loop {
             let state = self.watches.state.snapshot();
@@ -114,7 +114,7 @@ impl Cluster {
                 .runtime
                 .block_on(async { timeout(Duration::from_millis(20), facts).await });
             for fact in facts.ok().flatten().unwrap_or_default() {
-                self.who.learn(fact);
+                self.who.apply(fact);
             }
         }
     }
@@ -168,8 +168,8 @@ impl Cluster {
     }
 }
 
-pub(crate) fn named(who: &Who, address: &str) -> Option<String> {
-    let side = Side {
+pub(crate) fn named(who: &Directory, address: &str) -> Option<String> {
+    let side = PartyKey {
         socket: format!("{address}:40000").parse().unwrap(),
         cgroup: 0,
         netns: 0,
@@ -180,7 +180,7 @@ pub(crate) fn named(who: &Who, address: &str) -> Option<String> {
     Some(pod.name.as_ref()?.to_string())
 }
 
-pub(crate) fn service(who: &Who, asked: &str) -> Option<String> {
+pub(crate) fn service(who: &Directory, asked: &str) -> Option<String> {
     let at_ns = clock_sample().unwrap().monotonic_ns;
     let service = who.service(asked.parse().unwrap(), at_ns)?;
     Some(service.name.to_string())

@@ -18,8 +18,8 @@ use crate::decode::{Conntrack, Tuple};
 /// A journey of a packet between a client (10.244.0.2:40000) and a server (10.244.0.3:8081).
 ///
 /// The defaults: the packet leaves its socket at 1,000 ns with sequence number 0 and 100 bytes of
-/// payload, has one stamp (`cgroup_egress`, at the start) and reaches the other socket. SYN-ACKs
-/// and responses travel from server to client, all other messages from client to server.
+/// payload, has one stamp (`cgroup_egress`, at the start) and reaches the other socket. SYN-ACKs and
+/// responses travel from server to client, all other messages from client to server.
 pub(crate) struct JourneyBuilder {
     /// As if the packet reached a socket; `build` clears what contradicts `end`.
     journey: Journey,
@@ -73,13 +73,17 @@ impl JourneyBuilder {
     }
 
     /// The server sends the packet to the client.
+    #[allow(
+        clippy::wrong_self_convention,
+        reason = "a part of the packet's description, no conversion"
+    )]
     pub(crate) fn from_server(self) -> Self {
         self.sockets(Self::SERVER_COOKIE, Self::CLIENT_COOKIE)
             .sent(Self::client_to_server().reversed())
     }
 
-    /// Only a journey that ends at a socket has a receiver, and only a dropped packet a drop
-    /// reason: `build` clears the others.
+    /// Only a journey that ends at a socket has a receiver, and only a dropped packet a drop reason:
+    /// `build` clears the others.
     pub(crate) fn end(mut self, end: End) -> Self {
         self.journey.end = end;
         self

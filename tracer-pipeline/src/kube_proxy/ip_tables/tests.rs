@@ -1,8 +1,8 @@
-//! What a kernel's legacy tables held once: whole, cut and changed.
+//! Recorded legacy tables of a real kernel: complete, cut and changed.
 
 use proptest::prelude::*;
 
-use super::super::tests::DUMP;
+use super::super::tests::dump_without_nfacct;
 use super::*;
 
 const NAT: &[u8] = include_bytes!("../../../tests/fixtures/kube-proxy/iptables-legacy-nat.entries");
@@ -11,20 +11,15 @@ const FILTER: &[u8] =
 const NAT6: &[u8] =
     include_bytes!("../../../tests/fixtures/kube-proxy/ip6tables-legacy-nat.entries");
 
-fn without_nfacct() -> String {
-    let lines = DUMP.split_inclusive('\n');
-    lines.filter(|line| !line.contains("-m nfacct")).collect()
-}
-
 #[test]
-fn legacy_tables_say_what_iptables_save_prints() {
+fn legacy_tables_and_iptables_save_give_the_same_rules() {
     let (mut rules, findings) = Rules::from_ip_tables("nat", Family::V4, NAT);
     assert_eq!(findings, Findings::default());
     let (filter, findings) = Rules::from_ip_tables("filter", Family::V4, FILTER);
     assert_eq!(findings, Findings::default());
     assert_eq!((rules.refusal_count(), filter.len()), (0, 0));
     rules.extend(filter);
-    assert_eq!(rules, Rules::from_iptables_save(&without_nfacct()).0);
+    assert_eq!(rules, Rules::from_iptables_save(&dump_without_nfacct()).0);
 }
 
 #[test]
@@ -36,16 +31,16 @@ fn ipv6_has_the_same_paths() {
 }
 
 #[test]
-fn other_tables_say_nothing() {
+fn other_tables_are_ignored() {
     let (rules, findings) = Rules::from_ip_tables("mangle", Family::V4, NAT);
     assert!(rules.is_empty() && findings.total() == 0);
-    // The entries of the other family are no entries of this one.
+    // Entries of the other family are malformed.
     let (rules, findings) = Rules::from_ip_tables("nat", Family::V6, NAT);
     assert!(rules.is_empty() && findings.total() > 0);
 }
 
-/// Whatever a cut table says, the whole one says too; where it is not cut between two entries, that is
-/// told.
+/// A cut table has no more rules than the complete one, and gives a finding unless it is cut
+/// between two entries.
 #[test]
 fn every_prefix() {
     for (family, entries, layout) in [(Family::V4, NAT, &V4), (Family::V6, NAT6, &V6)] {
@@ -71,8 +66,8 @@ proptest! {
         let (family, entries) = if is_ipv6 { (Family::V6, NAT6) } else { (Family::V4, NAT) };
         let mut entries = entries.to_vec();
         for (at, byte) in changes {
-            let place = at.index(entries.len());
-            entries[place] = byte;
+            let index = at.index(entries.len());
+            entries[index] = byte;
         }
         let (rules, findings) = Rules::from_ip_tables("nat", family, &entries);
         prop_assert!(findings.kept().len() <= findings.total());

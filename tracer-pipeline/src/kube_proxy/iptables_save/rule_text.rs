@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use super::super::Protocol;
 use super::super::decision::Answer;
-use super::super::finding::{Place, Problem};
+use super::super::finding::{Position, Problem};
 use super::super::network::Network;
 use super::super::rule::{Destination, Rule, Target};
 use super::super::source::Source;
@@ -18,7 +18,7 @@ use super::words::Words;
 /// protocol, a range of ports, a negation of either.
 pub(super) fn read<'t>(line: usize, words: &mut Words<'t>) -> Result<Option<Rule<'t>>, Problem> {
     let mut rule = Rule {
-        place: Place::Line(line),
+        position: Position::Line(line),
         ..Rule::default()
     };
     let mut jump = None;
@@ -106,7 +106,7 @@ fn parse_endpoint(to_destination: Option<Cow<'_, str>>) -> Result<SocketAddr, Pr
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::mention::Remark;
+    use super::super::super::rule_comment::Remark;
     use super::*;
 
     fn read(words: &str) -> Result<Option<Rule<'_>>, Problem> {
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(
             read(words),
             Ok(Some(Rule {
-                place: Place::Line(7),
+                position: Position::Line(7),
                 ..expected
             })),
             "{words}"

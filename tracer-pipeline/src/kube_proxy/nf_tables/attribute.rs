@@ -1,14 +1,14 @@
-//! Netlink attributes. In: bytes. Out: numbers and values, nested ones too. What is broken ends the
-//! list, and is a problem.
+//! Reads netlink attributes. In: bytes. Out: numbers and values, also nested ones. A malformed
+//! attribute is a problem and ends the list.
 
-use super::super::field::{text, u32_be};
 use super::super::finding::Problem;
+use super::super::kernel_struct::{text, u32_be};
 
-/// Length and type of an attribute.
+/// Bytes of the length and the type.
 const HEADER_BYTES: usize = 4;
 /// NLA_ALIGNTO.
 const ALIGNMENT: usize = 4;
-/// NLA_TYPE_MASK: without the flags for nested values and network byte order.
+/// NLA_TYPE_MASK: removes the flags for nested values and network byte order.
 const TYPE_MASK: u16 = 0x3fff;
 
 /// One attribute.
@@ -19,7 +19,7 @@ pub(super) struct Attribute<'b> {
 }
 
 impl<'b> Attribute<'b> {
-    /// A number in network byte order, as all of nf_tables' are.
+    /// A number in network byte order, as in all of nf_tables.
     pub(super) fn u32(self) -> Result<u32, Problem> {
         u32_be(self.value, 0).ok_or(Problem::Malformed)
     }
@@ -34,7 +34,8 @@ impl<'b> Attribute<'b> {
     }
 }
 
-/// The attributes in `bytes`, in order. The first malformed attribute is an error and ends the list.
+/// The attributes in `bytes`, in order. The first malformed attribute is an error and ends the
+/// list.
 ///
 /// The layout is `struct nlattr` (linux/netlink.h): length (u16) with the header included, type
 /// (u16), both in host byte order, then the value, padded to four bytes.
@@ -59,7 +60,7 @@ fn split_first(bytes: &[u8]) -> Option<(Attribute<'_>, &[u8])> {
         kind: u16::from_ne_bytes(*kind) & TYPE_MASK,
         value: bytes.get(HEADER_BYTES..length)?,
     };
-    // The last attribute may come without its padding.
+    // The last attribute may lack its padding.
     let rest = bytes
         .get(length.next_multiple_of(ALIGNMENT)..)
         .unwrap_or_default();

@@ -1,37 +1,37 @@
-//! Drafts and the elements of their sets to rules. In: a [`Draft`], elements. Out: rules, one for each
-//! element, with the services that kube-proxy's nftables mode writes into the names of chains.
+//! Expands a draft by the elements of its set. In: a draft's rule and an element. Out: a rule for
+//! that element, with the service that kube-proxy's nftables mode writes into the names of chains.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use super::super::decision::Answer;
-use super::super::field::{Family, byte, u16_be};
 use super::super::finding::Problem;
-use super::super::mention::Remark;
+use super::super::kernel_struct::{Family, byte, u16_be};
 use super::super::network::Network;
 use super::super::rule::{Destination, Rule, Target};
+use super::super::rule_comment::Remark;
 use super::super::{Endpoint, Protocol};
-use super::lowering::By;
+use super::lowering::ElementRole;
 use super::register::{Field, KeyPart};
 use super::set::{Element, Mapped};
 
-/// kube-proxy's maps of portals without endpoints begin so.
+/// Prefix of kube-proxy's maps of portals without endpoints.
 const NO_ENDPOINT: &str = "no-endpoint-";
-/// The chains that belong to a service.
+/// Prefixes of the chains that belong to a service.
 const SERVICE_CHAINS: [&str; 5] = ["service", "local", "external", "endpoint", "firewall"];
 
-/// The rule that an element makes of one with a set.
+/// Expands a rule by one element of its set.
 pub(super) fn rule(
     rule: &Rule<'static>,
     set: &str,
-    by: &By,
+    role: &ElementRole,
     element: &Element,
     family: Family,
 ) -> Result<Rule<'static>, Problem> {
     let mut rule = rule.clone();
-    match by {
-        By::Key(key) => narrow(&mut rule, key, element, family)?,
-        By::Verdict(key) => {
+    match role {
+        ElementRole::Key(key) => narrow(&mut rule, key, element, family)?,
+        ElementRole::Verdict(key) => {
             narrow(&mut rule, key, element, family)?;
             if let Some(comment) = &element.comment {
                 rule.comment(Cow::Owned(comment.clone()));
@@ -42,14 +42,14 @@ pub(super) fn rule(
                 Mapped::Nothing | Mapped::Other | Mapped::Value(_) => Target::Other,
             };
             if set.starts_with(NO_ENDPOINT) {
-                // What is dropped has endpoints, but none that its traffic policy allows.
+                // A dropped portal has endpoints, but none that its traffic policy allows.
                 rule.remark = Some(match rule.target {
                     Target::Refuse(Answer::Drop) => Remark::NoLocalEndpoints,
                     _ => Remark::NoEndpoints,
                 });
             }
         }
-        By::Endpoint {
+        ElementRole::Endpoint {
             address_at,
             port_at,
         } => {
@@ -70,8 +70,7 @@ pub(super) fn name_service(rule: &mut Rule<'_>) {
     }
 }
 
-/// The endpoint in an element of the set of connections to oneself: address, address, protocol,
-/// port.
+/// The endpoint in an element of the set of hairpin connections: address, address, protocol, port.
 pub(super) fn hairpin(
     key: &[KeyPart],
     element: &Element,
@@ -83,7 +82,7 @@ pub(super) fn hairpin(
     Some(((ip, rule.destination_port?), rule.protocol?))
 }
 
-/// Adds the conditions that an element's key says.
+/// Adds the conditions of an element's key.
 fn narrow(
     rule: &mut Rule<'_>,
     key: &[KeyPart],
@@ -91,7 +90,7 @@ fn narrow(
     family: Family,
 ) -> Result<(), Problem> {
     for part in key {
-        // Parts beyond the key are what the registers held from before.
+        // Parts beyond the key are older values of the registers.
         let Some(value) = element.key.get(part.at..part.at + part.bytes) else {
             break;
         };

@@ -1,18 +1,19 @@
-//! Expressions of nf_tables' rules. In: an expression's attributes. Out: those that kube-proxy's rules
-//! are made of, in its nftables mode and by iptables-nft; the others are `Other`.
+//! Reads expressions of nf_tables' rules. In: an expression's attributes. Out: an [`Expression`],
+//! for those that kube-proxy uses in its nftables mode and through iptables-nft; others are
+//! `Other`.
 //!
-//! Source: include/uapi/linux/netfilter/nf_tables.h; the numbers of attributes stand beside their names.
+//! Source: include/uapi/linux/netfilter/nf_tables.h; attribute numbers are beside their names.
 
 use super::super::finding::Problem;
 use super::super::xtables::Extension;
 use super::attribute::{Attribute, attributes};
 
-/// What a rule does, one step of it. Registers are numbered as the kernel tells them.
+/// One step of a rule. Register numbers are the kernel's.
 #[derive(Clone, Debug)]
 pub(super) enum Expression<'b> {
     /// Loads a property of the packet.
     MetaLoad { key: u32, to: u32 },
-    /// Sets one.
+    /// Sets a property of the packet.
     MetaSet { key: u32, from: u32 },
     /// Loads bytes of the packet.
     Payload {
@@ -21,11 +22,11 @@ pub(super) enum Expression<'b> {
         bytes: u32,
         to: u32,
     },
-    /// Loads what the routing table says of an address.
+    /// Loads the result of a route lookup for an address.
     Fib { result: u32, flags: u32, to: u32 },
     /// Loads a number from a range.
     Number { to: u32 },
-    /// Loads something that is of no interest.
+    /// Loads a value that no rule of kube-proxy depends on.
     OtherLoad { to: u32 },
     /// `to = (from & mask) ^ xor`.
     Bitwise {
@@ -34,7 +35,7 @@ pub(super) enum Expression<'b> {
         mask: &'b [u8],
         xor: &'b [u8],
     },
-    /// Ends the rule unless the register compares.
+    /// Ends the rule unless the comparison holds.
     Compare { from: u32, op: u32, with: &'b [u8] },
     /// A constant.
     Immediate { to: u32, value: &'b [u8] },
@@ -159,7 +160,7 @@ impl<'b> Fields<'b> {
                 },
                 (None, None) => return Err(Problem::Malformed),
             },
-            // NFTA_PAYLOAD_DREG 1, BASE 2, OFFSET 3, LEN 4; one without DREG writes
+            // NFTA_PAYLOAD_DREG 1, BASE 2, OFFSET 3, LEN 4; without DREG it writes to the packet
             "payload" => match self.optional_u32(1)? {
                 Some(to) => Expression::Payload {
                     base: self.u32(2)?,
@@ -182,7 +183,7 @@ impl<'b> Fields<'b> {
                 Some(to) => Expression::OtherLoad { to },
                 None => return Ok(None),
             },
-            // NFTA_BITWISE_SREG 1, DREG 2, MASK 4, XOR 5; shifts have neither
+            // NFTA_BITWISE_SREG 1, DREG 2, MASK 4, XOR 5; shifts have neither MASK nor XOR
             "bitwise" => Expression::Bitwise {
                 from: self.u32(1)?,
                 to: self.u32(2)?,

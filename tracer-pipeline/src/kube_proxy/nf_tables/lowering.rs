@@ -1,44 +1,44 @@
-//! One rule of nf_tables as a [`Draft`]: conditions and target, and the set by whose elements it becomes
-//! several rules. In: its expressions. Follows the registers from load to compare, and needs no
+//! Converts the expressions of one nf_tables rule to a [`Draft`]: conditions, target, and the set
+//! whose elements make several rules of it. Follows the registers from load to compare, without a
 //! packet.
 
 use std::borrow::Cow;
 
 use super::super::Protocol;
 use super::super::decision::Answer;
-use super::super::field::{Family, prefix_bits, u16_be, u32_ne};
 use super::super::finding::Problem;
+use super::super::kernel_struct::{Family, prefix_bits, u16_be, u32_ne};
 use super::super::network::Network;
 use super::super::rule::{Destination, Rule, Target};
 use super::super::source::Source;
-use super::super::xtables::{self, Meaning};
+use super::super::xtables::{self, Recognition};
 use super::expression::{Expression, Verdict};
 use super::register::{Field, KeyPart, Registers, Value};
 
-/// A rule before its sets are known.
+/// A rule before its expansion by a set's elements.
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) rule: Rule<'static>,
     pub(super) expansion: Option<Expansion>,
-    /// The rule replaces the source, so that its set holds the connections that are masqueraded.
+    /// The rule replaces the source, so its set holds the connections that are masqueraded.
     pub(super) masquerades: bool,
 }
 
-/// A set whose elements make a rule each.
+/// A set whose elements become a rule each.
 #[derive(Debug)]
 pub(super) struct Expansion {
     pub(super) set: String,
-    pub(super) by: By,
+    pub(super) role: ElementRole,
 }
 
-/// What an element says.
+/// The meaning of a set's elements for the rule.
 #[derive(Debug)]
-pub(super) enum By {
-    /// The rule is for packets with its key.
+pub(super) enum ElementRole {
+    /// The rule applies to packets with the element's key.
     Key(Vec<KeyPart>),
-    /// The rule goes where the element's verdict says, for packets with its key.
+    /// The rule has the element's verdict as its target, for packets with the element's key.
     Verdict(Vec<KeyPart>),
-    /// The rule translates to the address and port at these offsets of its value.
+    /// The rule translates to the address and port at these offsets of the element's value.
     Endpoint { address_at: usize, port_at: usize },
 }
 
@@ -57,12 +57,12 @@ const LOCAL: u32 = 2;
 /// NFT_CMP_EQ, NFT_CMP_NEQ.
 const EQUAL: u32 = 0;
 const NOT_EQUAL: u32 = 1;
-/// kube-proxy's sets of clients per endpoint begin so.
+/// Prefix of kube-proxy's sets of returning clients, one set per endpoint.
 const AFFINITY: &str = "affinity-";
-/// kube-proxy's set of the node's addresses that take node ports, with `--nodeport-addresses`.
+/// kube-proxy's set of the node's addresses for node ports, with `--nodeport-addresses`.
 const NODE_ADDRESSES: &str = "nodeport-ips";
 
-/// A rule while its expressions are read.
+/// The state while the expressions of a rule are read.
 pub(super) struct Lowering {
     family: Family,
     registers: Registers,
@@ -82,14 +82,14 @@ impl Lowering {
         }
     }
 
-    /// What the expressions made of it.
+    /// The draft after all expressions.
     pub(super) fn finish(self) -> Draft {
         self.draft
     }
 
-    /// Takes the next expression. `Other`: the rule has a condition that kube-proxy's rules never
-    /// have, and is to be left out.
-    pub(super) fn take(&mut self, expression: Expression<'_>) -> Result<Meaning, Problem> {
+    /// Takes the next expression. `Foreign`: the rule has a condition that kube-proxy never writes,
+    /// and is to be skipped.
+    pub(super) fn take(&mut self, expression: Expression<'_>) -> Result<Recognition, Problem> {
         let rule = &mut self.draft.rule;
         match expression {
             Expression::Compare { from, op, with } => return self.compare(from, op, with),
@@ -114,7 +114,7 @@ impl Lowering {
             Expression::Verdict(Verdict::Other) | Expression::Other => {}
             load => self.load(load),
         }
-        Ok(Meaning::Known)
+        Ok(Recognition::Known)
     }
 
     fn load(&mut self, load: Expression<'_>) {
@@ -171,14 +171,14 @@ impl Lowering {
         }
     }
 
-    fn compare(&mut self, from: u32, op: u32, with: &[u8]) -> Result<Meaning, Problem> {
+    fn compare(&mut self, from: u32, op: u32, with: &[u8]) -> Result<Recognition, Problem> {
         let Some(Value::Field { field, mask, .. }) = self.registers.get(from) else {
-            return Ok(Meaning::Known);
+            return Ok(Recognition::Known);
         };
         let negated = match op {
             EQUAL => false,
             NOT_EQUAL => true,
-            _ => return Ok(Meaning::Other),
+            _ => return Ok(Recognition::Foreign),
         };
         let rule = &mut self.draft.rule;
         match field {
@@ -199,13 +199,13 @@ impl Lowering {
                     .first()
                     .and_then(|n| Protocol::from_number((*n).into()));
                 if negated || protocol.is_none() {
-                    return Ok(Meaning::Other);
+                    return Ok(Recognition::Foreign);
                 }
                 rule.protocol = protocol;
             }
             Field::DestinationPort => {
                 if negated {
-                    return Ok(Meaning::Other);
+                    return Ok(Recognition::Foreign);
                 }
                 rule.destination_port = Some(u16_be(with, 0).ok_or(Problem::Malformed)?);
             }
@@ -218,44 +218,44 @@ impl Lowering {
             }
             Field::Mark | Field::Other => {}
         }
-        Ok(Meaning::Known)
+        Ok(Recognition::Known)
     }
 
-    fn lookup(&mut self, set: &str, from: u32, to: Option<u32>, inverted: bool) -> Meaning {
+    fn lookup(&mut self, set: &str, from: u32, to: Option<u32>, inverted: bool) -> Recognition {
         let key = self.registers.key(from);
         let first = key.first().map(|part| part.field);
-        let by = match (to, first) {
-            (Some(0), _) => By::Verdict(key),
+        let role = match (to, first) {
+            (Some(0), _) => ElementRole::Verdict(key),
             (Some(to), _) => {
                 self.registers.load_mapped(to, set);
-                return Meaning::Known;
+                return Recognition::Known;
             }
             (None, Some(Field::Source)) if set.starts_with(AFFINITY) => {
                 self.draft.rule.returning_client |= !inverted;
-                return Meaning::Known;
+                return Recognition::Known;
             }
             (None, Some(Field::Destination)) if set == NODE_ADDRESSES => {
                 self.draft.rule.to_node |= !inverted;
-                return Meaning::Known;
+                return Recognition::Known;
             }
-            // The sources that a load balancer lets through: who is refused is not told one by one.
-            (None, _) if inverted => return Meaning::Known,
-            (None, Some(Field::Source)) if key.len() == 1 => return Meaning::Known,
-            (None, _) => By::Key(key),
+            // A load balancer's accepted sources: refusals are not recorded by source.
+            (None, _) if inverted => return Recognition::Known,
+            (None, Some(Field::Source)) if key.len() == 1 => return Recognition::Known,
+            (None, _) => ElementRole::Key(key),
         };
-        self.expand(set, by)
+        self.expand(set, role)
     }
 
-    /// Each of kube-proxy's rules has one set at most that it is to be expanded by.
-    fn expand(&mut self, set: &str, by: By) -> Meaning {
+    /// Sets the rule's expansion. A rule of kube-proxy has at most one.
+    fn expand(&mut self, set: &str, role: ElementRole) -> Recognition {
         if self.draft.expansion.is_some() {
-            return Meaning::Other;
+            return Recognition::Foreign;
         }
         self.draft.expansion = Some(Expansion {
             set: set.to_owned(),
-            by,
+            role,
         });
-        Meaning::Known
+        Recognition::Known
     }
 
     /// `meta mark set meta mark | bit`.
@@ -268,7 +268,7 @@ impl Lowering {
         }
     }
 
-    fn dnat(&mut self, address: u32, port: u32) -> Result<Meaning, Problem> {
+    fn dnat(&mut self, address: u32, port: u32) -> Result<Recognition, Problem> {
         let mapped = match (self.registers.get(address), self.registers.get(port)) {
             (
                 Some(Value::Mapped { map, at }),
@@ -282,7 +282,7 @@ impl Lowering {
         if let Some((map, address_at, port_at)) = mapped {
             return Ok(self.expand(
                 &map,
-                By::Endpoint {
+                ElementRole::Endpoint {
                     address_at,
                     port_at,
                 },
@@ -298,7 +298,7 @@ impl Lowering {
             return Err(Problem::Malformed);
         };
         self.draft.rule.target = Target::Dnat((ip, port).into());
-        Ok(Meaning::Known)
+        Ok(Recognition::Known)
     }
 }
 
@@ -313,7 +313,7 @@ fn header_field(family: Family, base: u32, offset: u32) -> Field {
     }
 }
 
-/// The first bytes of an address, as many as count; or all, and a mask.
+/// The network of an address and a mask or, without a mask, of the leading bytes of an address.
 fn network(family: Family, bytes: &[u8], mask: Option<&[u8]>) -> Result<Network, Problem> {
     let mut address = bytes.to_vec();
     address.resize(family.address_bytes(), 0);

@@ -1,7 +1,8 @@
-//! What is in nf_tables' registers while a rule runs, as far as it can be said without a packet.
+//! The contents of nf_tables' registers while a rule runs, as far as they are known without a
+//! packet.
 //!
-//! The kernel has sixteen registers of four bytes; a longer value takes several. It tells them by two
-//! numberings: 1 to 4 for every fourth, 8 to 23 for each (kernel: nft_parse_register,
+//! The kernel has sixteen registers of four bytes; a longer value takes several. It numbers them in
+//! two ways: 1 to 4 for every fourth register, 8 to 23 for each (kernel: nft_parse_register,
 //! nft_dump_register).
 
 use std::rc::Rc;
@@ -9,7 +10,7 @@ use std::rc::Rc;
 const WORDS: usize = 16;
 const WORD_BYTES: usize = 4;
 
-/// A part of the packet or of its surroundings that kube-proxy's rules ask for.
+/// A property of the packet that kube-proxy's rules match on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
     Source,
@@ -22,14 +23,14 @@ pub(super) enum Field {
     /// `fib saddr type`
     SourceType,
     Mark,
-    /// A random number, or something else that no rule depends on.
+    /// A random number, or another value that no rule depends on.
     Other,
 }
 
-/// The value that begins in a register.
+/// The value that starts in a register.
 #[derive(Clone, Debug)]
 pub(super) enum Value {
-    /// A part of the packet, of so many bytes, perhaps masked and changed.
+    /// A property of the packet of `bytes` bytes, after an optional mask and xor.
     Field {
         field: Field,
         bytes: usize,
@@ -38,11 +39,11 @@ pub(super) enum Value {
     },
     /// Four bytes of a constant.
     Constant([u8; WORD_BYTES]),
-    /// Four bytes of a value in a map, the ones at this offset.
+    /// Four bytes of a map's value, at this offset.
     Mapped { map: Rc<str>, at: usize },
 }
 
-/// A part of a key, and where in the key it is.
+/// A part of a key, with its offset and length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct KeyPart {
     pub(super) field: Field,
@@ -50,7 +51,7 @@ pub(super) struct KeyPart {
     pub(super) bytes: usize,
 }
 
-/// The registers; empty at the start of a rule.
+/// The registers, empty at the start of a rule.
 #[derive(Debug, Default)]
 pub(super) struct Registers([Option<Value>; WORDS]);
 
@@ -66,31 +67,31 @@ impl Registers {
     }
 
     pub(super) fn load(&mut self, register: u32, value: Value) {
-        if let Some(place) = word(register).and_then(|word| self.0.get_mut(word)) {
-            *place = Some(value);
+        if let Some(slot) = word(register).and_then(|word| self.0.get_mut(word)) {
+            *slot = Some(value);
         }
     }
 
     pub(super) fn load_constant(&mut self, register: u32, value: &[u8]) {
         let Some(first) = word(register) else { return };
-        let places = self.0.iter_mut().skip(first);
-        for (place, bytes) in places.zip(value.chunks(WORD_BYTES)) {
+        let slots = self.0.iter_mut().skip(first);
+        for (slot, bytes) in slots.zip(value.chunks(WORD_BYTES)) {
             let mut constant = [0; WORD_BYTES];
             constant
                 .iter_mut()
                 .zip(bytes)
                 .for_each(|(to, from)| *to = *from);
-            *place = Some(Value::Constant(constant));
+            *slot = Some(Value::Constant(constant));
         }
     }
 
-    /// A map's value is as long as the map says, which is not known here: all registers behind the
-    /// first may be part of it.
+    /// Loads a map's value. Its length is unknown here, so all registers from the first on may hold
+    /// a part of it.
     pub(super) fn load_mapped(&mut self, register: u32, map: &str) {
         let Some(first) = word(register) else { return };
         let map: Rc<str> = Rc::from(map);
-        for (index, place) in self.0.iter_mut().skip(first).enumerate() {
-            *place = Some(Value::Mapped {
+        for (index, slot) in self.0.iter_mut().skip(first).enumerate() {
+            *slot = Some(Value::Mapped {
                 map: Rc::clone(&map),
                 at: index * WORD_BYTES,
             });
@@ -101,7 +102,7 @@ impl Registers {
         self.0.get(word(register)?)?.as_ref()
     }
 
-    /// The first `bytes` of the constant that begins in a register.
+    /// The first `bytes` of the constant that starts in a register.
     pub(super) fn constant(&self, register: u32, bytes: usize) -> Option<Vec<u8>> {
         let mut constant = Vec::with_capacity(bytes);
         for value in self.0.iter().skip(word(register)?) {
@@ -117,8 +118,8 @@ impl Registers {
         (constant.len() == bytes).then_some(constant)
     }
 
-    /// The parts of the packet from a register on, which are a key for as far as the key goes:
-    /// what the registers behind it hold from before is no part of it.
+    /// The properties from a register on. They start with the key; registers behind the key may
+    /// hold older values, which the caller must ignore.
     pub(super) fn key(&self, register: u32) -> Vec<KeyPart> {
         let mut parts = Vec::new();
         let Some(first) = word(register) else {
@@ -137,7 +138,7 @@ impl Registers {
     }
 }
 
-/// The index of the first four bytes of a register.
+/// The index of a register's first four bytes.
 fn word(register: u32) -> Option<usize> {
     let register = usize::try_from(register).ok()?;
     match register {

@@ -1,18 +1,19 @@
-//! Elements of nf_tables' sets and maps. In: an element's attributes. Out: its key, value and comment.
+//! Reads elements of nf_tables' sets and maps. In: an element's attributes. Out: key, value and
+//! comment.
 
 use super::super::finding::Problem;
 use super::attribute::{Attribute, attributes};
 use super::expression::{Data, Verdict};
 
-/// NFT_SET_ELEM_INTERVAL_END: the end of the interval that another element begins.
+/// NFT_SET_ELEM_INTERVAL_END: the element is the end of another element's interval.
 const INTERVAL_END: u32 = 1;
 /// NFTNL_UDATA_SET_ELEM_COMMENT, NFTNL_UDATA_RULE_COMMENT of libnftnl.
 const COMMENT: u8 = 0;
 
-/// What a key maps to.
+/// The value of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Mapped {
-    /// Nothing: the set is no map.
+    /// The set is no map.
     Nothing,
     Chain(String),
     Drop,
@@ -21,17 +22,17 @@ pub(super) enum Mapped {
     Value(Vec<u8>),
 }
 
-/// An element.
+/// An element of a set or map.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Element {
-    /// The parts one after the other, each padded to four bytes.
+    /// The key's parts, each padded to four bytes.
     pub(super) key: Vec<u8>,
     pub(super) mapped: Mapped,
     pub(super) comment: Option<String>,
 }
 
 impl Element {
-    /// Reads one element of NFTA_SET_ELEM_LIST_ELEMENTS; `None` where it has no key of its own.
+    /// Reads one element of NFTA_SET_ELEM_LIST_ELEMENTS; `None` where it only ends an interval.
     pub(super) fn read(element: Attribute<'_>) -> Result<Option<Self>, Problem> {
         let (mut key, mut mapped, mut comment) = (None, Mapped::Nothing, None);
         for attribute in element.nested() {
@@ -70,8 +71,8 @@ impl Mapped {
     }
 }
 
-/// The comment that nft and iptables-nft keep with a rule or an element: a list of kind, length (a
-/// byte each) and value. The kernel does not look into it, so what is broken is no comment.
+/// The comment that nft and iptables-nft store with a rule or an element: a list of kind, length (a
+/// byte each) and value. The kernel does not check it, so malformed data is treated as no comment.
 pub(super) fn user_comment(mut data: &[u8]) -> Option<String> {
     while let [kind, bytes, rest @ ..] = data {
         let (value, after) = rest.split_at_checked(usize::from(*bytes))?;

@@ -1,8 +1,8 @@
-//! What the kernel answered once, without a kernel: recordings of its messages, whole, cut and changed.
+//! Recorded messages of real kernels: complete, cut and changed.
 
 use proptest::prelude::*;
 
-use super::super::tests::{DUMP, listing::check_paths};
+use super::super::tests::{dump_without_nfacct, listing::check_paths};
 use super::*;
 
 const NFTABLES: &[u8] = include_bytes!("../../../tests/fixtures/kube-proxy/nftables.messages");
@@ -51,25 +51,22 @@ fn every_path_of_kubernetes_1_30() {
     check_paths(&read_recording(OLDER), "nftables-1.30.paths");
 }
 
-/// iptables-save prints what iptables-nft wrote: both say the same.
+/// iptables-save prints what iptables-nft wrote, so both give the same rules.
 #[test]
-fn iptables_nft_says_what_iptables_save_prints() {
-    let text: String = DUMP
-        .split_inclusive('\n')
-        .filter(|line| !line.contains("-m nfacct"))
-        .collect();
+fn iptables_nft_and_iptables_save_give_the_same_rules() {
+    let text = dump_without_nfacct();
     assert_eq!(read_recording(IPTABLES), Rules::from_iptables_save(&text).0);
 }
 
 #[test]
-fn the_sets_of_the_nftables_mode_are_wanted() {
+fn required_sets_are_those_of_the_nftables_mode() {
     let mut tables = NfTables::default();
     for (kind, payload) in messages(NFTABLES) {
         tables.message(kind, payload);
     }
-    let wanted = tables.wanted_sets();
+    let required = tables.required_sets();
     let of = |is_ipv6| {
-        let sets = wanted.iter().filter(|set| set.is_ipv6 == is_ipv6);
+        let sets = required.iter().filter(|set| set.is_ipv6 == is_ipv6);
         sets.map(|set| set.set.as_str()).collect::<Vec<_>>()
     };
     let named = [
@@ -84,15 +81,15 @@ fn the_sets_of_the_nftables_mode_are_wanted() {
     let anonymous = ["__map0", "__map1", "__map2", "__map3", "__map4", "__map5"];
     assert_eq!(of(false), [&anonymous[..], &named].concat());
     assert_eq!(of(true), named);
-    // iptables-nft has sets of its own users, which are nobody's business.
+    // Sets of iptables-nft are never needed.
     let mut tables = NfTables::default();
     for (kind, payload) in messages(IPTABLES) {
         tables.message(kind, payload);
     }
-    assert!(tables.wanted_sets().is_empty());
+    assert!(tables.required_sets().is_empty());
 }
 
-/// The order in which the kernel answers does not matter.
+/// The order of the kernel's messages does not matter.
 #[test]
 fn elements_may_come_before_rules() {
     let mut reversed = messages(NFTABLES);
@@ -101,7 +98,7 @@ fn elements_may_come_before_rules() {
 }
 
 #[test]
-fn other_messages_say_nothing() {
+fn other_messages_are_ignored() {
     for (kind, payload) in messages(NFTABLES) {
         let mut inet = payload.to_vec();
         inet[0] = 1;
@@ -112,7 +109,7 @@ fn other_messages_say_nothing() {
     }
 }
 
-/// A message that is cut anywhere costs itself and is told, or is whole in what counts.
+/// A cut message loses its own rules at most.
 #[test]
 fn every_prefix_of_every_message() {
     for recording in [NFTABLES, OLDER, IPTABLES] {
@@ -143,8 +140,8 @@ proptest! {
             let message = at.index(owned.len());
             let payload = &mut owned[message].1;
             if !payload.is_empty() {
-                let place = at.index(payload.len());
-                payload[place] = byte;
+                let index = at.index(payload.len());
+                payload[index] = byte;
             }
         }
         let borrowed: Vec<(u16, &[u8])> = owned.iter().map(|(kind, payload)| (*kind, payload.as_slice())).collect();

@@ -1,4 +1,4 @@
-//! Rules as lines of text, for what is expected of them.
+//! Formats rules as lines of text, to compare with expected ones.
 
 use super::super::*;
 
@@ -24,7 +24,7 @@ fn portal_text(portal: Portal) -> String {
     }
 }
 
-/// Every closed portal, sorted.
+/// Every refused portal, sorted.
 pub(in super::super) fn refusals(rules: &Rules) -> Vec<String> {
     let mut closed: Vec<_> = rules.refusals.iter().collect();
     closed.sort_by_key(|(portal, _)| *portal);
@@ -44,8 +44,8 @@ pub(in super::super) fn refusals(rules: &Rules) -> Vec<String> {
     closed.into_iter().map(line).collect()
 }
 
-/// A path as `portal -> endpoint service kind | chains without KUBE- | when it masquerades |
-/// affinity, local endpoints, who takes it`.
+/// A path as `portal -> endpoint service kind | chains without KUBE- | marked sources | affinity |
+/// local | if conditions`.
 fn line(portal: Portal, chosen: Endpoint, decision: &Decision) -> String {
     let portal = portal_text(portal);
     let (chosen, service) = (SocketAddr::from(chosen), &decision.service);
@@ -62,7 +62,7 @@ fn line(portal: Portal, chosen: Endpoint, decision: &Decision) -> String {
     format!("{portal} -> {chosen} {service} {kind} | {chains} | {masquerade}{rest}")
 }
 
-/// Every path, sorted by portal and endpoint, those of a pair in order.
+/// Every path, sorted by portal and endpoint; the paths of a pair keep their order.
 pub(in super::super) fn listing(rules: &Rules) -> Vec<String> {
     let mut pairs: Vec<_> = rules.paths.iter().collect();
     pairs.sort_by_key(|(key, _)| *key);

@@ -1,4 +1,4 @@
-//! Where packets are lost.
+//! Hops of dropped packets.
 
 use super::*;
 
@@ -17,26 +17,26 @@ fn dropped_in_a_netfilter_hook() {
     );
 }
 
-/// Checks where a packet is said to be lost, and whether by conntrack.
-fn check_lost(stamps: &[Hook], reason: u32, hop: HopName, by_conntrack: bool) {
+/// Checks the hop of a drop, and whether conntrack dropped the packet.
+fn check_drop(stamps: &[Hook], reason: u32, hop: HopName, by_conntrack: bool) {
     let stamp = |(index, hook): (u64, &Hook)| Stamp {
         at_ns: index,
         hook: *hook,
         device: None,
     };
-    let mut lost = journey((0..).zip(stamps).map(stamp).collect());
-    lost.drop_reason = Some(reason);
-    let lost = Lost::of(&lost, &Devices::default(), &reasons()).unwrap();
+    let mut dropped = journey((0..).zip(stamps).map(stamp).collect());
+    dropped.drop_reason = Some(reason);
+    let packet_drop = PacketDrop::of(&dropped, &Devices::default(), &reasons()).unwrap();
     assert_eq!(
-        (lost.hop, lost.by_conntrack),
+        (packet_drop.hop, packet_drop.by_conntrack),
         (Some(hop), by_conntrack),
         "{stamps:?}"
     );
-    assert_eq!(lost.reason, Some(reasons().name(reason)));
+    assert_eq!(packet_drop.reason, Some(reasons().name(reason)));
 }
 
 #[test]
-fn a_packet_is_lost_where_it_was_dropped() {
+fn the_last_stamp_and_the_reason_give_the_hop_of_a_drop() {
     use Hook::{
         CgroupEgress, DeviceReceive, DeviceTransmit, ForwardEnter, InputEnter, InputLeave,
         PacketDrop, PostroutingLeave, PreroutingEnter, PreroutingLeave,
@@ -58,6 +58,6 @@ fn a_packet_is_lost_where_it_was_dropped() {
         (CgroupEgress, NEIGH_FAILED, HopName::ClientStack, false),
     ] {
         let stamps = [CgroupEgress, before, PacketDrop];
-        check_lost(&stamps, reason, hop, by_conntrack);
+        check_drop(&stamps, reason, hop, by_conntrack);
     }
 }

@@ -1,4 +1,4 @@
-//! Ways that lead to another node, or come from one.
+//! Paths to and from other nodes.
 
 use super::*;
 
@@ -79,7 +79,7 @@ fn to_the_node_from_another() {
     );
 }
 
-/// What the outer packet meets is the overlay's.
+/// Netfilter hooks of the outer packet belong to the overlay hop.
 #[test]
 fn through_a_tunnel_to_another_node() {
     check_left(
@@ -127,9 +127,10 @@ fn through_a_tunnel_from_another_node() {
     );
 }
 
-/// The handshake of a connection to another node: nobody here knows what is between its two wires.
+/// The handshake of a connection to another node: the time between its two wire hops is no hop
+/// here.
 #[test]
-fn what_another_node_does_is_no_hop_of_this_one() {
+fn time_on_another_node_is_no_hop() {
     let mut devices = Devices::default();
     let mut path_of = |stamps: &str, change: fn(&mut Journey)| {
         let stamps = stamps
@@ -138,7 +139,7 @@ fn what_another_node_does_is_no_hop_of_this_one() {
             .collect();
         let mut journey = journey(stamps);
         change(&mut journey);
-        path(&journey, None, &devices, &reasons())
+        build_path(&journey, None, &devices, &reasons())
     };
     let syn = path_of("0 cgroup_egress\n10 device_transmit ens5:", |journey| {
         journey.end = End::Left;
@@ -159,16 +160,16 @@ fn what_another_node_does_is_no_hop_of_this_one() {
     assert_eq!(connect.hops[2].start_ns, 50);
 }
 
-/// How long the first attempt was on its way is its sender's to tell.
+/// The time since the first transmission belongs to the sender's node.
 #[test]
-fn a_retransmission_that_arrives_begins_where_it_arrives() {
+fn an_arriving_retransmission_starts_at_its_arrival() {
     let mut devices = Devices::default();
     let stamps = ["50 uplink_receive ens5:", "60 cgroup_ingress"];
     let stamps = stamps.map(|line| stamp(line, &mut devices));
     let mut journey = journey(stamps.to_vec());
     journey.sender_cookie = tracer_common::remote::REMOTE | 1;
-    let mut path = path(&journey, None, &devices, &reasons());
+    let mut path = build_path(&journey, None, &devices, &reasons());
     path.start_at(3);
     assert_eq!(path.start_ns, 50);
-    partitions(&path);
+    check_partition(&path);
 }

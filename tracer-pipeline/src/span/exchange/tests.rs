@@ -1,4 +1,4 @@
-//! Exchanges and the spans they make.
+//! The spans of exchanges.
 
 mod detail;
 mod failures;
@@ -11,13 +11,13 @@ use tracer_common::{hook::Hook, journey::End, message::Message};
 
 use super::*;
 use crate::{
-    decode::{ClockSample, Conntrack, DropReasons, Journey, Stamp, Tuple},
+    decode::{ClockSample, Conntrack, DropReasons, Journey, JourneyBuilder, Stamp, Tuple},
     flow::{Cause, Ending, Side},
     http::{Answered, Connect, head::RequestHead},
-    identity::who::Who,
+    identity::directory::Directory,
     kube_proxy::Rules,
     path::Devices,
-    span::{Clock, Value, party::sides},
+    span::{Clock, Value, parties::sides},
 };
 
 const TRACE: &str = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n";
@@ -29,11 +29,6 @@ fn address(text: &str) -> SocketAddr {
 
 /// A journey of three stamps, 10 ns apart, from a client through `web-manual`'s ClusterIP.
 pub(crate) fn journey(message: Message, start_ns: u64, end: End) -> Journey {
-    let stamp = |after_ns, hook| Stamp {
-        at_ns: start_ns + after_ns,
-        hook,
-        device: None,
-    };
     let last = match end {
         End::Dropped => Hook::PacketDrop,
         _ => Hook::CgroupIngress,
@@ -46,33 +41,26 @@ pub(crate) fn journey(message: Message, start_ns: u64, end: End) -> Journey {
         destination: address("10.201.1.12:8080"),
         ..sent
     };
-    Journey {
-        message,
-        end,
-        start_ns,
-        sender_cookie: 1,
-        receiver_cookie: 2,
-        sender_cgroup: 0,
-        receiver_cgroup: 0,
-        seq: 100,
-        ack: 1,
-        payload_bytes: 80,
-        drop_reason: (end == End::Dropped).then_some(8),
-        sent,
-        received: (end == End::Socket).then_some(received),
-        conntrack: Some(Conntrack {
+    JourneyBuilder::new(message)
+        .end(end)
+        .start_ns(start_ns)
+        .sockets(1, 2)
+        .seq(100)
+        .ack(1)
+        .payload_bytes(80)
+        .drop_reason(8)
+        .sent(sent)
+        .received(received)
+        .conntrack(Conntrack {
             original: sent,
             reply: received.reversed(),
-        }),
-        stamps: vec![
-            stamp(0, Hook::CgroupEgress),
-            stamp(10, Hook::PreroutingEnter),
-            stamp(20, last),
-        ],
-        stamps_cut: false,
-        head_lost: false,
-        behind_left_out: false,
-    }
+        })
+        .stamps_after_ns(&[
+            (0, Hook::CgroupEgress),
+            (10, Hook::PreroutingEnter),
+            (20, last),
+        ])
+        .build()
 }
 
 fn leg(message: Message, start_ns: u64) -> Leg {
@@ -119,7 +107,7 @@ fn make_in(detail: Detail, exchange: &Exchange, shed: u64) -> Vec<Span> {
     })
 }
 
-/// With the rules of the fixture; monotonic 0 is a millisecond after 1970 began.
+/// Calls `make` with the rules of the fixture; monotonic 0 is Unix time 1 ms.
 pub(crate) fn with_context<T>(make: impl FnOnce(&Context<'_>) -> T) -> T {
     let mut clock = Clock::default();
     clock.sample(ClockSample {
@@ -136,13 +124,13 @@ pub(crate) fn with_context<T>(make: impl FnOnce(&Context<'_>) -> T) -> T {
             reasons: [(8, "NETFILTER_DROP".into())].into(),
             ..DropReasons::default()
         },
-        who: &Who::default(),
+        directory: &Directory::default(),
         node: "node",
         detail: Detail::Hop,
     })
 }
 
-/// Checks `name start..end` of each span that is no hop, indented by depth.
+/// Checks `name start..end` of each span that is no hop.
 fn check(exchange: &Exchange, expected: &[&str]) {
     let spans = make(exchange);
     let lines: Vec<String> = spans
@@ -206,7 +194,7 @@ fn one_exchange() {
 }
 
 #[test]
-fn nothing_without_a_sampled_context() {
+fn no_spans_without_a_sampled_trace_context() {
     for headers in [
         "",
         &TRACE.replace("-01", "-00"),
@@ -217,7 +205,7 @@ fn nothing_without_a_sampled_context() {
 }
 
 #[test]
-fn tracestate_is_handed_on() {
+fn spans_have_the_tracestate_of_their_request() {
     let states = |headers: &str| -> Vec<Option<String>> {
         let spans = make(&exchange(&format!("{headers}tracestate: a=1\r\n")));
         let states = spans.iter().map(|span| span.trace_state.as_deref());
@@ -226,5 +214,8 @@ fn tracestate_is_handed_on() {
     let with = states(TRACE);
     assert!(with.len() > 10 && with.iter().all(|state| state.as_deref() == Some("a=1")));
     let b3 = "b3: 0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-1\r\n";
-    assert!(states(b3).iter().all(Option::is_none), "it is W3C's");
+    assert!(
+        states(b3).iter().all(Option::is_none),
+        "tracestate belongs to traceparent"
+    );
 }

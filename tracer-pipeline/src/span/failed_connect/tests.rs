@@ -1,4 +1,4 @@
-//! Connects that failed, and the spans they make.
+//! The spans of failed connects.
 
 use tracer_common::{journey::End, message::Message};
 
@@ -9,7 +9,7 @@ use crate::{
     span::exchange::tests::{attribute, journey, with_context},
 };
 
-/// Without endpoints in the fixture.
+/// A service without endpoints in the fixture.
 const EMPTY: &str = "10.97.10.40:80";
 
 fn syn(start_ns: u64, end: End, destination: &str) -> Journey {
@@ -26,7 +26,7 @@ fn syn(start_ns: u64, end: End, destination: &str) -> Journey {
     }
 }
 
-/// From 900 to 5,000, with these SYNs.
+/// A connect from 900 to 5,000 ns, with these SYNs.
 fn failed(errno: Option<Errno>, syns: &[Journey]) -> FailedConnect {
     let mut packets = syns.iter().cloned();
     let connect = packets.next().map(|first| {
@@ -117,7 +117,7 @@ fn refused_for_want_of_endpoints() {
 }
 
 #[test]
-fn several_are_linked_and_none_is_not() {
+fn several_candidates_are_linked() {
     let failed = failed(Some(Errno::ETIMEDOUT), &[syn(1_000, End::Dropped, EMPTY)]);
     let several = Correlation::Ambiguous(vec![served(1), served(2)]);
     for (correlation, marked, links) in [(several, "ambiguous", 2), (Correlation::None, "", 0)] {
@@ -141,7 +141,7 @@ fn several_are_linked_and_none_is_not() {
 }
 
 #[test]
-fn one_request_may_have_many() {
+fn two_connects_of_one_request_have_distinct_ids() {
     let one = failed(
         Some(Errno::ECONNREFUSED),
         &[syn(1_000, End::Dropped, EMPTY)],
@@ -202,9 +202,9 @@ fn no_packet_and_no_port() {
     );
 }
 
-/// The server has answered, and the answer was lost.
+/// The server's SYN-ACK was dropped.
 #[test]
-fn a_lost_answer_says_where() {
+fn a_dropped_syn_ack_has_its_hop() {
     let mut failed = failed(None, &[syn(1_000, End::Socket, "10.9.9.9:81")]);
     if let Some(connect) = &mut failed.connect {
         connect.syn_ack = Some(Leg::new(journey(Message::SynAck, 1_100, End::Dropped)));

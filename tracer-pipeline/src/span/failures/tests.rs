@@ -1,38 +1,17 @@
-//! What is counted of exchanges, and what a bound does.
+//! Counts of failures, and their bound.
 
 use tracer_common::{journey::End, message::Message};
 
 use super::*;
 use crate::{
-    decode::DropReasons,
     flow::{Cause, Ending, ZeroWindow},
-    identity::who::Who,
-    path::Devices,
-    span::{
-        Clock,
-        exchange::tests::{exchange, journey},
-    },
+    span::exchange::tests::{exchange, journey, with_context},
 };
 
-const RULES: &str = include_str!("../../../tests/fixtures/kube-proxy/iptables-save.txt");
-
-/// Counts what `count` counts; each line is `reason service hop count`.
+/// Checks the counts after `count`; each line is `reason service hop count`.
 fn check(count: impl FnOnce(&mut Failures, &Context<'_>), expected: &[&str]) {
-    let (rules, _) = Rules::from_iptables_save(RULES);
-    let context = Context {
-        clock: &Clock::default(),
-        devices: &Devices::default(),
-        rules: &rules,
-        drop_reasons: &DropReasons {
-            reasons: [(8, "NETFILTER_DROP".into())].into(),
-            ..DropReasons::default()
-        },
-        who: &Who::default(),
-        node: "node",
-        detail: crate::span::Detail::Hop,
-    };
     let mut failures = Failures::default();
-    count(&mut failures, &context);
+    with_context(|context| count(&mut failures, context));
     let lines: Vec<String> = failures
         .counts()
         .map(|(failure, count)| {
@@ -48,7 +27,7 @@ fn check(count: impl FnOnce(&mut Failures, &Context<'_>), expected: &[&str]) {
 }
 
 #[test]
-fn a_drop_is_counted_with_its_journey_and_no_arrival_is() {
+fn only_journeys_that_end_in_a_drop_are_counted() {
     check(
         |failures, context| {
             for end in [End::Dropped, End::Socket, End::Dropped] {
@@ -60,7 +39,7 @@ fn a_drop_is_counted_with_its_journey_and_no_arrival_is() {
 }
 
 #[test]
-fn what_went_wrong_with_an_exchange_is_counted() {
+fn failures_of_an_exchange_are_counted() {
     let mut failed = exchange("");
     failed.request.earlier = vec![journey(Message::Request, 1_150, End::Dropped)];
     failed.request.window(ZeroWindow {
@@ -84,7 +63,7 @@ fn what_went_wrong_with_an_exchange_is_counted() {
 }
 
 #[test]
-fn an_exchange_without_trouble_counts_nothing() {
+fn a_successful_exchange_counts_nothing() {
     check(
         |failures, context| failures.exchange(&exchange(""), context),
         &[],
@@ -92,7 +71,7 @@ fn an_exchange_without_trouble_counts_nothing() {
 }
 
 #[test]
-fn beyond_the_bound_all_are_one() {
+fn failures_beyond_the_bound_are_counted_as_other() {
     let mut failures = Failures::default();
     for number in 0..MAX_FAILURES + 9 {
         failures.count(Failure::of_no_hop(number.to_string(), no_service()));

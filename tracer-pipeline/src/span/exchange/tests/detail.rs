@@ -1,4 +1,4 @@
-//! The same exchange in fewer spans: nothing that was seen is lost.
+//! The same exchange at each detail: fewer spans keep all information.
 
 use super::*;
 
@@ -54,7 +54,7 @@ fn paths_have_their_hops_as_events() {
         if span.name != "connect" {
             assert_eq!(same.attributes, span.attributes, "{}", span.name);
         }
-        // As many hops as have spans below the same one.
+        // As many hop events as there are hop spans at full detail.
         let hops = whole
             .iter()
             .filter(|hop| hop.parent_id == span.span_id && attribute(hop, "hopspan.role") == "hop");
@@ -63,7 +63,7 @@ fn paths_have_their_hops_as_events() {
 }
 
 #[test]
-fn an_exchange_alone_has_everything_in_attributes() {
+fn an_exchange_without_path_spans_has_all_in_attributes() {
     let spans = make_in(Detail::Exchange, &exchange(TRACE), 0);
     let [span] = &spans[..] else {
         panic!("{:?}", names(&spans));
@@ -90,7 +90,7 @@ fn an_exchange_alone_has_everything_in_attributes() {
 }
 
 #[test]
-fn failures_are_told_at_every_detail() {
+fn failures_are_recorded_at_every_detail() {
     let mut lost = exchange(TRACE);
     lost.request = Leg {
         earlier: vec![journey(Message::Request, 1_150, End::Dropped)],
@@ -113,7 +113,7 @@ fn failures_are_told_at_every_detail() {
 }
 
 #[test]
-fn what_was_shed_before_is_marked_on_the_exchange() {
+fn the_count_of_shed_exchanges_is_on_the_exchange_span() {
     for detail in [Detail::Exchange, Detail::Path, Detail::Hop] {
         let spans = make_in(detail, &exchange(TRACE), 12);
         let marks: Vec<String> = spans

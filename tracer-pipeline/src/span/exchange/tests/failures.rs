@@ -1,4 +1,4 @@
-//! Exchanges that failed, or that were not seen whole.
+//! Exchanges that failed, or that were not seen completely.
 
 use super::*;
 
@@ -40,7 +40,7 @@ fn a_retransmission_is_time_in_the_sender_s_stack() {
         .position(|span| span.name == "request")
         .unwrap();
     assert_eq!(attribute(&spans[index], "hopspan.tcp.retransmits"), "1");
-    // The first packet is gone; the event is the second, which arrived.
+    // The first packet was dropped; the event is that of the second, which arrived.
     assert_eq!(
         attribute(&spans[index], "hopspan.drop.reason"),
         "NETFILTER_DROP"
@@ -60,7 +60,7 @@ fn a_retransmission_is_time_in_the_sender_s_stack() {
 }
 
 #[test]
-fn a_leg_says_what_of_it_was_not_seen() {
+fn unseen_parts_of_a_path_are_marked_incomplete() {
     let mut exchange = exchange(TRACE);
     exchange.request.read_ns = None;
     exchange.response = exchange.response.map(|response| Leg {
@@ -70,12 +70,12 @@ fn a_leg_says_what_of_it_was_not_seen() {
         },
         ..response
     });
-    let told: Vec<String> = make(&exchange)
+    let incomplete: Vec<String> = make(&exchange)
         .iter()
         .map(|span| attribute(span, "hopspan.incomplete"))
         .filter(|what| !what.is_empty())
         .collect();
-    assert_eq!(told, ["socket.queue", "last hops"]);
+    assert_eq!(incomplete, ["socket.queue", "last hops"]);
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn a_connection_that_ends_before_the_answer_is_an_error() {
 }
 
 #[test]
-fn an_exchange_says_what_of_its_heads_was_not_seen() {
+fn unseen_heads_are_marked_incomplete() {
     let check = |change: fn(&mut Exchange), expected: &str| {
         let mut exchange = exchange(TRACE);
         change(&mut exchange);

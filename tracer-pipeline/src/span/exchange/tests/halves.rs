@@ -1,4 +1,4 @@
-//! What two nodes tell of one exchange, each for itself.
+//! The spans of one exchange from the two nodes it crosses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use tracer_common::remote::REMOTE;
 use super::*;
 use crate::http::trace_context::SpanId;
 
-/// The client's node: what it sends leaves, what it gets arrives.
+/// The exchange on the client's node.
 fn client_half() -> Exchange {
     let mut exchange = exchange(TRACE);
     let connect = exchange.connect.as_mut().unwrap();
@@ -18,7 +18,7 @@ fn client_half() -> Exchange {
     exchange
 }
 
-/// The server's node, to which packets come for the pod.
+/// The exchange on the server's node, where packets arrive with the pod's address.
 fn server_half() -> Exchange {
     let mut exchange = exchange(TRACE);
     let connect = exchange.connect.as_mut().unwrap();
@@ -49,7 +49,7 @@ fn arrives(leg: &mut Leg) {
     leg.journey.stamps[0].hook = Hook::UplinkReceive;
 }
 
-/// The ids of the spans by what they are, hops without those of wires.
+/// Parent ids of the spans whose name is `wanted`, by the first word of the name and span id.
 fn ids(spans: &[Span], wanted: impl Fn(&str) -> bool) -> BTreeMap<(String, SpanId), SpanId> {
     spans
         .iter()
@@ -67,7 +67,7 @@ fn ids(spans: &[Span], wanted: impl Fn(&str) -> bool) -> BTreeMap<(String, SpanI
 }
 
 #[test]
-fn both_nodes_derive_the_same_ids_of_what_they_share() {
+fn both_nodes_derive_the_same_ids_for_shared_spans() {
     let is_shared = |name: &str| {
         name.starts_with("GET") || ["connect", "request", "response", "wire"].contains(&name)
     };
@@ -89,7 +89,7 @@ fn both_nodes_derive_the_same_ids_of_what_they_share() {
 }
 
 #[test]
-fn each_half_says_which_it_is_and_that_it_is_whole() {
+fn spans_of_a_half_are_marked_and_complete() {
     for (exchange, half) in [(client_half(), "client"), (server_half(), "server")] {
         for span in make(&exchange) {
             let expected = if attribute(&span, "hopspan.role") == "hop" {
@@ -111,7 +111,7 @@ fn each_half_says_which_it_is_and_that_it_is_whole() {
 }
 
 #[test]
-fn each_half_lasts_as_long_as_it_was_seen() {
+fn each_half_covers_the_time_seen_on_its_node() {
     check(
         &client_half(),
         &[
@@ -121,7 +121,7 @@ fn each_half_lasts_as_long_as_it_was_seen() {
             "response 1300..1330",
         ],
     );
-    // The service was chosen elsewhere.
+    // The translation happened on the client's node, so the service is unknown here.
     check(
         &server_half(),
         &[
@@ -134,7 +134,7 @@ fn each_half_lasts_as_long_as_it_was_seen() {
 }
 
 #[test]
-fn the_server_s_node_claims_nothing_of_what_was_translated_elsewhere() {
+fn the_server_s_half_has_no_attributes_of_a_translation_elsewhere() {
     let spans = make(&server_half());
     for key in [
         "hopspan.nat.original",
@@ -152,9 +152,9 @@ fn the_server_s_node_claims_nothing_of_what_was_translated_elsewhere() {
     assert_eq!(attribute(&client[0], "destination.address"), "10.201.1.12");
 }
 
-/// A node port that leads back: one node has both halves, of two connections.
+/// A node port on another node that leads back to this one: this node has both halves.
 #[test]
-fn a_node_that_sees_both_halves_gives_their_hops_ids_of_their_own() {
+fn hops_of_both_halves_on_one_node_have_distinct_ids() {
     let spans = [make(&client_half()), make(&server_half())].concat();
     let hops = spans.iter().filter(|span| {
         attribute(span, "hopspan.role") == "hop" && attribute(span, "hopspan.hop") != "wire"

@@ -1,8 +1,8 @@
-//! What netfilter and kube-proxy did to an exchange.
+//! Attributes of translated exchanges.
 
 use super::*;
 
-/// The exchange, with another client, service and endpoint; `hook` is the first it passed.
+/// The exchange with another client, service and endpoint; `hook` is the first netfilter hook.
 fn translated(client: &str, service: &str, endpoint: &str, hook: Hook) -> Exchange {
     let mut exchange = exchange(TRACE);
     let journey = &mut exchange.request.journey;
@@ -24,7 +24,7 @@ fn translated(client: &str, service: &str, endpoint: &str, hook: Hook) -> Exchan
 }
 
 #[test]
-fn what_kube_proxy_decided_is_told() {
+fn kube_proxy_s_decision_is_in_attributes() {
     let keys = ["portal", "masquerade", "session_affinity", "traffic_policy"];
     let check = |client: &str, service: &str, hook: Hook, expected: [&str; 4]| {
         let exchange = translated(client, service, "10.201.1.11:8080", hook);
@@ -73,18 +73,18 @@ fn what_kube_proxy_decided_is_told() {
 }
 
 #[test]
-fn the_translation_is_told_where_it_happened() {
-    let told: Vec<String> = make(&exchange(TRACE))
+fn the_translation_is_on_the_hop_where_it_happened() {
+    let translated_spans: Vec<String> = make(&exchange(TRACE))
         .iter()
         .filter(|span| !attribute(span, "hopspan.nat.original").is_empty())
         .map(|span| span.name.to_string())
         .collect();
     assert_eq!(
-        told,
+        translated_spans,
         [
             "GET web-manual",
             "connect",
-            // Of the SYN, not of the SYN-ACK, and of the request.
+            // Of the SYN and of the request, not of the SYN-ACK.
             "netfilter.prerouting",
             "netfilter.prerouting"
         ]
@@ -92,10 +92,11 @@ fn the_translation_is_told_where_it_happened() {
 }
 
 #[test]
-fn what_the_node_sends_has_the_source_that_it_was_sent_with() {
+fn the_source_of_the_node_s_own_packets_is_the_original_one() {
     let mut exchange = exchange(TRACE);
     let journey = &mut exchange.request.journey;
-    // Its journey opens after OUTPUT and POSTROUTING of the same namespace, which have rewritten both addresses.
+    // The journey opens after OUTPUT and POSTROUTING of the same namespace, which have rewritten
+    // both addresses.
     journey.sent = Tuple {
         source: address("10.201.1.1:5000"),
         destination: address("10.201.1.12:8080"),
@@ -122,22 +123,26 @@ fn what_the_node_sends_has_the_source_that_it_was_sent_with() {
         assert_eq!(attribute(&spans[0], key), expected, "{key}");
     }
     let request = spans.iter().find(|span| span.name == "request").unwrap();
-    let told: Vec<&str> = spans
+    let translated_spans: Vec<&str> = spans
         .iter()
         .filter(|span| span.parent_id == request.span_id)
         .filter(|span| !attribute(span, "hopspan.nat.original").is_empty())
         .map(|span| &*span.name)
         .collect();
-    assert_eq!(told, ["netfilter.output"], "and not in PREROUTING after it");
+    assert_eq!(
+        translated_spans,
+        ["netfilter.output"],
+        "not in PREROUTING after it"
+    );
 }
 
 #[test]
-fn without_conntrack_the_two_ends_tell_the_translation() {
+fn without_conntrack_the_two_ends_give_the_translation() {
     let mut exchange = exchange(TRACE);
     let with = make(&exchange);
     exchange.request.journey.conntrack = None;
     assert_eq!(make(&exchange), with);
-    // A dropped request was received nowhere, and nothing is known of its destination.
+    // A dropped request has no received tuple, so its translation is unknown.
     exchange.request.journey.received = None;
     assert_eq!(attribute(&make(&exchange)[0], "hopspan.nat.original"), "");
 }

@@ -1,7 +1,7 @@
-//! The pods: names, containers, and the time for which each had its addresses.
+//! Pods: names, containers, and the times at which each held its addresses.
 //!
-//! In: what the API, the cgroup tree and EndpointSlices tell of pods, in any order. Out: pods by
-//! uid, by cgroup, by network namespace and by address at a moment.
+//! In: facts about pods from the API, the cgroup tree and EndpointSlices, in any order. Out: pods
+//! by uid, by cgroup, and by network namespace or address at a given time.
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
@@ -11,57 +11,57 @@ use crate::decode::fact::{
 
 use super::timeline::Timeline;
 
-/// Pods remembered; the largest cluster that Kubernetes supports has 150,000.
+/// Bound on pods; the largest cluster that Kubernetes supports has 150,000.
 const MAX_PODS: usize = 262_144;
-/// Cgroups remembered. A node of 110 pods has some hundreds, more where containers make their own.
+/// Bound on cgroups. A node of 110 pods has some hundreds, more where containers create their own.
 const MAX_CGROUPS: usize = 65_536;
 
-/// Names of a pod, as far as they are known.
+/// The known names of a pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pod {
-    /// Its uid.
+    /// `metadata.uid`.
     pub uid: Arc<str>,
     /// `None` where only its cgroup is known.
     pub namespace: Option<Arc<str>>,
     /// `None` where only its cgroup is known.
     pub name: Option<Arc<str>>,
-    /// What it belongs to.
+    /// The owner: Deployment, StatefulSet and the like.
     pub workload: Option<(WorkloadKind, Arc<str>)>,
     /// The node it runs on.
     pub node: Option<Arc<str>>,
-    /// It has the node's addresses.
+    /// `hostNetwork`: the pod has its node's addresses.
     pub host_network: bool,
 }
 
 /// A container of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Container {
-    /// The runtime's id.
+    /// The container runtime's id.
     pub id: Arc<str>,
-    /// `None` where the API has not told it.
+    /// `None` until the API names it.
     pub name: Option<Arc<str>>,
 }
 
-/// A pod and who has told what of it.
+/// A pod, and the facts about it by source.
 #[derive(Debug, Default)]
 struct Entry {
     pod: Pod,
     containers: Vec<Container>,
-    /// The API has it.
+    /// What the API has of the pod; `None` where it has no such pod.
     api: Option<Api>,
-    /// The generation of the list that named it last.
+    /// The generation of the last list that contained the pod.
     listed: u32,
     sandbox: Option<SandboxFact>,
     /// When its last container ended.
     finished_ns: Option<u64>,
-    /// When the API no longer had it.
+    /// When the API deleted it.
     deleted_ns: Option<u64>,
     /// When its cgroup was removed.
     sandbox_until_ns: Option<u64>,
-    /// Endpoints that name it.
+    /// Number of endpoints that name it.
     endpoints: u32,
-    /// When nobody told of it any more.
-    forgotten_ns: Option<u64>,
+    /// When the last source (API, cgroup, endpoint) dropped it.
+    unreferenced_ns: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -77,16 +77,16 @@ struct Cgroup {
     gone_ns: Option<u64>,
 }
 
-/// All pods that are known.
+/// All known pods.
 #[derive(Debug, Default)]
 pub(super) struct Pods {
     entries: HashMap<Arc<str>, Entry>,
-    /// What the kubelet calls static pods in cgroups, and their uids.
+    /// Uids of static pods by the uid that the kubelet uses in their cgroups.
     aliases: HashMap<Arc<str>, Arc<str>>,
     cgroups: HashMap<u64, Cgroup>,
     addresses: Timeline<IpAddr, Arc<str>>,
     namespaces: Timeline<u32, Arc<str>>,
-    /// The generation of the list under way, or of the last one.
+    /// The generation of the current list, or of the last one.
     listing: u32,
     refused: u64,
 }
@@ -96,7 +96,7 @@ impl Pods {
         self.entry(uid).map(|entry| &entry.pod)
     }
 
-    /// The pod that a socket's cgroup belongs to, and the container.
+    /// The pod and the container of a socket's cgroup.
     pub(super) fn by_cgroup(&self, id: u64) -> Option<(&Pod, Option<&Container>)> {
         let cgroup = self.cgroups.get(&id)?;
         let entry = self.entry(&cgroup.pod_uid)?;
@@ -117,7 +117,7 @@ impl Pods {
         uids.first().and_then(|uid| self.get(uid))
     }
 
-    /// Whether the pod had already ended.
+    /// Whether the pod had ended by `at_ns`.
     pub(super) fn has_ended(&self, uid: &str, at_ns: u64) -> bool {
         self.entry(uid)
             .and_then(Entry::until_ns)
@@ -151,7 +151,7 @@ impl Pods {
         });
         entry.finished_ns = fact.until_ns;
         entry.deleted_ns = None;
-        entry.forgotten_ns = None;
+        entry.unreferenced_ns = None;
         if let Some(cgroup_uid) = fact.cgroup_uid
             && self.aliases.len() < MAX_PODS
         {
@@ -168,7 +168,7 @@ impl Pods {
         if let Some(entry) = self.entries.get_mut(&uid) {
             entry.api = None;
             entry.deleted_ns = Some(at_ns);
-            entry.settle(at_ns);
+            entry.note_if_unreferenced(at_ns);
         }
         self.refresh(&uid, &held, at_ns);
     }
@@ -177,7 +177,7 @@ impl Pods {
         self.listing = self.listing.wrapping_add(1);
     }
 
-    /// What the list did not name is gone.
+    /// The list is complete: pods that it did not contain are gone.
     pub(super) fn listed(&mut self, at_ns: u64) {
         let missing = |entry: &Entry| entry.api.is_some() && entry.listed != self.listing;
         let gone: Vec<Arc<str>> = self
@@ -225,7 +225,7 @@ impl Pods {
         let (held, from_ns) = (entry.held(), fact.from_ns);
         entry.sandbox = Some(fact);
         entry.sandbox_until_ns = None;
-        entry.forgotten_ns = None;
+        entry.unreferenced_ns = None;
         self.refresh(&uid, &held, from_ns);
     }
 
@@ -236,17 +236,18 @@ impl Pods {
         let (uid, held) = (Arc::clone(uid), entry.held());
         if let Some(entry) = self.entries.get_mut(&uid) {
             entry.sandbox_until_ns = Some(at_ns);
-            entry.settle(at_ns);
+            entry.note_if_unreferenced(at_ns);
         }
         self.refresh(&uid, &held, at_ns);
     }
 
-    /// An endpoint names a pod, perhaps of another node; its uid, for `endpoint_gone`.
+    /// Adds a reference from an endpoint to its pod, which may be on another node. Returns the
+    /// pod's uid, for `endpoint_gone`.
     pub(super) fn endpoint(&mut self, fact: &EndpointFact) -> Option<Arc<str>> {
         let (uid, pod) = fact.pod.as_ref()?;
         let (uid, entry) = self.entry_mut(uid)?;
         entry.endpoints = entry.endpoints.saturating_add(1);
-        entry.forgotten_ns = None;
+        entry.unreferenced_ns = None;
         if entry.api.is_none() {
             entry.pod.name(pod, fact.workload.clone());
             let node = fact.node.as_deref().map(Into::into);
@@ -258,19 +259,19 @@ impl Pods {
     pub(super) fn endpoint_gone(&mut self, uid: &str, at_ns: u64) {
         if let Some(entry) = self.entries.get_mut(uid) {
             entry.endpoints = entry.endpoints.saturating_sub(1);
-            entry.settle(at_ns);
+            entry.note_if_unreferenced(at_ns);
         }
     }
 
-    /// Forgets what ended before this.
-    pub(super) fn forget_before(&mut self, before_ns: u64) {
+    /// Removes what ended before `before_ns`.
+    pub(super) fn prune_before(&mut self, before_ns: u64) {
         let old = |at_ns: Option<u64>| at_ns.is_some_and(|at_ns| at_ns < before_ns);
-        self.entries.retain(|_, entry| !old(entry.forgotten_ns));
+        self.entries.retain(|_, entry| !old(entry.unreferenced_ns));
         self.cgroups.retain(|_, cgroup| !old(cgroup.gone_ns));
         self.aliases
             .retain(|_, uid| self.entries.contains_key(uid.as_ref()));
-        self.addresses.forget_before(before_ns);
-        self.namespaces.forget_before(before_ns);
+        self.addresses.prune_before(before_ns);
+        self.namespaces.prune_before(before_ns);
     }
 
     fn entry(&self, uid: &str) -> Option<&Entry> {
@@ -278,7 +279,7 @@ impl Pods {
         self.entries.get(uid)
     }
 
-    /// The pod of this uid, which is made if it is new and there is room.
+    /// The entry of this uid, added if it is new and there is room.
     fn entry_mut(&mut self, uid: &str) -> Option<(Arc<str>, &mut Entry)> {
         let uid: Arc<str> = match self.entries.get_key_value(uid) {
             Some((known, _)) => Arc::clone(known),
@@ -293,7 +294,7 @@ impl Pods {
         Some((uid, entry))
     }
 
-    /// Tells the timelines what is now known of a pod that held `before`.
+    /// Updates the timelines of a pod whose addresses were `before`.
     fn refresh(&mut self, uid: &Arc<str>, before: &[IpAddr], changed_ns: u64) {
         let Some(entry) = self.entries.get(uid) else {
             return;
@@ -316,7 +317,7 @@ impl Pods {
 }
 
 impl Entry {
-    /// The addresses that are its own.
+    /// The pod's own addresses; none for a host-network pod.
     fn held(&self) -> Vec<IpAddr> {
         if self.pod.host_network {
             return Vec::new();
@@ -329,15 +330,16 @@ impl Entry {
         addresses
     }
 
-    /// Its first process tells better than the API does.
+    /// When the pod started: the time of its first process is more precise than the API's.
     fn since_ns(&self) -> u64 {
         let api_ns = self.api.as_ref().map_or(0, |api| api.from_ns);
         let sandbox = self.sandbox.as_ref().filter(|known| known.from_ns != 0);
         sandbox.map_or(api_ns, |sandbox| sandbox.from_ns)
     }
 
-    /// Where its cgroup is seen, the API's deletion of its object says nothing: its processes may
-    /// have ended before that, or live on.
+    /// When the pod ended. Where its cgroup is known, the deletion of the API's object does not
+    /// count:
+    /// the processes may end earlier or later.
     fn until_ns(&self) -> Option<u64> {
         let gone_ns = match self.sandbox {
             Some(_) => self.sandbox_until_ns,
@@ -351,7 +353,7 @@ impl Entry {
             Some(known) if known.name.is_some() || name.is_none() => {}
             Some(known) => known.name = name.map(Into::into),
             None => {
-                // A container that restarts for days has a new id each time.
+                // A container gets a new id at each restart, so the number of ids must be bounded.
                 const MAX_CONTAINERS: usize = 64;
                 if self.containers.len() >= MAX_CONTAINERS {
                     self.containers.remove(0);
@@ -364,11 +366,11 @@ impl Entry {
         }
     }
 
-    /// Notes when nobody told of it any more.
-    fn settle(&mut self, at_ns: u64) {
+    /// Notes the time where no source has the pod any more.
+    fn note_if_unreferenced(&mut self, at_ns: u64) {
         let has_sandbox = self.sandbox.is_some() && self.sandbox_until_ns.is_none();
         if self.api.is_none() && !has_sandbox && self.endpoints == 0 {
-            self.forgotten_ns = Some(at_ns);
+            self.unreferenced_ns = Some(at_ns);
         }
     }
 }

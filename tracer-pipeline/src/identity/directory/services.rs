@@ -1,6 +1,6 @@
-//! Services, by the addresses and ports at which clients find them.
+//! Services by their addresses and ports.
 //!
-//! In: Services of the API. Out: the service that an address and port led to at a moment.
+//! In: Services of the API. Out: the service at an address and port at a given time.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,17 +12,17 @@ use crate::decode::fact::{ObjectName, ServiceFact};
 
 use super::timeline::Timeline;
 
-/// Services remembered; Kubernetes supports 10,000 in a cluster.
+/// Bound on services; Kubernetes supports 10,000 in a cluster.
 const MAX_SERVICES: usize = 65_536;
 
-/// Names of a service.
+/// The names of a service.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Service {
-    /// Its namespace.
+    /// `metadata.namespace`.
     pub namespace: Arc<str>,
-    /// Its name.
+    /// `metadata.name`.
     pub name: Arc<str>,
-    /// `clusterIP: None`: its clients find pods by DNS, and nothing is translated.
+    /// `clusterIP: None`: clients find its pods by DNS, without address translation.
     pub headless: bool,
 }
 
@@ -34,7 +34,7 @@ struct Entry {
     listed: u32,
 }
 
-/// All services.
+/// All known services.
 #[derive(Debug, Default)]
 pub(super) struct Services {
     entries: HashMap<ObjectName, Entry>,
@@ -100,7 +100,7 @@ impl Services {
         self.listing = self.listing.wrapping_add(1);
     }
 
-    /// What the list did not name is gone.
+    /// The list is complete: services that it did not contain are gone.
     pub(super) fn listed(&mut self, at_ns: u64) {
         let gone: Vec<ObjectName> = self
             .entries
@@ -113,14 +113,14 @@ impl Services {
         }
     }
 
-    /// Forgets what ended before this.
-    pub(super) fn forget_before(&mut self, before_ns: u64) {
-        self.sockets.forget_before(before_ns);
-        self.node_ports.forget_before(before_ns);
+    /// Removes what ended before `before_ns`.
+    pub(super) fn prune_before(&mut self, before_ns: u64) {
+        self.sockets.prune_before(before_ns);
+        self.node_ports.prune_before(before_ns);
     }
 
-    /// What `next` has begins before what `last` had ends: claims of the same service on the same
-    /// address go on.
+    /// Replaces the addresses of `last` by those of `next`. The claims of `next` begin before those
+    /// of `last` end, so an address that stays keeps its beginning.
     fn replace(&mut self, last: Option<&Entry>, next: Option<&Entry>, at_ns: u64) {
         if let Some(next) = next {
             for socket in &next.sockets {

@@ -1,25 +1,25 @@
-//! Fragments of sockets of which it is not known yet whose they are.
+//! Fragments that wait until their connection is known.
 //!
-//! The agent has started in the middle of the connection; the journey of the packet, which comes
-//! after its fragments, will say it.
+//! Where the agent starts in the middle of a connection, the first journey makes the connection
+//! known, and the journey of a packet comes after its fragments.
 
 use std::collections::{HashMap, VecDeque};
 
 use crate::decode::Fragment;
 
-/// Sockets whose fragments wait.
+/// Bound on sockets with waiting fragments.
 const MAX_SOCKETS: usize = 1024;
-/// Fragments of one socket that wait.
+/// Bound on waiting fragments of one socket.
 const MAX_FRAGMENTS: usize = 16;
-/// How long they wait.
+/// How long fragments wait after the newest of their socket.
 const WAIT_NS: u64 = 10_000_000_000;
 
-/// Fragments by the cookie of the socket that sent them, in the order they came.
+/// Fragments by the cookie of the sending socket, in the order of arrival.
 #[derive(Debug, Default)]
-pub(super) struct Waiting(HashMap<u64, VecDeque<Fragment>>);
+pub(super) struct UnplacedFragments(HashMap<u64, VecDeque<Fragment>>);
 
-impl Waiting {
-    /// Keeps a fragment; how many were lost for want of room.
+impl UnplacedFragments {
+    /// Keeps a fragment. Returns how many fragments were discarded because a bound was reached.
     pub(super) fn push(&mut self, fragment: Fragment) -> u64 {
         if self.0.len() >= MAX_SOCKETS && !self.0.contains_key(&fragment.sender_cookie) {
             return 1;
@@ -29,8 +29,8 @@ impl Waiting {
         if fragments.len() <= MAX_FRAGMENTS {
             return 0;
         }
-        // The oldest goes, so that what is placed later follows what is kept. The one after it
-        // begins in the middle of the connection, whatever was seen of its start.
+        // The oldest is discarded, so that the kept fragments are contiguous with the next one. The
+        // first kept fragment now begins in the middle of the connection, with a gap before it.
         fragments.pop_front();
         if let Some(first) = fragments.front_mut() {
             first.lost_before = true;
@@ -39,12 +39,12 @@ impl Waiting {
         1
     }
 
-    /// Hands over the fragments of a socket.
+    /// Removes and returns the fragments of a socket.
     pub(super) fn take(&mut self, cookie: u64) -> VecDeque<Fragment> {
         self.0.remove(&cookie).unwrap_or_default()
     }
 
-    /// Lets go of those that wait in vain; how many.
+    /// Discards the fragments that have waited too long. Returns how many.
     pub(super) fn expire(&mut self, now_ns: u64) -> u64 {
         let mut lost = 0;
         self.0.retain(|_, fragments| {
@@ -62,37 +62,16 @@ impl Waiting {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
-    use crate::decode::Tuple;
-
-    fn fragment(cookie: u64, seq: u32) -> Fragment {
-        let address = "10.244.0.2:40000".parse().unwrap();
-        Fragment {
-            start_ns: u64::from(seq),
-            sender_cookie: cookie,
-            packet_seq: seq,
-            seq,
-            starts_frame: true,
-            cut: false,
-            lost_before: false,
-            recognised: false,
-            sent: Tuple {
-                source: address,
-                destination: address,
-            },
-            bytes: Bytes::new(),
-        }
-    }
+    use crate::flow::tests::fragment;
 
     #[test]
     fn the_newest_are_kept_and_the_gap_before_them_is_marked() {
-        let mut waiting = Waiting::default();
+        let mut fragments = UnplacedFragments::default();
         let last = MAX_FRAGMENTS as u32 + 2;
-        let lost: u64 = (0..last).map(|seq| waiting.push(fragment(7, seq))).sum();
+        let lost: u64 = (0..last).map(|seq| fragments.push(fragment(7, seq))).sum();
         assert_eq!(lost, 2);
-        let kept = waiting.take(7);
+        let kept = fragments.take(7);
         let seqs: Vec<u32> = kept.iter().map(|fragment| fragment.seq).collect();
         assert_eq!(seqs, (2..last).collect::<Vec<u32>>());
         let marked: Vec<bool> = kept.iter().map(|fragment| fragment.lost_before).collect();
@@ -101,13 +80,13 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_bounded_and_expires() {
-        let mut waiting = Waiting::default();
+    fn waiting_fragments_are_bounded_and_expire() {
+        let mut fragments = UnplacedFragments::default();
         let lost: u64 = (0..MAX_SOCKETS as u64 + 5)
-            .map(|cookie| waiting.push(fragment(cookie, 0)))
+            .map(|cookie| fragments.push(fragment(cookie, 0)))
             .sum();
         assert_eq!(lost, 5);
-        assert_eq!(waiting.expire(WAIT_NS), MAX_SOCKETS as u64);
-        assert!(waiting.take(0).is_empty());
+        assert_eq!(fragments.expire(WAIT_NS), MAX_SOCKETS as u64);
+        assert!(fragments.take(0).is_empty());
     }
 }

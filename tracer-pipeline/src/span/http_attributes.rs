@@ -1,4 +1,4 @@
-//! What the spans say of the messages themselves: method, path, status, gRPC.
+//! Attributes of a request and its response: method, path, status, gRPC; and the error type.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::{
 
 use super::attribute::Attribute;
 
-/// What was asked.
+/// Adds the attributes of the request.
 pub(super) fn asked(asked: &Asked, attributes: &mut Vec<Attribute>) {
     if let Some(method) = &asked.method {
         attributes.push(Attribute::text(
@@ -40,13 +40,13 @@ pub(super) fn asked(asked: &Asked, attributes: &mut Vec<Attribute>) {
     }
 }
 
-// The names that the project's design fixes; the conventions are about to change them.
+// Fixed here: the semantic conventions for RPC are about to rename them.
 const RPC_SYSTEM: &str = "rpc.system";
 const RPC_SERVICE: &str = "rpc.service";
 const RPC_METHOD: &str = "rpc.method";
 const RPC_GRPC_STATUS_CODE: &str = "rpc.grpc.status_code";
 
-/// What was answered.
+/// The attributes of the response.
 pub(super) fn answered(answered: &Answered) -> impl Iterator<Item = Attribute> {
     let status = answered
         .status
@@ -57,10 +57,10 @@ pub(super) fn answered(answered: &Answered) -> impl Iterator<Item = Attribute> {
     status.into_iter().chain(grpc_status)
 }
 
-/// The value of `error.type`, which is also the status of the exchange: a gRPC status other than OK,
-/// or a stream or connection that has ended before the answer.
+/// The value of `error.type`, which is also the exchange's status description: a gRPC status other
+/// than OK, or the end of a stream or connection before the response.
 ///
-/// An HTTP status is for the application's spans to judge.
+/// An HTTP status is not an error here: the application's spans classify it.
 pub(super) fn error_type(exchange: &Exchange) -> Option<Cow<'static, str>> {
     if let Some(code) = exchange.reset {
         return Some(reset_name(code));
@@ -74,7 +74,7 @@ pub(super) fn error_type(exchange: &Exchange) -> Option<Cow<'static, str>> {
     }
 }
 
-/// How the connection ended.
+/// The `error.type` of a connection's end.
 fn cause_name(cause: Cause) -> &'static str {
     match cause {
         Cause::Closed => "connection_closed",
@@ -84,7 +84,7 @@ fn cause_name(cause: Cause) -> &'static str {
     }
 }
 
-/// A side of the connection.
+/// The name of a side in attribute values.
 pub(super) fn side(side: Side) -> &'static str {
     match side {
         Side::Client => "client",

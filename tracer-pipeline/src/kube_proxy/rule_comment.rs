@@ -1,13 +1,12 @@
-//! What the comment of a rule says about a service. In: a comment. Out: the service and the remark
-//! that kube-proxy adds.
+//! Parses the comments of kube-proxy's rules. In: a comment. Out: the service and kube-proxy's
+//! remark.
 
 use std::borrow::Cow;
 
-/// Longest service name that is kept, in bytes. iptables comments end there too
-/// (XT_MAX_COMMENT_LEN).
+/// Bound on a service's name, in bytes. iptables comments have the same bound (XT_MAX_COMMENT_LEN).
 const SERVICE_MAX_BYTES: usize = 256;
 
-/// The words that kube-proxy puts after the service's name.
+/// The words after the service's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Remark {
     ClusterIp,
@@ -17,17 +16,17 @@ pub(super) enum Remark {
     NoLocalEndpoints,
 }
 
-/// A service in a comment.
+/// The service in a comment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mention<'t> {
+pub(super) struct ServiceComment<'t> {
     /// `namespace/name:port`.
     pub(super) service: Cow<'t, str>,
     pub(super) remark: Option<Remark>,
 }
 
-impl<'t> Mention<'t> {
-    /// The service a comment starts with: `default/web:http cluster IP`, `default/web:http ->
-    /// 10.0.0.1:80`, `default/web:http`.
+impl<'t> ServiceComment<'t> {
+    /// Parses a comment that starts with a service: `default/web:http cluster IP`,
+    /// `default/web:http -> 10.0.0.1:80`, `default/web:http`. `None` for other comments.
     pub(super) fn read(comment: Cow<'t, str>) -> Option<Self> {
         let (service, rest) = service_word(&comment)?;
         let (remark, bytes) = (remark(rest), service.len());
@@ -40,7 +39,7 @@ impl<'t> Mention<'t> {
     }
 }
 
-/// The first word, when it is a service, and what follows it.
+/// The first word, where it is a service, and the rest of the comment.
 fn service_word(comment: &str) -> Option<(&str, &str)> {
     let comment = comment.trim_ascii_start();
     let end = comment
@@ -73,7 +72,7 @@ mod tests {
     fn services_and_remarks() {
         let check = |comment: &str, expected: Option<(&str, Option<Remark>)>| {
             for comment in [Cow::Borrowed(comment), Cow::Owned(comment.to_owned())] {
-                let mention = Mention::read(comment);
+                let mention = ServiceComment::read(comment);
                 let seen = mention.as_ref().map(|m| (&*m.service, m.remark));
                 assert_eq!(seen, expected);
             }

@@ -1,25 +1,25 @@
-//! What waits until it is known who took part.
+//! Exchanges and failed connects that wait for the names of their pods.
 //!
-//! In: exchanges and the like whose pods are new: their packets are sooner here than their names. Out:
-//! the same, a moment later. Bounded in number and in time; it is the pipeline's clock samples that
-//! tell time.
+//! In: items whose pods are new: their packets arrive before their names. Out: the same items, once
+//! the names are known or the wait is over. Bounded in number and in time. Time is that of the
+//! pipeline's clock samples.
 
 use std::collections::VecDeque;
 
-/// How long something waits at most. A new container is noticed within a fraction of a second; the
-/// API has the name of a new pod before its first container starts.
+/// The longest wait. The agent finds a new container within a fraction of a second, and the API has
+/// the name of a new pod before its first container starts.
 const WAIT_NS: u64 = 2_000_000_000;
-/// How many wait; one is a few KiB. The first goes when there is one too many.
+/// Bound on waiting items, a few KiB each. Beyond it the first leaves without its names.
 const MAX_WAITING: usize = 4096;
 
-/// Items in the order in which they came.
+/// Items in the order of arrival, each with the end of its wait.
 #[derive(Debug)]
-pub struct Waiting<T> {
+pub struct NameQueue<T> {
     now_ns: u64,
     items: VecDeque<(u64, T)>,
 }
 
-impl<T> Default for Waiting<T> {
+impl<T> Default for NameQueue<T> {
     fn default() -> Self {
         Self {
             now_ns: 0,
@@ -28,13 +28,13 @@ impl<T> Default for Waiting<T> {
     }
 }
 
-impl<T> Waiting<T> {
-    /// Time passes.
+impl<T> NameQueue<T> {
+    /// Sets the current time.
     pub fn set_now(&mut self, now_ns: u64) {
         self.now_ns = now_ns;
     }
 
-    /// Takes one in. Returns one that has to go without a name, because there is no room.
+    /// Adds an item. Returns the oldest item where the queue is full; it goes on without its names.
     pub fn push(&mut self, item: T) -> Option<T> {
         let until_ns = self.now_ns.saturating_add(WAIT_NS);
         self.items.push_back((until_ns, item));
@@ -44,8 +44,8 @@ impl<T> Waiting<T> {
         None
     }
 
-    /// Gives back those that need not wait any longer, and those that have waited too long; the
-    /// latter are told apart by `true`.
+    /// Removes and returns the items whose names are known, and those whose wait is over; `true`
+    /// marks the latter.
     pub fn take(&mut self, is_known: impl Fn(&T) -> bool) -> Vec<(T, bool)> {
         let mut taken = Vec::new();
         for (until_ns, item) in std::mem::take(&mut self.items) {
@@ -60,13 +60,13 @@ impl<T> Waiting<T> {
         taken
     }
 
-    /// Gives all of them back.
+    /// Removes and returns all items.
     pub fn finish(&mut self) -> Vec<T> {
         let all = std::mem::take(&mut self.items).into_iter();
         all.map(|(_, item)| item).collect()
     }
 
-    /// Whether none waits.
+    /// Whether the queue is empty.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }

@@ -1,30 +1,30 @@
-//! What spans are made of: something that has ended, by itself or by a failure.
+//! What spans are built from: a finished exchange or a failed connect.
 
 use crate::{
     http::{Exchange, FailedConnect},
-    identity::{serving::Correlation, who::Side},
+    identity::{directory::PartyKey, served_requests::Correlation},
 };
 
-use super::{failed_connect, party};
+use super::{failed_connect, parties};
 
-/// An exchange, or a connect that came to none.
+/// A finished exchange or a failed connect.
 #[allow(
     clippy::large_enum_variant,
     reason = "most are exchanges: a box would cost each an allocation"
 )]
 #[derive(Clone, Debug)]
-pub enum Item {
+pub enum SpanSource {
     /// A request and its response.
     Exchange(Exchange),
-    /// A connection that could not be opened, and what it was probably for.
+    /// A failed connect, and the request it probably belongs to.
     FailedConnect(FailedConnect, Correlation),
 }
 
-impl Item {
+impl SpanSource {
     /// Client and server.
-    pub fn sides(&self) -> [Side; 2] {
+    pub fn sides(&self) -> [PartyKey; 2] {
         match self {
-            Self::Exchange(exchange) => party::sides(exchange),
+            Self::Exchange(exchange) => parties::sides(exchange),
             Self::FailedConnect(failed, _) => failed_connect::sides(failed),
         }
     }

@@ -1,9 +1,9 @@
-//! Who is who: the pod, container, node and service behind an address, a cgroup or a network
-//! namespace, as of a moment.
+//! The directory of pods, containers, nodes and services: which of them had an address, a cgroup or
+//! a network namespace at a given time.
 //!
-//! In: facts, in the order in which they were learnt, each with the time at which it holds. Out:
-//! names for one side of an exchange. Guesses nothing: where two pods could be meant, none is named.
-//! Asks nobody and has no clock, so that a recording replays to the same names.
+//! In: facts, in the order in which the agent read them, each with the time at which it holds. Out:
+//! the names of one side of an exchange. Guesses nothing: where two pods are possible, neither is
+//! returned. Does no I/O and has no clock, so a recording replays to the same names.
 
 mod endpoints;
 mod pods;
@@ -29,74 +29,74 @@ use pods::Pods;
 use services::Services;
 use timeline::Timeline;
 
-/// How long what has ended is remembered: longer than an exchange takes that anyone looks at.
+/// How long ended pods and services are kept: longer than an exchange is open.
 const HISTORY_NS: u64 = 600_000_000_000;
-/// How often what is older is forgotten.
-const FORGET_EVERY_NS: u64 = 10_000_000_000;
-/// Cgroups and pods whose names are not waited for any more.
-const MAX_STRANGERS: usize = 4096;
-/// Addresses of nodes remembered; Kubernetes supports 5,000 nodes.
+/// How often older ones are removed.
+const PRUNE_EVERY_NS: u64 = 10_000_000_000;
+/// Bound on cgroups whose names are no longer waited for.
+const MAX_UNNAMED_CGROUPS: usize = 4096;
+/// Bound on node addresses; Kubernetes supports 5,000 nodes.
 const MAX_NODE_ADDRESSES: usize = 65_536;
 
-/// One end of an exchange, as the kernel saw it.
+/// What the kernel shows of one side of an exchange, by which the directory finds its [`Party`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Side {
-    /// Its address, and the port it used.
+pub struct PartyKey {
+    /// Address and port.
     pub socket: SocketAddr,
-    /// The cgroup v2 id of its socket; 0 where no socket of this node was seen.
+    /// The cgroup v2 id of its socket; 0 where its socket is not on this node.
     pub cgroup: u64,
-    /// The network namespace of its first or last device; 0 where not known.
+    /// Inode number of the network namespace of its first or last device; 0 where unknown.
     pub netns: u32,
-    /// It was connected to, so that its port says who it is.
+    /// It is the side that listens, so its port identifies a pod.
     pub listens: bool,
-    /// When.
+    /// The time to look up, nanoseconds of `CLOCK_MONOTONIC`.
     pub at_ns: u64,
 }
 
-/// Who that was.
+/// The pod, container and node of one side of an exchange.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Party<'w> {
-    /// `None` for what is no pod, and for what cannot be told apart.
+    /// `None` where the side is no pod, and where several pods are possible.
     pub pod: Option<&'w Pod>,
-    /// Known where the socket was seen on this node.
+    /// Known only for a socket of this node.
     pub container: Option<&'w Container>,
-    /// The node it is on.
+    /// The node of the pod or of the address.
     pub node: Option<&'w Arc<str>>,
 }
 
-/// What is known, in numbers.
+/// Number of entries in the directory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Known {
-    /// Pods, also those that ended a short while ago.
+pub struct DirectoryStats {
+    /// Pods, including those that ended in the last 10 minutes.
     pub pods: usize,
     /// EndpointSlices.
     pub endpoint_slices: usize,
     /// Services.
     pub services: usize,
-    /// What was not remembered, for want of room.
+    /// Entries that were refused because a bound was reached.
     pub refused: u64,
 }
 
-/// Everything learnt.
+/// Pods, endpoints, services and nodes, with their recent past.
 #[derive(Debug, Default)]
-pub struct Who {
+pub struct Directory {
     pods: Pods,
     endpoints: Endpoints,
     services: Services,
     own_node: Option<Arc<str>>,
     nodes: HashMap<IpAddr, Arc<str>>,
-    /// Host-network pods by what they say they listen on.
+    /// Uids of host-network pods by the sockets they declare to listen on.
     host_ports: Timeline<SocketAddr, Arc<str>>,
-    forgot_ns: u64,
-    /// The API has told all pods of this node.
+    pruned_ns: u64,
+    /// The API's list of this node's pods is complete.
     has_pods: bool,
-    /// Cgroups that turned out to be no pod's, or whose pod has no name.
-    strangers: HashSet<u64>,
+    /// Cgroups that stayed without a pod or without the pod's name.
+    unnamed_cgroups: HashSet<u64>,
 }
 
-impl Who {
-    /// Learns.
-    pub fn learn(&mut self, fact: Fact) {
+impl Directory {
+    /// Applies a fact.
+    pub fn apply(&mut self, fact: Fact) {
         match fact {
             Fact::Node(node) => {
                 let name: Arc<str> = node.name.into();
@@ -142,22 +142,22 @@ impl Who {
         }
     }
 
-    /// Forgets what ended long before `now_ns`.
-    pub fn forget(&mut self, now_ns: u64) {
-        if now_ns < self.forgot_ns.saturating_add(FORGET_EVERY_NS) {
+    /// Removes what ended more than 10 minutes before `now_ns`.
+    pub fn prune(&mut self, now_ns: u64) {
+        if now_ns < self.pruned_ns.saturating_add(PRUNE_EVERY_NS) {
             return;
         }
-        self.forgot_ns = now_ns;
+        self.pruned_ns = now_ns;
         let before_ns = now_ns.saturating_sub(HISTORY_NS);
-        self.pods.forget_before(before_ns);
-        self.endpoints.forget_before(before_ns);
-        self.services.forget_before(before_ns);
-        self.host_ports.forget_before(before_ns);
+        self.pods.prune_before(before_ns);
+        self.endpoints.prune_before(before_ns);
+        self.services.prune_before(before_ns);
+        self.host_ports.prune_before(before_ns);
     }
 
-    /// How much is known.
-    pub fn known(&self) -> Known {
-        Known {
+    /// Number of entries.
+    pub fn stats(&self) -> DirectoryStats {
+        DirectoryStats {
             pods: self.pods.len(),
             endpoint_slices: self.endpoints.len(),
             services: self.services.len(),
@@ -168,40 +168,44 @@ impl Who {
         }
     }
 
-    /// Whether all is known of a side that will be in a moment: the cgroup of a new container is
-    /// noticed, and the name of a new pod told, a little after its first packets.
-    pub fn is_settled(&self, side: &Side) -> bool {
-        if side.cgroup == 0 || self.own_node.is_none() || self.strangers.contains(&side.cgroup) {
+    /// Whether waiting would not improve the names of a side. The cgroup of a new container and the
+    /// name of a new pod become known a little after the pod's first packets.
+    pub fn is_resolved(&self, side: &PartyKey) -> bool {
+        if side.cgroup == 0
+            || self.own_node.is_none()
+            || self.unnamed_cgroups.contains(&side.cgroup)
+        {
             return true;
         }
         let pod = self.pods.by_cgroup(side.cgroup);
         pod.is_some_and(|(pod, _)| pod.name.is_some() || !self.has_pods)
     }
 
-    /// Nothing more was told of a side, though it was waited for; the next time it will not be.
-    pub fn give_up(&mut self, side: &Side) {
-        if self.is_settled(side) {
+    /// Counts a side as resolved from now on, because the wait for its names was in vain.
+    pub fn stop_waiting_for(&mut self, side: &PartyKey) {
+        if self.is_resolved(side) {
             return;
         }
-        if self.strangers.len() >= MAX_STRANGERS {
-            self.strangers.clear();
+        if self.unnamed_cgroups.len() >= MAX_UNNAMED_CGROUPS {
+            self.unnamed_cgroups.clear();
         }
-        self.strangers.insert(side.cgroup);
+        self.unnamed_cgroups.insert(side.cgroup);
     }
 
-    /// Whether two cgroups are one container's, or those of containers in one pod.
+    /// Whether two cgroups are the same, or belong to containers of one pod.
     pub fn is_one_pod(&self, one: u64, other: u64) -> bool {
         let uid = |cgroup| self.pods.by_cgroup(cgroup).map(|(pod, _)| &pod.uid);
         let both = uid(one).zip(uid(other));
         one != 0 && (one == other || both.is_some_and(|(one, other)| one == other))
     }
 
-    /// Who a side was.
+    /// The pod, container and node of a side.
     ///
-    /// The socket's cgroup tells best: it is one container's, also where many share an address, and
-    /// never another's later. Then the network namespace, then the port where it listened, then the
-    /// address, if it is not a node's: what is left of those is the node.
-    pub fn party(&self, side: &Side) -> Party<'_> {
+    /// The socket's cgroup comes first: it belongs to one container even where several share an
+    /// address, and its id is never reused. Then the network namespace, then the port of a
+    /// listening side, then the address unless it is a node's. For a node's address without a pod
+    /// only the node is returned.
+    pub fn party(&self, side: &PartyKey) -> Party<'_> {
         if let Some((pod, container)) = self.pods.by_cgroup(side.cgroup) {
             return Party {
                 pod: Some(pod),
@@ -226,8 +230,8 @@ impl Who {
         }
     }
 
-    /// The service that a client asked for at `asked`. Where it asked for a pod, the headless service
-    /// of the pod, if there is one and no other.
+    /// The service at the address that a client connected to. For a pod's address, the pod's
+    /// headless service, if it has exactly one.
     pub fn service(&self, asked: SocketAddr, at_ns: u64) -> Option<&Arc<Service>> {
         let asked = SocketAddr::new(asked.ip().to_canonical(), asked.port());
         if let Some(service) = self.services.at(asked, at_ns) {
@@ -245,7 +249,7 @@ impl Who {
         headless.all(|other| other == only).then_some(only)
     }
 
-    fn by_port(&self, side: &Side) -> Option<&Pod> {
+    fn by_port(&self, side: &PartyKey) -> Option<&Pod> {
         let socket = SocketAddr::new(side.socket.ip().to_canonical(), side.socket.port());
         let uid = side
             .listens
@@ -264,7 +268,7 @@ impl Who {
         })
     }
 
-    /// An EndpointSlice may name a pod a while after its end.
+    /// The pod, unless it had ended: an EndpointSlice may name a pod after its end.
     fn not_ended(&self, uid: &str, at_ns: u64) -> Option<&Pod> {
         let ended = self.pods.has_ended(uid, at_ns);
         self.pods.get(uid).filter(|_| !ended)

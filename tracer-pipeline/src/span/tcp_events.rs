@@ -1,12 +1,12 @@
-//! What happened to the packets of a message, as events of its span.
+//! Retransmissions, drops and zero windows, as span events and attributes.
 //!
-//! In: legs. Out: `Event`s. TCP repairs what these tell of, so none of them is an error.
+//! In: legs. Out: [`Event`]s. TCP recovers from each of these, so none is an error.
 
 use tracer_common::message::Message;
 
 use crate::{
     http::{Exchange, Leg},
-    path::Lost,
+    path::PacketDrop,
 };
 
 use super::{
@@ -15,11 +15,12 @@ use super::{
     clock::Clock,
 };
 
-/// A packet of the message was sent again; with what became of the one before it, where that is known.
+/// An event for each retransmitted packet, with the drop of the packet before it, where there was
+/// one.
 pub(super) fn retransmissions(
     legs: &[&Leg],
     clock: &Clock,
-    lost: impl Fn(&Leg, usize) -> Option<Lost>,
+    lost: impl Fn(&Leg, usize) -> Option<PacketDrop>,
 ) -> Vec<Event> {
     let mut events: Vec<Event> = legs
         .iter()
@@ -41,8 +42,8 @@ pub(super) fn retransmissions(
     events
 }
 
-/// Why and where a packet was dropped.
-pub(super) fn drop_attributes(lost: Lost) -> impl Iterator<Item = Attribute> {
+/// The reason and the hop of a drop.
+pub(super) fn drop_attributes(lost: PacketDrop) -> impl Iterator<Item = Attribute> {
     let reason = lost
         .reason
         .map(|reason| Attribute::text(key::DROP_REASON, reason));
@@ -55,7 +56,7 @@ pub(super) fn drop_attributes(lost: Lost) -> impl Iterator<Item = Attribute> {
     reason.into_iter().chain(hop).chain(by)
 }
 
-/// A side had no room for what the other sent; with how long, once it had room again.
+/// An event for each zero window, with its duration once the window has opened.
 pub(super) fn zero_windows(exchange: &Exchange, clock: &Clock) -> Vec<Event> {
     let of = |leg: Option<&Leg>, side: &'static str| -> Vec<Event> {
         let windows = leg.into_iter().flat_map(|leg| &leg.zero_windows);

@@ -1,8 +1,7 @@
-//! Spans one by one: of an exchange, of a connect, of a message's path and its hops.
+//! Builds the spans of an exchange, of a connect, of a message's path and of its hops.
 //!
-//! In: what is to be told, and its times. Out: spans with ids that every node derives alike, as many as
-//! the detail says: the hops of a path are spans below it, or events of it, or in one attribute of the
-//! exchange.
+//! In: legs and their paths. Out: spans with derived ids, as many as the detail requires: the hops
+//! of a path are spans below it, or its events, or one attribute of the exchange.
 
 use std::{borrow::Cow, fmt::Display, sync::Arc};
 
@@ -22,40 +21,39 @@ use crate::{
 use super::{
     Context, Detail, Event, Span,
     attribute::{Attribute, key},
-    event, half,
+    half, http_attributes,
     id::derive,
-    message,
     nat::Nat,
-    party::Parties,
+    parties::Parties,
     paths::list,
+    tcp_events,
 };
 
-/// Makes the spans of one exchange, or of one connect.
-pub(super) struct Maker<'a> {
-    /// What span ids are derived from.
+/// Builds the spans of one exchange, or of one failed connect.
+pub(super) struct SpanBuilder<'a> {
+    /// Span ids are derived from this and from `seq`.
     pub(super) trace: TraceContext,
     pub(super) trace_state: Option<&'a Arc<str>>,
-    /// The same.
     pub(super) seq: u32,
     pub(super) context: &'a Context<'a>,
     pub(super) nat: Option<&'a Nat<'a>>,
-    /// Why the rules lead nowhere.
+    /// The refusal by kube-proxy's rules, where there was no translation.
     pub(super) refusal: Option<&'a Refusal>,
     pub(super) parties: &'a Parties<'a>,
     pub(super) half: Option<Side>,
     pub(super) spans: Vec<Span>,
 }
 
-/// A span before it has its place and time.
-pub(super) struct Draft {
+/// Id, name and kernel times of a span.
+pub(super) struct SpanBase {
     pub(super) span_id: SpanId,
     pub(super) name: Cow<'static, str>,
     pub(super) start_ns: u64,
     pub(super) end_ns: u64,
 }
 
-impl Maker<'_> {
-    /// A connect, which is a SYN and its SYN-ACK, or a request or a response; and its hops.
+impl SpanBuilder<'_> {
+    /// Adds the span of a connect (SYN and SYN-ACK), of a request or of a response, and its hops.
     pub(super) fn leg(&mut self, parent: SpanId, role: &'static str, legs: &[&Leg], path: &Path) {
         let mut attributes = self.attributes(role);
         self.leg_attributes(legs, &mut attributes);
@@ -63,14 +61,14 @@ impl Maker<'_> {
         if role == "connect" {
             if let Some(nat) = self.nat {
                 nat.destination_attributes(&mut attributes);
-                // It has no hop to be an attribute of.
+                // Without hop spans the connect has the attributes of the hop.
                 if self.context.detail != Detail::Hop {
                     nat.source_attributes(&mut attributes);
                 }
             }
             self.party_attributes(&mut attributes);
         }
-        let draft = Draft {
+        let base = SpanBase {
             span_id: self.id(role),
             name: role.into(),
             start_ns: path.start_ns,
@@ -83,7 +81,7 @@ impl Maker<'_> {
             Detail::Exchange => attributes.push(Attribute::text(key::HOPS, list(&path.hops))),
         }
         events.sort_by_key(|event| event.at_unix_ns);
-        let id = self.push(parent, draft, attributes);
+        let id = self.push(parent, base, attributes);
         if let Some(span) = self.spans.last_mut() {
             span.events = events;
             if has_dropped(legs) {
@@ -95,10 +93,10 @@ impl Maker<'_> {
         }
     }
 
-    /// A span for each hop of a path.
+    /// Adds a span for each hop of a path.
     fn hops(&mut self, id: SpanId, role: &'static str, path: &Path) {
-        // NAT decides in the first hook of each kind that a connection's packets meet: not again for what the node sends to
-        // itself, and not for the way back.
+        // NAT acts in the first hook of each kind that a connection's packets pass: not a second
+        // time for packets of the node to itself, and not for responses.
         let first = |name| path.hops.iter().position(|hop| hop.name == name);
         let decides = first(HopName::Output).or_else(|| first(HopName::Prerouting));
         let masquerades = first(HopName::Postrouting);
@@ -123,17 +121,17 @@ impl Maker<'_> {
             } else {
                 self.id(half::hop_part(role, self.context.node, self.half, index))
             };
-            let draft = Draft {
+            let base = SpanBase {
                 span_id,
                 name: hop.name.as_str().into(),
                 start_ns: hop.start_ns,
                 end_ns: hop.end_ns,
             };
-            self.push(id, draft, attributes);
+            self.push(id, base, attributes);
         }
     }
 
-    /// A hop as an event of its path: it begins then.
+    /// A hop as an event of its path, at the hop's start.
     fn hop_event(&self, hop: &Hop) -> Event {
         let duration_ns = hop.end_ns.saturating_sub(hop.start_ns);
         let mut attributes = Vec::with_capacity(3);
@@ -147,24 +145,24 @@ impl Maker<'_> {
         }
     }
 
-    /// The packets that were sent again.
+    /// Events for the retransmitted packets.
     pub(super) fn packet_events(&self, legs: &[&Leg]) -> Vec<Event> {
         let context = self.context;
-        event::retransmissions(legs, context.clock, |leg, index| {
-            context.lost(leg.packets().get(index)?)
+        tcp_events::retransmissions(legs, context.clock, |leg, index| {
+            context.packet_drop(leg.packets().get(index)?)
         })
     }
 
-    /// The attributes that all but hops begin with.
+    /// The first attributes of every span but hops.
     pub(super) fn attributes(&self, role: &'static str) -> Vec<Attribute> {
         let mut attributes = Vec::with_capacity(4);
         attributes.push(Attribute::text(key::ROLE, role));
-        let half = self.half.map(message::side);
+        let half = self.half.map(http_attributes::side);
         attributes.extend(half.map(|half| Attribute::text(key::HALF, half)));
         attributes
     }
 
-    /// The id of a part of the exchange or connect.
+    /// The span id of a part of the exchange or connect.
     pub(super) fn id(&self, part: impl Display) -> SpanId {
         derive(&self.trace, self.seq, part)
     }
@@ -172,18 +170,18 @@ impl Maker<'_> {
     pub(super) fn push(
         &mut self,
         parent_id: SpanId,
-        draft: Draft,
+        base: SpanBase,
         attributes: Vec<Attribute>,
     ) -> SpanId {
-        let span_id = draft.span_id;
+        let span_id = base.span_id;
         self.spans.push(Span {
             trace_id: self.trace.trace_id,
             trace_state: self.trace_state.cloned(),
             span_id,
             parent_id,
-            name: draft.name,
-            start_unix_ns: self.context.clock.unix_ns(draft.start_ns),
-            end_unix_ns: self.context.clock.unix_ns(draft.end_ns.max(draft.start_ns)),
+            name: base.name,
+            start_unix_ns: self.context.clock.unix_ns(base.start_ns),
+            end_unix_ns: self.context.clock.unix_ns(base.end_ns.max(base.start_ns)),
             attributes,
             events: Vec::new(),
             links: Vec::new(),
@@ -192,18 +190,18 @@ impl Maker<'_> {
         span_id
     }
 
-    /// What happened to the packets of a message.
+    /// Adds the attributes for retransmissions and drops of a message's packets.
     pub(super) fn leg_attributes(&self, legs: &[&Leg], attributes: &mut Vec<Attribute>) {
         let retransmits: usize = legs.iter().map(|leg| leg.earlier.len()).sum();
         if retransmits > 0 {
             let count = i64::try_from(retransmits).unwrap_or(i64::MAX);
             attributes.push(Attribute::int(key::TCP_RETRANSMITS, count));
         }
-        // The message may have arrived with a later packet; this one says why it took so long.
+        // A later packet may have delivered the message; the drop still explains its delay.
         let dropped = legs.iter().filter_map(|leg| leg.dropped());
         let dropped = dropped.max_by_key(|journey| journey.start_ns);
-        let lost = dropped.and_then(|journey| self.context.lost(journey));
-        attributes.extend(lost.into_iter().flat_map(event::drop_attributes));
+        let lost = dropped.and_then(|journey| self.context.packet_drop(journey));
+        attributes.extend(lost.into_iter().flat_map(tcp_events::drop_attributes));
     }
 
     pub(super) fn party_attributes(&self, attributes: &mut Vec<Attribute>) {
@@ -214,15 +212,15 @@ impl Maker<'_> {
     }
 }
 
-/// The status of what the kernel has dropped.
+/// Status description of a message that the kernel dropped.
 pub(super) const PACKET_DROPPED: &str = "packet dropped";
 
-/// Whether a message has not arrived because the kernel dropped it.
+/// Whether the kernel dropped the last packet of a message.
 pub(super) fn has_dropped(legs: &[&Leg]) -> bool {
     legs.iter().any(|leg| leg.journey.end == End::Dropped)
 }
 
-/// What of the way of a message was not seen.
+/// The part of a message's path that was not seen.
 pub(super) fn missing(legs: &[&Leg]) -> Option<&'static str> {
     legs.iter().find_map(|leg| missing_of(leg))
 }

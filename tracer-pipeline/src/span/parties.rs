@@ -1,8 +1,8 @@
-//! Who took part in an exchange: pods, containers, nodes and the service, as attributes.
+//! The pods, containers, nodes and service of an exchange, as attributes.
 //!
-//! In: the request's journey, who is who. Out: attributes for both sides. OpenTelemetry's `k8s.*`
-//! names have one side only, so source and destination have names of their own; the service is
-//! one, and has OpenTelemetry's. The strings are shared, not copied, however many spans name them.
+//! In: the request's journey, the directory. Out: attributes for both sides. OpenTelemetry's
+//! `k8s.*` names describe one side only, so source and destination have `hopspan.*` names; the
+//! service has OpenTelemetry's. The strings are shared between spans, not copied.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -12,7 +12,7 @@ use tracer_common::journey::End;
 use crate::{
     decode::{DeviceId, Journey, fact::WorkloadKind},
     http::Exchange,
-    identity::who::{Party, Service, Side, Who},
+    identity::directory::{Directory, Party, PartyKey, Service},
 };
 
 use super::{
@@ -20,7 +20,7 @@ use super::{
     edge::{Edge, EdgeEnd},
 };
 
-/// Both sides of an exchange, and what was asked for, where that is known.
+/// The parties on both sides of an exchange, and the service that the client connected to.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Parties<'w> {
     source: Party<'w>,
@@ -28,13 +28,13 @@ pub(super) struct Parties<'w> {
     service: Option<&'w Arc<Service>>,
 }
 
-/// Client and server of an exchange, as its request shows them.
-pub fn sides(exchange: &Exchange) -> [Side; 2] {
+/// Client and server of an exchange, from the journey of its request.
+pub fn sides(exchange: &Exchange) -> [PartyKey; 2] {
     sides_of(&exchange.request.journey)
 }
 
-/// Client and server, as a packet of the client's shows them.
-pub(super) fn sides_of(journey: &Journey) -> [Side; 2] {
+/// Client and server, from the journey of a packet of the client.
+pub(super) fn sides_of(journey: &Journey) -> [PartyKey; 2] {
     let server = match (journey.received, journey.conntrack) {
         (Some(received), _) => received.destination,
         (None, Some(conntrack)) => conntrack.reply.source,
@@ -43,14 +43,14 @@ pub(super) fn sides_of(journey: &Journey) -> [Side; 2] {
     let netns = |device: Option<DeviceId>| device.map_or(0, |device| device.netns);
     let first = journey.stamps.iter().find_map(|stamp| stamp.device);
     let last = journey.stamps.iter().rev().find_map(|stamp| stamp.device);
-    let source = Side {
+    let source = PartyKey {
         socket: journey.client(),
         cgroup: journey.sender_cgroup,
         netns: netns(first.filter(|_| !journey.has_arrived())),
         listens: false,
         at_ns: journey.start_ns,
     };
-    let destination = Side {
+    let destination = PartyKey {
         socket: server,
         cgroup: journey.receiver_cgroup,
         netns: netns(last.filter(|_| journey.end == End::Socket)),
@@ -61,28 +61,28 @@ pub(super) fn sides_of(journey: &Journey) -> [Side; 2] {
 }
 
 impl<'w> Parties<'w> {
-    /// Looks up who that was, for a client that asked for `asked`.
+    /// Looks up both sides, for a client that connected to `asked`.
     pub(super) fn of(
-        [source, destination]: &[Side; 2],
+        [source, destination]: &[PartyKey; 2],
         asked: Option<SocketAddr>,
-        who: &'w Who,
+        directory: &'w Directory,
     ) -> Self {
         Self {
-            source: who.party(source),
-            destination: who.party(destination),
-            service: asked.and_then(|asked| who.service(asked, source.at_ns)),
+            source: directory.party(source),
+            destination: directory.party(destination),
+            service: asked.and_then(|asked| directory.service(asked, source.at_ns)),
         }
     }
 
-    /// The service's name, where the API has told it.
+    /// The service's name, where the API has the service.
     pub(super) fn service_name(&self) -> Option<&str> {
         self.service.map(|service| &*service.name)
     }
 
-    /// From workload to service; `decided` is the service by kube-proxy's rules.
+    /// The edge from workload to service. `decided` is the service by kube-proxy's rules.
     pub(super) fn edge(
         &self,
-        [source, destination]: &[Side; 2],
+        [source, destination]: &[PartyKey; 2],
         decided: Option<&Arc<str>>,
     ) -> Edge {
         let named = |party: &Party<'_>| -> Option<EdgeEnd> {
@@ -107,7 +107,8 @@ impl<'w> Parties<'w> {
         }
     }
 
-    /// Adds what is known; `decided` is the service by kube-proxy's rules, `namespace/name:port`.
+    /// Adds the known attributes. `decided` is the service by kube-proxy's rules,
+    /// `namespace/name:port`.
     pub(super) fn attributes(&self, decided: Option<&str>, out: &mut Vec<Attribute>) {
         side(&self.source, &SOURCE, out);
         side(&self.destination, &DESTINATION, out);
@@ -123,7 +124,7 @@ impl<'w> Parties<'w> {
         {
             let name = name.split_once(':').map_or(name, |(name, _)| name);
             out.push(Attribute::text(semconv::K8S_SERVICE_NAME, name.to_owned()));
-            // A service has no endpoints in other namespaces than its own.
+            // A service has endpoints only in its own namespace.
             let pod_namespace = self.destination.pod.and_then(|pod| pod.namespace.as_ref());
             if pod_namespace.is_none() {
                 out.push(Attribute::text(DESTINATION.namespace, namespace.to_owned()));
@@ -132,7 +133,7 @@ impl<'w> Parties<'w> {
     }
 }
 
-/// The names of one side's attributes.
+/// The attribute keys of one side.
 struct Keys {
     node: &'static str,
     namespace: &'static str,
@@ -198,7 +199,7 @@ fn side(party: &Party<'_>, keys: &Keys, out: &mut Vec<Attribute>) {
     if let Some(container) = party.container {
         match &container.name {
             Some(name) => add(keys.container, Some(name)),
-            // Without the API it is all there is.
+            // Without the API only the id is known.
             None => add(keys.container_id, Some(&container.id)),
         }
     }
@@ -239,8 +240,8 @@ mod tests {
     }
 
     /// `key=value` of every attribute, in the order of the keys.
-    fn attributes(who: &Who, decided: Option<&str>) -> Vec<String> {
-        let side = |socket: &str, listens| Side {
+    fn attributes(directory: &Directory, decided: Option<&str>) -> Vec<String> {
+        let side = |socket: &str, listens| PartyKey {
             socket: socket.parse().unwrap(),
             cgroup: 0,
             netns: 0,
@@ -250,7 +251,7 @@ mod tests {
         let sides = [side("10.244.1.2:40000", false), side("10.244.1.3:80", true)];
         let asked = "10.96.0.10:80".parse().unwrap();
         let mut attributes = Vec::new();
-        Parties::of(&sides, Some(asked), who).attributes(decided, &mut attributes);
+        Parties::of(&sides, Some(asked), directory).attributes(decided, &mut attributes);
         let mut lines: Vec<String> = attributes
             .iter()
             .map(|attribute| match &attribute.value {
@@ -266,10 +267,10 @@ mod tests {
 
     #[test]
     fn both_sides_and_the_service_are_named() {
-        let mut who = Who::default();
-        who.learn(pod("client", "10.244.1.2", WorkloadKind::CronJob));
-        who.learn(pod("server", "10.244.1.3", WorkloadKind::StatefulSet));
-        who.learn(Fact::Service(ServiceFact {
+        let mut directory = Directory::default();
+        directory.apply(pod("client", "10.244.1.2", WorkloadKind::CronJob));
+        directory.apply(pod("server", "10.244.1.3", WorkloadKind::StatefulSet));
+        directory.apply(Fact::Service(ServiceFact {
             service: object("web"),
             addresses: vec!["10.96.0.10".parse().unwrap()],
             ports: vec![80],
@@ -288,7 +289,7 @@ mod tests {
             "hopspan.source.k8s.pod.uid=uid-client",
             "k8s.service.name=web",
         ];
-        assert_eq!(attributes(&who, Some("other/rule:http")), expected);
+        assert_eq!(attributes(&directory, Some("other/rule:http")), expected);
     }
 
     #[test]
@@ -297,8 +298,8 @@ mod tests {
             "hopspan.destination.k8s.namespace.name=shop",
             "k8s.service.name=web",
         ];
-        let who = Who::default();
-        assert_eq!(attributes(&who, Some("shop/web:http")), expected);
-        assert!(attributes(&who, None).is_empty());
+        let directory = Directory::default();
+        assert_eq!(attributes(&directory, Some("shop/web:http")), expected);
+        assert!(attributes(&directory, None).is_empty());
     }
 }

@@ -1,8 +1,8 @@
-//! What is behind services: pods of any node, by address and port.
+//! Endpoints of services: pods of any node, by address and port.
 //!
-//! In: EndpointSlices. Out: the uid of the pod that an address, or an address and port, belonged to
-//! at a moment, and the services it was behind. An EndpointSlice says when it changed, not when
-//! the pod got its address; of the node's own pods `pods` knows better.
+//! In: EndpointSlices. Out: the uid of the pod at an address, or at an address and port, at a given
+//! time, and the services it belonged to. An EndpointSlice has the time of its change, not the time
+//! at which the pod got its address; for this node's pods `pods` is more precise.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -14,10 +14,10 @@ use crate::decode::fact::{EndpointsFact, ObjectName};
 
 use super::{pods::Pods, timeline::Timeline};
 
-/// EndpointSlices remembered: at 100 endpoints each, those of more pods than a cluster has.
+/// Bound on EndpointSlices: at 100 endpoints each, enough for more pods than a cluster has.
 const MAX_SLICES: usize = 65_536;
 
-/// Who listens at an address and port.
+/// The pod and the service of an address and port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Backend {
     pod: Option<Arc<str>>,
@@ -27,12 +27,12 @@ struct Backend {
 #[derive(Debug, Default)]
 struct Slice {
     backends: HashSet<(IpAddr, u16, Backend)>,
-    /// Pods and their addresses; the node of a pod that has its node's cannot be told from it.
+    /// Addresses and the uids of their pods. Host-network pods share an address with their node.
     pods: HashSet<(IpAddr, Arc<str>)>,
     listed: u32,
 }
 
-/// All EndpointSlices.
+/// All known EndpointSlices.
 #[derive(Debug, Default)]
 pub(super) struct Endpoints {
     slices: HashMap<ObjectName, Slice>,
@@ -51,7 +51,7 @@ impl Endpoints {
             .find_map(|backend| backend.pod.as_ref())
     }
 
-    /// The pod that had this address. `None` where several did: they share their node's.
+    /// The pod that had this address. `None` where several pods did, which share their node's.
     pub(super) fn pod_of(&self, address: IpAddr, at_ns: u64) -> Option<&Arc<str>> {
         match self.addresses.at(address, at_ns)[..] {
             [uid] => Some(uid),
@@ -59,7 +59,7 @@ impl Endpoints {
         }
     }
 
-    /// The services that this address and port was behind.
+    /// The services with this address and port as an endpoint.
     pub(super) fn services_of(&self, socket: SocketAddr, at_ns: u64) -> Vec<&Arc<ObjectName>> {
         let backends = self.sockets.at(socket, at_ns);
         let services = backends.into_iter();
@@ -93,8 +93,8 @@ impl Endpoints {
         });
         let mut counted = HashSet::new();
         for endpoint in &fact.endpoints {
-            // Counted there before what the slice said so far is taken back: a pod that stays is
-            // not forgotten in between.
+            // The new reference is added before `replace` drops the old ones, so a pod that stays
+            // in the slice is never unreferenced.
             let uid = pods.endpoint(endpoint);
             for address in &endpoint.addresses {
                 for port in &fact.ports {
@@ -106,7 +106,7 @@ impl Endpoints {
                 }
             }
             if let Some(uid) = uid {
-                // A slice counts once for a pod, and takes back what is in `Slice::pods`.
+                // A slice holds one reference per pod, and drops one for each uid in `Slice::pods`.
                 if endpoint.addresses.is_empty() || !counted.insert(Arc::clone(&uid)) {
                     pods.endpoint_gone(&uid, fact.from_ns);
                 }
@@ -130,7 +130,7 @@ impl Endpoints {
         self.listing = self.listing.wrapping_add(1);
     }
 
-    /// What the list did not name is gone.
+    /// The list is complete: slices that it did not contain are gone.
     pub(super) fn listed(&mut self, at_ns: u64, pods: &mut Pods) {
         let gone: Vec<ObjectName> = self
             .slices
@@ -143,10 +143,10 @@ impl Endpoints {
         }
     }
 
-    /// Forgets what ended before this.
-    pub(super) fn forget_before(&mut self, before_ns: u64) {
-        self.sockets.forget_before(before_ns);
-        self.addresses.forget_before(before_ns);
+    /// Removes what ended before `before_ns`.
+    pub(super) fn prune_before(&mut self, before_ns: u64) {
+        self.sockets.prune_before(before_ns);
+        self.addresses.prune_before(before_ns);
     }
 
     fn replace(&mut self, last: &Slice, next: &Slice, at_ns: u64, pods: &mut Pods) {

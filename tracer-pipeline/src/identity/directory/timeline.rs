@@ -1,31 +1,31 @@
-//! Who held what, and when: addresses, namespaces, ports.
+//! Which holder had a key (an address, namespace or port), and when.
 //!
-//! In: holders and the time for which they hold a key. Out: who held it at a moment. What has ended
-//! is remembered for a while, because spans are made after the fact. Bounded: see `MAX_KEYS` and
-//! `MAX_TENURES`.
+//! In: holders and the times at which they hold a key. Out: the holder of a key at a given time.
+//! Ended tenures are kept for a while, because spans are built after the exchange. Bounded by
+//! `MAX_KEYS` and `MAX_TENURES`.
 
 use std::{collections::HashMap, hash::Hash};
 
-/// No end is known.
+/// `until_ns` of a tenure without a known end.
 const OPEN: u64 = u64::MAX;
-/// Keys of one timeline. The largest cluster that Kubernetes supports has 150,000 pods.
+/// Bound on keys of one timeline. The largest cluster that Kubernetes supports has 150,000 pods.
 const MAX_KEYS: usize = 262_144;
-/// Holders remembered for one key, the one that ended first is forgotten first.
+/// Bound on tenures of one key; the one that ended first is removed first.
 const MAX_TENURES: usize = 16;
-/// A key counts as held so long before its tenure begins, if nobody else held it: the API tells
-/// when a container started in whole seconds, or the beginning was learnt with a delay.
+/// A tenure counts this much earlier, if the key had no other holder then: the API has start times
+/// of containers in whole seconds, and some beginnings are recorded with a delay.
 const EARLY_NS: u64 = 2_000_000_000;
 
 #[derive(Clone, Debug)]
 struct Tenure<H> {
     from_ns: u64,
     until_ns: u64,
-    /// How many say so; it ends when none does.
+    /// Number of sources that claim it; the tenure ends with the last.
     claims: u32,
     holder: H,
 }
 
-/// Keys and their holders.
+/// Keys and their tenures.
 #[derive(Debug)]
 pub(super) struct Timeline<K, H> {
     held: HashMap<K, Vec<Tenure<H>>>,
@@ -42,8 +42,8 @@ impl<K, H> Default for Timeline<K, H> {
 }
 
 impl<K: Copy + Eq + Hash, H: PartialEq> Timeline<K, H> {
-    /// `holder` has the key for this time, whatever was said of it and this key before. `until_ns`
-    /// is `None` where no end is known.
+    /// Sets the tenure of `holder` for this key, replacing its earlier one. `until_ns` is `None`
+    /// where no end is known.
     pub(super) fn set(&mut self, key: K, holder: H, from_ns: u64, until_ns: Option<u64>) {
         let until_ns = until_ns.unwrap_or(OPEN);
         let Some(tenures) = self.tenures(key) else {
@@ -68,7 +68,7 @@ impl<K: Copy + Eq + Hash, H: PartialEq> Timeline<K, H> {
         );
     }
 
-    /// `holder` has the key no longer than until then, however that was learnt.
+    /// Ends the tenures of `holder` for this key at `until_ns`, where they do not end earlier.
     pub(super) fn close(&mut self, key: K, holder: &H, until_ns: u64) {
         let tenures = self.held.get_mut(&key).into_iter().flatten();
         for tenure in tenures.filter(|tenure| tenure.holder == *holder) {
@@ -76,7 +76,7 @@ impl<K: Copy + Eq + Hash, H: PartialEq> Timeline<K, H> {
         }
     }
 
-    /// One more says that `holder` has the key.
+    /// Adds a claim that `holder` has the key; the first claim begins the tenure.
     pub(super) fn begin(&mut self, key: K, holder: H, from_ns: u64) {
         let Some(tenures) = self.tenures(key) else {
             return;
@@ -99,7 +99,7 @@ impl<K: Copy + Eq + Hash, H: PartialEq> Timeline<K, H> {
         );
     }
 
-    /// One less says so; after the last it has ended at `until_ns`.
+    /// Removes a claim; the tenure ends at `until_ns` with the last claim.
     pub(super) fn end(&mut self, key: K, holder: &H, until_ns: u64) {
         let tenures = self.held.get_mut(&key).into_iter().flatten();
         for open in tenures.filter(|open| open.until_ns == OPEN && open.holder == *holder) {
@@ -110,7 +110,8 @@ impl<K: Copy + Eq + Hash, H: PartialEq> Timeline<K, H> {
         }
     }
 
-    /// Who had the key, the latest to begin first. Where nobody had it, who began soon after.
+    /// The holders of the key at `at_ns`, the latest to begin first. Where there is none, the
+    /// holder that began within [`EARLY_NS`] after.
     pub(super) fn at(&self, key: K, at_ns: u64) -> Vec<&H> {
         let Some(tenures) = self.held.get(&key) else {
             return Vec::new();
@@ -131,21 +132,21 @@ impl<K: Copy + Eq + Hash, H: PartialEq> Timeline<K, H> {
         at.into_iter().map(|tenure| &tenure.holder).collect()
     }
 
-    /// Forgets what ended before this.
-    pub(super) fn forget_before(&mut self, before_ns: u64) {
+    /// Removes tenures that ended before `before_ns`.
+    pub(super) fn prune_before(&mut self, before_ns: u64) {
         self.held.retain(|_, tenures| {
             tenures.retain(|tenure| tenure.until_ns >= before_ns);
             !tenures.is_empty()
         });
     }
 
-    /// Keys that are remembered.
+    /// Number of keys.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.held.len()
     }
 
-    /// What was not remembered, for want of room.
+    /// Number of tenures refused because of `MAX_KEYS`.
     pub(super) fn refused(&self) -> u64 {
         self.refused
     }
@@ -192,19 +193,19 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_to_begin_has_it() {
+    fn the_latest_tenure_comes_first() {
         let mut timeline = Timeline::default();
         timeline.set(1, 'a', SECOND, None);
         timeline.set(1, 'b', 5 * SECOND, None);
         check(&timeline, 4 * SECOND, "a");
         check(&timeline, 5 * SECOND, "ba");
-        // The end of the first is learnt late.
+        // The end of the first is recorded late.
         timeline.set(1, 'a', SECOND, Some(5 * SECOND));
         check(&timeline, 5 * SECOND, "b");
     }
 
     #[test]
-    fn a_beginning_that_is_told_late_counts_where_nobody_else_had_the_key() {
+    fn a_late_beginning_counts_early_where_the_key_has_no_other_holder() {
         let mut timeline = Timeline::default();
         timeline.set(1, 'a', 10 * SECOND, None);
         check(&timeline, 8 * SECOND, "a");
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_when_nobody_says_so_any_more() {
+    fn a_tenure_ends_with_its_last_claim() {
         let mut timeline = Timeline::default();
         timeline.begin(1, 'a', SECOND);
         timeline.begin(1, 'a', 3 * SECOND);
@@ -230,14 +231,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded() {
+    fn keys_and_tenures_are_bounded() {
         let mut timeline = Timeline::default();
         for holder in 0..1_000_u64 {
             timeline.set(1, holder, holder, Some(holder + 1));
         }
         assert_eq!(timeline.held[&1].len(), MAX_TENURES);
         assert_eq!(timeline.at(1, 999), [&999]);
-        timeline.forget_before(2_000);
+        timeline.prune_before(2_000);
         assert_eq!(timeline.len(), 0);
         for key in 0..MAX_KEYS as u64 + 5 {
             timeline.set(key, 0, 0, None);

@@ -1,4 +1,4 @@
-//! What is said of one connection: by its client, and where no endpoint was chosen.
+//! Decisions by client, refusals, and the round trip of rules through facts.
 
 use super::super::*;
 use super::listing::refusals;
@@ -36,7 +36,7 @@ fn the_path_depends_on_the_client() {
     check("203.0.113.5", None, "SVL-", "no");
 }
 
-/// What only an interface tells is told by conntrack, which shows whether the source was replaced.
+/// A condition on the interface is decided by whether conntrack shows a replaced source.
 #[test]
 fn a_mark_that_an_address_cannot_decide() {
     let (rules, _) = Rules::from_iptables_save(&table(
@@ -56,7 +56,7 @@ fn a_mark_that_an_address_cannot_decide() {
 
 /// Portals of the filter table: no endpoints, none on this node, and a load balancer's firewall.
 #[test]
-fn portals_that_are_closed() {
+fn refused_portals() {
     let (rules, findings) = Rules::from_iptables_save(
         "*filter\n:KUBE-FW-A - [0:0]\n\
         -A KUBE-SERVICES -d 10.0.0.1/32 -p tcp -m comment --comment \"a/b:c has no endpoints\" -m tcp --dport 80 -j REJECT --reject-with icmp-port-unreachable\n\

@@ -1,4 +1,4 @@
-//! What lies between two stamps.
+//! Names the hop between two stamps.
 
 use tracer_common::hook::Hook;
 
@@ -9,7 +9,7 @@ use crate::decode::{Device, DropLayer};
 pub enum HopName {
     /// From the sending socket to the first device.
     ClientStack,
-    /// From one end of a veth pair to the other, and into the stack behind it.
+    /// From one end of a veth pair through the other into its stack.
     Veth,
     /// Through a bridge, from port to port or between a port and the bridge's own stack.
     Bridge,
@@ -25,13 +25,13 @@ pub enum HopName {
     Postrouting,
     /// Between two hooks of one namespace: routing, neighbour, queueing.
     Route,
-    /// Encapsulation.
+    /// Inside a tunnel.
     Overlay,
     /// Between two nodes.
     Wire,
     /// From the last device to the receiving socket.
     ServerStack,
-    /// In the receive queue, until the application reads.
+    /// In the socket's receive queue, until the application reads.
     SocketQueue,
 }
 
@@ -58,8 +58,8 @@ impl HopName {
 
 type Point<'d> = (Hook, Option<&'d Device>);
 
-/// Names the stretch between two consecutive stamps.
-pub(super) fn name(from: Point<'_>, to: Point<'_>) -> HopName {
+/// The hop between two consecutive stamps.
+pub(super) fn between(from: Point<'_>, to: Point<'_>) -> HopName {
     match from.0 {
         Hook::CgroupEgress => HopName::ClientStack,
         Hook::PreroutingEnter => HopName::Prerouting,
@@ -75,11 +75,12 @@ pub(super) fn name(from: Point<'_>, to: Point<'_>) -> HopName {
     }
 }
 
-/// Names the stretch before a drop, where who dropped the packet tells more than where it was to be
-/// seen next.
-pub(super) fn dropped(from: Hook, layer: Option<DropLayer>) -> Option<HopName> {
+/// The hop before a drop, where the layer that dropped the packet determines it; `None` where the
+/// stamps do.
+pub(super) fn of_drop(from: Hook, layer: Option<DropLayer>) -> Option<HopName> {
     match (from, layer) {
-        // The programs come last in a hook, and conntrack after them.
+        // hopspan's programs run last in a hook; what netfilter drops after them is conntrack's
+        // drop.
         (Hook::PreroutingLeave, Some(DropLayer::Netfilter)) => Some(HopName::Prerouting),
         (Hook::InputLeave, Some(DropLayer::Netfilter)) => Some(HopName::Input),
         (Hook::ForwardLeave, Some(DropLayer::Netfilter)) => Some(HopName::Forward),
@@ -91,8 +92,8 @@ pub(super) fn dropped(from: Hook, layer: Option<DropLayer>) -> Option<HopName> {
     }
 }
 
-/// A driver has the packet. A veth hands it to its peer, a bridge to a port, a tunnel wraps it, and
-/// the loopback device gives it back to the stack it came from.
+/// The hop after a device's transmit. A veth passes the packet to its peer, a bridge to a port, a
+/// tunnel encapsulates it, and the loopback device returns it to the stack.
 fn after_transmit(device: Option<&Device>, to: Point<'_>) -> HopName {
     match device {
         Some(device) if to.1.is_some_and(|to| to.id == device.id) => HopName::Route,
@@ -104,7 +105,7 @@ fn after_transmit(device: Option<&Device>, to: Point<'_>) -> HopName {
     }
 }
 
-/// The stack has the packet from a device: until the first netfilter hook it is the device's.
+/// The hop after a device's receive: until the first netfilter hook the time belongs to the device.
 fn after_receive(device: Option<&Device>, to: Point<'_>) -> HopName {
     let bridged = device.is_some_and(|device| device.is_bridge || device.is_bridge_port)
         || to.1.is_some_and(|device| device.is_bridge);
@@ -119,7 +120,7 @@ fn after_receive(device: Option<&Device>, to: Point<'_>) -> HopName {
     }
 }
 
-/// The stack has the packet from an uplink, whatever made that.
+/// The hop after an uplink's receive, whatever kind of device the uplink is.
 fn after_arrival(device: Option<&Device>, to: Point<'_>) -> HopName {
     match to.0 {
         Hook::CgroupIngress => HopName::ServerStack,
@@ -128,7 +129,7 @@ fn after_arrival(device: Option<&Device>, to: Point<'_>) -> HopName {
     }
 }
 
-/// Netfilter is done with the packet.
+/// The hop after a netfilter hook.
 fn after_netfilter(to: Point<'_>) -> HopName {
     match to {
         (Hook::CgroupEgress, _) => HopName::ClientStack,

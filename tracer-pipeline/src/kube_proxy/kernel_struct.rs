@@ -1,5 +1,5 @@
-//! Fields of the kernel's binary structures. In: bytes and an offset. Out: the field, or nothing where
-//! the bytes end before it.
+//! Reads fields of the kernel's binary structures. In: bytes and an offset. Out: the field; `None`
+//! where the bytes end before it.
 
 use std::net::IpAddr;
 
@@ -15,7 +15,7 @@ pub enum Family {
 }
 
 impl Family {
-    /// Length of an address.
+    /// Length of an address in bytes.
     pub(super) fn address_bytes(self) -> usize {
         match self {
             Self::V4 => 4,
@@ -44,7 +44,7 @@ pub(super) fn u16_be(bytes: &[u8], at: usize) -> Option<u16> {
     array(bytes, at).map(u16::from_be_bytes)
 }
 
-/// In the machine's own byte order, as most of the kernel's structures are.
+/// A number in native byte order, as in most of the kernel's structures.
 pub(super) fn u16_ne(bytes: &[u8], at: usize) -> Option<u16> {
     array(bytes, at).map(u16::from_ne_bytes)
 }
@@ -57,7 +57,7 @@ pub(super) fn u32_ne(bytes: &[u8], at: usize) -> Option<u32> {
     array(bytes, at).map(u32::from_ne_bytes)
 }
 
-/// A string that ends at its NUL, or where the bytes do.
+/// A string up to its NUL or, without one, to the end of the bytes.
 pub(super) fn text(bytes: &[u8]) -> Result<&str, Problem> {
     let end = bytes.iter().position(|byte| *byte == 0);
     let text = bytes.get(..end.unwrap_or(bytes.len()));
@@ -65,7 +65,7 @@ pub(super) fn text(bytes: &[u8]) -> Result<&str, Problem> {
     text.ok_or(Problem::Malformed)
 }
 
-/// How many bits a mask has, when they are its first ones.
+/// The prefix length of a mask; `None` where the mask is no prefix.
 pub(super) fn prefix_bits(mask: &[u8]) -> Option<u32> {
     let ones: u32 = mask.iter().map(|byte| byte.count_ones()).sum();
     let full = mask.iter().take_while(|byte| **byte == 0xff).count();
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_nothing() {
+    fn fields_beyond_the_bytes_are_none() {
         assert_eq!(u16_be(&[1, 2], 0), Some(0x0102));
         assert_eq!(u16_be(&[1, 2], 1), None);
         assert_eq!(u32_ne(&[1, 2, 3, 4], usize::MAX), None);

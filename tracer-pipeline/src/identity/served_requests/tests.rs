@@ -1,4 +1,4 @@
-//! What a connect was for, as of the moment at which it began.
+//! Correlation of failed connects with the requests that were being served when they began.
 
 use super::*;
 use crate::{
@@ -14,7 +14,7 @@ const MS: u64 = 1_000_000;
 const TGID: u32 = 7;
 const CGROUP: u64 = 70;
 
-/// A request, by its number, that is served by a process of a cgroup at these times.
+/// A request, by its number, that a process of a cgroup serves from `from_ns` to `until_ns`.
 fn served(number: u8, tgid: u32, cgroup: u64, from_ns: u64, until_ns: Option<u64>) -> Served {
     Served {
         trace: TraceContext {
@@ -46,15 +46,20 @@ fn failed(began_ns: u64) -> decode::FailedConnect {
     }
 }
 
-fn past(serving: &mut Serving, number: u8, tgid: u32, from_ms: u64, until_ms: u64) {
+fn past(serving: &mut ServedRequests, number: u8, tgid: u32, from_ms: u64, until_ms: u64) {
     let served = served(number, tgid, CGROUP, from_ms * MS, Some(until_ms * MS));
-    serving.remember(served, until_ms * MS);
+    serving.push_finished(served, until_ms * MS);
 }
 
 /// `one N`, `of N, N` or `none`.
-fn found(serving: &Serving, open: &[Served], who: &Who, began_ns: u64) -> String {
+fn found(
+    serving: &ServedRequests,
+    open: &[Served],
+    directory: &Directory,
+    began_ns: u64,
+) -> String {
     let number = |served: &Served| served.request_seq.to_string();
-    match serving.correlate(&failed(began_ns), open, who) {
+    match serving.correlate(&failed(began_ns), open, directory) {
         Correlation::None => "none".to_owned(),
         Correlation::Inferred(served) => format!("one {}", number(&served)),
         Correlation::Ambiguous(all) => {
@@ -65,33 +70,38 @@ fn found(serving: &Serving, open: &[Served], who: &Who, began_ns: u64) -> String
 }
 
 fn check(open: &[Served], expected: &str) {
-    let found = found(&Serving::default(), open, &Who::default(), 100 * MS);
+    let found = found(
+        &ServedRequests::default(),
+        open,
+        &Directory::default(),
+        100 * MS,
+    );
     assert_eq!(found, expected, "{open:#?}");
 }
 
 #[test]
-fn one_several_or_none() {
-    let mine = |number| served(number, TGID, CGROUP, 50 * MS, None);
+fn no_candidate_one_and_several() {
+    let own = |number| served(number, TGID, CGROUP, 50 * MS, None);
     check(&[], "none");
-    check(&[mine(1)], "one 1");
-    check(&[mine(2), mine(1)], "of 1, 2");
+    check(&[own(1)], "one 1");
+    check(&[own(2), own(1)], "of 1, 2");
     check(&[served(1, 8, 80, 50 * MS, None)], "none");
 }
 
 #[test]
 fn the_process_decides_before_the_pod() {
-    let mine = served(1, TGID, CGROUP, 50 * MS, None);
-    let beside = |number| served(number, 8, CGROUP, 50 * MS, None);
-    check(&[mine.clone(), beside(2), beside(3)], "one 1");
-    check(&[beside(2)], "one 2");
-    check(&[beside(2), beside(3)], "of 2, 3");
-    // The process was not told: an old recording.
-    let unknown = Served { tgid: None, ..mine };
+    let own = served(1, TGID, CGROUP, 50 * MS, None);
+    let of_pod = |number| served(number, 8, CGROUP, 50 * MS, None);
+    check(&[own.clone(), of_pod(2), of_pod(3)], "one 1");
+    check(&[of_pod(2)], "one 2");
+    check(&[of_pod(2), of_pod(3)], "of 2, 3");
+    // An old recording, whose read records lack the process.
+    let unknown = Served { tgid: None, ..own };
     check(&[unknown], "one 1");
 }
 
 #[test]
-fn only_what_was_served_when_the_connect_began() {
+fn only_requests_open_when_the_connect_began_are_candidates() {
     let during = |from_ms: u64, until_ms: Option<u64>| {
         let until_ns = until_ms.map(|until| until * MS);
         served(1, TGID, CGROUP, from_ms * MS, until_ns)
@@ -102,51 +112,51 @@ fn only_what_was_served_when_the_connect_began() {
     check(&[during(50, Some(101))], "one 1");
 }
 
-/// A connect is told half a second after it has failed, and may take two minutes to fail.
+/// A failed connect is reported half a second after its end, and may take two minutes to fail.
 #[test]
-fn what_was_answered_meanwhile_counts() {
-    let mut serving = Serving::default();
+fn requests_finished_since_the_connect_began_are_candidates() {
+    let mut serving = ServedRequests::default();
     past(&mut serving, 1, TGID, 10, 90);
     past(&mut serving, 2, TGID, 50, 150);
     past(&mut serving, 3, 8, 10, 140);
-    let who = Who::default();
-    assert_eq!(found(&serving, &[], &who, 100 * MS), "one 2");
-    assert_eq!(found(&serving, &[], &who, 60 * MS), "of 1, 2");
+    let directory = Directory::default();
+    assert_eq!(found(&serving, &[], &directory, 100 * MS), "one 2");
+    assert_eq!(found(&serving, &[], &directory, 60 * MS), "of 1, 2");
     serving.set_now(KEEP_NS + 91 * MS);
-    assert_eq!(found(&serving, &[], &who, 100 * MS), "one 2");
-    // One that was being served then is forgotten: nobody knows any more whether it was the only one.
-    assert_eq!(found(&serving, &[], &who, 60 * MS), "of 2");
+    assert_eq!(found(&serving, &[], &directory, 100 * MS), "one 2");
+    // A request that was open then has been removed, so request 2 may not be the only candidate.
+    assert_eq!(found(&serving, &[], &directory, 60 * MS), "of 2");
     serving.set_now(u64::MAX);
-    assert_eq!(found(&serving, &[], &who, 60 * MS), "none");
-    assert!(serving.past.is_empty());
+    assert_eq!(found(&serving, &[], &directory, 60 * MS), "none");
+    assert!(serving.finished.is_empty());
 }
 
 #[test]
 fn containers_of_one_pod_are_one() {
-    let mut who = Who::default();
+    let mut directory = Directory::default();
     let open = [served(1, 8, 71, 50 * MS, None)];
-    let serving = Serving::default();
-    assert_eq!(found(&serving, &open, &who, 100 * MS), "none");
+    let serving = ServedRequests::default();
+    assert_eq!(found(&serving, &open, &directory, 100 * MS), "none");
     for id in [CGROUP, 71] {
-        who.learn(Fact::Cgroup(CgroupFact {
+        directory.apply(Fact::Cgroup(CgroupFact {
             id,
             pod_uid: "uid".into(),
             container_id: Some(format!("container-{id}")),
         }));
     }
-    who.learn(Fact::Pod(PodFact {
+    directory.apply(Fact::Pod(PodFact {
         uid: "uid".into(),
         ..PodFact::default()
     }));
-    assert_eq!(found(&serving, &open, &who, 100 * MS), "one 1");
+    assert_eq!(found(&serving, &open, &directory, 100 * MS), "one 1");
 }
 
 #[test]
-fn what_is_remembered_is_bounded() {
-    let mut serving = Serving::default();
+fn finished_requests_are_bounded() {
+    let mut serving = ServedRequests::default();
     for _ in 0..=MAX_SERVED {
         past(&mut serving, 1, TGID, 10, 90);
     }
-    assert_eq!(serving.past.len(), MAX_SERVED);
+    assert_eq!(serving.finished.len(), MAX_SERVED);
     assert_eq!(serving.complete_from_ns, 90 * MS);
 }
