@@ -7,7 +7,8 @@ use tracer_common::hook::Hook;
 use crate::{
     attach::{cgroup2, unknown_fields},
     error_chain::error_chain,
-    uplinks::{Rtnetlink, RtnetlinkError, Uplinks, choose},
+    netlink::NetlinkError,
+    uplinks::{Rtnetlink, Uplinks, choose},
 };
 
 use super::{
@@ -27,7 +28,7 @@ pub(super) fn uplinks() -> Check {
     judge_uplinks(network.map(|network| choose(&network, &[])))
 }
 
-fn judge_uplinks(found: Result<Uplinks, RtnetlinkError>) -> Check {
+fn judge_uplinks(found: Result<Uplinks, NetlinkError>) -> Check {
     const NAME: &str = "uplinks";
     match found {
         Ok(uplinks) if !uplinks.devices.is_empty() => Check::good(NAME, uplinks.names()),
@@ -38,7 +39,7 @@ fn judge_uplinks(found: Result<Uplinks, RtnetlinkError>) -> Check {
         ),
         Err(error) => Check::missing(
             NAME,
-            error_chain(&error),
+            format!("links and routes cannot be read: {}", error_chain(&error)),
             "where messages leave for other nodes, and those that come from them",
             "name the devices with --uplink",
         ),
@@ -171,7 +172,7 @@ mod tests {
     fn a_node_without_uplinks_is_told_and_no_failure() {
         let check = |found, expected: State| assert_eq!(judge_uplinks(found).state, expected);
         check(Ok(Uplinks::default()), State::Note);
-        check(Err(RtnetlinkError::Malformed), State::Missing);
+        check(Err(NetlinkError::Malformed), State::Missing);
         let network = Network {
             links: vec![Link {
                 ifindex: 2,

@@ -18,11 +18,13 @@ use std::{
 use tokio::sync::{mpsc, watch};
 use tracer_pipeline::kube_proxy::{Findings, Rules};
 
+use crate::netlink::NetlinkError;
+
 use read_schedule::Pace;
 
 pub use change_notifications::RuleChanges;
 pub use legacy_iptables::{LegacyError, LegacyIptables, TableInfo};
-pub use nfnetlink::{Nfnetlink, NfnetlinkError};
+pub use nfnetlink::Nfnetlink;
 pub use reader::{Anyway, ReadError, Reader, dump};
 pub use state::{Mode, RulesState};
 
@@ -127,7 +129,7 @@ impl Watcher {
             }
         };
         let read = match &result {
-            Err(ReadError::NfTables(NfnetlinkError::Changed)) => Read::Overtaken,
+            Err(ReadError::NfTables(NetlinkError::Changed)) => Read::Overtaken,
             _ => Read::Done,
         };
         self.note(result.err(), rules.as_ref(), findings.as_ref(), took);
