@@ -20,7 +20,7 @@ use tracer_pipeline::kube_proxy::{Findings, Rules};
 
 use crate::netlink::NetlinkError;
 
-use read_schedule::Pace;
+use read_schedule::ReadSchedule;
 
 pub use change_notifications::RuleChanges;
 pub use legacy_iptables::{LegacyError, LegacyIptables, TableInfo};
@@ -80,7 +80,7 @@ impl Watcher {
             Ok(reader) => self.reader = reader,
             Err(error) => late(&error),
         }
-        let mut pace = Pace::new(Instant::now());
+        let mut pace = ReadSchedule::new(Instant::now());
         let mut notified = false;
         loop {
             let legacy = pace.is_legacy_due(Instant::now());
@@ -104,7 +104,7 @@ impl Watcher {
     }
 
     /// Until the rules are to be read again; true when the kernel has told of a change.
-    fn wait(&mut self, pace: &Pace) -> bool {
+    fn wait(&mut self, pace: &ReadSchedule) -> bool {
         let notified = self.reader.wait(pace.poll_at()).unwrap_or_else(|error| {
             late(&error);
             false
@@ -116,7 +116,7 @@ impl Watcher {
         notified
     }
 
-    fn read(&mut self, anyway: Anyway, pace: &mut Pace) -> Read {
+    fn read(&mut self, anyway: Anyway, pace: &mut ReadSchedule) -> Read {
         let started = Instant::now();
         let result = self.reader.read(anyway);
         let took = started.elapsed();
