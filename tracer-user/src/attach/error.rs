@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use aya::programs::ProgramError;
 use tracer_common::hook::Hook;
 
-use super::{NETNS, NoBtf, TapError, candidates::Place};
+use super::{NETNS, NoBtf, UplinkSocketError, candidates::AttachPoint};
 
 /// Why nothing can be seen.
 #[derive(Debug, thiserror::Error)]
@@ -65,14 +65,14 @@ pub enum Refusal {
     Program(ProgramError),
     /// What it attaches to is.
     #[error(transparent)]
-    Tap(#[from] TapError),
+    UplinkSocket(#[from] UplinkSocketError),
 }
 
 impl Refusal {
-    pub(super) fn of(place: Place, source: ProgramError) -> Self {
-        match place {
-            Place::Tracepoint(tracepoint) => Self::Tracepoint { tracepoint, source },
-            Place::Cgroup(_) | Place::Uplink => Self::Program(source),
+    pub(super) fn of(point: AttachPoint, source: ProgramError) -> Self {
+        match point {
+            AttachPoint::Tracepoint(tracepoint) => Self::Tracepoint { tracepoint, source },
+            AttachPoint::Cgroup(_) | AttachPoint::Uplink => Self::Program(source),
         }
     }
 }

@@ -9,13 +9,13 @@ pub mod cgroup2;
 mod drop_reasons;
 mod error;
 mod globals;
+pub mod hook_loss;
 mod kernel_types;
-pub mod loss;
 mod memory;
 mod netfilter;
 mod offsets;
 mod programs;
-mod taps;
+mod uplink_sockets;
 
 use std::{
     collections::HashMap,
@@ -39,13 +39,13 @@ pub use error::{AttachError, Refusal};
 pub use kernel_types::NoBtf;
 pub use memory::give_back;
 pub use offsets::unknown_fields;
-pub use taps::TapError;
+pub use uplink_sockets::UplinkSocketError;
 
-use candidates::{CANDIDATES, Candidate, OPENERS, Place, is_necessary, usable};
+use candidates::{AttachPoint, CANDIDATES, Candidate, OPENERS, is_necessary, usable};
 use globals::{globals, netns};
 use kernel_types::KernelTypes;
 use programs::Programs;
-use taps::Taps;
+use uplink_sockets::UplinkSockets;
 
 /// The object that build.rs made.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracer-ebpf"));
@@ -102,7 +102,7 @@ pub struct Fallback {
 pub struct Attached {
     ebpf: Ebpf,
     _netfilter: Option<netfilter::Links>,
-    taps: Option<Taps>,
+    uplink_sockets: Option<UplinkSockets>,
     /// Inode number of the network namespace that the agent is in.
     pub netns: u32,
     /// The function that is the filter of uplinks; `None` where none was accepted.
@@ -124,20 +124,20 @@ impl Attached {
     }
 
     /// Follows these uplinks and no others. What was refused is left out, and said.
-    pub fn follow_uplinks(&mut self, uplinks: &Uplinks) -> Vec<TapError> {
-        let Some(taps) = &mut self.taps else {
+    pub fn follow_uplinks(&mut self, uplinks: &Uplinks) -> Vec<UplinkSocketError> {
+        let Some(uplink_sockets) = &mut self.uplink_sockets else {
             return Vec::new();
         };
         let filter = self
             .filter
             .and_then(|name| self.ebpf.program(name))
             .and_then(|program| <&SocketFilter>::try_from(program).ok());
-        taps.follow(uplinks, filter)
+        uplink_sockets.follow(uplinks, filter)
     }
 
     /// Lets no journey begin any more; those under way still end.
     pub fn begin_no_more(&mut self) {
-        self.taps = None;
+        self.uplink_sockets = None;
         for Candidate { function, .. } in OPENERS {
             let opener = self.ebpf.program_mut(function);
             if let Some(opener) =
@@ -194,7 +194,7 @@ pub fn attach_what_can(options: &Options) -> Result<Attached, AttachError> {
     let mut attached = Attached {
         ebpf: loader.load(OBJECT)?,
         _netfilter: None,
-        taps: None,
+        uplink_sockets: None,
         netns,
         filter: None,
         log: None,
@@ -213,8 +213,8 @@ pub fn attach_what_can(options: &Options) -> Result<Attached, AttachError> {
                 reason: error.to_string(),
             })),
     }
-    let maps = Taps::MAPS.map(|name| attached.take_map(name));
-    attached.taps = Taps::new(netns, maps);
+    let maps = UplinkSockets::MAPS.map(|name| attached.take_map(name));
+    attached.uplink_sockets = UplinkSockets::new(netns, maps);
     if options.debug {
         attached.log = Some(EbpfLogger::init(&mut attached.ebpf)?);
     }
@@ -238,8 +238,8 @@ fn attach_candidates(attached: &mut Attached, options: &Options) -> Result<(), A
         let served = candidates.iter().find(|candidate| {
             programs
                 .loaded(&mut attached.ebpf, **candidate)
-                .map_err(|source| Refusal::of(candidate.place, source))
-                .and_then(|program| attach_to(program, candidate.place, &cgroup))
+                .map_err(|source| Refusal::of(candidate.point, source))
+                .and_then(|program| attach_to(program, candidate.point, &cgroup))
                 .map_err(|refusal| refused.push(refusal))
                 .is_ok()
         });
@@ -248,20 +248,20 @@ fn attach_candidates(attached: &mut Attached, options: &Options) -> Result<(), A
     Ok(())
 }
 
-fn attach_to(program: &mut Program, place: Place, cgroup: &File) -> Result<(), Refusal> {
-    let attached = match (program, place) {
-        (Program::CgroupSkb(program), Place::Cgroup(attach_type)) => program
+fn attach_to(program: &mut Program, point: AttachPoint, cgroup: &File) -> Result<(), Refusal> {
+    let attached = match (program, point) {
+        (Program::CgroupSkb(program), AttachPoint::Cgroup(attach_type)) => program
             .attach(cgroup, attach_type, CgroupAttachMode::Single)
             .map(drop),
         (Program::BtfTracePoint(program), _) => program.attach().map(drop),
         (Program::SocketFilter(program), _) => {
             // Without a device it hears nothing, and shows whether it is allowed.
-            taps::tap("no device", program, 0)?;
+            uplink_sockets::filtered_socket("no device", program, 0)?;
             Ok(())
         }
         _ => Err(ProgramError::UnexpectedProgramType),
     };
-    attached.map_err(|source| Refusal::of(place, source))
+    attached.map_err(|source| Refusal::of(point, source))
 }
 
 impl Attached {
@@ -279,7 +279,7 @@ impl Attached {
             }
             return;
         };
-        if matches!(served.place, Place::Uplink) {
+        if matches!(served.point, AttachPoint::Uplink) {
             self.filter = Some(served.function);
         }
         if !reason.is_empty() {

@@ -10,7 +10,7 @@ use aya::{
     programs::{Program, ProgramError},
 };
 
-use super::candidates::{Candidate, Place};
+use super::candidates::{AttachPoint, Candidate};
 
 /// What became of the programs that were loaded.
 pub(super) struct Programs {
@@ -33,7 +33,7 @@ impl Programs {
         });
         // Those of tracepoints are short, and need the types that this thread reads meanwhile.
         let (traced, others): (Vec<_>, Vec<_>) =
-            found.partition(|(candidate, _)| matches!(candidate.place, Place::Tracepoint(_)));
+            found.partition(|(candidate, _)| matches!(candidate.point, AttachPoint::Tracepoint(_)));
         let btf = thread::scope(|scope| {
             let mut beside = Vec::new();
             for (Candidate { function, .. }, program) in others {
@@ -48,7 +48,7 @@ impl Programs {
             }
             let btf = Btf::from_sys_fs()?;
             for (candidate, program) in traced {
-                results.insert(candidate.function, load(program, candidate.place, &btf));
+                results.insert(candidate.function, load(program, candidate.point, &btf));
             }
             for (function, thread) in beside {
                 let result = thread.join();
@@ -74,15 +74,15 @@ impl Programs {
             .ok_or(ProgramError::NotLoaded)?;
         match self.results.remove(candidate.function) {
             Some(result) => result?,
-            None => load(program, candidate.place, &self.btf)?,
+            None => load(program, candidate.point, &self.btf)?,
         }
         Ok(program)
     }
 }
 
-fn load(program: &mut Program, place: Place, btf: &Btf) -> Result<(), ProgramError> {
-    match (program, place) {
-        (Program::BtfTracePoint(program), Place::Tracepoint(name)) => program.load(name, btf),
+fn load(program: &mut Program, point: AttachPoint, btf: &Btf) -> Result<(), ProgramError> {
+    match (program, point) {
+        (Program::BtfTracePoint(program), AttachPoint::Tracepoint(name)) => program.load(name, btf),
         (program, _) => load_without_types(program),
     }
 }

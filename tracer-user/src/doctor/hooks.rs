@@ -7,7 +7,7 @@
 use tracer_common::hook::Hook;
 
 use crate::{
-    attach::{self, Attached, Options, loss},
+    attach::{self, Attached, Options, hook_loss},
     error_chain::error_chain,
 };
 
@@ -46,7 +46,7 @@ impl HookState {
             state: State::Missing,
             served_by: None,
             reason: Some(reason),
-            lost: Some(loss::without(hook)),
+            lost: Some(hook_loss::without(hook)),
         }
     }
 }
@@ -79,7 +79,7 @@ fn judge(attached: &Attached) -> Vec<HookState> {
         match fallback {
             None => HookState::attached(hook, hook.name()),
             Some(fallback) => {
-                let lost = loss::with_fallback(hook);
+                let lost = hook_loss::with_fallback(hook);
                 HookState {
                     state: lost.map_or(State::Good, |_| State::Missing),
                     reason: Some(fallback.reason.clone()),

@@ -23,7 +23,7 @@ use tracer_pipeline::{
 };
 
 use crate::{
-    attach::{self, Follow, Missing, Options, cgroup2, loss},
+    attach::{self, Follow, Missing, Options, cgroup2, hook_loss},
     cluster::{Names, NamesArgs},
     export::{Exporter, node_name},
     rules, uplinks,
@@ -156,7 +156,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     }
     for fallback in &attached.fallbacks {
         let (hook, reason) = (fallback.hook.name(), &fallback.reason);
-        match loss::with_fallback(fallback.hook) {
+        match hook_loss::with_fallback(fallback.hook) {
             Some(lost) => tracing::warn!("{hook} does not see {lost}: {reason}"),
             None => tracing::info!("{hook} is served by {}: {reason}", fallback.function),
         }

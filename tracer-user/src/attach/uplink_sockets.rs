@@ -21,7 +21,7 @@ use crate::uplinks::{Uplink, Uplinks};
 
 /// Why an uplink is not followed.
 #[derive(Debug, thiserror::Error)]
-pub enum TapError {
+pub enum UplinkSocketError {
     /// No packet socket.
     #[error("open a packet socket on {name} (needs CAP_NET_RAW, and a kernel with CONFIG_PACKET)")]
     Socket {
@@ -52,7 +52,7 @@ pub enum TapError {
 }
 
 /// The sockets, and the maps that name their devices to the programs.
-pub(super) struct Taps {
+pub(super) struct UplinkSockets {
     netns: u32,
     uplinks: HashMap<MapData, u64, u32>,
     vxlan_ports: HashMap<MapData, u32, u32>,
@@ -62,7 +62,7 @@ pub(super) struct Taps {
     open: BTreeMap<u32, (Uplink, Option<OwnedFd>)>,
 }
 
-impl Taps {
+impl UplinkSockets {
     /// The programs' maps of these names.
     pub(super) const MAPS: [&str; 3] = ["UPLINKS", "VXLAN_PORTS", "UPLINK_BITS"];
 
@@ -83,7 +83,7 @@ impl Taps {
         &mut self,
         uplinks: &Uplinks,
         filter: Option<&SocketFilter>,
-    ) -> Vec<TapError> {
+    ) -> Vec<UplinkSocketError> {
         let is_kept = |known: &Uplink| uplinks.devices.contains(known);
         let gone: Vec<u32> = self
             .open
@@ -108,7 +108,7 @@ impl Taps {
     }
 
     /// Brings the ports of VXLAN devices up to date.
-    fn listen_on(&mut self, uplinks: &Uplinks) -> Vec<TapError> {
+    fn listen_on(&mut self, uplinks: &Uplinks) -> Vec<UplinkSocketError> {
         let told: Vec<u32> = self.vxlan_ports.keys().filter_map(Result::ok).collect();
         let wanted = |port: &u32| uplinks.vxlan_ports.iter().any(|is| u32::from(*is) == *port);
         for port in told.iter().filter(|port| !wanted(port)) {
@@ -118,7 +118,7 @@ impl Taps {
         let results = new.map(|port| self.vxlan_ports.insert(port, 1, 0));
         results
             .filter_map(Result::err)
-            .map(|source| TapError::Map {
+            .map(|source| UplinkSocketError::Map {
                 name: "VXLAN".to_owned(),
                 source,
             })
@@ -126,29 +126,33 @@ impl Taps {
     }
 
     /// Adds a device to those that may be uplinks. None is ever taken out: another may have the same bit.
-    fn may_be_uplink(&mut self, uplink: &Uplink) -> Result<(), TapError> {
+    fn may_be_uplink(&mut self, uplink: &Uplink) -> Result<(), UplinkSocketError> {
         let (word, bit) = bit(uplink.ifindex);
         let told = self.bits.get(&0, 0).and_then(|mut bits| {
             bits[word] |= bit;
             self.bits.set(0, bits, 0)
         });
-        told.map_err(|source| TapError::Map {
+        told.map_err(|source| UplinkSocketError::Map {
             name: uplink.name.clone(),
             source,
         })
     }
 
-    fn add(&mut self, uplink: &Uplink, filter: Option<&SocketFilter>) -> Result<(), TapError> {
+    fn add(
+        &mut self,
+        uplink: &Uplink,
+        filter: Option<&SocketFilter>,
+    ) -> Result<(), UplinkSocketError> {
         let flags = if uplink.is_bridged { BRIDGED } else { 0 };
         self.may_be_uplink(uplink)?;
         // Told first: what leaves is not to be followed further even where nothing that arrives is.
         self.uplinks
             .insert(key(self.netns, uplink.ifindex), flags, 0)
-            .map_err(|source| TapError::Map {
+            .map_err(|source| UplinkSocketError::Map {
                 name: uplink.name.clone(),
                 source,
             })?;
-        let socket = filter.map(|filter| tap(&uplink.name, filter, uplink.ifindex));
+        let socket = filter.map(|filter| filtered_socket(&uplink.name, filter, uplink.ifindex));
         let (socket, result) = match socket.transpose() {
             Ok(socket) => (socket, Ok(())),
             Err(error) => (None, Err(error)),
@@ -159,16 +163,22 @@ impl Taps {
 }
 
 /// A socket whose filter sees what arrives at a device; no device yet where the number is 0.
-pub(super) fn tap(name: &str, filter: &SocketFilter, ifindex: u32) -> Result<OwnedFd, TapError> {
-    let failed = |source| TapError::Socket {
+pub(super) fn filtered_socket(
+    name: &str,
+    filter: &SocketFilter,
+    ifindex: u32,
+) -> Result<OwnedFd, UplinkSocketError> {
+    let failed = |source| UplinkSocketError::Socket {
         name: name.to_owned(),
         source,
     };
     let socket = packet_socket().map_err(failed)?;
-    filter.attach(&socket).map_err(|source| TapError::Filter {
-        name: name.to_owned(),
-        source,
-    })?;
+    filter
+        .attach(&socket)
+        .map_err(|source| UplinkSocketError::Filter {
+            name: name.to_owned(),
+            source,
+        })?;
     if ifindex != 0 {
         bind(&socket, ifindex).map_err(failed)?;
     }
