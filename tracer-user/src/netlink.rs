@@ -1,9 +1,9 @@
-//! Sockets of the kernel's netlink families (netlink(7)), in the network namespace of the thread that
-//! opens them: one that sends requests, one that receives notifications. In: a request, or multicast
-//! groups. Out: the kernel's messages as type and payload. Knows no family's attributes.
+//! Sockets of the kernel's netlink families (netlink(7)), in the network namespace of the thread
+//! that opens them: one that sends requests, one that receives notifications. In: a request, or
+//! multicast groups. Out: the kernel's messages as type and payload. Knows no family's attributes.
 //!
-//! A dump is an answer of many messages. When its objects change before the last message, the kernel
-//! sets NLM_F_DUMP_INTR, and the dump has to be read again.
+//! A dump is an answer of many messages. When its objects change before the last message, the
+//! kernel sets NLM_F_DUMP_INTR, and the dump has to be read again.
 
 use std::{
     io,
@@ -88,8 +88,9 @@ impl Netlink {
         })
     }
 
-    /// Sends a request and passes type and payload of each message of the answer to `each`. Reads to
-    /// the end of a dump also when the objects changed, so that the next request finds an empty socket.
+    /// Sends a request and passes type and payload of each message of the answer to `each`. Reads
+    /// to the end of a dump also when the objects changed, so that the next request finds an empty
+    /// socket.
     pub(super) fn request(
         &mut self,
         kind: u16,

@@ -1,8 +1,9 @@
-//! Notifications of changes of nf_tables' rules, which include those that today's `iptables` writes.
+//! Notifications of changes of nf_tables' rules, which include those that today's `iptables`
+//! writes.
 //!
-//! In: nfnetlink's multicast group NFNLGRP_NFTABLES, in the network namespace of the thread that opens
-//! the socket. Out: whether a table of kube-proxy has changed, and which generation is complete. The
-//! legacy back end of iptables sends no notifications.
+//! In: nfnetlink's multicast group NFNLGRP_NFTABLES, in the network namespace of the thread that
+//! opens the socket. Out: whether a table of kube-proxy has changed, and which generation is
+//! complete. The legacy back end of iptables sends no notifications.
 
 use std::{io, time::Duration};
 
@@ -24,8 +25,8 @@ const TABLES: [&[u8]; 3] = [b"nat\0", b"filter\0", b"kube-proxy\0"];
 #[derive(Debug)]
 pub struct RuleChanges {
     listener: Listener,
-    /// The generation of the last complete change. `None` before the first change and after a loss of
-    /// notifications.
+    /// The generation of the last complete change. `None` before the first change and after a loss
+    /// of notifications.
     completed: Option<u32>,
 }
 
@@ -64,12 +65,12 @@ impl RuleChanges {
         self.drain()
     }
 
-    /// Whether rules that were read at this generation may mix two states: a table of kube-proxy has
-    /// changed since the last call, or the change that led to the generation is not complete.
+    /// Whether rules that were read at this generation may mix two states: a table of kube-proxy
+    /// has changed since the last call, or the change that led to the generation is not complete.
     ///
     /// kernel: nf_tables_commit increments the generation, then unlinks the old rules, and sends
-    /// NFT_MSG_NEWGEN at its end. A dump meanwhile misses rules, because each unlinked rule shifts the
-    /// rest.
+    /// NFT_MSG_NEWGEN at its end. A dump meanwhile misses rules, because each unlinked rule shifts
+    /// the rest.
     ///
     /// # Errors
     ///
@@ -111,9 +112,9 @@ impl Batch {
         self.is_cut = true;
     }
 
-    /// The generation of the last complete change; `before` is the one before this batch. `None` after
-    /// a loss: the kernel reports the loss first (kernel: netlink_overrun), then delivers older
-    /// notifications, and no newer one may follow.
+    /// The generation of the last complete change; `before` is the one before this batch. `None`
+    /// after a loss: the kernel reports the loss first (kernel: netlink_overrun), then delivers
+    /// older notifications, and no newer one may follow.
     fn completed(&self, before: Option<u32>) -> Option<u32> {
         if self.is_cut {
             None

@@ -1,5 +1,6 @@
-//! Reads from the kernel's nf_tables. In: the name of a table, chain or set. Out: the kernel's messages
-//! as type and payload, undecoded. Needs CAP_NET_ADMIN (kernel: nfnetlink_rcv). Changes nothing.
+//! Reads from the kernel's nf_tables. In: the name of a table, chain or set. Out: the kernel's
+//! messages as type and payload, undecoded. Needs CAP_NET_ADMIN (kernel: nfnetlink_rcv). Changes
+//! nothing.
 
 use netlink_packet_core::{DefaultNla, Emitable as _, NLM_F_DUMP};
 use nix::{errno::Errno, sys::socket::SockProtocol};
@@ -45,8 +46,8 @@ impl Nfnetlink {
         Ok(Self(socket))
     }
 
-    /// The generation: a number that changes with every change of any rule in this namespace, and with
-    /// nothing else.
+    /// The generation: a number that changes with every change of any rule in this namespace, and
+    /// with nothing else.
     ///
     /// # Errors
     ///

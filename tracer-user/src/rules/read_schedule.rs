@@ -1,29 +1,30 @@
-//! When kube-proxy's rules are read. In: the time and duration of each reading. Out: the time of the
-//! next, and whether it includes the legacy tables, whose changes the kernel does not report. Reads no
-//! clock.
+//! When kube-proxy's rules are read. In: the time and duration of each reading. Out: the time of
+//! the next, and whether it includes the legacy tables, whose changes the kernel does not report.
+//! Reads no clock.
 
 use std::time::{Duration, Instant};
 
-/// How often the kernel is asked for changes without a notification: one short message to nf_tables, and
-/// one getsockopt per table of the legacy back end where that is in use.
+/// How often the kernel is asked for changes without a notification: one short message to
+/// nf_tables, and one getsockopt per table of the legacy back end where that is in use.
 pub(super) const POLL: Duration = Duration::from_secs(5);
 
 /// A change of many rules comes in many messages; the rules are read after the last of them.
 const SETTLE: Duration = Duration::from_millis(50);
 
-/// kube-proxy in nftables mode writes its rules at most once a second by default (`minSyncPeriod`), so
-/// more frequent readings would find the same rules.
+/// kube-proxy in nftables mode writes its rules at most once a second by default (`minSyncPeriod`),
+/// so more frequent readings would find the same rules.
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 
-/// The pause after a reading, in multiples of its duration: the thread takes at most 5 % of one CPU,
-/// however many rules there are and however often they change.
+/// The pause after a reading, in multiples of its duration: the thread takes at most 5 % of one
+/// CPU, however many rules there are and however often they change.
 const PAUSE_PER_READ: u32 = 20;
 
 /// The shortest time between two readings of a legacy table whose sizes are the same: it may have
 /// changed nevertheless.
 const LEGACY: Duration = Duration::from_secs(30);
 
-/// The same pause for large legacy tables, in multiples of the duration of a reading: 1 % of one CPU.
+/// The same pause for large legacy tables, in multiples of the duration of a reading: 1 % of one
+/// CPU.
 const PAUSE_PER_LEGACY_READ: u32 = 100;
 
 /// The earliest times of the next readings.

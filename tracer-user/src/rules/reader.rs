@@ -1,5 +1,5 @@
-//! Reads kube-proxy's rules from the kernel, in every form that kube-proxy writes. In: sockets in the
-//! network namespace of the thread. Out: [`Rules`]. Starts no program.
+//! Reads kube-proxy's rules from the kernel, in every form that kube-proxy writes. In: sockets in
+//! the network namespace of the thread. Out: [`Rules`]. Starts no program.
 
 use std::{
     io, thread,
@@ -205,8 +205,8 @@ impl NfTablesReader {
         let mut pause = FIRST_PAUSE;
         for _ in 0..ATTEMPTS {
             let read = dump(socket, &mut |_, _| {});
-            // The kernel marks a single dump that a change overtook. Whether all dumps show one state,
-            // and a complete one, only the generation and the notifications show.
+            // The kernel marks a single dump that a change overtook. Whether all dumps show one
+            // state, and a complete one, only the generation and the notifications show.
             let is_whole =
                 socket.generation()? == generation && !overtook(&mut self.changes, generation);
             match read {
@@ -232,8 +232,8 @@ impl NfTablesReader {
     }
 }
 
-/// Whether a change overtook the dumps, as far as notifications show. An error of the socket is left
-/// to [`Reader::wait`], which returns it.
+/// Whether a change overtook the dumps, as far as notifications show. An error of the socket is
+/// left to [`Reader::wait`], which returns it.
 fn overtook(changes: &mut Option<RuleChanges>, generation: u32) -> bool {
     let overtook = changes.as_mut().map(|changes| changes.overtook(generation));
     overtook.is_some_and(|overtook| overtook.unwrap_or(false))

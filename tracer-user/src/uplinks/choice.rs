@@ -1,11 +1,11 @@
 //! Which devices are uplinks.
 //!
-//! In: the links and default routes of the node's network namespace, and the names given with --uplink.
-//! Out: uplinks, and the ports of VXLAN devices. Does no I/O.
+//! In: the links and default routes of the node's network namespace, and the names given with
+//! --uplink. Out: uplinks, and the ports of VXLAN devices. Does no I/O.
 //!
-//! Uplinks are hardware and the devices of default routes, except devices above hardware: of a bond the
-//! ports are uplinks, of a VLAN or a bridge the device below, because packets pass there last when they
-//! leave and first when they arrive.
+//! Uplinks are hardware and the devices of default routes, except devices above hardware: of a bond
+//! the ports are uplinks, of a VLAN or a bridge the device below, because packets pass there last
+//! when they leave and first when they arrive.
 
 use std::collections::{BTreeMap, BTreeSet};
 

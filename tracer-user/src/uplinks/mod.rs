@@ -1,7 +1,7 @@
 //! The devices by which the node reaches other nodes.
 //!
-//! In: links and default routes of the node's network namespace, and the names given with --uplink. Out:
-//! the uplinks at the start, and after each change.
+//! In: links and default routes of the node's network namespace, and the names given with --uplink.
+//! Out: the uplinks at the start, and after each change.
 
 mod choice;
 mod rtnetlink;

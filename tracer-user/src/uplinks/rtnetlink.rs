@@ -1,16 +1,18 @@
 //! The links and default routes of the node, and notifications of their changes. In: rtnetlink
-//! (rtnetlink(7)), in the network namespace of the thread that opens the sockets. Out: a [`Network`].
+//! (rtnetlink(7)), in the network namespace of the thread that opens the sockets. Out: a
+//! [`Network`].
 //!
-//! A default route has destination length 0, in any table: a policy may route pods by another table than
-//! the main one.
+//! A default route has destination length 0, in any table: a policy may route pods by another table
+//! than the main one.
 //!
 //! # Why the messages are read here and not by netlink-packet-route
 //!
-//! That crate (0.34) decodes a link or a route as a whole: one attribute of an unexpected length fails
-//! the message. Kernels add attributes and extend them: a bridge was undecodable once Linux had
-//! IFLA_BR_MCAST_QUERIER_STATE (little-dude/netlink, pull request 247). The agent would miss the uplink,
-//! or take a bridge for hardware because its kind is unread. The functions below read the ten attributes
-//! that matter and skip the rest. The crate's 31,000 lines also take some 40 s of CPU time to compile.
+//! That crate (0.34) decodes a link or a route as a whole: one attribute of an unexpected length
+//! fails the message. Kernels add attributes and extend them: a bridge was undecodable once Linux
+//! had IFLA_BR_MCAST_QUERIER_STATE (little-dude/netlink, pull request 247). The agent would miss
+//! the uplink, or take a bridge for hardware because its kind is unread. The functions below read
+//! the ten attributes that matter and skip the rest. The crate's 31,000 lines also take some 40 s
+//! of CPU time to compile.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -188,8 +190,8 @@ fn link_info(info: &[u8], link: &mut Link) {
     }
 }
 
-/// The devices of a default route; empty for any other route. struct rtmsg: family, destination length, source
-/// length, tos, table, protocol, scope, type, flags.
+/// The devices of a default route; empty for any other route. struct rtmsg: family, destination
+/// length, source length, tos, table, protocol, scope, type, flags.
 fn default_route(payload: &[u8]) -> BTreeSet<u32> {
     let is_default = payload.get(1) == Some(&0) && payload.get(7) == Some(&RTN_UNICAST);
     if !is_default {

@@ -1,8 +1,8 @@
 //! The thread that watches which devices are uplinks.
 //!
-//! In: links, routes, and rtnetlink's notifications of their changes. Out: the uplinks at the start, and
-//! after each change. Changes within half a second share one reading, and readings take at most a
-//! twentieth of the thread's time.
+//! In: links, routes, and rtnetlink's notifications of their changes. Out: the uplinks at the
+//! start, and after each change. Changes within half a second share one reading, and readings take
+//! at most a twentieth of the thread's time.
 
 use std::{
     io, thread,
@@ -25,8 +25,8 @@ const PAUSE_PER_READ: u32 = 20;
 /// How often links and routes are read while notifications or readings fail.
 const POLL: Duration = Duration::from_secs(30);
 
-/// Reads the current uplinks, and starts the thread that sends them whenever they change. On an error,
-/// which is logged, there are none.
+/// Reads the current uplinks, and starts the thread that sends them whenever they change. On an
+/// error, which is logged, there are none.
 pub(crate) fn watch(names: Vec<String>) -> (Uplinks, mpsc::Receiver<Uplinks>) {
     start(names).unwrap_or_else(|error| {
         tracing::warn!("the node's uplinks are not known: {}", error_chain(&error));
