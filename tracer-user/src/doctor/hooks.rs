@@ -53,7 +53,7 @@ impl HookState {
 
 /// Attaches all, looks, and detaches.
 pub(super) fn trial(options: &Options) -> Vec<HookState> {
-    match attach::attach_what_can(options) {
+    match attach::attach_what_is_possible(options) {
         Ok(attached) => judge(&attached),
         Err(error) => none(&error),
     }

@@ -191,7 +191,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         "" => eprintln!("hopspan: attached, no uplinks"),
         names => eprintln!("hopspan: attached, uplinks: {names}"),
     }
-    attach::give_back();
+    attach::return_freed_memory();
     tokio::select! {
         () = signals.next() => {}
         () = agent.follow(changes) => {}
