@@ -1,15 +1,15 @@
-//! When the agent polls the ring buffer without a wake-up from the programs. In: how many records the
-//! last poll took. Out: the time of the next.
+//! When the agent polls the ring buffer without a wake-up from the programs. In: how many records
+//! the last poll took. Out: the time of the next.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// The period while records come. The buffer holds a good part of a second of a busy node, and records
-/// of one poll share the cost of a wake-up.
+/// The period while records come. The buffer holds a good part of a second of a busy node, and
+/// records of one poll share the cost of a wake-up.
 const BUSY: Duration = Duration::from_millis(20);
-/// The period while none come, and so the latency of the next record. The programs wake the agent when
-/// the buffer fills.
+/// The period while none come, and so the latency of the next record. The programs wake the agent
+/// when the buffer fills.
 const IDLE: Duration = Duration::from_millis(100);
 /// Empty polls in a row before the period becomes `IDLE`.
 const EMPTY_POLLS: u32 = 10;
