@@ -1,5 +1,6 @@
 //! The agent: the I/O around the pure stages of `tracer-pipeline`. It reads the kernel, watches the
-//! Kubernetes API and exports spans. A module does one kind of I/O; `run` and `doctor` combine them.
+//! Kubernetes API and exports spans. A module does one kind of I/O; `run` and `doctor` combine
+//! them.
 
 pub mod attach;
 pub mod capture;
