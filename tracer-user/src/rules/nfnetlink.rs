@@ -142,7 +142,7 @@ impl Nfnetlink {
         each: &mut impl FnMut(u16, &[u8]),
     ) -> Result<(), NetlinkError> {
         let body = request.body();
-        Ok(self.0.request(request.kind, request.flags, &body, each)?)
+        self.0.request(request.kind, request.flags, &body, each)
     }
 }
 
