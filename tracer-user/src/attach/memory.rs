@@ -1,4 +1,4 @@
-//! Returns the memory that only the start of the agent needs to the kernel.
+//! Returns memory to the kernel after the start of the agent.
 
 /// Returns freed memory to the kernel: that of the kernel's types, the object and the verifier's
 /// logs. glibc keeps it otherwise, because it raises its threshold (M_MMAP_THRESHOLD) when large
