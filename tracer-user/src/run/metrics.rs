@@ -4,7 +4,7 @@
 //! and never decrease.
 
 mod conntrack;
-mod page;
+mod encoder;
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::SystemTime};
 
@@ -19,7 +19,7 @@ use tracer_common::{counter::Counter, hook::Hook};
 use crate::{cluster::kubernetes::WatchState, rules::RulesState};
 
 use super::status::{Kubernetes, Numbers, Readiness, Status};
-use page::Page;
+use encoder::MetricsEncoder;
 
 /// The media type of the text that [`render`] writes.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -45,46 +45,46 @@ struct Metrics(Arc<Status>);
 impl Collector for Metrics {
     fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
         let status = &*self.0;
-        let mut page = Page::new(encoder);
-        agent(&mut page, status)?;
+        let mut metrics = MetricsEncoder::new(encoder);
+        agent(&mut metrics, status)?;
         let numbers = status.numbers();
-        journeys(&mut page, &numbers)?;
-        failures(&mut page, &numbers)?;
-        stages(&mut page, &numbers)?;
-        export(&mut page, &numbers)?;
-        rules(&mut page, &status.rules())?;
-        kubernetes(&mut page, &status.kubernetes())?;
-        process(&mut page)
+        journeys(&mut metrics, &numbers)?;
+        failures(&mut metrics, &numbers)?;
+        stages(&mut metrics, &numbers)?;
+        export(&mut metrics, &numbers)?;
+        rules(&mut metrics, &status.rules())?;
+        kubernetes(&mut metrics, &status.kubernetes())?;
+        process(&mut metrics)
     }
 }
 
-fn agent(page: &mut Page<'_>, status: &Status) -> fmt::Result {
-    page.info(
+fn agent(metrics: &mut MetricsEncoder<'_>, status: &Status) -> fmt::Result {
+    metrics.info(
         "hopspan_build",
         "The agent's version",
         "version",
         env!("CARGO_PKG_VERSION"),
     )?;
     let ready = i64::from(status.readiness() == Readiness::Ready);
-    page.gauge(
+    metrics.gauge(
         "hopspan_ready",
         "1 while the agent follows packets, 0 while it starts or ends",
         ready,
     )?;
-    page.seconds(
+    metrics.seconds(
         "hopspan_loop_age_seconds",
         "Seconds since the last turn of the agent's loop",
         status.since_turn().as_secs_f64(),
     )?;
     let missing = status.missing();
-    page.gauges(
+    metrics.gauges(
         "hopspan_hook_attached",
         "1 for a hook that is attached, 0 for a hook that is not, because of the kernel or of privileges",
         "hook",
         Hook::ALL.map(|hook| (hook.name(), i64::from(!missing.contains_key(hook.name())))),
     )?;
     let uplinks = status.uplinks();
-    page.gauges(
+    metrics.gauges(
         "hopspan_uplink",
         "1 for each device through which the node reaches other nodes",
         "device",
@@ -93,9 +93,9 @@ fn agent(page: &mut Page<'_>, status: &Status) -> fmt::Result {
 }
 
 /// Journeys: opened = closed + left + forwarded + dropped + out of sight + under way.
-fn journeys(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
+fn journeys(metrics: &mut MetricsEncoder<'_>, numbers: &Numbers) -> fmt::Result {
     let kernel = &numbers.kernel;
-    page.counters(
+    metrics.counters(
         "hopspan_hook_hits",
         "Packets of interest seen at a hook",
         "hook",
@@ -128,14 +128,14 @@ fn journeys(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
             Counter::Forwarded,
         ),
     ] {
-        page.counter(name, help, kernel.get(counter))?;
+        metrics.counter(name, help, kernel.get(counter))?;
     }
-    page.counter(
+    metrics.counter(
         "hopspan_requests_left_out",
         "Requests that the programs did not follow: their trace context is not sampled or missing",
         kernel.get(Counter::LeftOut),
     )?;
-    page.counters(
+    metrics.counters(
         "hopspan_journeys_out_of_sight",
         "Journeys that ended without a known end of their packet",
         "reason",
@@ -146,17 +146,17 @@ fn journeys(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
         ],
     )?;
     let journeys = numbers.journeys;
-    page.gauge(
+    metrics.gauge(
         "hopspan_journeys_under_way",
         "Journeys in the kernel's map at its last sweep",
         signed(journeys.entries),
     )?;
-    page.gauge(
+    metrics.gauge(
         "hopspan_journeys_max",
         "Journeys that the kernel's map can hold",
         signed(journeys.max_entries),
     )?;
-    page.counters(
+    metrics.counters(
         "hopspan_records_lost",
         "Records that the programs could not keep or send",
         "reason",
@@ -165,7 +165,7 @@ fn journeys(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
 }
 
 /// Failures of the applications' connections and exchanges.
-fn failures(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
+fn failures(metrics: &mut MetricsEncoder<'_>, numbers: &Numbers) -> fmt::Result {
     let failures = numbers.failures.iter().map(|(failure, count)| {
         let labels = [
             ("reason", failure.reason.as_str()),
@@ -174,12 +174,12 @@ fn failures(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
         ];
         (labels, *count)
     });
-    page.counters_labelled(
+    metrics.counters_labelled(
         "hopspan_failures",
         "Drops, retransmissions, closed receive windows and failed connections, by reason, hop, and service if kube-proxy's rules name one",
         failures,
     )?;
-    page.counters(
+    metrics.counters(
         "hopspan_conntrack_refusals",
         "Connections that conntrack refused or evicted in the node's network namespace, as counted by the kernel",
         "reason",
@@ -203,7 +203,7 @@ const LOST: [(&str, Counter); 10] = [
 
 /// The counters of the pure stages, by their names in the report's JSON, so that a new counter
 /// needs no code here. Plain numbers are labelled `what`; those of a stage `stage` and `reason`.
-fn stages(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
+fn stages(metrics: &mut MetricsEncoder<'_>, numbers: &Numbers) -> fmt::Result {
     let counts = serde_json::to_value(numbers.pipeline).unwrap_or_default();
     let counts: BTreeMap<String, Value> = serde_json::from_value(counts).unwrap_or_default();
     let (mut totals, mut by_stage) = (Vec::new(), Vec::new());
@@ -220,22 +220,22 @@ fn stages(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
             count => totals.extend(count.as_u64().map(|count| (name.as_str(), count))),
         }
     }
-    page.counters(
+    metrics.counters(
         "hopspan_pipeline",
         "Objects that passed the stages in user space",
         "what",
         totals,
     )?;
-    page.counters_labelled(
+    metrics.counters_labelled(
         "hopspan_pipeline_losses",
         "Objects that a stage in user space could not place, pair or follow",
         by_stage,
     )
 }
 
-fn export(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
+fn export(metrics: &mut MetricsEncoder<'_>, numbers: &Numbers) -> fmt::Result {
     let spans = numbers.export;
-    page.counters(
+    metrics.counters(
         "hopspan_spans",
         "Spans sent to the collector, refused by it or lost on the way (failed), or dropped because the queue was full",
         "result",
@@ -246,7 +246,7 @@ fn export(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
         ],
     )?;
     let shed = numbers.pipeline.shed;
-    page.counters(
+    metrics.counters(
         "hopspan_exchanges_shed",
         "Exchanges of sampled traces without spans: above --max-exchanges-per-second (kernel, or rate in user space), or because the export queue was full",
         "reason",
@@ -256,20 +256,20 @@ fn export(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
             ("rate", shed.rate),
         ],
     )?;
-    page.gauge(
+    metrics.gauge(
         "hopspan_export_queue_spans",
         "Spans in the export queue",
         signed(numbers.queue.spans),
     )?;
-    page.gauge(
+    metrics.gauge(
         "hopspan_export_queue_max_spans",
         "Spans in the export queue from which on exchanges are shed",
         signed(numbers.queue.max_spans),
     )
 }
 
-fn rules(page: &mut Page<'_>, rules: &RulesState) -> fmt::Result {
-    page.gauges(
+fn rules(metrics: &mut MetricsEncoder<'_>, rules: &RulesState) -> fmt::Result {
+    metrics.gauges(
         "hopspan_rules_mode",
         "1 for each mode of kube-proxy whose rules were found",
         "mode",
@@ -292,14 +292,14 @@ fn rules(page: &mut Page<'_>, rules: &RulesState) -> fmt::Result {
             rules.findings,
         ),
     ] {
-        page.gauge(name, help, i64::try_from(count).unwrap_or(i64::MAX))?;
+        metrics.gauge(name, help, i64::try_from(count).unwrap_or(i64::MAX))?;
     }
-    page.counter(
+    metrics.counter(
         "hopspan_rules_reads",
         "Readings of rules that were new or had changed",
         rules.reads,
     )?;
-    page.counter(
+    metrics.counter(
         "hopspan_rules_failures",
         "Readings of the rules that failed",
         rules.failures,
@@ -310,14 +310,14 @@ fn rules(page: &mut Page<'_>, rules: &RulesState) -> fmt::Result {
     let since_1970 = read
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
-    page.seconds(
+    metrics.seconds(
         "hopspan_rules_read_timestamp_seconds",
         "When the rules were last known to be up to date, in seconds since 1970",
         since_1970.as_secs_f64(),
     )
 }
 
-fn kubernetes(page: &mut Page<'_>, watches: &Kubernetes) -> fmt::Result {
+fn kubernetes(metrics: &mut MetricsEncoder<'_>, watches: &Kubernetes) -> fmt::Result {
     if watches.is_empty() {
         return Ok(());
     }
@@ -336,7 +336,7 @@ fn kubernetes(page: &mut Page<'_>, watches: &Kubernetes) -> fmt::Result {
         let values = watches
             .iter()
             .map(|(kind, watch)| (kind.resource(), of(watch)));
-        page.gauges(name, help, "kind", values)?;
+        metrics.gauges(name, help, "kind", values)?;
     }
     for (name, help, of) in [
         (
@@ -358,23 +358,23 @@ fn kubernetes(page: &mut Page<'_>, watches: &Kubernetes) -> fmt::Result {
         let values = watches
             .iter()
             .map(|(kind, watch)| (kind.resource(), of(watch)));
-        page.counters(name, help, "kind", values)?;
+        metrics.counters(name, help, "kind", values)?;
     }
     Ok(())
 }
 
 /// The process metrics of Prometheus' client libraries.
-fn process(page: &mut Page<'_>) -> fmt::Result {
+fn process(metrics: &mut MetricsEncoder<'_>) -> fmt::Result {
     let Ok(stat) = procfs::process::Process::myself().and_then(|process| process.stat()) else {
         return Ok(());
     };
     let ticks = (stat.utime + stat.stime) as f64;
-    page.counter_seconds(
+    metrics.counter_seconds(
         "process_cpu_seconds",
         "User and system time of the agent, in seconds",
         ticks / procfs::ticks_per_second() as f64,
     )?;
-    page.gauge(
+    metrics.gauge(
         "process_resident_memory_bytes",
         "Resident memory of the agent's process, without the kernel's maps",
         signed(stat.rss.saturating_mul(procfs::page_size())),

@@ -6,7 +6,7 @@
 //! the report.
 
 mod agent;
-mod endpoint;
+mod http_port;
 mod listen;
 mod metrics;
 mod poll_schedule;
@@ -217,7 +217,7 @@ async fn listen(address: Listen, status: &Arc<Status>) -> anyhow::Result<()> {
         format!("listen on {address} for health and metrics: choose another place with --listen, or --listen off")
     })?;
     if let Some(listener) = bound {
-        endpoint::serve(listener, Arc::clone(status));
+        http_port::serve(listener, Arc::clone(status));
     }
     Ok(())
 }

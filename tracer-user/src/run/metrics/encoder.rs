@@ -7,11 +7,11 @@ use prometheus_client::{
     metrics::{MetricType, info::Info},
 };
 
-/// The text, to which each method adds a family of metrics.
-pub(super) struct Page<'a>(DescriptorEncoder<'a>);
+/// An encoder of which each method adds a family of metrics.
+pub(super) struct MetricsEncoder<'a>(DescriptorEncoder<'a>);
 
-impl<'a> Page<'a> {
-    /// A page that writes to this encoder.
+impl<'a> MetricsEncoder<'a> {
+    /// Writes to `encoder`.
     pub(super) fn new(encoder: DescriptorEncoder<'a>) -> Self {
         Self(encoder)
     }
