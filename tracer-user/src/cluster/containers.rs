@@ -50,13 +50,13 @@ pub fn watch(root: PathBuf, node: String) -> io::Result<mpsc::Receiver<Vec<Fact>
     let (sender, facts) = mpsc::channel(4);
     thread::Builder::new()
         .name("containers".into())
-        .spawn(move || Watch::new(root, node).run(&sender))?;
+        .spawn(move || Scanner::new(root, node).run(&sender))?;
     Ok(facts)
 }
 
-/// The state of the tree, as sent so far.
+/// Scans the tree. Holds its state as sent so far.
 #[derive(Debug)]
-struct Watch {
+struct Scanner {
     roots: Vec<Root>,
     node: NodeFact,
     netns: Option<u32>,
@@ -81,7 +81,7 @@ struct Pod {
     sent: Option<SandboxFact>,
 }
 
-impl Watch {
+impl Scanner {
     fn new(root: PathBuf, node: String) -> Self {
         let mut roots = vec![Root {
             path: root,
@@ -308,10 +308,10 @@ mod tests {
 
     const UID: &str = "2d48a1cf-9f8d-4b0e-8a6e-5b1c7e2a9d31";
 
-    fn watch_of(root: &Path) -> Watch {
-        let mut watch = Watch::new(root.to_owned(), "node-1".into());
-        watch.roots.truncate(1);
-        watch
+    fn scanner_of(root: &Path) -> Scanner {
+        let mut scanner = Scanner::new(root.to_owned(), "node-1".into());
+        scanner.roots.truncate(1);
+        scanner
     }
 
     /// The test's own process is the container, in the node's namespace.
@@ -322,9 +322,9 @@ mod tests {
         let pod = root.path().join(format!("kubepods/pod{UID}"));
         let container = pod.join(&id);
         std::fs::create_dir_all(&container).unwrap();
-        let mut watch = watch_of(root.path());
+        let mut scanner = scanner_of(root.path());
 
-        let (facts, parents) = watch.scan(1);
+        let (facts, parents) = scanner.scan(1);
         let cgroups: Vec<&CgroupFact> = facts
             .iter()
             .filter_map(|fact| match fact {
@@ -340,32 +340,32 @@ mod tests {
         assert!(parents.contains(&pod));
 
         // The pod has no process yet.
-        assert_eq!(watch.scan(2).0, []);
+        assert_eq!(scanner.scan(2).0, []);
         let procs = std::process::id().to_string();
         std::fs::write(container.join("cgroup.procs"), procs).unwrap();
-        let (facts, _) = watch.scan(3);
+        let (facts, _) = scanner.scan(3);
         let [Fact::Sandbox(sandbox)] = &facts[..] else {
             panic!("{facts:?}");
         };
         assert!(sandbox.host_network && sandbox.addresses.is_empty());
-        assert_eq!(Some(sandbox.netns), watch.netns);
-        assert_eq!(watch.scan(4).0, []);
+        assert_eq!(Some(sandbox.netns), scanner.netns);
+        assert_eq!(scanner.scan(4).0, []);
 
         std::fs::remove_dir_all(&pod).unwrap();
-        let (facts, _) = watch.scan(5);
+        let (facts, _) = scanner.scan(5);
         assert_eq!(facts.len(), 3, "{facts:?}");
         let gone = Fact::SandboxGone {
             pod_uid: UID.to_owned(),
             at_ns: 5,
         };
         assert!(facts.contains(&gone));
-        assert_eq!(watch.scan(6).0, []);
+        assert_eq!(scanner.scan(6).0, []);
     }
 
     #[test]
     fn a_missing_root_ends_nothing() {
-        let mut watch = watch_of(Path::new("/nowhere"));
-        let (facts, parents) = watch.scan(1);
+        let mut scanner = scanner_of(Path::new("/nowhere"));
+        let (facts, parents) = scanner.scan(1);
         assert!(facts.iter().all(|fact| matches!(fact, Fact::Node(_))));
         assert!(parents.is_empty());
     }

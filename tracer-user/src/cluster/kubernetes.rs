@@ -90,19 +90,19 @@ pub fn watch(config: Config, node: &str, scope: Scope) -> Result<Watches, StartE
     if scope == Scope::Node {
         pods = pods.fields(&format!("spec.nodeName={node}"));
     }
-    tokio::spawn(watch::follow::<object::Pod>(
+    tokio::spawn(watch::run::<object::Pod>(
         client.clone(),
         pods,
         Arc::clone(&state),
         sender.clone(),
     ));
-    tokio::spawn(watch::follow::<object::EndpointSlice>(
+    tokio::spawn(watch::run::<object::EndpointSlice>(
         client.clone(),
         watch_config(node),
         Arc::clone(&state),
         sender.clone(),
     ));
-    tokio::spawn(watch::follow::<object::Service>(
+    tokio::spawn(watch::run::<object::Service>(
         client,
         watch_config(node),
         Arc::clone(&state),

@@ -24,7 +24,7 @@ use prost::bytes::Bytes;
 use tracer_pipeline::span::Span;
 
 pub use encode::Encoder;
-pub use queue::Queue;
+pub use queue::QueueOccupancy;
 pub use resource::node_name;
 pub use settings::SettingsError;
 pub use transport::TransportError;
@@ -120,7 +120,7 @@ impl Exporter {
     }
 
     /// How full the queue is.
-    pub fn queue(&self) -> Queue {
+    pub fn queue(&self) -> QueueOccupancy {
         self.queue.queue()
     }
 

@@ -19,7 +19,7 @@ use super::limits::Limits;
 
 /// How full the queue is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Queue {
+pub struct QueueOccupancy {
     /// The spans in the queue.
     pub spans: u64,
     /// The spans from which on exchanges are shed.
@@ -88,8 +88,8 @@ impl Sender {
     }
 
     /// How full it is.
-    pub(super) fn queue(&self) -> Queue {
-        Queue {
+    pub(super) fn queue(&self) -> QueueOccupancy {
+        QueueOccupancy {
             spans: self.waiting.load(Ordering::Relaxed) as u64,
             max_spans: self.max_spans as u64,
         }

@@ -50,7 +50,7 @@ pub(crate) struct Numbers {
     /// The results of the export.
     pub(crate) export: export::Totals,
     /// How full the export queue is.
-    pub(crate) queue: export::Queue,
+    pub(crate) queue: export::QueueOccupancy,
 }
 
 /// The watches of the Kubernetes API, by kind.

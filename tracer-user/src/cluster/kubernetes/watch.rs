@@ -31,13 +31,13 @@ use super::{
 const BATCH: usize = 64;
 
 /// Watches one kind until the receiver is gone.
-pub(super) async fn follow<T: ToFact>(
+pub(super) async fn run<T: ToFact>(
     client: Client,
     config: watcher::Config,
     state: Arc<ApiState>,
     facts: mpsc::Sender<Vec<Fact>>,
 ) {
-    let mut follow = Follow::<T> {
+    let mut watch = KindWatch::<T> {
         state,
         facts,
         known: HashSet::new(),
@@ -51,7 +51,7 @@ pub(super) async fn follow<T: ToFact>(
         let events = watcher(api, config.clone()).ready_chunks(BATCH);
         let mut events = std::pin::pin!(events);
         while let Some(chunk) = events.next().await {
-            let Ok(is_expired) = follow.chunk(chunk).await else {
+            let Ok(is_expired) = watch.chunk(chunk).await else {
                 return;
             };
             let Some(is_expired) = is_expired else {
@@ -68,7 +68,8 @@ pub(super) async fn follow<T: ToFact>(
     }
 }
 
-struct Follow<T> {
+/// The state of a watch.
+struct KindWatch<T> {
     state: Arc<ApiState>,
     facts: mpsc::Sender<Vec<Fact>>,
     /// Hashes of namespace and name, to count objects.
@@ -82,7 +83,7 @@ struct Follow<T> {
 /// The receiver of facts is gone.
 struct Closed;
 
-impl<T: ToFact> Follow<T> {
+impl<T: ToFact> KindWatch<T> {
     /// Sends the facts of events. `Some` if an event was an error, and whether it was an expired
     /// version.
     async fn chunk(

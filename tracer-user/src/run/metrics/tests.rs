@@ -41,7 +41,7 @@ fn numbers() -> Numbers {
             failed: 1,
             dropped: 0,
         },
-        queue: export::Queue {
+        queue: export::QueueOccupancy {
             spans: 1,
             max_spans: 100,
         },
