@@ -100,7 +100,7 @@ impl Cluster {
         }
     }
 
-    /// Receives facts until the condition holds.
+    /// Learns until this holds.
     pub(crate) fn until(&mut self, what: &str, holds: impl Fn(&Who, &ApiSnapshot) -> bool) {
         let deadline = Instant::now() + DEADLINE;
         loop {
