@@ -1,4 +1,4 @@
-//! Builds the kernel programs, so that `cargo build` is all that is needed.
+//! Builds the kernel programs as a part of `cargo build`.
 
 use std::path::Path;
 
@@ -13,11 +13,11 @@ fn main() -> anyhow::Result<()> {
     let found = ebpf_toolchain::find(workspace)?;
     println!("cargo:rerun-if-changed={}", found.linker.path.display());
     found.apply_to_env();
-    // aya-build passes every line of the inner cargo on as a warning: only real ones are of interest.
-    // SAFETY: a build script has one thread here.
+    // aya-build prints every line of the inner cargo as a warning; this leaves only cargo's own
+    // warnings. SAFETY: a build script has one thread here.
     unsafe { std::env::set_var("CARGO_TERM_QUIET", "true") };
-    // aya-build runs `cargo build --package NAME` where it stands; tracer-ebpf is a workspace of
-    // its own.
+    // aya-build runs `cargo build --package NAME` in the current directory; tracer-ebpf is a
+    // workspace of its own.
     let programs = workspace.join("tracer-ebpf");
     std::env::set_current_dir(&programs)
         .with_context(|| format!("enter {}", programs.display()))?;

@@ -1,5 +1,6 @@
-//! The agent: everything around the pure stages of `tracer-pipeline` that reads the kernel, asks the
-//! Kubernetes API, or sends. A module does one kind of I/O; `run` and `doctor` put them together.
+//! The agent: the I/O around the pure stages of `tracer-pipeline`. It reads the kernel, watches the
+//! Kubernetes API and exports spans. A module does one kind of I/O; `run` and `doctor` combine
+//! them.
 
 pub mod attach;
 pub mod capture;
@@ -12,7 +13,7 @@ mod error_chain;
 #[deny(unsafe_code)]
 pub mod export;
 #[deny(unsafe_code)]
-mod netlink;
+pub mod netlink;
 pub mod rules;
 #[deny(unsafe_code)]
 pub mod run;

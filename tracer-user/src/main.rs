@@ -1,4 +1,4 @@
-//! The `hopspan` binary: the agent, its doctor, the viewer, and the merge of what was viewed.
+//! The `hopspan` binary: the agent, its doctor, the viewer, and the merge of viewed traces.
 
 use std::process::ExitCode;
 
@@ -29,7 +29,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Run(args) if args.debug => {
             "debug,aya=info,aya_obj=info,h2=info,hyper=info,hyper_util=info,reqwest=info,tonic=info"
         }
-        // Its page is what it has to say.
+        // Its page lists the warnings.
         Command::Doctor(_) => "error",
         _ => "info,opentelemetry=warn",
     };

@@ -1,9 +1,9 @@
-//! Sockets to the kernel's netlink families (netlink(7)), in the network namespace of the thread that
-//! opens them. In: a question, or groups of notifications. Out: the messages of an answer, which it does
-//! not look into; that there is something to hear.
+//! Sockets of the kernel's netlink families (netlink(7)), in the network namespace of the thread
+//! that opens them: one that sends requests, one that receives notifications. In: a request, or
+//! multicast groups. Out: the kernel's messages as type and payload. Knows no family's attributes.
 //!
-//! A dump comes in many messages; when what it tells of changes in the middle, the kernel says so and
-//! the answer is worth nothing.
+//! A dump is an answer of many messages. When its objects change before the last message, the
+//! kernel sets NLM_F_DUMP_INTR, and the dump has to be read again.
 
 use std::{
     io,
@@ -27,33 +27,42 @@ use nix::{
 };
 
 /// struct nlmsghdr.
-pub(super) const HEADER_BYTES: usize = 16;
+const HEADER_BYTES: usize = 16;
 /// The kernel fills buffers of at most 32 KiB (kernel: netlink_recvmsg, max_recvmsg_len).
 const BUFFER_BYTES: usize = 64 << 10;
-/// The kernel answers at once. This is for one that does not.
-const ANSWER: Duration = Duration::from_secs(5);
+/// The kernel answers within milliseconds. An answer that takes longer than this is an error.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why a question has no answer. Each family says it in its own words.
-#[derive(Debug)]
-pub(super) enum Failure {
-    Socket(io::Error),
-    /// The kernel said no.
-    Refused(Errno),
-    /// What was asked for changed while it was read.
+/// Why a netlink request has no answer. The caller's error names the family and the objects.
+#[derive(Debug, thiserror::Error)]
+pub enum NetlinkError {
+    /// A system call on the socket failed.
+    #[error("use a netlink socket")]
+    Socket(#[from] io::Error),
+    /// The kernel answered with this error number.
+    #[error("the kernel refuses the request")]
+    Refused(#[source] Errno),
+    /// The objects changed during the dump.
+    #[error("the objects changed while they were read")]
     Changed,
-    /// Not what netlink(7) says.
+    /// The answer breaks the format of netlink(7).
+    #[error("the answer is malformed")]
     Malformed,
-    /// More than the bound of an answer.
-    TooLarge,
+    /// The answer is larger than the socket's bound.
+    #[error("the answer is larger than {} MiB", max_bytes >> 20)]
+    TooLarge {
+        /// The bound.
+        max_bytes: usize,
+    },
 }
 
-impl From<Errno> for Failure {
+impl From<Errno> for NetlinkError {
     fn from(error: Errno) -> Self {
         Self::Socket(error.into())
     }
 }
 
-/// A socket for questions.
+/// A socket for requests.
 #[derive(Debug)]
 pub(super) struct Netlink {
     socket: OwnedFd,
@@ -63,10 +72,13 @@ pub(super) struct Netlink {
 }
 
 impl Netlink {
-    /// Opens the socket. An answer may bring at most so many bytes.
-    pub(super) fn open(protocol: SockProtocol, max_answer_bytes: usize) -> Result<Self, Failure> {
-        let socket = bound(protocol, SockFlag::empty(), 0)?;
-        let timeout = TimeVal::milliseconds(ANSWER.as_millis() as i64);
+    /// Opens the socket. An answer of more than `max_answer_bytes` is refused.
+    pub(super) fn open(
+        protocol: SockProtocol,
+        max_answer_bytes: usize,
+    ) -> Result<Self, NetlinkError> {
+        let socket = bound_socket(protocol, SockFlag::empty(), 0)?;
+        let timeout = TimeVal::milliseconds(ANSWER_TIMEOUT.as_millis() as i64);
         setsockopt(&socket, sockopt::ReceiveTimeout, &timeout)?;
         Ok(Self {
             socket,
@@ -76,17 +88,18 @@ impl Netlink {
         })
     }
 
-    /// Sends a question and takes all of its answer, also of one that is worth nothing, so that the
-    /// next finds an empty socket. `each` gets kind and payload.
-    pub(super) fn ask(
+    /// Sends a request and passes type and payload of each message of the answer to `each`. Reads
+    /// to the end of a dump also when the objects changed, so that the next request finds an empty
+    /// socket.
+    pub(super) fn request(
         &mut self,
         kind: u16,
         flags: u16,
         body: &[u8],
         each: &mut impl FnMut(u16, &[u8]),
-    ) -> Result<(), Failure> {
+    ) -> Result<(), NetlinkError> {
         self.sequence = self.sequence.wrapping_add(1);
-        let request = question(kind, flags, self.sequence, body);
+        let request = request_message(kind, flags, self.sequence, body);
         send(self.socket.as_raw_fd(), &request, MsgFlags::empty())?;
         let mut answer = Answer {
             sequence: self.sequence,
@@ -102,12 +115,14 @@ impl Netlink {
             };
             total += bytes;
             if total > self.max_answer_bytes {
-                return Err(Failure::TooLarge);
+                return Err(NetlinkError::TooLarge {
+                    max_bytes: self.max_answer_bytes,
+                });
             }
             let datagram = self.buffer.get(..bytes).unwrap_or_default();
             if answer.take(datagram, each)? {
                 return if answer.changed {
-                    Err(Failure::Changed)
+                    Err(NetlinkError::Changed)
                 } else {
                     Ok(())
                 };
@@ -116,30 +131,71 @@ impl Netlink {
     }
 }
 
-/// A socket that hears the notifications of these groups, a bit each, and blocks nobody.
-pub(super) fn listen(protocol: SockProtocol, groups: u32) -> nix::Result<OwnedFd> {
-    bound(protocol, SockFlag::SOCK_NONBLOCK, groups)
+/// A non-blocking socket that receives the notifications of multicast groups.
+#[derive(Debug)]
+pub(super) struct Listener {
+    socket: OwnedFd,
+    buffer: Vec<u8>,
 }
 
-/// Waits for a notification, or until `timeout` has passed; whether there is one.
-pub(super) fn wait(socket: &OwnedFd, timeout: Duration) -> nix::Result<bool> {
-    let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
-    let mut sockets = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
-    match poll(&mut sockets, timeout) {
-        Ok(0) | Err(Errno::EINTR) => Ok(false),
-        Ok(_) => Ok(true),
-        Err(error) => Err(error),
+/// What a [`Listener`] received.
+pub(super) enum Received<'b> {
+    /// A datagram of notifications, cut to the listener's buffer.
+    Datagram(&'b [u8]),
+    /// Notifications were lost because the socket's buffer was full (ENOBUFS).
+    Loss,
+}
+
+impl Listener {
+    /// Opens the socket. `groups` is a bit mask; longer datagrams than `buffer_bytes` are cut.
+    pub(super) fn open(
+        protocol: SockProtocol,
+        groups: u32,
+        buffer_bytes: usize,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            socket: bound_socket(protocol, SockFlag::SOCK_NONBLOCK, groups)?,
+            buffer: vec![0; buffer_bytes],
+        })
+    }
+
+    /// Waits for a notification; false when `timeout` passes without one.
+    pub(super) fn wait(&self, timeout: Duration) -> io::Result<bool> {
+        let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
+        let mut sockets = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut sockets, timeout) {
+            Ok(0) | Err(Errno::EINTR) => Ok(false),
+            Ok(_) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads every notification that is queued.
+    pub(super) fn drain(&mut self, mut each: impl FnMut(Received<'_>)) -> io::Result<()> {
+        loop {
+            match recv(self.socket.as_raw_fd(), &mut self.buffer, MsgFlags::empty()) {
+                Ok(bytes) => {
+                    let datagram = self.buffer.get(..bytes).unwrap_or_default();
+                    each(Received::Datagram(datagram));
+                }
+                Err(Errno::ENOBUFS) => each(Received::Loss),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 }
 
-fn bound(protocol: SockProtocol, flags: SockFlag, groups: u32) -> nix::Result<OwnedFd> {
+fn bound_socket(protocol: SockProtocol, flags: SockFlag, groups: u32) -> nix::Result<OwnedFd> {
     let flags = flags | SockFlag::SOCK_CLOEXEC;
     let socket = socket(AddressFamily::Netlink, SockType::Raw, flags, protocol)?;
     bind(socket.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
     Ok(socket)
 }
 
-pub(super) fn question(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
+/// A request as the kernel reads it: struct nlmsghdr, then `body`.
+pub(super) fn request_message(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
     let mut message = vec![0; HEADER_BYTES];
     message.extend(body);
     let bytes = u32::try_from(message.len()).unwrap_or(u32::MAX);
@@ -151,34 +207,32 @@ pub(super) fn question(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec
     message
 }
 
-/// An answer while it comes.
-pub(super) struct Answer {
-    pub(super) sequence: u32,
-    pub(super) is_dump: bool,
-    pub(super) changed: bool,
+/// An answer of which some datagrams have arrived.
+struct Answer {
+    sequence: u32,
+    is_dump: bool,
+    changed: bool,
 }
 
 impl Answer {
     /// Takes one datagram; true when it was the last.
-    pub(super) fn take(
+    fn take(
         &mut self,
         mut datagram: &[u8],
         each: &mut impl FnMut(u16, &[u8]),
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, NetlinkError> {
         while !datagram.is_empty() {
-            let message = NetlinkBuffer::new_checked(datagram).map_err(|_| Failure::Malformed)?;
+            let message =
+                NetlinkBuffer::new_checked(datagram).map_err(|_| NetlinkError::Malformed)?;
             let payload = message.payload();
-            let length = usize::try_from(message.length()).unwrap_or(usize::MAX);
-            datagram = datagram
-                .get(length.next_multiple_of(4)..)
-                .unwrap_or_default();
-            // What is left of a question that was given up.
+            datagram = after_message(datagram, message.length());
+            // The rest of the answer to an earlier request that failed.
             if message.sequence_number() != self.sequence {
                 continue;
             }
             self.changed |= message.flags() & NLM_F_DUMP_INTR != 0;
             match message.message_type() {
-                NLMSG_ERROR | NLMSG_DONE => return ended(payload).map(|()| true),
+                NLMSG_ERROR | NLMSG_DONE => return read_end(payload).map(|()| true),
                 kind => each(kind, payload),
             }
             if !self.is_dump {
@@ -189,14 +243,25 @@ impl Answer {
     }
 }
 
-/// Both an error and the end of a dump begin with a negative error number or 0.
-fn ended(payload: &[u8]) -> Result<(), Failure> {
-    let code = payload.first_chunk().ok_or(Failure::Malformed)?;
+/// The datagram without its first message, which has this length without padding.
+pub(super) fn after_message(datagram: &[u8], length: u32) -> &[u8] {
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    datagram
+        .get(length.next_multiple_of(4)..)
+        .unwrap_or_default()
+}
+
+/// Reads NLMSG_ERROR or NLMSG_DONE: both begin with a negative error number or 0.
+fn read_end(payload: &[u8]) -> Result<(), NetlinkError> {
+    let code = payload.first_chunk().ok_or(NetlinkError::Malformed)?;
     match i32::from_ne_bytes(*code) {
         0 => Ok(()),
-        code if code == -libc::EINTR => Err(Failure::Changed),
-        code => Err(Failure::Refused(Errno::from_raw(
+        code if code == -libc::EINTR => Err(NetlinkError::Changed),
+        code => Err(NetlinkError::Refused(Errno::from_raw(
             code.checked_neg().unwrap_or(libc::EIO),
         ))),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! What the DaemonSet tells the agent is what the agent understands.
+//! The arguments of the agent's DaemonSet are valid.
 //!
 //! In: deploy/base/daemon-set.yaml. The rest of the manifests is checked in xtask/tests/deploy.
 
@@ -24,7 +24,7 @@ fn arguments(manifest: &str) -> Vec<&str> {
 }
 
 #[test]
-fn the_daemon_set_s_arguments_are_the_agent_s() {
+fn the_arguments_of_the_daemon_set_are_valid() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/base/daemon-set.yaml");
     let manifest = std::fs::read_to_string(path).unwrap();
     let arguments = arguments(&manifest);
@@ -36,8 +36,8 @@ fn the_daemon_set_s_arguments_are_the_agent_s() {
     let mount = format!("mountPath: {}", cgroup.display());
     assert!(
         manifest.contains(&mount),
-        "nothing is mounted at {}",
+        "no volume is mounted at {}",
         cgroup.display()
     );
-    assert!(args.record.is_none(), "a recording holds headers");
+    assert!(args.record.is_none(), "a recording contains headers");
 }

@@ -1,92 +1,98 @@
-//! Which functions can serve which hook, and where they attach. In: a hook. Out: candidates, the best
-//! first. The netfilter hooks are not among them: see [`super::netfilter`].
+//! The programs that can serve each hook, and where they attach. In: a hook. Out: candidates, the
+//! best first. The netfilter hooks are in [`super::netfilter`].
 
 use aya::programs::CgroupSkbAttachType::{self, Egress, Ingress};
 use tracer_common::hook::Hook;
 
-/// A function of the object, and where it attaches.
+/// A program, by the name of its function in the object, and where it attaches.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Candidate {
     pub(super) function: &'static str,
-    pub(super) place: Place,
+    pub(super) point: AttachPoint,
 }
 
 /// Where a program attaches.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Place {
-    /// To the cgroup whose sockets are followed.
+pub(super) enum AttachPoint {
+    /// The cgroup whose sockets are followed.
     Cgroup(CgroupSkbAttachType),
-    /// To a tracepoint, by its name, as a program with BTF.
+    /// A tracepoint, by its name, as a program with BTF.
     Tracepoint(&'static str),
-    /// To a packet socket on each uplink, when they are known.
+    /// A packet socket on each uplink, once the uplinks are known.
     Uplink,
 }
 
-/// The hook that opens journeys: it is attached and detached first.
+/// The candidates of the hook that opens journeys, which is attached and detached first.
 pub(super) const OPENERS: &[Candidate] = &[
-    candidate("cgroup_egress", Place::Cgroup(Egress)),
-    candidate("cgroup_egress_fallback", Place::Cgroup(Egress)),
+    candidate("cgroup_egress", AttachPoint::Cgroup(Egress)),
+    candidate("cgroup_egress_fallback", AttachPoint::Cgroup(Egress)),
 ];
 
-/// The hooks, in the order in which they are attached.
+/// The hooks in the order of attaching.
 pub(super) const CANDIDATES: [(Hook, &[Candidate]); 8] = [
     (Hook::CgroupEgress, OPENERS),
     (
         Hook::CgroupIngress,
-        &[candidate("cgroup_ingress", Place::Cgroup(Ingress))],
+        &[candidate("cgroup_ingress", AttachPoint::Cgroup(Ingress))],
     ),
     (
         Hook::DeviceTransmit,
         &[candidate(
             "device_transmit",
-            Place::Tracepoint("net_dev_start_xmit"),
+            AttachPoint::Tracepoint("net_dev_start_xmit"),
         )],
     ),
     (
         Hook::DeviceReceive,
         &[candidate(
             "device_receive",
-            Place::Tracepoint("netif_receive_skb"),
+            AttachPoint::Tracepoint("netif_receive_skb"),
         )],
     ),
     (
         Hook::SocketRead,
         &[
-            candidate("socket_read", Place::Tracepoint("sock_recv_length")),
+            candidate("socket_read", AttachPoint::Tracepoint("sock_recv_length")),
             candidate(
                 "socket_read_fallback",
-                Place::Tracepoint("tcp_rcv_space_adjust"),
+                AttachPoint::Tracepoint("tcp_rcv_space_adjust"),
             ),
         ],
     ),
     (
         Hook::PacketDrop,
-        &[candidate("packet_drop", Place::Tracepoint("kfree_skb"))],
+        &[candidate(
+            "packet_drop",
+            AttachPoint::Tracepoint("kfree_skb"),
+        )],
     ),
     (
         Hook::SocketClose,
         &[
-            candidate("socket_close", Place::Tracepoint("inet_sock_set_state")),
+            candidate(
+                "socket_close",
+                AttachPoint::Tracepoint("inet_sock_set_state"),
+            ),
             candidate(
                 "socket_close_fallback",
-                Place::Tracepoint("inet_sock_set_state"),
+                AttachPoint::Tracepoint("inet_sock_set_state"),
             ),
         ],
     ),
     (
         Hook::UplinkReceive,
         &[
-            candidate("uplink_receive", Place::Uplink),
-            candidate("uplink_receive_fallback", Place::Uplink),
+            candidate("uplink_receive", AttachPoint::Uplink),
+            candidate("uplink_receive_fallback", AttachPoint::Uplink),
         ],
     ),
 ];
 
-const fn candidate(function: &'static str, place: Place) -> Candidate {
-    Candidate { function, place }
+const fn candidate(function: &'static str, point: AttachPoint) -> Candidate {
+    Candidate { function, point }
 }
 
-/// The candidates to try; of several, only the last is for old kernels.
+/// The candidates to try. Of several, the last is the one for old kernels.
 pub(super) fn usable(candidates: &[Candidate], only_fallbacks: bool) -> &[Candidate] {
     match candidates {
         [.., last] if only_fallbacks => std::slice::from_ref(last),
@@ -94,7 +100,7 @@ pub(super) fn usable(candidates: &[Candidate], only_fallbacks: bool) -> &[Candid
     }
 }
 
-/// Whether nothing is seen without a hook.
+/// Whether no journey is seen without the hook.
 pub(super) fn is_necessary(hook: Hook) -> bool {
     matches!(hook, Hook::CgroupEgress | Hook::CgroupIngress)
 }

@@ -1,46 +1,46 @@
-//! Where the sockets to follow are: a directory of the cgroup v2 file system.
+//! The cgroup v2 directory below which sockets are followed.
 //!
-//! In: what the command line says, and /proc/self/mounts. Out: a directory that a program can be
-//! attached to, or why there is none.
+//! In: the argument of the command line, and /proc/self/mounts. Out: a directory that a program can
+//! be attached to, or why there is none.
 
 use std::path::{Path, PathBuf};
 
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 
-/// Where hosts that also have cgroup v1 mount version 2, below the directory of all.
+/// The directory, below /sys/fs/cgroup, where hosts that also use cgroup v1 mount version 2.
 const HYBRID: &str = "unified";
 
 /// Why there is no directory to attach to.
 #[derive(Debug, thiserror::Error)]
 pub enum NoCgroup2 {
-    /// Nothing was given, and nothing is mounted.
+    /// No directory was given, and no cgroup v2 file system is mounted.
     #[error(
         "no cgroup v2 file system is mounted: hopspan follows sockets by their cgroup v2; mount one at /sys/fs/cgroup"
     )]
     NotMounted,
-    /// /proc is not there.
+    /// /proc cannot be read.
     #[error("read /proc/self/mounts")]
     Mounts(#[source] std::io::Error),
-    /// The directory cannot be looked at.
+    /// The directory cannot be opened.
     #[error("open cgroup {path}: is the host's /sys/fs/cgroup mounted there?")]
     Unreadable {
-        /// As given.
+        /// The directory, as given.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: nix::Error,
     },
     /// The directory is of another file system.
-    #[error("{0} is not a directory of a cgroup v2 file system (of cgroup v1, perhaps)")]
+    #[error("{0} is not a directory of a cgroup v2 file system; it may be one of cgroup v1")]
     NotCgroup2(PathBuf),
 }
 
-/// The directory that was given, or the root of the first cgroup v2 file system that is mounted.
-/// Where the directory given is that of cgroup v1 with version 2 mounted below, the latter.
+/// The given directory, or the root of the first cgroup v2 file system that is mounted. If the
+/// given directory is of cgroup v1 and has version 2 mounted at `unified`, that mount.
 ///
 /// # Errors
 ///
-/// When that is no directory of a cgroup v2 file system.
+/// When this is no directory of a cgroup v2 file system.
 pub fn find(given: Option<&Path>) -> Result<PathBuf, NoCgroup2> {
     let Some(given) = given else {
         let mounts = std::fs::read_to_string("/proc/self/mounts").map_err(NoCgroup2::Mounts)?;
@@ -56,8 +56,9 @@ pub fn find(given: Option<&Path>) -> Result<PathBuf, NoCgroup2> {
     }
 }
 
-/// Whether sockets of every cgroup are below it. Only the root of the hierarchy has no `cgroup.type`
-/// (Documentation/admin-guide/cgroup-v2.rst); the root of a cgroup namespace has one.
+/// Whether the cgroup is the root, with the sockets of every cgroup below it. Only the root of the
+/// hierarchy has no `cgroup.type` (Documentation/admin-guide/cgroup-v2.rst); the root of a cgroup
+/// namespace has one.
 pub fn is_root(cgroup: &Path) -> bool {
     !cgroup.join("cgroup.type").exists()
 }
@@ -84,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_mount_counts_also_beside_version_1() {
+    fn the_first_mount_is_found_also_beside_version_1() {
         let check = |mounts: &str, expected: Option<&str>| {
             assert_eq!(mounted(mounts), expected.map(PathBuf::from), "{mounts}");
         };

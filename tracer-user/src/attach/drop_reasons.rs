@@ -9,9 +9,9 @@ use tracer_pipeline::decode::DropReasons;
 
 use super::kernel_types::KernelTypes;
 
-/// What every enumerator of a reason begins with, but the two that are none.
+/// The prefix of the enumerators, except of the two bounds.
 const PREFIX: &str = "SKB_DROP_REASON_";
-/// What every subsystem's begins with.
+/// The prefix of the subsystems' enumerators.
 const SUBSYSTEM_PREFIX: &str = "SKB_DROP_REASON_SUBSYS_";
 
 /// Reads the names.
@@ -50,14 +50,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_kernel_s_reasons_have_names() {
+    fn the_running_kernels_reasons_have_names() {
         let Ok(types) = KernelTypes::open() else {
-            println!("SKIP this_kernel_s_reasons_have_names: no kernel BTF here");
+            println!("SKIP the_running_kernels_reasons_have_names: no kernel BTF here");
             return;
         };
         let reasons = read(&types);
         if reasons.reasons.is_empty() {
-            println!("SKIP this_kernel_s_reasons_have_names: this kernel has no reasons");
+            println!("SKIP the_running_kernels_reasons_have_names: this kernel has no reasons");
             return;
         }
         let names: Vec<&str> = reasons.reasons.values().map(String::as_str).collect();

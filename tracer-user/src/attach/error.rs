@@ -1,22 +1,22 @@
-//! Why nothing can be seen at all.
+//! Why the agent cannot attach.
 
 use std::path::PathBuf;
 
 use aya::programs::ProgramError;
 use tracer_common::hook::Hook;
 
-use super::{NETNS, NoBtf, TapError, candidates::Place};
+use super::{NETNS, NoBtf, UplinkSocketError, candidates::AttachPoint};
 
-/// Why nothing can be seen.
+/// Why the agent sees no journeys.
 #[derive(Debug, thiserror::Error)]
 pub enum AttachError {
-    /// No kernel BTF.
+    /// The kernel's BTF cannot be read.
     #[error(transparent)]
     NoBtf(#[from] NoBtf),
-    /// A structure field that every program needs is not in this kernel.
+    /// The kernel lacks a structure field that every program needs.
     #[error("kernel structure field {0} not found in BTF: this kernel is not supported")]
     Field(String),
-    /// The object or its maps were refused.
+    /// The kernel refuses the object or its maps.
     #[error("load the kernel programs (needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN)")]
     Load(#[from] aya::EbpfError),
     /// aya cannot read the BTF.
@@ -25,24 +25,24 @@ pub enum AttachError {
     /// The cgroup cannot be opened.
     #[error("open cgroup {path}: it must be a directory of a cgroup v2 file system")]
     Cgroup {
-        /// As given.
+        /// The directory, as given.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// The network namespace that the agent is in cannot be told.
+    /// The agent's network namespace cannot be read.
     #[error("read {NETNS}: /proc must be mounted")]
     Netns(#[source] std::io::Error),
     /// The programs' log cannot be read.
     #[error("read the log of the kernel programs")]
     Log(#[from] aya_log::Error),
-    /// One of the hooks without which no journey opens or ends.
+    /// A hook without which no journey opens or ends is refused.
     #[error("attach {0} (needs CAP_BPF and CAP_NET_ADMIN)", hook.name())]
     Necessary {
-        /// Which.
+        /// The hook.
         hook: Hook,
-        /// Why.
+        /// The cause.
         #[source]
         source: Refusal,
     },
@@ -51,28 +51,28 @@ pub enum AttachError {
 /// Why a program does not serve its hook.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    /// It is refused, or the tracepoint is not there.
+    /// The program is refused, or the tracepoint does not exist.
     #[error("{tracepoint}")]
     Tracepoint {
-        /// Its name.
+        /// The tracepoint.
         tracepoint: &'static str,
-        /// Why.
+        /// The cause.
         #[source]
         source: ProgramError,
     },
-    /// It is refused.
+    /// The program is refused.
     #[error(transparent)]
     Program(ProgramError),
-    /// What it attaches to is.
+    /// The socket that it attaches to is refused.
     #[error(transparent)]
-    Tap(#[from] TapError),
+    UplinkSocket(#[from] UplinkSocketError),
 }
 
 impl Refusal {
-    pub(super) fn of(place: Place, source: ProgramError) -> Self {
-        match place {
-            Place::Tracepoint(tracepoint) => Self::Tracepoint { tracepoint, source },
-            Place::Cgroup(_) | Place::Uplink => Self::Program(source),
+    pub(super) fn of(point: AttachPoint, source: ProgramError) -> Self {
+        match point {
+            AttachPoint::Tracepoint(tracepoint) => Self::Tracepoint { tracepoint, source },
+            AttachPoint::Cgroup(_) | AttachPoint::Uplink => Self::Program(source),
         }
     }
 }

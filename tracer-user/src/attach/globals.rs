@@ -1,7 +1,7 @@
-//! The read-only globals of the programs: what they know before their first packet.
+//! The read-only globals of the programs: their configuration.
 //!
-//! In: this kernel's types, the agent's own namespace, the cgroup that is followed. Out: bytes by name,
-//! for the loader.
+//! In: this kernel's types, the agent's network namespace, the cgroup that is followed. Out: bytes
+//! by name, for the loader.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use std::{
 
 use super::{AttachError, NETNS, Options, kernel_types::KernelTypes, offsets};
 
-/// The programs' global that holds the id of the cgroup they follow: the inode number of its directory.
+/// The global with the id of the cgroup that is followed: the inode number of its directory.
 const FOLLOWED_CGROUP: &str = "FOLLOWED_CGROUP";
 
 /// The read-only globals of the programs, by name.
@@ -34,7 +34,7 @@ pub(super) fn globals(
     let level = if options.debug { u8::MAX } else { 0 };
     globals.push((aya_log::LEVEL, vec![level]));
     globals.push(("FOLLOW", (options.follow as u32).to_ne_bytes().to_vec()));
-    // A directory that cannot be looked at cannot be attached to either, which says so.
+    // If the directory cannot be read, attaching to it fails with the error.
     let followed = fs::metadata(&options.cgroup).map_or(0, |directory| directory.ino());
     globals.push((FOLLOWED_CGROUP, followed.to_ne_bytes().to_vec()));
     Ok(globals)

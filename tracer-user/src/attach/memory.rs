@@ -1,10 +1,10 @@
-//! Gives memory back that only the start has used.
+//! Returns memory to the kernel after the start of the agent.
 
-/// Returns what was freed to the kernel: the kernel's types, the object, logs of the verifier. glibc
-/// keeps it otherwise, because freeing large blocks teaches it to expect more of them; other libraries
-/// need no telling.
-pub fn give_back() {
+/// Returns freed memory to the kernel: that of the kernel's types, the object and the verifier's
+/// logs. glibc keeps it otherwise, because it raises its threshold (M_MMAP_THRESHOLD) when large
+/// blocks are freed. Other C libraries return it themselves.
+pub fn return_freed_memory() {
     #[cfg(target_env = "gnu")]
-    // SAFETY: the function has no preconditions; what is in use it leaves alone.
+    // SAFETY: malloc_trim has no preconditions and leaves allocated memory alone.
     let _ = unsafe { libc::malloc_trim(0) };
 }

@@ -1,21 +1,22 @@
-//! Loads the kernel programs, chooses the hooks this kernel offers, and attaches them.
+//! Loads the kernel programs and attaches them to the hooks that this kernel offers.
 //!
-//! In: `Options`. Out: `Attached`, which holds everything attached for as long as it lives: nothing
-//! is pinned, so the end of the process, however it comes, detaches all. A hook that cannot attach
-//! is named in `Attached::missing` and narrows what is seen; only the cgroup hooks are necessary.
+//! In: `Options`. Out: `Attached`, which keeps the programs attached for as long as it lives. No
+//! program is pinned, so the end of the process detaches all, however it comes. A hook that cannot
+//! be attached is listed in `Attached::missing` and narrows what is seen; only the cgroup hooks are
+//! necessary.
 
 mod candidates;
 pub mod cgroup2;
 mod drop_reasons;
 mod error;
 mod globals;
+pub mod hook_loss;
 mod kernel_types;
-pub mod loss;
 mod memory;
 mod netfilter;
 mod offsets;
 mod programs;
-mod taps;
+mod uplink_sockets;
 
 use std::{
     collections::HashMap,
@@ -37,119 +38,120 @@ use crate::{error_chain::error_chain, uplinks::Uplinks};
 
 pub use error::{AttachError, Refusal};
 pub use kernel_types::NoBtf;
-pub use memory::give_back;
+pub use memory::return_freed_memory;
 pub use offsets::unknown_fields;
-pub use taps::TapError;
+pub use uplink_sockets::UplinkSocketError;
 
-use candidates::{CANDIDATES, Candidate, OPENERS, Place, is_necessary, usable};
+use candidates::{AttachPoint, CANDIDATES, Candidate, OPENERS, is_necessary, usable};
 use globals::{globals, netns};
 use kernel_types::KernelTypes;
 use programs::Programs;
-use taps::Taps;
+use uplink_sockets::UplinkSockets;
 
-/// The object that build.rs made.
+/// The object that build.rs builds.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracer-ebpf"));
 
 /// The network namespace of this process.
 const NETNS: &str = "/proc/self/ns/net";
 
-/// Which requests of HTTP/1 become journeys. Those of HTTP/2 all do: their heads are compressed.
+/// Which HTTP/1 requests become journeys. HTTP/2 requests all do, because their heads are
+/// compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Follow {
-    /// Those with a sampled context.
+    /// Requests with a sampled trace context.
     #[default]
     Sampled = 0,
-    /// Those without a context too.
+    /// Also requests without a trace context.
     Untraced = 1,
-    /// All.
+    /// All requests.
     All = 2,
 }
 
-/// What to attach to.
+/// How to attach.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The cgroup v2 directory below which sockets are followed.
     pub cgroup: PathBuf,
     /// Which requests to follow.
     pub follow: Follow,
-    /// Let the programs log what they do with each packet of interest.
+    /// Let the programs log each packet of interest.
     pub debug: bool,
-    /// Use what old kernels have, though this one has better: for tests.
+    /// Use the programs for old kernels on any kernel. For tests.
     pub only_fallbacks: bool,
 }
 
-/// A hook that is not attached, and why.
+/// A hook that is not attached.
 #[derive(Clone, Debug)]
 pub struct Missing {
-    /// Which.
+    /// The hook.
     pub hook: Hook,
-    /// Why.
+    /// Why it is not attached.
     pub reason: String,
 }
 
-/// A hook that is served by the program for old kernels, and why the better one is not.
+/// A hook that the program for old kernels serves.
 #[derive(Clone, Debug)]
 pub struct Fallback {
-    /// Which.
+    /// The hook.
     pub hook: Hook,
-    /// The function that serves it.
+    /// The program's function.
     pub function: &'static str,
-    /// Why the better one does not.
+    /// Why the better program does not serve the hook.
     pub reason: String,
 }
 
-/// Everything attached. Dropping it detaches.
+/// All attached programs. Dropping it detaches them.
 pub struct Attached {
     ebpf: Ebpf,
     _netfilter: Option<netfilter::Links>,
-    taps: Option<Taps>,
-    /// Inode number of the network namespace that the agent is in.
+    uplink_sockets: Option<UplinkSockets>,
+    /// Inode number of the agent's network namespace.
     pub netns: u32,
-    /// The function that is the filter of uplinks; `None` where none was accepted.
+    /// The function of the uplinks' socket filter; `None` where the kernel refuses all candidates.
     filter: Option<&'static str>,
     log: Option<EbpfLogger<&'static dyn log::Log>>,
-    /// Hooks that this kernel or these privileges do not allow.
+    /// Hooks that are not attached.
     pub missing: Vec<Missing>,
     /// Hooks that are served by programs for old kernels.
     pub fallbacks: Vec<Fallback>,
-    /// What this kernel calls its reasons to drop a packet.
+    /// The names of this kernel's drop reasons.
     pub drop_reasons: DropReasons,
     refused: Option<AttachError>,
 }
 
 impl Attached {
-    /// Hands over one of the maps that the programs share with user space.
+    /// Removes and returns a map that the programs share with user space.
     pub fn take_map(&mut self, name: &str) -> Option<Map> {
         self.ebpf.take_map(name)
     }
 
-    /// Follows these uplinks and no others. What was refused is left out, and said.
-    pub fn follow_uplinks(&mut self, uplinks: &Uplinks) -> Vec<TapError> {
-        let Some(taps) = &mut self.taps else {
+    /// Follows these uplinks and no others. Returns the errors; a refused uplink is left out.
+    pub fn follow_uplinks(&mut self, uplinks: &Uplinks) -> Vec<UplinkSocketError> {
+        let Some(uplink_sockets) = &mut self.uplink_sockets else {
             return Vec::new();
         };
         let filter = self
             .filter
             .and_then(|name| self.ebpf.program(name))
             .and_then(|program| <&SocketFilter>::try_from(program).ok());
-        taps.follow(uplinks, filter)
+        uplink_sockets.follow(uplinks, filter)
     }
 
-    /// Lets no journey begin any more; those under way still end.
+    /// Detaches the programs that open journeys. Open journeys still end.
     pub fn begin_no_more(&mut self) {
-        self.taps = None;
+        self.uplink_sockets = None;
         for Candidate { function, .. } in OPENERS {
             let opener = self.ebpf.program_mut(function);
             if let Some(opener) =
                 opener.and_then(|program| <&mut CgroupSkb>::try_from(program).ok())
             {
-                // One that is not loaded begins none.
+                // Fails where the program is not loaded, and opens no journeys.
                 let _ = opener.unload();
             }
         }
     }
 
-    /// Passes on what the programs have logged, where they were told to log.
+    /// Passes on the programs' log, with `Options::debug`.
     pub fn flush_log(&mut self) {
         if let Some(log) = &mut self.log {
             log.flush();
@@ -157,25 +159,25 @@ impl Attached {
     }
 }
 
-/// Loads and attaches.
+/// Loads and attaches the programs.
 ///
 /// # Errors
 ///
-/// When the programs cannot be loaded, or sockets cannot be followed at all.
+/// When the programs cannot be loaded, or a necessary hook is refused.
 pub fn attach(options: &Options) -> Result<Attached, AttachError> {
-    let mut attached = attach_what_can(options)?;
+    let mut attached = attach_what_is_possible(options)?;
     match attached.refused.take() {
         Some(refused) => Err(refused),
         None => Ok(attached),
     }
 }
 
-/// Loads and attaches as much as is possible; hooks without which nothing is seen can be missing too.
+/// Loads and attaches as many programs as possible. Necessary hooks may be missing too.
 ///
 /// # Errors
 ///
 /// When the programs cannot be loaded.
-pub fn attach_what_can(options: &Options) -> Result<Attached, AttachError> {
+pub fn attach_what_is_possible(options: &Options) -> Result<Attached, AttachError> {
     let netns = netns()?;
     let types = KernelTypes::open()?;
     let offsets = globals(options, netns, &types)?;
@@ -186,7 +188,7 @@ pub fn attach_what_can(options: &Options) -> Result<Attached, AttachError> {
         .map(|(name, value)| (*name, (value.as_slice(), true)))
         .collect();
     let mut loader = EbpfLoader::new();
-    // It parses the kernel's types for relocations, of which the programs have none.
+    // The programs have no relocations, for which aya would parse the kernel's types.
     loader.btf(None);
     for (name, value) in &offsets {
         loader.override_global(name, value.as_slice(), true);
@@ -194,7 +196,7 @@ pub fn attach_what_can(options: &Options) -> Result<Attached, AttachError> {
     let mut attached = Attached {
         ebpf: loader.load(OBJECT)?,
         _netfilter: None,
-        taps: None,
+        uplink_sockets: None,
         netns,
         filter: None,
         log: None,
@@ -213,15 +215,15 @@ pub fn attach_what_can(options: &Options) -> Result<Attached, AttachError> {
                 reason: error.to_string(),
             })),
     }
-    let maps = Taps::MAPS.map(|name| attached.take_map(name));
-    attached.taps = Taps::new(netns, maps);
+    let maps = UplinkSockets::MAPS.map(|name| attached.take_map(name));
+    attached.uplink_sockets = UplinkSockets::new(netns, maps);
     if options.debug {
         attached.log = Some(EbpfLogger::init(&mut attached.ebpf)?);
     }
     Ok(attached)
 }
 
-/// Loads and attaches what serves each hook best.
+/// Loads and attaches the best candidate of each hook that the kernel accepts.
 fn attach_candidates(attached: &mut Attached, options: &Options) -> Result<(), AttachError> {
     let cgroup = File::open(&options.cgroup).map_err(|source| AttachError::Cgroup {
         path: options.cgroup.clone(),
@@ -238,35 +240,35 @@ fn attach_candidates(attached: &mut Attached, options: &Options) -> Result<(), A
         let served = candidates.iter().find(|candidate| {
             programs
                 .loaded(&mut attached.ebpf, **candidate)
-                .map_err(|source| Refusal::of(candidate.place, source))
-                .and_then(|program| attach_to(program, candidate.place, &cgroup))
+                .map_err(|source| Refusal::of(candidate.point, source))
+                .and_then(|program| attach_to(program, candidate.point, &cgroup))
                 .map_err(|refusal| refused.push(refusal))
                 .is_ok()
         });
-        attached.note(hook, served, refused);
+        attached.add_result(hook, served, refused);
     }
     Ok(())
 }
 
-fn attach_to(program: &mut Program, place: Place, cgroup: &File) -> Result<(), Refusal> {
-    let attached = match (program, place) {
-        (Program::CgroupSkb(program), Place::Cgroup(attach_type)) => program
+fn attach_to(program: &mut Program, point: AttachPoint, cgroup: &File) -> Result<(), Refusal> {
+    let attached = match (program, point) {
+        (Program::CgroupSkb(program), AttachPoint::Cgroup(attach_type)) => program
             .attach(cgroup, attach_type, CgroupAttachMode::Single)
             .map(drop),
         (Program::BtfTracePoint(program), _) => program.attach().map(drop),
         (Program::SocketFilter(program), _) => {
-            // Without a device it hears nothing, and shows whether it is allowed.
-            taps::tap("no device", program, 0)?;
+            // Shows whether a packet socket is allowed. Unbound, it receives nothing.
+            uplink_sockets::filtered_socket("no device", program, 0)?;
             Ok(())
         }
         _ => Err(ProgramError::UnexpectedProgramType),
     };
-    attached.map_err(|source| Refusal::of(place, source))
+    attached.map_err(|source| Refusal::of(point, source))
 }
 
 impl Attached {
-    /// Remembers which program serves a hook, and what was said against the others.
-    fn note(&mut self, hook: Hook, served: Option<&Candidate>, refused: Vec<Refusal>) {
+    /// Records which program serves a hook, and why the better ones do not.
+    fn add_result(&mut self, hook: Hook, served: Option<&Candidate>, refused: Vec<Refusal>) {
         let reasons: Vec<String> = refused.iter().map(|refusal| error_chain(refusal)).collect();
         let reason = reasons.join("; ");
         let Some(served) = served else {
@@ -279,7 +281,7 @@ impl Attached {
             }
             return;
         };
-        if matches!(served.place, Place::Uplink) {
+        if matches!(served.point, AttachPoint::Uplink) {
             self.filter = Some(served.function);
         }
         if !reason.is_empty() {
@@ -298,7 +300,7 @@ fn netfilter_hooks() -> impl Iterator<Item = Hook> {
         .filter(|hook| (Hook::PreroutingEnter..=Hook::PostroutingLeave).contains(hook))
 }
 
-/// The maps by name, of the kinds that the programs use.
+/// The maps by name, of the types that the programs use.
 fn map_fds(ebpf: &Ebpf) -> HashMap<String, BorrowedFd<'_>> {
     ebpf.maps()
         .filter_map(|(name, map)| {

@@ -1,8 +1,8 @@
-//! Loads and attaches BPF_PROG_TYPE_NETFILTER, which aya does not know.
+//! Loads and attaches programs of type BPF_PROG_TYPE_NETFILTER, which aya does not support.
 //!
-//! The programs are functions of the same object that aya loaded; they are relocated against the
-//! maps that aya made, loaded, and linked to the hooks of the network namespace this thread is in.
-//! Oldest kernel: 6.4. The links end with their file descriptors, whatever ends the process.
+//! In: the object that aya loaded, and the maps that aya made. Out: links to the hooks of this
+//! thread's network namespace. The programs are relocated against the maps, loaded and linked here.
+//! Oldest kernel: 6.4. The links end with their file descriptors, however the process ends.
 
 use std::{
     collections::HashMap,
@@ -19,28 +19,28 @@ use tracer_common::hook::Hook;
 
 /// kernel: BPF_PROG_TYPE_NETFILTER, 6.4.
 const PROG_TYPE_NETFILTER: u32 = 32;
-/// Before conntrack (-200), defragmentation (-400) and every priority but the one that the kernel
-/// refuses (INT_MIN).
+/// The first priority that the kernel accepts, before defragmentation (-400) and conntrack (-200).
+/// The kernel refuses INT_MIN.
 const FIRST: i32 = i32::MIN + 1;
-/// After SNAT (100) and conntrack's helpers (300), before conntrack confirms: at INT_MAX, but for IPv6's
-/// NF_INET_LOCAL_IN at INT_MAX - 1 (kernel: ipv6_conntrack_ops). The kernel refuses INT_MAX, and a program at
-/// a priority that is taken (kernel: nf_hook_entries_grow, EBUSY).
+/// After SNAT (100) and conntrack's helpers (300), before conntrack confirms, which is at INT_MAX,
+/// and at INT_MAX - 1 for IPv6's NF_INET_LOCAL_IN (kernel: ipv6_conntrack_ops). The kernel refuses
+/// INT_MAX, and a program at a priority that is taken (kernel: nf_hook_entries_grow, EBUSY).
 const LAST: i32 = i32::MAX - 2;
 /// kernel: NFPROTO_IPV4, NFPROTO_IPV6.
 const FAMILIES: [u32; 2] = [2, 10];
-/// Verifier messages kept for the error.
+/// The buffer for the verifier's log.
 const VERIFIER_LOG_BYTES: usize = 64 << 10;
 
 /// Why the netfilter programs are not attached.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NetfilterError {
-    /// The object is not what this agent was built with.
+    /// The object lacks a program.
     #[error("program {0} is not in the object")]
     Missing(&'static str),
     /// The object does not parse or relocate.
     #[error("relocate the netfilter programs: {0}")]
     Object(String),
-    /// The kernel does not know the program type.
+    /// The kernel lacks the program type.
     #[error(
         "this kernel has no netfilter programs: they need 6.4 or later with CONFIG_NETFILTER_BPF_LINK"
     )]
@@ -48,9 +48,9 @@ pub(super) enum NetfilterError {
     /// The kernel refuses a program.
     #[error("load netfilter program {name}: {source}{log}")]
     Load {
-        /// The function.
+        /// The program's function.
         name: &'static str,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
         /// The end of the verifier's log.
         log: String,
@@ -58,14 +58,14 @@ pub(super) enum NetfilterError {
     /// The kernel refuses a link.
     #[error("attach netfilter program {name}: {source}")]
     Link {
-        /// The function.
+        /// The program's function.
         name: &'static str,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
 }
 
-/// A function, its hook number (kernel: enum nf_inet_hooks) and its priority.
+/// A program, its hook number (kernel: enum nf_inet_hooks) and its priority.
 struct Placement {
     hook: Hook,
     number: u32,
@@ -73,19 +73,19 @@ struct Placement {
 }
 
 const PLACEMENTS: [Placement; 10] = [
-    place(Hook::PreroutingEnter, 0, FIRST),
-    place(Hook::PreroutingLeave, 0, LAST),
-    place(Hook::InputEnter, 1, FIRST),
-    place(Hook::InputLeave, 1, LAST),
-    place(Hook::ForwardEnter, 2, FIRST),
-    place(Hook::ForwardLeave, 2, LAST),
-    place(Hook::OutputEnter, 3, FIRST),
-    place(Hook::OutputLeave, 3, LAST),
-    place(Hook::PostroutingEnter, 4, FIRST),
-    place(Hook::PostroutingLeave, 4, LAST),
+    placement(Hook::PreroutingEnter, 0, FIRST),
+    placement(Hook::PreroutingLeave, 0, LAST),
+    placement(Hook::InputEnter, 1, FIRST),
+    placement(Hook::InputLeave, 1, LAST),
+    placement(Hook::ForwardEnter, 2, FIRST),
+    placement(Hook::ForwardLeave, 2, LAST),
+    placement(Hook::OutputEnter, 3, FIRST),
+    placement(Hook::OutputLeave, 3, LAST),
+    placement(Hook::PostroutingEnter, 4, FIRST),
+    placement(Hook::PostroutingLeave, 4, LAST),
 ];
 
-const fn place(hook: Hook, number: u32, priority: i32) -> Placement {
+const fn placement(hook: Hook, number: u32, priority: i32) -> Placement {
     Placement {
         hook,
         number,
@@ -99,13 +99,13 @@ pub(super) struct Links(
     #[expect(dead_code, reason = "held for their file descriptors")] Vec<OwnedFd>,
 );
 
-/// Loads and attaches all of them.
+/// Loads and attaches all netfilter programs.
 ///
 /// `maps` are the file descriptors of the maps that the object's other programs use.
 ///
 /// # Errors
 ///
-/// When the kernel has no such programs, or refuses one; nothing stays attached then.
+/// When the kernel lacks the program type or refuses a program. No program stays attached then.
 pub(super) fn attach(
     object: &[u8],
     globals: &HashMap<&str, (&[u8], bool)>,
@@ -165,14 +165,14 @@ fn load(object: &Object, name: &'static str) -> Result<OwnedFd, NetfilterError> 
         .ok_or(NetfilterError::Missing(name))?;
     let load =
         |log: &mut [u8]| load_instructions(&function.instructions, &program.license, name, log);
-    // The verifier writes its log only for who reads it: that takes longer than the verdict.
+    // Without a log first: writing the log takes the verifier longer than the verdict.
     load(&mut [])
         .or_else(|_| {
             let mut log = vec![0_u8; VERIFIER_LOG_BYTES];
             load(&mut log).map_err(|source| (source, last_lines(&log)))
         })
         .map_err(|(source, log)| {
-            // An unknown type is refused before the verifier says a word (kernel: find_prog_type).
+            // An unknown type is refused before the verifier runs (kernel: find_prog_type).
             if source.raw_os_error() == Some(libc::EINVAL) && log.is_empty() {
                 return NetfilterError::Unsupported;
             }
@@ -186,9 +186,9 @@ fn load_instructions(
     name: &str,
     log: &mut [u8],
 ) -> io::Result<OwnedFd> {
-    // SAFETY: `bpf_attr` is plain data; all zero is what the kernel wants in unused places.
+    // SAFETY: `bpf_attr` is plain data; the kernel requires zero in unused fields.
     let mut attr = unsafe { std::mem::zeroed::<bpf_attr>() };
-    // SAFETY: this is the member that BPF_PROG_LOAD reads.
+    // SAFETY: BPF_PROG_LOAD reads this member, and all bytes of it are initialised.
     let program = unsafe { &mut attr.__bindgen_anon_3 };
     program.prog_type = PROG_TYPE_NETFILTER;
     program.expected_attach_type = bpf_attach_type::BPF_NETFILTER as u32;
@@ -200,7 +200,7 @@ fn load_instructions(
         program.log_buf = log.as_mut_ptr() as u64;
         program.log_size = log.len() as u32;
     }
-    // The kernel takes 15 bytes and a NUL.
+    // kernel: BPF_OBJ_NAME_LEN, 15 bytes and a NUL.
     for (to, from) in program.prog_name[..15].iter_mut().zip(name.bytes()) {
         *to = from as libc::c_char;
     }
@@ -225,11 +225,11 @@ fn bpf(command: bpf_cmd, attr: &bpf_attr) -> io::Result<OwnedFd> {
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the kernel has just made this descriptor for us.
+    // SAFETY: the kernel has just made this descriptor, and it has no other owner.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
-/// The end of the verifier's log, which says what it refused.
+/// The end of the verifier's log, with the reason of the refusal.
 fn last_lines(log: &[u8]) -> String {
     const LINES: usize = 8;
     let text = CStr::from_bytes_until_nul(log).map_or_else(|_| "".into(), CStr::to_string_lossy);

@@ -1,16 +1,16 @@
-//! Where the fields of `tracer_common::offset` are in the running kernel.
+//! The offsets of the fields of `tracer_common::offset` in the running kernel.
 //!
-//! In: the kernel's BTF. Out: an offset in bytes per field, or which field is missing.
+//! In: the kernel's BTF. Out: an offset in bytes per field, or the names of missing fields.
 
 use btf_rs::{Btf, Type};
 use tracer_common::offset::{FIELDS, Field};
 
 use super::kernel_types::{KernelTypes, NoBtf};
 
-/// A field and where it is; `None` where this kernel does not have it.
+/// A field and its offset in bytes; `None` where this kernel lacks the field.
 pub(super) type Offset = (Field, Option<u32>);
 
-/// Looks up every field.
+/// Looks up all fields.
 pub(super) fn resolve(types: &KernelTypes) -> Vec<Offset> {
     FIELDS
         .iter()
@@ -23,8 +23,9 @@ pub(super) fn resolve(types: &KernelTypes) -> Vec<Offset> {
         .collect()
 }
 
-/// The fields that the kernel's types do not tell: those of conntrack, where it is not loaded; others
-/// on a kernel that is not supported. As `structure.member`. A kernel without IPv6 misses nothing.
+/// The fields that the kernel's types lack, as `structure.member`: conntrack's where it is not
+/// loaded, others on a kernel that is not supported. Fields of IPv6 are left out: a kernel without
+/// IPv6 needs none.
 ///
 /// # Errors
 ///
@@ -54,10 +55,10 @@ fn offset_of(btf: &Btf, field: &Field) -> Option<u32> {
     Some(offset_bits / 8)
 }
 
-/// Anonymous structures are nested a few levels deep in real kernels; this only bounds the search.
+/// The bound of the search. In real kernels anonymous structures are nested a few levels deep.
 const MAX_NESTING: u32 = 16;
 
-/// The offset of a member in bits, and its type; looks into anonymous structures and unions.
+/// The offset of a member in bits, and its type. Searches anonymous structures and unions too.
 fn member(btf: &Btf, structure: &Type, name: &str, depth: u32) -> Option<(u32, Type)> {
     let (Type::Struct(definition) | Type::Union(definition)) = structure else {
         return None;
@@ -87,7 +88,7 @@ mod tests {
             return;
         };
         for (field, offset) in resolve(&types) {
-            // A module that is not loaded has no types to find.
+            // A module that is not loaded has no types.
             if !field.is_optional() {
                 assert!(offset.is_some(), "{}.{}", field.structure, field.member);
             }

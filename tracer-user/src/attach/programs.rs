@@ -1,7 +1,6 @@
-//! Loads programs. The kernel's verifier takes most of the agent's start, one program at a time on one
-//! processor: here it gets as many as there are programs.
+//! Loads programs in parallel, because the kernel's verifier takes most of the agent's start.
 //!
-//! In: the object, candidates. Out: programs that can be attached, or what the kernel said.
+//! In: the object, candidates. Out: programs that can be attached, or the kernel's errors.
 
 use std::{collections::HashMap, thread};
 
@@ -10,9 +9,9 @@ use aya::{
     programs::{Program, ProgramError},
 };
 
-use super::candidates::{Candidate, Place};
+use super::candidates::{AttachPoint, Candidate};
 
-/// What became of the programs that were loaded.
+/// The results of loading the programs.
 pub(super) struct Programs {
     /// The kernel's types, for tracepoints.
     btf: Btf,
@@ -20,37 +19,39 @@ pub(super) struct Programs {
 }
 
 impl Programs {
-    /// Loads these, beside each other.
+    /// Loads these programs in parallel.
     ///
     /// # Errors
     ///
-    /// When the kernel's types cannot be read. A program that is refused is told by [`Self::loaded`].
+    /// When the kernel's types cannot be read. [`Self::loaded`] returns the error of a refused
+    /// program.
     pub(super) fn load(ebpf: &mut Ebpf, wanted: &[Candidate]) -> Result<Self, BtfError> {
         let mut results = HashMap::new();
         let found = ebpf.programs_mut().filter_map(|(name, program)| {
             let candidate = wanted.iter().find(|wanted| wanted.function == name)?;
             Some((*candidate, program))
         });
-        // Those of tracepoints are short, and need the types that this thread reads meanwhile.
+        // Programs of tracepoints need the kernel's types, which this thread reads while the other
+        // threads load. They are short, so one thread loads them.
         let (traced, others): (Vec<_>, Vec<_>) =
-            found.partition(|(candidate, _)| matches!(candidate.place, Place::Tracepoint(_)));
+            found.partition(|(candidate, _)| matches!(candidate.point, AttachPoint::Tracepoint(_)));
         let btf = thread::scope(|scope| {
-            let mut beside = Vec::new();
+            let mut loading = Vec::new();
             for (Candidate { function, .. }, program) in others {
                 let load = move || load_without_types(program);
                 match thread::Builder::new().spawn_scoped(scope, load) {
-                    Ok(thread) => beside.push((function, thread)),
-                    // It is loaded when it is asked for.
+                    Ok(thread) => loading.push((function, thread)),
+                    // `loaded` loads it.
                     Err(error) => {
-                        tracing::debug!("{function} is not loaded beside others: {error}");
+                        tracing::debug!("{function} is not loaded in parallel: {error}");
                     }
                 }
             }
             let btf = Btf::from_sys_fs()?;
             for (candidate, program) in traced {
-                results.insert(candidate.function, load(program, candidate.place, &btf));
+                results.insert(candidate.function, load(program, candidate.point, &btf));
             }
-            for (function, thread) in beside {
+            for (function, thread) in loading {
                 let result = thread.join();
                 results.insert(function, result.unwrap_or(Err(ProgramError::NotLoaded)));
             }
@@ -59,11 +60,11 @@ impl Programs {
         Ok(Self { btf, results })
     }
 
-    /// The program of a candidate, loaded; where it was not yet tried, it is now.
+    /// The loaded program of a candidate. Loads it if that was not tried before.
     ///
     /// # Errors
     ///
-    /// What the kernel says against it.
+    /// When the kernel refuses the program.
     pub(super) fn loaded<'a>(
         &mut self,
         ebpf: &'a mut Ebpf,
@@ -74,15 +75,15 @@ impl Programs {
             .ok_or(ProgramError::NotLoaded)?;
         match self.results.remove(candidate.function) {
             Some(result) => result?,
-            None => load(program, candidate.place, &self.btf)?,
+            None => load(program, candidate.point, &self.btf)?,
         }
         Ok(program)
     }
 }
 
-fn load(program: &mut Program, place: Place, btf: &Btf) -> Result<(), ProgramError> {
-    match (program, place) {
-        (Program::BtfTracePoint(program), Place::Tracepoint(name)) => program.load(name, btf),
+fn load(program: &mut Program, point: AttachPoint, btf: &Btf) -> Result<(), ProgramError> {
+    match (program, point) {
+        (Program::BtfTracePoint(program), AttachPoint::Tracepoint(name)) => program.load(name, btf),
         (program, _) => load_without_types(program),
     }
 }

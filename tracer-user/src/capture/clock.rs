@@ -1,15 +1,15 @@
-//! Both clocks at one moment.
+//! Reads the kernel's clocks, and the distance between two of them.
 
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 use tracer_pipeline::decode::ClockSample;
 
-/// Readings of which the quickest is taken; one that is interrupted says little.
+/// The readings of which the quickest is used: an interrupt during a reading makes it inexact.
 const READINGS: usize = 5;
 
-/// Reads `CLOCK_REALTIME` between two readings of `CLOCK_MONOTONIC`. `None` on a kernel without
-/// them, which Linux is not.
+/// Reads `CLOCK_REALTIME` between two readings of `CLOCK_MONOTONIC`. `None` if a clock cannot be
+/// read, which does not happen on Linux.
 pub fn sample() -> Option<ClockSample> {
     (0..READINGS)
         .filter_map(|_| reading())
@@ -29,7 +29,8 @@ fn reading() -> Option<ClockSample> {
     })
 }
 
-fn now_ns(clock: ClockId) -> Option<u64> {
+/// The time of a clock in nanoseconds. `None` if it cannot be read.
+pub(crate) fn now_ns(clock: ClockId) -> Option<u64> {
     let now = Duration::from(clock_gettime(clock).ok()?);
     u64::try_from(now.as_nanos()).ok()
 }

@@ -1,7 +1,7 @@
-//! Everything that reads the kernel while the agent runs.
+//! Reads the maps of the attached programs, and the clocks.
 //!
-//! In: the maps of the attached programs, the clocks, netfilter's rules. Out: raw records, in one
-//! stream, as bytes; the programs' counters; rules as the kernel has them. Decodes nothing.
+//! In: the programs' maps, the kernel's clocks. Out: raw records as bytes, in one stream; the
+//! programs' counters; clock samples. Decodes no record.
 
 mod clock;
 mod counters;
@@ -11,6 +11,7 @@ mod journey_table;
 mod map_value;
 mod ring;
 
+pub(crate) use clock::now_ns;
 pub use clock::sample as clock_sample;
 pub use counters::{Counters, Totals};
 pub use device_record::device_record;
@@ -20,22 +21,22 @@ pub use ring::{Ring, RingError};
 
 /// A map that the programs share with user space cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("open kernel map {name}: it is not what this agent's programs make")]
+#[error("open kernel map {name}: it differs from the map of this agent's programs")]
 pub struct MapError {
-    /// Which.
+    /// The map's name.
     pub name: &'static str,
-    /// Why.
+    /// The cause; `None` if the programs have no such map.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl MapError {
-    /// The programs have no such map.
+    /// The error of a map that the programs do not have.
     fn missing(name: &'static str) -> Self {
         Self { name, source: None }
     }
 
-    /// It is there, but something is wrong with it.
+    /// The error of a map with this cause.
     fn of(name: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let source = Some(source.into());
         Self { name, source }

@@ -1,11 +1,11 @@
-//! Which pod and container a cgroup belongs to, by the names that the kubelet and the container
-//! runtimes give.
+//! The pod and container of a cgroup, by the names that the kubelet and the container runtimes
+//! give.
 //!
-//! In: a cgroup's path. Out: the pod's uid and the container's id. Reads nothing.
+//! In: a cgroup's path. Out: the pod's uid and the container's id. Does no I/O.
 //!
 //! The forms, with `Q` for `burstable` or `besteffort` (Guaranteed pods have no such part) and `U`
-//! for the uid. Before them may be anything: the kubelet's `--cgroup-root`, or the container that a
-//! node of kind or minikube is.
+//! for the uid. Any path may precede them: the kubelet's `--cgroup-root`, or the container that is
+//! a node of kind or minikube.
 //!
 //! ```text
 //! cgroupfs driver   kubepods/Q/podU/ID                                                 containerd, Docker
@@ -18,11 +18,11 @@
 //! kubernetes: pkg/kubelet/cm/cgroup_manager_linux.go (`escapeSystemdCgroupName`),
 //! pkg/kubelet/cm/pod_container_manager_linux.go (`podCgroupNamePrefix`).
 
-/// What a runtime puts before an id in the name of a scope.
+/// The prefixes that runtimes put before the id in the name of a scope.
 const SCOPE_PREFIXES: [&str; 4] = ["cri-containerd-", "crio-", "docker-", "libpod-"];
-/// An id in hexadecimal digits: 256 bits.
+/// The hexadecimal digits of a container's id: 256 bits.
 const ID_DIGITS: usize = 64;
-/// The digest that the kubelet gives a static pod for a uid: MD5, in hexadecimal digits.
+/// The hexadecimal digits of the MD5 digest that is a static pod's uid.
 const STATIC_UID_DIGITS: usize = 32;
 
 /// A cgroup of a pod.
@@ -30,20 +30,20 @@ const STATIC_UID_DIGITS: usize = 32;
 pub(super) struct PodCgroup {
     /// The pod's uid with dashes; for a static pod the digest of its manifest.
     pub pod_uid: String,
-    /// `None` for the pod's own cgroup, and for what is in it but no container.
+    /// `None` for the pod's own cgroup, and for cgroups in it that are no containers.
     pub container_id: Option<String>,
 }
 
 impl PodCgroup {
-    /// Reads a path, relative to anything. `None` where no pod has it.
+    /// Parses an absolute or relative path. `None` if the cgroup belongs to no pod.
     ///
-    /// What is below a container's cgroup is the container's.
+    /// Cgroups below a container's belong to the container.
     pub(super) fn parse(path: &str) -> Option<Self> {
         let mut parts = path.split('/');
         let mut below_kubepods = false;
         let pod_uid = parts.by_ref().find_map(|part| {
             if let Some((slice, runtime_and_id)) = part.split_once(':') {
-                // The systemd name as one directory: the container is in it.
+                // The mismatched form: this part names the container too.
                 let pod_uid = slice_uid(slice)?;
                 let id = runtime_and_id.rsplit(':').next().and_then(container_id);
                 return Some((pod_uid, id));
@@ -65,7 +65,7 @@ impl PodCgroup {
     }
 }
 
-/// Whether a directory of this name may lead to pods: `kubepods`, `kubepods.slice`, and with the
+/// Whether a directory of this name contains pods: `kubepods`, `kubepods.slice`, and with the
 /// kubelet's `--cgroup-root` before it, `kubelet-kubepods.slice`.
 pub(super) fn leads_to_pods(name: &str) -> bool {
     name == "kubepods" || slice_name(name).is_some()
@@ -79,7 +79,7 @@ fn slice_name(part: &str) -> Option<&str> {
     is_whole.then(|| &name[at..])
 }
 
-/// The uid in the name of a pod's slice.
+/// The uid from the name of a pod's slice.
 fn slice_uid(part: &str) -> Option<String> {
     let name = slice_name(part)?;
     let (_, escaped) = name.rsplit_once("-pod")?;
@@ -94,8 +94,8 @@ fn uid(text: &str) -> Option<String> {
     (is_uuid || is_digest).then(|| text.to_owned())
 }
 
-/// The id in the name of a container's cgroup. CRI-O's `crio-conmon-ID` is no container: it watches
-/// one.
+/// The id from the name of a container's cgroup. `None` for CRI-O's `crio-conmon-ID`, the monitor
+/// of a container.
 fn container_id(part: &str) -> Option<String> {
     let name = part.strip_suffix(".scope").unwrap_or(part);
     let id = SCOPE_PREFIXES
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn every_driver_runtime_and_class_is_known() {
+    fn every_driver_runtime_and_class_is_parsed() {
         let container = Some((UID, true));
         for class in ["", "burstable/", "besteffort/"] {
             check(&format!("/kubepods/{class}pod{{U}}/{{ID}}"), container);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_around_a_container_does_not_matter() {
+    fn directories_around_a_container_do_not_matter() {
         // Nested: systemd in a container, CRI-O's own sub-cgroup.
         check(
             "/kubepods/pod{U}/{ID}/system.slice/nginx.service",
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_pod_has_is_no_pods() {
+    fn other_cgroups_belong_to_no_pod() {
         for path in [
             "",
             "/",
@@ -210,7 +210,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_path_is_read_or_not(path in "[/:a-f0-9._-]{0,80}|(/(kubepods|pod|x|.slice|-){0,4}){0,6}") {
+        fn no_path_panics(path in "[/:a-f0-9._-]{0,80}|(/(kubepods|pod|x|.slice|-){0,4}){0,6}") {
             let _ = PodCgroup::parse(&path);
             let _ = leads_to_pods(&path);
         }

@@ -1,8 +1,8 @@
-//! The pods of this node as its cgroup tree and /proc tell them: uids, containers, network
-//! namespaces, addresses, and since when.
+//! The pods of this node, from its cgroup tree and /proc: uids, containers, network namespaces,
+//! addresses and start times.
 //!
-//! In: the cgroup tree, /proc. Out: facts, whenever something has changed. Needs no API, and knows the
-//! start and the end of a pod sooner and better than the API does; knows no names but the
+//! In: the cgroup tree, /proc. Out: facts, after each change. Needs no API, and sees the start and
+//! the end of a pod earlier and more exactly than the API shows them. Knows no names but the
 //! kubelet's.
 
 mod addresses;
@@ -26,35 +26,37 @@ use tracer_pipeline::decode::{
     fact::{CgroupFact, NodeFact, SandboxFact},
 };
 
+use crate::capture::now_ns;
+
 use changes::Changes;
 use tree::Found;
 
-/// How often the tree is read though nobody said that it changed: cgroups that a container makes
-/// are not watched, and the first pod may be where nothing was.
+/// How often the tree is scanned without a notification: cgroups that a container makes are not
+/// watched, and the first pod may appear in a directory that is not watched.
 const PERIOD: Duration = Duration::from_secs(10);
-/// How soon a pod is looked at again whose processes have not all been found: a runtime may give a
-/// namespace its address after its first process.
-const SOON: Duration = Duration::from_millis(200);
-/// How often soon.
-const SOON_TIMES: u32 = 10;
+/// When a pod without addresses is scanned again: a runtime may add the namespace's address after
+/// the first process.
+const RETRY: Duration = Duration::from_millis(200);
+/// How often a pod is scanned after `RETRY`.
+const RETRIES: u32 = 10;
 
-/// Starts a thread that reads the tree below `root` and tells what has changed, the first time
-/// everything. Where the channel is full it waits. It ends with the receiver.
+/// Starts a thread that scans the tree below `root` and sends facts about changes, at first about
+/// all pods. The thread waits when the channel is full, and ends with the receiver.
 ///
 /// # Errors
 ///
-/// When there can be no more threads.
+/// When no thread can be started.
 pub fn watch(root: PathBuf, node: String) -> io::Result<mpsc::Receiver<Vec<Fact>>> {
     let (sender, facts) = mpsc::channel(4);
     thread::Builder::new()
         .name("containers".into())
-        .spawn(move || Watch::new(root, node).run(&sender))?;
+        .spawn(move || Scanner::new(root, node).run(&sender))?;
     Ok(facts)
 }
 
-/// What was told so far.
+/// Scans the tree. Holds its state as sent so far.
 #[derive(Debug)]
-struct Watch {
+struct Scanner {
     roots: Vec<Root>,
     node: NodeFact,
     netns: Option<u32>,
@@ -67,19 +69,19 @@ struct Watch {
 #[derive(Debug)]
 struct Root {
     path: PathBuf,
-    /// Sockets have the ids of its cgroups.
+    /// It is of cgroup v2: sockets carry the ids of its cgroups.
     is_v2: bool,
 }
 
 #[derive(Debug, Default)]
 struct Pod {
-    /// Told, with its addresses.
+    /// Its addresses were found and sent.
     is_settled: bool,
-    looked: u32,
-    told: Option<SandboxFact>,
+    scans: u32,
+    sent: Option<SandboxFact>,
 }
 
-impl Watch {
+impl Scanner {
     fn new(root: PathBuf, node: String) -> Self {
         let mut roots = vec![Root {
             path: root,
@@ -100,22 +102,22 @@ impl Watch {
     }
 
     fn run(mut self, sender: &mpsc::Sender<Vec<Fact>>) {
-        let late = |error: &io::Error| {
+        let log_delay = |error: &io::Error| {
             let seconds = PERIOD.as_secs();
             tracing::warn!("new pods are noticed up to {seconds} s late: {error}");
         };
-        let mut changes = Changes::listen().inspect_err(late).ok();
-        // The first time also nothing is told: the start waits for it.
+        let mut changes = Changes::listen().inspect_err(log_delay).ok();
+        // The first facts are sent even if there are none: the agent's start waits for them.
         let mut is_first = true;
         loop {
-            let (facts, parents) = self.scan(now_ns());
-            let is_told = std::mem::take(&mut is_first) || !facts.is_empty();
-            if is_told && sender.blocking_send(facts).is_err() {
+            let (facts, parents) = self.scan(monotonic_ns());
+            let is_due = std::mem::take(&mut is_first) || !facts.is_empty();
+            if is_due && sender.blocking_send(facts).is_err() {
                 return;
             }
-            let is_open = |pod: &Pod| !pod.is_settled && pod.looked < SOON_TIMES;
+            let is_open = |pod: &Pod| !pod.is_settled && pod.scans < RETRIES;
             let wait = if self.pods.values().any(is_open) {
-                SOON
+                RETRY
             } else {
                 PERIOD
             };
@@ -123,7 +125,7 @@ impl Watch {
                 Some(listening) => {
                     listening.watch(parents);
                     if let Err(error) = listening.wait(wait) {
-                        late(&error);
+                        log_delay(&error);
                         changes = None;
                     }
                 }
@@ -132,7 +134,7 @@ impl Watch {
         }
     }
 
-    /// Reads everything; what has changed, and the directories to watch.
+    /// Scans the tree. Returns facts about changes, and the directories to watch.
     fn scan(&mut self, now_ns: u64) -> (Vec<Fact>, Vec<PathBuf>) {
         let mut facts = Vec::new();
         self.scan_node(&mut facts);
@@ -149,12 +151,12 @@ impl Watch {
             };
             if tree.is_cut && !std::mem::replace(&mut self.is_cut, true) {
                 tracing::warn!(
-                    "{} has too many cgroups: not all are known",
+                    "{} has too many cgroups: pods may be missing",
                     root.path.display()
                 );
             }
             parents.extend(tree.parents);
-            // Where the kubelet uses cgroup v1, the v2 tree has no pods.
+            // If the kubelet uses cgroup v1, the v2 tree has no pods.
             if !tree.found.is_empty() {
                 (found, is_v2) = (tree.found, root.is_v2);
                 break;
@@ -210,14 +212,14 @@ impl Watch {
             if pod.is_settled {
                 continue;
             }
-            pod.looked = pod.looked.saturating_add(1);
+            pod.scans = pod.scans.saturating_add(1);
             let Some(sandbox) = sandbox(uid, cgroups, self.netns, &self.node.addresses) else {
                 continue;
             };
             pod.is_settled = sandbox.host_network || !sandbox.addresses.is_empty();
-            if pod.told.as_ref() != Some(&sandbox) {
+            if pod.sent.as_ref() != Some(&sandbox) {
                 facts.push(Fact::Sandbox(sandbox.clone()));
-                pod.told = Some(sandbox);
+                pod.sent = Some(sandbox);
             }
         }
         self.pods.retain(|uid, _| {
@@ -233,16 +235,18 @@ impl Watch {
     }
 }
 
-/// What the processes of a pod tell. A pod has one network namespace, whichever of its processes is
-/// asked; the oldest tells since when.
+/// The network namespace, addresses and start time of a pod, from its oldest process. All processes
+/// of a pod share the network namespace.
 fn sandbox(
     uid: &str,
     cgroups: &[&Found],
     node_netns: Option<u32>,
     node_addresses: &[IpAddr],
 ) -> Option<SandboxFact> {
-    let asked = cgroups.iter().map(|found| process::of_cgroup(&found.path));
-    let oldest = asked.flatten().min_by_key(|processes| processes.from_ns)?;
+    let processes = cgroups.iter().map(|found| process::of_cgroup(&found.path));
+    let oldest = processes
+        .flatten()
+        .min_by_key(|processes| processes.from_ns)?;
     let host_network = match oldest.netns {
         Some(netns) => Some(netns) == node_netns,
         None => oldest
@@ -263,7 +267,7 @@ fn sandbox(
     })
 }
 
-/// The addresses of this network namespace, which is the node's.
+/// The addresses of this thread's network namespace, which is the node's.
 fn own_addresses() -> Vec<IpAddr> {
     let Ok(interfaces) = getifaddrs() else {
         return Vec::new();
@@ -281,7 +285,7 @@ fn own_addresses() -> Vec<IpAddr> {
     addresses
 }
 
-/// Where cgroup v1 is mounted, by the hierarchy in which systemd and every runtime put processes.
+/// The mount point of cgroup v1: of a hierarchy in which systemd and every runtime put processes.
 fn v1_mount() -> Option<PathBuf> {
     let mounts = procfs::process::Process::myself().and_then(|own| own.mountinfo());
     let mut v1 = mounts.ok()?.0.into_iter().filter(|mount| {
@@ -292,11 +296,8 @@ fn v1_mount() -> Option<PathBuf> {
     v1.next().map(|mount| mount.mount_point)
 }
 
-fn now_ns() -> u64 {
-    nix::time::clock_gettime(ClockId::CLOCK_MONOTONIC)
-        .ok()
-        .and_then(|now| u64::try_from(Duration::from(now).as_nanos()).ok())
-        .unwrap_or(0)
+fn monotonic_ns() -> u64 {
+    now_ns(ClockId::CLOCK_MONOTONIC).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -307,23 +308,23 @@ mod tests {
 
     const UID: &str = "2d48a1cf-9f8d-4b0e-8a6e-5b1c7e2a9d31";
 
-    fn watch_of(root: &Path) -> Watch {
-        let mut watch = Watch::new(root.to_owned(), "node-1".into());
-        watch.roots.truncate(1);
-        watch
+    fn scanner_of(root: &Path) -> Scanner {
+        let mut scanner = Scanner::new(root.to_owned(), "node-1".into());
+        scanner.roots.truncate(1);
+        scanner
     }
 
-    /// The test's own process stands for a container in the node's namespace.
+    /// The test's own process is the container, in the node's namespace.
     #[test]
-    fn a_pod_is_told_once_and_its_end_too() {
+    fn a_pod_and_its_end_are_sent_once() {
         let root = tempfile::tempdir().unwrap();
         let id = "0123456789abcdef".repeat(4);
         let pod = root.path().join(format!("kubepods/pod{UID}"));
         let container = pod.join(&id);
         std::fs::create_dir_all(&container).unwrap();
-        let mut watch = watch_of(root.path());
+        let mut scanner = scanner_of(root.path());
 
-        let (facts, parents) = watch.scan(1);
+        let (facts, parents) = scanner.scan(1);
         let cgroups: Vec<&CgroupFact> = facts
             .iter()
             .filter_map(|fact| match fact {
@@ -334,37 +335,37 @@ mod tests {
         assert_eq!(cgroups.len(), 2);
         assert!(cgroups.iter().all(|cgroup| cgroup.pod_uid == UID));
         let with_id = |cgroup: &&&CgroupFact| cgroup.container_id.as_deref() == Some(&*id);
-        let told = cgroups.iter().find(with_id).unwrap();
-        assert_eq!(told.id, std::fs::metadata(&container).unwrap().ino());
+        let found = cgroups.iter().find(with_id).unwrap();
+        assert_eq!(found.id, std::fs::metadata(&container).unwrap().ino());
         assert!(parents.contains(&pod));
 
-        // It has no process yet.
-        assert_eq!(watch.scan(2).0, []);
+        // The pod has no process yet.
+        assert_eq!(scanner.scan(2).0, []);
         let procs = std::process::id().to_string();
         std::fs::write(container.join("cgroup.procs"), procs).unwrap();
-        let (facts, _) = watch.scan(3);
+        let (facts, _) = scanner.scan(3);
         let [Fact::Sandbox(sandbox)] = &facts[..] else {
             panic!("{facts:?}");
         };
         assert!(sandbox.host_network && sandbox.addresses.is_empty());
-        assert_eq!(Some(sandbox.netns), watch.netns);
-        assert_eq!(watch.scan(4).0, []);
+        assert_eq!(Some(sandbox.netns), scanner.netns);
+        assert_eq!(scanner.scan(4).0, []);
 
         std::fs::remove_dir_all(&pod).unwrap();
-        let (facts, _) = watch.scan(5);
+        let (facts, _) = scanner.scan(5);
         assert_eq!(facts.len(), 3, "{facts:?}");
         let gone = Fact::SandboxGone {
             pod_uid: UID.to_owned(),
             at_ns: 5,
         };
         assert!(facts.contains(&gone));
-        assert_eq!(watch.scan(6).0, []);
+        assert_eq!(scanner.scan(6).0, []);
     }
 
     #[test]
-    fn a_root_that_is_not_there_is_no_end() {
-        let mut watch = watch_of(Path::new("/nowhere"));
-        let (facts, parents) = watch.scan(1);
+    fn a_missing_root_ends_nothing() {
+        let mut scanner = scanner_of(Path::new("/nowhere"));
+        let (facts, parents) = scanner.scan(1);
         assert!(facts.iter().all(|fact| matches!(fact, Fact::Node(_))));
         assert!(parents.is_empty());
     }

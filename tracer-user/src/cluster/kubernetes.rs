@@ -1,13 +1,16 @@
-//! Names from the Kubernetes API: pods, EndpointSlices and Services, watched.
+//! Watches pods, EndpointSlices and Services of the Kubernetes API.
 //!
-//! In: where the API is. Out: facts, and the state of the API. The pods are those of this node: others
-//! are named by the EndpointSlices that they are in, which say pod, namespace and node. So an
-//! agent costs the API what one more kube-proxy would; kube-proxy watches the same EndpointSlices
-//! and Services on every node. Only pods of other nodes that no service selects have no name;
-//! `Scope::Cluster` watches all pods, for clusters that can bear it.
+//! In: the configuration of a client. Out: facts, and the state of the watches.
 //!
-//! Every list is answered from the API server's own cache (`resourceVersion=0`), and asked for once,
-//! and again only when the API no longer has the version at which a watch has stopped.
+//! # The load on the API server
+//!
+//! Watched pods are those of this node. Pods of other nodes get their names from EndpointSlices,
+//! which contain pod, namespace and node. So an agent costs the API server as much as one more
+//! kube-proxy, which watches the same EndpointSlices and Services on every node. Pods of other
+//! nodes that no service selects have no name, unless `Scope::Cluster` watches all pods.
+//!
+//! The API server answers every list from its cache (`resourceVersion=0`). Each kind is listed
+//! once, and again only when the API server no longer has the version at which a watch ended.
 
 mod access;
 mod convert;
@@ -28,52 +31,54 @@ use tracer_pipeline::decode::{Fact, fact::Kind};
 pub use access::{AccessError, find};
 pub use state::{ApiSnapshot, ApiState, WatchState};
 
-use observe::Observe;
+use observe::ObserveRequests;
 
-/// Batches that wait for the pipeline. When they do, the watches wait, and the API keeps what comes.
+/// The bound of batches that wait for the pipeline. When it is reached, the watches wait, and the
+/// API server buffers changes.
 const BATCHES: usize = 16;
-/// The API ends each watch after so many seconds, and so many more by the node's name: agents that
-/// started together do not come back together. An API that has vanished without a word is noticed
-/// so late at most.
+/// The API server ends each watch after this time plus a part of `WATCH_SPREAD_SECONDS`. A lost API
+/// server is noticed after this time at the latest.
 const WATCH_SECONDS: u32 = 180;
+/// The part depends on the node's name, so that agents that started together watch again at
+/// different times.
 const WATCH_SPREAD_SECONDS: u32 = 120;
 
-/// Which pods are watched.
+/// The pods that are watched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Scope {
-    /// Those of this node.
+    /// Pods of this node.
     #[default]
     Node,
-    /// All, also to name clients on other nodes that no service selects. Costs the API server and
-    /// the agent more, the larger the cluster.
+    /// All pods, to name also clients on other nodes that no service selects. The cost to the API
+    /// server and the agent grows with the cluster.
     Cluster,
 }
 
-/// The API cannot be asked.
+/// Why the watches cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The configuration makes no client.
+    /// The configuration is invalid.
     #[error("make a client for the Kubernetes API")]
     Client(#[source] Box<kube::Error>),
-    /// The node's name cannot be one.
-    #[error("node name {0:?} cannot be a node's: set NODE_NAME to spec.nodeName, as deploy/ does")]
+    /// The node's name is invalid.
+    #[error("node name {0:?} is invalid: set NODE_NAME to spec.nodeName, as deploy/ does")]
     Node(String),
 }
 
-/// The watches, running.
+/// The running watches.
 #[derive(Debug)]
 pub struct Watches {
-    /// What they learn.
+    /// The facts.
     pub facts: mpsc::Receiver<Vec<Fact>>,
-    /// How they are.
+    /// The state of the API.
     pub state: Arc<ApiState>,
 }
 
-/// Starts to watch, on tasks of their own that end with the receiver.
+/// Starts the watches on tasks of their own, which end with the receiver.
 ///
 /// # Errors
 ///
-/// When the configuration makes no client. That the API is away is no error: it may come.
+/// When the configuration or the node's name is invalid. An API that is away is no error.
 pub fn watch(config: Config, node: &str, scope: Scope) -> Result<Watches, StartError> {
     if !is_node_name(node) {
         return Err(StartError::Node(node.to_owned()));
@@ -85,19 +90,19 @@ pub fn watch(config: Config, node: &str, scope: Scope) -> Result<Watches, StartE
     if scope == Scope::Node {
         pods = pods.fields(&format!("spec.nodeName={node}"));
     }
-    tokio::spawn(watch::follow::<object::Pod>(
+    tokio::spawn(watch::run::<object::Pod>(
         client.clone(),
         pods,
         Arc::clone(&state),
         sender.clone(),
     ));
-    tokio::spawn(watch::follow::<object::EndpointSlice>(
+    tokio::spawn(watch::run::<object::EndpointSlice>(
         client.clone(),
         watch_config(node),
         Arc::clone(&state),
         sender.clone(),
     ));
-    tokio::spawn(watch::follow::<object::Service>(
+    tokio::spawn(watch::run::<object::Service>(
         client,
         watch_config(node),
         Arc::clone(&state),
@@ -108,7 +113,9 @@ pub fn watch(config: Config, node: &str, scope: Scope) -> Result<Watches, StartE
 
 fn client(config: Config, state: &Arc<ApiState>) -> kube::Result<Client> {
     let builder = ClientBuilder::try_from(config)?;
-    Ok(builder.with_layer(&Observe(Arc::clone(state))).build())
+    Ok(builder
+        .with_layer(&ObserveRequests(Arc::clone(state)))
+        .build())
 }
 
 fn watch_config(node: &str) -> watcher::Config {
@@ -119,14 +126,14 @@ fn watch_config(node: &str) -> watcher::Config {
         .any_semantic()
         .timeout(WATCH_SECONDS + spread);
     watcher::Config {
-        // Pages are read from etcd: with a limit, `kube` asks for no version, which means the latest.
+        // With a page size, `kube` sends no resourceVersion, and the API server reads from etcd.
         page_size: None,
         ..config
     }
 }
 
-/// A DNS subdomain (RFC 1123), as the API wants of a Node's name. So it is no more than a name in a
-/// field selector, either.
+/// Whether a name has the letters and the length of a DNS subdomain (RFC 1123), which the API
+/// requires of a Node's name. Such a name cannot extend a field selector.
 fn is_node_name(name: &str) -> bool {
     let is_letter =
         |letter: u8| matches!(letter, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'A'..=b'Z');

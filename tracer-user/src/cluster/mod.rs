@@ -1,6 +1,6 @@
-//! Which pods, containers and services exist.
+//! The pods, containers and services of the cluster.
 //!
-//! In: the node's cgroup tree and, where there is one, the Kubernetes API. Out: facts for the
+//! In: the node's cgroup tree, and the Kubernetes API if there is one. Out: facts for the
 //! pipeline's `identity` stage, each with the time from which it holds.
 
 mod cgroup;

@@ -1,5 +1,5 @@
-//! Where names come from while the agent runs: the node's cgroup tree, and the Kubernetes API where
-//! there is one.
+//! The sources of names while the agent runs: the node's cgroup tree, and the Kubernetes API if
+//! there is one. In: arguments of the command line. Out: facts.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,35 +11,37 @@ use anyhow::Context as _;
 use tokio::{sync::mpsc, time::timeout};
 use tracer_pipeline::decode::Fact;
 
+use crate::error_chain::error_chain;
+
 use super::{
     containers,
     kubernetes::{self, AccessError, ApiState, Scope, Watches},
 };
 
-/// How long the first look at the node, and then the API's first lists, may hold up the start. An API
-/// that is away holds it up only until its first error.
+/// How long the start waits for the first scan of the cgroup tree, and then for the API's first
+/// lists. If the API is away, the start waits only until the first error.
 const FIRST: Duration = Duration::from_secs(3);
 
-/// How the agent learns names.
+/// The arguments about names.
 #[derive(clap::Args, Debug)]
 pub struct NamesArgs {
-    /// Ask the Kubernetes API that FILE tells of
+    /// Watch the Kubernetes API of this kubeconfig file
     ///
-    /// Without it: the one that KUBECONFIG tells of, or else, in a pod, the cluster's own by the
-    /// pod's service account. ~/.kube/config is not looked at.
+    /// Default: the kubeconfig that KUBECONFIG names, or in a pod, the cluster's API by the pod's
+    /// service account. ~/.kube/config is not used.
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
 
-    /// Ask no Kubernetes API. Pods are then known by uid, container and service only
+    /// Use no Kubernetes API. Pods are then known only by uid, container and service
     #[arg(long, conflicts_with = "kubeconfig")]
     pub no_kubernetes: bool,
 
-    /// Which pods to watch in the Kubernetes API
+    /// The pods to watch in the Kubernetes API
     #[arg(long, value_enum, value_name = "WHICH", default_value = "node")]
     pub kubernetes_pods: Scope,
 }
 
-/// Facts as they are learnt.
+/// The facts about pods and services, from both sources.
 #[derive(Debug)]
 pub(crate) struct Names {
     containers: mpsc::Receiver<Vec<Fact>>,
@@ -47,14 +49,14 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Starts to learn. `cgroup` is the root of this node's cgroups.
+    /// Starts the watches. `cgroup` is the root of this node's cgroups.
     ///
     /// # Errors
     ///
-    /// When the kubeconfig of the command line cannot be used, or there can be no more threads.
+    /// When the kubeconfig of the command line cannot be used, or no thread can be started.
     pub(crate) async fn start(args: &NamesArgs, cgroup: &Path, node: &str) -> anyhow::Result<Self> {
         let containers = containers::watch(cgroup.to_owned(), node.to_owned())
-            .context("start the thread that looks for pods")?;
+            .context("start the thread that scans cgroups for pods")?;
         let kubernetes = if args.no_kubernetes {
             None
         } else {
@@ -66,14 +68,14 @@ impl Names {
         })
     }
 
-    /// The API's state, for health checks and metrics; `None` where none is asked.
+    /// The API's state, for health checks and metrics; `None` without an API.
     pub(crate) fn api_state(&self) -> Option<Arc<ApiState>> {
         self.kubernetes
             .as_ref()
             .map(|watches| Arc::clone(&watches.state))
     }
 
-    /// Waits for what can be known at the start, and passes it on.
+    /// Waits for the first facts of both sources, and passes them to `take`.
     pub(crate) async fn first(&mut self, mut take: impl FnMut(Vec<Fact>)) {
         if let Ok(Some(facts)) = timeout(FIRST, self.containers.recv()).await {
             take(facts);
@@ -96,7 +98,7 @@ impl Names {
         }
     }
 
-    /// What was learnt next.
+    /// Waits for the next facts.
     pub(crate) async fn next(&mut self) -> Vec<Fact> {
         let kubernetes = async {
             match &mut self.kubernetes {
@@ -107,7 +109,7 @@ impl Names {
         tokio::select! {
             Some(facts) = self.containers.recv() => facts,
             Some(facts) = kubernetes => facts,
-            // Nobody learns anything any more.
+            // Both sources have ended.
             else => std::future::pending().await,
         }
     }
@@ -121,9 +123,9 @@ async fn watch(args: &NamesArgs, node: &str) -> anyhow::Result<Option<Watches>> 
             return Ok(None);
         }
         Err(error @ AccessError::File { .. }) => return Err(error.into()),
-        // What the agent sees is worth more than names.
+        // Spans without names are worth more than no agent.
         Err(error) => {
-            tracing::error!("no Kubernetes API: {:#}", anyhow::Error::from(error));
+            tracing::error!("no Kubernetes API: {}", error_chain(&error));
             return Ok(None);
         }
     };
@@ -131,7 +133,7 @@ async fn watch(args: &NamesArgs, node: &str) -> anyhow::Result<Option<Watches>> 
         Ok(watches) => Ok(Some(watches)),
         Err(error) if args.kubeconfig.is_some() => Err(error.into()),
         Err(error) => {
-            tracing::error!("no Kubernetes API: {:#}", anyhow::Error::from(error));
+            tracing::error!("no Kubernetes API: {}", error_chain(&error));
             Ok(None)
         }
     }

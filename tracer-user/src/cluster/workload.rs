@@ -1,19 +1,19 @@
-//! What a pod belongs to, from its owner or from its name.
+//! The workload of a pod, from its owner or from its name.
 //!
-//! In: `metadata.ownerReferences`, labels, names. Out: a workload. The owner's own owner is not asked
-//! for: that would take a watch of every ReplicaSet and Job of the cluster on each node. Instead
-//! the conventions count by which the controllers of Kubernetes make names.
+//! In: `metadata.ownerReferences`, labels, names. Out: a workload. The owner's own owner is derived
+//! from the conventions by which Kubernetes' controllers make names; reading it would take a watch
+//! of every ReplicaSet and Job of the cluster on each node.
 
 use tracer_pipeline::decode::fact::{Workload, WorkloadKind};
 
-/// `k8s.io/apimachinery/pkg/util/rand`: the letters of generated names, without vowels and what
-/// looks like one.
+/// `k8s.io/apimachinery/pkg/util/rand`: the letters of generated names, without vowels and similar
+/// digits.
 const SAFE_LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
-/// `metadata.generateName` is completed with so many of them
+/// The letters that the API server appends to `metadata.generateName`
 /// (`k8s.io/apiserver/pkg/storage/names`).
 const GENERATED_LETTERS: usize = 5;
 /// A pod template's hash is a 32-bit number in decimal digits, each replaced by a letter; 99.8% of
-/// them have 8 to 10. Fewer letters are more likely a part of somebody's name.
+/// hashes have 8 to 10. A part with fewer letters is more likely chosen by a person.
 const HASH_LETTERS: std::ops::RangeInclusive<usize> = 8..=10;
 /// A CronJob names a Job after itself and the minutes since 1970 at which it was due
 /// (`pkg/controller/cronjob`, `getJobName`): eight digits from 1989 to 2160.
@@ -22,9 +22,9 @@ const MINUTES_DIGITS: usize = 8;
 /// The controller in `metadata.ownerReferences`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Owner<'a> {
-    /// Its kind.
+    /// The controller's kind.
     pub kind: &'a str,
-    /// Its name.
+    /// The controller's name.
     pub name: &'a str,
 }
 
@@ -52,11 +52,11 @@ pub(super) fn of_owner(owner: Owner<'_>, template_hash: Option<&str>) -> Option<
     })
 }
 
-/// The workload of a pod of which only names are known: `pod` and `hostname`, as an EndpointSlice
-/// has them.
+/// The workload of a pod, from the names `pod` and `hostname` of an EndpointSlice.
 ///
-/// A Deployment's pods show two generated parts, and a StatefulSet's pods have a host name, which is
-/// theirs, and end in a number. `None` for what could be a DaemonSet's as well as a Job's.
+/// The name of a Deployment's pod has two generated parts; the name of a StatefulSet's pod is its
+/// host name too, and ends in a number. `None` for a name with one generated part, which may be a
+/// DaemonSet's or a Job's.
 pub(super) fn of_name(pod: &str, hostname: Option<&str>) -> Option<Workload> {
     let (rest, last) = pod.rsplit_once('-')?;
     let is_ordinal = !last.is_empty() && last.bytes().all(|letter| letter.is_ascii_digit());
@@ -115,7 +115,7 @@ mod tests {
             Some("5d4f8c7b9d"),
             Some((Deployment, "web")),
         );
-        // Of no Deployment, or of somebody else's controller.
+        // Of no Deployment, or of a controller that is not Kubernetes' own.
         for hash in [None, Some(""), Some("other"), Some("web-5d4f8c7b9d")] {
             owned(
                 "ReplicaSet",
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn names_tell_what_only_one_controller_makes() {
+    fn names_that_only_one_controller_makes() {
         named("web-5d4f8c7b9d-x2x4v", None, Some((Deployment, "web")));
         named(
             "my-web-fe-68c5b79c84-9tktj",

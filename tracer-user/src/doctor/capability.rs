@@ -1,7 +1,7 @@
-//! The capabilities of this process, against those that `hopspan run` needs.
+//! Checks the capabilities of this process that `hopspan run` needs.
 //!
-//! In: /proc/self/status. Out: a check for each. What each is needed for was measured by running the
-//! agent without it; deploy/README.md has the table.
+//! In: /proc/self/status. Out: a check for each capability. What fails without one was measured by
+//! running the agent without it; deploy/README.md has the table.
 
 use procfs::process::Process;
 
@@ -34,16 +34,16 @@ const NEEDED: [Needed; 5] = [
     Needed {
         name: "CAP_NET_RAW",
         bit: 13,
-        lost: "messages from other nodes: there can be no packet socket on an uplink",
+        lost: "messages from other nodes: packet sockets on uplinks are refused",
     },
     Needed {
         name: "CAP_SYS_PTRACE",
         bit: 19,
-        lost: "the network namespaces of pods: without the Kubernetes API, which pod an address is",
+        lost: "the network namespaces of pods, and so, without the Kubernetes API, the pod that has an address",
     },
 ];
 
-/// One check for each capability that is needed.
+/// One check for each capability.
 pub(super) fn checks() -> Vec<Check> {
     let status = Process::myself().and_then(|process| process.status());
     match status {
@@ -51,7 +51,7 @@ pub(super) fn checks() -> Vec<Check> {
         Err(error) => vec![Check::missing(
             "capabilities",
             format!("/proc/self/status cannot be read: {error}"),
-            "nothing by itself: what is missing shows at the hooks",
+            "nothing by itself: hooks that a missing capability prevents are listed below",
             "mount /proc",
         )],
     }
@@ -60,8 +60,8 @@ pub(super) fn checks() -> Vec<Check> {
 fn judge(effective: u64) -> Vec<Check> {
     let has = |bit: u8| effective & (1 << bit) != 0;
     let judge = |needed: &Needed| {
-        // kernel: bpf_capable() and perfmon_capable() take CAP_SYS_ADMIN as well; CAP_NET_ADMIN is
-        // asked for by itself.
+        // kernel: bpf_capable() and perfmon_capable() accept CAP_SYS_ADMIN too; checks of the
+        // others do not.
         let by_sys_admin = needed.bit >= 38 && has(SYS_ADMIN);
         if has(needed.bit) {
             Check::good(needed.name, "effective")
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn each_is_judged_by_its_own_bit() {
+    fn each_capability_is_judged_by_its_own_bit() {
         let (good, missing) = (State::Good, State::Missing);
         check(0, [missing; 5]);
         check(u64::MAX, [good; 5]);

@@ -1,29 +1,28 @@
-//! One thing that was looked at: what was found, what is lost by it, what to do.
+//! The result of one check: what was found, what the spans lack because of it, and the remedy.
 
-/// What it means for the agent.
+/// What the result means for the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum State {
-    /// All is well.
+    /// Nothing is lost.
     Good,
-    /// Nothing is lost here, or nothing that every cluster has.
+    /// Nothing is lost on most clusters.
     Note,
-    /// Something is not seen because of it.
+    /// Something is not seen.
     Missing,
 }
 
-/// One line of the page.
+/// One check, and one line of the page.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub(super) struct Check {
-    /// A short name that does not change.
+    /// A short name that stays the same between versions.
     pub(super) name: &'static str,
     pub(super) state: State,
-    /// What was found.
     pub(super) found: String,
-    /// What is not seen because of it.
+    /// What is not seen because of the finding.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) lost: Option<String>,
-    /// What to do.
+    /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) remedy: Option<String>,
 }

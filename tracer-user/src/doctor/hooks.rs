@@ -1,30 +1,31 @@
-//! The trial: every program is loaded and attached, and detached again.
+//! The trial: loads and attaches every program, and detaches it again.
 //!
-//! Only that tells the truth: a kernel can know a program type and refuse this program, and a cgroup
-//! can be held by somebody else. It lasts some milliseconds, in which the programs see packets
-//! and nobody reads what they write.
+//! In: how to attach. Out: the state of each hook. Nothing less is reliable: a kernel can support a
+//! program type and refuse this program, and a cgroup can have an exclusive program of another
+//! tool. In the few milliseconds of the trial the programs see packets, and their records are not
+//! read.
 
 use tracer_common::hook::Hook;
 
 use crate::{
-    attach::{self, Attached, Options, loss},
+    attach::{self, Attached, Options, hook_loss},
     error_chain::error_chain,
 };
 
 use super::check::State;
 
-/// What became of one hook.
+/// The result of the trial for one hook.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub(super) struct HookState {
     pub(super) hook: &'static str,
     pub(super) state: State,
-    /// The function that serves it.
+    /// The function of the program that serves the hook.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) served_by: Option<&'static str>,
-    /// Why it, or the better function, is not attached.
+    /// Why the program, or the better program, is not attached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<String>,
-    /// What is lost without it.
+    /// What the spans lack because of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) lost: Option<&'static str>,
 }
@@ -46,21 +47,21 @@ impl HookState {
             state: State::Missing,
             served_by: None,
             reason: Some(reason),
-            lost: Some(loss::without(hook)),
+            lost: Some(hook_loss::without(hook)),
         }
     }
 }
 
-/// Attaches all, looks, and detaches.
+/// Attaches all programs and detaches them.
 pub(super) fn trial(options: &Options) -> Vec<HookState> {
-    match attach::attach_what_can(options) {
+    match attach::attach_what_is_possible(options) {
         Ok(attached) => judge(&attached),
-        Err(error) => none(&error),
+        Err(error) => all_missing(&error),
     }
 }
 
-/// No hook, all for the same reason.
-pub(super) fn none(error: &(dyn std::error::Error + 'static)) -> Vec<HookState> {
+/// The result when no hook can be attached, for one reason.
+pub(super) fn all_missing(error: &(dyn std::error::Error + 'static)) -> Vec<HookState> {
     let reason = error_chain(error);
     Hook::ALL
         .map(|hook| HookState::missing(hook, reason.clone()))
@@ -79,7 +80,7 @@ fn judge(attached: &Attached) -> Vec<HookState> {
         match fallback {
             None => HookState::attached(hook, hook.name()),
             Some(fallback) => {
-                let lost = loss::with_fallback(hook);
+                let lost = hook_loss::with_fallback(hook);
                 HookState {
                     state: lost.map_or(State::Good, |_| State::Missing),
                     reason: Some(fallback.reason.clone()),

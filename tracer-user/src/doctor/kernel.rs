@@ -1,4 +1,4 @@
-//! The kernel itself: its release, its types, its lockdown, and the features of eBPF that the
+//! Checks of the kernel: its release, its types, its lockdown, and the eBPF features that the
 //! programs use.
 
 use std::{fs, io};
@@ -16,17 +16,17 @@ use super::check::Check;
 /// The oldest kernel that is supported: it has ring buffers, links of cgroup programs and
 /// `bpf_probe_read_kernel`, and is the oldest long-term release in use.
 const OLDEST: (u32, u32) = (5, 15);
-/// What Linux 6.4 adds is the last of what hopspan uses.
+/// The release with the newest feature that hopspan uses: netfilter programs.
 const BEST: &str = "6.4";
 const EVERYTHING: &str = "everything";
 
-/// `uname -r`, or what comes near.
+/// The kernel's release, as `uname -r` prints it.
 pub(super) fn release() -> String {
     fs::read_to_string("/proc/sys/kernel/osrelease")
         .map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
 }
 
-/// Whether the kernel is one that is supported.
+/// Checks whether the kernel is supported.
 pub(super) fn version(release: &str) -> Check {
     const NAME: &str = "kernel";
     let mut numbers = release.split(|char: char| !char.is_ascii_digit());
@@ -37,16 +37,16 @@ pub(super) fn version(release: &str) -> Check {
         _ => Check::missing(
             NAME,
             release,
-            "what older kernels lack; the hooks below tell",
+            "what older kernels lack: see the hooks below",
             format!(
-                "boot {}.{} or newer; {BEST} or newer shows all",
+                "boot {}.{} or newer; {BEST} or newer has every hook",
                 OLDEST.0, OLDEST.1
             ),
         ),
     }
 }
 
-/// Whether the kernel tells its types, and all that are needed.
+/// Checks whether the kernel's types have every field that the programs need.
 pub(super) fn types() -> Check {
     const NAME: &str = "btf";
     match unknown_fields() {
@@ -60,7 +60,7 @@ pub(super) fn types() -> Check {
     }
 }
 
-/// The fields of conntrack are `network::conntrack`'s to judge.
+/// Leaves out conntrack's fields, which `network::conntrack` checks.
 fn judge_fields(unknown: &[String]) -> Check {
     let unknown: Vec<&str> = unknown
         .iter()
@@ -78,13 +78,14 @@ fn judge_fields(unknown: &[String]) -> Check {
     )
 }
 
-/// Whether lockdown forbids to read kernel memory. Kernels without it say nothing.
+/// Checks whether lockdown forbids programs to read kernel memory. `None` on kernels without
+/// lockdown.
 pub(super) fn lockdown() -> Option<Check> {
     let text = fs::read_to_string("/sys/kernel/security/lockdown").ok()?;
     Some(judge_lockdown(&text))
 }
 
-/// The file has the modes in a row, the one in force in brackets.
+/// The file lists the modes in one line, the current one in brackets.
 fn judge_lockdown(text: &str) -> Check {
     const NAME: &str = "lockdown";
     let mode = text
@@ -103,7 +104,7 @@ fn judge_lockdown(text: &str) -> Check {
     Check::good(NAME, mode)
 }
 
-/// The way of all records from the kernel, since 5.8.
+/// Checks for ring buffers (5.8), through which all records leave the kernel.
 pub(super) fn ring_buffer() -> Check {
     const NAME: &str = "ring_buffer";
     probed(
@@ -114,7 +115,7 @@ pub(super) fn ring_buffer() -> Check {
     )
 }
 
-/// The loop over the frames of a packet, since 5.17.
+/// Checks for `bpf_loop` (5.17), by which the programs step through the frames of a packet.
 pub(super) fn bpf_loop() -> Check {
     let supported = is_helper_supported(ProgramType::CgroupSkb, BpfHelper::BPF_FUNC_loop);
     probed(
@@ -132,8 +133,8 @@ fn probed(
     remedy: &'static str,
 ) -> Check {
     match supported {
-        Ok(true) => Check::good(name, "there"),
-        Ok(false) => Check::missing(name, "this kernel does not have it", lost, remedy),
+        Ok(true) => Check::good(name, "supported"),
+        Ok(false) => Check::missing(name, "not supported by this kernel", lost, remedy),
         Err(error) => Check::missing(
             name,
             format!("cannot be probed: {error}"),
@@ -149,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kernels_from_5_15_on_will_do() {
+    fn kernels_from_5_15_on_are_supported() {
         let check = |release: &str, expected: State| {
             assert_eq!(version(release).state, expected, "{release}");
         };
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_strictest_lockdown_is_in_the_way() {
+    fn only_the_strictest_lockdown_is_missing() {
         let check = |text: &str, found: &str, state: State| {
             let check = judge_lockdown(text);
             assert_eq!((check.found.as_str(), check.state), (found, state));
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn conntrack_that_is_not_loaded_is_another_matter() {
+    fn fields_of_conntrack_are_left_out() {
         let of = |fields: &[&str]| {
             let fields: Vec<String> = fields.iter().map(|field| (*field).to_owned()).collect();
             judge_fields(&fields)

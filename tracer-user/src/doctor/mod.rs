@@ -1,8 +1,8 @@
 //! `hopspan doctor`: what this kernel and this process's privileges let hopspan see.
 //!
-//! In: the running machine, looked at, and a trial in which every program is loaded, attached and at
-//! once detached again. Out: a page for people or JSON for programs, and the exit status: 0 when
-//! all is seen, 1 when something is missing. Nothing is pinned, written or left behind.
+//! In: the state of the machine, and a trial that loads, attaches and at once detaches every
+//! program. Out: a page for people or JSON for programs, and the exit status: 0 when everything is
+//! seen, 1 when something is missing. Nothing is pinned, written or left behind.
 
 mod capability;
 mod check;
@@ -25,13 +25,13 @@ use crate::attach::{Follow, Options, cgroup2};
 use check::{Check, State};
 use hooks::HookState;
 
-/// Say what this kernel and these privileges let hopspan see, and what is missing for the rest.
+/// Check what this kernel and these privileges let hopspan see, and what is missing.
 ///
-/// Loads and attaches every program for a moment, as `hopspan run` would, and detaches it again.
-/// Exit status: 0 when everything can be seen, 1 when something is missing.
+/// Loads and attaches every program as `hopspan run` does, and detaches it at once. Exit status: 0
+/// when nothing is missing, 1 when something is.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// The cgroup that `hopspan run` is told to follow [default: the root of the cgroup v2 file system]
+    /// The cgroup that `hopspan run` is to follow [default: the root of the cgroup v2 file system]
     #[arg(long, value_name = "PATH")]
     pub cgroup: Option<PathBuf>,
 
@@ -40,10 +40,10 @@ pub struct Args {
     pub json: bool,
 }
 
-/// Everything found.
+/// The results of all checks and of the trial.
 #[derive(Debug, serde::Serialize)]
 struct Diagnosis {
-    /// Whether nothing is missing.
+    /// Nothing is missing.
     complete: bool,
     /// `uname -r`.
     kernel: String,
@@ -51,11 +51,11 @@ struct Diagnosis {
     hooks: Vec<HookState>,
 }
 
-/// Looks, tries, and prints.
+/// Runs the checks and the trial, and prints the results.
 ///
 /// # Errors
 ///
-/// When the result cannot be printed. What is missing is no error, but the exit status.
+/// When the result cannot be printed. Something missing is an exit status and no error.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let diagnosis = diagnose(args);
     let text = if args.json {
@@ -88,7 +88,7 @@ fn diagnose(args: &Args) -> Diagnosis {
             only_fallbacks: false,
             follow: Follow::default(),
         }),
-        Err(error) => hooks::none(&error),
+        Err(error) => hooks::all_missing(&error),
     };
     checks.push(network::netfilter_links(&hooks));
     checks.extend([network::conntrack(), network::bridges(), network::uplinks()]);
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_note_is_no_reason_to_fail_and_a_missing_thing_is() {
+    fn a_note_is_complete_and_something_missing_is_not() {
         let fine = Check::good("btf", "there");
         let note = Check::note("bridges", "no module", "load it");
         let missing = Check::missing("bpf_loop", "too old", "HTTP/2", "boot a newer one");
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_cgroup_every_hook_is_missing_for_that_reason() {
+    fn without_a_cgroup_every_hook_is_missing_for_this_reason() {
         let args = Args {
             cgroup: Some(PathBuf::from("/proc")),
             json: true,

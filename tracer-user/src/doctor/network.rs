@@ -1,4 +1,4 @@
-//! What of the node's network decides what is seen: the cgroup, netfilter, conntrack, bridges.
+//! Checks of the node's network: the cgroup, netfilter, conntrack, bridges and uplinks.
 
 use std::{fs, path::PathBuf};
 
@@ -7,7 +7,8 @@ use tracer_common::hook::Hook;
 use crate::{
     attach::{cgroup2, unknown_fields},
     error_chain::error_chain,
-    uplinks::{Rtnetlink, RtnetlinkError, Uplinks, choose},
+    netlink::NetlinkError,
+    uplinks::{Rtnetlink, Uplinks, choose},
 };
 
 use super::{
@@ -21,31 +22,31 @@ const BRIDGE_CALL: [&str; 2] = [
 ];
 const CONNECTIONS: &str = "/proc/sys/net/netfilter/nf_conntrack_count";
 
-/// By which devices the node reaches others.
+/// Checks which devices are uplinks.
 pub(super) fn uplinks() -> Check {
     let network = Rtnetlink::open().and_then(|mut rtnetlink| rtnetlink.network());
     judge_uplinks(network.map(|network| choose(&network, &[])))
 }
 
-fn judge_uplinks(found: Result<Uplinks, RtnetlinkError>) -> Check {
+fn judge_uplinks(found: Result<Uplinks, NetlinkError>) -> Check {
     const NAME: &str = "uplinks";
     match found {
         Ok(uplinks) if !uplinks.devices.is_empty() => Check::good(NAME, uplinks.names()),
         Ok(_) => Check::note(
             NAME,
             "none: no hardware and no default route in this network namespace",
-            "where there are other nodes: run in the node's namespace, or name the device with --uplink",
+            "on a cluster of several nodes: run in the node's namespace, or name the device with --uplink",
         ),
         Err(error) => Check::missing(
             NAME,
-            error_chain(&error),
-            "where messages leave for other nodes, and those that come from them",
+            format!("links and routes cannot be read: {}", error_chain(&error)),
+            "messages from other nodes, and where messages leave for other nodes",
             "name the devices with --uplink",
         ),
     }
 }
 
-/// Whether there is a cgroup to follow, and whose sockets are below it.
+/// Checks for a cgroup to follow, and whether it is the root.
 pub(super) fn cgroup(found: &Result<PathBuf, cgroup2::NoCgroup2>) -> Check {
     const NAME: &str = "cgroup2";
     match found {
@@ -53,7 +54,7 @@ pub(super) fn cgroup(found: &Result<PathBuf, cgroup2::NoCgroup2>) -> Check {
         Ok(path) => Check::note(
             NAME,
             format!(
-                "{} is not the root: only what is below it is followed",
+                "{} is not the root: only sockets below it are followed",
                 path.display()
             ),
             "to follow all pods, mount the host's /sys/fs/cgroup and name it with --cgroup",
@@ -67,14 +68,14 @@ pub(super) fn cgroup(found: &Result<PathBuf, cgroup2::NoCgroup2>) -> Check {
     }
 }
 
-/// Netfilter programs, since 6.4, by what the trial showed.
+/// Checks for netfilter programs (6.4), by the result of the trial.
 pub(super) fn netfilter_links(hooks: &[HookState]) -> Check {
     const NAME: &str = "netfilter_links";
     let first = hooks
         .iter()
         .find(|state| state.hook == Hook::PreroutingEnter.name());
     match first {
-        Some(state) if state.state == State::Good => Check::good(NAME, "there"),
+        Some(state) if state.state == State::Good => Check::good(NAME, "attached"),
         state => Check::missing(
             NAME,
             state
@@ -86,7 +87,7 @@ pub(super) fn netfilter_links(hooks: &[HookState]) -> Check {
     }
 }
 
-/// Whether translations can be read: conntrack is there, with its types.
+/// Checks whether translations can be read: conntrack is loaded, with its types.
 pub(super) fn conntrack() -> Check {
     let unknown = unknown_fields().unwrap_or_default();
     let connections = fs::read_to_string(CONNECTIONS).ok();
@@ -104,7 +105,7 @@ fn judge_conntrack(unknown: &[String], connections: Option<&str>) -> Check {
     if unknown.iter().any(|field| is_conntrack(field)) {
         return Check::missing(
             NAME,
-            "its types are not known: nf_conntrack is not loaded, or carries no BTF",
+            "its types are unknown: nf_conntrack is not loaded, or has no BTF",
             LOST,
             "load nf_conntrack before the agent starts; kube-proxy does",
         );
@@ -122,7 +123,7 @@ fn judge_conntrack(unknown: &[String], connections: Option<&str>) -> Check {
     }
 }
 
-/// Whether kube-proxy's rules see what a bridge forwards.
+/// Checks whether kube-proxy's rules apply to packets that a bridge forwards.
 pub(super) fn bridges() -> Check {
     let values = BRIDGE_CALL.map(|path| fs::read_to_string(path).ok());
     let [v4, v6] = values.map(|value| value.map(|value| value.trim() == "1"));
@@ -140,8 +141,8 @@ fn judge_bridges(v4: Option<bool>, v6: Option<bool>) -> Check {
         ),
         (Some(false), _) => Check::note(
             NAME,
-            "0: rules and the netfilter hops do not see what a bridge forwards from pod to pod",
-            "with pods on a bridge: sysctl net.bridge.bridge-nf-call-iptables=1, as kube-proxy wants it",
+            "0: packets that a bridge forwards from pod to pod skip the rules and the netfilter hops",
+            "with pods on a bridge: sysctl net.bridge.bridge-nf-call-iptables=1, as kube-proxy requires",
         ),
         (None, _) => Check::note(
             NAME,
@@ -168,10 +169,10 @@ mod tests {
     }
 
     #[test]
-    fn a_node_without_uplinks_is_told_and_no_failure() {
+    fn a_node_without_uplinks_gets_a_note() {
         let check = |found, expected: State| assert_eq!(judge_uplinks(found).state, expected);
         check(Ok(Uplinks::default()), State::Note);
-        check(Err(RtnetlinkError::Malformed), State::Missing);
+        check(Err(NetlinkError::Malformed), State::Missing);
         let network = Network {
             links: vec![Link {
                 ifindex: 2,
@@ -184,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bridge_that_calls_no_rules_is_told_and_no_failure() {
+    fn a_bridge_that_calls_no_rules_gets_a_note() {
         let check = |v4, v6, state, found: &str| {
             let check = judge_bridges(v4, v6);
             assert_eq!(check.state, state);

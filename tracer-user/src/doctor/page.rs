@@ -1,4 +1,5 @@
-//! The diagnosis as a page: what is missing first to be found, and the same reason told once.
+//! The diagnosis as a page of text. A reason that several hooks share is printed once, with a
+//! number.
 
 use std::collections::BTreeMap;
 
@@ -8,22 +9,22 @@ use super::{
     hooks::HookState,
 };
 
-/// The width of names.
+/// The width of the column of names.
 const NAME: usize = 24;
 
-/// The page, ending in one line that says it all.
+/// Writes the page. Its last line is the summary.
 pub(super) fn render(diagnosis: &Diagnosis) -> String {
     let mut page = String::new();
     for check in &diagnosis.checks {
         page += &check_lines(check);
     }
     page += "\nhooks, tried and detached again\n";
-    let mut told = BTreeMap::new();
+    let mut numbers = BTreeMap::new();
     for hook in &diagnosis.hooks {
-        page += &hook_line(hook, &mut told);
+        page += &hook_line(hook, &mut numbers);
     }
-    page += &reasons(&told);
-    page += &last_line(diagnosis);
+    page += &reasons(&numbers);
+    page += &summary(diagnosis);
     page
 }
 
@@ -50,13 +51,13 @@ fn check_lines(check: &Check) -> String {
     lines
 }
 
-/// Reasons, numbered in the order they are met.
-type Told<'a> = BTreeMap<&'a str, usize>;
+/// The number of each reason, in the order of the hooks.
+type Numbers<'a> = BTreeMap<&'a str, usize>;
 
-fn hook_line<'a>(hook: &'a HookState, told: &mut Told<'a>) -> String {
+fn hook_line<'a>(hook: &'a HookState, numbers: &mut Numbers<'a>) -> String {
     let number = hook.reason.as_deref().map(|reason| {
-        let next = told.len() + 1;
-        *told.entry(reason).or_insert(next)
+        let next = numbers.len() + 1;
+        *numbers.entry(reason).or_insert(next)
     });
     let reference = number.map_or_else(String::new, |number| format!(" [{number}]"));
     let text = match (hook.lost, hook.served_by) {
@@ -69,20 +70,20 @@ fn hook_line<'a>(hook: &'a HookState, told: &mut Told<'a>) -> String {
     format!("{} {:NAME$} {text}\n", mark(hook.state), hook.hook)
 }
 
-fn reasons(told: &Told<'_>) -> String {
-    let mut by_number: Vec<(usize, &str)> = told
+fn reasons(numbers: &Numbers<'_>) -> String {
+    let mut by_number: Vec<(usize, &str)> = numbers
         .iter()
         .map(|(reason, number)| (*number, *reason))
         .collect();
     by_number.sort_unstable();
     let line = |(number, reason): (usize, &str)| {
-        // The verifier's words come on lines of their own.
+        // The verifier's log has several lines.
         format!("    [{number}] {}\n", reason.replace('\n', "\n        "))
     };
     by_number.into_iter().map(line).collect()
 }
 
-fn last_line(diagnosis: &Diagnosis) -> String {
+fn summary(diagnosis: &Diagnosis) -> String {
     let kernel = &diagnosis.kernel;
     if diagnosis.complete {
         return format!("\nhopspan sees everything on this machine (kernel {kernel})\n");
@@ -104,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_is_told_with_its_loss_and_its_remedy() {
+    fn a_missing_check_shows_its_loss_and_its_remedy() {
         let old = "too old".to_owned();
         let diagnosis = Diagnosis {
             complete: false,
@@ -148,7 +149,7 @@ missing on this machine (kernel 6.1.0): of the checks 1, of the 4 hooks 2
     }
 
     #[test]
-    fn a_machine_with_everything_says_so_at_the_end() {
+    fn the_page_of_a_complete_machine_ends_with_a_summary() {
         let diagnosis = Diagnosis {
             complete: true,
             kernel: "6.18.0".to_owned(),

@@ -1,13 +1,12 @@
-//! How kube-proxy's rules can be read here, and whether changes are told.
+//! Checks whether kube-proxy's rules can be read, and whether the kernel notifies of changes.
 
 use crate::rules::{Anyway, Mode, Reader, RuleChanges};
 
 use super::check::Check;
 
-const LOST: &str =
-    "which chains of kube-proxy chose a pod; addresses before and after are seen all the same";
+const LOST: &str = "the chains by which kube-proxy chose a pod; the addresses before and after are seen nevertheless";
 
-/// Whether they can be read, by reading them.
+/// Reads the rules.
 pub(super) fn reading() -> Check {
     const NAME: &str = "rules";
     let mut reader = Reader::default();
@@ -25,7 +24,7 @@ pub(super) fn reading() -> Check {
     let (rules, findings) = reader.rules();
     let modes: Vec<&str> = reader.modes().into_iter().map(Mode::name).collect();
     let found = if modes.is_empty() {
-        "none of kube-proxy's here".to_owned()
+        "no rules of kube-proxy".to_owned()
     } else {
         format!("{}: {} ways to a pod", modes.join(", "), rules.len())
     };
@@ -35,7 +34,7 @@ pub(super) fn reading() -> Check {
     }
 }
 
-/// Whether the kernel tells when they change.
+/// Subscribes to notifications of changes.
 pub(super) fn changes() -> Check {
     const NAME: &str = "rule_changes";
     match RuleChanges::listen() {

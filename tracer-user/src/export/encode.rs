@@ -1,8 +1,8 @@
-//! Spans in OTLP's protobuf encoding, written at once into the bytes that are sent.
+//! Encodes spans in OTLP's protobuf encoding, directly into the bytes that are sent.
 //!
-//! In: `Span`s. Out: an ExportTraceServiceRequest (opentelemetry-proto, collector/trace/v1). Made of the
-//! library's types, each attribute of each span would be three strings and two copies of them, and that
-//! alone would cost more than everything else that is done for an exchange.
+//! In: `Span`s. Out: an ExportTraceServiceRequest (opentelemetry-proto, collector/trace/v1). With
+//! the library's types, each attribute of each span would be three strings and two copies of them,
+//! which costs more than all other work on an exchange.
 
 use opentelemetry_sdk::Resource;
 use prost::{
@@ -13,21 +13,22 @@ use tracer_pipeline::span::{Attribute, Event, Link, Span, Value};
 
 use super::resource::resource;
 
-/// Sampled, and known not to be another process's (opentelemetry-proto, SpanFlags).
+/// Sampled, and with a parent context that is known not to be remote (opentelemetry-proto,
+/// SpanFlags).
 const FLAGS: u32 = 0x101;
 const INTERNAL: u64 = 1;
 const ERROR: u64 = 2;
 
-/// Writes requests. Holds what is the same in all of them.
+/// Encodes requests. Holds the bytes that all requests share.
 pub struct Encoder {
-    /// ResourceSpans' field.
+    /// The field `resource` of ResourceSpans.
     resource: Vec<u8>,
-    /// ScopeSpans' field.
+    /// The field `scope` of ScopeSpans.
     scope: Vec<u8>,
 }
 
 impl Encoder {
-    /// For spans of this node's agent.
+    /// An encoder with the resource of this node's agent.
     pub fn for_this_node() -> Self {
         Self::new(&resource())
     }
@@ -50,7 +51,7 @@ impl Encoder {
         }
     }
 
-    /// A request with the spans of these exchanges.
+    /// Encodes a request with the spans of these exchanges.
     pub fn request(&self, exchanges: &[Vec<Span>]) -> Bytes {
         let spans = || exchanges.iter().flatten();
         let lengths: Vec<usize> = spans().map(span_len).collect();
@@ -70,7 +71,7 @@ impl Encoder {
     }
 }
 
-/// The length of a span without its own key and length. Goes with [`put_span`], field by field.
+/// The length of a span without its own key and length. Must list the same fields as [`put_span`].
 fn span_len(span: &Span) -> usize {
     let attributes = span
         .attributes
@@ -125,7 +126,7 @@ fn put_span(span: &Span, out: &mut Vec<u8>) {
     put_fixed32(16, FLAGS, out);
 }
 
-/// All zero is no span: the field is left out.
+/// The parent's id. `None` for an id of zeros: a root span has no such field.
 fn parent(span: &Span) -> Option<&[u8]> {
     (span.parent_id.0 != [0; 8]).then_some(&span.parent_id.0)
 }
@@ -176,7 +177,7 @@ fn put_trace_state(list: Option<&str>, out: &mut Vec<u8>) {
     }
 }
 
-/// A KeyValue: the key, and an AnyValue.
+/// The length of a KeyValue: the key, and an AnyValue.
 fn attribute_len(attribute: &Attribute) -> usize {
     pair_len(attribute.key, value_len(&attribute.value))
 }
@@ -201,7 +202,7 @@ fn value_len(value: &Value) -> usize {
     }
 }
 
-/// An AnyValue that is a string. Unlike other fields it is there when it is empty.
+/// The length of an AnyValue that is a string. Unlike other fields, an empty string is written.
 fn text_len(text: &str) -> usize {
     text_field_len(1, text)
 }
@@ -214,7 +215,7 @@ fn text_field_len(tag: u32, text: &str) -> usize {
     field_len(tag, text.len())
 }
 
-/// Of a field that has a length.
+/// The length of a length-delimited field, with key and length.
 fn field_len(tag: u32, length: usize) -> usize {
     key_len(tag) + encoded_len_varint(length as u64) + length
 }

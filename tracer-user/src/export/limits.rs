@@ -1,16 +1,16 @@
-//! How many spans wait, and for how long: OpenTelemetry's variables for batch span processors.
+//! The bounds of the export queue, from OpenTelemetry's variables for batch span processors.
 
 use std::time::Duration;
 
 /// The bounds of the export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Limits {
-    /// OTEL_BSP_MAX_QUEUE_SIZE: spans that wait for the collector. Of more exchanges none are made: the
-    /// agent's memory matters more than its spans. About 40 MiB when full.
+    /// OTEL_BSP_MAX_QUEUE_SIZE: spans that wait for the collector, about 40 MiB when full. When
+    /// they do, exchanges are shed to bound the agent's memory.
     pub(super) queue_spans: usize,
-    /// OTEL_BSP_MAX_EXPORT_BATCH_SIZE: spans of one request, about 1 MiB of OTLP.
+    /// OTEL_BSP_MAX_EXPORT_BATCH_SIZE: spans in one request, about 1 MiB of OTLP by default.
     pub(super) batch_spans: usize,
-    /// OTEL_BSP_SCHEDULE_DELAY, in milliseconds: how long a span waits for its batch to fill.
+    /// OTEL_BSP_SCHEDULE_DELAY, in milliseconds: how long a batch waits to fill.
     pub(super) batch_wait: Duration,
 }
 
@@ -25,7 +25,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The variables, where they are set to a number above zero; the defaults else.
+    /// Reads the variables. One that is no number above 0 gets its default.
     pub(super) fn from_environment() -> Self {
         Self::from(|name| std::env::var(name).ok())
     }
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_that_make_sense_count() {
+    fn valid_variables_replace_defaults() {
         check(&[], 65_536, 2048, 1000);
         check(&[("OTEL_BSP_SCHEDULE_DELAY", "200")], 65_536, 2048, 200);
         check(&[("OTEL_BSP_MAX_QUEUE_SIZE", "100")], 100, 100, 1000);

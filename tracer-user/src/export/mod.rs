@@ -1,7 +1,7 @@
-//! Spans to a collector, by OTLP.
+//! Exports spans to a collector by OTLP.
 //!
-//! In: the spans of exchanges, through a bounded queue. Out: batches over gRPC or HTTP, as the OTEL_EXPORTER_OTLP_*
-//! variables say. The only stage that knows OTLP.
+//! In: the spans of exchanges, through a bounded queue. Out: batches over gRPC or HTTP, configured
+//! by the OTEL_EXPORTER_OTLP_* variables. The only module that knows OTLP.
 
 mod encode;
 mod limits;
@@ -24,26 +24,26 @@ use prost::bytes::Bytes;
 use tracer_pipeline::span::Span;
 
 pub use encode::Encoder;
-pub use queue::Queue;
+pub use queue::QueueOccupancy;
 pub use resource::node_name;
 pub use settings::SettingsError;
 pub use transport::TransportError;
 
 use limits::Limits;
-use queue::{Entrance, Exit};
+use queue::{Batches, Sender};
 use transport::{SendError, Transport};
 
-/// Waits before a failed batch is sent again; after the last it is given up.
+/// Pauses before a failed batch is sent again. After the last attempt the batch is given up.
 const RETRY_WAITS: [Duration; 3] = [
     Duration::from_millis(200),
     Duration::from_secs(1),
     Duration::from_secs(3),
 ];
 
-/// A collector that asks for more patience is asked again nonetheless: what waits meanwhile is bounded.
+/// The bound of the pause that a collector asks for with Retry-After.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
-/// What became of the spans.
+/// Counters of spans, by result.
 #[derive(Debug, Default)]
 pub struct Counts {
     sent: AtomicU64,
@@ -51,36 +51,46 @@ pub struct Counts {
     dropped: AtomicU64,
 }
 
-/// The counts at one moment.
+impl Counts {
+    fn totals(&self) -> Totals {
+        Totals {
+            sent: self.sent.load(Ordering::Relaxed),
+            failed: self.failed.load(Ordering::Relaxed),
+            dropped: self.dropped.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// The values of [`Counts`] at one time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Totals {
-    /// Taken by the collector.
+    /// Accepted by the collector.
     pub sent: u64,
-    /// Refused by the collector, or it could not be reached.
+    /// Refused by the collector, or lost because the collector could not be reached.
     pub failed: u64,
-    /// Dropped because the queue was full, though whoever made them was to ask first.
+    /// Dropped because the queue was full, although callers check [`Exporter::room`] first.
     pub dropped: u64,
 }
 
-/// The way into the queue.
+/// The export: the queue's sender, and the task that sends batches.
 pub struct Exporter {
-    queue: Entrance,
+    queue: Sender,
     counts: Arc<Counts>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Exporter {
-    /// Starts to export.
+    /// Starts the task that exports.
     ///
     /// # Errors
     ///
-    /// When the OTEL_EXPORTER_OTLP_* variables make no sense.
+    /// When an OTEL_EXPORTER_OTLP_* variable is invalid, or TLS cannot be set up.
     pub fn start() -> Result<Self, TransportError> {
         let transport = Transport::from_environment()?;
         let encoder = Encoder::for_this_node();
         let counts = Arc::new(Counts::default());
-        let (queue, exit) = queue::queue(Limits::from_environment());
-        let task = tokio::spawn(export(transport, encoder, exit, Arc::clone(&counts)));
+        let (queue, batches) = queue::queue(Limits::from_environment());
+        let task = tokio::spawn(export(transport, encoder, batches, Arc::clone(&counts)));
         Ok(Self {
             queue,
             counts,
@@ -88,8 +98,8 @@ impl Exporter {
         })
     }
 
-    /// Puts the spans of an exchange into the queue. Where there was no [`room`](Self::room) before, they
-    /// are dropped and counted.
+    /// Puts the spans of an exchange into the queue. Without [`room`](Self::room) they are dropped
+    /// and counted.
     pub fn push(&self, spans: Vec<Span>) {
         if let Err(spans) = self.queue.push(spans) {
             let dropped = spans.len() as u64;
@@ -99,26 +109,22 @@ impl Exporter {
         }
     }
 
-    /// How many spans more the queue takes. The last exchange may be more than that.
+    /// How many more spans the queue takes. The last exchange may exceed it.
     pub fn room(&self) -> usize {
         self.queue.room()
     }
 
-    /// What became of the spans so far.
+    /// The counters of spans so far.
     pub fn totals(&self) -> Totals {
-        Totals {
-            sent: self.counts.sent.load(Ordering::Relaxed),
-            failed: self.counts.failed.load(Ordering::Relaxed),
-            dropped: self.counts.dropped.load(Ordering::Relaxed),
-        }
+        self.counts.totals()
     }
 
     /// How full the queue is.
-    pub fn queue(&self) -> Queue {
+    pub fn queue(&self) -> QueueOccupancy {
         self.queue.queue()
     }
 
-    /// Sends what is queued, for at most `deadline`.
+    /// Sends the queued spans, for at most `deadline`.
     pub async fn finish(self, deadline: Duration) -> Totals {
         let Self {
             queue,
@@ -129,17 +135,13 @@ impl Exporter {
         if tokio::time::timeout(deadline, task).await.is_err() {
             tracing::error!("gave up flushing spans after {} s", deadline.as_secs());
         }
-        Totals {
-            sent: counts.sent.load(Ordering::Relaxed),
-            failed: counts.failed.load(Ordering::Relaxed),
-            dropped: counts.dropped.load(Ordering::Relaxed),
-        }
+        counts.totals()
     }
 }
 
-async fn export(transport: Transport, encoder: Encoder, mut exit: Exit, counts: Arc<Counts>) {
+async fn export(transport: Transport, encoder: Encoder, mut batches: Batches, counts: Arc<Counts>) {
     let mut batch = Vec::new();
-    while exit.batch(&mut batch).await {
+    while batches.next(&mut batch).await {
         let spans = batch.iter().map(Vec::len).sum::<usize>() as u64;
         let request = encoder.request(&batch);
         batch.clear();
@@ -159,8 +161,9 @@ async fn export(transport: Transport, encoder: Encoder, mut exit: Exit, counts: 
     }
 }
 
-/// Sends a request, again if need be: span ids are derived, so a collector that has taken a request
-/// whose answer was lost sees the same spans again and not new ones. Returns how many it has refused.
+/// Sends a request, and again after an error that may pass. Span ids are derived, so that a
+/// collector that gets a request twice sees the same spans. Returns how many spans the collector
+/// refused.
 async fn send(transport: &Transport, request: Bytes) -> Result<u64, SendError> {
     for wait in RETRY_WAITS {
         match transport.send(request.clone()).await {

@@ -1,7 +1,8 @@
-//! The spans that wait to be sent.
+//! The queue of spans that wait to be sent.
 //!
-//! In: the spans of an exchange, together. Out: batches of whole exchanges. Bounded by spans: an exchange
-//! is taken as long as fewer wait, and whole, so that one at most is above the bound.
+//! In: the spans of one exchange at a time. Out: batches of whole exchanges. The queue is bounded
+//! by spans: an exchange is accepted whole while fewer spans wait than the bound, so that one
+//! exchange at most exceeds it.
 
 use std::sync::{
     Arc,
@@ -16,61 +17,61 @@ use tracer_pipeline::span::Span;
 
 use super::limits::Limits;
 
-/// The spans that wait.
+/// How full the queue is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Queue {
-    /// How many wait to be sent.
+pub struct QueueOccupancy {
+    /// The spans in the queue.
     pub spans: u64,
-    /// How many can, before exchanges are shed.
+    /// The spans from which on exchanges are shed.
     pub max_spans: u64,
 }
 
-/// Where exchanges are put in.
-pub(super) struct Entrance {
+/// The end of the queue that takes exchanges.
+pub(super) struct Sender {
     exchanges: mpsc::Sender<Vec<Span>>,
     waiting: Arc<AtomicUsize>,
     max_spans: usize,
 }
 
-/// Where batches are taken out.
-pub(super) struct Exit {
+/// The end of the queue that yields batches.
+pub(super) struct Batches {
     exchanges: mpsc::Receiver<Vec<Span>>,
     waiting: Arc<AtomicUsize>,
     limits: Limits,
-    /// Did not fit into the batch before.
+    /// An exchange that did not fit into the last batch.
     held: Option<Vec<Span>>,
 }
 
-/// A queue within these bounds.
-pub(super) fn queue(limits: Limits) -> (Entrance, Exit) {
-    // An exchange has one span at least, so the spans are what fills it.
-    let (entrance, exit) = mpsc::channel(limits.queue_spans);
+/// Makes a queue within these bounds.
+pub(super) fn queue(limits: Limits) -> (Sender, Batches) {
+    // An exchange has at least one span, so the bound of spans is reached before the channel's.
+    let (sender, receiver) = mpsc::channel(limits.queue_spans);
     let waiting = Arc::new(AtomicUsize::new(0));
-    let entrance = Entrance {
-        exchanges: entrance,
+    let sender = Sender {
+        exchanges: sender,
         waiting: Arc::clone(&waiting),
         max_spans: limits.queue_spans,
     };
-    let exit = Exit {
-        exchanges: exit,
+    let batches = Batches {
+        exchanges: receiver,
         waiting,
         limits,
         held: None,
     };
-    (entrance, exit)
+    (sender, batches)
 }
 
-impl Entrance {
-    /// Puts the spans of an exchange in.
+impl Sender {
+    /// Adds the spans of an exchange.
     ///
     /// # Errors
-    /// Gives them back where there is no room.
+    /// Returns the spans when there is no room.
     pub(super) fn push(&self, spans: Vec<Span>) -> Result<(), Vec<Span>> {
         let count = spans.len();
         if self.room() == 0 {
             return Err(spans);
         }
-        // Before they are in: they may be out again at once.
+        // Before the exchange is in the channel: the receiver may take it at once.
         self.waiting.fetch_add(count, Ordering::Relaxed);
         self.exchanges.try_send(spans).map_err(|error| {
             self.waiting.fetch_sub(count, Ordering::Relaxed);
@@ -80,34 +81,34 @@ impl Entrance {
         })
     }
 
-    /// How many spans more can wait; 0 once the exporter has ended.
+    /// How many more spans the queue takes.
     pub(super) fn room(&self) -> usize {
         let waiting = self.waiting.load(Ordering::Relaxed);
         self.max_spans.saturating_sub(waiting)
     }
 
     /// How full it is.
-    pub(super) fn queue(&self) -> Queue {
-        Queue {
+    pub(super) fn queue(&self) -> QueueOccupancy {
+        QueueOccupancy {
             spans: self.waiting.load(Ordering::Relaxed) as u64,
             max_spans: self.max_spans as u64,
         }
     }
 }
 
-impl Exit {
-    /// Waits for an exchange, and then until the batch is full or its time is over. `false`: nothing is
-    /// left, and nothing will come.
+impl Batches {
+    /// Waits for an exchange, then until the batch is full or `batch_wait` has passed. `false` when
+    /// the queue is empty and its sender is gone.
     ///
-    /// Exchanges are not cut: one that is larger than a batch is a batch of its own.
-    pub(super) async fn batch(&mut self, batch: &mut Vec<Vec<Span>>) -> bool {
+    /// Exchanges are not split: an exchange that is larger than a batch is a batch by itself.
+    pub(super) async fn next(&mut self, batch: &mut Vec<Vec<Span>>) -> bool {
         let first = match self.held.take() {
             Some(held) => Some(held),
             None => self.exchanges.recv().await,
         };
         let Some(first) = first else { return false };
         let count = self.add(first, batch);
-        // What was received before the time was over is in the batch, or held.
+        // On a time-out, every exchange that was received is in the batch or in `held`.
         let _ = timeout(self.limits.batch_wait, self.fill(count, batch)).await;
         true
     }
@@ -126,7 +127,7 @@ impl Exit {
         }
     }
 
-    /// How many were added.
+    /// Adds an exchange to the batch, and returns its number of spans.
     fn add(&self, spans: Vec<Span>, batch: &mut Vec<Vec<Span>>) -> usize {
         let count = spans.len();
         self.waiting.fetch_sub(count, Ordering::Relaxed);
@@ -139,28 +140,10 @@ impl Exit {
 mod tests {
     use std::time::Duration;
 
-    use tracer_pipeline::{
-        http::trace_context::{SpanId, TraceId},
-        span::Span,
-    };
-
-    use super::*;
+    use super::{super::reference::bare_span, *};
 
     fn exchange(spans: usize) -> Vec<Span> {
-        let span = Span {
-            trace_id: TraceId([1; 16]),
-            trace_state: None,
-            span_id: SpanId([2; 8]),
-            parent_id: SpanId([3; 8]),
-            name: "a".into(),
-            start_unix_ns: 1,
-            end_unix_ns: 2,
-            attributes: Vec::new(),
-            events: Vec::new(),
-            links: Vec::new(),
-            error: None,
-        };
-        vec![span; spans]
+        vec![bare_span(); spans]
     }
 
     fn limits(queue_spans: usize, batch_spans: usize) -> Limits {
@@ -173,37 +156,37 @@ mod tests {
 
     #[tokio::test]
     async fn an_exchange_is_taken_or_refused_as_a_whole() {
-        let (entrance, mut exit) = queue(limits(100, 50));
-        assert_eq!(entrance.push(exchange(40)), Ok(()));
-        assert_eq!(entrance.push(exchange(59)), Ok(()));
-        assert_eq!(entrance.room(), 1);
-        assert_eq!(entrance.push(exchange(40)), Ok(()));
-        assert_eq!(entrance.push(exchange(3)), Err(exchange(3)));
-        assert_eq!(entrance.queue().spans, 139);
+        let (sender, mut batches) = queue(limits(100, 50));
+        assert_eq!(sender.push(exchange(40)), Ok(()));
+        assert_eq!(sender.push(exchange(59)), Ok(()));
+        assert_eq!(sender.room(), 1);
+        assert_eq!(sender.push(exchange(40)), Ok(()));
+        assert_eq!(sender.push(exchange(3)), Err(exchange(3)));
+        assert_eq!(sender.queue().spans, 139);
         let mut sizes = Vec::new();
-        drop(entrance.exchanges);
+        drop(sender.exchanges);
         let mut batch = Vec::new();
-        while exit.batch(&mut batch).await {
+        while batches.next(&mut batch).await {
             sizes.push(batch.concat().len());
             batch.clear();
         }
         assert_eq!(sizes, [40, 59, 40]);
-        assert_eq!(entrance.waiting.load(Ordering::Relaxed), 0);
+        assert_eq!(sender.waiting.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]
     async fn exchanges_that_fit_are_sent_together() {
-        let (entrance, mut exit) = queue(limits(1_000, 100));
+        let (sender, mut batches) = queue(limits(1_000, 100));
         for _ in 0..5 {
-            assert_eq!(entrance.push(exchange(40)), Ok(()));
+            assert_eq!(sender.push(exchange(40)), Ok(()));
         }
         let mut sizes = Vec::new();
         for _ in 0..3 {
             let mut batch = Vec::new();
-            assert!(exit.batch(&mut batch).await);
+            assert!(batches.next(&mut batch).await);
             sizes.push(batch.concat().len());
         }
-        // The last waits in vain for more.
+        // The last batch waits until its time has passed.
         assert_eq!(sizes, [80, 80, 40]);
     }
 }

@@ -1,4 +1,5 @@
-//! A span to OpenTelemetry's own type, whose encoding is the reference for [`encode`](super::encode).
+//! Spans for tests, and their conversion to OpenTelemetry's own type, whose encoding is the
+//! reference for [`encode`](super::encode).
 
 use std::{
     sync::{Arc, LazyLock},
@@ -10,13 +11,33 @@ use opentelemetry::{
     trace::{Event, Link, SpanContext, SpanKind, Status, TraceState},
 };
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
-use tracer_pipeline::span::{Attribute, Span, Value};
+use tracer_pipeline::{
+    http::trace_context,
+    span::{Attribute, Span, Value},
+};
 
 static SCOPE: LazyLock<InstrumentationScope> = LazyLock::new(|| {
     InstrumentationScope::builder("hopspan")
         .with_version(env!("CARGO_PKG_VERSION"))
         .build()
 });
+
+/// A span with fixed ids and without attributes.
+pub(super) fn bare_span() -> Span {
+    Span {
+        trace_id: trace_context::TraceId([1; 16]),
+        trace_state: None,
+        span_id: trace_context::SpanId([2; 8]),
+        parent_id: trace_context::SpanId([3; 8]),
+        name: "a".into(),
+        start_unix_ns: 1,
+        end_unix_ns: 2,
+        attributes: Vec::new(),
+        events: Vec::new(),
+        links: Vec::new(),
+        error: None,
+    }
+}
 
 pub(super) fn span_data(span: &Span) -> SpanData {
     let mut events = SpanEvents::default();
@@ -39,7 +60,7 @@ pub(super) fn span_data(span: &Span) -> SpanData {
             trace_state(span.trace_state.as_deref()),
         ),
         parent_span_id: SpanId::from_bytes(span.parent_id.0),
-        // The client's span is another process's; the spans below it are ours.
+        // The same flag for all spans: most parents are spans of this process.
         parent_span_is_remote: false,
         span_kind: SpanKind::Internal,
         name: span.name.clone(),

@@ -1,4 +1,4 @@
-//! Who the agent is.
+//! The agent's OpenTelemetry resource, and the node's name.
 
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::Resource;
@@ -6,7 +6,7 @@ use opentelemetry_semantic_conventions::attribute::{
     HOST_NAME, K8S_NODE_NAME, SERVICE_NAME, SERVICE_VERSION,
 };
 
-/// The node's name: the downward API gives it as NODE_NAME; without Kubernetes it is the host's.
+/// The node's name: NODE_NAME, which the manifest sets from spec.nodeName, or the host's name.
 pub fn node_name() -> String {
     std::env::var("NODE_NAME")
         .ok()
@@ -21,7 +21,7 @@ fn host_name() -> String {
         .unwrap_or_else(|| "unknown".into())
 }
 
-/// The resource of all spans. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES go before it.
+/// The resource of all spans. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence.
 pub(super) fn resource() -> Resource {
     let from_environment = Resource::builder().build();
     let given = |key: &str| {

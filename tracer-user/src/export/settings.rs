@@ -1,7 +1,7 @@
-//! OpenTelemetry's variables for OTLP: where to, how, with what, for how long.
+//! The settings of the OTLP export, from OpenTelemetry's environment variables.
 //!
-//! In: environment variables, those for traces before those for all signals. Out: settings, or why they
-//! make no sense.
+//! In: environment variables; those for traces take precedence over those for all signals. Out:
+//! settings, or which variable is invalid.
 
 use std::time::Duration;
 
@@ -13,18 +13,18 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const GRPC_ENDPOINT: &str = "http://localhost:4317";
 const HTTP_ENDPOINT: &str = "http://localhost:4318";
 const TRACES_PATH: &str = "v1/traces";
-/// B3's decision against a trace, which needs no ids. The agent sees its own export like any other
-/// traffic of the node: a trace made of it (`--untraced`) would be exported by a request of which a
-/// trace is made, and so on for ever.
+/// B3's header for "not sampled", which needs no ids. The agent sees its own export as it sees all
+/// traffic of the node: with `--untraced` each export would make a trace, whose export would make
+/// another.
 const NO_TRACE: (&str, &str) = ("b3", "0");
 
-/// Why a variable makes no sense.
+/// Why a variable is invalid.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
-    /// It is no place to send to.
+    /// The endpoint is no URL of http or https.
     #[error("OTLP endpoint {0:?}: expected a URL like http://collector:4318")]
     Endpoint(String),
-    /// It is not implemented.
+    /// Compression is not implemented.
     #[error("OTLP compression {0:?} is not supported: expected none")]
     Compression(String),
 }
@@ -32,21 +32,21 @@ pub enum SettingsError {
 /// Where and how spans are sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Settings {
-    /// Over gRPC, and not as protobuf over HTTP.
+    /// Over gRPC, not as protobuf over HTTP.
     pub(super) grpc: bool,
-    /// Of gRPC without a path.
+    /// With gRPC it has no path.
     pub(super) endpoint: Uri,
     pub(super) headers: HeaderMap,
-    /// Of one request.
+    /// The timeout of one request.
     pub(super) timeout: Duration,
 }
 
 impl Settings {
-    /// What the variables say.
+    /// Reads the variables.
     ///
     /// # Errors
-    /// When the endpoint is none, or compression is asked for. A header that is none is left out, and a
-    /// time that is none is the default, as OpenTelemetry has it.
+    /// When the endpoint is invalid, or compression is set. An invalid header is left out, and an
+    /// invalid timeout is the default, as OpenTelemetry specifies.
     pub(super) fn from(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let set = |name: String| variable(&name).filter(|value| !value.is_empty());
         let for_traces = |what: &str| set(format!("OTEL_EXPORTER_OTLP_TRACES_{what}"));
@@ -75,13 +75,13 @@ impl Settings {
         })
     }
 
-    /// Whether the endpoint is to be asked for a certificate.
+    /// Whether the connection uses TLS.
     pub(super) fn tls(&self) -> bool {
         self.endpoint.scheme_str() == Some("https")
     }
 }
 
-/// An endpoint of gRPC that has no scheme is an https one, unless INSECURE says otherwise.
+/// Adds the scheme to an endpoint of gRPC that has none: https, or http with INSECURE.
 fn with_scheme(endpoint: String, insecure: bool) -> String {
     match (endpoint.contains("://"), insecure) {
         (true, _) => endpoint,
@@ -96,7 +96,7 @@ fn uri(endpoint: String) -> Result<Uri, SettingsError> {
     uri.ok_or(SettingsError::Endpoint(endpoint))
 }
 
-/// `name=value,name=value`, the values percent-encoded (W3C Baggage), and that nobody shall trace it.
+/// Parses `name=value,name=value` with percent-encoded values (W3C Baggage), and adds `NO_TRACE`.
 fn headers(list: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let (name, value) = NO_TRACE;
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_for_traces_go_first() {
+    fn variables_for_traces_take_precedence() {
         check(&[], false, "http://localhost:4318/v1/traces", 10_000);
         let grpc = ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
         check(&[grpc], true, "http://localhost:4317/", 10_000);
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_named() {
+    fn invalid_values_are_named() {
         let refused = |name, value| settings(&[(name, value)]).unwrap_err().to_string();
         assert!(refused("OTEL_EXPORTER_OTLP_ENDPOINT", "collector").contains("collector/v1"));
         assert!(refused("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://a").contains("ftp"));

@@ -1,4 +1,4 @@
-//! What a collector gets, over HTTP and over gRPC: once, whatever it answers first.
+//! The requests that a collector receives over HTTP and over gRPC, also after errors.
 
 use std::{net::SocketAddr, sync::Mutex};
 
@@ -10,11 +10,10 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use prost::Message as _;
 use tokio::net::TcpListener;
 use tonic::{Request, Response, Status};
-use tracer_pipeline::http::trace_context::{SpanId, TraceId};
 
-use super::{settings::Settings, *};
+use super::{reference::bare_span, settings::Settings, *};
 
-/// Refuses the first request for now, and one span of the second for ever.
+/// Answers the first request with a temporary error, and refuses one span of the second.
 #[derive(Debug, Default)]
 struct Collector {
     /// The values of `b3` and `x` that came with each request, and its spans.
@@ -22,7 +21,7 @@ struct Collector {
 }
 
 impl Collector {
-    /// `None`: come back later.
+    /// The response; `None` for a temporary error.
     fn take(
         &self,
         header: impl Fn(&str) -> String,
@@ -94,22 +93,6 @@ async fn serve(collector: &Arc<Collector>) -> SocketAddr {
     address
 }
 
-fn span() -> Span {
-    Span {
-        trace_id: TraceId([1; 16]),
-        trace_state: None,
-        span_id: SpanId([2; 8]),
-        parent_id: SpanId([3; 8]),
-        name: "a".into(),
-        start_unix_ns: 1,
-        end_unix_ns: 2,
-        attributes: Vec::new(),
-        events: Vec::new(),
-        links: Vec::new(),
-        error: None,
-    }
-}
-
 async fn check(protocol: &str) {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let collector = Arc::new(Collector::default());
@@ -122,12 +105,12 @@ async fn check(protocol: &str) {
     });
     let transport = Transport::of(settings.unwrap()).unwrap();
     let counts = Arc::new(Counts::default());
-    let (entrance, exit) = queue::queue(Limits::default());
-    assert!(entrance.push(vec![span(); 3]).is_ok());
-    drop(entrance);
+    let (sender, batches) = queue::queue(Limits::default());
+    assert!(sender.push(vec![bare_span(); 3]).is_ok());
+    drop(sender);
     let encoder = Encoder::for_this_node();
-    export(transport, encoder, exit, Arc::clone(&counts)).await;
-    // Twice the same, because the first was refused for now.
+    export(transport, encoder, batches, Arc::clone(&counts)).await;
+    // The same request twice: the first got a temporary error.
     let request = ("0".to_owned(), "a b".to_owned(), 3);
     let came = collector.requests.lock().unwrap().clone();
     assert_eq!(came, [request.clone(), request], "{protocol}");
@@ -136,19 +119,19 @@ async fn check(protocol: &str) {
 }
 
 #[tokio::test]
-async fn over_http_what_was_refused_for_now_is_sent_again() {
+async fn over_http_a_request_is_sent_again_after_a_temporary_error() {
     check("http/protobuf").await;
 }
 
 #[tokio::test]
-async fn over_grpc_what_was_refused_for_now_is_sent_again() {
+async fn over_grpc_a_request_is_sent_again_after_a_temporary_error() {
     check("grpc").await;
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_is_counted() {
+async fn an_unreachable_collector_is_a_temporary_error() {
     let settings = Settings::from(|name| match name {
-        // Nobody listens on it: it was taken and given back.
+        // The port of the discard service, on which nothing listens.
         "OTEL_EXPORTER_OTLP_ENDPOINT" => Some("http://127.0.0.1:9".into()),
         _ => None,
     });

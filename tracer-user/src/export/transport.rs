@@ -1,9 +1,8 @@
 //! The connection to the collector: OTLP over gRPC or HTTP, with TLS where the endpoint is https.
 //!
-//! In: requests in OTLP's encoding. Out: how many spans the collector refused, or why none arrived, and
-//! whether to send them again. A collector is trusted by the certificates of the machine, or of
-//! SSL_CERT_FILE and SSL_CERT_DIR in their place; where there are none at all, only an https endpoint
-//! suffers.
+//! In: requests in OTLP's encoding. Out: how many spans the collector refused, or the error and
+//! whether to send the request again. The root certificates are the machine's, or those of
+//! SSL_CERT_FILE and SSL_CERT_DIR. A machine without any can still use an http endpoint.
 
 mod grpc;
 mod http;
@@ -15,21 +14,21 @@ use prost::bytes::Bytes;
 
 use super::settings::{Settings, SettingsError};
 
-/// How the agent calls itself.
+/// The HTTP header User-Agent.
 const USER_AGENT: &str = concat!("hopspan/", env!("CARGO_PKG_VERSION"));
 
-/// Why nothing can be sent.
+/// Why the transport cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
-    /// The variables make no sense.
+    /// A variable is invalid.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// TLS cannot be set up.
+    /// The HTTP client cannot be made.
     #[error(
         "set up TLS for OTLP over HTTP: are there root certificates? SSL_CERT_FILE names a file of them"
     )]
     Http(#[source] reqwest::Error),
-    /// TLS cannot be set up.
+    /// The gRPC client cannot be made.
     #[error(
         "set up TLS for OTLP over gRPC: are there root certificates? SSL_CERT_FILE names a file of them"
     )]
@@ -40,29 +39,29 @@ pub enum TransportError {
 #[derive(Debug, thiserror::Error)]
 #[error("{reason}")]
 pub(super) struct SendError {
-    /// What the collector, or the network, said.
+    /// The collector's or the network's error.
     reason: String,
-    /// Whether it makes sense to send it again (OTLP specification, sections on failures).
+    /// The error may pass: send the request again (OTLP specification, sections on failures).
     pub(super) can_retry: bool,
-    /// The collector asked not to be asked again for so long.
+    /// The pause that the collector asks for.
     pub(super) retry_after: Option<Duration>,
 }
 
-/// A connection.
+/// The connection to the collector.
 pub(super) enum Transport {
     Grpc(grpc::Client),
     Http(http::Client),
 }
 
 impl Transport {
-    /// The one that the variables describe.
+    /// The transport of the environment variables.
     pub(super) fn from_environment() -> Result<Self, TransportError> {
-        // Fails when it is set already, which is as good: the process needs one, whoever chose it.
+        // Fails when the process has a provider already, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self::of(Settings::from(|name| env::var(name).ok())?)
     }
 
-    /// The one that these settings describe.
+    /// The transport of these settings.
     pub(super) fn of(settings: Settings) -> Result<Self, TransportError> {
         if settings.grpc {
             let client = grpc::Client::new(settings).map_err(TransportError::Grpc)?;
@@ -72,7 +71,7 @@ impl Transport {
         Ok(Self::Http(client))
     }
 
-    /// Sends a request. Returns how many of its spans the collector has refused.
+    /// Sends a request. Returns how many of its spans the collector refused.
     pub(super) async fn send(&self, request: Bytes) -> Result<u64, SendError> {
         let response = match self {
             Self::Grpc(client) => client.send(request).await,
@@ -82,13 +81,13 @@ impl Transport {
     }
 }
 
-/// What the collector has refused of a request that it has taken: that is not sent again.
+/// How many spans of an accepted request the collector refused. They are not sent again.
 fn refused(response: ExportTraceServiceResponse) -> u64 {
     let Some(partial) = response.partial_success else {
         return 0;
     };
     if !partial.error_message.is_empty() {
-        tracing::warn!("the collector says: {}", partial.error_message);
+        tracing::warn!("warning of the collector: {}", partial.error_message);
     }
     u64::try_from(partial.rejected_spans).unwrap_or(0)
 }

@@ -1,164 +1,151 @@
-//! Tells when the rules of nf_tables change, which is also where most of today's `iptables` keep their
-//! own.
+//! Notifications of changes of nf_tables' rules, which include those that today's `iptables`
+//! writes.
 //!
-//! Listens to the kernel's notifications in the network namespace of the thread that opened it
-//! (nfnetlink multicast group NFNLGRP_NFTABLES). The legacy back end of iptables sends none.
+//! In: nfnetlink's multicast group NFNLGRP_NFTABLES, in the network namespace of the thread that
+//! opens the socket. Out: whether a table of kube-proxy has changed, and which generation is
+//! complete. The legacy back end of iptables sends no notifications.
 
-use std::{
-    io,
-    os::fd::{AsRawFd as _, OwnedFd},
-    time::Duration,
-};
+use std::{io, time::Duration};
 
 use netlink_packet_core::{NetlinkBuffer, NlasIterator};
-use nix::{
-    errno::Errno,
-    sys::socket::{MsgFlags, SockProtocol, recv},
-};
+use nix::sys::socket::SockProtocol;
 
-use crate::netlink;
+use crate::netlink::{Listener, Received, after_message};
 
 /// kernel: enum nfnetlink_groups, NFNLGRP_NFTABLES = 7; groups up to 32 are a bit mask.
 const NFTABLES_GROUP: u32 = 1 << (7 - 1);
-/// NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN: after each change, with the number of the new state.
+/// The kernel joins notifications up to NLMSG_GOODSIZE, at most 8 KiB (kernel: nft_commit_notify).
+const BUFFER_BYTES: usize = 32 << 10;
+/// NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN: the generation, sent after each change.
 const NEW_GENERATION: u16 = 10 << 8 | 15;
 /// The tables that kube-proxy writes to.
 const TABLES: [&[u8]; 3] = [b"nat\0", b"filter\0", b"kube-proxy\0"];
 
-/// The kernel's notifications.
+/// The socket that receives the notifications.
 #[derive(Debug)]
 pub struct RuleChanges {
-    socket: OwnedFd,
-    /// The last change that is complete. `None` before the first, or when notifications were lost.
+    listener: Listener,
+    /// The generation of the last complete change. `None` before the first change and after a loss
+    /// of notifications.
     completed: Option<u32>,
 }
 
-/// What some notifications say.
+/// The content of some notifications.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct News {
-    /// One of kube-proxy's tables has changed, or it cannot be said which has.
-    concerns: bool,
-    /// The generation that a change has led to; it comes after the change is complete.
+struct Changes {
+    /// A table of kube-proxy has changed, or an unknown table.
+    kube_proxy: bool,
+    /// The generation of the last change, which is complete when the kernel sends this.
     generation: Option<u32>,
 }
 
 impl RuleChanges {
-    /// Begins to listen.
+    /// Opens the socket. Changes from now on are received.
     ///
     /// # Errors
     ///
-    /// When the kernel has no nfnetlink.
+    /// When the kernel lacks nfnetlink.
     pub fn listen() -> io::Result<Self> {
-        let socket = netlink::listen(SockProtocol::NetlinkNetFilter, NFTABLES_GROUP)?;
         Ok(Self {
-            socket,
+            listener: Listener::open(SockProtocol::NetlinkNetFilter, NFTABLES_GROUP, BUFFER_BYTES)?,
             completed: None,
         })
     }
 
-    /// Waits for a notification, or until `timeout` has passed, and takes all there are. True when
-    /// one of kube-proxy's tables has changed.
+    /// Waits for a notification and reads all that are queued. True when a table of kube-proxy has
+    /// changed; false otherwise, and when `timeout` passes.
     ///
     /// # Errors
     ///
     /// When the socket fails.
     pub fn wait(&mut self, timeout: Duration) -> io::Result<bool> {
-        if !netlink::wait(&self.socket, timeout)? {
+        if !self.listener.wait(timeout)? {
             return Ok(false);
         }
-        self.take_all()
+        self.drain()
     }
 
-    /// Whether rules that were read with this generation may be a mixture: one of kube-proxy's tables
+    /// Whether rules that were read at this generation may mix two states: a table of kube-proxy
     /// has changed since the last call, or the change that led to the generation is not complete.
     ///
-    /// kernel: nf_tables_commit counts the generation up first, then unlinks what is gone, and tells
-    /// when it is done. What is unlinked under a dump shifts the rest, so that the dump misses rules.
+    /// kernel: nf_tables_commit increments the generation, then unlinks the old rules, and sends
+    /// NFT_MSG_NEWGEN at its end. A dump meanwhile misses rules, because each unlinked rule shifts
+    /// the rest.
     ///
     /// # Errors
     ///
     /// When the socket fails.
     pub fn overtook(&mut self, generation: u32) -> io::Result<bool> {
-        let changed = self.take_all()?;
+        let changed = self.drain()?;
         let under_way = self.completed.is_some_and(|last| last != generation);
         Ok(changed || under_way)
     }
 
-    /// Takes all notifications there are.
-    fn take_all(&mut self) -> io::Result<bool> {
-        let mut buffer = vec![0; 32 << 10];
-        let mut heard = Heard::default();
-        loop {
-            match recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
-                Ok(bytes) => heard.add(news(buffer.get(..bytes).unwrap_or_default())),
-                Err(Errno::ENOBUFS) => heard.lost(),
-                Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => {
-                    self.completed = heard.completed(self.completed);
-                    return Ok(heard.news.concerns);
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
+    /// Reads all notifications that are queued. True when a table of kube-proxy has changed.
+    fn drain(&mut self) -> io::Result<bool> {
+        let mut batch = Batch::default();
+        self.listener.drain(|received| match received {
+            Received::Datagram(datagram) => batch.add(parse(datagram)),
+            Received::Loss => batch.lose(),
+        })?;
+        self.completed = batch.completed(self.completed);
+        Ok(batch.changes.kube_proxy)
     }
 }
 
-/// All notifications that were taken at once.
+/// All notifications that one call reads.
 #[derive(Debug, Default)]
-struct Heard {
-    news: News,
-    are_lost: bool,
+struct Batch {
+    changes: Changes,
+    is_cut: bool,
 }
 
-impl Heard {
-    fn add(&mut self, news: News) {
-        self.news.concerns |= news.concerns;
-        self.news.generation = news.generation.or(self.news.generation);
+impl Batch {
+    fn add(&mut self, changes: Changes) {
+        self.changes.kube_proxy |= changes.kube_proxy;
+        self.changes.generation = changes.generation.or(self.changes.generation);
     }
 
-    /// There were more changes than the socket's buffer holds: nobody knows of which table.
-    fn lost(&mut self) {
-        self.news.concerns = true;
-        self.are_lost = true;
+    /// Notifications were lost. Their tables are unknown, so kube-proxy's count as changed.
+    fn lose(&mut self) {
+        self.changes.kube_proxy = true;
+        self.is_cut = true;
     }
 
-    /// The last change that is complete, by these and what was known before. The kernel says first that
-    /// some were lost (kernel: netlink_overrun), then gives those that were not: what they say is of before,
-    /// and no later one may come.
+    /// The generation of the last complete change; `before` is the one before this batch. `None`
+    /// after a loss: the kernel reports the loss first (kernel: netlink_overrun), then delivers
+    /// older notifications, and no newer one may follow.
     fn completed(&self, before: Option<u32>) -> Option<u32> {
-        if self.are_lost {
+        if self.is_cut {
             None
         } else {
-            self.news.generation.or(before)
+            self.changes.generation.or(before)
         }
     }
 }
 
 /// Reads a datagram of notifications.
-fn news(mut datagram: &[u8]) -> News {
-    let mut news = News::default();
+fn parse(mut datagram: &[u8]) -> Changes {
+    let mut changes = Changes::default();
     while !datagram.is_empty() {
         let Ok(message) = NetlinkBuffer::new_checked(datagram) else {
-            news.concerns = true;
-            return news;
+            changes.kube_proxy = true;
+            return changes;
         };
-        // The first attribute is the table's name, and in the last kind the generation.
+        // The first attribute is the table's name; of NEW_GENERATION it is the generation.
         let attributes = message.payload().get(4..).unwrap_or_default();
         match (message.message_type(), NlasIterator::new(attributes).next()) {
             (NEW_GENERATION, Some(Ok(id))) => {
                 let id = id.value().first_chunk().copied();
-                news.generation = id.map(u32::from_be_bytes);
+                changes.generation = id.map(u32::from_be_bytes);
             }
             (NEW_GENERATION, _) => {}
-            (_, Some(Ok(table))) => news.concerns |= TABLES.contains(&table.value()),
-            _ => news.concerns = true,
+            (_, Some(Ok(table))) => changes.kube_proxy |= TABLES.contains(&table.value()),
+            _ => changes.kube_proxy = true,
         }
-        let length = usize::try_from(message.length()).unwrap_or(usize::MAX);
-        datagram = datagram
-            .get(length.next_multiple_of(4)..)
-            .unwrap_or_default();
+        datagram = after_message(datagram, message.length());
     }
-    news
+    changes
 }
 
 #[cfg(test)]
@@ -166,47 +153,42 @@ mod tests {
     use super::*;
 
     fn message(kind: u16, body: &[u8]) -> Vec<u8> {
-        let mut message = vec![0; 16];
-        message.extend(body);
-        let bytes = u32::try_from(message.len()).expect("short");
-        let mut header = NetlinkBuffer::new(&mut message);
-        header.set_length(bytes);
-        header.set_message_type(kind);
+        let mut message = crate::netlink::request_message(kind, 0, 0, body);
         message.resize(message.len().next_multiple_of(4), 0);
         message
     }
 
     #[test]
-    fn a_generation_of_before_a_loss_is_none_to_wait_for() {
-        let of = |generation| News {
-            concerns: false,
+    fn after_a_loss_no_generation_is_complete() {
+        let of = |generation| Changes {
+            kube_proxy: false,
             generation,
         };
-        let mut heard = Heard::default();
-        heard.add(of(Some(7)));
-        heard.add(of(None));
-        assert_eq!(heard.completed(Some(6)), Some(7));
-        assert!(!heard.news.concerns);
-        let mut heard = Heard::default();
-        assert_eq!(heard.completed(Some(6)), Some(6));
-        heard.lost();
-        heard.add(of(Some(7)));
-        assert_eq!(heard.completed(Some(6)), None);
-        assert!(heard.news.concerns);
+        let mut batch = Batch::default();
+        batch.add(of(Some(7)));
+        batch.add(of(None));
+        assert_eq!(batch.completed(Some(6)), Some(7));
+        assert!(!batch.changes.kube_proxy);
+        let mut batch = Batch::default();
+        assert_eq!(batch.completed(Some(6)), Some(6));
+        batch.lose();
+        batch.add(of(Some(7)));
+        assert_eq!(batch.completed(Some(6)), None);
+        assert!(batch.changes.kube_proxy);
     }
 
     #[test]
-    fn only_tables_of_kube_proxy_concern() {
+    fn only_kube_proxys_tables_and_unreadable_messages_count() {
         let chain = |body: &[u8]| message(10 << 8 | 3, body);
         let nat = chain(b"\x02\0\0\0\x08\0\x01\0nat\0");
         let other = chain(b"\x02\0\0\0\x0a\0\x01\0calico\0\0\0");
         let generation = message(NEW_GENERATION, b"\0\0\0\0\x08\0\x01\0\0\0\x01\x09");
-        let check = |datagram: &[u8], concerns, generation| {
-            let expected = News {
-                concerns,
+        let check = |datagram: &[u8], kube_proxy, generation| {
+            let expected = Changes {
+                kube_proxy,
                 generation,
             };
-            assert_eq!(news(datagram), expected, "{datagram:?}");
+            assert_eq!(parse(datagram), expected, "{datagram:?}");
         };
         check(&nat, true, None);
         check(

@@ -1,8 +1,8 @@
-//! Tables of iptables' legacy back end, through getsockopt(2). In: a table's name. Out: its entries as
-//! the kernel has them, which it does not look into.
+//! Reads tables of iptables' legacy back end by getsockopt(2). In: a table's name. Out: the table's
+//! entries as the kernel's bytes, undecoded.
 //!
-//! Asking for a table makes the kernel register it, and load its module, where nobody uses it; so the
-//! list of the registered ones is read first. Needs CAP_NET_ADMIN (kernel: do_ipt_get_ctl).
+//! Reading a table that is not in use makes the kernel load its module and register it. So the list
+//! of registered tables is read first. Needs CAP_NET_ADMIN (kernel: do_ipt_get_ctl).
 
 use std::{
     fs, io,
@@ -17,15 +17,16 @@ use nix::{
 /// IPT_SO_GET_INFO and IPT_SO_GET_ENTRIES, the same for IPv6 (ip_tables.h: IPT_BASE_CTL).
 const GET_INFO: libc::c_int = 64;
 const GET_ENTRIES: libc::c_int = 65;
-/// struct ipt_getinfo: char name[32]; u32 valid_hooks, hook_entry[5], underflow[5], num_entries, size.
+/// struct ipt_getinfo: char name[32]; u32 valid_hooks, hook_entry[5], underflow[5], num_entries,
+/// size.
 const INFO_BYTES: usize = 84;
 const SIZE_AT: usize = 80;
 /// struct ipt_get_entries: char name[32]; u32 size; then, aligned to eight bytes, the entries.
 const NAME_BYTES: usize = 32;
 const ENTRIES_AT: usize = 40;
-/// Most that is read of one table. 5,000 services with two endpoints each have 25 MB.
+/// The bound of one table. The rules of 5,000 services with two endpoints each are 25 MB.
 const MAX_BYTES: usize = 256 << 20;
-/// How often a table that changes between two questions is asked for again.
+/// How often a table is read before a change that overtakes each attempt is an error.
 const ATTEMPTS: usize = 5;
 
 /// Why a table cannot be read.
@@ -36,28 +37,28 @@ pub enum LegacyError {
     Names {
         /// The file.
         path: &'static str,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// The kernel said no.
-    #[error("read table {table}: it takes CAP_NET_ADMIN in the node's network namespace")]
+    /// The kernel refuses the request.
+    #[error("read table {table} (needs CAP_NET_ADMIN in the node's network namespace)")]
     Refused {
         /// The table.
         table: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: Errno,
     },
-    /// It changed each time between the question for its size and the one for its entries.
-    #[error("table {0} changes all the time")]
+    /// At each attempt the table changed between the requests for its size and for its entries.
+    #[error("table {0} changed at each attempt to read it")]
     Changed(String),
-    /// Larger than any kube-proxy's.
+    /// The table is larger than the bound.
     #[error("table {0} is larger than {limit} MiB", limit = MAX_BYTES >> 20)]
     TooLarge(String),
 }
 
-/// What the kernel says of a table without showing its entries: sizes and offsets, no counters.
+/// The kernel's summary of a table: sizes and offsets, no entries and no counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableInfo([u8; INFO_BYTES]);
 
@@ -77,11 +78,11 @@ pub struct LegacyIptables {
 }
 
 impl LegacyIptables {
-    /// Opens the socket that is asked.
+    /// Opens a socket of the address family.
     ///
     /// # Errors
     ///
-    /// When there can be no such socket, as on a node without IPv6.
+    /// When the kernel lacks the family, as on a node without IPv6.
     pub fn open(is_ipv6: bool) -> io::Result<Self> {
         let (family, level, names) = if is_ipv6 {
             let names = "/proc/thread-self/net/ip6_tables_names";
@@ -90,7 +91,7 @@ impl LegacyIptables {
             let names = "/proc/thread-self/net/ip_tables_names";
             (AddressFamily::Inet, libc::SOL_IP, names)
         };
-        // Any socket of the family will do; a datagram one takes no capability.
+        // Any socket of the family serves; a datagram socket takes no capability.
         let socket = socket(family, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
         Ok(Self {
             socket,
@@ -99,11 +100,11 @@ impl LegacyIptables {
         })
     }
 
-    /// Whether somebody uses the table. Where the kernel has no legacy iptables, nobody does.
+    /// Whether the table is in use. False on a kernel without legacy iptables.
     ///
     /// # Errors
     ///
-    /// When the list of tables is there and cannot be read.
+    /// When the list of tables exists and cannot be read.
     pub fn is_registered(&self, table: &str) -> Result<bool, LegacyError> {
         match fs::read_to_string(self.names) {
             Ok(names) => Ok(names.lines().any(|name| name == table)),
@@ -115,24 +116,24 @@ impl LegacyIptables {
         }
     }
 
-    /// What the kernel says of a table. Two that differ mean that it changed; two that are the same
-    /// do not mean that it did not.
+    /// The summary of a table. A table whose summary differs has changed; a table whose summary is
+    /// the same may have changed too.
     ///
     /// # Errors
     ///
     /// When the kernel refuses.
     pub fn info(&self, table: &str) -> Result<TableInfo, LegacyError> {
         let mut info = [0; INFO_BYTES];
-        named(&mut info, table);
-        self.ask(GET_INFO, &mut info, table)?;
+        write_name(&mut info, table);
+        self.get(GET_INFO, &mut info, table)?;
         Ok(TableInfo(info))
     }
 
-    /// The entries, and what the kernel said of the table just before.
+    /// The entries of a table, and the summary that was read just before.
     ///
     /// # Errors
     ///
-    /// When the kernel refuses, or the table changes faster than it can be read.
+    /// When the kernel refuses, or the table changes at each attempt.
     pub fn entries(&self, table: &str) -> Result<(TableInfo, Vec<u8>), LegacyError> {
         for _ in 0..ATTEMPTS {
             let info = self.info(table)?;
@@ -141,14 +142,14 @@ impl LegacyIptables {
                 return Err(LegacyError::TooLarge(table.to_owned()));
             }
             let mut answer = vec![0; ENTRIES_AT + bytes];
-            named(&mut answer, table);
+            write_name(&mut answer, table);
             if let (Some(size), Ok(bytes)) = (
                 answer.get_mut(NAME_BYTES..NAME_BYTES + 4),
                 u32::try_from(bytes),
             ) {
                 size.copy_from_slice(&bytes.to_ne_bytes());
             }
-            match self.ask(GET_ENTRIES, &mut answer, table) {
+            match self.get(GET_ENTRIES, &mut answer, table) {
                 Ok(()) => {
                     answer.drain(..ENTRIES_AT);
                     return Ok((info, answer));
@@ -164,10 +165,10 @@ impl LegacyIptables {
         Err(LegacyError::Changed(table.to_owned()))
     }
 
-    fn ask(&self, option: libc::c_int, buffer: &mut [u8], table: &str) -> Result<(), LegacyError> {
+    fn get(&self, option: libc::c_int, buffer: &mut [u8], table: &str) -> Result<(), LegacyError> {
         let mut bytes = libc::socklen_t::try_from(buffer.len()).unwrap_or(libc::socklen_t::MAX);
-        // SAFETY: the kernel reads and writes at most `bytes` of the buffer, which is as long, and the
-        // socket is open for as long as `self` is.
+        // SAFETY: the kernel reads and writes at most `bytes` bytes, the length of the buffer, and
+        // the socket is open as long as `self` lives.
         let result = unsafe {
             libc::getsockopt(
                 self.socket.as_raw_fd(),
@@ -185,8 +186,9 @@ impl LegacyIptables {
     }
 }
 
-/// Writes the table's name where both structures have it; one that is too long is cut before its NUL.
-fn named(buffer: &mut [u8], table: &str) {
+/// Writes the table's name at the start of the buffer, where both structures have it, cut to the
+/// field's length without its NUL.
+fn write_name(buffer: &mut [u8], table: &str) {
     let room = buffer.iter_mut().take(NAME_BYTES - 1);
     room.zip(table.as_bytes())
         .for_each(|(to, from)| *to = *from);

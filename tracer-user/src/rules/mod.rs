@@ -20,11 +20,13 @@ use std::{
 use tokio::sync::{mpsc, watch};
 use tracer_pipeline::kube_proxy::{Findings, Rules};
 
-use read_schedule::Pace;
+use crate::netlink::NetlinkError;
+
+use read_schedule::ReadSchedule;
 
 pub use change_notifications::RuleChanges;
 pub use legacy_iptables::{LegacyError, LegacyIptables, TableInfo};
-pub use nfnetlink::{Nfnetlink, NfnetlinkError};
+pub use nfnetlink::Nfnetlink;
 pub use reader::{Anyway, ReadError, Reader, dump};
 pub use state::{Mode, RulesState};
 
@@ -79,7 +81,7 @@ impl Watcher {
             Ok(reader) => self.reader = reader,
             Err(error) => late(&error),
         }
-        let mut pace = Pace::new(Instant::now());
+        let mut pace = ReadSchedule::new(Instant::now());
         let mut notified = false;
         loop {
             let legacy = pace.is_legacy_due(Instant::now());
@@ -103,7 +105,7 @@ impl Watcher {
     }
 
     /// Until the rules are to be read again; true when the kernel has told of a change.
-    fn wait(&mut self, pace: &Pace) -> bool {
+    fn wait(&mut self, pace: &ReadSchedule) -> bool {
         let notified = self.reader.wait(pace.poll_at()).unwrap_or_else(|error| {
             late(&error);
             false
@@ -115,7 +117,7 @@ impl Watcher {
         notified
     }
 
-    fn read(&mut self, anyway: Anyway, pace: &mut Pace) -> Read {
+    fn read(&mut self, anyway: Anyway, pace: &mut ReadSchedule) -> Read {
         let started = Instant::now();
         let result = self.reader.read(anyway);
         let took = started.elapsed();
@@ -128,7 +130,7 @@ impl Watcher {
             }
         };
         let read = match &result {
-            Err(ReadError::NfTables(NfnetlinkError::Changed)) => Read::Overtaken,
+            Err(ReadError::NfTables(NetlinkError::Changed)) => Read::Overtaken,
             _ => Read::Done,
         };
         self.note(result.err(), rules.as_ref(), findings.as_ref(), took);

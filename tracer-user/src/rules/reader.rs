@@ -1,5 +1,5 @@
-//! Reads kube-proxy's rules from the kernel, in every form that it writes. In: sockets, of the network
-//! namespace in which the thread runs. Out: [`Rules`]. Starts no program.
+//! Reads kube-proxy's rules from the kernel, in every form that kube-proxy writes. In: sockets in
+//! the network namespace of the thread. Out: [`Rules`]. Starts no program.
 
 use std::{
     io, thread,
@@ -9,58 +9,60 @@ use std::{
 use nix::errno::Errno;
 use tracer_pipeline::kube_proxy::{Family, Findings, KUBE_PROXY_TABLE, NfTables, Rules};
 
+use crate::{error_chain::error_chain, netlink::NetlinkError};
+
 use super::{
     change_notifications::RuleChanges,
     legacy_iptables::{LegacyError, LegacyIptables, TableInfo},
-    nfnetlink::{Nfnetlink, NfnetlinkError},
+    nfnetlink::Nfnetlink,
     state::Mode,
 };
 
-/// How often a dump that was overtaken by a change is begun again, and how long it is waited before the
-/// first time; each further pause is twice as long.
+/// How often the rules are dumped before a change that overtakes each dump is an error.
 const ATTEMPTS: u32 = 5;
+/// The pause after the first dump that was overtaken. Each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
 /// The tables of iptables that kube-proxy writes to.
 const NAT: &str = "nat";
 const FILTER: &str = "filter";
-/// The chains by which kube-proxy's rules are known: of its iptables and its nftables mode.
+/// A chain that only kube-proxy makes, in its iptables mode and in its nftables mode.
 const IPTABLES_CHAIN: &str = "KUBE-SERVICES";
 const NFTABLES_CHAIN: &str = "services";
 
-/// Why the rules could not be read. What was read before stays.
+/// Why the rules could not be read. The rules of the reading before stay.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// Those in nf_tables.
-    #[error(transparent)]
-    NfTables(#[from] NfnetlinkError),
-    /// Those of the legacy back end.
+    /// The rules in nf_tables.
+    #[error("read rules from nf_tables (needs CAP_NET_ADMIN in the node's network namespace)")]
+    NfTables(#[from] NetlinkError),
+    /// The rules of the legacy back end.
     #[error(transparent)]
     Legacy(#[from] LegacyError),
-    /// No socket.
+    /// The legacy back end has no socket.
     #[error("open a socket for the legacy tables of iptables")]
     Socket(#[from] io::Error),
 }
 
 impl ReadError {
-    /// With all causes, in one line.
+    /// The error and all causes, in one line.
     #[must_use]
     pub fn text(self) -> String {
-        format!("{:#}", anyhow::Error::from(self))
+        error_chain(&self)
     }
 }
 
-/// What to read though the kernel does not say that it has changed.
+/// What to read even when the kernel reports no change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Anyway {
-    /// nf_tables, though its generation is the same: for after a notification, because the generation
-    /// is counted before a change is complete.
+    /// nf_tables, though its generation is the same. Set after a notification, because the kernel
+    /// increments the generation before a change is complete.
     pub nf_tables: bool,
     /// The legacy tables, which can change while their sizes stay the same.
     pub legacy: bool,
 }
 
-/// What was read from one place.
+/// The rules of one source: nf_tables, or one address family of the legacy back end.
 #[derive(Debug, Default)]
 struct Part {
     rules: Rules,
@@ -68,7 +70,7 @@ struct Part {
     modes: Vec<Mode>,
 }
 
-/// Remembers what it read, and reads again what has changed.
+/// Reads the rules, and at later calls those that have changed.
 #[derive(Debug, Default)]
 pub struct Reader {
     nf_tables: NfTablesReader,
@@ -76,30 +78,30 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// A reader that also listens to nf_tables' notifications, without which it cannot tell rules that
-    /// were read in the middle of a change from others.
+    /// A reader that receives nf_tables' notifications. By them it recognises rules that were read
+    /// while a change was under way. [`Self::default`] is a reader without notifications.
     ///
     /// # Errors
     ///
-    /// When the kernel has none; [`Self::default`] makes a reader that does without.
+    /// When the kernel sends no notifications.
     pub fn listening() -> io::Result<Self> {
         let mut reader = Self::default();
         reader.nf_tables.changes = Some(RuleChanges::listen()?);
         Ok(reader)
     }
 
-    /// Whether it hears of changes.
+    /// Whether the reader receives notifications.
     #[must_use]
     pub fn is_listening(&self) -> bool {
         self.nf_tables.changes.is_some()
     }
 
-    /// Waits until nf_tables tells of a change that may be kube-proxy's, or until `deadline`; true
-    /// when it did. A reader that does not listen waits until then.
+    /// Waits for a notification of a change that may be kube-proxy's; false when `deadline` passes
+    /// first. Without notifications it waits until `deadline`.
     ///
     /// # Errors
     ///
-    /// When the socket fails; the reader does not listen any more.
+    /// When the socket fails. The reader then goes on without notifications.
     pub fn wait(&mut self, deadline: Instant) -> io::Result<bool> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -118,11 +120,11 @@ impl Reader {
         }
     }
 
-    /// Reads; true when something may have changed.
+    /// Reads the rules; true when they may have changed.
     ///
     /// # Errors
     ///
-    /// The first place that could not be read; the others were.
+    /// When a source cannot be read: the error of the first. The other sources were read.
     pub fn read(&mut self, anyway: Anyway) -> Result<bool, ReadError> {
         let nf_tables = self
             .nf_tables
@@ -140,8 +142,8 @@ impl Reader {
         Ok(changed)
     }
 
-    /// The rules as last read, and what was wrong with them. Where kube-proxy left rules of another
-    /// mode behind, those of its nftables mode come first, then those in nf_tables.
+    /// The rules as last read, and the findings about them. Where kube-proxy left rules of another
+    /// mode behind, the order is: its nftables mode, iptables-nft, the legacy back end.
     #[must_use]
     pub fn rules(&self) -> (Rules, Findings) {
         let (mut rules, mut findings) = (Rules::default(), Findings::default());
@@ -152,7 +154,7 @@ impl Reader {
         (rules, findings)
     }
 
-    /// The forms that were found.
+    /// The modes whose rules were found.
     #[must_use]
     pub fn modes(&self) -> Vec<Mode> {
         let modes = self.parts().flat_map(|part| part.modes.iter().copied());
@@ -178,12 +180,12 @@ struct NfTablesReader {
 }
 
 impl NfTablesReader {
-    fn read(&mut self, anyway: bool) -> Result<bool, NfnetlinkError> {
+    fn read(&mut self, anyway: bool) -> Result<bool, NetlinkError> {
         match self.read_if_changed(anyway) {
-            // A kernel without nf_tables has none of its rules.
+            // A kernel without nf_tables holds no rules there.
             Err(error) if is_absent(&error) => Ok(false),
             Err(error) => {
-                // Whatever is wrong with the socket is not with the next.
+                // The next reading opens a new socket.
                 self.socket = None;
                 Err(error)
             }
@@ -191,7 +193,7 @@ impl NfTablesReader {
         }
     }
 
-    fn read_if_changed(&mut self, anyway: bool) -> Result<bool, NfnetlinkError> {
+    fn read_if_changed(&mut self, anyway: bool) -> Result<bool, NetlinkError> {
         let socket = match &mut self.socket {
             Some(socket) => socket,
             socket => socket.insert(Nfnetlink::open()?),
@@ -203,8 +205,8 @@ impl NfTablesReader {
         let mut pause = FIRST_PAUSE;
         for _ in 0..ATTEMPTS {
             let read = dump(socket, &mut |_, _| {});
-            // One dump says when it was overtaken. That all are of one state, and that this one is
-            // complete, only these do.
+            // The kernel marks a single dump that a change overtook. Whether all dumps show one
+            // state, and a complete one, only the generation and the notifications show.
             let is_whole =
                 socket.generation()? == generation && !overtook(&mut self.changes, generation);
             match read {
@@ -218,33 +220,34 @@ impl NfTablesReader {
                     self.generation = Some(generation);
                     return Ok(true);
                 }
-                // A table or set that was there is gone.
-                Ok(_) | Err(NfnetlinkError::Changed | NfnetlinkError::Refused(Errno::ENOENT)) => {}
+                // ENOENT: a table or set was deleted between two requests.
+                Ok(_) | Err(NetlinkError::Changed | NetlinkError::Refused(Errno::ENOENT)) => {}
                 Err(error) => return Err(error),
             }
             thread::sleep(pause);
             pause *= 2;
             generation = socket.generation()?;
         }
-        Err(NfnetlinkError::Changed)
+        Err(NetlinkError::Changed)
     }
 }
 
-/// Without notifications nothing is known of it. A socket that failed shows that to who waits on it.
+/// Whether a change overtook the dumps, as far as notifications show. An error of the socket is
+/// left to [`Reader::wait`], which returns it.
 fn overtook(changes: &mut Option<RuleChanges>, generation: u32) -> bool {
     let overtook = changes.as_mut().map(|changes| changes.overtook(generation));
     overtook.is_some_and(|overtook| overtook.unwrap_or(false))
 }
 
-/// Reads kube-proxy's tables from nf_tables. Each message also goes to `tap`, as kind and payload.
+/// Reads kube-proxy's tables from nf_tables. Passes type and payload of each message to `tap` too.
 ///
 /// # Errors
 ///
-/// When the kernel refuses, or the rules changed meanwhile.
+/// When the kernel refuses, or the rules changed during a dump.
 pub fn dump(
     socket: &mut Nfnetlink,
     tap: &mut impl FnMut(u16, &[u8]),
-) -> Result<(NfTables, Vec<Mode>), NfnetlinkError> {
+) -> Result<(NfTables, Vec<Mode>), NetlinkError> {
     let mut tables = NfTables::default();
     let mut modes = Vec::new();
     let mut take = |tables: &mut NfTables, kind: u16, payload: &[u8]| {
@@ -275,13 +278,11 @@ pub fn dump(
     Ok((tables, modes))
 }
 
-/// Whether the kernel has no nf_tables, or no nfnetlink at all.
-fn is_absent(error: &NfnetlinkError) -> bool {
+/// Whether the kernel lacks nf_tables, or nfnetlink altogether.
+fn is_absent(error: &NetlinkError) -> bool {
     match error {
-        NfnetlinkError::Refused(errno) => matches!(errno, Errno::EINVAL | Errno::EOPNOTSUPP),
-        NfnetlinkError::Socket(error) => {
-            error.raw_os_error() == Some(Errno::EPROTONOSUPPORT as i32)
-        }
+        NetlinkError::Refused(errno) => matches!(errno, Errno::EINVAL | Errno::EOPNOTSUPP),
+        NetlinkError::Socket(error) => error.raw_os_error() == Some(Errno::EPROTONOSUPPORT as i32),
         _ => false,
     }
 }
@@ -300,7 +301,7 @@ impl LegacyReader {
             Some(socket) => socket,
             socket => match LegacyIptables::open(family == Family::V6) {
                 Ok(opened) => socket.insert(opened),
-                // A node without IPv6.
+                // EAFNOSUPPORT: a node without IPv6.
                 Err(error) if error.raw_os_error() == Some(Errno::EAFNOSUPPORT as i32) => {
                     return Ok(false);
                 }
@@ -338,5 +339,17 @@ impl LegacyReader {
         let changed = self.part.rules != part.rules;
         (self.part, self.infos) = (part, infos);
         Ok(changed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_capability_and_the_cause() {
+        let text = ReadError::from(NetlinkError::Refused(Errno::EPERM)).text();
+        assert!(text.contains("CAP_NET_ADMIN"), "{text}");
+        assert!(text.contains("Operation not permitted"), "{text}");
     }
 }

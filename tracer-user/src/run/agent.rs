@@ -24,7 +24,7 @@ use crate::{
 };
 
 use super::{
-    poll_schedule::Look,
+    poll_schedule::PollSchedule,
     report::{Counted, Report},
     status::{Numbers, Status},
 };
@@ -112,7 +112,7 @@ impl Agent {
     ///
     /// `uplinks` tells when they change.
     pub(super) async fn follow(&mut self, mut uplinks: mpsc::Receiver<Uplinks>) {
-        let mut look = Look::after(Instant::now());
+        let mut look = PollSchedule::after(Instant::now());
         let mut housekeeping = every(HOUSEKEEPING);
         loop {
             tokio::select! {

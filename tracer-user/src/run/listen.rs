@@ -1,4 +1,4 @@
-//! Where the HTTP port is: an argument of the command line.
+//! The address of the HTTP port, from the command line.
 
 use std::{
     fmt, io,
@@ -8,26 +8,26 @@ use std::{
 
 use tokio::net::TcpListener;
 
-/// A place to listen, or none.
+/// The argument of --listen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listen {
-    /// Nowhere.
+    /// Do not listen.
     Off,
-    /// On every address of the machine, IPv6 and IPv4.
+    /// This port on every address of the machine, IPv6 and IPv4.
     Everywhere(u16),
-    /// On this address.
+    /// This address and port.
     At(SocketAddr),
 }
 
 /// The argument is none of `off`, a port, and an address with a port.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is neither a port, nor ADDRESS:PORT, nor off")]
-pub struct NotAPlace(String);
+pub struct NotAListenAddress(String);
 
 impl FromStr for Listen {
-    type Err = NotAPlace;
+    type Err = NotAListenAddress;
 
-    fn from_str(text: &str) -> Result<Self, NotAPlace> {
+    fn from_str(text: &str) -> Result<Self, NotAListenAddress> {
         if text == "off" {
             return Ok(Self::Off);
         }
@@ -35,7 +35,7 @@ impl FromStr for Listen {
             return Ok(Self::Everywhere(port));
         }
         let address = text.parse().map(Self::At);
-        address.map_err(|_| NotAPlace(text.to_owned()))
+        address.map_err(|_| NotAListenAddress(text.to_owned()))
     }
 }
 
@@ -50,7 +50,7 @@ impl fmt::Display for Listen {
 }
 
 impl Listen {
-    /// Listens; `None` when it is told not to.
+    /// Listens; `None` for [`Self::Off`].
     ///
     /// # Errors
     ///
@@ -64,7 +64,7 @@ impl Listen {
     }
 }
 
-/// One socket serves both families, unless the kernel has no IPv6.
+/// Listens with one socket for both families, or for IPv4 if the kernel lacks IPv6.
 async fn everywhere(port: u16) -> io::Result<TcpListener> {
     let at = |address: IpAddr| TcpListener::bind(SocketAddr::new(address, port));
     match at(Ipv6Addr::UNSPECIFIED.into()).await {
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_an_address_or_nothing() {
+    fn a_port_an_address_or_off() {
         let check = |text: &str, expected: Option<Listen>| {
             assert_eq!(text.parse().ok(), expected, "{text}");
         };
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn both_families_reach_everywhere() {
+    async fn both_families_reach_a_port_everywhere() {
         let listener = Listen::Everywhere(0).bind().await.unwrap().unwrap();
         let port = listener.local_addr().unwrap().port();
         tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port))

@@ -1,10 +1,10 @@
 //! The agent's status as Prometheus metrics, in the OpenMetrics text format.
 //!
-//! In: a `Status`. Out: text. The numbers are counted elsewhere and only written here, so a counter
-//! begins with the process and never goes back, however often it is read.
+//! In: a `Status`. Out: text. Counts nothing itself, so that counters start at 0 with the process
+//! and never decrease.
 
 mod conntrack;
-mod page;
+mod encoder;
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::SystemTime};
 
@@ -19,19 +19,19 @@ use tracer_common::{counter::Counter, hook::Hook};
 use crate::{cluster::kubernetes::WatchState, rules::RulesState};
 
 use super::status::{Kubernetes, Numbers, Readiness, Status};
-use page::Page;
+use encoder::MetricsEncoder;
 
-/// The media type of what [`render`] writes.
+/// The media type of the text that [`render`] writes.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Writes everything that `status` knows.
+/// Writes all metrics.
 pub(super) fn render(status: &Arc<Status>) -> String {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Metrics(Arc::clone(status))));
     let mut text = String::new();
     match text::encode(&mut text, &registry) {
         Ok(()) => text,
-        // A String takes everything: only this module itself can fail here.
+        // Writing to a String does not fail: this is an error of this module.
         Err(fmt::Error) => {
             tracing::error!("the metrics cannot be written");
             String::new()
@@ -45,57 +45,57 @@ struct Metrics(Arc<Status>);
 impl Collector for Metrics {
     fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
         let status = &*self.0;
-        let mut page = Page::new(encoder);
-        agent(&mut page, status)?;
+        let mut metrics = MetricsEncoder::new(encoder);
+        agent(&mut metrics, status)?;
         let numbers = status.numbers();
-        journeys(&mut page, &numbers)?;
-        failures(&mut page, &numbers)?;
-        stages(&mut page, &numbers)?;
-        export(&mut page, &numbers)?;
-        rules(&mut page, &status.rules())?;
-        kubernetes(&mut page, &status.kubernetes())?;
-        process(&mut page)
+        journeys(&mut metrics, &numbers)?;
+        failures(&mut metrics, &numbers)?;
+        stages(&mut metrics, &numbers)?;
+        export(&mut metrics, &numbers)?;
+        rules(&mut metrics, &status.rules())?;
+        kubernetes(&mut metrics, &status.kubernetes())?;
+        process(&mut metrics)
     }
 }
 
-fn agent(page: &mut Page<'_>, status: &Status) -> fmt::Result {
-    page.info(
+fn agent(metrics: &mut MetricsEncoder<'_>, status: &Status) -> fmt::Result {
+    metrics.info(
         "hopspan_build",
         "The agent's version",
         "version",
         env!("CARGO_PKG_VERSION"),
     )?;
     let ready = i64::from(status.readiness() == Readiness::Ready);
-    page.gauge(
+    metrics.gauge(
         "hopspan_ready",
         "1 while the agent follows packets, 0 while it starts or ends",
         ready,
     )?;
-    page.seconds(
+    metrics.seconds(
         "hopspan_loop_age_seconds",
-        "Seconds since the agent's loop last turned",
+        "Seconds since the last turn of the agent's loop",
         status.since_turn().as_secs_f64(),
     )?;
     let missing = status.missing();
-    page.gauges(
+    metrics.gauges(
         "hopspan_hook_attached",
-        "1 for a hook that is attached, 0 for one that this kernel or these privileges refuse",
+        "1 for a hook that is attached, 0 for a hook that is not, because of the kernel or of privileges",
         "hook",
         Hook::ALL.map(|hook| (hook.name(), i64::from(!missing.contains_key(hook.name())))),
     )?;
     let uplinks = status.uplinks();
-    page.gauges(
+    metrics.gauges(
         "hopspan_uplink",
-        "1 for each device by which the node reaches others",
+        "1 for each device through which the node reaches other nodes",
         "device",
         uplinks.iter().map(|name| (name.as_str(), 1)),
     )
 }
 
-/// The books: opened = closed + left + forwarded + dropped + out of sight + under way.
-fn journeys(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
+/// Journeys: opened = closed + left + forwarded + dropped + out of sight + under way.
+fn journeys(metrics: &mut MetricsEncoder<'_>, numbers: &Numbers) -> fmt::Result {
     let kernel = &numbers.kernel;
-    page.counters(
+    metrics.counters(
         "hopspan_hook_hits",
         "Packets of interest seen at a hook",
         "hook",
@@ -104,7 +104,7 @@ fn journeys(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
     for (name, help, counter) in [
         (
             "hopspan_journeys_opened",
-            "Messages that the programs began to follow",
+            "Journeys that the programs opened",
             Counter::Opened,
         ),
         (
@@ -124,20 +124,20 @@ fn journeys(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
         ),
         (
             "hopspan_journeys_forwarded",
-            "Packets that came by an uplink and left by one: none of this node's",
+            "Journeys of packets that came by an uplink and left by an uplink: the node only routes them",
             Counter::Forwarded,
         ),
     ] {
-        page.counter(name, help, kernel.get(counter))?;
+        metrics.counter(name, help, kernel.get(counter))?;
     }
-    page.counter(
+    metrics.counter(
         "hopspan_requests_left_out",
-        "Requests that the programs did not follow: their context is not sampled, or they carry none",
+        "Requests that the programs did not follow: their trace context is not sampled or missing",
         kernel.get(Counter::LeftOut),
     )?;
-    page.counters(
+    metrics.counters(
         "hopspan_journeys_out_of_sight",
-        "Journeys whose packet left the programs' sight",
+        "Journeys that ended without a known end of their packet",
         "reason",
         [
             ("expired", numbers.expired),
@@ -146,26 +146,26 @@ fn journeys(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
         ],
     )?;
     let journeys = numbers.journeys;
-    page.gauge(
+    metrics.gauge(
         "hopspan_journeys_under_way",
-        "Entries in the map of journeys at its last sweep",
+        "Journeys in the kernel's map at its last sweep",
         signed(journeys.entries),
     )?;
-    page.gauge(
+    metrics.gauge(
         "hopspan_journeys_max",
-        "Entries that the map of journeys can hold",
+        "Journeys that the kernel's map can hold",
         signed(journeys.max_entries),
     )?;
-    page.counters(
+    metrics.counters(
         "hopspan_records_lost",
-        "Records that the programs could not keep or send, by what and why",
+        "Records that the programs could not keep or send",
         "reason",
         LOST.map(|(reason, counter)| (reason, kernel.get(counter))),
     )
 }
 
-/// What failed for the applications.
-fn failures(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
+/// Failures of the applications' connections and exchanges.
+fn failures(metrics: &mut MetricsEncoder<'_>, numbers: &Numbers) -> fmt::Result {
     let failures = numbers.failures.iter().map(|(failure, count)| {
         let labels = [
             ("reason", failure.reason.as_str()),
@@ -174,20 +174,20 @@ fn failures(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
         ];
         (labels, *count)
     });
-    page.counters_labelled(
+    metrics.counters_labelled(
         "hopspan_failures",
-        "Packets dropped or sent again, receive windows closed, connections that failed: by reason, by service where kube-proxy's rules name one, and by hop",
+        "Drops, retransmissions, closed receive windows and failed connections, by reason, hop, and service if kube-proxy's rules name one",
         failures,
     )?;
-    page.counters(
+    metrics.counters(
         "hopspan_conntrack_refusals",
-        "Connections that the conntrack of the node's namespace refused or threw out, as the kernel counts them",
+        "Connections that conntrack refused or evicted in the node's network namespace, as counted by the kernel",
         "reason",
         conntrack::read(),
     )
 }
 
-/// What the programs lose, and the reason as a label.
+/// The counters of lost records, each with its label.
 const LOST: [(&str, Counter); 10] = [
     ("journey_map_full", Counter::OpenFailed),
     ("journey_ring_full", Counter::JourneyLost),
@@ -201,15 +201,15 @@ const LOST: [(&str, Counter); 10] = [
     ("head_unreadable", Counter::HeadUnreadable),
 ];
 
-/// What the pure stages count, by the names that the report gives it, so that a new counter of a
-/// stage is here without anybody's doing: numbers by themselves, and those of a stage by reason.
-fn stages(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
+/// The counters of the pure stages, by their names in the report's JSON, so that a new counter
+/// needs no code here. Plain numbers are labelled `what`; those of a stage `stage` and `reason`.
+fn stages(metrics: &mut MetricsEncoder<'_>, numbers: &Numbers) -> fmt::Result {
     let counts = serde_json::to_value(numbers.pipeline).unwrap_or_default();
     let counts: BTreeMap<String, Value> = serde_json::from_value(counts).unwrap_or_default();
     let (mut totals, mut by_stage) = (Vec::new(), Vec::new());
     for (name, count) in &counts {
         match count {
-            // It has a name of its own, beside the spans.
+            // `export` writes it as a metric of its own.
             Value::Object(_) if name == "shed" => {}
             Value::Object(losses) => {
                 by_stage.extend(losses.iter().filter_map(|(reason, count)| {
@@ -220,24 +220,24 @@ fn stages(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
             count => totals.extend(count.as_u64().map(|count| (name.as_str(), count))),
         }
     }
-    page.counters(
+    metrics.counters(
         "hopspan_pipeline",
-        "What went through the stages in user space",
+        "Objects that passed the stages in user space",
         "what",
         totals,
     )?;
-    page.counters_labelled(
+    metrics.counters_labelled(
         "hopspan_pipeline_losses",
-        "What a stage in user space could not place, pair or follow",
+        "Objects that a stage in user space could not place, pair or follow",
         by_stage,
     )
 }
 
-fn export(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
+fn export(metrics: &mut MetricsEncoder<'_>, numbers: &Numbers) -> fmt::Result {
     let spans = numbers.export;
-    page.counters(
+    metrics.counters(
         "hopspan_spans",
-        "Spans by what became of them: sent to the collector, failed there, or dropped before it",
+        "Spans sent to the collector, refused by it or lost on the way (failed), or dropped because the queue was full",
         "result",
         [
             ("dropped", spans.dropped),
@@ -246,9 +246,9 @@ fn export(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
         ],
     )?;
     let shed = numbers.pipeline.shed;
-    page.counters(
+    metrics.counters(
         "hopspan_exchanges_shed",
-        "Exchanges of sampled traces that have no spans: above --max-exchanges-per-second (by the kernel programs, or as rate), or because the queue was full",
+        "Exchanges of sampled traces without spans: above --max-exchanges-per-second (kernel, or rate in user space), or because the export queue was full",
         "reason",
         [
             ("kernel", numbers.kernel.get(Counter::Shed)),
@@ -256,50 +256,50 @@ fn export(page: &mut Page<'_>, numbers: &Numbers) -> fmt::Result {
             ("rate", shed.rate),
         ],
     )?;
-    page.gauge(
+    metrics.gauge(
         "hopspan_export_queue_spans",
-        "Spans that wait to be sent",
+        "Spans in the export queue",
         signed(numbers.queue.spans),
     )?;
-    page.gauge(
+    metrics.gauge(
         "hopspan_export_queue_max_spans",
-        "Spans that can wait before exchanges are shed",
+        "Spans in the export queue from which on exchanges are shed",
         signed(numbers.queue.max_spans),
     )
 }
 
-fn rules(page: &mut Page<'_>, rules: &RulesState) -> fmt::Result {
-    page.gauges(
+fn rules(metrics: &mut MetricsEncoder<'_>, rules: &RulesState) -> fmt::Result {
+    metrics.gauges(
         "hopspan_rules_mode",
-        "1 for each form in which kube-proxy's rules were found",
+        "1 for each mode of kube-proxy whose rules were found",
         "mode",
         rules.modes.iter().map(|mode| (mode.name(), 1)),
     )?;
     for (name, help, count) in [
         (
             "hopspan_rules_decisions",
-            "Pairs of service address and endpoint that the rules have",
+            "Pairs of service address and endpoint in the rules",
             rules.decisions,
         ),
         (
             "hopspan_rules_refusals",
-            "Service addresses that the rules close",
+            "Service addresses that the rules reject or drop",
             rules.refusals,
         ),
         (
             "hopspan_rules_findings",
-            "Rules that could not be understood, in the last reading",
+            "Rules that could not be parsed in the last reading",
             rules.findings,
         ),
     ] {
-        page.gauge(name, help, i64::try_from(count).unwrap_or(i64::MAX))?;
+        metrics.gauge(name, help, i64::try_from(count).unwrap_or(i64::MAX))?;
     }
-    page.counter(
+    metrics.counter(
         "hopspan_rules_reads",
         "Readings of rules that were new or had changed",
         rules.reads,
     )?;
-    page.counter(
+    metrics.counter(
         "hopspan_rules_failures",
         "Readings of the rules that failed",
         rules.failures,
@@ -310,21 +310,21 @@ fn rules(page: &mut Page<'_>, rules: &RulesState) -> fmt::Result {
     let since_1970 = read
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
-    page.seconds(
+    metrics.seconds(
         "hopspan_rules_read_timestamp_seconds",
         "When the rules were last known to be up to date, in seconds since 1970",
         since_1970.as_secs_f64(),
     )
 }
 
-fn kubernetes(page: &mut Page<'_>, watches: &Kubernetes) -> fmt::Result {
+fn kubernetes(metrics: &mut MetricsEncoder<'_>, watches: &Kubernetes) -> fmt::Result {
     if watches.is_empty() {
         return Ok(());
     }
     for (name, help, of) in [
         (
             "hopspan_kubernetes_connected",
-            "1 while the API's last answer to a watch was a good one",
+            "1 while the API's last answer to the watch was a success",
             (|watch| i64::from(watch.connected)) as fn(&WatchState) -> i64,
         ),
         (
@@ -336,12 +336,12 @@ fn kubernetes(page: &mut Page<'_>, watches: &Kubernetes) -> fmt::Result {
         let values = watches
             .iter()
             .map(|(kind, watch)| (kind.resource(), of(watch)));
-        page.gauges(name, help, "kind", values)?;
+        metrics.gauges(name, help, "kind", values)?;
     }
     for (name, help, of) in [
         (
             "hopspan_kubernetes_lists",
-            "List requests to the Kubernetes API, each page counted",
+            "List requests to the Kubernetes API; each page counts",
             (|watch| watch.lists) as fn(&WatchState) -> u64,
         ),
         (
@@ -358,25 +358,25 @@ fn kubernetes(page: &mut Page<'_>, watches: &Kubernetes) -> fmt::Result {
         let values = watches
             .iter()
             .map(|(kind, watch)| (kind.resource(), of(watch)));
-        page.counters(name, help, "kind", values)?;
+        metrics.counters(name, help, "kind", values)?;
     }
     Ok(())
 }
 
-/// What Prometheus' own client libraries tell of every process.
-fn process(page: &mut Page<'_>) -> fmt::Result {
+/// The process metrics of Prometheus' client libraries.
+fn process(metrics: &mut MetricsEncoder<'_>) -> fmt::Result {
     let Ok(stat) = procfs::process::Process::myself().and_then(|process| process.stat()) else {
         return Ok(());
     };
     let ticks = (stat.utime + stat.stime) as f64;
-    page.counter_seconds(
+    metrics.counter_seconds(
         "process_cpu_seconds",
         "User and system time of the agent, in seconds",
         ticks / procfs::ticks_per_second() as f64,
     )?;
-    page.gauge(
+    metrics.gauge(
         "process_resident_memory_bytes",
-        "Resident memory of the agent's process; the kernel's maps are not in it",
+        "Resident memory of the agent's process, without the kernel's maps",
         signed(stat.rss.saturating_mul(procfs::page_size())),
     )
 }

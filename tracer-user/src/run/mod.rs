@@ -1,11 +1,12 @@
 //! `hopspan run`: the agent.
 //!
-//! One task owns the state: it drains the ring buffer into the pipeline. Tasks of their own do the
-//! I/O: the export, and the reading of rules. The end comes by SIGTERM or SIGINT: detach, take what
-//! is left in the kernel, flush, report.
+//! One task owns the state and drains the ring buffer into the pipeline. Other tasks and threads do
+//! the I/O: the export, the HTTP port, and reading the rules, the uplinks and the names. SIGTERM or
+//! SIGINT ends the agent: it detaches, takes the remaining records, flushes the export and writes
+//! the report.
 
 mod agent;
-mod endpoint;
+mod http_port;
 mod listen;
 mod metrics;
 mod poll_schedule;
@@ -23,7 +24,7 @@ use tracer_pipeline::{
 };
 
 use crate::{
-    attach::{self, Follow, Missing, Options, cgroup2, loss},
+    attach::{self, Follow, Missing, Options, cgroup2, hook_loss},
     cluster::{Names, NamesArgs},
     export::{Exporter, node_name},
     rules, uplinks,
@@ -32,78 +33,78 @@ use crate::{
 use agent::Agent;
 use status::Status;
 
-pub use listen::{Listen, NotAPlace};
+pub use listen::{Listen, NotAListenAddress};
 
-/// Exchanges that are exported a second, unless --max-exchanges-per-second says otherwise: a fifth of a
-/// core's time.
+/// The default of --max-exchanges-per-second, which costs a fifth of a core.
 const EXCHANGES_PER_SECOND: u32 = 5500;
-/// How long the last spans may take to leave: less than the 30 s after which Kubernetes kills.
+/// The time for flushing the export: less than the 30 s after which Kubernetes kills the container.
 const FLUSH: Duration = Duration::from_secs(25);
 
 /// Follow the packets of this node's pods, and export their hops as spans.
 ///
-/// Runs in the node's network namespace, as a DaemonSet with hostNetwork does. Where the spans go
-/// is set by the standard variables: OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL
+/// Run it in the node's network namespace, as a DaemonSet with hostNetwork does. OpenTelemetry's
+/// variables configure the export: OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL
 /// (http/protobuf by default, or grpc), OTEL_EXPORTER_OTLP_HEADERS, OTEL_SERVICE_NAME,
 /// OTEL_RESOURCE_ATTRIBUTES, OTEL_BSP_SCHEDULE_DELAY, OTEL_BSP_MAX_EXPORT_BATCH_SIZE,
-/// OTEL_BSP_MAX_QUEUE_SIZE. NODE_NAME names the node: `spec.nodeName` of its pods.
+/// OTEL_BSP_MAX_QUEUE_SIZE. NODE_NAME is the node's name, as in `spec.nodeName` of its pods.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Follow the sockets below this cgroup only [default: the root of the cgroup v2 file system]
+    /// Follow only the sockets below this cgroup [default: the root of the cgroup v2 file system]
     #[arg(long, value_name = "PATH")]
     pub cgroup: Option<PathBuf>,
 
-    /// A device by which the node reaches others; may be given several times [default: hardware, and
-    /// the devices of default routes]
+    /// A device through which the node reaches other nodes; may be given several times [default:
+    /// hardware, and the devices of default routes]
     #[arg(long, value_name = "NAME")]
     pub uplink: Vec<String>,
 
-    /// Make traces for requests that carry no context: at most RATE a second
+    /// Make traces of requests that carry no trace context: at most RATE a second
     #[arg(long, value_name = "RATE", default_value_t = 0)]
     pub untraced: u32,
 
-    /// Follow all requests of HTTP/1, not only those whose spans are exported
+    /// Follow all HTTP/1 requests, not only those whose spans are exported
     ///
-    /// Without it, the kernel programs leave out requests whose trace context is not sampled, and those
-    /// without a context unless --untraced asks for them. What is exported is the same; with it,
-    /// failures of these requests are counted too, at the cost of following them.
+    /// Without this option, the kernel programs leave out requests whose trace context is not
+    /// sampled and, without --untraced, requests without a trace context. The exported spans are
+    /// the same. With this option, failures of these requests are counted too, at the cost of
+    /// following them.
     #[arg(long)]
     pub follow_all: bool,
 
-    /// Make spans of connections that cannot be opened: at most RATE a second, and a tenth of that from
-    /// one container
+    /// Make spans of failed connects: at most RATE a second, and a tenth of that from one container
     #[arg(long, value_name = "RATE", default_value_t = FAILED_CONNECTS_PER_SECOND)]
     pub failed_connects: u32,
 
-    /// Export at most RATE exchanges a second: of each pair of caller and service a fair share, so that a
-    /// noisy one hides no quiet one; 0 is no limit
+    /// Export at most RATE exchanges a second, in fair shares per pair of client and service, so
+    /// that a busy pair does not displace a quiet one; 0 is no limit
     ///
-    /// Of HTTP/1 too many requests are left out by the kernel programs already, in windows of 134 ms, so
-    /// that they cost next to nothing. All are counted (hopspan_exchanges_shed_total).
+    /// The kernel programs leave out HTTP/1 requests above the limit, in windows of 134 ms, so that
+    /// these cost next to nothing. hopspan_exchanges_shed_total counts all exchanges that are left
+    /// out.
     #[arg(long, value_name = "RATE", default_value_t = EXCHANGES_PER_SECOND)]
     pub max_exchanges_per_second: u32,
 
-    /// What has a span of its own: exchange, path (connect, request, response), or hop
+    /// The smallest unit with its own span: exchange, path (connect, request, response), or hop
     ///
-    /// Of a path, the hops are events of its span; of an exchange, connect, request and response with
-    /// their hops are attributes of it.
+    /// With `path`, hops are events of the path's span. With `exchange`, connect, request, response
+    /// and their hops are attributes of the exchange's span.
     #[arg(long, value_name = "DETAIL", default_value_t = Detail::Hop)]
     pub detail: Detail,
 
-    /// Give up a request that was not answered after SECONDS
+    /// Give up an unanswered request after SECONDS
     ///
-    /// A gRPC call is given up only when its connection ends: it may stream.
+    /// A gRPC call may stream, and is given up only when its connection ends.
     #[arg(long, value_name = "SECONDS", default_value_t = RESPONSE_WAIT_S, value_parser = clap::value_parser!(u32).range(1..))]
     pub response_timeout: u32,
 
     /// Write the raw records to FILE, for a replay
     ///
-    /// The file holds the heads of all requests, with all their headers: handle it like a packet
+    /// The file contains the heads of all requests with all headers: handle it like a packet
     /// capture.
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
 
-    /// Where names come from.
+    /// The arguments about names.
     #[command(flatten)]
     pub names: NamesArgs,
 
@@ -111,24 +112,24 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
 
-    /// Answer /healthz, /readyz and /metrics here: a PORT of all addresses, ADDRESS:PORT, or off
+    /// Serve /healthz, /readyz and /metrics here: a PORT on all addresses, ADDRESS:PORT, or off
     #[arg(long, value_name = "PLACE", default_value = "9464")]
     pub listen: Listen,
 
-    /// Let the kernel programs log each packet of interest. For development: it is slow
+    /// Let the kernel programs log each packet of interest. Slow; for development
     #[arg(long)]
     pub debug: bool,
 
-    /// Use the programs for old kernels. For tests
+    /// Use the programs for old kernels on any kernel. For tests
     #[arg(long, hide = true)]
     pub only_fallbacks: bool,
 }
 
-/// Runs until a signal ends it.
+/// Runs the agent until SIGTERM or SIGINT.
 ///
 /// # Errors
 ///
-/// When the agent cannot attach, export, listen, or write the files it was told to.
+/// When the agent cannot attach, export, listen, or write the recording or the report.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let options = Options {
         cgroup: cgroup2::find(args.cgroup.as_deref())?,
@@ -146,9 +147,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let status = Arc::new(Status::new());
     listen(args.listen, &status).await?;
     let exporter = Exporter::start().context("set up the OTLP export")?;
-    // Beside the verifier: what is learnt first is then there when all is attached.
+    // Before the programs are attached, so that names and rules are read while the verifier runs.
     let node = node_name();
-    let learnt = Names::start(&args.names, &options.cgroup, &node).await?;
+    let names = Names::start(&args.names, &options.cgroup, &node).await?;
     let rules = rules::watch().context("start the thread that reads rules")?;
     let attached = attach::attach(&options)?;
     for (reason, hooks) in by_reason(&attached.missing) {
@@ -156,8 +157,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     }
     for fallback in &attached.fallbacks {
         let (hook, reason) = (fallback.hook.name(), &fallback.reason);
-        match loss::with_fallback(fallback.hook) {
-            Some(lost) => tracing::warn!("{hook} does not see {lost}: {reason}"),
+        match hook_loss::with_fallback(fallback.hook) {
+            Some(lost) => tracing::warn!(
+                "{hook} is served by {}, without {lost}: {reason}",
+                fallback.function
+            ),
             None => tracing::info!("{hook} is served by {}: {reason}", fallback.function),
         }
     }
@@ -171,12 +175,12 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         pipeline.tell_exchanges(per_second.get());
     }
     pipeline.wait_for_response(u64::from(args.response_timeout) * 1_000_000_000);
-    status.set_missing(names(&attached.missing));
+    status.set_missing(reasons_by_hook(&attached.missing));
     let mut agent = Agent::new(
         attached,
         exporter,
         pipeline,
-        (learnt, rules),
+        (names, rules),
         per_second,
         args.record.as_deref(),
         Arc::clone(&status),
@@ -186,12 +190,12 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     agent.first_rules().await;
     status.turned();
     status.set_ready();
-    // Whoever started the agent may wait for this line.
+    // Scripts may wait for this line.
     match &*first.names() {
         "" => eprintln!("hopspan: attached, no uplinks"),
-        names => eprintln!("hopspan: attached, uplinks: {names}"),
+        uplinks => eprintln!("hopspan: attached, uplinks: {uplinks}"),
     }
-    attach::give_back();
+    attach::return_freed_memory();
     tokio::select! {
         () = signals.next() => {}
         () = agent.follow(changes) => {}
@@ -208,17 +212,17 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 /// Opens the HTTP port, unless it is off.
-async fn listen(place: Listen, status: &Arc<Status>) -> anyhow::Result<()> {
-    let bound = place.bind().await.with_context(|| {
-        format!("listen on {place} for health and metrics: choose another place with --listen, or --listen off")
+async fn listen(address: Listen, status: &Arc<Status>) -> anyhow::Result<()> {
+    let bound = address.bind().await.with_context(|| {
+        format!("listen on {address} for health and metrics: choose another place with --listen, or --listen off")
     })?;
     if let Some(listener) = bound {
-        endpoint::serve(listener, Arc::clone(status));
+        http_port::serve(listener, Arc::clone(status));
     }
     Ok(())
 }
 
-/// The hooks that are missing for the same reason, together.
+/// The hooks that are missing, by reason.
 fn by_reason(missing: &[Missing]) -> BTreeMap<&str, Vec<&'static str>> {
     let mut reasons: BTreeMap<&str, Vec<&'static str>> = BTreeMap::new();
     for missing in missing {
@@ -228,8 +232,8 @@ fn by_reason(missing: &[Missing]) -> BTreeMap<&str, Vec<&'static str>> {
     reasons
 }
 
-/// Each hook that is missing with its reason.
-fn names(missing: &[Missing]) -> BTreeMap<&'static str, String> {
+/// The reasons, by the hook that is missing.
+fn reasons_by_hook(missing: &[Missing]) -> BTreeMap<&'static str, String> {
     missing
         .iter()
         .map(|missing| (missing.hook.name(), missing.reason.clone()))
@@ -265,7 +269,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hooks_that_are_missing_for_one_reason_are_told_together() {
+    fn missing_hooks_are_grouped_by_reason() {
         let missing = |hook, reason: &str| Missing {
             hook,
             reason: reason.to_owned(),
@@ -281,6 +285,6 @@ mod tests {
             ("too old", vec!["prerouting_enter", "prerouting_leave"]),
         ];
         assert_eq!(grouped, BTreeMap::from(expected));
-        assert_eq!(names(&all).len(), 3);
+        assert_eq!(reasons_by_hook(&all).len(), 3);
     }
 }

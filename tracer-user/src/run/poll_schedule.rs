@@ -1,47 +1,51 @@
-//! When the ring buffer is looked at, though no program has said that much is waiting. In: what the last
-//! look found. Out: the time of the next.
+//! When the agent polls the ring buffer without a wake-up from the programs. In: how many records
+//! the last poll took. Out: the time of the next.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// While there are records. The buffer holds a good part of a second of a busy node, and what comes at
-/// once shares the cost of waking up.
+/// The period while records come. The buffer holds a good part of a second of a busy node, and
+/// records of one poll share the cost of a wake-up.
 const BUSY: Duration = Duration::from_millis(20);
-/// While there are none: the first of the next ones is seen that much later, and the programs wake the
-/// agent when they are many.
+/// The period while none come, and so the latency of the next record. The programs wake the agent
+/// when the buffer fills.
 const IDLE: Duration = Duration::from_millis(100);
-/// Looks in vain after which there are none.
-const IN_VAIN: u32 = 10;
+/// Empty polls in a row before the period becomes `IDLE`.
+const EMPTY_POLLS: u32 = 10;
 
-/// The time of the next look.
+/// The time of the next poll.
 #[derive(Debug)]
-pub(super) struct Look {
+pub(super) struct PollSchedule {
     at: Instant,
-    in_vain: u32,
+    empty_polls: u32,
 }
 
-impl Look {
-    /// The first, soon after now.
+impl PollSchedule {
+    /// The schedule of an agent that starts at `now`.
     pub(super) fn after(now: Instant) -> Self {
         Self {
             at: now + BUSY,
-            in_vain: 0,
+            empty_polls: 0,
         }
     }
 
-    /// Waits until it is time.
+    /// Waits until the next poll is due.
     pub(super) async fn due(&self) {
         sleep_until(self.at).await;
     }
 
-    /// Plans the next one, after one that found so many records.
+    /// Schedules the next poll after one at `now` that took this many records.
     pub(super) fn found(&mut self, records: usize, now: Instant) {
-        self.in_vain = match records {
-            0 => self.in_vain.saturating_add(1),
+        self.empty_polls = match records {
+            0 => self.empty_polls.saturating_add(1),
             _ => 0,
         };
-        let period = if self.in_vain < IN_VAIN { BUSY } else { IDLE };
+        let period = if self.empty_polls < EMPTY_POLLS {
+            BUSY
+        } else {
+            IDLE
+        };
         self.at = now + period;
     }
 }
@@ -51,16 +55,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_idle_node_is_looked_at_less_often_until_there_is_a_record() {
+    fn an_idle_node_is_polled_less_often_until_a_record_comes() {
         let now = Instant::now();
-        let mut look = Look::after(now);
-        for _ in 1..IN_VAIN {
-            look.found(0, now);
-            assert_eq!(look.at, now + BUSY);
+        let mut schedule = PollSchedule::after(now);
+        for _ in 1..EMPTY_POLLS {
+            schedule.found(0, now);
+            assert_eq!(schedule.at, now + BUSY);
         }
-        look.found(0, now);
-        assert_eq!(look.at, now + IDLE);
-        look.found(1, now);
-        assert_eq!(look.at, now + BUSY);
+        schedule.found(0, now);
+        assert_eq!(schedule.at, now + IDLE);
+        schedule.found(1, now);
+        assert_eq!(schedule.at, now + BUSY);
     }
 }

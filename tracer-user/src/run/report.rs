@@ -1,4 +1,4 @@
-//! What the agent has counted, for people and for tests.
+//! The agent's counters at its end, as a JSON report and as log lines.
 
 use std::{collections::BTreeMap, fs::File, io, path::Path};
 
@@ -6,50 +6,48 @@ use tracer_pipeline::{pipeline, span::Failure};
 
 use crate::{capture, cluster::kubernetes::ApiSnapshot, export, rules::RulesState};
 
-/// How often something failed.
+/// A failure and its count.
 #[derive(Debug, serde::Serialize)]
 pub(super) struct Counted {
-    /// What, where, and for whom.
     #[serde(flatten)]
     pub(super) failure: Failure,
-    /// How often.
     pub(super) count: u64,
 }
 
-/// Everything counted from start to end.
+/// The counters of the agent's whole run.
 #[derive(Debug, serde::Serialize)]
 pub(super) struct Report {
     /// Hooks that were not attached, and why.
     pub(super) missing: BTreeMap<&'static str, String>,
-    /// How the Kubernetes API was at the end, where one was asked.
+    /// The state of the Kubernetes watches at the end; `None` without a Kubernetes API.
     pub(super) kubernetes: Option<ApiSnapshot>,
     /// What the kernel programs counted.
     pub(super) kernel: capture::Totals,
     /// Journeys that never ended.
     pub(super) expired: u64,
-    /// Of those, the ones still under way when the agent detached.
+    /// Of these, the journeys that were open when the agent detached.
     pub(super) under_way_at_end: u64,
     /// What the pipeline counted.
     pub(super) pipeline: pipeline::Counts,
-    /// What failed for the applications.
+    /// Failures of the applications' connections and exchanges.
     pub(super) failures: Vec<Counted>,
-    /// How the reading of kube-proxy's rules went.
+    /// The state of reading kube-proxy's rules at the end.
     pub(super) rules: RulesState,
-    /// What became of the spans.
+    /// The results of the export.
     pub(super) export: export::Totals,
 }
 
 impl Report {
-    /// Writes it as JSON.
+    /// Writes the report as JSON.
     pub(super) fn write(&self, path: &Path) -> io::Result<()> {
         serde_json::to_writer_pretty(File::create(path)?, self)?;
         Ok(())
     }
 
-    /// One line for the log, and another for what was lost.
+    /// Logs a summary, and an error if anything was lost.
     pub(super) fn log(&self) {
         tracing::info!(
-            "{} exchanges, {} traced; {} spans sent; {} packets left our sight",
+            "{} exchanges, {} traced; {} spans sent; {} packets out of sight",
             self.pipeline.exchanges,
             self.pipeline.exchanges_traced,
             self.export.sent,
@@ -57,10 +55,13 @@ impl Report {
         );
         let lost = [
             ("records in the kernel", self.kernel.lost()),
-            ("records refused", self.pipeline.records_refused),
-            ("spans not taken by the collector", self.export.failed),
-            ("spans dropped before it", self.export.dropped),
-            ("exchanges shed for want of room", self.pipeline.shed.queue),
+            ("records that do not decode", self.pipeline.records_refused),
+            ("spans refused by the collector", self.export.failed),
+            ("spans dropped before the collector", self.export.dropped),
+            (
+                "exchanges shed because the queue was full",
+                self.pipeline.shed.queue,
+            ),
             ("exchanges shed above the rate", self.pipeline.shed.rate),
         ];
         let lost: Vec<String> = lost

@@ -1,7 +1,7 @@
-//! What the agent's tasks know of themselves, for whoever asks over HTTP.
+//! The agent's status, shared between its tasks and the HTTP port.
 //!
-//! In: numbers and facts, published by the task that owns them. Out: copies. A publisher never waits
-//! for a reader: each lock is held for as long as it takes to move a pointer or a few words.
+//! In: numbers and states from the tasks that own them. Out: copies. No lock is held longer than it
+//! takes to move a pointer or copy a few words, so that scrapes do not slow the loop.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +18,7 @@ use crate::{
     capture, cluster::kubernetes::WatchState, export, rules::RulesState, uplinks::Uplinks,
 };
 
-/// Everything that can be asked of a running agent.
+/// The status of a running agent.
 #[derive(Debug)]
 pub(crate) struct Status {
     started: Instant,
@@ -33,42 +33,42 @@ pub(crate) struct Status {
     kubernetes: Mutex<Kubernetes>,
 }
 
-/// What the loop has counted, taken together about once a second. Of the kernel's numbers, the ends
-/// of journeys are read before their beginnings, so that a reader never sees more ends than beginnings.
+/// The counters, published together about once a second. The kernel's counters of ended journeys
+/// are read before those of opened journeys, so that a reader never sees more ended than opened.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Numbers {
     /// What the kernel programs counted.
     pub(crate) kernel: capture::Totals,
     /// Journeys that never ended.
     pub(crate) expired: u64,
-    /// The map of journeys.
+    /// How full the map of journeys is.
     pub(crate) journeys: capture::Occupancy,
     /// What the pure stages counted.
     pub(crate) pipeline: pipeline::Counts,
-    /// What failed for the applications.
+    /// Failures of the applications' connections and exchanges.
     pub(crate) failures: Vec<(Failure, u64)>,
-    /// What became of the spans.
+    /// The results of the export.
     pub(crate) export: export::Totals,
-    /// The spans that wait to be sent.
-    pub(crate) queue: export::Queue,
+    /// How full the export queue is.
+    pub(crate) queue: export::QueueOccupancy,
 }
 
-/// The watches of the Kubernetes API, by what they watch.
+/// The watches of the Kubernetes API, by kind.
 pub(crate) type Kubernetes = BTreeMap<Kind, WatchState>;
 
-/// Whether the agent does its work.
+/// The phase of the agent's run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Readiness {
-    /// It attaches, or reads the rules for the first time.
+    /// The agent attaches, or reads the rules for the first time.
     Starting,
-    /// It follows packets.
+    /// The agent follows packets.
     Ready,
-    /// It was told to end, and flushes.
+    /// The agent got a signal to end, and flushes.
     Ending,
 }
 
 impl Status {
-    /// That of an agent which has just begun to start.
+    /// The status of an agent that starts now.
     pub(crate) fn new() -> Self {
         Self {
             started: Instant::now(),
@@ -83,7 +83,7 @@ impl Status {
         }
     }
 
-    /// That of an agent which began to start so long ago.
+    /// The status of an agent that started `age` ago.
     #[cfg(test)]
     pub(crate) fn started_ago(age: Duration) -> Self {
         Self {
@@ -92,29 +92,29 @@ impl Status {
         }
     }
 
-    /// The loop has turned.
+    /// Records a turn of the loop.
     pub(crate) fn turned(&self) {
         let ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.turned_ms.store(ms, Ordering::Relaxed);
     }
 
-    /// How long ago the loop last turned; since the start, when it never has.
+    /// The time since the loop's last turn, or since the start before the first.
     pub(crate) fn since_turn(&self) -> Duration {
         let turned = Duration::from_millis(self.turned_ms.load(Ordering::Relaxed));
         self.started.elapsed().saturating_sub(turned)
     }
 
-    /// Attached, and the clocks and rules were read, as far as there are any.
+    /// Records that the agent follows packets.
     pub(crate) fn set_ready(&self) {
         self.ready.store(true, Ordering::Relaxed);
     }
 
-    /// Told to end.
+    /// Records the signal to end.
     pub(crate) fn set_ending(&self) {
         self.ending.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the agent does its work.
+    /// The phase of the agent's run.
     pub(crate) fn readiness(&self) -> Readiness {
         if self.ending.load(Ordering::Relaxed) {
             Readiness::Ending
@@ -125,63 +125,63 @@ impl Status {
         }
     }
 
-    /// Which hooks are not attached, and why.
+    /// Sets the reasons of hooks that are not attached, by hook.
     pub(crate) fn set_missing(&self, missing: BTreeMap<&'static str, String>) {
         *lock(&self.missing) = missing;
     }
 
-    /// Hooks that are not attached, and why.
+    /// The reasons of hooks that are not attached, by hook.
     pub(crate) fn missing(&self) -> BTreeMap<&'static str, String> {
         lock(&self.missing).clone()
     }
 
-    /// The devices by which the node reaches others.
+    /// Sets the uplinks.
     pub(crate) fn set_uplinks(&self, uplinks: &Uplinks) {
         let names = uplinks.devices.iter().map(|device| device.name.clone());
         *lock(&self.uplinks) = names.collect();
     }
 
-    /// The names of the devices by which the node reaches others.
+    /// The names of the uplinks.
     pub(crate) fn uplinks(&self) -> Vec<String> {
         lock(&self.uplinks).clone()
     }
 
-    /// New numbers in place of the old.
+    /// Replaces the counters.
     pub(crate) fn publish(&self, numbers: Numbers) {
         let numbers = Arc::new(numbers);
         let old = std::mem::replace(&mut *lock(&self.numbers), numbers);
-        // Freed here, after the lock.
+        // Dropped here, after the lock is released.
         drop(old);
     }
 
-    /// The numbers as they were last published.
+    /// The counters as last published.
     pub(crate) fn numbers(&self) -> Arc<Numbers> {
         Arc::clone(&lock(&self.numbers))
     }
 
-    /// How the reading of rules goes now.
+    /// Sets the state of reading the rules.
     pub(crate) fn set_rules(&self, rules: RulesState) {
         *lock(&self.rules) = rules;
     }
 
-    /// How the reading of rules goes.
+    /// The state of reading the rules.
     pub(crate) fn rules(&self) -> RulesState {
         lock(&self.rules).clone()
     }
 
-    /// How the watches of the Kubernetes API are now. Where there is none, nobody calls this, and there
-    /// are no metrics of it.
+    /// Sets the state of the Kubernetes watches. Not called without a Kubernetes API, so that the
+    /// metrics leave it out.
     pub(crate) fn set_kubernetes(&self, watches: Kubernetes) {
         *lock(&self.kubernetes) = watches;
     }
 
-    /// The watches of the Kubernetes API, where there is one.
+    /// The state of the Kubernetes watches; empty without a Kubernetes API.
     pub(crate) fn kubernetes(&self) -> Kubernetes {
         lock(&self.kubernetes).clone()
     }
 }
 
-/// Locks what a panic cannot leave half-changed.
+/// Locks, also after a panic: every update of the values is a single assignment.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_sets_the_clock_back() {
+    fn a_turn_resets_its_age() {
         let status = Status::new();
         std::thread::sleep(Duration::from_millis(20));
         assert!(status.since_turn() >= Duration::from_millis(20));

@@ -1,27 +1,28 @@
-//! Which devices lead to other nodes.
+//! Which devices are uplinks.
 //!
-//! In: the links and default routes of the node's network namespace, and the names that somebody may
-//! have given. Out: uplinks, and the ports of VXLAN devices. Asks the kernel nothing itself.
+//! In: the links and default routes of the node's network namespace, and the names given with
+//! --uplink. Out: uplinks, and the ports of VXLAN devices. Does no I/O.
 //!
-//! Uplinks are hardware and the devices of default routes, without those that only stand on hardware:
-//! of a bond the ports count, of a VLAN or a bridge the device below. There a packet is last and
-//! first seen.
+//! Uplinks are hardware and the devices of default routes, except devices above hardware: of a bond
+//! the ports are uplinks, of a VLAN or a bridge the device below, because packets pass there last
+//! when they leave and first when they arrive.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Steps from a device to what it stands on. Real ones have three: VLAN, bond, hardware.
+/// The longest chain of devices above hardware that is followed. Real ones have three: VLAN, bond,
+/// hardware.
 const MAX_DEPTH: u32 = 8;
 
-/// A link, as rtnetlink tells it.
+/// A link, as rtnetlink reports it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Link {
-    /// Its number.
+    /// Its interface index.
     pub ifindex: u32,
     /// Its name.
     pub name: String,
     /// `IFLA_INFO_KIND`; empty for hardware and for the loopback device.
     pub kind: String,
-    /// It speaks Ethernet (ARPHRD_ETHER).
+    /// Its link layer is Ethernet (ARPHRD_ETHER).
     pub is_ethernet: bool,
     /// The bridge or bond that it is a port of.
     pub master: Option<u32>,
@@ -31,7 +32,7 @@ pub struct Link {
     pub vxlan_port: Option<u16>,
 }
 
-/// What there is to choose from.
+/// The links and default routes of a network namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Network {
     /// Every link of the namespace.
@@ -40,39 +41,39 @@ pub struct Network {
     pub default_routes: BTreeSet<u32>,
 }
 
-/// A device by which the node reaches others.
+/// A device by which the node reaches other nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Uplink {
-    /// Its number.
+    /// Its interface index.
     pub ifindex: u32,
     /// Its name.
     pub name: String,
     /// `IFLA_INFO_KIND`.
     pub kind: String,
-    /// A bridge takes its packets, for whomever they are.
+    /// It is a port of a bridge, which also takes frames for other destinations than this node.
     pub is_bridged: bool,
 }
 
-/// What was chosen.
+/// The uplinks, and what else depends on the links.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Uplinks {
-    /// In the order of their numbers.
+    /// By interface index.
     pub devices: Vec<Uplink>,
     /// UDP ports on which VXLAN arrives.
     pub vxlan_ports: BTreeSet<u16>,
-    /// Names that were asked for, and are no device now.
+    /// Names given with --uplink that no device has now.
     pub absent: Vec<String>,
 }
 
 impl Uplinks {
-    /// The names, for people.
+    /// The names, for a log line.
     pub fn names(&self) -> String {
         let names: Vec<&str> = self.devices.iter().map(|device| &*device.name).collect();
         names.join(", ")
     }
 }
 
-/// Chooses: the devices with the wanted names or, where none are wanted, those that look like it.
+/// Chooses the devices with the wanted names or, without wanted names, by the rule above.
 pub fn choose(network: &Network, wanted: &[String]) -> Uplinks {
     let links: BTreeMap<u32, &Link> = network
         .links
@@ -85,7 +86,7 @@ pub fn choose(network: &Network, wanted: &[String]) -> Uplinks {
         }
         is_hardware(link)
             || (network.default_routes.contains(&link.ifindex)
-                && !stands_on_hardware(link, &links, MAX_DEPTH))
+                && !is_above_hardware(link, &links, MAX_DEPTH))
     };
     let devices = links
         .values()
@@ -109,12 +110,12 @@ pub fn choose(network: &Network, wanted: &[String]) -> Uplinks {
     }
 }
 
-/// Nothing made it but a driver.
+/// A driver made the device, not a configuration.
 fn is_hardware(link: &Link) -> bool {
     link.is_ethernet && link.kind.is_empty()
 }
 
-fn stands_on_hardware(link: &Link, links: &BTreeMap<u32, &Link>, depth: u32) -> bool {
+fn is_above_hardware(link: &Link, links: &BTreeMap<u32, &Link>, depth: u32) -> bool {
     if depth == 0 {
         return false;
     }
@@ -125,7 +126,7 @@ fn stands_on_hardware(link: &Link, links: &BTreeMap<u32, &Link>, depth: u32) -> 
     below
         .into_iter()
         .chain(ports)
-        .any(|under| is_hardware(under) || stands_on_hardware(under, links, depth - 1))
+        .any(|under| is_hardware(under) || is_above_hardware(under, links, depth - 1))
 }
 
 fn is_bridged(link: &Link, links: &BTreeMap<u32, &Link>) -> bool {
@@ -172,7 +173,7 @@ mod tests {
         }
     }
 
-    /// Checks the names that are chosen; of ports of a bridge with a star.
+    /// Checks the names of the uplinks. A star marks a port of a bridge.
     fn check(links: &[&str], default_routes: &[u32], expected: &str) {
         let chosen = choose(&network(links, default_routes), &[]);
         let names = chosen.devices.iter().map(|device| {
@@ -190,14 +191,14 @@ mod tests {
             "eth0",
         );
         check(&["2 eth0 -", "3 eth1 -"], &[2], "eth0 eth1");
-        // The node is itself in a namespace, as kind and the lab have it.
+        // The node itself is a network namespace, as with kind and in the lab.
         check(&["2 eth0 veth", "3 cni0 bridge"], &[2], "eth0");
         check(&["2 wg0 wireguard", "3 cni0 bridge"], &[], "");
         check(&[], &[], "");
     }
 
     #[test]
-    fn what_stands_on_hardware_is_none() {
+    fn a_device_above_hardware_is_no_uplink() {
         check(
             &["2 eth0 - master=4", "3 eth1 - master=4", "4 bond0 bond"],
             &[4],
@@ -213,12 +214,12 @@ mod tests {
             "eth0",
         );
         check(&["2 eth0 - master=3", "3 br0 bridge"], &[3], "eth0*");
-        // Two that stand on each other.
+        // Two devices above each other.
         check(&["2 a vlan below=3", "3 b vlan below=2"], &[2], "a");
     }
 
     #[test]
-    fn names_decide_where_there_are_any() {
+    fn given_names_decide() {
         let network = network(&["2 eth0 -", "3 eth1 -", "4 f vxlan port=8472"], &[2]);
         let chosen = choose(&network, &["eth1".to_owned(), "eth9".to_owned()]);
         assert_eq!(chosen.names(), "eth1");

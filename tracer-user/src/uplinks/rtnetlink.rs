@@ -1,23 +1,25 @@
-//! The links and default routes of the node, and when they change. In: questions to rtnetlink
-//! (rtnetlink(7)), in the network namespace of the thread that opened it. Out: a `Network`.
+//! The links and default routes of the node, and notifications of their changes. In: rtnetlink
+//! (rtnetlink(7)), in the network namespace of the thread that opens the sockets. Out: a
+//! [`Network`].
 //!
-//! A default route is one of destination length 0, in any table: a policy may send pods by another
+//! A default route has destination length 0, in any table: a policy may route pods by another table
 //! than the main one.
+//!
+//! # Why the messages are read here and not by netlink-packet-route
+//!
+//! That crate (0.34) decodes a link or a route as a whole: one attribute of an unexpected length
+//! fails the message. Kernels add attributes and extend them: a bridge was undecodable once Linux
+//! had IFLA_BR_MCAST_QUERIER_STATE (little-dude/netlink, pull request 247). The agent would miss
+//! the uplink, or take a bridge for hardware because its kind is unread. The functions below read
+//! the ten attributes that matter and skip the rest. The crate's 31,000 lines also take some 40 s
+//! of CPU time to compile.
 
-use std::{
-    collections::BTreeSet,
-    io,
-    os::fd::{AsRawFd as _, OwnedFd},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use netlink_packet_core::{NLM_F_DUMP, NlasIterator};
-use nix::{
-    errno::Errno,
-    sys::socket::{MsgFlags, SockProtocol, recv},
-};
+use nix::sys::socket::SockProtocol;
 
-use crate::netlink::{self, Netlink};
+use crate::netlink::{Listener, Netlink, NetlinkError};
 
 use super::choice::{Link, Network};
 
@@ -27,8 +29,8 @@ const GET_ROUTE: u16 = 26;
 const NEW_ROUTE: u16 = 24;
 /// RTMGRP_LINK, RTMGRP_IPV4_ROUTE, RTMGRP_IPV6_ROUTE.
 const GROUPS: u32 = 0x1 | 0x40 | 0x400;
-/// struct ifinfomsg, the longer of the two bodies of a question.
-const BODY_BYTES: usize = 16;
+/// struct ifinfomsg, which is longer than struct rtmsg.
+const LINK_BYTES: usize = 16;
 /// struct rtmsg.
 const ROUTE_BYTES: usize = 12;
 const ARPHRD_ETHER: u16 = 1;
@@ -45,102 +47,62 @@ const RTA_OIF: u16 = 4;
 const RTA_MULTIPATH: u16 = 9;
 /// struct rtnexthop.
 const NEXT_HOP_BYTES: usize = 8;
-/// Most that one dump may bring: 16,384 links, or half a million routes.
+/// The bound of one dump: 16,384 links, or half a million routes.
 const MAX_DUMP_BYTES: usize = 64 << 20;
-/// Readings of what changes meanwhile.
-const MAX_READINGS: u32 = 5;
+/// How often links and routes are dumped before a change that overtakes each dump is an error.
+const ATTEMPTS: u32 = 5;
+/// Notifications are counted and not read: a cut datagram is enough.
+const NOTIFICATION_BYTES: usize = 64;
 
-/// Why the network is not known.
-#[derive(Debug, thiserror::Error)]
-pub enum RtnetlinkError {
-    /// The socket failed.
-    #[error("talk to rtnetlink")]
-    Socket(#[source] io::Error),
-    /// The kernel said no.
-    #[error("ask rtnetlink for links and routes: {0}")]
-    Refused(#[source] Errno),
-    /// Links or routes changed while they were read, each time.
-    #[error("links or routes changed while they were read")]
-    Changed,
-    /// Not what netlink(7) says.
-    #[error("an answer of rtnetlink is not well formed")]
-    Malformed,
-    /// More than any node has.
-    #[error("there are more than {} MiB of links or routes; name the uplinks with --uplink", MAX_DUMP_BYTES >> 20)]
-    TooLarge,
-}
-
-impl From<netlink::Failure> for RtnetlinkError {
-    fn from(failure: netlink::Failure) -> Self {
-        use netlink::Failure;
-        match failure {
-            Failure::Socket(error) => Self::Socket(error),
-            Failure::Refused(errno) => Self::Refused(errno),
-            Failure::Changed => Self::Changed,
-            Failure::Malformed => Self::Malformed,
-            Failure::TooLarge => Self::TooLarge,
-        }
-    }
-}
-
-/// Sockets to rtnetlink: one for questions, one that hears of changes.
+/// Sockets to rtnetlink: one for requests, one for notifications.
 #[derive(Debug)]
 pub struct Rtnetlink {
-    questions: Netlink,
-    changes: OwnedFd,
+    requests: Netlink,
+    changes: Listener,
 }
 
 impl Rtnetlink {
-    /// Opens the sockets. From now on changes are heard.
+    /// Opens the sockets. Changes from now on are received.
     ///
     /// # Errors
     ///
-    /// When the kernel refuses one.
-    pub fn open() -> Result<Self, RtnetlinkError> {
+    /// When the kernel refuses a socket.
+    pub fn open() -> Result<Self, NetlinkError> {
         Ok(Self {
-            changes: netlink::listen(SockProtocol::NetlinkRoute, GROUPS).map_err(socket_error)?,
-            questions: Netlink::open(SockProtocol::NetlinkRoute, MAX_DUMP_BYTES)?,
+            changes: Listener::open(SockProtocol::NetlinkRoute, GROUPS, NOTIFICATION_BYTES)?,
+            requests: Netlink::open(SockProtocol::NetlinkRoute, MAX_DUMP_BYTES)?,
         })
     }
 
-    /// Waits for a change, or until `timeout` has passed, and takes all there are; whether there was
-    /// one.
+    /// Waits for a notification and removes all that are queued; false when `timeout` passes first.
     ///
     /// # Errors
     ///
     /// When the socket fails.
-    pub fn wait(&mut self, timeout: Duration) -> Result<bool, RtnetlinkError> {
-        if !netlink::wait(&self.changes, timeout).map_err(socket_error)? {
+    pub fn wait(&mut self, timeout: Duration) -> Result<bool, NetlinkError> {
+        if !self.changes.wait(timeout)? {
             return Ok(false);
         }
-        // That there were some is all that counts: what is cut is no loss.
-        let mut ignored = [0; 64];
-        loop {
-            match recv(self.changes.as_raw_fd(), &mut ignored, MsgFlags::empty()) {
-                // More changes than the socket's buffer holds are changes too.
-                Ok(_) | Err(Errno::ENOBUFS | Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => return Ok(true),
-                Err(error) => return Err(socket_error(error)),
-            }
-        }
+        self.changes.drain(|_| {})?;
+        Ok(true)
     }
 
-    /// The links and the devices of default routes, as they are now.
+    /// The current links, and the devices of default routes.
     ///
     /// # Errors
     ///
-    /// When the kernel does not tell them.
-    pub fn network(&mut self) -> Result<Network, RtnetlinkError> {
-        for _ in 1..MAX_READINGS {
+    /// When the kernel does not answer or refuses, or when a change overtakes each dump.
+    pub fn network(&mut self) -> Result<Network, NetlinkError> {
+        for _ in 1..ATTEMPTS {
             match self.read() {
-                Err(RtnetlinkError::Changed) => {}
+                Err(NetlinkError::Changed) => {}
                 result => return result,
             }
         }
         self.read()
     }
 
-    fn read(&mut self) -> Result<Network, RtnetlinkError> {
+    fn read(&mut self) -> Result<Network, NetlinkError> {
         let mut network = Network::default();
         self.dump(GET_LINK, &mut |kind, payload| {
             if kind == NEW_LINK {
@@ -156,19 +118,14 @@ impl Rtnetlink {
         Ok(network)
     }
 
-    /// Asks for everything of a kind, of every family (AF_UNSPEC): a body all zero.
-    fn dump(&mut self, kind: u16, each: &mut impl FnMut(u16, &[u8])) -> Result<(), RtnetlinkError> {
-        Ok(self
-            .questions
-            .ask(kind, NLM_F_DUMP, &[0; BODY_BYTES], each)?)
+    /// Dumps all objects of a type and of every address family (AF_UNSPEC): a body of zeros.
+    fn dump(&mut self, kind: u16, each: &mut impl FnMut(u16, &[u8])) -> Result<(), NetlinkError> {
+        self.requests
+            .request(kind, NLM_F_DUMP, &[0; LINK_BYTES], each)
     }
 }
 
-fn socket_error(error: Errno) -> RtnetlinkError {
-    RtnetlinkError::Socket(error.into())
-}
-
-/// The attributes behind a body of so many bytes, as number and value; up to one that is not whole.
+/// Type and value of each attribute after a body of `body_bytes`, up to the first that is cut.
 fn attributes(payload: &[u8], body_bytes: usize) -> impl Iterator<Item = (u16, &[u8])> {
     let attributes = NlasIterator::new(payload.get(body_bytes..).unwrap_or_default());
     attributes
@@ -177,7 +134,7 @@ fn attributes(payload: &[u8], body_bytes: usize) -> impl Iterator<Item = (u16, &
         .filter_map(|(kind, whole)| Some((kind, value(whole)?)))
 }
 
-/// What follows the length and the number.
+/// The value of a whole attribute, which begins with its length and its type.
 fn value(attribute: &[u8]) -> Option<&[u8]> {
     let length: [u8; 2] = *attribute.first_chunk()?;
     attribute.get(4..usize::from(u16::from_ne_bytes(length)))
@@ -199,18 +156,18 @@ fn link(payload: &[u8]) -> Option<Link> {
         ifindex: word(payload.get(4..)?)?,
         ..Link::default()
     };
-    let mut is_below_elsewhere = false;
-    for (kind, value) in attributes(payload, BODY_BYTES) {
+    let mut is_below_in_other_netns = false;
+    for (kind, value) in attributes(payload, LINK_BYTES) {
         match kind {
             IFLA_IFNAME => link.name = text(value),
             IFLA_LINK => link.below = word(value),
             IFLA_MASTER => link.master = word(value),
-            IFLA_LINK_NETNSID => is_below_elsewhere = true,
+            IFLA_LINK_NETNSID => is_below_in_other_netns = true,
             IFLA_LINKINFO => link_info(value, &mut link),
             _ => {}
         }
     }
-    if is_below_elsewhere {
+    if is_below_in_other_netns {
         link.below = None;
     }
     Some(link)
@@ -233,8 +190,8 @@ fn link_info(info: &[u8], link: &mut Link) {
     }
 }
 
-/// The devices of a route, if it is a default one. struct rtmsg: family, destination length, source
-/// length, tos, table, protocol, scope, type, flags.
+/// The devices of a default route; empty for any other route. struct rtmsg: family, destination
+/// length, source length, tos, table, protocol, scope, type, flags.
 fn default_route(payload: &[u8]) -> BTreeSet<u32> {
     let is_default = payload.get(1) == Some(&0) && payload.get(7) == Some(&RTN_UNICAST);
     if !is_default {
@@ -249,7 +206,7 @@ fn default_route(payload: &[u8]) -> BTreeSet<u32> {
         .collect()
 }
 
-/// The devices of struct rtnexthop: length (u16), flags, hops, index (i32), attributes.
+/// The devices of a list of struct rtnexthop: length (u16), flags, hops, index (i32), attributes.
 fn next_hops(mut hops: &[u8]) -> Vec<u32> {
     let mut devices = Vec::new();
     while let Some(length) = hops.first_chunk() {

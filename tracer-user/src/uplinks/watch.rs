@@ -1,7 +1,8 @@
-//! A thread that tells which devices are uplinks, at once and whenever that changes.
+//! The thread that watches which devices are uplinks.
 //!
-//! It listens to rtnetlink's notifications of links and routes, and reads again after each: what else
-//! changes within half a second is read with it, and reading takes at most a twentieth of its time.
+//! In: links, routes, and rtnetlink's notifications of their changes. Out: the uplinks at the
+//! start, and after each change. Changes within half a second share one reading, and readings take
+//! at most a twentieth of the thread's time.
 
 use std::{
     io, thread,
@@ -10,22 +11,22 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use crate::error_chain::error_chain;
+use crate::{error_chain::error_chain, netlink::NetlinkError};
 
 use super::{
     choice::{Uplinks, choose},
-    rtnetlink::{Rtnetlink, RtnetlinkError},
+    rtnetlink::Rtnetlink,
 };
 
-/// What else changes until then is read with it.
+/// From a notification to the reading, which includes the changes in between.
 const SETTLE: Duration = Duration::from_millis(500);
-/// Time between readings, in times of what the last one took.
-const REST: u32 = 20;
-/// How often it is read where notifications fail.
+/// The pause after a reading, in multiples of its duration.
+const PAUSE_PER_READ: u32 = 20;
+/// How often links and routes are read while notifications or readings fail.
 const POLL: Duration = Duration::from_secs(30);
 
-/// Reads which devices are uplinks now, and starts the thread that tells the next ones. Where that is
-/// refused there are none, which is said.
+/// Reads the current uplinks, and starts the thread that sends them whenever they change. On an
+/// error, which is logged, there are none.
 pub(crate) fn watch(names: Vec<String>) -> (Uplinks, mpsc::Receiver<Uplinks>) {
     start(names).unwrap_or_else(|error| {
         tracing::warn!("the node's uplinks are not known: {}", error_chain(&error));
@@ -37,12 +38,12 @@ pub(crate) fn watch(names: Vec<String>) -> (Uplinks, mpsc::Receiver<Uplinks>) {
 fn start(names: Vec<String>) -> Result<(Uplinks, mpsc::Receiver<Uplinks>), WatchError> {
     let mut rtnetlink = Rtnetlink::open()?;
     let first = choose(&rtnetlink.network()?, &names);
-    // Holds one: until it is taken, nothing is read.
+    // Holds one: the thread reads nothing until the receiver takes it.
     let (sender, receiver) = mpsc::channel(1);
     let watcher = Watcher {
         rtnetlink,
         names,
-        told: first.clone(),
+        sent: first.clone(),
         sender,
     };
     thread::Builder::new()
@@ -55,8 +56,8 @@ fn start(names: Vec<String>) -> Result<(Uplinks, mpsc::Receiver<Uplinks>), Watch
 /// Why uplinks are not known.
 #[derive(Debug, thiserror::Error)]
 enum WatchError {
-    #[error(transparent)]
-    Rtnetlink(#[from] RtnetlinkError),
+    #[error("read links and routes from rtnetlink")]
+    Read(#[from] NetlinkError),
     #[error("start the thread that watches links and routes")]
     Thread(#[source] io::Error),
 }
@@ -64,7 +65,8 @@ enum WatchError {
 struct Watcher {
     rtnetlink: Rtnetlink,
     names: Vec<String>,
-    told: Uplinks,
+    /// The uplinks that were sent last.
+    sent: Uplinks,
     sender: mpsc::Sender<Uplinks>,
 }
 
@@ -77,7 +79,7 @@ impl Watcher {
                 Ok(false) if !has_failed => continue,
                 Ok(false) => {}
                 Err(error) => {
-                    late(&error);
+                    log_delay(error);
                     thread::sleep(POLL);
                 }
             }
@@ -86,23 +88,24 @@ impl Watcher {
                 Ok(network) => {
                     has_failed = false;
                     let uplinks = choose(&network, &self.names);
-                    if uplinks != self.told {
+                    if uplinks != self.sent {
                         if self.sender.blocking_send(uplinks.clone()).is_err() {
                             return;
                         }
-                        self.told = uplinks;
+                        self.sent = uplinks;
                     }
                 }
                 Err(error) => {
                     has_failed = true;
-                    late(&error);
+                    log_delay(error);
                 }
             }
-            thread::sleep(started.elapsed() * REST);
+            thread::sleep(started.elapsed() * PAUSE_PER_READ);
         }
     }
 }
 
-fn late(error: &RtnetlinkError) {
-    tracing::warn!("changes of uplinks are seen late: {error}");
+fn log_delay(error: NetlinkError) {
+    let error = WatchError::from(error);
+    tracing::warn!("changes of uplinks are seen late: {}", error_chain(&error));
 }

@@ -1,4 +1,4 @@
-//! An API server that is away, refuses, cuts all the time, or floods.
+//! Watches of an API server that is away, refuses requests, cuts connections, or floods.
 
 use std::{
     net::TcpListener,
@@ -10,16 +10,16 @@ use tracer_user::cluster::kubernetes::Scope;
 
 use crate::cluster::{Cluster, DEADLINE, NODE, named, pod, shop};
 
-/// The server is away, and another one comes back that knows nothing of the old versions.
+/// The server goes away, and its successor has none of the old versions.
 #[test]
-fn an_api_that_is_away_is_told_and_caught_up_with() {
+fn an_api_that_was_away_is_listed_again() {
     let mut cluster = Cluster::start(shop(), Scope::Node);
     cluster.synced();
     cluster.stop();
     cluster.until("away", |_, state| {
         state.away().is_some_and(|(_, error)| error.is_some())
     });
-    // What is known stays known.
+    // Known names stay known.
     assert_eq!(named(&cluster.who, "10.244.1.2").as_deref(), Some("web-0"));
     std::thread::sleep(Duration::from_secs(3));
     let state = cluster.watches.state.snapshot();
@@ -55,7 +55,7 @@ fn an_api_that_comes_later_than_the_agent_is_found() {
     cluster.until("away", |_, state| {
         !state.is_synced() && state.watches.values().all(|watch| watch.errors > 0)
     });
-    // The start of the agent does not wait for it.
+    // The start of the agent does not wait for the API.
     let began = Instant::now();
     let settled = cluster.watches.state.settled(DEADLINE);
     cluster.runtime.block_on(settled);
@@ -65,9 +65,9 @@ fn an_api_that_comes_later_than_the_agent_is_found() {
     assert_eq!(named(&cluster.who, "10.244.1.2").as_deref(), Some("web-0"));
 }
 
-/// A server, or what is before it, that ends every watch at once is not asked in a loop.
+/// A server, or a proxy before it, that ends every watch at once gets one watch request a second.
 #[test]
-fn a_server_that_cuts_all_the_time_sees_no_storm() {
+fn a_server_that_cuts_every_watch_gets_few_requests() {
     let mut cluster = Cluster::start(shop(), Scope::Node);
     cluster.synced();
     let began = Instant::now();
@@ -85,9 +85,9 @@ fn a_server_that_cuts_all_the_time_sees_no_storm() {
     cluster.until("web-1 known", |who, _| named(who, "10.244.1.3").is_some());
 }
 
-/// A server that refuses is asked less and less often.
+/// A server that refuses requests gets them at growing intervals.
 #[test]
-fn a_server_that_refuses_sees_no_storm() {
+fn a_server_that_refuses_gets_few_requests() {
     let store = shop();
     store.set_faults(Faults {
         refuse: Some(403),
@@ -113,7 +113,7 @@ fn a_server_that_refuses_sees_no_storm() {
     cluster.synced();
 }
 
-/// Changes faster than anybody reads them: all arrive, in order, and are not listed for it.
+/// Changes come faster than the pipeline takes them: all arrive, in order, without another list.
 #[test]
 fn a_flood_of_changes_is_taken() {
     const PODS: u8 = 100;

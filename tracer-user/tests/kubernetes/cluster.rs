@@ -1,4 +1,4 @@
-//! An API server with a small shop in it, and the watches of a node.
+//! The fixture: an API server with a small shop, and the watches of a node.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -56,7 +56,7 @@ pub(crate) fn slice(service: &str, pod: &str, ip: &str) -> serde_json::Value {
     object::endpoint_slice("shop", service, 8080, &[endpoint])
 }
 
-/// A pod here, one elsewhere behind a service, one elsewhere behind none.
+/// A pod on the node, a pod of another node behind a service, and one behind no service.
 pub(crate) fn shop() -> Arc<Store> {
     let store = Store::shared();
     store.apply(pod("web-0", NODE, "10.244.1.2"));
@@ -126,7 +126,7 @@ impl Cluster {
         });
     }
 
-    /// Cuts every connection, and waits until each kind is watched anew.
+    /// Cuts every connection, and waits until each kind is watched again.
     pub(crate) fn cut(&mut self) {
         let begun = |state: &ApiSnapshot| -> Vec<u64> {
             let watches = state.watches.values();
@@ -134,7 +134,7 @@ impl Cluster {
         };
         let before = begun(&self.watches.state.snapshot());
         self.store.cut();
-        self.until("watched anew", |_, state| {
+        self.until("watched again", |_, state| {
             begun(state)
                 .iter()
                 .zip(&before)
@@ -155,12 +155,12 @@ impl Cluster {
             .collect()
     }
 
-    /// Ends the server.
+    /// Stops the server.
     pub(crate) fn stop(&mut self) {
         self.server.take().unwrap().stop();
     }
 
-    /// Starts one on the same port.
+    /// Starts a server on the same port.
     pub(crate) fn restart(&mut self, store: Arc<Store>) {
         let listener = TcpListener::bind(self.address).unwrap();
         self.server = Some(Server::start(listener, Arc::clone(&store)).unwrap());

@@ -1,4 +1,5 @@
-//! The watches against an API server that speaks the real protocol, goes away, forgets, and floods.
+//! The watches against an API server that goes away, expires versions, cuts connections, and
+//! floods.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
-//! What is learnt, and with how few lists, also when watches are cut and versions expire.
+//! The facts of the watches, and the number of lists, also when watches are cut and versions
+//! expire.
 
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ fn pods_of_this_node_endpoints_and_services_are_known() {
 }
 
 #[test]
-fn with_the_whole_cluster_pods_behind_no_service_are_known_too() {
+fn with_scope_cluster_pods_behind_no_service_are_known() {
     let mut cluster = Cluster::start(shop(), Scope::Cluster);
     cluster.synced();
     assert_eq!(
@@ -49,7 +50,7 @@ fn with_the_whole_cluster_pods_behind_no_service_are_known_too() {
 }
 
 #[test]
-fn changes_come_as_they_happen() {
+fn changes_arrive_as_they_happen() {
     let mut cluster = Cluster::start(shop(), Scope::Node);
     cluster.synced();
     cluster.store.apply(pod("web-1", NODE, "10.244.1.3"));
@@ -61,9 +62,10 @@ fn changes_come_as_they_happen() {
     assert_eq!(cluster.lists(), [1, 1, 1]);
 }
 
-/// Connections are cut again and again: each watch goes on where it was, and nothing is listed again.
+/// Connections are cut repeatedly: each watch continues at its version, and nothing is listed
+/// again.
 #[test]
-fn a_cut_watch_goes_on_where_it_was() {
+fn a_cut_watch_continues_at_its_version() {
     let mut cluster = Cluster::start(shop(), Scope::Node);
     cluster.synced();
     for cut in 0..3 {
@@ -89,7 +91,7 @@ fn check_expiry(gone: Gone) {
     });
     cluster.synced();
     cluster.store.cut();
-    // Nobody is told of these.
+    // No watch receives these changes.
     cluster.store.delete(Resource::Pods, "shop", "web-0");
     cluster.store.delete(Resource::Services, "shop", "web");
     cluster
@@ -117,17 +119,17 @@ fn check_expiry(gone: Gone) {
 }
 
 #[test]
-fn a_version_that_is_gone_by_event_is_listed_anew() {
+fn an_expired_version_in_an_event_is_listed_again() {
     check_expiry(Gone::Event);
 }
 
 #[test]
-fn a_version_that_is_gone_by_status_is_listed_anew() {
+fn an_expired_version_in_a_status_is_listed_again() {
     check_expiry(Gone::Status);
 }
 
-/// Bookmarks move a quiet kind's version on, so that it need not be listed again when the history of
-/// the others is cut off.
+/// Bookmarks advance the version of a quiet kind, so that the kind is not listed again when the API
+/// server drops the history of the others.
 #[test]
 fn bookmarks_spare_a_list() {
     let store = shop();

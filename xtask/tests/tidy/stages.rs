@@ -57,7 +57,7 @@ const AGENT: Table = &[
     ("uplinks", &["error_chain", "netlink"]),
     ("attach", &["error_chain", "uplinks"]),
     ("capture", &["uplinks"]),
-    ("rules", &["netlink"]),
+    ("rules", &["error_chain", "netlink"]),
     ("cluster", &["capture", "error_chain"]),
     ("export", &["error_chain"]),
     (
@@ -79,6 +79,7 @@ const AGENT: Table = &[
             "capture",
             "error_chain",
             "export",
+            "netlink",
             "rules",
             "uplinks",
         ],

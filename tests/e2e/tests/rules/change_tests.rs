@@ -6,7 +6,10 @@ use std::{
     time::Instant,
 };
 
-use tracer_user::rules::{Anyway, NfnetlinkError, ReadError, Reader};
+use tracer_user::{
+    netlink::NetlinkError,
+    rules::{Anyway, ReadError, Reader},
+};
 
 use super::{
     dumps, large,
@@ -104,7 +107,7 @@ fn no_mixture_of_two_states_is_read() {
             while !done.load(Ordering::Relaxed) {
                 match reader.read(Anyway::default()) {
                     Ok(_) => read += 1,
-                    Err(ReadError::NfTables(NfnetlinkError::Changed)) => given_up += 1,
+                    Err(ReadError::NfTables(NetlinkError::Changed)) => given_up += 1,
                     Err(error) => panic!("{}", error.text()),
                 }
                 assert!(expected.contains(&reader.rules().0), "a mixture was read");

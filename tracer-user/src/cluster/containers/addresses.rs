@@ -1,11 +1,11 @@
-//! The addresses of a network namespace, as /proc/PID/net tells them to whoever may read it.
+//! The addresses of a network namespace, from /proc/PID/net, without entering the namespace.
 //!
 //! In: the text of `fib_trie` and `if_inet6`. Out: addresses, without loopback and link-local
-//! ones. So nobody has to enter the namespace.
+//! addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Addresses of one namespace that are kept; a pod has one of each family for each network.
+/// The bound of addresses of one namespace. A pod has one of each family for each network.
 const MAX_ADDRESSES: usize = 64;
 
 /// kernel: fib_trie_seq_show (net/ipv4/fib_trie.c): a line `|-- ADDRESS`, and below it one
@@ -39,7 +39,7 @@ pub(super) fn of_if_inet6(text: &str) -> Vec<IpAddr> {
     addresses
 }
 
-/// Whether an address tells one host from another.
+/// Whether an address identifies a host: not loopback, unspecified or link-local.
 pub(super) fn is_own(address: &IpAddr) -> bool {
     let is_link_local = match address {
         IpAddr::V4(v4) => v4.is_link_local(),
@@ -87,7 +87,7 @@ fe80000000000000a8aa00fffe000001 02 40 20 80     eth0
 ";
 
     #[test]
-    fn own_addresses_are_found_and_no_others() {
+    fn only_own_addresses_are_found() {
         let own: Vec<IpAddr> = vec!["10.244.1.2".parse().unwrap()];
         assert_eq!(of_fib_trie(FIB_TRIE), own);
         let own: Vec<IpAddr> = vec!["fd00::2".parse().unwrap()];
@@ -95,7 +95,7 @@ fe80000000000000a8aa00fffe000001 02 40 20 80     eth0
     }
 
     #[test]
-    fn anything_else_has_none() {
+    fn other_text_has_no_addresses() {
         for text in ["", "|-- x\n/32 host LOCAL", "/32 host LOCAL", "\u{1}\n\n"] {
             assert!(of_fib_trie(text).is_empty(), "{text:?}");
             assert!(of_if_inet6(text).is_empty(), "{text:?}");

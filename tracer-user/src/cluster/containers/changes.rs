@@ -1,8 +1,8 @@
-//! Tells when cgroups are made, removed, filled or emptied.
+//! Waits until cgroups are made, removed, filled or emptied.
 //!
-//! In: the directories to watch. Out: a wake-up, which says nothing of what has changed.
-//! kernel: cgroups are made and removed as directories are, and `cgroup.events` is modified when the
-//! first process enters or the last one leaves (cgroup_file_notify), all of which inotify tells.
+//! In: the directories to watch. Out: a wake-up, without the change. kernel: inotify reports
+//! cgroups as directories that are made and removed, and `cgroup.events` as modified when the first
+//! process enters or the last one leaves (cgroup_file_notify).
 
 use std::{
     collections::HashMap,
@@ -19,10 +19,11 @@ use nix::{
     sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor},
 };
 
-/// A container is made in many steps; the tree is read once, after the last of them.
+/// From the first event to the wake-up: a container is made in many steps, and the tree is scanned
+/// once after them.
 const SETTLE: Duration = Duration::from_millis(20);
 
-/// The directories that are watched.
+/// The inotify instance and its watches.
 #[derive(Debug)]
 pub(super) struct Changes {
     inotify: Inotify,
@@ -31,11 +32,11 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    /// Begins to listen, to nothing yet.
+    /// Opens inotify, without watches.
     ///
     /// # Errors
     ///
-    /// When there can be no more inotify instances (fs.inotify.max_user_instances).
+    /// When no more inotify instances are allowed (fs.inotify.max_user_instances).
     pub(super) fn listen() -> io::Result<Self> {
         Ok(Self {
             inotify: Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?,
@@ -44,8 +45,7 @@ impl Changes {
         })
     }
 
-    /// Watches these directories, and no longer any others. One that was removed meanwhile is left
-    /// out.
+    /// Watches these directories and no others. Leaves out directories that were removed.
     pub(super) fn watch(&mut self, directories: Vec<PathBuf>) {
         let mut last = std::mem::take(&mut self.watched);
         for directory in directories {
@@ -64,13 +64,13 @@ impl Changes {
             };
             self.watched.insert(directory, descriptors);
         }
-        // The kernel has removed those of directories that are gone.
+        // Fails for removed directories, whose watches the kernel has removed.
         for descriptor in last.into_values().flatten().flatten() {
             let _ = self.inotify.rm_watch(descriptor);
         }
     }
 
-    /// Blocks until something has changed, or `timeout` has passed; whether something has.
+    /// Blocks until something has changed; false when `timeout` passes first.
     ///
     /// # Errors
     ///
@@ -87,7 +87,7 @@ impl Changes {
         let mut changed = false;
         loop {
             match self.inotify.read_events() {
-                // A watch that has ended says so itself; what ended it was told before.
+                // IN_IGNORED is the end of a watch, whose cause has an event of its own.
                 Ok(events) => {
                     let mut masks = events.iter().map(|event| event.mask);
                     changed |= masks.any(|mask| !mask.contains(AddWatchFlags::IN_IGNORED));
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_made_in_a_watched_directory_wakes() {
+    fn changes_in_a_watched_directory_wake() {
         let root = tempfile::tempdir().unwrap();
         let (a, b) = (root.path().join("a"), root.path().join("b"));
         std::fs::create_dir(&a).unwrap();

@@ -1,9 +1,9 @@
-//! The processes of a cgroup: since when there are any, and where they are in the network.
+//! The processes of a cgroup: their start, network namespace and addresses.
 //!
 //! In: the directory of a cgroup. Out: network namespace, addresses, and the start of the oldest
-//! process. Needs the node's /proc (hostPID); without it, it finds nothing. To name the namespaces of
-//! processes that are not root's takes CAP_SYS_PTRACE (kernel: proc_ns_get_link); without it
-//! the addresses are there all the same.
+//! process. Needs the node's /proc (hostPID), and finds nothing without. Reading the namespaces of
+//! processes that are not root's takes CAP_SYS_PTRACE (kernel: proc_ns_get_link); without it the
+//! addresses are found nevertheless.
 
 use std::{
     fs,
@@ -12,38 +12,40 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use nix::time::{ClockId, clock_gettime};
+use nix::time::ClockId;
 use procfs::process::Process;
+
+use crate::capture::now_ns;
 
 use super::addresses;
 
-/// Processes asked in one cgroup. They share their namespace; a fork bomb is not read to its end.
+/// The bound of processes that are read in one cgroup. They share their namespace.
 const MAX_PROCESSES: usize = 64;
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// What processes tell of their pod.
+/// The network of a cgroup's processes, and their start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Processes {
-    /// Inode number of the network namespace; `None` without the right to know.
+    /// Inode number of the network namespace; `None` without the privilege to read it.
     pub(super) netns: Option<u32>,
-    /// Its addresses.
+    /// The addresses of the network namespace.
     pub(super) addresses: Vec<IpAddr>,
     /// When the oldest process started, nanoseconds of `CLOCK_MONOTONIC`.
     pub(super) from_ns: u64,
 }
 
-/// The network namespace that this process is in.
+/// The network namespace of this process.
 pub(super) fn own_netns() -> Option<u32> {
     netns(Path::new("/proc/self"))
 }
 
-/// Asks the processes in a cgroup, not those in the ones below it. `None` where there are none that
-/// can be asked.
+/// Reads the processes in a cgroup, without those in cgroups below. `None` if no process can be
+/// read.
 pub(super) fn of_cgroup(directory: &Path) -> Option<Processes> {
     let pids = fs::read_to_string(directory.join("cgroup.procs")).ok()?;
     let mut oldest: Option<(u64, PathBuf)> = None;
     for pid in pids.lines().take(MAX_PROCESSES) {
-        // 0 stands for a process of a PID namespace that is not seen from here.
+        // 0 is a process of a PID namespace that is not visible here.
         let Some(pid) = pid.parse().ok().filter(|pid| *pid > 0) else {
             continue;
         };
@@ -74,18 +76,14 @@ fn netns(process: &Path) -> Option<u32> {
     u32::try_from(inode).ok()
 }
 
-/// A time in ticks since boot, as /proc/PID/stat has it; that clock went on while the machine was
-/// suspended (kernel: do_task_stat uses start_boottime from 5.5, and ran on monotonic before).
+/// Converts ticks since boot, from /proc/PID/stat, to CLOCK_MONOTONIC, which unlike the clock of
+/// the ticks stops while the machine is suspended (kernel: do_task_stat uses start_boottime since
+/// 5.5).
 fn monotonic_ns(ticks: u64) -> Option<u64> {
     let since_boot_ns = ticks.checked_mul(SECOND_NS / procfs::ticks_per_second().max(1))?;
     let suspended_ns =
         now_ns(ClockId::CLOCK_BOOTTIME)?.saturating_sub(now_ns(ClockId::CLOCK_MONOTONIC)?);
     Some(since_boot_ns.saturating_sub(suspended_ns))
-}
-
-fn now_ns(clock: ClockId) -> Option<u64> {
-    let now = std::time::Duration::from(clock_gettime(clock).ok()?);
-    u64::try_from(now.as_nanos()).ok()
 }
 
 #[cfg(test)]
@@ -108,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn no_processes_tell_nothing() {
+    fn a_cgroup_without_processes_has_none() {
         let directory = tempfile::tempdir().unwrap();
         assert_eq!(of_cgroup(directory.path()), None);
         fs::write(directory.path().join("cgroup.procs"), "\n").unwrap();

@@ -1,7 +1,7 @@
-//! Walks a cgroup tree for the cgroups of pods.
+//! Walks a cgroup tree to find the cgroups of pods.
 //!
-//! In: a mount. Out: directories, each with its inode number and the pod and container that its name
-//! tells. Bounded in depth and number: a container may make cgroups of its own.
+//! In: a mount. Out: directories, each with its inode number, pod and container. Bounded in depth
+//! and number, because a container may make cgroups itself.
 
 use std::{
     fs, io,
@@ -11,30 +11,30 @@ use std::{
 
 use crate::cluster::cgroup::{PodCgroup, leads_to_pods};
 
-/// A pod's containers are 5 deep, below what a node of kind or the lab has around it, and above what
-/// a container makes.
+/// The bound of depth. A container's cgroup is at depth 5, or deeper when the node itself is in a
+/// cgroup, as with kind and in the lab.
 const MAX_DEPTH: usize = 16;
-/// Directories looked at in one walk.
+/// The bound of directories in one walk.
 const MAX_DIRECTORIES: usize = 32_768;
 
 /// A cgroup of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) path: PathBuf,
-    /// On a cgroup v2 mount, the cgroup's id.
+    /// The directory's inode number, which on a cgroup v2 mount is the cgroup's id.
     pub(super) inode: u64,
     pub(super) cgroup: PodCgroup,
-    /// It is the one that the kubelet made for the pod.
+    /// It is the pod's cgroup, which the kubelet makes.
     pub(super) is_pods_own: bool,
 }
 
-/// What a walk found.
+/// The result of a walk.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     pub(super) found: Vec<Found>,
-    /// Directories in which a new one would lead to a pod or be a container.
+    /// Directories in which pods or containers may be made.
     pub(super) parents: Vec<PathBuf>,
-    /// There was more than a walk looks at.
+    /// The walk reached a bound.
     pub(super) is_cut: bool,
 }
 
@@ -42,13 +42,13 @@ pub(super) struct Tree {
 ///
 /// # Errors
 ///
-/// When `root` itself cannot be read. What vanishes during the walk is left out.
+/// When `root` itself cannot be read. Directories that are removed during the walk are left out.
 pub(super) fn walk(root: &Path) -> io::Result<Tree> {
     let mut tree = Tree {
         parents: vec![root.to_owned()],
         ..Tree::default()
     };
-    let mut looked_at = 0;
+    let mut directories = 0;
     // The root may itself be kubepods, or below it.
     let in_kubepods = root
         .iter()
@@ -64,8 +64,8 @@ pub(super) fn walk(root: &Path) -> io::Result<Tree> {
             if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 continue;
             }
-            looked_at += 1;
-            if looked_at > MAX_DIRECTORIES || depth >= MAX_DEPTH {
+            directories += 1;
+            if directories > MAX_DIRECTORIES || depth >= MAX_DEPTH {
                 tree.is_cut = true;
                 continue;
             }
@@ -74,7 +74,7 @@ pub(super) fn walk(root: &Path) -> io::Result<Tree> {
             let in_kubepods = in_kubepods || name.to_str().is_some_and(leads_to_pods);
             let cgroup = path.to_str().and_then(PodCgroup::parse);
             if let Some(cgroup) = cgroup {
-                // The container's directory is where its name appears first.
+                // The pod's cgroup is the first directory of the path that names the pod.
                 let is_pods_own = directory.to_str().and_then(PodCgroup::parse).is_none();
                 if is_pods_own {
                     tree.parents.push(path.clone());
@@ -103,7 +103,7 @@ mod tests {
     const UID: &str = "2d48a1cf-9f8d-4b0e-8a6e-5b1c7e2a9d31";
 
     #[test]
-    fn pods_and_containers_are_found_wherever_they_are() {
+    fn pods_and_containers_are_found_from_any_root() {
         let root = tempfile::tempdir().unwrap();
         let id = "0123456789abcdef".repeat(4);
         let pod = root.path().join(format!("kubepods/burstable/pod{UID}"));

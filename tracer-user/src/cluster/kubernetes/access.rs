@@ -1,8 +1,8 @@
-//! Where the Kubernetes API is, and who the agent is to it.
+//! Finds the Kubernetes API and the agent's credentials.
 //!
 //! In: the command line, KUBECONFIG, the service account of a pod. Out: a configuration for the
-//! client, or none. `~/.kube/config` is not looked at: whoever runs the agent by hand on some
-//! machine does not expect it to ask the cluster that `kubectl` was last used with.
+//! client, or none. `~/.kube/config` is not used: an agent that is run by hand should not connect
+//! to the cluster that `kubectl` was last used with.
 
 use std::path::{Path, PathBuf};
 
@@ -11,22 +11,22 @@ use kube::{
     config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 
-/// The API cannot be found where it was said to be.
+/// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
-    /// As `--kubeconfig` says.
+    /// The file of `--kubeconfig`.
     #[error("use kubeconfig {}", path.display())]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: KubeconfigError,
     },
-    /// As the environment says.
+    /// The file that KUBECONFIG names.
     #[error("use the kubeconfig that KUBECONFIG names")]
     Environment(#[source] KubeconfigError),
-    /// In a pod.
+    /// The service account of the pod.
     #[error(
         "use the pod's service account, because KUBERNETES_SERVICE_HOST is set; \
          is automountServiceAccountToken off?"
@@ -34,12 +34,12 @@ pub enum AccessError {
     InCluster(#[source] InClusterError),
 }
 
-/// Looks for the API: `file`, then KUBECONFIG, then the service account of the pod that the agent is
-/// in. `None` where none of these is there.
+/// Finds the configuration: `file`, else KUBECONFIG, else the service account of the agent's pod.
+/// `None` if none of these exists.
 ///
 /// # Errors
 ///
-/// When one of them is there and makes no sense.
+/// When the first that exists is invalid.
 pub async fn find(file: Option<&Path>) -> Result<Option<Config>, AccessError> {
     let options = KubeConfigOptions::default();
     if let Some(path) = file {

@@ -1,7 +1,7 @@
-//! Objects of the API to facts.
+//! Converts objects of the API to facts.
 //!
-//! In: an object, and when it was learnt. Out: what it says about addresses and ports, with the time
-//! from which it says so. Text that is no address, port or time is left out.
+//! In: an object, and when it was received. Out: a fact about its addresses and ports, with the
+//! time from which the fact holds. Text that is no address, port or time is left out.
 
 use std::net::IpAddr;
 
@@ -15,29 +15,30 @@ use crate::cluster::workload::{self, Owner};
 
 use super::object::{ContainerStatus, EndpointSlice, Ip, Metadata, Object, Pod, Port, Service};
 
-/// The API's times are cut to whole seconds.
+/// The API's times are truncated to seconds.
 const RESOLUTION_NS: u64 = 1_000_000_000;
 
-/// When something was learnt.
+/// When an object was received.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Learnt {
-    /// Both clocks then.
+pub(super) struct Received {
+    /// Both clocks at that time.
     pub(super) clock: ClockSample,
-    /// From the first list: it may have been so for long.
+    /// The object is in the first list, and may have existed for a long time.
     pub(super) first_list: bool,
 }
 
-impl Learnt {
+impl Received {
     pub(super) fn at_ns(self) -> u64 {
         self.clock.monotonic_ns
     }
 
-    /// Since when what was learnt holds, for kinds that do not say it themselves.
+    /// The time from which the fact holds, for kinds without a start time.
     fn since_ns(self) -> u64 {
         if self.first_list { 0 } else { self.at_ns() }
     }
 
-    /// A time of the API (RFC 3339) by the kernel's clock; 0 is before the machine's start.
+    /// Converts a time of the API (RFC 3339) to CLOCK_MONOTONIC. 0 for a time before the machine's
+    /// start.
     fn monotonic_ns(self, time: &str) -> Option<u64> {
         let unix_ns = time.parse::<Timestamp>().ok()?.as_nanosecond();
         let distance_ns = i128::from(self.clock.monotonic_ns) - i128::from(self.clock.realtime_ns);
@@ -45,14 +46,14 @@ impl Learnt {
     }
 }
 
-/// An object that has come, or has gone.
+/// An object that was applied or deleted.
 pub(super) trait ToFact: Object {
-    fn applied(&self, learnt: Learnt) -> Fact;
+    fn applied(&self, received: Received) -> Fact;
     fn deleted(&self, at_ns: u64) -> Fact;
 }
 
 impl ToFact for Pod {
-    fn applied(&self, learnt: Learnt) -> Fact {
+    fn applied(&self, received: Received) -> Fact {
         let owner = self.metadata.owner_references.iter();
         let owner = owner.clone().find(|owner| owner.controller);
         let workload = owner.and_then(|owner| {
@@ -80,8 +81,8 @@ impl ToFact for Pod {
                 Vec::new()
             },
             containers: containers(self).collect(),
-            from_ns: from_ns(self, learnt, !addresses.is_empty()),
-            until_ns: until_ns(self, learnt),
+            from_ns: from_ns(self, received, !addresses.is_empty()),
+            until_ns: until_ns(self, received),
             addresses,
         })
     }
@@ -95,12 +96,12 @@ impl ToFact for Pod {
 }
 
 impl ToFact for EndpointSlice {
-    fn applied(&self, learnt: Learnt) -> Fact {
+    fn applied(&self, received: Received) -> Fact {
         let endpoints = self.endpoints.iter().map(|endpoint| {
             let target = &endpoint.target_ref;
             let is_pod = target.kind == "Pod" && !target.uid.is_empty();
             EndpointFact {
-                // A slice of address type FQDN has names here.
+                // A slice of address type FQDN has names here, which are left out.
                 addresses: addresses(endpoint.addresses.iter().map(String::as_str)),
                 pod: is_pod.then(|| {
                     let pod = ObjectName {
@@ -120,7 +121,7 @@ impl ToFact for EndpointSlice {
             service: self.metadata.labels.service_name.clone(),
             ports: ports(&self.ports, |port| port.port),
             endpoints: endpoints.collect(),
-            from_ns: learnt.since_ns(),
+            from_ns: received.since_ns(),
         })
     }
 
@@ -133,7 +134,7 @@ impl ToFact for EndpointSlice {
 }
 
 impl ToFact for Service {
-    fn applied(&self, learnt: Learnt) -> Fact {
+    fn applied(&self, received: Received) -> Fact {
         let spec = &self.spec;
         let texts = spec.cluster_ips.iter().chain(&spec.cluster_ip);
         let texts = texts.chain(&spec.external_ips).map(String::as_str);
@@ -145,7 +146,7 @@ impl ToFact for Service {
             addresses: addresses(texts),
             ports: ports(&spec.ports, |port| port.port),
             node_ports: ports(&spec.ports, |port| port.node_port),
-            from_ns: learnt.since_ns(),
+            from_ns: received.since_ns(),
         })
     }
 
@@ -157,9 +158,9 @@ impl ToFact for Service {
     }
 }
 
-/// When the pod can have had its addresses at the earliest: when its first container started. A pod
-/// that has an address and no container yet has it since now at the latest.
-fn from_ns(pod: &Pod, learnt: Learnt, has_address: bool) -> u64 {
+/// The earliest time at which the pod can have had its addresses: the start of its first container.
+/// A pod with an address and without a started container has the address now.
+fn from_ns(pod: &Pod, received: Received, has_address: bool) -> u64 {
     let starts = statuses(pod).flat_map(|status| {
         [
             &status.state.running,
@@ -167,27 +168,27 @@ fn from_ns(pod: &Pod, learnt: Learnt, has_address: bool) -> u64 {
             &status.last_state.terminated,
         ]
     });
-    let starts = starts.filter_map(|times| learnt.monotonic_ns(times.started_at.as_deref()?));
-    let seen_ns = (has_address && !learnt.first_list).then(|| learnt.at_ns());
+    let starts = starts.filter_map(|times| received.monotonic_ns(times.started_at.as_deref()?));
+    let seen_ns = (has_address && !received.first_list).then(|| received.at_ns());
     starts.chain(seen_ns).min().unwrap_or_else(|| {
         let created = pod.status.start_time.as_deref();
         created
-            .and_then(|time| learnt.monotonic_ns(time))
-            .unwrap_or_else(|| learnt.since_ns())
+            .and_then(|time| received.monotonic_ns(time))
+            .unwrap_or_else(|| received.since_ns())
     })
 }
 
-/// When the last container of a completed pod ended.
-fn until_ns(pod: &Pod, learnt: Learnt) -> Option<u64> {
+/// The end of a completed pod's last container. `None` if the pod is not completed.
+fn until_ns(pod: &Pod, received: Received) -> Option<u64> {
     if !matches!(pod.status.phase.as_str(), "Succeeded" | "Failed") {
         return None;
     }
     let ends = statuses(pod).filter_map(|status| {
         let finished = status.state.terminated.finished_at.as_deref()?;
-        learnt.monotonic_ns(finished)
+        received.monotonic_ns(finished)
     });
     let ended_ns = ends.max().map(|ns| ns.saturating_add(RESOLUTION_NS));
-    Some(ended_ns.map_or(learnt.at_ns(), |ended_ns| ended_ns.min(learnt.at_ns())))
+    Some(ended_ns.map_or(received.at_ns(), |ended_ns| ended_ns.min(received.at_ns())))
 }
 
 fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
@@ -197,7 +198,7 @@ fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
         .chain(&status.ephemeral_container_statuses)
 }
 
-/// The containers that have run, also the ones before a restart.
+/// The containers of the pod, also those before the last restart.
 fn containers(pod: &Pod) -> impl Iterator<Item = ContainerFact> {
     statuses(pod).flat_map(|status| {
         let before = &status.last_state.terminated.container_id;
@@ -220,7 +221,7 @@ fn ips(all: &[Ip], first: Option<&str>) -> Vec<IpAddr> {
     addresses(all.iter().map(|ip| ip.ip.as_str()).chain(first))
 }
 
-/// Each once, in their order.
+/// The valid addresses in their order, without repetitions.
 fn addresses<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<IpAddr> {
     let mut addresses = Vec::new();
     for address in texts.filter_map(|text| text.parse::<IpAddr>().ok()) {
@@ -237,7 +238,7 @@ fn ports(ports: &[Port], number: impl Fn(&Port) -> Option<i64>) -> Vec<u16> {
     tcp.filter_map(|port| port_number(number(port)?)).collect()
 }
 
-/// TCP is what the API means where it says nothing.
+/// Whether a port is of TCP, which is the API's default.
 fn is_tcp(protocol: Option<&str>) -> bool {
     protocol.is_none_or(|protocol| protocol == "TCP")
 }

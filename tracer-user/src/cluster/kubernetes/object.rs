@@ -1,8 +1,7 @@
-//! Objects of the Kubernetes API, cut down to the fields that names are made of.
+//! Objects of the Kubernetes API, with only the fields that names need.
 //!
-//! In: JSON of the API. Out: structs. All else is skipped while it is read, managed fields and
-//! annotations too, so that a list takes little more memory than its text. Whatever is missing or of an
-//! unknown form is empty here; nothing but broken JSON is an error.
+//! In: JSON of the API. Out: structs. Deserializing skips all other fields, so that a list takes
+//! little more memory than its text. A field that is missing or `null` is empty.
 
 use std::borrow::Cow;
 
@@ -13,7 +12,7 @@ use kube::{
 use serde::{Deserialize, Deserializer};
 use tracer_pipeline::decode::fact::Kind;
 
-/// A kind that is watched.
+/// A kind of object that is watched.
 pub(super) trait Object:
     for<'de> Deserialize<'de> + Clone + std::fmt::Debug + Send + Sync + 'static
 {
@@ -25,7 +24,7 @@ pub(super) trait Object:
     fn metadata(&self) -> &Metadata;
 }
 
-/// An object with the metadata that `kube` wants of it.
+/// An object with the metadata that `kube` requires.
 #[derive(Clone, Debug)]
 pub(super) struct Watched<T> {
     meta: ObjectMeta,
@@ -76,14 +75,14 @@ impl<T: Object> Resource for Watched<T> {
     }
 }
 
-/// `null` where the API says so as well as nothing.
+/// Deserializes `null` like a missing field, because the API uses both.
 fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Structs of which every field may be missing or `null`.
+/// Defines structs whose fields may all be missing or `null`.
 macro_rules! objects {
     ($($(#[$doc:meta])* $name:ident { $($(#[$attribute:meta])* $field:ident: $type:ty,)* })*) => {
         $(
@@ -123,7 +122,7 @@ objects! {
     }
 
     Annotations {
-        /// What the kubelet calls a static pod instead of its uid.
+        /// The uid of a static pod in the kubelet's cgroup names.
         #[serde(rename = "kubernetes.io/config.hash")]
         config_hash: Option<String>,
     }
@@ -217,7 +216,7 @@ objects! {
         uid: String,
     }
 
-    /// Of an EndpointSlice or a Service.
+    /// A port of an EndpointSlice or a Service.
     Port {
         port: Option<i64>,
         node_port: Option<i64>,

@@ -1,9 +1,8 @@
-//! Sees every request to the API go out and its answer come back, between `kube`'s client and the
-//! network, and tells the state.
+//! Observes every request to the API and its response, between `kube`'s client and the network.
 //!
-//! `kube`'s watcher shows objects and errors; that a watch was begun again, or a page asked for, is
-//! seen here only. It begins a watch again at once when the connection was cut, which is right once;
-//! here it is held to one a second.
+//! In: requests and responses. Out: updates of [`ApiState`]. `kube`'s watcher shows objects and
+//! errors, but not new watch requests and pages. It watches again at once when a connection is cut;
+//! this layer limits watch requests to one a second.
 
 use std::{
     future::Future,
@@ -19,21 +18,21 @@ use tracer_pipeline::decode::fact::Kind;
 
 use super::state::ApiState;
 
-/// From one watch of a kind to the next.
-const WATCH_EVERY: Duration = Duration::from_secs(1);
+/// The least time between two watch requests of a kind.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Wraps the client's service.
+/// The layer around the client's service.
 #[derive(Clone, Debug)]
-pub(super) struct Observe(pub(super) Arc<ApiState>);
+pub(super) struct ObserveRequests(pub(super) Arc<ApiState>);
 
-/// The wrapped service.
+/// The client's service with the layer.
 #[derive(Clone, Debug)]
 pub(super) struct Observed<S> {
     inner: S,
     state: Arc<ApiState>,
 }
 
-impl<S> Layer<S> for Observe {
+impl<S> Layer<S> for ObserveRequests {
     type Service = Observed<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
@@ -60,19 +59,19 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let asked = asked_for(request.uri());
-        // Nothing is sent before it is polled.
+        let requested = kind_of_request(request.uri());
+        // The request is sent when this future is polled.
         let answer = self.inner.call(request);
         let state = Arc::clone(&self.state);
         Box::pin(async move {
-            if let Some((kind, true)) = asked {
-                tokio::time::sleep(state.pace(kind, WATCH_EVERY)).await;
+            if let Some((kind, true)) = requested {
+                tokio::time::sleep(state.reserve_watch(kind, WATCH_INTERVAL)).await;
             }
-            if let Some((kind, is_watch)) = asked {
-                state.asked(kind, is_watch);
+            if let Some((kind, is_watch)) = requested {
+                state.count_request(kind, is_watch);
             }
             let answer = answer.await?;
-            if let Some((kind, _)) = asked
+            if let Some((kind, _)) = requested
                 && answer.status().is_success()
             {
                 state.answered(kind);
@@ -82,8 +81,8 @@ where
     }
 }
 
-/// What a request asks for, and whether to watch it.
-fn asked_for(uri: &Uri) -> Option<(Kind, bool)> {
+/// The kind that a request lists or watches, and whether it is a watch.
+fn kind_of_request(uri: &Uri) -> Option<(Kind, bool)> {
     let kind = match uri.path().rsplit('/').next()? {
         "pods" => Kind::Pod,
         "endpointslices" => Kind::Endpoints,
@@ -99,9 +98,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_and_watches_are_told_apart() {
+    fn lists_and_watches_are_distinguished() {
         let check = |uri: &str, expected| {
-            assert_eq!(asked_for(&uri.parse().unwrap()), expected, "{uri}");
+            assert_eq!(kind_of_request(&uri.parse().unwrap()), expected, "{uri}");
         };
         check(
             "https://h/api/v1/pods?&limit=500&resourceVersion=0",

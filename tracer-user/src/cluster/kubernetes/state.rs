@@ -1,7 +1,7 @@
-//! How the API is doing, for health checks, metrics and the log.
+//! The state of the Kubernetes API, for health checks, metrics and the log.
 //!
-//! In: answers and errors, from the watches. Out: a snapshot at any time, and a line in the log when
-//! the API goes away or comes back.
+//! In: answers and errors of the watches. Out: snapshots, and a log line when the API goes away or
+//! comes back.
 
 use std::{
     collections::BTreeMap,
@@ -13,33 +13,34 @@ use serde::Serialize;
 use tokio::sync::Notify;
 use tracer_pipeline::decode::fact::Kind;
 
-/// The API's state, shared between the watches and whoever asks.
+/// The API's state, shared between the watches and its readers.
 #[derive(Debug, Default)]
 pub struct ApiState {
     watches: Mutex<BTreeMap<Kind, WatchState>>,
-    last_watches: Mutex<BTreeMap<Kind, Instant>>,
+    /// The time that is reserved for the last watch request of a kind.
+    watch_slots: Mutex<BTreeMap<Kind, Instant>>,
     changed: Notify,
 }
 
-/// One watch.
+/// The state of one watch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct WatchState {
-    /// Whether the API's last answer was a good one.
+    /// The API's last answer was a success.
     pub connected: bool,
-    /// Since when it is so.
+    /// Since when `connected` has its value.
     #[serde(serialize_with = "unix_seconds")]
     pub since: SystemTime,
-    /// Why the API is away, or was the last time.
+    /// The last error.
     pub last_error: Option<String>,
-    /// The list has been read at least once: what is known is complete, if perhaps old.
+    /// The kind was listed at least once: the known objects are complete, but may be old.
     pub synced: bool,
-    /// Objects known.
+    /// The number of known objects.
     pub objects: usize,
-    /// List requests, pages counted each.
+    /// List requests; each page counts.
     pub lists: u64,
-    /// Watch requests: the first, those after the API ended one, and those after errors.
+    /// Watch requests: the first, and those after the end of a watch or an error.
     pub watches: u64,
-    /// Errors of either.
+    /// Failed list and watch requests.
     pub errors: u64,
 }
 
@@ -58,25 +59,25 @@ impl Default for WatchState {
     }
 }
 
-/// All watches together.
+/// The states of all watches.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ApiSnapshot {
-    /// By what is watched.
+    /// By kind.
     pub watches: BTreeMap<Kind, WatchState>,
 }
 
 impl ApiSnapshot {
-    /// Whether every watch has what it needs.
+    /// Whether every watch is connected.
     pub fn is_connected(&self) -> bool {
         !self.watches.is_empty() && self.watches.values().all(|watch| watch.connected)
     }
 
-    /// Whether everything was listed at least once.
+    /// Whether every kind was listed at least once.
     pub fn is_synced(&self) -> bool {
         !self.watches.is_empty() && self.watches.values().all(|watch| watch.synced)
     }
 
-    /// Since when the API is away from at least one watch, and why. `None` while it is there.
+    /// Since when a watch is not connected, and its last error. `None` while all are connected.
     pub fn away(&self) -> Option<(SystemTime, Option<&str>)> {
         let away = self.watches.values().filter(|watch| !watch.connected);
         let first = away.min_by_key(|watch| watch.since)?;
@@ -93,15 +94,15 @@ impl ApiState {
         }
     }
 
-    /// How it is now.
+    /// The current state.
     pub fn snapshot(&self) -> ApiSnapshot {
         ApiSnapshot {
             watches: self.watches().clone(),
         }
     }
 
-    /// Waits until everything was listed or the API has failed, for at most `patience`.
-    pub async fn settled(&self, patience: Duration) {
+    /// Waits until every kind was listed or had an error, for at most `limit`.
+    pub async fn settled(&self, limit: Duration) {
         let settled = async {
             loop {
                 let changed = self.changed.notified();
@@ -112,25 +113,26 @@ impl ApiState {
                 changed.await;
             }
         };
-        // That it took too long is in the state.
-        let _ = tokio::time::timeout(patience, settled).await;
+        // After a time-out, the state shows the watches that are not synced.
+        let _ = tokio::time::timeout(limit, settled).await;
     }
 
-    /// How long to wait before the next watch, for them to be so far apart; takes the next place.
-    pub(super) fn pace(&self, kind: Kind, every: Duration) -> Duration {
-        let mut last_watches = self
-            .last_watches
+    /// Reserves the next time for a watch request of a kind, `interval` after the one before.
+    /// Returns how long to wait for it.
+    pub(super) fn reserve_watch(&self, kind: Kind, interval: Duration) -> Duration {
+        let mut slots = self
+            .watch_slots
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        let place = last_watches
+        let slot = slots
             .get(&kind)
-            .map_or(now, |last| (*last + every).max(now));
-        last_watches.insert(kind, place);
-        place - now
+            .map_or(now, |last| (*last + interval).max(now));
+        slots.insert(kind, slot);
+        slot - now
     }
 
-    pub(super) fn asked(&self, kind: Kind, is_watch: bool) {
+    pub(super) fn count_request(&self, kind: Kind, is_watch: bool) {
         self.update(kind, |watch| {
             let counter = if is_watch {
                 &mut watch.watches
@@ -148,7 +150,7 @@ impl ApiState {
             }
             if let Some(error) = &watch.last_error {
                 let seconds = watch.since.elapsed().unwrap_or_default().as_secs();
-                tracing::info!("the Kubernetes API is back after {seconds} s for {kind:?}: it was away with {error}");
+                tracing::info!("the Kubernetes API is back after {seconds} s for {kind:?}; the last error was: {error}");
             }
             (watch.connected, watch.since) = (true, SystemTime::now());
         });
@@ -157,7 +159,7 @@ impl ApiState {
     pub(super) fn synced(&self, kind: Kind, objects: usize) {
         self.update(kind, |watch| {
             if !watch.synced {
-                tracing::info!("the Kubernetes API has told {objects} objects of kind {kind:?}");
+                tracing::info!("the Kubernetes API has {objects} objects of kind {kind:?}");
             }
             (watch.synced, watch.objects) = (true, objects);
         });
@@ -185,7 +187,7 @@ impl ApiState {
         self.changed.notify_waiters();
     }
 
-    /// Locks what a panic cannot leave half-changed.
+    /// Locks, also after a panic: no update leaves a state that is half changed.
     fn watches(&self) -> MutexGuard<'_, BTreeMap<Kind, WatchState>> {
         self.watches.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,7 +1,8 @@
-//! One watch: lists, watches, and begins again where it was, for as long as the agent runs.
+//! Watches one kind for as long as the agent runs: lists, watches, and continues at the last
+//! version.
 //!
-//! In: a kind, the client. Out: facts in batches. Errors end nothing: after each it waits longer, with
-//! jitter, from a second to half a minute.
+//! In: a kind, the client. Out: facts in batches. After an error it waits and goes on. The wait
+//! grows with jitter from a second to half a minute.
 
 use std::{
     collections::{HashSet, hash_map::DefaultHasher},
@@ -20,23 +21,23 @@ use tracer_pipeline::decode::{ClockSample, Fact};
 use crate::{capture::clock_sample, error_chain::error_chain};
 
 use super::{
-    convert::{Learnt, ToFact},
+    convert::{Received, ToFact},
     object::Watched,
     state::ApiState,
 };
 
-/// Facts that go to the pipeline at once; between batches it takes packets. An EndpointSlice of 1,000
-/// endpoints is 200 KiB.
+/// The bound of facts in a batch, because the pipeline takes packets only between batches. An
+/// EndpointSlice of 1,000 endpoints is 200 KiB.
 const BATCH: usize = 64;
 
 /// Watches one kind until the receiver is gone.
-pub(super) async fn follow<T: ToFact>(
+pub(super) async fn run<T: ToFact>(
     client: Client,
     config: watcher::Config,
     state: Arc<ApiState>,
     facts: mpsc::Sender<Vec<Fact>>,
 ) {
-    let mut follow = Follow::<T> {
+    let mut watch = KindWatch::<T> {
         state,
         facts,
         known: HashSet::new(),
@@ -50,7 +51,7 @@ pub(super) async fn follow<T: ToFact>(
         let events = watcher(api, config.clone()).ready_chunks(BATCH);
         let mut events = std::pin::pin!(events);
         while let Some(chunk) = events.next().await {
-            let Ok(is_expired) = follow.chunk(chunk).await else {
+            let Ok(is_expired) = watch.chunk(chunk).await else {
                 return;
             };
             let Some(is_expired) = is_expired else {
@@ -59,30 +60,32 @@ pub(super) async fn follow<T: ToFact>(
             let wait = backoff.next();
             tokio::time::sleep(wait.unwrap_or(std::time::Duration::from_secs(30))).await;
             if is_expired {
-                // `watcher` would ask for the same version for ever: only an ERROR event makes it
-                // list again, not the status 410 that the API may answer as well.
+                // `watcher` lists again after an ERROR event, but not after the status 410: it
+                // would request the same version for ever.
                 break;
             }
         }
     }
 }
 
-struct Follow<T> {
+/// The state of a watch.
+struct KindWatch<T> {
     state: Arc<ApiState>,
     facts: mpsc::Sender<Vec<Fact>>,
     /// Hashes of namespace and name, to count objects.
     known: HashSet<u64>,
-    /// Those of the list under way.
+    /// Hashes of the objects in the list that is being received.
     listing: Option<HashSet<u64>>,
     first_list: bool,
     object: std::marker::PhantomData<T>,
 }
 
-/// Nobody wants facts any more.
+/// The receiver of facts is gone.
 struct Closed;
 
-impl<T: ToFact> Follow<T> {
-    /// Passes events on. `Some` where one was an error, and whether that was an expired version.
+impl<T: ToFact> KindWatch<T> {
+    /// Sends the facts of events. `Some` if an event was an error, and whether it was an expired
+    /// version.
     async fn chunk(
         &mut self,
         chunk: Vec<watcher::Result<Event<Watched<T>>>>,
@@ -110,7 +113,7 @@ impl<T: ToFact> Follow<T> {
 
     fn event(&mut self, event: Event<Watched<T>>, clock: ClockSample) -> Option<Fact> {
         let at_ns = clock.monotonic_ns;
-        let learnt = |first_list| Learnt { clock, first_list };
+        let received = |first_list| Received { clock, first_list };
         Some(match event {
             Event::Init => {
                 self.listing = Some(HashSet::new());
@@ -119,7 +122,7 @@ impl<T: ToFact> Follow<T> {
             Event::InitApply(watched) => {
                 let listing = self.listing.get_or_insert_default();
                 listing.insert(key(&watched.object));
-                watched.object.applied(learnt(self.first_list))
+                watched.object.applied(received(self.first_list))
             }
             Event::InitDone => {
                 self.known = self.listing.take().unwrap_or_default();
@@ -132,7 +135,7 @@ impl<T: ToFact> Follow<T> {
             }
             Event::Apply(watched) => {
                 self.known.insert(key(&watched.object));
-                watched.object.applied(learnt(false))
+                watched.object.applied(received(false))
             }
             Event::Delete(watched) => {
                 self.known.remove(&key(&watched.object));
@@ -149,7 +152,8 @@ fn key(object: &impl ToFact) -> u64 {
     hasher.finish()
 }
 
-/// The API no longer has the version from which to go on (status 410 Gone, reason Expired).
+/// Whether the API no longer has the version from which to continue (status 410 Gone, reason
+/// Expired).
 fn is_expired(error: &watcher::Error) -> bool {
     const GONE: u16 = 410;
     match error {

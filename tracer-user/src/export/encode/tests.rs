@@ -1,4 +1,4 @@
-//! What is written is what OpenTelemetry's own types would be: the library is the reference.
+//! Compares the encoding with that of OpenTelemetry's own types, the reference.
 
 use opentelemetry_proto::{
     tonic::collector::trace::v1::ExportTraceServiceRequest,
@@ -23,7 +23,7 @@ fn resource() -> Resource {
         .build()
 }
 
-/// Our bytes, and the library's.
+/// Compares our bytes with the library's.
 fn check(exchanges: &[Vec<Span>]) {
     let data = exchanges.iter().flatten().map(span_data).collect();
     let resource = resource();
@@ -31,7 +31,7 @@ fn check(exchanges: &[Vec<Span>]) {
     let mut expected = group_spans_by_resource_and_scope(data, &attributes);
     let scopes = expected.iter_mut().flat_map(|of| &mut of.scope_spans);
     for span in scopes.flat_map(|of| &mut of.spans) {
-        // The library writes an empty one, which says the same as none.
+        // The library writes an empty status, which means the same as none.
         span.status = span.status.take().filter(|status| status.code != 0);
     }
     let expected = ExportTraceServiceRequest {
@@ -40,16 +40,16 @@ fn check(exchanges: &[Vec<Span>]) {
     let bytes = Encoder::new(&resource).request(exchanges);
     assert!(
         ExportTraceServiceRequest::decode(bytes.clone()) == Ok(expected.clone()),
-        "what is written says something else"
+        "the bytes decode to something else"
     );
     assert!(
         bytes == expected.encode_to_vec(),
-        "it says the same in another way"
+        "the same request in other bytes"
     );
 }
 
 #[test]
-fn a_recorded_dispatch_is_written_as_the_library_writes_it() {
+fn a_recorded_dispatch_is_encoded_as_by_the_library() {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../tracer-pipeline/tests/recordings/dispatch.hopspan"
@@ -65,7 +65,7 @@ fn a_recorded_dispatch_is_written_as_the_library_writes_it() {
 }
 
 #[test]
-fn every_field_is_written() {
+fn every_field_is_encoded() {
     let attributes = vec![
         Attribute::text("empty", ""),
         Attribute::text("long", "x".repeat(20_000)),

@@ -1,4 +1,4 @@
-//! OTLP over gRPC. The request is encoded already: the codec hands it on as it is.
+//! OTLP over gRPC. In: encoded requests, which the codec passes on unchanged. Out: the response.
 
 use http::{HeaderMap, uri::PathAndQuery};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
@@ -26,7 +26,7 @@ pub(in super::super) struct Client {
 }
 
 impl Client {
-    /// Connects when the first request is sent, and again whenever the connection is lost.
+    /// A client that connects at its first request, and again after the connection is lost.
     pub(super) fn new(settings: Settings) -> Result<Self, tonic::transport::Error> {
         let tls = settings.tls();
         let mut endpoint = Endpoint::from(settings.endpoint)
@@ -56,7 +56,7 @@ impl Client {
         let metadata = MetadataMap::from_headers(self.headers.clone());
         let request = Request::from_parts(metadata, Extensions::default(), request);
         let path = PathAndQuery::from_static(EXPORT);
-        match client.unary(request, path, AsItIs).await {
+        match client.unary(request, path, EncodedRequest).await {
             Ok(response) => Ok(response.into_inner()),
             Err(status) => Err(failed(&status)),
         }
@@ -74,7 +74,7 @@ fn failed(status: &Status) -> SendError {
             | Code::OutOfRange
             | Code::Unavailable
             | Code::DataLoss
-            // What fails on this side, such as the connection.
+            // tonic's code for errors on this side, such as a lost connection.
             | Code::Unknown
     );
     let reason = match std::error::Error::source(status) {
@@ -88,11 +88,11 @@ fn failed(status: &Status) -> SendError {
     }
 }
 
-/// A request that is encoded, and its answer.
+/// A codec for encoded requests and decoded responses.
 #[derive(Clone, Copy, Debug)]
-struct AsItIs;
+struct EncodedRequest;
 
-impl Codec for AsItIs {
+impl Codec for EncodedRequest {
     type Encode = Bytes;
     type Decode = ExportTraceServiceResponse;
     type Encoder = Self;
@@ -107,7 +107,7 @@ impl Codec for AsItIs {
     }
 }
 
-impl Encoder for AsItIs {
+impl Encoder for EncodedRequest {
     type Item = Bytes;
     type Error = Status;
 
@@ -117,7 +117,7 @@ impl Encoder for AsItIs {
     }
 }
 
-impl Decoder for AsItIs {
+impl Decoder for EncodedRequest {
     type Item = ExportTraceServiceResponse;
     type Error = Status;
 

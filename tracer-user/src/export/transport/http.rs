@@ -1,4 +1,4 @@
-//! OTLP as protobuf over HTTP.
+//! OTLP as protobuf over HTTP. In: encoded requests. Out: the response.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::error_chain::error_chain;
 
 use super::{SendError, Settings, USER_AGENT};
 
-/// An answer is a number and a sentence.
+/// The bound of a response, which is a number and a sentence.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
 
 pub(in super::super) struct Client {
@@ -34,7 +34,7 @@ impl Client {
         let client = if tls {
             client
         } else {
-            // Looks for no certificates: an image without any must do for a plain endpoint.
+            // Without root certificates: an image that has none can use an http endpoint.
             client.tls_certs_only([])
         };
         Ok(Self {
@@ -64,7 +64,7 @@ impl Client {
             }
             answer.extend_from_slice(&part);
         }
-        // The spans have arrived, whatever a collector says then.
+        // The status is a success: the spans have arrived even if the response does not decode.
         Ok(ExportTraceServiceResponse::decode(answer.as_slice()).unwrap_or_default())
     }
 }
@@ -82,7 +82,7 @@ fn is_temporary(status: StatusCode) -> bool {
     matches!(status.as_u16(), 429 | 502 | 503 | 504)
 }
 
-/// In seconds; a date is not read.
+/// Retry-After in seconds. A date is ignored.
 fn retry_after(response: &Response) -> Option<Duration> {
     let value = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
     value.trim().parse().ok().map(Duration::from_secs)

@@ -1,16 +1,16 @@
-//! What conntrack of this network namespace has refused: the kernel tells no program, and a dropped
-//! packet only that netfilter dropped it.
+//! Connections that conntrack refused or evicted in this network namespace. Programs cannot see
+//! these refusals: the drop reason of the packet is only NETFILTER_DROP.
 //!
-//! In: `/proc/net/stat/nf_conntrack`, a line of column names and a line of hexadecimal numbers for each
-//! CPU. Out: sums of the columns that count refusals. Nothing where the kernel has no such file
+//! In: `/proc/net/stat/nf_conntrack`: a line of column names, then a line of hexadecimal numbers
+//! for each CPU. Out: sums of the columns that count refusals. Empty on a kernel without the file
 //! (CONFIG_NF_CONNTRACK_PROCFS).
 
 const FILE: &str = "/proc/net/stat/nf_conntrack";
 
-/// Each column that counts connections refused or thrown out (kernel: struct ip_conntrack_stat).
+/// The columns that count refused or evicted connections (kernel: struct ip_conntrack_stat).
 const COLUMNS: [&str; 3] = ["drop", "early_drop", "insert_failed"];
 
-/// The sums as they are now.
+/// Reads the sums.
 pub(super) fn read() -> Vec<(&'static str, u64)> {
     std::fs::read_to_string(FILE).map_or_else(|_| Vec::new(), |text| sums(&text))
 }

@@ -1,4 +1,4 @@
-//! The text, from numbers that are known.
+//! The text of known numbers.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use super::*;
 
 fn numbers() -> Numbers {
     let mut kernel = capture::Totals::default();
-    for (place, counter) in Counter::ALL.into_iter().enumerate() {
-        kernel.journeys.insert(counter.name(), place as u64 + 1);
+    for (index, counter) in Counter::ALL.into_iter().enumerate() {
+        kernel.journeys.insert(counter.name(), index as u64 + 1);
     }
     kernel.hits = Hook::ALL.map(|hook| (hook.name(), 7)).into();
     Numbers {
@@ -41,7 +41,7 @@ fn numbers() -> Numbers {
             failed: 1,
             dropped: 0,
         },
-        queue: export::Queue {
+        queue: export::QueueOccupancy {
             spans: 1,
             max_spans: 100,
         },
@@ -56,7 +56,7 @@ fn check(text: &str, line: &str) {
 }
 
 #[test]
-fn every_number_has_its_line() {
+fn every_counter_has_its_line() {
     let status = Arc::new(Status::new());
     status.set_missing([("packet_drop", "too old".to_owned())].into());
     status.publish(numbers());
@@ -109,7 +109,7 @@ fn every_number_has_its_line() {
 }
 
 #[test]
-fn kubernetes_is_there_once_there_is_a_cluster() {
+fn metrics_of_kubernetes_need_a_cluster() {
     let status = Arc::new(Status::new());
     assert!(!render(&status).contains("hopspan_kubernetes"));
     let pods = WatchState {
@@ -129,9 +129,9 @@ fn kubernetes_is_there_once_there_is_a_cluster() {
 
 #[test]
 fn every_loss_in_the_kernel_is_counted_once() {
-    let told: u64 = LOST
+    let lost: u64 = LOST
         .iter()
         .map(|(_, counter)| numbers().kernel.get(*counter))
         .sum();
-    assert_eq!(told, numbers().kernel.lost());
+    assert_eq!(lost, numbers().kernel.lost());
 }

@@ -16,7 +16,7 @@ fn vxlan() -> Vec<u8> {
         attribute(IFLA_INFO_KIND, b"vxlan\0"),
         attribute(IFLA_INFO_DATA, &data),
     ];
-    let mut message = vec![0; BODY_BYTES];
+    let mut message = vec![0; LINK_BYTES];
     message[2..4].copy_from_slice(&ARPHRD_ETHER.to_ne_bytes());
     message[4..8].copy_from_slice(&7_u32.to_ne_bytes());
     message.extend(attribute(IFLA_IFNAME, b"flannel.1\0"));
@@ -34,7 +34,7 @@ fn route(destination_bits: u8, attributes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_vxlan_device_tells_its_port() {
+fn the_port_of_a_vxlan_device_is_read() {
     let expected = Link {
         ifindex: 7,
         name: "flannel.1".to_owned(),
@@ -48,7 +48,7 @@ fn a_vxlan_device_tells_its_port() {
 }
 
 #[test]
-fn what_is_below_in_another_namespace_is_not_here() {
+fn a_device_below_in_another_namespace_is_left_out() {
     let mut message = vxlan();
     message.extend(attribute(IFLA_LINK_NETNSID, &0_u32.to_ne_bytes()));
     assert_eq!(link(&message).and_then(|link| link.below), None);
@@ -74,11 +74,11 @@ fn default_routes_have_one_device_or_several() {
 }
 
 #[test]
-fn a_message_that_is_cut_is_no_message() {
+fn a_cut_message_is_read_without_panic() {
     let hops = attribute(RTA_MULTIPATH, &[8, 0, 0, 0, 9, 0, 0, 0]);
     for message in [vxlan(), route(0, &hops)] {
         for length in 0..message.len() {
-            // Whatever they say, they end.
+            // Must not panic and must not loop.
             let _ = link(&message[..length]);
             let _ = default_route(&message[..length]);
         }

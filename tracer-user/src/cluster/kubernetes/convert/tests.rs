@@ -1,4 +1,4 @@
-//! What objects say, and what is made of those that say nonsense.
+//! Facts of valid and of invalid objects.
 
 use serde_json::{Value, json};
 use tracer_pipeline::decode::fact::WorkloadKind;
@@ -8,7 +8,7 @@ use crate::cluster::kubernetes::object::Watched;
 
 const SECOND: u64 = 1_000_000_000;
 /// 2026-11-22T12:00:00Z, at 1,000 s of the kernel's clock.
-const NOW: Learnt = Learnt {
+const NOW: Received = Received {
     clock: ClockSample {
         monotonic_ns: 1_000 * SECOND,
         realtime_ns: 1_795_348_800 * SECOND,
@@ -16,7 +16,7 @@ const NOW: Learnt = Learnt {
     },
     first_list: false,
 };
-const LISTED: Learnt = Learnt {
+const LISTED: Received = Received {
     first_list: true,
     ..NOW
 };
@@ -25,8 +25,8 @@ fn read<T: ToFact>(object: Value) -> T {
     serde_json::from_value::<Watched<T>>(object).unwrap().object
 }
 
-fn pod(learnt: Learnt, object: Value) -> PodFact {
-    match read::<Pod>(object).applied(learnt) {
+fn pod(received: Received, object: Value) -> PodFact {
+    match read::<Pod>(object).applied(received) {
         Fact::Pod(pod) => pod,
         other => panic!("{other:?}"),
     }
@@ -82,7 +82,7 @@ fn a_running_pod() {
         .map(|container| (&*container.id, &*container.name))
         .collect();
     assert_eq!(containers, [("before", "main"), ("after", "main")]);
-    // Of the first start, not of the restart.
+    // The first start, not the restart.
     assert_eq!(fact.from_ns, 950 * SECOND);
     assert_eq!(fact.until_ns, None);
     assert!(fact.host_ports.is_empty());
@@ -93,7 +93,7 @@ fn ips_of(texts: &[&str]) -> Vec<IpAddr> {
 }
 
 #[test]
-fn a_host_network_pod_says_where_it_listens() {
+fn a_host_network_pod_has_host_ports() {
     let mut object = running("2026-11-22T11:59:30Z");
     object["spec"]["hostNetwork"] = json!(true);
     assert_eq!(pod(NOW, object).host_ports, [8080]);
@@ -101,10 +101,10 @@ fn a_host_network_pod_says_where_it_listens() {
 
 #[test]
 fn a_pod_has_its_address_since_its_first_container_or_since_now() {
-    let check = |learnt, change: fn(&mut Value), expected_s: u64| {
+    let check = |received, change: fn(&mut Value), expected_s: u64| {
         let mut object = running("2026-11-22T11:59:30Z");
         change(&mut object);
-        assert_eq!(pod(learnt, object).from_ns, expected_s * SECOND);
+        assert_eq!(pod(received, object).from_ns, expected_s * SECOND);
     };
     let waiting: fn(&mut Value) = |object| object["status"]["containerStatuses"] = Value::Null;
     check(NOW, waiting, 1_000);
@@ -114,7 +114,7 @@ fn a_pod_has_its_address_since_its_first_container_or_since_now() {
         |object| object["status"] = json!({"podIP": "10.244.1.2"}),
         0,
     );
-    // A clock that is ahead: not before it was seen.
+    // A clock that is ahead: the time of receipt.
     let ahead: fn(&mut Value) = |object| {
         object["status"]["containerStatuses"][0] =
             json!({"state": {"running": {"startedAt": "2026-11-22T12:00:30Z"}}});
@@ -137,14 +137,14 @@ fn a_completed_pod_ends_with_its_last_container() {
     object["status"]["containerStatuses"][0]["state"] = json!({"terminated": {
         "startedAt": "2026-11-22T11:59:30Z", "finishedAt": "2026-11-22T11:59:50Z",
     }});
-    // The second that was cut off included.
+    // Including the truncated second.
     assert_eq!(pod(NOW, object.clone()).until_ns, Some(991 * SECOND));
     object["status"]["containerStatuses"] = json!([]);
     assert_eq!(pod(NOW, object).until_ns, Some(1_000 * SECOND));
 }
 
 #[test]
-fn a_static_pod_has_the_kubelets_name_for_it() {
+fn a_static_pod_has_the_kubelets_uid() {
     let mut object = running("2026-11-22T11:59:30Z");
     object["metadata"]["annotations"] =
         json!({"kubernetes.io/config.hash": "digest", "other": "x"});
@@ -174,8 +174,8 @@ fn an_endpoint_slice() {
             {"port": null, "protocol": "TCP"},
         ],
     });
-    for (learnt, from_ns) in [(NOW, 1_000 * SECOND), (LISTED, 0)] {
-        let Fact::Endpoints(fact) = read::<EndpointSlice>(object.clone()).applied(learnt) else {
+    for (received, from_ns) in [(NOW, 1_000 * SECOND), (LISTED, 0)] {
+        let Fact::Endpoints(fact) = read::<EndpointSlice>(object.clone()).applied(received) else {
             panic!("another fact");
         };
         assert_eq!(fact.service.as_deref(), Some("web"));
@@ -201,7 +201,7 @@ fn service(spec: Value, status: Value) -> ServiceFact {
 }
 
 #[test]
-fn a_service_with_every_sort_of_address() {
+fn a_service_with_every_kind_of_address() {
     let fact = service(
         json!({
             "clusterIP": "10.96.0.10", "clusterIPs": ["10.96.0.10", "fd00:96::10"],
@@ -228,7 +228,7 @@ fn services_without_an_address() {
 }
 
 #[test]
-fn an_object_without_anything_says_nothing() {
+fn empty_objects_are_converted() {
     for object in [
         json!({}),
         json!({"metadata": null, "spec": null, "status": null}),

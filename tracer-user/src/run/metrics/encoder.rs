@@ -1,5 +1,4 @@
-//! The text of the metrics, a family at a time. In: names, help, numbers. Out: OpenMetrics. Knows
-//! nothing of what is counted.
+//! Writes metrics as text. In: names, help texts, numbers. Out: OpenMetrics. Knows no metric.
 
 use std::fmt;
 
@@ -8,30 +7,30 @@ use prometheus_client::{
     metrics::{MetricType, info::Info},
 };
 
-/// The text that is being written, a family of metrics at a time.
-pub(super) struct Page<'a>(DescriptorEncoder<'a>);
+/// An encoder of which each method adds a family of metrics.
+pub(super) struct MetricsEncoder<'a>(DescriptorEncoder<'a>);
 
-impl<'a> Page<'a> {
-    /// A page that goes to this encoder.
+impl<'a> MetricsEncoder<'a> {
+    /// Writes to `encoder`.
     pub(super) fn new(encoder: DescriptorEncoder<'a>) -> Self {
         Self(encoder)
     }
 
-    /// A number that only grows.
+    /// Adds a counter.
     pub(super) fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
         self.0
             .encode_descriptor(name, help, None, MetricType::Counter)?
             .encode_counter::<NoLabelSet, _, u64>(&value, None)
     }
 
-    /// The same, of seconds.
+    /// Adds a counter of seconds.
     pub(super) fn counter_seconds(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
         self.0
             .encode_descriptor(name, help, None, MetricType::Counter)?
             .encode_counter::<NoLabelSet, _, u64>(&value, None)
     }
 
-    /// One counter for each value of a label.
+    /// Adds a counter for each value of a label.
     pub(super) fn counters<'v>(
         &mut self,
         name: &str,
@@ -43,7 +42,7 @@ impl<'a> Page<'a> {
         self.counters_labelled(name, help, values.map(|(of, count)| ([(label, of)], count)))
     }
 
-    /// One counter for each set of labels.
+    /// Adds a counter for each set of labels.
     pub(super) fn counters_labelled<'v, const N: usize>(
         &mut self,
         name: &str,
@@ -61,21 +60,21 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// A number as it is now.
+    /// Adds a gauge.
     pub(super) fn gauge(&mut self, name: &str, help: &str, value: i64) -> fmt::Result {
         self.0
             .encode_descriptor(name, help, None, MetricType::Gauge)?
             .encode_gauge(&value)
     }
 
-    /// A moment or a time, in seconds.
+    /// Adds a gauge of seconds.
     pub(super) fn seconds(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
         self.0
             .encode_descriptor(name, help, None, MetricType::Gauge)?
             .encode_gauge(&value)
     }
 
-    /// One gauge for each value of a label.
+    /// Adds a gauge for each value of a label.
     pub(super) fn gauges<'v>(
         &mut self,
         name: &str,
@@ -92,7 +91,7 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// A text, as a label.
+    /// Adds an info metric: a text as a label.
     pub(super) fn info(&mut self, name: &str, help: &str, label: &str, value: &str) -> fmt::Result {
         let info = Info::new([(label, value)]);
         let encoder = self

@@ -1,6 +1,6 @@
 //! The HTTP port: `/healthz`, `/readyz` and `/metrics`.
 //!
-//! In: a listening socket and the `Status`. Out: answers. Knows nothing of how anything is counted.
+//! In: a listening socket and the `Status`. Out: HTTP responses. Counts nothing.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,11 +18,11 @@ use super::{
     status::{Readiness, Status},
 };
 
-/// A loop that has not turned for this long hangs: it turns every 20 ms, and the longest it may
-/// take is what a full ring buffer needs on a throttled processor.
-const HANGS: Duration = Duration::from_secs(10);
+/// The age of the loop's last turn from which the loop counts as hung. It turns every 20 to 100 ms;
+/// the longest regular turn drains a full ring buffer on a throttled CPU.
+const HUNG: Duration = Duration::from_secs(10);
 
-/// Answers for as long as the process lives.
+/// Starts the task that answers until the process ends.
 pub(super) fn serve(listener: TcpListener, status: Arc<Status>) {
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router(status)).await {
@@ -39,33 +39,34 @@ fn router(status: Arc<Status>) -> Router {
         .with_state(status)
 }
 
-/// Whether a restart would help: while the agent starts, its attaching and its first reading of
-/// rules take the time they take, so the loop's age counts from its first turn.
+/// Fails when a restart would help: the loop hangs. While the agent starts it succeeds, because
+/// attaching and the first reading of rules have no time limit.
 async fn healthz(State(status): State<Arc<Status>>) -> impl IntoResponse {
     let age = status.since_turn();
-    if status.readiness() == Readiness::Ready && age > HANGS {
+    if status.readiness() == Readiness::Ready && age > HUNG {
         let text = format!("the loop has not turned for {} s\n", age.as_secs());
         return (StatusCode::SERVICE_UNAVAILABLE, text);
     }
     (StatusCode::OK, "ok\n".to_owned())
 }
 
-/// Whether packets are followed.
+/// Succeeds while packets are followed.
 async fn readyz(State(status): State<Arc<Status>>) -> impl IntoResponse {
     match status.readiness() {
         Readiness::Ready => (StatusCode::OK, ready(&status)),
         Readiness::Starting => (
             StatusCode::SERVICE_UNAVAILABLE,
-            "starting: attaches, and reads the rules for the first time\n".to_owned(),
+            "starting: attaching, and reading the rules for the first time\n".to_owned(),
         ),
         Readiness::Ending => (
             StatusCode::SERVICE_UNAVAILABLE,
-            "ending: detached, sends the last spans\n".to_owned(),
+            "ending: detached, sending the last spans\n".to_owned(),
         ),
     }
 }
 
-/// What is missing narrows what is seen, and is no reason to call the agent unready: it is told.
+/// The response of a ready agent. Lists what is missing, which narrows what is seen and does not
+/// make the agent unready.
 fn ready(status: &Status) -> String {
     let mut text = "ok\n".to_owned();
     for (hook, reason) in status.missing() {
@@ -78,7 +79,7 @@ fn ready(status: &Status) -> String {
         if !watch.connected {
             let error = watch.last_error.as_deref().unwrap_or("no answer yet");
             let kind = kind.resource();
-            text += &format!("the Kubernetes API does not tell {kind}: {error}\n");
+            text += &format!("the Kubernetes API does not serve {kind}: {error}\n");
         }
     }
     text
@@ -136,7 +137,7 @@ mod tests {
         });
         status.set_kubernetes([(Kind::Pod, WatchState::default())].into());
         check(&status, "/readyz", 200, "read: no permission\n").await;
-        check(&status, "/readyz", 200, "not tell pods: no answer yet\n").await;
+        check(&status, "/readyz", 200, "not serve pods: no answer yet\n").await;
         status.set_ending();
         check(&status, "/readyz", 503, "ending").await;
         check(&status, "/healthz", 200, "ok").await;
@@ -144,8 +145,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_loop_that_hangs_is_not_alive() {
-        let status = Arc::new(Status::started_ago(HANGS + Duration::from_secs(1)));
+    async fn a_hung_loop_is_not_alive() {
+        let status = Arc::new(Status::started_ago(HUNG + Duration::from_secs(1)));
         check(&status, "/healthz", 200, "ok").await;
         status.set_ready();
         check(&status, "/healthz", 503, "has not turned for 11 s").await;

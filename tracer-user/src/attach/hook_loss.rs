@@ -1,10 +1,10 @@
-//! What is no longer seen without a hook, or with the program for old kernels in its place.
+//! What the spans lack without a hook, or with the program for old kernels at the hook.
 //!
-//! For warnings and for `hopspan doctor`: one sentence each, in the words of the spans.
+//! In: a hook. Out: one sentence for warnings and for `hopspan doctor`, in the words of the spans.
 
 use tracer_common::hook::Hook;
 
-/// What is lost while the hook is not attached.
+/// What the spans lack while the hook is not attached.
 pub fn without(hook: Hook) -> &'static str {
     match hook {
         Hook::CgroupEgress => "everything: no journey begins",
@@ -25,24 +25,23 @@ pub fn without(hook: Hook) -> &'static str {
         }
         Hook::SocketRead => "the socket.queue hop: how long a message waited until it was read",
         Hook::SocketClose => {
-            "how connections end, and those that cannot be opened: an exchange that fails with its connection is given up by the clock"
+            "how connections end, and failed connects: an exchange that fails with its connection ends by a time-out"
         }
         Hook::UplinkReceive => {
-            "messages from other nodes: their requests are not seen here, nor their answers to this node's"
+            "messages from other nodes: requests from there, and responses to this node's requests"
         }
         Hook::PacketDrop => "drops: where a packet was dropped, and the kernel's reason",
     }
 }
 
-/// What is lost while the program for old kernels serves the hook; nothing, where it only costs more.
+/// What the spans lack while the program for old kernels serves the hook. `None` where it only
+/// costs more.
 pub fn with_fallback(hook: Hook) -> Option<&'static str> {
     match hook {
         Hook::CgroupEgress | Hook::UplinkReceive => {
             Some("HTTP/2 and gRPC: only HTTP/1 is followed")
         }
-        Hook::SocketClose => {
-            Some("connections that cannot be opened, and requests that complete a handshake")
-        }
+        Hook::SocketClose => Some("failed connects, and requests that complete a handshake"),
         _ => None,
     }
 }

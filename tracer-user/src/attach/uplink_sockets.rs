@@ -1,8 +1,8 @@
-//! The sockets by which the programs see what arrives at uplinks.
+//! The packet sockets through which the programs see what arrives at uplinks.
 //!
-//! In: which devices are uplinks. Out: a packet socket on each, that keeps nothing, and the programs'
-//! maps brought up to date. Needs CAP_NET_RAW. Dropping it closes the sockets, and that is all there
-//! was.
+//! In: the uplinks. Out: a packet socket on each, whose filter runs the program and keeps no
+//! packet, and the programs' maps of uplinks up to date. Needs CAP_NET_RAW. Closing the sockets
+//! detaches.
 
 use std::{
     collections::BTreeMap,
@@ -19,54 +19,55 @@ use tracer_common::uplink::{BRIDGED, Bits, bit, key};
 
 use crate::uplinks::{Uplink, Uplinks};
 
-/// Why an uplink is not followed.
+/// Why packets of an uplink are not followed.
 #[derive(Debug, thiserror::Error)]
-pub enum TapError {
-    /// No packet socket.
+pub enum UplinkSocketError {
+    /// The packet socket is refused.
     #[error("open a packet socket on {name} (needs CAP_NET_RAW, and a kernel with CONFIG_PACKET)")]
     Socket {
         /// The device.
         name: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// The filter was refused.
+    /// The filter is refused.
     #[error("attach the filter for {name}")]
     Filter {
         /// The device.
         name: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: ProgramError,
     },
-    /// The programs cannot be told.
-    #[error("tell the programs of {name}: there are more uplinks than they can hold")]
+    /// A map of the programs is full.
+    #[error("add {name} to the programs' maps: there are more uplinks than they hold")]
     Map {
         /// The device, or `VXLAN`.
         name: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: MapError,
     },
 }
 
-/// The sockets, and the maps that name their devices to the programs.
-pub(super) struct Taps {
+/// The sockets, and the programs' maps of uplinks.
+pub(super) struct UplinkSockets {
     netns: u32,
     uplinks: HashMap<MapData, u64, u32>,
     vxlan_ports: HashMap<MapData, u32, u32>,
-    /// Which devices may be uplinks.
+    /// A bit for each value of the interface index's low bits, set where an uplink has that value.
     bits: Array<MapData, Bits>,
-    /// By the number of the device; without a socket where that was refused.
+    /// By interface index; without a socket where that was refused.
     open: BTreeMap<u32, (Uplink, Option<OwnedFd>)>,
 }
 
-impl Taps {
-    /// The programs' maps of these names.
+impl UplinkSockets {
+    /// The names of the maps.
     pub(super) const MAPS: [&str; 3] = ["UPLINKS", "VXLAN_PORTS", "UPLINK_BITS"];
 
-    /// Takes the maps; `netns` is the namespace that uplinks are in. `None` where they are others.
+    /// Takes the maps. `netns` is the namespace of the uplinks. `None` when a map is missing or of
+    /// another type.
     pub(super) fn new(netns: u32, maps: [Option<Map>; 3]) -> Option<Self> {
         let [uplinks, vxlan_ports, bits] = maps;
         Some(Self {
@@ -78,12 +79,12 @@ impl Taps {
         })
     }
 
-    /// Follows these uplinks and no others. What is refused is left out, and said.
+    /// Follows these uplinks and no others. Returns the errors; a refused uplink is left out.
     pub(super) fn follow(
         &mut self,
         uplinks: &Uplinks,
         filter: Option<&SocketFilter>,
-    ) -> Vec<TapError> {
+    ) -> Vec<UplinkSocketError> {
         let is_kept = |known: &Uplink| uplinks.devices.contains(known);
         let gone: Vec<u32> = self
             .open
@@ -93,10 +94,10 @@ impl Taps {
             .collect();
         for ifindex in gone {
             self.open.remove(&ifindex);
-            // It may be there no more, with a map that was never told of it.
+            // Fails where the map was full when the uplink was added.
             let _ = self.uplinks.remove(&key(self.netns, ifindex));
         }
-        let mut errors = self.listen_on(uplinks);
+        let mut errors = self.set_vxlan_ports(uplinks);
         for uplink in &uplinks.devices {
             if !self.open.contains_key(&uplink.ifindex)
                 && let Err(error) = self.add(uplink, filter)
@@ -107,48 +108,53 @@ impl Taps {
         errors
     }
 
-    /// Brings the ports of VXLAN devices up to date.
-    fn listen_on(&mut self, uplinks: &Uplinks) -> Vec<TapError> {
-        let told: Vec<u32> = self.vxlan_ports.keys().filter_map(Result::ok).collect();
+    /// Replaces the ports of VXLAN devices in the programs' map.
+    fn set_vxlan_ports(&mut self, uplinks: &Uplinks) -> Vec<UplinkSocketError> {
+        let known: Vec<u32> = self.vxlan_ports.keys().filter_map(Result::ok).collect();
         let wanted = |port: &u32| uplinks.vxlan_ports.iter().any(|is| u32::from(*is) == *port);
-        for port in told.iter().filter(|port| !wanted(port)) {
+        for port in known.iter().filter(|port| !wanted(port)) {
             let _ = self.vxlan_ports.remove(port);
         }
         let new = uplinks.vxlan_ports.iter().map(|port| u32::from(*port));
         let results = new.map(|port| self.vxlan_ports.insert(port, 1, 0));
         results
             .filter_map(Result::err)
-            .map(|source| TapError::Map {
+            .map(|source| UplinkSocketError::Map {
                 name: "VXLAN".to_owned(),
                 source,
             })
             .collect()
     }
 
-    /// Adds a device to those that may be uplinks. None is ever taken out: another may have the same bit.
-    fn may_be_uplink(&mut self, uplink: &Uplink) -> Result<(), TapError> {
+    /// Sets the bit of a device. Bits are never cleared, because another device may share the bit.
+    fn set_bit(&mut self, uplink: &Uplink) -> Result<(), UplinkSocketError> {
         let (word, bit) = bit(uplink.ifindex);
-        let told = self.bits.get(&0, 0).and_then(|mut bits| {
+        let set = self.bits.get(&0, 0).and_then(|mut bits| {
             bits[word] |= bit;
             self.bits.set(0, bits, 0)
         });
-        told.map_err(|source| TapError::Map {
+        set.map_err(|source| UplinkSocketError::Map {
             name: uplink.name.clone(),
             source,
         })
     }
 
-    fn add(&mut self, uplink: &Uplink, filter: Option<&SocketFilter>) -> Result<(), TapError> {
+    fn add(
+        &mut self,
+        uplink: &Uplink,
+        filter: Option<&SocketFilter>,
+    ) -> Result<(), UplinkSocketError> {
         let flags = if uplink.is_bridged { BRIDGED } else { 0 };
-        self.may_be_uplink(uplink)?;
-        // Told first: what leaves is not to be followed further even where nothing that arrives is.
+        self.set_bit(uplink)?;
+        // Before the socket: journeys of leaving packets end at an uplink also if its socket is
+        // refused.
         self.uplinks
             .insert(key(self.netns, uplink.ifindex), flags, 0)
-            .map_err(|source| TapError::Map {
+            .map_err(|source| UplinkSocketError::Map {
                 name: uplink.name.clone(),
                 source,
             })?;
-        let socket = filter.map(|filter| tap(&uplink.name, filter, uplink.ifindex));
+        let socket = filter.map(|filter| filtered_socket(&uplink.name, filter, uplink.ifindex));
         let (socket, result) = match socket.transpose() {
             Ok(socket) => (socket, Ok(())),
             Err(error) => (None, Err(error)),
@@ -158,35 +164,41 @@ impl Taps {
     }
 }
 
-/// A socket whose filter sees what arrives at a device; no device yet where the number is 0.
-pub(super) fn tap(name: &str, filter: &SocketFilter, ifindex: u32) -> Result<OwnedFd, TapError> {
-    let failed = |source| TapError::Socket {
+/// A packet socket whose filter sees what arrives at a device. With `ifindex` 0 it is not bound.
+pub(super) fn filtered_socket(
+    name: &str,
+    filter: &SocketFilter,
+    ifindex: u32,
+) -> Result<OwnedFd, UplinkSocketError> {
+    let failed = |source| UplinkSocketError::Socket {
         name: name.to_owned(),
         source,
     };
     let socket = packet_socket().map_err(failed)?;
-    filter.attach(&socket).map_err(|source| TapError::Filter {
-        name: name.to_owned(),
-        source,
-    })?;
+    filter
+        .attach(&socket)
+        .map_err(|source| UplinkSocketError::Filter {
+            name: name.to_owned(),
+            source,
+        })?;
     if ifindex != 0 {
         bind(&socket, ifindex).map_err(failed)?;
     }
     Ok(socket)
 }
 
-/// A socket that hears nothing yet, and will hear nothing that this node sends: of each such packet
-/// the kernel would make a copy.
+/// An unbound packet socket that ignores outgoing packets, of each of which the kernel would make a
+/// copy.
 fn packet_socket() -> io::Result<OwnedFd> {
     let socket = socket(
         AddressFamily::Packet,
-        // Packets without their link layer's header: the filter begins at the network header.
+        // SOCK_DGRAM removes the link layer's header: the filter begins at the network header.
         SockType::Datagram,
         SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
         None,
     )?;
     let on: libc::c_int = 1;
-    // SAFETY: the option's value is an int, which outlives the call.
+    // SAFETY: the option's value is an int that outlives the call.
     let result = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
@@ -199,15 +211,15 @@ fn packet_socket() -> io::Result<OwnedFd> {
     checked(result).map(|()| socket)
 }
 
-/// Begins to hear what arrives at a device, of every protocol: those of one would be asked after the
-/// IP stack, which then works on a copy (kernel: __netif_receive_skb_core).
+/// Binds the socket to a device and every protocol. A socket of one protocol would run its filter
+/// after the IP stack, which would then work on a copy (kernel: __netif_receive_skb_core).
 fn bind(socket: &OwnedFd, ifindex: u32) -> io::Result<()> {
     // SAFETY: all bytes zero are a valid `sockaddr_ll`.
     let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
     address.sll_family = libc::AF_PACKET as u16;
     address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
     address.sll_ifindex = ifindex.cast_signed();
-    // SAFETY: the address is one of this family, and its length is given.
+    // SAFETY: the address is of the socket's family, and its length is given.
     let result = unsafe {
         libc::bind(
             socket.as_raw_fd(),
