@@ -1,7 +1,9 @@
 //! The calls of a trace: which client span, exchange and server span belong together, and where the call's time went.
 //! In: a tree. Out: one `Call` per client span that reached another service. Pure; knows nothing of other traces.
 
-use crate::span::{Facts, Kind, Role, Span};
+use tracer_semconv::{HopName, Role};
+
+use crate::span::{Facts, Kind, Span};
 use crate::text::Text;
 use crate::tree::{NodeId, Tree};
 
@@ -181,8 +183,8 @@ fn is_another_s(connect: &Span) -> bool {
 }
 
 fn is_socket_queue(span: &Span) -> bool {
-    let hop = span.data_plane().and_then(|d| d.hop.as_ref());
-    hop.is_some_and(|name| name.as_str() == "socket.queue")
+    span.data_plane()
+        .is_some_and(|hop| hop.is_hop(HopName::SocketQueue))
 }
 
 fn total(tree: &Tree<'_>, nodes: &[NodeId]) -> Option<u64> {

@@ -4,6 +4,7 @@
 mod hops;
 
 use std::collections::HashMap;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -13,13 +14,11 @@ use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
-use crate::span::{
-    DataPlane, Facts, Half, Kind, Layer, Resource, Role, Sender, Span, SpanId, TraceId,
-};
-use crate::text::Text;
+use opentelemetry_semantic_conventions::attribute as otel;
+use tracer_semconv::{attribute, event, scope};
 
-/// The instrumentation scope that marks a data-plane span.
-pub const DATA_PLANE_SCOPE: &str = "hopspan";
+use crate::span::{DataPlane, Facts, Kind, Layer, Resource, Sender, Span, SpanId, TraceId};
+use crate::text::Text;
 
 /// What one request holds.
 #[derive(Debug, Default)]
@@ -44,7 +43,7 @@ pub fn decode(request: &ExportTraceServiceRequest) -> Decoded {
             let by_hopspan = scope_spans
                 .scope
                 .as_ref()
-                .is_some_and(|s| s.name == DATA_PLANE_SCOPE);
+                .is_some_and(|s| s.name == scope::NAME);
             for otlp in &scope_spans.spans {
                 match span(otlp, &resource, by_hopspan, &mut names) {
                     Some((trace, span)) => {
@@ -77,12 +76,12 @@ impl<'a> Names<'a> {
 pub(crate) fn resource(attributes: &[KeyValue]) -> Resource {
     let text = |key| string(attributes, key).map(Text::clean);
     Resource {
-        service: text("service.name").unwrap_or_else(|| Text::clean("unknown_service")),
-        pod: text("k8s.pod.name"),
+        service: text(otel::SERVICE_NAME).unwrap_or_else(|| Text::clean("unknown_service")),
+        pod: text(otel::K8S_POD_NAME),
         sender: Sender {
-            node: text("k8s.node.name"),
-            host: text("host.name"),
-            instance: text("service.instance.id"),
+            node: text(otel::K8S_NODE_NAME),
+            host: text(otel::HOST_NAME),
+            instance: text(otel::SERVICE_INSTANCE_ID),
         },
     }
 }
@@ -122,7 +121,7 @@ pub(crate) fn span<'a>(
 /// A span failed when it says so by `error.type` or by its status; a client error on a server span is no failure of the
 /// server (OpenTelemetry semantic conventions for HTTP), so `http.response.status_code` alone decides nothing.
 fn failure(otlp: &OtlpSpan) -> Option<Text> {
-    if let Some(error_type) = text(&otlp.attributes, "error.type") {
+    if let Some(error_type) = text(&otlp.attributes, otel::ERROR_TYPE) {
         return Some(error_type);
     }
     let status = otlp
@@ -132,7 +131,7 @@ fn failure(otlp: &OtlpSpan) -> Option<Text> {
     if !status.message.is_empty() {
         return Some(Text::clean(&status.message));
     }
-    let http_status = integer(&otlp.attributes, "http.response.status_code");
+    let http_status = integer(&otlp.attributes, otel::HTTP_RESPONSE_STATUS_CODE);
     Some(http_status.map_or_else(
         || Text::clean("error"),
         |code| Text::clean(&format!("HTTP {code}")),
@@ -146,21 +145,10 @@ fn data_plane<'a>(otlp: &'a OtlpSpan, names: &mut Names<'a>) -> DataPlane {
         ..facts(attributes)
     };
     DataPlane {
-        role: match string(attributes, "hopspan.role") {
-            Some("exchange") => Role::Exchange,
-            Some("connect") => Role::Connect,
-            Some("request") => Role::Request,
-            Some("response") => Role::Response,
-            Some("hop") => Role::Hop,
-            _ => Role::Unknown,
-        },
-        hop: string(attributes, "hopspan.hop").map(|name| names.get(name)),
-        interface: string(attributes, "network.interface.name").map(|name| names.get(name)),
-        half: match string(attributes, "hopspan.half") {
-            Some("client") => Some(Half::Client),
-            Some("server") => Some(Half::Server),
-            _ => None,
-        },
+        role: parsed(attributes, attribute::ROLE),
+        hop: string(attributes, attribute::HOP).map(|name| names.get(name)),
+        interface: string(attributes, otel::NETWORK_INTERFACE_NAME).map(|name| names.get(name)),
+        half: parsed(attributes, attribute::HALF),
         peer: None,
         facts: (facts != Facts::default()).then(|| Box::new(facts)),
     }
@@ -169,21 +157,21 @@ fn data_plane<'a>(otlp: &'a OtlpSpan, names: &mut Names<'a>) -> DataPlane {
 fn facts(attributes: &[KeyValue]) -> Facts {
     let text = |key| text(attributes, key);
     Facts {
-        nat_original: text("hopspan.nat.original"),
-        nat_translated: text("hopspan.nat.translated"),
-        nat_masquerade: text("hopspan.nat.masquerade"),
-        rule: text("hopspan.kube_proxy.rule"),
-        retransmits: integer(attributes, "hopspan.tcp.retransmits").map_or(0, i64::cast_unsigned),
-        drop_reason: text("hopspan.drop.reason"),
-        drop_hop: text("hopspan.drop.hop"),
-        drop_by: text("hopspan.drop.by"),
-        refusal: text("hopspan.kube_proxy.refusal"),
-        rules_service: text("hopspan.kube_proxy.service"),
-        correlation: text("hopspan.correlation"),
+        nat_original: text(attribute::NAT_ORIGINAL),
+        nat_translated: text(attribute::NAT_TRANSLATED),
+        nat_masquerade: text(attribute::NAT_MASQUERADE),
+        rule: text(attribute::KUBE_PROXY_RULE),
+        retransmits: integer(attributes, attribute::TCP_RETRANSMITS).map_or(0, i64::cast_unsigned),
+        drop_reason: text(attribute::DROP_REASON),
+        drop_hop: text(attribute::DROP_HOP),
+        drop_by: text(attribute::DROP_BY),
+        refusal: text(attribute::KUBE_PROXY_REFUSAL),
+        rules_service: text(attribute::KUBE_PROXY_SERVICE),
+        correlation: text(attribute::CORRELATION),
         zero_window_ns: None,
         incomplete: incomplete(attributes),
-        service: text("k8s.service.name"),
-        pod: text("k8s.pod.name"),
+        service: text(otel::K8S_SERVICE_NAME),
+        pod: text(otel::K8S_POD_NAME),
         destination: destination(attributes),
         skew: None,
     }
@@ -192,9 +180,9 @@ fn facts(attributes: &[KeyValue]) -> Facts {
 /// A window that never opened again has no duration, and counts as none.
 fn zero_window_ns(otlp: &OtlpSpan) -> Option<u64> {
     let events = otlp.events.iter();
-    let windows = events.filter(|event| event.name == "tcp.zero_window");
+    let windows = events.filter(|event| event.name == event::TCP_ZERO_WINDOW);
     let times = windows.map(|event| {
-        let time = integer(&event.attributes, "hopspan.tcp.zero_window_ns");
+        let time = integer(&event.attributes, attribute::TCP_ZERO_WINDOW_NS);
         time.and_then(|ns| u64::try_from(ns).ok()).unwrap_or(0)
     });
     times.reduce(u64::saturating_add)
@@ -202,7 +190,7 @@ fn zero_window_ns(otlp: &OtlpSpan) -> Option<u64> {
 
 /// `hopspan.incomplete` is `true`, or text that says what is missing.
 fn incomplete(attributes: &[KeyValue]) -> Option<Text> {
-    match value(attributes, "hopspan.incomplete")? {
+    match value(attributes, attribute::INCOMPLETE)? {
         Value::BoolValue(true) => Some(Text::clean("")),
         Value::StringValue(what) => Some(Text::clean(what)),
         _ => None,
@@ -210,8 +198,8 @@ fn incomplete(attributes: &[KeyValue]) -> Option<Text> {
 }
 
 fn destination(attributes: &[KeyValue]) -> Option<Text> {
-    let address = string(attributes, "destination.address")?;
-    match integer(attributes, "destination.port") {
+    let address = string(attributes, otel::DESTINATION_ADDRESS)?;
+    match integer(attributes, otel::DESTINATION_PORT) {
         Some(port) if address.contains(':') => Some(Text::clean(&format!("[{address}]:{port}"))),
         Some(port) => Some(Text::clean(&format!("{address}:{port}"))),
         None => Some(Text::clean(address)),
@@ -231,6 +219,11 @@ fn string<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a str> {
         Value::StringValue(text) => Some(text),
         _ => None,
     }
+}
+
+/// `None` also for a value that the enum does not have.
+fn parsed<T: FromStr>(attributes: &[KeyValue], key: &str) -> Option<T> {
+    string(attributes, key)?.parse().ok()
 }
 
 fn text(attributes: &[KeyValue], key: &str) -> Option<Text> {

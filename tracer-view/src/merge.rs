@@ -14,10 +14,12 @@ mod skew;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::span::{DataPlane, Half, Layer, Span, SpanId};
+use tracer_semconv::Side;
+
+use crate::span::{DataPlane, Layer, Span, SpanId};
 use family::Family;
 
-pub use requests::{SKEW, SKEW_BOUND, merge_requests};
+pub use requests::merge_requests;
 pub use skew::Skew;
 
 /// Joins what several agents sent of one exchange. Spans that no other agent has a copy of are the same before and after, but
@@ -78,7 +80,7 @@ fn is_of_one_node(spans: &[Span]) -> bool {
     half(first).is_none() && measured.all(|span| half(span).is_none() && is_of_first(span))
 }
 
-fn half(span: &Span) -> Option<Half> {
+fn half(span: &Span) -> Option<Side> {
     span.data_plane().and_then(|data_plane| data_plane.half)
 }
 

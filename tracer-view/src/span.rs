@@ -4,6 +4,8 @@ use std::fmt;
 use std::num::{NonZeroU64, NonZeroU128};
 use std::sync::Arc;
 
+use tracer_semconv::{HopName, Role, Side};
+
 use crate::merge::Skew;
 use crate::text::Text;
 
@@ -110,9 +112,9 @@ impl Span {
         })
     }
 
-    /// The role of a data-plane span.
+    /// The role of a data-plane span; `None` also where the viewer does not know the role.
     pub fn role(&self) -> Option<Role> {
-        self.data_plane().map(|d| d.role)
+        self.data_plane()?.role
     }
 }
 
@@ -177,33 +179,31 @@ pub enum Layer {
 /// What a span of instrumentation scope `hopspan` says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DataPlane {
-    /// `hopspan.role`.
-    pub role: Role,
+    /// `hopspan.role`; `None` for a role that the viewer does not know: the span is shown, and counts in no comparison.
+    pub role: Option<Role>,
     /// `hopspan.hop`.
     pub hop: Option<Text>,
     /// `network.interface.name`.
     pub interface: Option<Text>,
     /// `hopspan.half`: which side of an exchange between nodes this is; `None` when it is whole.
-    pub half: Option<Half>,
+    pub half: Option<Side>,
     /// Who sent the other copy, where two were merged: the server's agent; of a wire hop the receiver's.
     pub peer: Option<Arc<Resource>>,
     /// The attributes that few spans have; boxed because most spans are plain hops.
     pub facts: Option<Box<Facts>>,
 }
 
-/// What one node saw of an exchange with another node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Half {
-    /// The client's node.
-    Client,
-    /// The server's node.
-    Server,
-}
-
 impl DataPlane {
+    /// Whether `hopspan.hop` is this hop.
+    pub(crate) fn is_hop(&self, name: HopName) -> bool {
+        self.hop
+            .as_ref()
+            .is_some_and(|hop| hop.as_str() == name.as_str())
+    }
+
     /// Whether it is the hop between two nodes.
     pub(crate) fn is_wire(&self) -> bool {
-        self.role == Role::Hop && self.hop.as_ref().is_some_and(|hop| hop.as_str() == "wire")
+        self.role == Some(Role::Hop) && self.is_hop(HopName::Wire)
     }
 }
 
@@ -211,32 +211,8 @@ impl DataPlane {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Copied {
     sender: Sender,
-    half: Option<Half>,
+    half: Option<Side>,
     on_wire_ns: Option<u64>,
-}
-
-/// `hopspan.role` of a data-plane span.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// A request and its response.
-    Exchange,
-    /// SYN to SYN-ACK.
-    Connect,
-    /// The request's path.
-    Request,
-    /// The response's path.
-    Response,
-    /// One hop of a path.
-    Hop,
-    /// A role this viewer does not know; the span is shown, and counts in no comparison.
-    Unknown,
-}
-
-impl Role {
-    /// A message's way through the node, which its hops partition.
-    pub fn is_path(self) -> bool {
-        matches!(self, Self::Connect | Self::Request | Self::Response)
-    }
 }
 
 /// What became of a message, and who took part.

@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use crate::span::{Role, Span, SpanId};
+use tracer_semconv::Role;
+
+use crate::span::{Span, SpanId};
 
 /// Index of a node in [`Tree::nodes`].
 pub type NodeId = usize;

@@ -3,9 +3,11 @@
 
 use std::collections::{HashMap, HashSet};
 
+use tracer_semconv::{Role, Side};
+
 use super::skew::{Interval, Skew};
 use super::{Index, half};
-use crate::span::{DataPlane, Half, Role, Span, SpanId};
+use crate::span::{DataPlane, Span, SpanId};
 
 /// The spans of one exchange, by their place in the trace.
 pub(super) struct Family {
@@ -26,7 +28,7 @@ enum Way {
 }
 
 /// Whether a span is an exchange's half: this one, or either.
-pub(super) fn is_exchange(span: &Span, which: Option<Half>) -> bool {
+pub(super) fn is_exchange(span: &Span, which: Option<Side>) -> bool {
     let is_which = half(span).is_some_and(|half| which.is_none_or(|which| which == half));
     span.role() == Some(Role::Exchange) && is_which
 }
@@ -38,7 +40,7 @@ impl Family {
             let mut copies = copies.iter().copied();
             copies.find(|&at| is_exchange(&spans[at], Some(which)))
         };
-        let (client, server) = (find(Half::Client), find(Half::Server));
+        let (client, server) = (find(Side::Client), find(Side::Server));
         let mut family = Self {
             id,
             client,

@@ -4,20 +4,22 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use tracer_semconv::{Role, Side};
+
 use super::half;
-use crate::span::{DataPlane, Facts, Half, Layer, Role, Sender, Span, SpanId};
+use crate::span::{DataPlane, Facts, Layer, Sender, Span, SpanId};
 use crate::text::Text;
 
 /// Where the copies of each span are, those of one span together, in an order that does not depend on who came first: the
 /// client's half before the server's; a wire's by when it was left.
 pub(super) fn groups(spans: &[Span]) -> Vec<Vec<usize>> {
-    let mut places: HashMap<(SpanId, Role), usize> = HashMap::new();
+    let mut places: HashMap<(SpanId, Option<Role>), usize> = HashMap::new();
     let mut copies: Vec<Vec<usize>> = Vec::with_capacity(spans.len());
     for (at, span) in spans.iter().enumerate() {
         // Two roles under one id are no halves of anything.
         let place = span
-            .role()
-            .map(|role| *places.entry((span.id, role)).or_insert(copies.len()));
+            .data_plane()
+            .map(|of| *places.entry((span.id, of.role)).or_insert(copies.len()));
         match place.and_then(|place| copies.get_mut(place)) {
             Some(known) => known.push(at),
             None => copies.push(vec![at]),
@@ -37,9 +39,9 @@ pub(super) fn one_of(spans: &[Span], copies: &[usize]) -> Option<Span> {
 
 fn order(span: &Span) -> (u8, u64, u64, &Sender) {
     let side = match half(span) {
-        Some(Half::Client) => 0,
+        Some(Side::Client) => 0,
         None => 1,
-        Some(Half::Server) => 2,
+        Some(Side::Server) => 2,
     };
     (side, span.start_ns, span.end_ns, &span.resource.sender)
 }

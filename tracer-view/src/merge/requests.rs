@@ -11,17 +11,11 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
-use super::{Aligned, half, join};
-use crate::decode::{DATA_PLANE_SCOPE, Names, resource, span};
-use crate::span::{Copied, Span, SpanId, TraceId};
+use tracer_semconv::{attribute, scope};
 
-/// The offset that was taken out, on a merged exchange: nanoseconds by which the server's clock was ahead.
-pub const SKEW: &str = "hopspan.clock.skew_ns";
-/// The true offset is at most as many nanoseconds from that.
-pub const SKEW_BOUND: &str = "hopspan.clock.skew_bound_ns";
-const HALF: &str = "hopspan.half";
-const INCOMPLETE: &str = "hopspan.incomplete";
-const RETRANSMITS: &str = "hopspan.tcp.retransmits";
+use super::{Aligned, half, join};
+use crate::decode::{Names, resource, span};
+use crate::span::{Copied, Span, SpanId, TraceId};
 
 /// Where a span is: request, resource, scope, span.
 type Place = [usize; 4];
@@ -62,10 +56,10 @@ fn read(requests: &[ExportTraceServiceRequest]) -> (HashMap<TraceId, Trace>, Vec
     let (mut traces, mut again) = (HashMap::<TraceId, Trace>::new(), Vec::new());
     let mut known: HashSet<(TraceId, SpanId, Option<Copied>)> = HashSet::new();
     let mut names = Names::default();
-    for (place, of_resource, scope, otlp) in places(requests) {
+    for (place, of_resource, scope_name, otlp) in places(requests) {
         let of_resource = of_resource.resource.as_ref();
         let of_resource = Arc::new(resource(of_resource.map_or(&[], |from| &from.attributes)));
-        let by_hopspan = scope == DATA_PLANE_SCOPE;
+        let by_hopspan = scope_name == scope::NAME;
         let Some((id, span)) = span(otlp, &of_resource, by_hopspan, &mut names) else {
             continue;
         };
@@ -165,7 +159,7 @@ fn join_two(mut first: OtlpSpan, second: OtlpSpan) -> OtlpSpan {
 fn told(mut otlp: OtlpSpan, whole: &Span) -> OtlpSpan {
     (otlp.start_time_unix_nano, otlp.end_time_unix_nano) = (whole.start_ns, whole.end_ns);
     if half(whole).is_none() {
-        otlp.attributes.retain(|kv| kv.key != HALF);
+        otlp.attributes.retain(|kv| kv.key != attribute::HALF);
     }
     let facts = whole
         .data_plane()
@@ -175,8 +169,8 @@ fn told(mut otlp: OtlpSpan, whole: &Span) -> OtlpSpan {
     };
     for kv in &mut otlp.attributes {
         match (kv.key.as_str(), &facts.incomplete) {
-            (RETRANSMITS, _) => kv.value = integer(facts.retransmits.cast_signed()),
-            (INCOMPLETE, Some(what)) if !what.as_str().is_empty() => {
+            (attribute::TCP_RETRANSMITS, _) => kv.value = integer(facts.retransmits.cast_signed()),
+            (attribute::INCOMPLETE, Some(what)) if !what.as_str().is_empty() => {
                 let value = Some(Value::StringValue(what.to_string()));
                 kv.value = Some(AnyValue { value });
             }
@@ -184,11 +178,14 @@ fn told(mut otlp: OtlpSpan, whole: &Span) -> OtlpSpan {
         }
     }
     if let Some(skew) = facts.skew {
-        let bound = skew
-            .bound_ns
-            .map(|ns| (SKEW_BOUND, i64::try_from(ns).unwrap_or(i64::MAX)));
+        let bound = skew.bound_ns.map(|ns| {
+            (
+                attribute::CLOCK_SKEW_BOUND_NS,
+                i64::try_from(ns).unwrap_or(i64::MAX),
+            )
+        });
         let taken = i64::try_from(skew.taken_ns).unwrap_or(i64::MAX);
-        for (key, value) in [(SKEW, taken)].into_iter().chain(bound) {
+        for (key, value) in [(attribute::CLOCK_SKEW_NS, taken)].into_iter().chain(bound) {
             otlp.attributes.push(KeyValue {
                 key: key.to_owned(),
                 value: integer(value),

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use tracer_semconv::Role;
+
 use super::duration::{PART_DIGITS, duration};
 use crate::merge::Skew;
-use crate::span::{Role, Span};
+use crate::span::Span;
 use crate::text::Text;
 use crate::tree::Tree;
 

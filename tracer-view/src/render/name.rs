@@ -1,17 +1,21 @@
 //! What a row is called. In: a span. Out: the pieces of its name, each with its ink. Where a path crosses nodes, the exchange
 //! says which, and each wire hop which is next.
 
+use tracer_semconv::Role;
+
 use super::line::Ink;
-use crate::span::{Role, Span};
+use crate::span::Span;
 use crate::text::Text;
 
 /// Service and span name of an application's span; `net` and the name of an exchange; the role of a path; hop and interface.
 pub(super) fn name(span: &Span) -> Vec<(Ink, String)> {
-    match span.role() {
-        None => vec![
+    let Some(data_plane) = span.data_plane() else {
+        return vec![
             (Ink::Strong, span.resource.service.to_string()),
             (Ink::Plain, format!(" {}", span.name)),
-        ],
+        ];
+    };
+    match data_plane.role {
         Some(Role::Exchange) => vec![
             (Ink::Plain, format!("net {}", span.name)),
             (Ink::Faint, between_nodes(span)),
@@ -20,7 +24,7 @@ pub(super) fn name(span: &Span) -> Vec<(Ink, String)> {
             vec![(Ink::Plain, path_name(span).to_owned())]
         }
         Some(Role::Hop) => {
-            let interface = span.data_plane().and_then(|d| d.interface.as_ref());
+            let interface = data_plane.interface.as_ref();
             let interface = interface.map_or_else(String::new, |name| format!(" {name}"));
             vec![
                 (Ink::Plain, hop_name(span).to_string()),
@@ -28,7 +32,7 @@ pub(super) fn name(span: &Span) -> Vec<(Ink, String)> {
                 (Ink::Faint, to_node(span)),
             ]
         }
-        Some(Role::Unknown) => vec![(Ink::Plain, span.name.to_string())],
+        None => vec![(Ink::Plain, span.name.to_string())],
     }
 }
 
@@ -52,9 +56,7 @@ fn peer_node(span: &Span) -> Option<&Text> {
 /// `connect`, `request` or `response`.
 pub(super) fn path_name(span: &Span) -> &str {
     match span.role() {
-        Some(Role::Connect) => "connect",
-        Some(Role::Request) => "request",
-        Some(Role::Response) => "response",
+        Some(role) if role.is_path() => role.as_str(),
         _ => span.name.as_str(),
     }
 }

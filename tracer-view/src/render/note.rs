@@ -1,9 +1,11 @@
 //! What is said under a span, on lines of its own so that no column cuts it: where a connection really went, and what went
 //! wrong. In: a node. Out: notes. Knows no layout.
 
+use tracer_semconv::{Role, Side};
+
 use super::duration::duration;
 use super::line::Ink;
-use crate::span::{Facts, Half, Role, Span};
+use crate::span::{Facts, Span};
 use crate::text::Text;
 use crate::tree::{Detached, Node};
 
@@ -79,9 +81,9 @@ pub(super) fn half(span: &Span) -> Option<Note> {
     if span.role() != Some(Role::Exchange) {
         return None;
     }
-    let (side, other) = match half {
-        Half::Client => ("client", "server"),
-        Half::Server => ("server", "client"),
+    let other = match half {
+        Side::Client => Side::Server,
+        Side::Server => Side::Client,
     };
     let of_node = span
         .resource
@@ -89,7 +91,7 @@ pub(super) fn half(span: &Span) -> Option<Note> {
         .map_or_else(String::new, |node| format!(", {node}"));
     Some(Note::plain(
         Ink::Faint,
-        format!("only the {side}'s node{of_node}: nothing came from an agent on the {other}'s"),
+        format!("only the {half}'s node{of_node}: nothing came from an agent on the {other}'s"),
     ))
 }
 

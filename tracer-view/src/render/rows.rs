@@ -3,12 +3,14 @@
 
 use std::collections::{HashMap, HashSet};
 
+use tracer_semconv::Role;
+
 use super::bar::Extent;
 use super::glyphs::Mark;
 use super::name::hop_name;
 use super::note::{Note, half, is_trouble, problems, translates_otherwise, translation};
 use crate::call::Call;
-use crate::span::{Role, Span};
+use crate::span::Span;
 use crate::text::Text;
 use crate::tree::{NodeId, Tree};
 
@@ -172,12 +174,13 @@ fn bar(tree: &Tree<'_>, id: NodeId) -> RowKind {
         start_ns: p.start_ns,
         end_ns: p.end_ns,
     });
-    match node.span.role() {
+    let is_hop = node.span.role() == Some(Role::Hop);
+    match node.span.data_plane() {
         None => RowKind::Bar {
             mark: Mark::Application,
             path: None,
         },
-        Some(Role::Hop) if path.is_some() => RowKind::Bar {
+        Some(_) if is_hop && path.is_some() => RowKind::Bar {
             mark: Mark::Hop,
             path,
         },

@@ -1,6 +1,8 @@
 //! A tree to a waterfall. In: a tree, a caption and a style. Out: lines: heading, legend, time line, and a row per span of
 //! name, duration, start and bar. Knows no traces but this one.
 
+use tracer_semconv::Role;
+
 use super::Style;
 use super::bar::{Extent, draw};
 use super::clocks;
@@ -13,7 +15,7 @@ use super::name::{hop_name, name, path_name};
 use super::note::Note;
 use super::rows::{Row, RowKind, rows};
 use super::summary;
-use crate::span::{Role, Span, TraceId};
+use crate::span::{Span, TraceId};
 use crate::text::{Text, width};
 use crate::tree::Tree;
 

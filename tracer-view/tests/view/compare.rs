@@ -5,6 +5,7 @@ use std::time::Instant;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use tracer_semconv::{HopName, Role, attribute};
 use tracer_view::call::Call;
 use tracer_view::compare::{Calls, Comparison, Spread};
 use tracer_view::decode::decode;
@@ -13,7 +14,9 @@ use tracer_view::store::{Limits, Store};
 use tracer_view::tree::Tree;
 
 use crate::fixture::dispatch::dispatch;
-use crate::fixture::{Say, application, check_expected, data_plane, span, trace_id};
+use crate::fixture::{
+    SpanBuilder, application, check_expected, data_plane, hop_span, role_span, span, trace_id,
+};
 use crate::waterfall::{UTF8_80, UTF8_200, text};
 
 fn compare(requests: &[ExportTraceServiceRequest]) -> Comparison {
@@ -41,18 +44,25 @@ fn call(
         trace_id: trace_id(trace),
         ..span
     };
-    let role = |id, parent, role: &str, start, duration| {
-        of_trace(span(id, parent, role, start, duration)).say("hopspan.role", role)
-    };
+    let role =
+        |id, parent, role, start, duration| of_trace(role_span(id, parent, role, start, duration));
+    let hop =
+        |id, parent, hop, start, duration| of_trace(hop_span(id, parent, hop, start, duration));
     let mut net = vec![
-        role(10, 1, "exchange", 0, client),
-        role(12, 10, "request", connect, request),
-        role(13, 12, "hop", connect + request - queue, queue).say("hopspan.hop", "socket.queue"),
-        role(14, 12, "hop", connect, request - queue).say("hopspan.hop", "veth"),
-        role(15, 10, "response", client - response, response),
+        role(10, 1, Role::Exchange, 0, client),
+        role(12, 10, Role::Request, connect, request),
+        hop(
+            13,
+            12,
+            HopName::SocketQueue,
+            connect + request - queue,
+            queue,
+        ),
+        hop(14, 12, HopName::Veth, connect, request - queue),
+        role(15, 10, Role::Response, client - response, response),
     ];
     if connect > 0 {
-        net.push(role(11, 10, "connect", 0, connect));
+        net.push(role(11, 10, Role::Connect, 0, connect));
     }
     let client_span = of_trace(span(1, 0, "GET", 0, client)).kind(SpanKind::Client);
     let server_span = of_trace(span(2, 1, "GET", connect + request, server)).kind(SpanKind::Server);
@@ -112,7 +122,7 @@ fn half_an_exchange_is_in_no_sum() {
     ]
     .concat();
     let spans = &mut requests[2].resource_spans[0].scope_spans[0].spans;
-    spans.retain(|span| span.name != "response");
+    spans.retain(|span| span.name != Role::Response.as_str());
     let edge = &compare(&requests).edges[0];
     assert_eq!((edge.calls, edge.incomplete), (2, 1));
     assert_eq!(
@@ -143,7 +153,9 @@ fn a_server_without_spans_is_named_by_its_address() {
     let mut requests = call(1, [1_000, 0, 50, 20, 700, 50]);
     requests.remove(1);
     let exchange = &mut requests[1].resource_spans[0].scope_spans[0].spans[0];
-    *exchange = exchange.clone().say("hopspan.nat.original", "10.96.0.9:80");
+    *exchange = exchange
+        .clone()
+        .text(attribute::NAT_ORIGINAL, "10.96.0.9:80");
     let edge = &compare(&requests).edges[0];
     assert_eq!(
         (edge.edge.client.as_str(), edge.edge.server.as_str()),

@@ -4,7 +4,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 
 use crate::fixture::dispatch::dispatch;
-use crate::fixture::{Say, application, span};
+use crate::fixture::{SpanBuilder, application, span};
 use crate::running::Running;
 
 fn read(path: &std::path::Path) -> Vec<ExportTraceServiceRequest> {
@@ -37,7 +37,7 @@ async fn json_is_encoded_as_otlp_wants_it() {
     let viewer = Running::start(&["--at-end", "--json", path.to_str().unwrap()]).await;
     let child = span(0xab, 1, "line\nbreak", 0, 5)
         .kind(SpanKind::Client)
-        .count("n", 9_007_199_254_740_993);
+        .int("n", 9_007_199_254_740_993);
     viewer.send(vec![application("a", vec![child])]).await;
     viewer.end_well().await;
     let text = std::fs::read_to_string(&path).unwrap();

@@ -6,17 +6,18 @@ use std::time::Instant;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use proptest::prelude::*;
+use tracer_semconv::{HopName, Role, Side, attribute};
 use tracer_view::call::Call;
 use tracer_view::decode::decode;
 use tracer_view::merge::merge;
-use tracer_view::span::{Half, Role, Span};
+use tracer_view::span::Span;
 use tracer_view::store::{Counts, Limits, Store};
 use tracer_view::tree::{NodeId, Tree};
 
 use crate::fixture::between::{
     Between, CLIENT_SPAN, CONNECT, EXCHANGE, REQUEST, RESPONSE, SERVER_SPAN, WIRES,
 };
-use crate::fixture::{Say, check_expected};
+use crate::fixture::{SpanBuilder, check_expected};
 use crate::waterfall::{UTF8_80, UTF8_200, lines, text};
 
 pub(crate) fn spans(requests: &[ExportTraceServiceRequest]) -> Vec<Span> {
@@ -142,7 +143,7 @@ fn one_half_is_shown_as_such() {
     // The server's half is moved into the client's span, which it must lie in.
     let merged = by_id(&merge(&spans(&[client.clone(), server.clone(), of_2])));
     let exchange = &merged[&EXCHANGE];
-    assert_eq!(exchange.data_plane().unwrap().half, Some(Half::Server));
+    assert_eq!(exchange.data_plane().unwrap().half, Some(Side::Server));
     let (parent, none) = (&merged[&CLIENT_SPAN], None);
     assert!(parent.start_ns <= exchange.start_ns && exchange.end_ns <= parent.end_ns);
     assert_eq!(
@@ -192,7 +193,7 @@ fn a_message_sent_again_says_nothing_of_clocks() {
             span.end_time_unix_nano += 1_000_000;
         }
         if span.span_id == REQUEST.to_be_bytes() {
-            *span = span.clone().count("hopspan.tcp.retransmits", 1);
+            *span = span.clone().int(attribute::TCP_RETRANSMITS, 1);
         }
     }
     let sent = spans(&requests);
@@ -203,7 +204,7 @@ fn a_message_sent_again_says_nothing_of_clocks() {
     let hops = |spans: &[Span]| -> Vec<(u64, u64)> {
         let of_server = spans
             .iter()
-            .filter(|span| span.name.as_str() == "server.stack");
+            .filter(|span| span.name.as_str() == HopName::ServerStack.as_str());
         of_server.map(|span| (span.start_ns, span.end_ns)).collect()
     };
     assert_eq!(hops(&merge(&sent)), hops(&sent), "nothing was moved");
@@ -332,7 +333,7 @@ proptest! {
         let merged = by_id(&merged);
         let is_hop_of_first = |span: &&Span| {
             let hop = span.data_plane().is_some_and(|data_plane| data_plane.half.is_none());
-            hop && span.name.as_str() != "wire" && span.resource.node().unwrap().as_str() == "node-1"
+            hop && span.name.as_str() != HopName::Wire.as_str() && span.resource.node().unwrap().as_str() == "node-1"
         };
         for (id, hop) in by_id(&kept.into_iter().filter(|span| is_hop_of_first(&span)).collect::<Vec<_>>()) {
             prop_assert_eq!(&merged[&id], &hop);

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use opentelemetry_proto::tonic::trace::v1::span::Event;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span as OtlpSpan, Status};
-use tracer_view::merge::{SKEW, SKEW_BOUND, merge, merge_requests};
+use tracer_semconv::attribute;
+use tracer_view::merge::{merge, merge_requests};
 use tracer_view::{MergeArgs, merge_files};
 
 use crate::fixture::between::{Between, EXCHANGE};
@@ -84,9 +85,12 @@ fn requests_are_merged_alike() {
             )
         })
         .collect();
-    assert_eq!(said.get("hopspan.half"), None);
-    assert_eq!(said[SKEW], "Some(IntValue(50005000))");
-    assert_eq!(said[SKEW_BOUND], "Some(IntValue(195000))");
+    assert_eq!(said.get(attribute::HALF), None);
+    assert_eq!(said[attribute::CLOCK_SKEW_NS], "Some(IntValue(50005000))");
+    assert_eq!(
+        said[attribute::CLOCK_SKEW_BOUND_NS],
+        "Some(IntValue(195000))"
+    );
     assert_eq!(
         said["of.both"],
         format!("Some(StringValue(\"{first_ns}\"))")

@@ -3,13 +3,15 @@
 use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
+use opentelemetry_semantic_conventions::attribute as otel;
+use tracer_semconv::{Role, Side, attribute};
 use tracer_view::decode::decode;
 use tracer_view::merge::merge;
 use tracer_view::render::{Charset, Style};
 use tracer_view::span::Span;
 use tracer_view::tree::Tree;
 
-use crate::fixture::{EPOCH_NS, Say, application, data_plane, request, span};
+use crate::fixture::{EPOCH_NS, SpanBuilder, application, data_plane, request, span};
 use crate::waterfall::{UTF8_80, lines, text};
 
 /// Sets the window title, clears the screen, reports back, links, reverses, and ends the line.
@@ -19,30 +21,30 @@ const ATTACK: &str = "\u{1b}]0;pwned\u{7}\u{1b}[2J\u{9b}6n\u{1b}]8;;http://x\u{1
 fn no_control_character_reaches_the_terminal() {
     let attacked = |span: OtlpSpan| {
         let keys = [
-            "hopspan.hop",
-            "network.interface.name",
-            "hopspan.nat.original",
-            "hopspan.nat.translated",
-            "hopspan.nat.masquerade",
-            "hopspan.kube_proxy.rule",
-            "hopspan.drop.reason",
-            "hopspan.drop.hop",
-            "hopspan.incomplete",
-            "k8s.pod.name",
-            "k8s.service.name",
-            "destination.address",
-            "error.type",
+            attribute::HOP,
+            otel::NETWORK_INTERFACE_NAME,
+            attribute::NAT_ORIGINAL,
+            attribute::NAT_TRANSLATED,
+            attribute::NAT_MASQUERADE,
+            attribute::KUBE_PROXY_RULE,
+            attribute::DROP_REASON,
+            attribute::DROP_HOP,
+            attribute::INCOMPLETE,
+            otel::K8S_POD_NAME,
+            otel::K8S_SERVICE_NAME,
+            otel::DESTINATION_ADDRESS,
+            otel::ERROR_TYPE,
         ];
         keys.into_iter().fold(
             OtlpSpan {
                 name: ATTACK.to_owned(),
                 ..span
             },
-            |span, key| span.say(key, ATTACK),
+            |span, key| span.text(key, ATTACK),
         )
     };
-    let net = ["exchange", "connect", "request", "response", "hop", ATTACK];
-    let net = net.into_iter().zip(2..).map(|(role, id)| {
+    let roles = Role::ALL.iter().map(|role| role.as_str()).chain([ATTACK]);
+    let net = roles.zip(2..).map(|(role, id)| {
         attacked(span(
             id,
             if id == 2 { 1 } else { id.min(4) - 1 },
@@ -50,7 +52,7 @@ fn no_control_character_reaches_the_terminal() {
             id,
             50,
         ))
-        .say("hopspan.role", role)
+        .text(attribute::ROLE, role)
     });
     let requests = [
         request(
@@ -90,7 +92,7 @@ fn names_of_100_kilobytes() {
         &long,
         &long,
         "app",
-        vec![span(1, 0, &long, 0, 9).say("error.type", &long)],
+        vec![span(1, 0, &long, 0, 9).text(otel::ERROR_TYPE, &long)],
     )];
     for width in [40, 60, 80, 200, 10_000] {
         lines(&requests, Style { width, ..UTF8_80 });
@@ -127,8 +129,8 @@ fn a_trace_of_100_000_spans() {
 #[test]
 fn exchanges_nested_a_hundred_thousand_deep() {
     let spans = (1..=100_000u64).map(|id| {
-        let exchange = span(id, id - 1, "nested", id, 1).say("hopspan.role", "exchange");
-        exchange.say("hopspan.half", "server")
+        let exchange = span(id, id - 1, "nested", id, 1).role(Role::Exchange);
+        exchange.half(Side::Server)
     });
     let spans: Vec<_> = decode(&data_plane(spans.collect()))
         .spans
@@ -177,7 +179,11 @@ fn random_traces_lose_nothing() {
         state ^= state << 17;
         state % limit
     };
-    let roles = ["exchange", "connect", "request", "response", "hop", "none"];
+    let roles: Vec<&str> = Role::ALL
+        .iter()
+        .map(|role| role.as_str())
+        .chain(["none"])
+        .collect();
     for round in 0..300 {
         let size = 1 + random(40);
         let mut made: [Vec<OtlpSpan>; 2] = Default::default();
@@ -186,7 +192,7 @@ fn random_traces_lose_nothing() {
             let mut span = span(id, parent, "r", random(1_000), random(500));
             span.end_time_unix_nano -= random(200) * 1_000;
             let side = random(2) as usize;
-            made[side].push(span.say("hopspan.role", roles[random(6) as usize]));
+            made[side].push(span.text(attribute::ROLE, roles[random(6) as usize]));
         }
         let [application_spans, net] = made;
         let requests = [application("r", application_spans), data_plane(net)];
