@@ -20,4 +20,4 @@ pub const PATH_END: &str = "end of the path";
 /// because one record holds a bounded number of them.
 pub const LAST_HOPS: &str = "last hops";
 /// request, response: the time until the application read the message.
-pub const SOCKET_QUEUE: &str = crate::HopName::SocketQueue.as_str();
+pub const SOCKET_QUEUE: &str = crate::hop::HopName::SocketQueue.as_str();

@@ -51,12 +51,12 @@ macro_rules! values {
         }
 
         impl core::str::FromStr for $name {
-            type Err = $crate::UnknownValue;
+            type Err = $crate::value::UnknownValue;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 match text {
                     $($text => Ok(Self::$variant),)+
-                    _ => Err($crate::UnknownValue { key: $key }),
+                    _ => Err($crate::value::UnknownValue { key: $key }),
                 }
             }
         }
@@ -64,31 +64,3 @@ macro_rules! values {
 }
 
 pub(crate) use values;
-
-#[cfg(test)]
-mod tests {
-    use crate::{HopName, Role, Side, UnknownValue, attribute};
-
-    #[test]
-    fn each_value_is_parsed_as_it_is_written() {
-        for &role in Role::ALL {
-            assert_eq!(role.as_str().parse(), Ok(role));
-        }
-        for &hop in HopName::ALL {
-            assert_eq!(hop.as_str().parse(), Ok(hop));
-        }
-        for &side in Side::ALL {
-            assert_eq!(side.as_str().parse(), Ok(side));
-        }
-    }
-
-    #[test]
-    fn another_text_is_refused() {
-        let refused = UnknownValue {
-            key: attribute::ROLE,
-        };
-        for text in ["", "Hop", "hop ", "veth"] {
-            assert_eq!(text.parse::<Role>(), Err(refused), "{text:?}");
-        }
-    }
-}

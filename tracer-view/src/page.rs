@@ -3,8 +3,7 @@
 
 use std::io::{self, ErrorKind, Write};
 
-use crate::Args;
-use crate::args::{CharsetChoice, ColorChoice};
+use crate::args::{Args, CharsetChoice, ColorChoice};
 use crate::call::Call;
 use crate::choose::choose;
 use crate::compare::Calls;

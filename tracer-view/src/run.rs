@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::Args;
+use crate::args::Args;
 use crate::page::Page;
 use crate::receive::{Batch, Intake, grpc, http, listen};
 use crate::render::Losses;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use tracer_semconv::{HopName, Role, Side};
 
-use crate::merge::Skew;
 use crate::text::Text;
 
 /// W3C trace id: 16 bytes, not all zero (W3C Trace Context, section 3.2.2.3).
@@ -98,6 +97,11 @@ impl Span {
             Layer::Application => None,
             Layer::DataPlane(data_plane) => Some(data_plane),
         }
+    }
+
+    /// Which side of an exchange between nodes this span is; `None` when it is whole.
+    pub(crate) fn half(&self) -> Option<Side> {
+        self.data_plane()?.half
     }
 
     /// What tells a copy from others of its id: who sent it, and which end of an exchange it is. An agent sends both halves
@@ -252,4 +256,15 @@ pub struct Facts {
     pub destination: Option<Text>,
     /// On a merged exchange: what was found of the server's clock. `hopspan.clock.skew_ns`, `hopspan.clock.skew_bound_ns`.
     pub skew: Option<Skew>,
+}
+
+/// The offset of a server's clock from the client's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Skew {
+    /// Nanoseconds by which the server's clock is ahead, as they were taken out of its spans; 0 where nothing contradicts
+    /// that the clocks agree.
+    pub taken_ns: i128,
+    /// The true offset is at most as many nanoseconds from that; `None` where packets of one direction only were seen. The
+    /// time that the exchange's packets were on their way limits how well an offset can be known.
+    pub bound_ns: Option<u64>,
 }

@@ -8,7 +8,8 @@ use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use opentelemetry_semantic_conventions::attribute as otel;
 use tracer_semconv::{HopName, Role, Side, attribute};
 
-use super::{Names, integer, string};
+use super::attribute::{integer, string};
+use super::names::Names;
 use crate::span::{DataPlane, Kind, Layer, Span, SpanId};
 
 /// Hops of one path that are shown; a packet passes far fewer.

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use tracer_semconv::Role;
 
 use super::duration::{PART_DIGITS, duration};
-use crate::merge::Skew;
-use crate::span::Span;
+use crate::span::{Skew, Span};
 use crate::text::Text;
 use crate::tree::Tree;
 

@@ -1,12 +1,12 @@
 //! Where the columns of a waterfall are. In: a style and the rows. Out: the tree lines, the heading of the columns, and the
 //! cells each column has. Knows no spans' contents.
 
-use super::Style;
 use super::bar::Extent;
 use super::duration::duration;
 use super::line::{Ink, Line};
 use super::name::name;
 use super::rows::{Rails, Row, RowKind};
+use super::style::Style;
 use crate::text::width;
 use crate::tree::Tree;
 

@@ -1,8 +1,8 @@
 //! What the viewer did not keep or pass on, in sentences. In: counts. Out: a line for each that is not zero.
 
-use super::Style;
 use super::duration::count;
 use super::line::{Ink, Line};
+use super::style::Style;
 use crate::store::Counts;
 
 /// Everything that came and is not in what was printed.

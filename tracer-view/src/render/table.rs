@@ -1,10 +1,10 @@
 //! A comparison to a table. In: a comparison and a style. Out: lines: per service edge a line of medians and one of maxima,
 //! with the edge in columns of its own where there is room and on a line above where there is not.
 
-use super::Style;
 use super::duration::{count, signed_duration};
 use super::glyphs::Charset;
 use super::line::{Ink, Line};
+use super::style::Style;
 use crate::compare::{Comparison, EdgeTimes, Spread};
 use crate::text::{shorten_middle, width};
 

@@ -3,7 +3,6 @@
 
 use tracer_semconv::Role;
 
-use super::Style;
 use super::bar::{Extent, draw};
 use super::clocks;
 use super::columns::Columns;
@@ -14,6 +13,7 @@ use super::line::{Ink, Line};
 use super::name::{hop_name, name, path_name};
 use super::note::Note;
 use super::rows::{Row, RowKind, rows};
+use super::style::Style;
 use super::summary;
 use crate::span::{Span, TraceId};
 use crate::text::{Text, width};

@@ -1,6 +1,9 @@
-//! The same merge for OTLP, so that a back end which keeps every copy of an id, or only the last, can be given whole spans. In:
-//! requests as they were received. Out: the same requests with each span once, the merged ones in the place of the client's
-//! half, with everything that either said.
+//! The merge for OTLP, for back ends that keep every copy of a span id, or only the last. In: requests
+//! as they were received. Out: the same requests with each span once: a joined span stands in the place
+//! of the client's half, with all attributes, events and links of its copies.
+//!
+//! [`join`](super::join) decides what becomes of the values that the viewer keeps; here they are written
+//! back, and what the viewer does not keep is added up.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -8,30 +11,33 @@ use std::sync::Arc;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
-use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
-
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span as OtlpSpan};
 use tracer_semconv::{attribute, scope};
 
-use super::{Aligned, half, join};
-use crate::decode::{Names, resource, span};
-use crate::span::{Copied, Span, SpanId, TraceId};
+use super::align::align;
+use super::join::{Joined, join};
+use crate::decode::names::Names;
+use crate::decode::span::{resource, span};
+use crate::span::{Copied, Facts, Skew, Span, SpanId, TraceId, shifted};
 
-/// Where a span is: request, resource, scope, span.
-type Place = [usize; 4];
+/// The position of a span: request, resource, scope, span.
+type Position = [usize; 4];
 
-/// The spans of one trace, each beside its place.
+/// The spans of one trace, each beside its position.
 #[derive(Default)]
 struct Trace {
-    places: Vec<Place>,
+    positions: Vec<Position>,
     spans: Vec<Span>,
 }
 
 /// Merges everything in `requests`; spans without valid ids stay as they are.
 pub fn merge_requests(requests: &[ExportTraceServiceRequest]) -> Vec<ExportTraceServiceRequest> {
-    let (traces, again) = read(requests);
-    let mut changes: HashMap<Place, Option<OtlpSpan>> =
-        again.into_iter().map(|place| (place, None)).collect();
+    let (traces, duplicates) = read(requests);
+    let mut changes: HashMap<Position, Option<OtlpSpan>> = duplicates
+        .into_iter()
+        .map(|position| (position, None))
+        .collect();
     for trace in traces.into_values() {
         changes.extend(trace.changes(requests));
     }
@@ -51,12 +57,12 @@ pub fn merge_requests(requests: &[ExportTraceServiceRequest]) -> Vec<ExportTrace
     merged
 }
 
-/// The traces, and the places of spans that were sent again.
-fn read(requests: &[ExportTraceServiceRequest]) -> (HashMap<TraceId, Trace>, Vec<Place>) {
-    let (mut traces, mut again) = (HashMap::<TraceId, Trace>::new(), Vec::new());
+/// The traces, and the positions of spans that were sent again.
+fn read(requests: &[ExportTraceServiceRequest]) -> (HashMap<TraceId, Trace>, Vec<Position>) {
+    let (mut traces, mut duplicates) = (HashMap::<TraceId, Trace>::new(), Vec::new());
     let mut known: HashSet<(TraceId, SpanId, Option<Copied>)> = HashSet::new();
     let mut names = Names::default();
-    for (place, of_resource, scope_name, otlp) in places(requests) {
+    for (position, of_resource, scope_name, otlp) in positions(requests) {
         let of_resource = of_resource.resource.as_ref();
         let of_resource = Arc::new(resource(of_resource.map_or(&[], |from| &from.attributes)));
         let by_hopspan = scope_name == scope::NAME;
@@ -64,21 +70,19 @@ fn read(requests: &[ExportTraceServiceRequest]) -> (HashMap<TraceId, Trace>, Vec
             continue;
         };
         if !known.insert((id, span.id, span.copy())) {
-            again.push(place);
+            duplicates.push(position);
             continue;
         }
         let trace = traces.entry(id).or_default();
-        trace.places.push(place);
+        trace.positions.push(position);
         trace.spans.push(span);
     }
-    (traces, again)
+    (traces, duplicates)
 }
 
-type OfResource = opentelemetry_proto::tonic::trace::v1::ResourceSpans;
-
-fn places(
+fn positions(
     requests: &[ExportTraceServiceRequest],
-) -> impl Iterator<Item = (Place, &OfResource, &str, &OtlpSpan)> {
+) -> impl Iterator<Item = (Position, &ResourceSpans, &str, &OtlpSpan)> {
     requests
         .iter()
         .enumerate()
@@ -98,30 +102,32 @@ fn places(
 }
 
 impl Trace {
-    /// What becomes of the spans that were moved or merged; `None` for those that went into another.
-    fn changes(self, requests: &[ExportTraceServiceRequest]) -> Vec<(Place, Option<OtlpSpan>)> {
-        let Aligned { spans, moved_ns } = Aligned::of(&self.spans);
+    /// What to put in the positions of the trace's spans; `None` where the span went into another.
+    fn changes(self, requests: &[ExportTraceServiceRequest]) -> Vec<(Position, Option<OtlpSpan>)> {
         let mut changes = Vec::new();
-        for copies in join::groups(&spans) {
+        for Joined { span, copies } in join(align(&self.spans)) {
+            let positions = copies.iter().map(|copy| self.positions[copy.at]);
+            let mut positions = positions.collect::<Vec<_>>().into_iter();
             let otlp = copies
                 .iter()
-                .map(|&at| moved(requests, self.places[at], moved_ns[at]));
-            let Some(merged) = otlp.flatten().reduce(join_two) else {
-                continue;
-            };
-            let Some(whole) = join::one_of(&spans, &copies) else {
-                continue;
-            };
-            changes.extend(copies[1..].iter().map(|&at| (self.places[at], None)));
-            changes.push((self.places[copies[0]], Some(told(merged, &whole))));
+                .filter_map(|copy| moved(requests, self.positions[copy.at], copy.moved_ns));
+            let whole = otlp.reduce(add).map(|otlp| with_values(otlp, &span));
+            if let (Some(whole), Some(first)) = (whole, positions.next()) {
+                changes.push((first, Some(whole)));
+                changes.extend(positions.map(|position| (position, None)));
+            }
         }
         changes
     }
 }
 
-/// A span as it was sent, with its events, moved in time.
-fn moved(requests: &[ExportTraceServiceRequest], place: Place, by_ns: i128) -> Option<OtlpSpan> {
-    let [request, resource, scope, span] = place;
+/// A span as it was sent, moved in time with its events.
+fn moved(
+    requests: &[ExportTraceServiceRequest],
+    position: Position,
+    by_ns: i128,
+) -> Option<OtlpSpan> {
+    let [request, resource, scope, span] = position;
     let of_resource = requests.get(request)?.resource_spans.get(resource)?;
     let mut span = of_resource.scope_spans.get(scope)?.spans.get(span)?.clone();
     let events = span
@@ -131,11 +137,12 @@ fn moved(requests: &[ExportTraceServiceRequest], place: Place, by_ns: i128) -> O
     let own = [&mut span.start_time_unix_nano, &mut span.end_time_unix_nano];
     own.into_iter()
         .chain(events)
-        .for_each(|at_ns| *at_ns = crate::span::shifted(*at_ns, by_ns));
+        .for_each(|at_ns| *at_ns = shifted(*at_ns, by_ns));
     Some(span)
 }
 
-fn join_two(mut first: OtlpSpan, second: OtlpSpan) -> OtlpSpan {
+/// Adds the attributes, events and links of a second copy, and its status where the first did not fail.
+fn add(mut first: OtlpSpan, second: OtlpSpan) -> OtlpSpan {
     let known: HashSet<String> = first.attributes.iter().map(|kv| kv.key.clone()).collect();
     let new = second
         .attributes
@@ -155,21 +162,28 @@ fn join_two(mut first: OtlpSpan, second: OtlpSpan) -> OtlpSpan {
     first
 }
 
-/// What the merged span says instead of what its copies said.
-fn told(mut otlp: OtlpSpan, whole: &Span) -> OtlpSpan {
-    (otlp.start_time_unix_nano, otlp.end_time_unix_nano) = (whole.start_ns, whole.end_ns);
-    if half(whole).is_none() {
-        otlp.attributes.retain(|kv| kv.key != attribute::HALF);
+/// Writes the joined values in the place of the first copy's.
+fn with_values(mut otlp: OtlpSpan, joined: &Span) -> OtlpSpan {
+    (otlp.start_time_unix_nano, otlp.end_time_unix_nano) = (joined.start_ns, joined.end_ns);
+    let attributes = &mut otlp.attributes;
+    if joined.half().is_none() {
+        attributes.retain(|kv| kv.key != attribute::HALF);
     }
-    let facts = whole
-        .data_plane()
-        .and_then(|data_plane| data_plane.facts.as_deref());
-    let Some(facts) = facts else {
-        return otlp;
-    };
-    for kv in &mut otlp.attributes {
+    let data_plane = joined.data_plane();
+    if let Some(facts) = data_plane.and_then(|data_plane| data_plane.facts.as_deref()) {
+        write_facts(facts, attributes);
+        attributes.extend(facts.skew.into_iter().flat_map(skew_attributes));
+    }
+    otlp
+}
+
+/// The values that are not simply those of the first copy that has them.
+fn write_facts(facts: &Facts, attributes: &mut [KeyValue]) {
+    for kv in attributes {
         match (kv.key.as_str(), &facts.incomplete) {
-            (attribute::TCP_RETRANSMITS, _) => kv.value = integer(facts.retransmits.cast_signed()),
+            (attribute::TCP_RETRANSMITS, _) => {
+                kv.value = integer(facts.retransmits.cast_signed());
+            }
             (attribute::INCOMPLETE, Some(what)) if !what.as_str().is_empty() => {
                 let value = Some(Value::StringValue(what.to_string()));
                 kv.value = Some(AnyValue { value });
@@ -177,23 +191,22 @@ fn told(mut otlp: OtlpSpan, whole: &Span) -> OtlpSpan {
             _ => {}
         }
     }
-    if let Some(skew) = facts.skew {
-        let bound = skew.bound_ns.map(|ns| {
-            (
-                attribute::CLOCK_SKEW_BOUND_NS,
-                i64::try_from(ns).unwrap_or(i64::MAX),
-            )
-        });
-        let taken = i64::try_from(skew.taken_ns).unwrap_or(i64::MAX);
-        for (key, value) in [(attribute::CLOCK_SKEW_NS, taken)].into_iter().chain(bound) {
-            otlp.attributes.push(KeyValue {
-                key: key.to_owned(),
-                value: integer(value),
-                ..KeyValue::default()
-            });
-        }
-    }
-    otlp
+}
+
+fn skew_attributes(skew: Skew) -> impl Iterator<Item = KeyValue> {
+    let taken_ns = i64::try_from(skew.taken_ns).unwrap_or(i64::MAX);
+    let bound_ns = skew
+        .bound_ns
+        .map(|ns| i64::try_from(ns).unwrap_or(i64::MAX));
+    let bound = bound_ns.map(|ns| (attribute::CLOCK_SKEW_BOUND_NS, ns));
+    let both = [(attribute::CLOCK_SKEW_NS, taken_ns)]
+        .into_iter()
+        .chain(bound);
+    both.map(|(key, ns)| KeyValue {
+        key: key.to_owned(),
+        value: integer(ns),
+        ..KeyValue::default()
+    })
 }
 
 fn integer(value: i64) -> Option<AnyValue> {
