@@ -125,16 +125,12 @@ fn server_name(tree: &Tree<'_>, servers: &[NodeId], exchanges: &[NodeId]) -> Tex
     let by_exchange = || {
         let facts = exchanges
             .iter()
-            .filter_map(|&id| facts(tree.nodes[id].span));
+            .filter_map(|&id| tree.nodes[id].span.facts());
         facts.filter_map(destination_name).next()
     };
     by_server
         .or_else(by_exchange)
         .unwrap_or_else(|| Text::clean("?"))
-}
-
-fn facts(span: &Span) -> Option<&Facts> {
-    span.data_plane().and_then(|d| d.facts.as_deref())
 }
 
 /// The most telling name there is: service, then the address that was dialled, then where it went.
@@ -179,7 +175,9 @@ fn is_whole(span: &Span) -> bool {
 
 /// Whether a connect is below an exchange only because it failed while that was served.
 fn is_another_s(connect: &Span) -> bool {
-    facts(connect).is_some_and(|facts| facts.correlation.is_some())
+    connect
+        .facts()
+        .is_some_and(|facts| facts.correlation.is_some())
 }
 
 fn is_socket_queue(span: &Span) -> bool {

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::span::TraceId;
+use crate::id::TraceId;
 
 /// A trace to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

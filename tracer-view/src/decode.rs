@@ -13,7 +13,8 @@ use tracer_semconv::scope;
 
 use self::names::Names;
 use self::span::{resource, span};
-use crate::span::{Span, TraceId};
+use crate::id::TraceId;
+use crate::span::Span;
 
 /// What one request holds.
 #[derive(Debug, Default)]

@@ -25,6 +25,7 @@ pub mod choose;
 pub mod compare;
 pub mod decode;
 mod files;
+pub mod id;
 pub mod merge;
 mod page;
 pub mod receive;

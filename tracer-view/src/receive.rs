@@ -9,7 +9,8 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use tokio::sync::mpsc;
 
 use crate::decode::decode;
-use crate::span::{Span, TraceId};
+use crate::id::TraceId;
+use crate::span::Span;
 
 pub mod grpc;
 pub mod http;

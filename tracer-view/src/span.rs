@@ -1,60 +1,11 @@
 //! A span as the viewer keeps it: identity, time, names, and what hopspan measured. Knows neither OTLP nor the terminal.
 
-use std::fmt;
-use std::num::{NonZeroU64, NonZeroU128};
 use std::sync::Arc;
 
 use tracer_semconv::{HopName, Role, Side};
 
+use crate::id::SpanId;
 use crate::text::Text;
-
-/// W3C trace id: 16 bytes, not all zero (W3C Trace Context, section 3.2.2.3).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TraceId(NonZeroU128);
-
-impl TraceId {
-    /// `None` unless `bytes` are 16 and not all zero.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let bytes = <[u8; 16]>::try_from(bytes).ok()?;
-        NonZeroU128::new(u128::from_be_bytes(bytes)).map(Self)
-    }
-}
-
-impl fmt::Display for TraceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
-    }
-}
-
-impl fmt::Debug for TraceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// W3C span id: 8 bytes, not all zero (W3C Trace Context, section 3.2.2.4).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SpanId(NonZeroU64);
-
-impl SpanId {
-    /// `None` unless `bytes` are 8 and not all zero.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let bytes = <[u8; 8]>::try_from(bytes).ok()?;
-        NonZeroU64::new(u64::from_be_bytes(bytes)).map(Self)
-    }
-}
-
-impl fmt::Display for SpanId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-impl fmt::Debug for SpanId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
 
 /// One span of a trace.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,6 +48,11 @@ impl Span {
             Layer::Application => None,
             Layer::DataPlane(data_plane) => Some(data_plane),
         }
+    }
+
+    /// What hopspan measured beyond role and hop; `None` for most spans.
+    pub(crate) fn facts(&self) -> Option<&Facts> {
+        self.data_plane()?.facts.as_deref()
     }
 
     /// Which side of an exchange between nodes this span is; `None` when it is whole.

@@ -5,7 +5,8 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use crate::span::{Copied, Span, SpanId, TraceId};
+use crate::id::{SpanId, TraceId};
+use crate::span::{Copied, Span};
 
 /// How much is kept. Beyond it the oldest trace goes first.
 #[derive(Debug, Clone, Copy)]

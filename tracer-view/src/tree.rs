@@ -6,7 +6,8 @@ use std::collections::hash_map::Entry;
 
 use tracer_semconv::Role;
 
-use crate::span::{Span, SpanId};
+use crate::id::SpanId;
+use crate::span::Span;
 
 /// Index of a node in [`Tree::nodes`].
 pub type NodeId = usize;

@@ -10,7 +10,8 @@ use tracer_semconv::{HopName, Role, Side, attribute};
 
 use super::attribute::{integer, string};
 use super::names::Names;
-use crate::span::{DataPlane, Kind, Layer, Span, SpanId};
+use crate::id::SpanId;
+use crate::span::{DataPlane, Kind, Layer, Span};
 
 /// Hops of one path that are shown; a packet passes far fewer.
 const MAX_HOPS: usize = 256;

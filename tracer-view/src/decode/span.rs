@@ -13,7 +13,8 @@ use tracer_semconv::{attribute, event};
 
 use super::attribute::{integer, parsed, string, text, value};
 use super::names::Names;
-use crate::span::{DataPlane, Facts, Kind, Layer, Resource, Sender, Span, SpanId, TraceId};
+use crate::id::{SpanId, TraceId};
+use crate::span::{DataPlane, Facts, Kind, Layer, Resource, Sender, Span};
 use crate::text::Text;
 
 pub(crate) fn resource(attributes: &[KeyValue]) -> Resource {

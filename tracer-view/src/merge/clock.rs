@@ -8,7 +8,8 @@ use tracer_semconv::{Role, Side};
 use super::exchange::Exchange;
 use super::index::Index;
 use super::interval::Interval;
-use crate::span::{DataPlane, Skew, Span, SpanId};
+use crate::id::SpanId;
+use crate::span::{DataPlane, Skew, Span};
 
 /// How far the server's clock is off: by the packets that crossed the wire, or, without the client's
 /// half, by the client's own span, in which the request was sent and the response received. `None`
@@ -54,7 +55,7 @@ fn sender(role: Role, number: usize) -> Side {
 }
 
 fn was_retransmitted(exchange: &Exchange, index: &Index<'_>, role: Role) -> bool {
-    let facts = |at: usize| index.spans[at].data_plane()?.facts.as_ref();
+    let facts = |at: usize| index.spans[at].facts();
     let mut paths = paths(exchange, index, role).filter_map(facts);
     paths.any(|facts| facts.retransmits > 0)
 }

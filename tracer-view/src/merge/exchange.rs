@@ -6,7 +6,8 @@ use std::collections::HashSet;
 use tracer_semconv::{Role, Side};
 
 use super::index::Index;
-use crate::span::{Span, SpanId};
+use crate::id::SpanId;
+use crate::span::Span;
 
 /// One exchange; spans by their position in the trace.
 pub(super) struct Exchange {

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::span::{Span, SpanId};
+use crate::id::SpanId;
+use crate::span::Span;
 
 pub(super) struct Index<'a> {
     pub(super) spans: &'a [Span],

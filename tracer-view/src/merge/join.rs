@@ -8,7 +8,8 @@ use std::sync::Arc;
 use tracer_semconv::{Role, Side};
 
 use super::align::Aligned;
-use crate::span::{DataPlane, Facts, Layer, Sender, Span, SpanId};
+use crate::id::SpanId;
+use crate::span::{DataPlane, Facts, Layer, Sender, Span};
 use crate::text::Text;
 
 /// One span of the result.

@@ -19,7 +19,8 @@ use super::align::align;
 use super::join::{Joined, join};
 use crate::decode::names::Names;
 use crate::decode::span::{resource, span};
-use crate::span::{Copied, Facts, Skew, Span, SpanId, TraceId, shifted};
+use crate::id::{SpanId, TraceId};
+use crate::span::{Copied, Facts, Skew, Span, shifted};
 
 /// The position of a span: request, resource, scope, span.
 type Position = [usize; 4];
@@ -169,8 +170,7 @@ fn with_values(mut otlp: OtlpSpan, joined: &Span) -> OtlpSpan {
     if joined.half().is_none() {
         attributes.retain(|kv| kv.key != attribute::HALF);
     }
-    let data_plane = joined.data_plane();
-    if let Some(facts) = data_plane.and_then(|data_plane| data_plane.facts.as_deref()) {
+    if let Some(facts) = joined.facts() {
         write_facts(facts, attributes);
         attributes.extend(facts.skew.into_iter().flat_map(skew_attributes));
     }

@@ -17,7 +17,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 use tokio::net::TcpListener;
 
-use super::{Intake, MAX_REQUEST_BYTES};
+use super::{Busy, Intake, MAX_REQUEST_BYTES};
 
 /// Serves until `stop`, then finishes the requests under way.
 ///
@@ -58,7 +58,7 @@ async fn receive(
         .map_err(|_| Refusal::TooLarge)?;
     let body = decompress(headers, body)?;
     let request = encoding.request(&body)?;
-    let response = intake.accept(request).await.map_err(|_| Refusal::Busy)?;
+    let response = intake.accept(request).await?;
     Ok(encoding.answer(StatusCode::OK, &response))
 }
 
@@ -75,8 +75,8 @@ enum Refusal {
     Protobuf(#[from] prost::DecodeError),
     #[error("json: {0}")]
     Json(#[from] serde_json::Error),
-    #[error("the viewer's queue is full; send again later")]
-    Busy,
+    #[error(transparent)]
+    Busy(#[from] Busy),
 }
 
 impl Refusal {
@@ -86,14 +86,14 @@ impl Refusal {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Gzip(_) | Self::Protobuf(_) | Self::Json(_) => StatusCode::BAD_REQUEST,
-            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
     fn rpc_code(&self) -> tonic::Code {
         match self {
             Self::TooLarge => tonic::Code::ResourceExhausted,
-            Self::Busy => tonic::Code::Unavailable,
+            Self::Busy(_) => tonic::Code::Unavailable,
             _ => tonic::Code::InvalidArgument,
         }
     }
@@ -156,7 +156,7 @@ impl Encoding {
             message: refusal.to_string(),
         };
         let mut response = self.answer(refusal.http_status(), &status);
-        if matches!(refusal, Refusal::Busy) {
+        if matches!(refusal, Refusal::Busy(_)) {
             response
                 .headers_mut()
                 .insert(RETRY_AFTER, HeaderValue::from_static("1"));

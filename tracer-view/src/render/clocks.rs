@@ -32,11 +32,7 @@ fn skewed(span: &Span) -> Option<((&Text, &Text), Skew)> {
     let data_plane = span
         .data_plane()
         .filter(|_| span.role() == Some(Role::Exchange))?;
-    let skew = data_plane
-        .facts
-        .as_ref()?
-        .skew
-        .filter(|skew| skew.taken_ns != 0)?;
+    let skew = span.facts()?.skew.filter(|skew| skew.taken_ns != 0)?;
     let server = data_plane.peer.as_ref()?.node()?;
     Some(((span.resource.node()?, server), skew))
 }

@@ -34,7 +34,7 @@ impl Note {
 /// Everything that is wrong with a span; the exclamation mark makes it stand out without colour too.
 pub(super) fn problems(node: &Node<'_>) -> Vec<Note> {
     let span = node.span;
-    let facts = facts(span);
+    let facts = span.facts();
     let all = [
         node.detached.map(detached),
         (span.end_ns < span.start_ns).then(|| {
@@ -98,12 +98,12 @@ pub(super) fn half(span: &Span) -> Option<Note> {
 /// Whether the hops of an exchange deserve to be read whatever it lasted.
 pub(super) fn is_trouble(span: &Span) -> bool {
     let lost = |f: &Facts| f.retransmits > 0 || f.drop_reason.is_some() || f.drop_hop.is_some();
-    span.data_plane().is_some() && (span.failure.is_some() || facts(span).is_some_and(lost))
+    span.data_plane().is_some() && (span.failure.is_some() || span.facts().is_some_and(lost))
 }
 
 /// The translation of a connection, and the rule that made it. `pod` is the answering pod as far as others know it.
 pub(super) fn translation(span: &Span, pod: Option<&Text>) -> Option<Note> {
-    let facts = facts(span)?;
+    let facts = span.facts()?;
     let mut text = match (
         &facts.nat_original,
         &facts.nat_translated,
@@ -156,15 +156,11 @@ pub(super) fn translates_otherwise(span: &Span, above: &Span) -> bool {
         ]
         .map(Option::clone)
     };
-    let said = facts(above).map(fields).unwrap_or_default();
-    let own = facts(span).map(fields).unwrap_or_default();
+    let said = above.facts().map(fields).unwrap_or_default();
+    let own = span.facts().map(fields).unwrap_or_default();
     own.iter()
         .zip(&said)
         .any(|(own, said)| own.is_some() && own != said)
-}
-
-fn facts(span: &Span) -> Option<&Facts> {
-    span.data_plane().and_then(|d| d.facts.as_deref())
 }
 
 fn detached(why: Detached) -> String {

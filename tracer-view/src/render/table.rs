@@ -47,61 +47,34 @@ struct Column {
 /// Application and data plane side by side first, then what the data plane consists of. With their blanks and
 /// [`STATISTIC`] they fill 80 cells.
 const COLUMNS: [Column; 9] = [
-    Column {
-        title: ["client", "span"],
-        cells: 8,
-        value: |e| e.client_span,
-        print: time,
-    },
-    Column {
-        title: ["app", "(server)"],
-        cells: 9,
-        value: |e| e.server_span,
-        print: time,
-    },
-    Column {
-        title: ["data", "plane"],
-        cells: 8,
-        value: |e| e.data_plane,
-        print: time,
-    },
+    time_column(["client", "span"], 8, |e| e.client_span),
+    time_column(["app", "(server)"], 9, |e| e.server_span),
+    time_column(["data", "plane"], 8, |e| e.data_plane),
     Column {
         title: ["share", ""],
         cells: 7,
         value: |e| e.share_ppm,
         print: percent,
     },
-    Column {
-        title: ["client", "rest"],
-        cells: 9,
-        value: |e| e.client,
-        print: time,
-    },
-    Column {
-        title: ["connect", ""],
-        cells: 8,
-        value: |e| e.connect,
-        print: time,
-    },
-    Column {
-        title: ["request", "path"],
-        cells: 8,
-        value: |e| e.request,
-        print: time,
-    },
-    Column {
-        title: ["socket", "queue"],
-        cells: 8,
-        value: |e| e.socket_queue,
-        print: time,
-    },
-    Column {
-        title: ["response", "path"],
-        cells: 9,
-        value: |e| e.response,
-        print: time,
-    },
+    time_column(["client", "rest"], 9, |e| e.client),
+    time_column(["connect", ""], 8, |e| e.connect),
+    time_column(["request", "path"], 8, |e| e.request),
+    time_column(["socket", "queue"], 8, |e| e.socket_queue),
+    time_column(["response", "path"], 9, |e| e.response),
 ];
+
+const fn time_column(
+    title: [&'static str; 2],
+    cells: usize,
+    value: fn(&EdgeTimes) -> Option<Spread>,
+) -> Column {
+    Column {
+        title,
+        cells,
+        value,
+        print: time,
+    }
+}
 
 /// Cells of `median` and `max`.
 const STATISTIC: usize = 6;

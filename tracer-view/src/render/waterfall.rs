@@ -15,7 +15,8 @@ use super::note::Note;
 use super::rows::{Row, RowKind, rows};
 use super::style::Style;
 use super::summary;
-use crate::span::{Span, TraceId};
+use crate::id::TraceId;
+use crate::span::Span;
 use crate::text::{Text, width};
 use crate::tree::Tree;
 

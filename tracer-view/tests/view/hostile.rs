@@ -5,17 +5,27 @@ use std::time::{Duration, Instant};
 use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use opentelemetry_semantic_conventions::attribute as otel;
 use tracer_semconv::{Role, Side, attribute};
-use tracer_view::decode::decode;
 use tracer_view::merge::merge;
 use tracer_view::render::{Charset, Style};
-use tracer_view::span::Span;
 use tracer_view::tree::Tree;
 
+use crate::decoded;
 use crate::fixture::{EPOCH_NS, SpanBuilder, application, data_plane, request, span};
-use crate::waterfall::{UTF8_80, lines, text};
+use crate::printed::{UTF8_80, lines, printed, text};
 
 /// Sets the window title, clears the screen, reports back, links, reverses, and ends the line.
 const ATTACK: &str = "\u{1b}]0;pwned\u{7}\u{1b}[2J\u{9b}6n\u{1b}]8;;http://x\u{1b}\\\u{202e}txt.exe\r\n\u{0}\u{8}\u{7f}\u{2028}";
+
+/// With a row for every span, 80 cells wide.
+const FULL_80: Style = Style {
+    full: true,
+    ..UTF8_80
+};
+
+fn assert_faster(started: Instant, limit: Duration) {
+    let took = started.elapsed();
+    assert!(took < limit, "{took:?}");
+}
 
 #[test]
 fn no_control_character_reaches_the_terminal() {
@@ -105,24 +115,11 @@ fn a_trace_of_100_000_spans() {
     let chain = (1..=50_000).map(|id| span(id, id - 1, "chain", id, 100_000));
     let fan = (50_001..=100_000).map(|id| span(id, 1, "fan", id, 10));
     let requests = [application("big", chain.chain(fan).collect())];
-    let printed = text(&lines(&requests, UTF8_80), false);
+    let printed = printed(&requests, UTF8_80);
     assert!(printed.ends_with("! 97,000 more rows; --full shows them\n"));
-    let full = text(
-        &lines(
-            &requests,
-            Style {
-                full: true,
-                ..UTF8_80
-            },
-        ),
-        false,
-    );
+    let full = printed(&requests, FULL_80);
     assert_eq!(full.lines().count(), 100_000 + 4);
-    assert!(
-        started.elapsed() < Duration::from_secs(60),
-        "{:?}",
-        started.elapsed()
-    );
+    assert_faster(started, Duration::from_secs(60));
 }
 
 /// Halves in halves in halves: each span is looked at once, not once for each exchange above it.
@@ -132,18 +129,10 @@ fn exchanges_nested_a_hundred_thousand_deep() {
         let exchange = span(id, id - 1, "nested", id, 1).role(Role::Exchange);
         exchange.half(Side::Server)
     });
-    let spans: Vec<_> = decode(&data_plane(spans.collect()))
-        .spans
-        .into_iter()
-        .map(|(_, span)| span)
-        .collect();
+    let spans = decoded::spans(&[data_plane(spans.collect())]);
     let started = Instant::now();
     assert_eq!(merge(&spans).len(), spans.len());
-    assert!(
-        started.elapsed() < Duration::from_secs(10),
-        "{:?}",
-        started.elapsed()
-    );
+    assert_faster(started, Duration::from_secs(10));
 }
 
 #[test]
@@ -197,11 +186,7 @@ fn random_traces_lose_nothing() {
         let [application_spans, net] = made;
         let requests = [application("r", application_spans), data_plane(net)];
 
-        let spans: Vec<Span> = requests
-            .iter()
-            .flat_map(|r| decode(r).spans)
-            .map(|(_, span)| span)
-            .collect();
+        let spans = decoded::spans(&requests);
         let tree = Tree::new(&spans);
         let mut seen = vec![0; spans.len()];
         let mut open = tree.roots.clone();
@@ -215,16 +200,7 @@ fn random_traces_lose_nothing() {
             "round {round}: {seen:?}"
         );
 
-        let full = text(
-            &lines(
-                &requests,
-                Style {
-                    full: true,
-                    ..UTF8_80
-                },
-            ),
-            false,
-        );
+        let full = printed(&requests, FULL_80);
         let rows = full
             .lines()
             .filter(|line| line.ends_with('│') || line.ends_with('┊'))

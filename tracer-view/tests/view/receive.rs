@@ -15,7 +15,7 @@ use tracer_view::receive::MAX_REQUEST_BYTES;
 use tracer_view::receive::listen::{ListenError, listen};
 
 use crate::fixture::{application, span};
-use crate::running::Running;
+use crate::running_viewer::RunningViewer;
 
 fn one(name: &str) -> ExportTraceServiceRequest {
     application("a", vec![span(1, 0, name, 0, 5)])
@@ -58,7 +58,7 @@ const GZIP: &str = "Content-Encoding: gzip\r\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn grpc_plain_and_gzip() {
-    let viewer = Running::start(&["--at-end"]).await;
+    let viewer = RunningViewer::start(&["--at-end"]).await;
     let response = viewer
         .grpc()
         .await
@@ -93,7 +93,7 @@ async fn grpc_plain_and_gzip() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn spans_that_are_none_make_a_partial_success() {
-    let viewer = Running::start(&["--at-end"]).await;
+    let viewer = RunningViewer::start(&["--at-end"]).await;
     let mut bad = span(2, 0, "bad", 0, 5);
     bad.span_id = vec![0; 8];
     let response = viewer
@@ -110,7 +110,7 @@ async fn spans_that_are_none_make_a_partial_success() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn http_in_every_encoding() {
-    let viewer = Running::start(&["--at-end"]).await;
+    let viewer = RunningViewer::start(&["--at-end"]).await;
     let to = viewer.bound.http;
     let request = |id, name: &str| application("a", vec![span(id, u64::from(id > 1), name, 0, 5)]);
     let json = |id, name: &str| serde_json::to_vec(&request(id, name)).unwrap();
@@ -167,7 +167,7 @@ async fn http_in_every_encoding() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn http_refusals() {
-    let viewer = Running::start(&["--at-end"]).await;
+    let viewer = RunningViewer::start(&["--at-end"]).await;
     let to = viewer.bound.http;
     let good = one("good").encode_to_vec();
     let check = |request_line: &str, headers: &str, body: &[u8], status: u16| {
@@ -211,7 +211,7 @@ async fn http_refusals() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn grpc_refuses_what_is_too_large() {
-    let viewer = Running::start(&["--at-end"]).await;
+    let viewer = RunningViewer::start(&["--at-end"]).await;
     let mut client = viewer.grpc().await.max_encoding_message_size(usize::MAX);
     let large = one(&"x".repeat(MAX_REQUEST_BYTES + 1));
     assert!(client.export(large.clone()).await.is_err());

@@ -6,6 +6,7 @@ use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use tracer_view::decode::decode;
 use tracer_view::store::{Counts, Limits, Store};
 
+use crate::decoded::WIDE;
 use crate::fixture::{application, span, trace_id};
 
 fn spans(trace: u64, ids: std::ops::RangeInclusive<u64>) -> Vec<OtlpSpan> {
@@ -42,12 +43,6 @@ fn check(limits: Limits, batches: &[(u64, u64)], expected: &[(&str, usize)], cou
     assert_eq!(kept(&store), expected);
     assert_eq!(store.counts(), counts);
 }
-
-const WIDE: Limits = Limits {
-    traces: 100,
-    spans: 1_000,
-    spans_per_trace: 1_000,
-};
 
 #[test]
 fn a_span_sent_again_is_kept_once() {

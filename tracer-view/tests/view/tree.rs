@@ -1,9 +1,8 @@
 //! Parents to shapes.
 
-use tracer_view::decode::decode;
-use tracer_view::span::Span;
 use tracer_view::tree::{Detached, NodeId, Tree};
 
+use crate::decoded;
 use crate::fixture::{application, span};
 
 /// Each span as (id, parent, start in µs); the tree as `1(2 3(4))`, with `!` before a span whose parent is missing and `@`
@@ -13,11 +12,7 @@ fn check(spans: &[(u64, u64, u64)], expected: &str) {
         .iter()
         .map(|&(id, parent, start)| span(id, parent, &id.to_string(), start, 1))
         .collect();
-    let spans: Vec<Span> = decode(&application("test", otlp))
-        .spans
-        .into_iter()
-        .map(|(_, span)| span)
-        .collect();
+    let spans = decoded::spans(&[application("test", otlp)]);
     let tree = Tree::new(&spans);
     assert_eq!(outline(&tree, &tree.roots), expected);
 }
@@ -77,21 +72,13 @@ fn depth_is_no_danger() {
     let spans: Vec<_> = (1..=100_000)
         .map(|id| span(id, id - 1, "deep", id, 1))
         .collect();
-    let spans: Vec<Span> = decode(&application("test", spans))
-        .spans
-        .into_iter()
-        .map(|(_, span)| span)
-        .collect();
+    let spans = decoded::spans(&[application("test", spans)]);
     let tree = Tree::new(&spans);
     assert_eq!(tree.roots, [0]);
     assert!(tree.nodes.iter().all(|node| node.children.len() <= 1));
     let wheel: Vec<_> = (1..=100_000)
         .map(|id| span(id, if id == 1 { 100_000 } else { id - 1 }, "wheel", id, 1))
         .collect();
-    let wheel: Vec<Span> = decode(&application("test", wheel))
-        .spans
-        .into_iter()
-        .map(|(_, span)| span)
-        .collect();
+    let wheel = decoded::spans(&[application("test", wheel)]);
     assert_eq!(Tree::new(&wheel).roots, [0]);
 }

@@ -1,18 +1,13 @@
-//! Whole traces to exact text, from OTLP to lines, at 80 and 200 columns.
-
-use std::time::Instant;
+//! Traces to exact text, from OTLP to lines, 80 and 200 cells wide.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, SpanKind};
 use opentelemetry_semantic_conventions::attribute as otel;
 use tracer_semconv::{
     HopName, Role, attribute, correlation, drop, error, event, kube_proxy::refusal,
 };
-use tracer_view::decode::decode;
-use tracer_view::merge::merge;
-use tracer_view::render::{Charset, Line, Style, waterfall};
-use tracer_view::store::{Limits, Store};
-use tracer_view::tree::Tree;
+use tracer_view::render::Style;
 
 use crate::fixture::dispatch::dispatch;
 use crate::fixture::{
@@ -20,80 +15,13 @@ use crate::fixture::{
     span,
 };
 
-pub(crate) const UTF8_80: Style = Style {
-    width: 80,
-    charset: Charset::Utf8,
-    full: false,
-};
-pub(crate) const UTF8_200: Style = Style {
-    width: 200,
-    ..UTF8_80
-};
-
-pub(crate) fn text(lines: &[Line], color: bool) -> String {
-    lines
-        .iter()
-        .map(|line| line.to_text(color) + "\n")
-        .collect()
-}
-
-/// The waterfalls of all traces in `requests`. No line may be wider than the style says.
-pub(crate) fn lines(requests: &[ExportTraceServiceRequest], style: Style) -> Vec<Line> {
-    let mut store = Store::new(Limits {
-        traces: 10,
-        spans: 200_000,
-        spans_per_trace: 200_000,
-    });
-    for request in requests {
-        store.insert(decode(request).spans, Instant::now());
-    }
-    let lines = store.traces().flat_map(|trace| {
-        let spans = merge(&trace.spans);
-        waterfall(trace.id, &Tree::new(&spans), "", style)
-    });
-    let lines: Vec<Line> = lines.collect();
-    for line in &lines {
-        assert!(
-            line.width() <= style.width,
-            "{} cells: {}",
-            line.width(),
-            line.to_text(false)
-        );
-    }
-    lines
-}
-
-fn printed(requests: &[ExportTraceServiceRequest], style: Style) -> String {
-    text(&lines(requests, style), false)
-}
-
 #[test]
-fn a_dispatch() {
+fn a_dispatch_in_each_width() {
     let requests = dispatch(1);
     check_expected("dispatch-80.txt", &printed(&requests, UTF8_80));
     check_expected("dispatch-200.txt", &printed(&requests, UTF8_200));
-    check_expected(
-        "dispatch-40-ascii.txt",
-        &printed(
-            &requests,
-            Style {
-                width: 40,
-                charset: Charset::Ascii,
-                full: false,
-            },
-        ),
-    );
-    check_expected(
-        "dispatch-100-ascii.txt",
-        &printed(
-            &requests,
-            Style {
-                width: 100,
-                charset: Charset::Ascii,
-                full: false,
-            },
-        ),
-    );
+    check_expected("dispatch-40-ascii.txt", &printed(&requests, ascii(40)));
+    check_expected("dispatch-100-ascii.txt", &printed(&requests, ascii(100)));
 }
 
 #[test]
@@ -120,7 +48,7 @@ fn full_shows_a_row_for_every_span() {
 }
 
 #[test]
-fn colour_adds_nothing_but_colour() {
+fn colour_adds_sgr_sequences_and_nothing_else() {
     let lines = lines(&dispatch(1), UTF8_80);
     let (plain, coloured) = (text(&lines, false), text(&lines, true));
     assert!(!plain.contains('\u{1b}'));
@@ -143,8 +71,8 @@ fn colour_adds_nothing_but_colour() {
     }
 }
 
-/// Everything that can be said of a data plane that does not work.
-fn trouble() -> Vec<ExportTraceServiceRequest> {
+/// A trace with every problem that a span can have.
+fn problems() -> Vec<ExportTraceServiceRequest> {
     let client = vec![
         span(1, 0, "GET /slow", 0, 260_000)
             .kind(SpanKind::Client)
@@ -153,7 +81,7 @@ fn trouble() -> Vec<ExportTraceServiceRequest> {
         span(3, 1, "GET /direct", 230_000, 9_000).kind(SpanKind::Client),
         span(9, 0x77, "left behind", 20_000, 40_000),
     ];
-    let nat = |span: opentelemetry_proto::tonic::trace::v1::Span| {
+    let nat = |span: OtlpSpan| {
         span.text(attribute::NAT_ORIGINAL, "10.96.0.20:80")
             .text(attribute::NAT_TRANSLATED, "10.244.1.9:8080")
     };
@@ -181,7 +109,7 @@ fn trouble() -> Vec<ExportTraceServiceRequest> {
             .int(otel::DESTINATION_PORT, 80),
         hop_span(23, 98, HopName::Veth, 120_000, 3),
         refused_while_served(),
-        overfull(),
+        zero_windows(),
     ];
     let mut server = span(30, 1, "GET /slow", 205_000, 0).kind(SpanKind::Server);
     server.end_time_unix_nano -= 12_000;
@@ -202,8 +130,8 @@ fn trouble() -> Vec<ExportTraceServiceRequest> {
     ]
 }
 
-/// A connect that failed while the exchange above it was served.
-fn refused_while_served() -> opentelemetry_proto::tonic::trace::v1::Span {
+/// A connect that failed while the request of the exchange above was being served.
+fn refused_while_served() -> OtlpSpan {
     role_span(24, 20, Role::Connect, 231_000, 400)
         .text(otel::ERROR_TYPE, error::CONNECTION_REFUSED)
         .text(attribute::CORRELATION, correlation::INFERRED)
@@ -216,8 +144,8 @@ fn refused_while_served() -> opentelemetry_proto::tonic::trace::v1::Span {
         .int(otel::DESTINATION_PORT, 80)
 }
 
-/// An exchange whose server had no room for a while.
-fn overfull() -> opentelemetry_proto::tonic::trace::v1::Span {
+/// An exchange with receive windows that were zero.
+fn zero_windows() -> OtlpSpan {
     let closed = |ns| Event {
         name: event::TCP_ZERO_WINDOW.to_owned(),
         attributes: vec![integer(attribute::TCP_ZERO_WINDOW_NS, ns)],
@@ -229,13 +157,13 @@ fn overfull() -> opentelemetry_proto::tonic::trace::v1::Span {
 }
 
 #[test]
-fn what_went_wrong_is_said() {
-    check_expected("trouble-80.txt", &printed(&trouble(), UTF8_80));
-    check_expected("trouble-200.txt", &printed(&trouble(), UTF8_200));
+fn problems_have_notes() {
+    check_expected("problems-80.txt", &printed(&problems(), UTF8_80));
+    check_expected("problems-200.txt", &printed(&problems(), UTF8_200));
 }
 
 #[test]
-fn nothing_at_all() {
+fn no_spans_and_one_span() {
     assert_eq!(printed(&[], UTF8_80), "");
     let alone = printed(
         &[application("shop", vec![span(1, 0, "alone", 0, 0)])],

@@ -5,7 +5,7 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 
 use crate::fixture::dispatch::dispatch;
 use crate::fixture::{SpanBuilder, application, span};
-use crate::running::Running;
+use crate::running_viewer::RunningViewer;
 
 fn read(path: &std::path::Path) -> Vec<ExportTraceServiceRequest> {
     let text = std::fs::read_to_string(path).unwrap();
@@ -18,13 +18,13 @@ fn read(path: &std::path::Path) -> Vec<ExportTraceServiceRequest> {
 async fn json_lines_read_back_as_what_was_sent() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("spans.jsonl");
-    let viewer = Running::start(&["--at-end", "--json", path.to_str().unwrap()]).await;
+    let viewer = RunningViewer::start(&["--at-end", "--json", path.to_str().unwrap()]).await;
     viewer.send(dispatch(1)).await;
     viewer.end_well().await;
     assert_eq!(read(&path), dispatch(1));
 
     // A second run appends.
-    let viewer = Running::start(&["--at-end", "--json", path.to_str().unwrap()]).await;
+    let viewer = RunningViewer::start(&["--at-end", "--json", path.to_str().unwrap()]).await;
     viewer.send(dispatch(2)).await;
     viewer.end_well().await;
     assert_eq!(read(&path), [dispatch(1), dispatch(2)].concat());
@@ -34,7 +34,7 @@ async fn json_lines_read_back_as_what_was_sent() {
 async fn json_is_encoded_as_otlp_wants_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("spans.jsonl");
-    let viewer = Running::start(&["--at-end", "--json", path.to_str().unwrap()]).await;
+    let viewer = RunningViewer::start(&["--at-end", "--json", path.to_str().unwrap()]).await;
     let child = span(0xab, 1, "line\nbreak", 0, 5)
         .kind(SpanKind::Client)
         .int("n", 9_007_199_254_740_993);
@@ -58,7 +58,7 @@ async fn json_is_encoded_as_otlp_wants_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_cannot_be_written_fails_the_run_but_not_the_viewer() {
-    let viewer = Running::start(&["--at-end", "--json", "/dev/full"]).await;
+    let viewer = RunningViewer::start(&["--at-end", "--json", "/dev/full"]).await;
     viewer.send(dispatch(1)).await;
     let (result, printed) = viewer.end().await;
     assert!(printed.contains("client GET /dispatch"), "{printed}");
@@ -74,12 +74,12 @@ async fn forward_over_both_protocols() {
     for path in ["grpc", "http"] {
         let directory = tempfile::tempdir().unwrap();
         let json = directory.path().join("collected.jsonl");
-        let collector = Running::start(&["--at-end", "--json", json.to_str().unwrap()]).await;
+        let collector = RunningViewer::start(&["--at-end", "--json", json.to_str().unwrap()]).await;
         let url = match path {
             "grpc" => format!("http://{}", collector.bound.grpc),
             _ => format!("http://{}/v1/traces", collector.bound.http),
         };
-        let viewer = Running::start(&["--at-end", "--forward", &url]).await;
+        let viewer = RunningViewer::start(&["--at-end", "--forward", &url]).await;
         viewer.send(dispatch(1)).await;
         let printed = viewer.end_well().await;
         assert!(!printed.contains("not forwarded"), "{printed}");
@@ -98,7 +98,7 @@ async fn a_collector_that_is_away_costs_nothing_but_a_count() {
         format!("http://{unused}"),
         format!("http://{unused}/v1/traces"),
     ] {
-        let viewer = Running::start(&["--at-end", "--forward", &url]).await;
+        let viewer = RunningViewer::start(&["--at-end", "--forward", &url]).await;
         let requests = dispatch(1);
         let sent = requests.len();
         viewer.send(requests).await;
@@ -114,7 +114,7 @@ async fn a_collector_that_is_away_costs_nothing_but_a_count() {
 async fn a_collector_that_hangs_does_not_hold_up_the_receiver() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/v1/traces", silent.local_addr().unwrap());
-    let viewer = Running::start(&["--at-end", "--waterfalls", "0", "--forward", &url]).await;
+    let viewer = RunningViewer::start(&["--at-end", "--waterfalls", "0", "--forward", &url]).await;
     let started = std::time::Instant::now();
     for n in 1..=100 {
         viewer
