@@ -1,4 +1,4 @@
-//! OTLP to spans: ids, attributes, and what is refused.
+//! OTLP to spans: ids, attributes, and what is rejected.
 
 use opentelemetry_proto::tonic::trace::v1::span::{Event, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::{Span as OtlpSpan, Status, status::StatusCode};
@@ -9,7 +9,7 @@ use tracer_view::span::{Kind, Layer, Span};
 
 use crate::fixture::{SpanBuilder, application, data_plane, request, role_span, span};
 
-fn one(
+fn only_span(
     request: &opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest,
 ) -> Span {
     decode(request).spans.remove(0).1
@@ -37,8 +37,8 @@ fn invalid_ids_are_rejected_and_counted() {
 }
 
 #[test]
-fn a_span_of_the_application() {
-    let span = one(&request(
+fn an_application_span_is_decoded() {
+    let span = only_span(&request(
         "customer",
         "customer-1",
         "app",
@@ -65,16 +65,16 @@ fn a_span_of_the_application() {
 fn hopspan_attributes_count_only_in_its_scope() {
     let hop = || vec![span(1, 0, "x", 0, 1).hop(HopName::Veth)];
     assert_eq!(
-        one(&application("impostor", hop())).layer,
+        only_span(&application("impostor", hop())).layer,
         Layer::Application
     );
-    assert_eq!(one(&data_plane(hop())).role(), Some(Role::Hop));
-    let without_role = one(&data_plane(vec![span(1, 0, "x", 0, 1)]));
+    assert_eq!(only_span(&data_plane(hop())).role(), Some(Role::Hop));
+    let without_role = only_span(&data_plane(vec![span(1, 0, "x", 0, 1)]));
     assert!(without_role.data_plane().is_some());
     assert_eq!(without_role.role(), None);
 }
 
-/// As `--detail path` sends them: the hops are those that spans of their own would have been.
+/// With `--detail path` the agent sends hops as events; decoded, they are the spans that `--detail hop` sends.
 #[test]
 fn hops_may_come_as_events_of_their_path() {
     let hop = |name: HopName, start_us: u64, duration_us: u64| {
@@ -103,12 +103,12 @@ fn hops_may_come_as_events_of_their_path() {
     };
     let spans = |half| decode(&data_plane(vec![path(half)])).spans;
     let (client, server) = (spans(Side::Client), spans(Side::Server));
-    let told: Vec<(&str, u64)> = client
+    let names_and_durations: Vec<(&str, u64)> = client
         .iter()
         .map(|(_, span)| (span.name.as_str(), span.duration_ns()))
         .collect();
     assert_eq!(
-        told,
+        names_and_durations,
         [
             ("request", 10_000),
             ("client.stack", 4_000),
@@ -126,15 +126,15 @@ fn hops_may_come_as_events_of_their_path() {
             Some("veth1")
         );
     }
-    // Of the two nodes' halves, the wire is one and the others are not.
+    // The wire has one id from both nodes; the other hops have not.
     let same = |at: usize| client[at].1.id == server[at].1.id;
     assert_eq!([same(1), same(2), same(3)], [false, true, false]);
 }
 
 #[test]
-fn why_a_span_failed() {
+fn the_failure_is_error_type_or_the_status() {
     let check = |otlp: OtlpSpan, expected: Option<&str>| {
-        let span = one(&application("test", vec![otlp]));
+        let span = only_span(&application("test", vec![otlp]));
         assert_eq!(
             span.failure.as_ref().map(tracer_view::text::Text::as_str),
             expected
@@ -165,8 +165,8 @@ fn why_a_span_failed() {
 }
 
 #[test]
-fn attributes_of_the_wrong_type_are_as_good_as_none() {
-    let span = one(&data_plane(vec![
+fn attributes_of_the_wrong_type_are_ignored() {
+    let span = only_span(&data_plane(vec![
         span(1, 0, "x", 0, 1)
             .int(attribute::ROLE, 7)
             .text(attribute::TCP_RETRANSMITS, "many")

@@ -1,4 +1,4 @@
-//! Input made to hurt: nothing of it may steer the terminal, break the columns, lose a span or take long.
+//! Malicious input. It must not send control characters to the terminal, break the columns, lose a span or take long.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,8 @@ use crate::decoded;
 use crate::fixture::{EPOCH_NS, SpanBuilder, application, data_plane, request, span};
 use crate::printed::{UTF8_80, lines, printed, text};
 
-/// Sets the window title, clears the screen, reports back, links, reverses, and ends the line.
+/// Escape sequences that set the window title, clear the screen, make the terminal answer, and add a link; characters that
+/// reverse the text and end the line.
 const ATTACK: &str = "\u{1b}]0;pwned\u{7}\u{1b}[2J\u{9b}6n\u{1b}]8;;http://x\u{1b}\\\u{202e}txt.exe\r\n\u{0}\u{8}\u{7f}\u{2028}";
 
 /// With a row for every span, 80 cells wide.
@@ -90,7 +91,7 @@ fn no_control_character_reaches_the_terminal() {
             assert!(charset == Charset::Utf8 || plain.is_ascii(), "{plain}");
             let sequences = text(&lines, true).matches('\u{1b}').count();
             let own = text(&lines, true).matches("\u{1b}[").count();
-            assert_eq!(sequences, own, "only SGR sequences of our own");
+            assert_eq!(sequences, own, "only the viewer's SGR sequences");
         }
     }
 }
@@ -122,7 +123,7 @@ fn a_trace_of_100_000_spans() {
     assert_faster(started, Duration::from_secs(60));
 }
 
-/// Halves in halves in halves: each span is looked at once, not once for each exchange above it.
+/// The merge visits each span once, not once for each exchange above it.
 #[test]
 fn exchanges_nested_a_hundred_thousand_deep() {
     let spans = (1..=100_000u64).map(|id| {
@@ -158,7 +159,7 @@ fn times_at_the_ends_of_the_clock() {
     }
 }
 
-/// Random parents, roles and times: every span stays in the tree once, and `--full` gives each a row.
+/// Random parents, roles and times: every span is in the tree once, and has a row with `--full`.
 #[test]
 fn random_traces_lose_nothing() {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
@@ -175,15 +176,15 @@ fn random_traces_lose_nothing() {
         .collect();
     for round in 0..300 {
         let size = 1 + random(40);
-        let mut made: [Vec<OtlpSpan>; 2] = Default::default();
+        let mut by_layer: [Vec<OtlpSpan>; 2] = Default::default();
         for id in 1..=size {
             let parent = random(size + 3);
             let mut span = span(id, parent, "r", random(1_000), random(500));
             span.end_time_unix_nano -= random(200) * 1_000;
-            let side = random(2) as usize;
-            made[side].push(span.text(attribute::ROLE, roles[random(6) as usize]));
+            let layer = random(2) as usize;
+            by_layer[layer].push(span.text(attribute::ROLE, roles[random(6) as usize]));
         }
-        let [application_spans, net] = made;
+        let [application_spans, net] = by_layer;
         let requests = [application("r", application_spans), data_plane(net)];
 
         let spans = decoded::spans(&requests);

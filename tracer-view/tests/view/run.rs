@@ -1,4 +1,4 @@
-//! A running viewer: what it prints, when, and how it ends.
+//! The viewer at work: what it prints, when, and how it ends.
 
 use std::io::{self, Write};
 use std::net::TcpStream;
@@ -13,7 +13,7 @@ use crate::fixture::{application, span};
 use crate::running_viewer::{RunningViewer, view_args};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_quiet_trace_is_printed_once_and_again_when_more_comes() {
+async fn a_quiet_trace_is_printed_once_and_again_after_a_late_span() {
     let viewer = RunningViewer::start(&["--quiet-ms", "100"]).await;
     viewer
         .send(vec![application("a", vec![span(1, 0, "first", 0, 5)])])
@@ -25,7 +25,7 @@ async fn a_quiet_trace_is_printed_once_and_again_when_more_comes() {
     viewer
         .wait(|printed| printed.contains("again, late spans: 1"))
         .await;
-    let printed = viewer.end_well().await;
+    let printed = viewer.end_without_error().await;
     assert_eq!(printed.matches("trace 0").count(), 2, "{printed}");
     assert!(
         printed.contains("no calls between services in 1 trace\n"),
@@ -34,7 +34,7 @@ async fn a_quiet_trace_is_printed_once_and_again_when_more_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn at_the_end_the_slowest_and_the_median() {
+async fn the_slowest_and_the_median_are_printed_at_the_end() {
     let viewer = RunningViewer::start(&[
         "--at-end",
         "--quiet-ms",
@@ -48,7 +48,7 @@ async fn at_the_end_the_slowest_and_the_median() {
     viewer.send((1..=5).flat_map(dispatch).collect()).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(viewer.printed(), "");
-    let printed = viewer.end_well().await;
+    let printed = viewer.end_without_error().await;
     let traces: Vec<&str> = printed
         .lines()
         .filter(|line| line.starts_with("trace "))
@@ -69,7 +69,7 @@ async fn at_the_end_the_slowest_and_the_median() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_dropped_is_said() {
+async fn lost_spans_are_counted_at_the_end() {
     let viewer =
         RunningViewer::start(&["--at-end", "--max-traces", "2", "--waterfalls", "0"]).await;
     viewer.send((1..=3).flat_map(dispatch).collect()).await;
@@ -77,7 +77,7 @@ async fn what_is_dropped_is_said() {
     let mut invalid = span(7, 0, "invalid", 0, 1);
     invalid.trace_id.clear();
     viewer.send(vec![application("a", vec![invalid])]).await;
-    let printed = viewer.end_well().await;
+    let printed = viewer.end_without_error().await;
     assert!(printed.contains("over 2 traces\n"), "{printed}");
     assert!(
         printed.contains(
@@ -96,7 +96,7 @@ async fn what_is_dropped_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trace_that_is_too_long_says_so() {
+async fn a_trace_with_too_many_spans_is_marked() {
     let viewer = RunningViewer::start(&["--at-end", "--max-spans", "3"]).await;
     viewer
         .send(vec![application(
@@ -104,7 +104,7 @@ async fn a_trace_that_is_too_long_says_so() {
             (1..=5).map(|id| span(id, id - 1, "x", id, 9)).collect(),
         )])
         .await;
-    let printed = viewer.end_well().await;
+    let printed = viewer.end_without_error().await;
     assert!(
         printed.contains("incomplete, spans refused: 2\n"),
         "{printed}"
@@ -115,9 +115,9 @@ async fn a_trace_that_is_too_long_says_so() {
     );
 }
 
-/// Exporters keep their connections open, and one may hang in the middle of a request.
+/// Exporters keep their connections open, and may hang in the middle of a request.
 #[tokio::test(flavor = "multi_thread")]
-async fn open_connections_do_not_hold_up_the_end() {
+async fn open_connections_do_not_delay_the_end() {
     let viewer = RunningViewer::start(&["--at-end"]).await;
     let mut idle_grpc = viewer.grpc().await;
     idle_grpc
@@ -127,7 +127,7 @@ async fn open_connections_do_not_hold_up_the_end() {
     let idle_http = TcpStream::connect(viewer.bound.http).unwrap();
     let started = Instant::now();
     let address = viewer.bound;
-    assert!(viewer.end_well().await.contains("█ a x"));
+    assert!(viewer.end_without_error().await.contains("█ a x"));
     assert!(
         started.elapsed() < Duration::from_secs(2),
         "{:?}",
@@ -144,7 +144,7 @@ async fn open_connections_do_not_hold_up_the_end() {
         .send(vec![application("a", vec![span(1, 0, "y", 0, 1)])])
         .await;
     let started = Instant::now();
-    assert!(viewer.end_well().await.contains("█ a y"));
+    assert!(viewer.end_without_error().await.contains("█ a y"));
     assert!(
         started.elapsed() < Duration::from_secs(10),
         "{:?}",
@@ -153,7 +153,7 @@ async fn open_connections_do_not_hold_up_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reader_that_goes_away_ends_the_viewer_quietly() {
+async fn a_closed_output_ends_the_viewer_without_an_error() {
     struct Gone;
     impl Write for Gone {
         fn write(&mut self, _: &[u8]) -> io::Result<usize> {

@@ -98,7 +98,7 @@ impl RunningViewer {
         self.printed.text()
     }
 
-    /// Stops the viewer and returns how it ended and all it printed.
+    /// Stops the viewer. Returns its result and everything it printed.
     pub(crate) async fn end(self) -> (anyhow::Result<()>, String) {
         self.stop.send(()).unwrap();
         let result = self.task.await.unwrap();
@@ -106,14 +106,14 @@ impl RunningViewer {
         (result, printed)
     }
 
-    /// As [`Self::end`], for a viewer that is to end well.
-    pub(crate) async fn end_well(self) -> String {
+    /// Stops the viewer, which must end without an error. Returns everything it printed.
+    pub(crate) async fn end_without_error(self) -> String {
         let (result, printed) = self.end().await;
         result.unwrap();
         printed
     }
 
-    /// Waits until `has` holds of what is printed.
+    /// Waits until what is printed meets `has`.
     pub(crate) async fn wait(&self, has: impl Fn(&str) -> bool) {
         for _ in 0..500 {
             if has(&self.printed()) {
@@ -121,6 +121,6 @@ impl RunningViewer {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        panic!("never printed; printed so far:\n{}", self.printed());
+        panic!("not printed in time; printed so far:\n{}", self.printed());
     }
 }

@@ -1,4 +1,4 @@
-//! Bounds, oldest out, and what is counted.
+//! The bounds of the store, and its counts.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ fn insert(store: &mut Store, spans: Vec<OtlpSpan>, now: Instant) {
     store.insert(decode(&application("test", spans)).spans, now);
 }
 
-/// Trace ids and numbers of spans, oldest first.
+/// Trace id and number of spans of each trace, oldest first.
 fn kept(store: &Store) -> Vec<(String, usize)> {
     store
         .traces()
@@ -59,7 +59,7 @@ fn a_span_sent_again_is_kept_once() {
 }
 
 #[test]
-fn the_oldest_trace_goes_first() {
+fn the_oldest_trace_is_evicted_first() {
     let counts = Counts {
         offered: 6,
         evicted_traces: 1,
@@ -87,7 +87,7 @@ fn the_oldest_trace_goes_first() {
 }
 
 #[test]
-fn one_trace_cannot_take_all() {
+fn one_trace_cannot_evict_the_others() {
     let counts = Counts {
         offered: 12,
         over_trace_limit: 6,
@@ -105,7 +105,7 @@ fn one_trace_cannot_take_all() {
 }
 
 #[test]
-fn limits_of_zero_keep_one() {
+fn limits_of_zero_are_one() {
     let none = Limits {
         traces: 0,
         spans: 0,
@@ -123,7 +123,7 @@ fn limits_of_zero_keep_one() {
 }
 
 #[test]
-fn a_trace_is_quiet_when_nothing_came_for_a_while() {
+fn a_trace_is_quiet_after_a_time_without_spans() {
     let start = Instant::now();
     let after = |ms| start + Duration::from_millis(ms);
     let quiet = Duration::from_millis(100);
@@ -137,7 +137,7 @@ fn a_trace_is_quiet_when_nothing_came_for_a_while() {
     assert_eq!(store.quiet(after(120), quiet), []);
     assert_eq!(store.quiet(after(160), quiet).len(), 1);
 
-    // A re-sent batch brings nothing new; a late span does.
+    // A batch that is sent again adds no span; a late span does.
     insert(&mut store, spans(1, 1..=2), after(200));
     assert!(!store.quiet(after(400), quiet).contains(&first[0]));
     insert(&mut store, spans(1, 3..=3), after(400));
