@@ -1,5 +1,6 @@
-//! OTLP to spans. In: one `ExportTraceServiceRequest`. Out: the spans the viewer keeps, and how many it refused.
-//! Attributes the viewer does not show are not kept. Knows no transport and no store.
+//! OTLP to spans. In: one `ExportTraceServiceRequest`. Out: the spans that the viewer keeps, and
+//! the number of rejected ones. Attributes that the viewer does not show are not kept. Knows no
+//! transport and no store.
 
 mod attribute;
 mod hops;
@@ -16,16 +17,17 @@ use self::span::{resource, span};
 use crate::id::TraceId;
 use crate::span::Span;
 
-/// What one request holds.
+/// The contents of one request.
 #[derive(Debug, Default)]
 pub struct Decoded {
-    /// Accepted spans, in the order they came.
+    /// Accepted spans, in their order.
     pub spans: Vec<(TraceId, Span)>,
-    /// Spans whose trace id, span id or parent id is not one (wrong length, or all zero).
+    /// The number of spans whose trace id, span id or parent id is invalid (wrong length, or all
+    /// zero).
     pub rejected: u64,
 }
 
-/// Decodes a request. Never fails: what cannot be a span is counted.
+/// Decodes a request. Never fails: invalid spans are counted.
 pub fn decode(request: &ExportTraceServiceRequest) -> Decoded {
     let mut names = Names::default();
     let mut decoded = Decoded::default();

@@ -1,4 +1,5 @@
-//! Trace and span ids (W3C Trace Context, section 3.2.2). In: bytes from OTLP. Out: ids that are valid.
+//! Trace and span ids (W3C Trace Context, section 3.2.2). In: bytes from OTLP. Out: ids that are
+//! valid.
 
 use std::fmt;
 use std::num::{NonZeroU64, NonZeroU128};

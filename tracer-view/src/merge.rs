@@ -1,10 +1,11 @@
-//! Joins the halves of exchanges between nodes. In: the spans of one trace, where each agent sent what
-//! its own node saw. Out: the same spans, each id once, on one clock. Pure; knows no tree and no layout.
+//! Joins the halves of exchanges between nodes. In: the spans of one trace, where each agent sent
+//! what its own node saw. Out: the same spans, each id once, on one clock. Pure; knows no tree and
+//! no layout.
 //!
-//! Agents derive the ids of exchange, connect, request and response spans and of `wire` hops from the
-//! same facts, so the spans of two nodes have the same ids: there are two copies of each, the client's
-//! and the server's. A `wire` hop is a moment in each copy: when the packet left the one node, and when
-//! it arrived on the other.
+//! Agents derive the ids of exchange, connect, request and response spans and of `wire` hops from
+//! the same facts, so the spans of two nodes have the same ids: there are two copies of each, the
+//! client's and the server's. A `wire` hop is a moment in each copy: when the packet left the one
+//! node, and when it arrived on the other.
 //!
 //! | step | module |
 //! |---|---|
@@ -30,8 +31,8 @@ use crate::span::Span;
 
 pub use otlp::merge_requests;
 
-/// Joins what several agents sent of one exchange. A span without a copy from another agent stays the
-/// same, but for its times, where its agent's clock was found to be off.
+/// Joins what several agents sent of one exchange. A span without a copy from another agent stays
+/// the same, but for its times, where its agent's clock was found to be off.
 ///
 /// Copies nothing where one agent saw everything.
 pub fn merge(spans: &[Span]) -> Cow<'_, [Span]> {

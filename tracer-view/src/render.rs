@@ -1,5 +1,6 @@
-//! Trees and comparisons to lines of text. In: a tree or a comparison, and a style. Out: lines no wider than the style says.
-//! Pure; knows no terminal: width, character set and colour are given.
+//! Trees and comparisons to lines of text. In: a tree or a comparison, and a style. Out: lines no
+//! wider than the style allows. Pure; knows no terminal: width, character set and colour are
+//! parameters.
 
 mod bar;
 mod clocks;

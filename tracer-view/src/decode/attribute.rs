@@ -1,4 +1,4 @@
-//! Values of OTLP attributes. A value of another type than the asked one is as good as none.
+//! Reads OTLP attributes. A value of another type than the reader's counts as missing.
 
 use std::str::FromStr;
 

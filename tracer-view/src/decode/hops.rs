@@ -1,5 +1,6 @@
-//! Hops that came as events of their path (`hopspan run --detail path`). In: a span of hopspan's, as OTLP and as the viewer
-//! keeps it. Out: a span for each such event, as the agent would have sent it.
+//! Hops that are events of their path (`hopspan run --detail path`). In: a data-plane span, as OTLP
+//! and as the viewer keeps it. Out: a span for each such event, like the span that the agent sends
+//! with `--detail hop`.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -13,10 +14,10 @@ use super::names::Names;
 use crate::id::SpanId;
 use crate::span::{DataPlane, Kind, Layer, Span};
 
-/// Hops of one path that are shown; a packet passes far fewer.
+/// Hops of one path that are kept. Real paths have far fewer.
 const MAX_HOPS: usize = 256;
 
-/// The hops below `path`.
+/// The hop spans below `path`.
 pub(super) fn below<'a>(otlp: &'a OtlpSpan, path: &Span, names: &mut Names<'a>) -> Vec<Span> {
     let Some(data_plane) = path
         .data_plane()
@@ -62,7 +63,8 @@ pub(super) fn below<'a>(otlp: &'a OtlpSpan, path: &Span, names: &mut Names<'a>) 
     hops
 }
 
-/// Alike from both nodes for a wire, which is of neither half; else of this half's own.
+/// The id of a hop: for a wire (`half` is `None`) the same from both nodes, for another hop
+/// different for each half.
 fn id(path: SpanId, half: Option<Option<Side>>, number: u64) -> Option<SpanId> {
     let mut hash = DefaultHasher::new();
     (path, half, number).hash(&mut hash);

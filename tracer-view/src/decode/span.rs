@@ -1,5 +1,5 @@
-//! One OTLP span to the viewer's. In: a span, its resource and whether hopspan made it. Out: what the
-//! viewer keeps of it.
+//! One OTLP span to the viewer's. In: a span, its resource and whether hopspan made it. Out: what
+//! the viewer keeps of it.
 
 use std::sync::Arc;
 
@@ -62,8 +62,9 @@ pub(crate) fn span<'a>(
     Some((TraceId::from_bytes(&otlp.trace_id)?, span))
 }
 
-/// A span failed when it says so by `error.type` or by its status; a client error on a server span is no failure of the
-/// server (OpenTelemetry semantic conventions for HTTP), so `http.response.status_code` alone decides nothing.
+/// A span with `error.type` or an error status failed. `http.response.status_code` alone is no
+/// failure: a client error on a server span is no failure of the server (OpenTelemetry semantic
+/// conventions for HTTP).
 fn failure(otlp: &OtlpSpan) -> Option<Text> {
     if let Some(error_type) = text(&otlp.attributes, otel::ERROR_TYPE) {
         return Some(error_type);
@@ -121,7 +122,7 @@ fn facts(attributes: &[KeyValue]) -> Facts {
     }
 }
 
-/// A window that never opened again has no duration, and counts as none.
+/// A window that did not open again has no duration, and counts as 0.
 fn zero_window_ns(otlp: &OtlpSpan) -> Option<u64> {
     let events = otlp.events.iter();
     let windows = events.filter(|event| event.name == event::TCP_ZERO_WINDOW);
@@ -132,7 +133,7 @@ fn zero_window_ns(otlp: &OtlpSpan) -> Option<u64> {
     times.reduce(u64::saturating_add)
 }
 
-/// `hopspan.incomplete` is `true`, or text that says what is missing.
+/// `hopspan.incomplete` is `true`, or names what is missing.
 fn incomplete(attributes: &[KeyValue]) -> Option<Text> {
     match value(attributes, attribute::INCOMPLETE)? {
         Value::BoolValue(true) => Some(Text::clean("")),

@@ -1,5 +1,5 @@
-//! The spans of a trace on one clock. In: spans as they were sent. Out: the same spans, those of each
-//! server's agent moved to the client's clock. The client's clock is the reference.
+//! The spans of a trace on one clock. In: spans as they were sent. Out: the same spans, those of
+//! each server's agent moved to the client's clock. The client's clock is the reference.
 
 use super::clock::skew;
 use super::exchange::Exchange;
@@ -12,8 +12,8 @@ pub(super) struct Aligned {
     pub(super) moved_ns: Vec<i128>,
 }
 
-/// Moves the spans of agents whose clocks contradict the client's, and notes the skew on the client's
-/// half of the exchange.
+/// Moves the spans of agents whose clocks contradict the client's, and notes the skew on the
+/// client's half of the exchange.
 pub(super) fn align(spans: &[Span]) -> Aligned {
     let mut aligned = Aligned {
         spans: spans.to_vec(),

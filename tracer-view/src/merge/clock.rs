@@ -1,5 +1,5 @@
-//! The clock of the server's node. In: an exchange. Out: how far that clock is off from the client's,
-//! as far as the spans show.
+//! The clock of the server's node. In: an exchange. Out: how far that clock is off from the
+//! client's, as far as the spans show.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,9 +11,10 @@ use super::interval::Interval;
 use crate::id::SpanId;
 use crate::span::{DataPlane, Skew, Span};
 
-/// How far the server's clock is off: by the packets that crossed the wire, or, without the client's
-/// half, by the client's own span, in which the request was sent and the response received. `None`
-/// where nothing is known, and where one agent sent both halves, because one agent has one clock.
+/// How far the server's clock is off: by the packets that crossed the wire, or, without the
+/// client's half, by the client's own span, in which the request was sent and the response
+/// received. `None` where nothing is known, and where one agent sent both halves, because one agent
+/// has one clock.
 pub(super) fn skew(exchange: &Exchange, index: &Index<'_>) -> Option<Skew> {
     let server = exchange.server_half?;
     let sender = |at: usize| &index.spans[at].resource.sender;

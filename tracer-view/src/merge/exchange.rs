@@ -43,8 +43,9 @@ fn is_half(span: &Span, side: Side) -> bool {
     span.role() == Some(Role::Exchange) && span.half() == Some(side)
 }
 
-/// A half and the spans below it that its own agent sent. Exchanges below it are left out, they have
-/// spans of their own; so each span is visited for one exchange only, however deep they are nested.
+/// A half and the spans below it that its own agent sent. Exchanges below it are left out, they
+/// have spans of their own; so each span is visited for one exchange only, however deep they are
+/// nested.
 fn from_same_agent(half: usize, index: &Index<'_>) -> Vec<usize> {
     let spans = index.spans;
     let sender = &spans[half].resource.sender;

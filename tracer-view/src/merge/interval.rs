@@ -1,6 +1,6 @@
-//! How far two nodes' clocks are apart, as far as the packets between them show. In: when packets left
-//! by the one clock and arrived by the other. Out: the offset to take out, so that no packet arrives
-//! before it left.
+//! How far two nodes' clocks are apart, as far as the packets between them show. In: when packets
+//! left by the one clock and arrived by the other. Out: the offset to take out, so that no packet
+//! arrives before it left.
 
 use crate::span::Skew;
 
@@ -13,15 +13,15 @@ pub(super) struct Interval {
 }
 
 impl Interval {
-    /// Adds a packet that left the client at `sent_ns` of its clock, and arrived at `arrived_ns` of the
-    /// server's.
+    /// Adds a packet that left the client at `sent_ns` of its clock, and arrived at `arrived_ns` of
+    /// the server's.
     pub(super) fn client_sent(&mut self, sent_ns: u64, arrived_ns: u64) {
         let most_ns = i128::from(arrived_ns) - i128::from(sent_ns);
         self.most_ns = Some(self.most_ns.map_or(most_ns, |known| known.min(most_ns)));
     }
 
-    /// Adds a packet that left the server at `sent_ns` of its clock, and arrived at `arrived_ns` of the
-    /// client's.
+    /// Adds a packet that left the server at `sent_ns` of its clock, and arrived at `arrived_ns` of
+    /// the client's.
     pub(super) fn server_sent(&mut self, sent_ns: u64, arrived_ns: u64) {
         let least_ns = i128::from(sent_ns) - i128::from(arrived_ns);
         self.least_ns = Some(self.least_ns.map_or(least_ns, |known| known.max(least_ns)));
@@ -32,8 +32,8 @@ impl Interval {
         self.least_ns.is_some() && self.most_ns.is_some()
     }
 
-    /// Takes out 0 where 0 is possible, else the middle of the possible offsets. `None` without packets,
-    /// and where no offset explains them.
+    /// Takes out 0 where 0 is possible, else the middle of the possible offsets. `None` without
+    /// packets, and where no offset explains them.
     pub(super) fn skew(self) -> Option<Skew> {
         let (taken_ns, bound_ns) = match (self.least_ns, self.most_ns) {
             (Some(least), Some(most)) if least > most => return None,

@@ -1,6 +1,6 @@
-//! Copies of one span to one span. In: spans in any order, on one clock. Out: each span once, with the
-//! copies it was made of. The rules of joining are here and nowhere else; the application's spans have
-//! no copies.
+//! Copies of one span to one span. In: spans in any order, on one clock. Out: each span once, with
+//! the copies it was made of. The rules of joining are here and nowhere else; the application's
+//! spans have no copies.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -47,8 +47,8 @@ pub(super) fn join(aligned: Aligned) -> Vec<Joined> {
     joined.collect()
 }
 
-/// The positions of the copies of each span, in an order that does not depend on which came first: the
-/// client's half before the server's, and a wire's copies by time.
+/// The positions of the copies of each span, in an order that does not depend on which came first:
+/// the client's half before the server's, and a wire's copies by time.
 fn groups(spans: &[Span]) -> Vec<Vec<usize>> {
     let mut known: HashMap<(SpanId, Option<Role>), usize> = HashMap::new();
     let mut groups: Vec<Vec<usize>> = Vec::with_capacity(spans.len());
@@ -77,7 +77,8 @@ fn order(span: &Span) -> (u8, u64, u64, &Sender) {
     (side, span.start_ns, span.end_ns, &span.resource.sender)
 }
 
-/// From the first start to the last end, with the values of both; where both have a value, the first's.
+/// From the first start to the last end, with the values of both; where both have a value, the
+/// first's.
 fn join_two(mut first: Span, second: Span) -> Span {
     first.start_ns = match (first.start_ns, second.start_ns) {
         (0, only) | (only, 0) => only,

@@ -1,9 +1,9 @@
-//! The merge for OTLP, for back ends that keep every copy of a span id, or only the last. In: requests
-//! as they were received. Out: the same requests with each span once: a joined span stands in the place
-//! of the client's half, with all attributes, events and links of its copies.
+//! The merge for OTLP, for back ends that keep every copy of a span id, or only the last. In:
+//! requests as they were received. Out: the same requests with each span once: a joined span stands
+//! in the place of the client's half, with all attributes, events and links of its copies.
 //!
-//! [`join`](super::join) decides what becomes of the values that the viewer keeps; here they are written
-//! back, and what the viewer does not keep is added up.
+//! [`join`](super::join) decides what becomes of the values that the viewer keeps; here they are
+//! written back, and what the viewer does not keep is added up.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::join::{Joined, join};
 use crate::decode::names::Names;
 use crate::decode::span::{resource, span};
 use crate::id::{SpanId, TraceId};
-use crate::span::{Copied, Facts, Skew, Span, shifted};
+use crate::span::{CopyKey, Facts, Skew, Span, shifted};
 
 /// The position of a span: request, resource, scope, span.
 type Position = [usize; 4];
@@ -61,7 +61,7 @@ pub fn merge_requests(requests: &[ExportTraceServiceRequest]) -> Vec<ExportTrace
 /// The traces, and the positions of spans that were sent again.
 fn read(requests: &[ExportTraceServiceRequest]) -> (HashMap<TraceId, Trace>, Vec<Position>) {
     let (mut traces, mut duplicates) = (HashMap::<TraceId, Trace>::new(), Vec::new());
-    let mut known: HashSet<(TraceId, SpanId, Option<Copied>)> = HashSet::new();
+    let mut known: HashSet<(TraceId, SpanId, Option<CopyKey>)> = HashSet::new();
     let mut names = Names::default();
     for (position, of_resource, scope_name, otlp) in positions(requests) {
         let of_resource = of_resource.resource.as_ref();
@@ -70,7 +70,7 @@ fn read(requests: &[ExportTraceServiceRequest]) -> (HashMap<TraceId, Trace>, Vec
         let Some((id, span)) = span(otlp, &of_resource, by_hopspan, &mut names) else {
             continue;
         };
-        if !known.insert((id, span.id, span.copy())) {
+        if !known.insert((id, span.id, span.copy_key())) {
             duplicates.push(position);
             continue;
         }
@@ -142,7 +142,8 @@ fn moved(
     Some(span)
 }
 
-/// Adds the attributes, events and links of a second copy, and its status where the first did not fail.
+/// Adds the attributes, events and links of a second copy, and its status where the first did not
+/// fail.
 fn add(mut first: OtlpSpan, second: OtlpSpan) -> OtlpSpan {
     let known: HashSet<String> = first.attributes.iter().map(|kv| kv.key.clone()).collect();
     let new = second

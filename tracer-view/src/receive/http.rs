@@ -1,5 +1,6 @@
-//! OTLP over HTTP. In: `POST /v1/traces` on a listening socket, protobuf or JSON, plain or gzip. Out: requests to the
-//! intake, and the responses the OTLP specification wants (section OTLP/HTTP Response).
+//! OTLP over HTTP. In: `POST /v1/traces` on a listening socket, protobuf or JSON, plain or gzip.
+//! Out: requests to the intake, and responses as in the OTLP specification (section OTLP/HTTP
+//! Response).
 
 use std::future::Future;
 use std::io::{self, Read};
@@ -19,7 +20,7 @@ use tokio::net::TcpListener;
 
 use super::{Busy, Intake, MAX_REQUEST_BYTES};
 
-/// Serves until `stop`, then finishes the requests under way.
+/// Serves until `stop`, then finishes the requests that have begun.
 ///
 /// # Errors
 /// When the listening socket fails.
@@ -62,10 +63,10 @@ async fn receive(
     Ok(encoding.answer(StatusCode::OK, &response))
 }
 
-/// Why a request was not taken.
+/// Why a request is refused.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
-    #[error("the request is larger than {MAX_REQUEST_BYTES} bytes, or its body broke off")]
+    #[error("the request is larger than {MAX_REQUEST_BYTES} bytes, or its body was cut off")]
     TooLarge,
     #[error("the content encoding must be gzip or identity")]
     ContentEncoding,
@@ -108,7 +109,7 @@ struct RpcStatus {
     message: String,
 }
 
-/// How the request is encoded, which the response has to be too.
+/// The encoding of the request, and so of its response.
 #[derive(Debug, Clone, Copy)]
 enum Encoding {
     Protobuf,
@@ -169,7 +170,7 @@ fn content_type(value: &'static str) -> [(axum::http::HeaderName, &'static str);
     [(CONTENT_TYPE, value)]
 }
 
-/// Undoes the content encoding; a body that grows beyond the limit is refused before it is held in full.
+/// Decompresses the body. A body that exceeds the limit is refused before all of it is in memory.
 fn decompress(headers: &HeaderMap, body: Bytes) -> Result<Bytes, Refusal> {
     match headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
         None | Some(b"identity") => Ok(body),

@@ -1,4 +1,5 @@
-//! Nodes whose clocks were found to be off, in sentences. In: a tree. Out: a line for each pair of nodes. Knows no layout.
+//! Sentences about nodes whose clocks are off. In: a tree. Out: a line for each pair of nodes.
+//! Knows no layout.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +10,11 @@ use crate::span::{Skew, Span};
 use crate::text::Text;
 use crate::tree::Tree;
 
-/// More pairs than this are summed up: a heading is short.
+/// Pairs with a line of their own; the others are only counted.
 const MAX_PAIRS: usize = 3;
 
-/// `clock of node-2 ahead of node-1's by 50.0 ms ± 0.2 ms, taken out`, by the exchange between the two that says most.
+/// `clock of node-2 ahead of node-1's by 50.0 ms ± 0.2 ms, taken out`, by the exchange between the
+/// two nodes with the least bound.
 pub(super) fn lines(tree: &Tree<'_>) -> Vec<String> {
     let mut pairs: BTreeMap<(&Text, &Text), Skew> = BTreeMap::new();
     for (nodes, skew) in tree.nodes.iter().filter_map(|node| skewed(node.span)) {
@@ -22,10 +24,10 @@ pub(super) fn lines(tree: &Tree<'_>) -> Vec<String> {
         }
     }
     let more = pairs.len().saturating_sub(MAX_PAIRS);
-    let said = pairs.into_iter().take(MAX_PAIRS).map(sentence);
+    let sentences = pairs.into_iter().take(MAX_PAIRS).map(sentence);
     let rest =
         (more > 0).then(|| format!("clocks of {more} more pairs of nodes are off, taken out"));
-    said.chain(rest).collect()
+    sentences.chain(rest).collect()
 }
 
 fn skewed(span: &Span) -> Option<((&Text, &Text), Skew)> {

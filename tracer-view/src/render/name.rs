@@ -1,5 +1,5 @@
-//! What a row is called. In: a span. Out: the pieces of its name, each with its ink. Where a path crosses nodes, the exchange
-//! says which, and each wire hop which is next.
+//! The name of a row. In: a span. Out: the pieces of its name, each with its ink. An exchange
+//! between nodes has the names of both nodes, and a wire hop the name of the receiving node.
 
 use tracer_semconv::Role;
 
@@ -7,7 +7,8 @@ use super::line::Ink;
 use crate::span::Span;
 use crate::text::Text;
 
-/// Service and span name of an application's span; `net` and the name of an exchange; the role of a path; hop and interface.
+/// Service and span name of an application's span, `net` and the name of an exchange, the role of a
+/// path, hop and interface of a hop.
 pub(super) fn name(span: &Span) -> Vec<(Ink, String)> {
     let Some(data_plane) = span.data_plane() else {
         return vec![
@@ -36,7 +37,7 @@ pub(super) fn name(span: &Span) -> Vec<(Ink, String)> {
     }
 }
 
-/// ` node-1 → node-2`, from the client's to the server's.
+/// `  node-1 → node-2`, from the client's node to the server's.
 fn between_nodes(span: &Span) -> String {
     match (span.resource.node(), peer_node(span)) {
         (Some(client), Some(server)) => format!("  {client} → {server}"),
@@ -44,7 +45,7 @@ fn between_nodes(span: &Span) -> String {
     }
 }
 
-/// ` → node-2`, where a wire leads to.
+/// ` → node-2`, the receiving node of a wire.
 fn to_node(span: &Span) -> String {
     peer_node(span).map_or_else(String::new, |node| format!(" → {node}"))
 }
@@ -53,7 +54,7 @@ fn peer_node(span: &Span) -> Option<&Text> {
     span.data_plane()?.peer.as_ref()?.node()
 }
 
-/// `connect`, `request` or `response`.
+/// `connect`, `request` or `response`; of another span its name.
 pub(super) fn path_name(span: &Span) -> &str {
     match span.role() {
         Some(role) if role.is_path() => role.as_str(),

@@ -1,20 +1,20 @@
-//! How to print. Knows no terminal; the page decides.
+//! Width, character set and detail of what is printed.
 
 use super::glyphs::Charset;
 
-/// How to print.
+/// How waterfalls and tables are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
-    /// Cells in a line; less than [`Style::MIN_WIDTH`] is taken as that.
+    /// Terminal cells in a line, at least [`Style::MIN_WIDTH`].
     pub width: usize,
-    /// Box drawing and block elements, or ASCII.
+    /// Unicode with box drawing and block elements, or ASCII.
     pub charset: Charset,
-    /// Every hop of every exchange, and no bound on the lines of a trace.
+    /// Whether every hop of every exchange has a row, without a bound on the rows of a trace.
     pub full: bool,
 }
 
 impl Style {
-    /// Below this nothing but ellipses would be left of the names.
+    /// In narrower lines, names would be nothing but ellipses.
     pub const MIN_WIDTH: usize = 40;
 
     pub(super) fn width(&self) -> usize {

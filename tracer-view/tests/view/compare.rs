@@ -25,8 +25,8 @@ fn compare(requests: &[ExportTraceServiceRequest]) -> Comparison {
     calls.compare()
 }
 
-/// One call from service `a` to service `b`. Times in microseconds: the client span, and in it connect (0 for no connect),
-/// request path, its socket queue, server span and response path.
+/// One call from service `a` to service `b`. Times in microseconds: the client span, and in it
+/// connect (0 for no connect), request path, its socket queue, server span and response path.
 fn call(
     trace: u64,
     [client, connect, request, queue, server, response]: [u64; 6],
@@ -92,7 +92,8 @@ fn medians_and_maxima_by_hand() {
     assert_eq!(edge.request, us(95, 60));
     assert_eq!(edge.socket_queue, us(32, 30));
     assert_eq!(edge.response, us(65, 50));
-    // By call: data plane 200, 60, 100, 70; client rest 100, 40, 100, 50; share 20 %, 12 %, 12.5 %, 11.6667 %.
+    // By call: data plane 200, 60, 100, 70; client rest 100, 40, 100, 50; share 20 %, 12 %, 12.5 %,
+    // 11.6667 %.
     assert_eq!(edge.data_plane, us(170, 200));
     assert_eq!(edge.client, us(150, 100));
     assert_eq!(edge.share_ppm, spread(122_500, 200_000));

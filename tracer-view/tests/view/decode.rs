@@ -74,7 +74,8 @@ fn hopspan_attributes_count_only_in_its_scope() {
     assert_eq!(without_role.role(), None);
 }
 
-/// With `--detail path` the agent sends hops as events; decoded, they are the spans that `--detail hop` sends.
+/// With `--detail path` the agent sends hops as events; decoded, they are the spans that `--detail
+/// hop` sends.
 #[test]
 fn hops_may_come_as_events_of_their_path() {
     let hop = |name: HopName, start_us: u64, duration_us: u64| {

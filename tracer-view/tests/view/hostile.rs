@@ -1,4 +1,5 @@
-//! Malicious input. It must not send control characters to the terminal, break the columns, lose a span or take long.
+//! Malicious input. It must not send control characters to the terminal, break the columns, lose a
+//! span or take long.
 
 use std::time::{Duration, Instant};
 
@@ -13,8 +14,8 @@ use crate::decoded;
 use crate::fixture::{EPOCH_NS, SpanBuilder, application, data_plane, request, span};
 use crate::printed::{UTF8_80, lines, printed, text};
 
-/// Escape sequences that set the window title, clear the screen, make the terminal answer, and add a link; characters that
-/// reverse the text and end the line.
+/// Escape sequences that set the window title, clear the screen, make the terminal answer, and add
+/// a link; characters that reverse the text and end the line.
 const ATTACK: &str = "\u{1b}]0;pwned\u{7}\u{1b}[2J\u{9b}6n\u{1b}]8;;http://x\u{1b}\\\u{202e}txt.exe\r\n\u{0}\u{8}\u{7f}\u{2028}";
 
 /// With a row for every span, 80 cells wide.

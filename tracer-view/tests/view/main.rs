@@ -1,4 +1,5 @@
-//! The viewer from OTLP to text. Expected text is in `tests/expected`; with UPDATE_EXPECTED=1 the tests write it.
+//! The viewer from OTLP to text. Expected text is in `tests/expected`; with UPDATE_EXPECTED=1 the
+//! tests write it.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

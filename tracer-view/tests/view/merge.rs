@@ -1,5 +1,5 @@
-//! Exchanges between nodes: the halves of two agents become one exchange, in any order, with parts missing or sent again, and
-//! however far the clocks are apart.
+//! Exchanges between nodes: the halves of two agents become one exchange, in any order, with parts
+//! missing or sent again, and however far the clocks are apart.
 
 use std::collections::HashMap;
 
@@ -45,7 +45,8 @@ fn check_whole(spans: &[Span]) {
     }
 }
 
-/// Checks the merged exchange, and the skew that is found: microseconds by which node-2's clock is ahead, and its bound.
+/// Checks the merged exchange, and the skew that is found: microseconds by which node-2's clock is
+/// ahead, and its bound.
 fn check(case: TwoNodes, skew_us: i128, bound_us: u64) {
     let requests = case.requests();
     let sent = spans(&requests);
@@ -81,8 +82,8 @@ fn check(case: TwoNodes, skew_us: i128, bound_us: u64) {
         (skew_us * 1_000, Some(bound_us * 1_000)),
         "{case:?}"
     );
-    // The wires are SYN, SYN-ACK, request, response. What the offset is wrong by is added to one direction and missing from
-    // the other.
+    // The wires are SYN, SYN-ACK, request, response. What the offset is wrong by is added to one
+    // direction and missing from the other.
     let error_us = i128::from(case.ahead_us) - skew_us;
     for ((wire, us), sign) in WIRES.iter().zip(case.wire_us).zip([1, -1, 1, -1]) {
         let expected = (i128::from(us) + sign * error_us) * 1_000;
@@ -106,7 +107,8 @@ fn clocks_that_disagree_are_brought_together() {
         ahead_us,
         ..TwoNodes::default()
     };
-    // The SYN takes at most 200 µs, the response at most 190 µs. The middle of what is possible is 5 µs off.
+    // The SYN takes at most 200 µs, the response at most 190 µs. The middle of what is possible is
+    // 5 µs off.
     check(ahead(50_000), 50_005, 195);
     check(ahead(-50_000), -49_995, 195);
     check(ahead(5_000_000), 5_000_005, 195);
@@ -146,7 +148,8 @@ fn one_half_stays_a_half() {
         assert!(exchange.start_ns <= merged[&id].start_ns && merged[&id].end_ns <= exchange.end_ns);
     }
 
-    // A handshake before the client's span moves nothing: a pool may have opened the connection ahead.
+    // A handshake before the client's span moves nothing: a pool may have opened the connection
+    // ahead.
     let [mut client_later, server_span, _, of_2] = TwoNodes::default().requests();
     let span = &mut spans_of(&mut client_later)[0];
     span.start_time_unix_nano += 300_000;
@@ -173,7 +176,8 @@ fn one_half_stays_a_half() {
     assert_eq!(times.client_span_ns, client_span);
 }
 
-/// The client's node recorded the second packet, the server's node the first, which had arrived all the same.
+/// The client's node recorded the second packet, the server's node the first, which had arrived all
+/// the same.
 #[test]
 fn a_retransmitted_message_moves_no_clock() {
     let mut requests = TwoNodes::default().requests();
@@ -236,7 +240,8 @@ fn any_order_and_requests_sent_again_give_the_same_spans() {
     }
 }
 
-/// A node that sends to itself by way of another node, as through a NodePort there, sees both halves.
+/// A node that sends to itself by way of another node, as through a NodePort there, sees both
+/// halves.
 #[test]
 fn one_agent_may_send_both_halves() {
     let mut requests = TwoNodes::default().requests();
@@ -276,8 +281,9 @@ fn the_waterfall_names_the_nodes_and_the_clock_that_is_off() {
 }
 
 proptest! {
-    /// With any spans missing and the others in any order: no id is there twice, the spans of the application and of the
-    /// client's node stay as they are, and every order gives the same result.
+    /// With any spans missing and the others in any order: no id is there twice, the spans of the
+    /// application and of the client's node stay as they are, and every order gives the same
+    /// result.
     #[test]
     fn any_part_in_any_order(
         wire_us in [0u64..3_000, 0u64..3_000, 0u64..3_000, 0u64..3_000],

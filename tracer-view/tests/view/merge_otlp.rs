@@ -74,7 +74,8 @@ fn requests_are_merged_as_the_viewer_merges() {
         .map(|event| event.time_unix_nano)
         .collect();
     let client_half = spans_of(&mut requests[2]).last().unwrap();
-    // The server's half began when the SYN arrived: after 12 µs on the client's node and 195 µs on the wire.
+    // The server's half began when the SYN arrived: after 12 µs on the client's node and 195 µs on
+    // the wire.
     let first_ns = client_half.start_time_unix_nano;
     assert_eq!(events, [first_ns + 1, first_ns + 207_001]);
     let attributes: HashMap<&str, String> = exchange

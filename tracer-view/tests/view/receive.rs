@@ -1,4 +1,5 @@
-//! The receivers on loopback: both protocols, both encodings, and the answers to requests that are refused.
+//! The receivers on loopback: both protocols, both encodings, and the answers to requests that are
+//! refused.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -144,7 +145,8 @@ async fn http_in_every_encoding() {
         .0,
         200
     );
-    // As in the specification's examples: hex in upper case, times as strings; and an unknown field.
+    // As in the specification's examples: hex in upper case, times as strings; and an unknown
+    // field.
     let example = br#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"5B8EFFF798038103D269B633813FC60C",
         "spanId":"EEE19B7EC3C1B174","name":"example","startTimeUnixNano":"1544712660000000000",
         "endTimeUnixNano":"1544712661000000000","kind":2,"unknownField":[1]}]}]}]}"#;
@@ -186,7 +188,8 @@ async fn http_requests_that_are_refused() {
         415,
     );
     check(POST, &format!("{PROTOBUF}{GZIP}"), &good, 400);
-    // The body is a google.rpc.Status in the encoding of the request: field 1 is the code INVALID_ARGUMENT.
+    // The body is a google.rpc.Status in the encoding of the request: field 1 is the code
+    // INVALID_ARGUMENT.
     let (content_type, answer) = check(POST, PROTOBUF, b"\xff\xff\xff", 400);
     assert_eq!(
         (content_type.as_str(), &answer[..2]),
@@ -239,7 +242,8 @@ fn addresses_and_namespaces_that_do_not_exist() {
     assert!(matches!(error, ListenError::Enter { .. }), "{error:?}");
 }
 
-/// The sockets are in the other namespace, the process is not: the sockets' inodes are in that namespace's table only.
+/// The sockets are in the other namespace, the process is not: the sockets' inodes are in that
+/// namespace's table only.
 #[test]
 fn sockets_in_another_network_namespace() {
     use nix::sched::{CloneFlags, unshare};

@@ -133,7 +133,7 @@ fn a_trace_is_quiet_after_a_time_without_spans() {
     assert_eq!(store.quiet(after(99), quiet), []);
     let first = store.quiet(after(120), quiet);
     assert_eq!(first.len(), 1);
-    store.mark_shown(first[0]);
+    store.mark_printed(first[0]);
     assert_eq!(store.quiet(after(120), quiet), []);
     assert_eq!(store.quiet(after(160), quiet).len(), 1);
 
@@ -143,6 +143,6 @@ fn a_trace_is_quiet_after_a_time_without_spans() {
     insert(&mut store, spans(1, 3..=3), after(400));
     assert!(store.quiet(after(500), quiet).contains(&first[0]));
     let trace = store.get(first[0]).unwrap();
-    assert!(trace.was_shown());
+    assert!(trace.was_printed());
     assert_eq!(trace.new_spans(), 1);
 }

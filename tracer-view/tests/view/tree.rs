@@ -5,8 +5,8 @@ use tracer_view::tree::{Detached, NodeId, Tree};
 use crate::decoded;
 use crate::fixture::{application, span};
 
-/// Spans are (id, parent, start in µs). The tree is `1(2 3(4))`, with `!` before a span whose parent is missing and `@`
-/// before a span where a cycle was cut.
+/// Spans are (id, parent, start in µs). The tree is `1(2 3(4))`, with `!` before a span whose
+/// parent is missing and `@` before a span where a cycle was cut.
 fn check(spans: &[(u64, u64, u64)], expected: &str) {
     let otlp = spans
         .iter()
