@@ -5,7 +5,6 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
-
 use opentelemetry_semantic_conventions::attribute as otel;
 use tracer_semconv::{HopName, Role, Side, attribute};
 
