@@ -117,8 +117,8 @@ fn a_trace_of_100_000_spans() {
     let chain = (1..=50_000).map(|id| span(id, id - 1, "chain", id, 100_000));
     let fan = (50_001..=100_000).map(|id| span(id, 1, "fan", id, 10));
     let requests = [application("big", chain.chain(fan).collect())];
-    let printed = printed(&requests, UTF8_80);
-    assert!(printed.ends_with("! 97,000 more rows; --full shows them\n"));
+    let short = printed(&requests, UTF8_80);
+    assert!(short.ends_with("! 97,000 more rows; --full shows them\n"));
     let full = printed(&requests, FULL_80);
     assert_eq!(full.lines().count(), 100_000 + 4);
     assert_faster(started, Duration::from_secs(60));

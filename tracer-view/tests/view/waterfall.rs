@@ -14,6 +14,7 @@ use crate::fixture::{
     SpanBuilder, application, check_expected, data_plane, hop_span, integer, request, role_span,
     span,
 };
+use crate::printed::{UTF8_80, UTF8_200, ascii, lines, printed, text};
 
 #[test]
 fn a_dispatch_in_each_width() {
