@@ -1,31 +1,34 @@
-//! The calls of a trace: which client span, exchange and server span belong together, and where the call's time went.
-//! In: a tree. Out: one `Call` per client span that reached another service. Pure; knows nothing of other traces.
+//! The calls of a trace: client span, exchange and server span that belong together, and the parts
+//! of the call's time. In: a tree. Out: one `Call` per client span that reached another service.
+//! Pure; knows nothing of other traces.
 
-use crate::span::{Facts, Kind, Role, Span};
+use tracer_semconv::{HopName, Role};
+
+use crate::span::{Facts, Kind, Span};
 use crate::text::Text;
 use crate::tree::{NodeId, Tree};
 
-/// Who called whom, by service name.
+/// Client and server of a call, by service name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Edge {
     /// `service.name` of the client span.
     pub client: Text,
-    /// `service.name` of the server span; where there is none, what the exchange says of its destination.
+    /// `service.name` of the server span; without a server span the destination of the exchange.
     pub server: Text,
 }
 
 /// One call from one service to another.
 #[derive(Debug)]
 pub struct Call {
-    /// Who called whom.
+    /// Client and server.
     pub edge: Edge,
     /// The calling application's span.
     pub client: NodeId,
-    /// The exchanges hopspan saw under it: one, or more when the client tried again under one span.
+    /// The exchanges under it: one, or more where the client tried again under one span.
     pub exchanges: Vec<NodeId>,
     /// The answering application's spans under it.
     pub servers: Vec<NodeId>,
-    /// Where the time went.
+    /// The parts of its time.
     pub times: Times,
 }
 
@@ -47,20 +50,21 @@ pub struct Times {
 }
 
 impl Times {
-    /// Connect, request path and response path together. `None` unless both paths were seen: a sum with a part missing
-    /// would pass for a fast network.
+    /// Connect, request path and response path together. `None` unless both paths were measured: a
+    /// sum with a part missing would look like a fast network.
     pub fn data_plane_ns(&self) -> Option<u64> {
         Some(self.connect_ns.unwrap_or(0) + self.request_ns? + self.response_ns?)
     }
 
-    /// The data plane's part of the client span, in 0..=1 unless clocks disagree.
+    /// Data-plane time by client span, in 0..=1 unless clocks disagree.
     pub fn data_plane_share(&self) -> Option<f64> {
         let whole = (self.client_span_ns > 0).then_some(self.client_span_ns as f64)?;
         self.data_plane_ns().map(|ns| ns as f64 / whole)
     }
 
-    /// What is left of the client span without data plane and server span: time in the client's own libraries. Negative
-    /// when the parts overlap, as they do when a server starts to work before it has read the whole request.
+    /// The client span without data plane and server span: time in the client's own libraries.
+    /// Negative when the parts overlap, as when a server starts to work before it has read the
+    /// whole request.
     pub fn client_ns(&self) -> Option<i64> {
         let parts = self.data_plane_ns()?.saturating_add(self.server_span_ns?);
         Some((i128::from(self.client_span_ns) - i128::from(parts)) as i64)
@@ -68,7 +72,7 @@ impl Times {
 }
 
 impl Call {
-    /// All calls of a trace, in the order they were made.
+    /// All calls of a trace, by start.
     pub fn all(tree: &Tree<'_>) -> Vec<Self> {
         let mut calls: Vec<Self> = (0..tree.nodes.len())
             .filter_map(|id| Self::at(tree, id))
@@ -77,7 +81,7 @@ impl Call {
         calls
     }
 
-    /// The call made by the span `client`, or `None` when that span called no other service.
+    /// The call that the span `client` is, or `None` when the span called no other service.
     pub fn at(tree: &Tree<'_>, client: NodeId) -> Option<Self> {
         let span = tree.nodes[client].span;
         if span.data_plane().is_some() {
@@ -109,7 +113,8 @@ impl Call {
     }
 }
 
-/// Some instrumentations leave the span kind out; another service's name says as much.
+/// Some instrumentations set no span kind on the server span; another service's name shows a
+/// server, too.
 fn answers(client: &Span, child: &Span) -> bool {
     let other_service = child.resource.service != client.resource.service;
     let remote = child.kind == Kind::Server || (client.kind == Kind::Client && other_service);
@@ -123,7 +128,7 @@ fn server_name(tree: &Tree<'_>, servers: &[NodeId], exchanges: &[NodeId]) -> Tex
     let by_exchange = || {
         let facts = exchanges
             .iter()
-            .filter_map(|&id| facts(tree.nodes[id].span));
+            .filter_map(|&id| tree.nodes[id].span.facts());
         facts.filter_map(destination_name).next()
     };
     by_server
@@ -131,11 +136,8 @@ fn server_name(tree: &Tree<'_>, servers: &[NodeId], exchanges: &[NodeId]) -> Tex
         .unwrap_or_else(|| Text::clean("?"))
 }
 
-fn facts(span: &Span) -> Option<&Facts> {
-    span.data_plane().and_then(|d| d.facts.as_deref())
-}
-
-/// The most telling name there is: service, then the address that was dialled, then where it went.
+/// The first name that is known: the service, the address that the client connected to, the chosen
+/// endpoint.
 fn destination_name(facts: &Facts) -> Option<Text> {
     [&facts.service, &facts.nat_original, &facts.destination]
         .into_iter()
@@ -153,7 +155,7 @@ fn times(tree: &Tree<'_>, client: &Span, exchanges: &[NodeId], servers: &[NodeId
             .collect()
     };
     let mut connects = path(Role::Connect);
-    connects.retain(|&connect| !is_another_s(tree.nodes[connect].span));
+    connects.retain(|&connect| !is_of_another_call(tree.nodes[connect].span));
     let requests = path(Role::Request);
     let queues: Vec<NodeId> = requests
         .iter()
@@ -170,19 +172,22 @@ fn times(tree: &Tree<'_>, client: &Span, exchanges: &[NodeId], servers: &[NodeId
     }
 }
 
-/// What one node saw of a path to another is a part of it.
+/// One node's part of a path between nodes is not whole.
 fn is_whole(span: &Span) -> bool {
     span.data_plane().is_some_and(|path| path.half.is_none())
 }
 
-/// Whether a connect is below an exchange only because it failed while that was served.
-fn is_another_s(connect: &Span) -> bool {
-    facts(connect).is_some_and(|facts| facts.correlation.is_some())
+/// Whether a connect is below the exchange because it failed while the request was being served: it
+/// is of another call.
+fn is_of_another_call(connect: &Span) -> bool {
+    connect
+        .facts()
+        .is_some_and(|facts| facts.correlation.is_some())
 }
 
 fn is_socket_queue(span: &Span) -> bool {
-    let hop = span.data_plane().and_then(|d| d.hop.as_ref());
-    hop.is_some_and(|name| name.as_str() == "socket.queue")
+    span.data_plane()
+        .is_some_and(|hop| hop.is_hop(HopName::SocketQueue))
 }
 
 fn total(tree: &Tree<'_>, nodes: &[NodeId]) -> Option<u64> {

@@ -1,39 +1,39 @@
-//! Which traces to print when there are too many. In: the duration of each trace. Out: the few worth reading, and why.
-//! Pure; knows no spans.
+//! Chooses the traces to print when there are too many. In: the duration of each trace. Out: a few
+//! traces, each with a reason. Pure; knows no spans.
 
 use std::fmt;
 
-use crate::span::TraceId;
+use crate::id::TraceId;
 
 /// A trace to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Choice {
-    /// Which.
+    /// Its id.
     pub trace: TraceId,
-    /// Why this one.
+    /// Why it was chosen.
     pub reason: Reason,
 }
 
 /// Why a trace was chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// All are printed; this is the `n`th of `of`, counted from 1 in order of arrival.
+    /// All traces are printed.
     Every {
-        /// Its number.
+        /// Its number in order of arrival, from 1.
         n: usize,
-        /// How many there are.
+        /// The number of traces.
         of: usize,
     },
-    /// The `rank`th slowest, counted from 1.
+    /// It is one of the slowest.
     Slowest {
-        /// Its place.
+        /// Its rank, from 1 for the slowest.
         rank: usize,
-        /// How many there are.
+        /// The number of traces.
         of: usize,
     },
-    /// The one with the median duration.
+    /// It has the median duration.
     Median {
-        /// How many there are.
+        /// The number of traces.
         of: usize,
     },
 }
@@ -61,8 +61,9 @@ fn ordinal_suffix(n: usize) -> &'static str {
     }
 }
 
-/// Chooses at most `most` of `traces` (id and duration in nanoseconds, in order of arrival): all if they are no more, else
-/// the slowest, the median, then the next slowest. Of equal durations the earlier trace counts as slower.
+/// Chooses at most `most` of `traces` (id and duration in nanoseconds, in order of arrival): all of
+/// them, or of more the slowest, the median, then the next slowest. Of two traces that are equally
+/// slow the earlier counts as slower.
 pub fn choose(traces: &[(TraceId, u64)], most: usize) -> Vec<Choice> {
     let of = traces.len();
     if of <= most {
@@ -74,14 +75,15 @@ pub fn choose(traces: &[(TraceId, u64)], most: usize) -> Vec<Choice> {
     }
     let mut slowest_first: Vec<&(TraceId, u64)> = traces.iter().collect();
     slowest_first.sort_by_key(|(_, duration_ns)| std::cmp::Reverse(*duration_ns));
-    // A median that is among the slowest anyway (2 or 3 traces) is named median, and its place goes to the next.
+    // Of 2 or 3 traces the median is among the slowest, too: it is named median, and the next
+    // slowest is chosen as well.
     let median = of / 2;
     let slowest = (0..of)
-        .filter(|&place| place != median)
-        .map(|place| Choice {
-            trace: slowest_first[place].0,
+        .filter(|&index| index != median)
+        .map(|index| Choice {
+            trace: slowest_first[index].0,
             reason: Reason::Slowest {
-                rank: place + 1,
+                rank: index + 1,
                 of,
             },
         });
@@ -122,14 +124,14 @@ mod tests {
     }
 
     #[test]
-    fn few_are_all_printed_in_order() {
+    fn few_traces_are_all_chosen_in_order() {
         check(&[], 3, &[]);
         check(&[5, 9], 3, &[(1, "1 of 2"), (2, "2 of 2")]);
         check(&[5, 9], 2, &[(1, "1 of 2"), (2, "2 of 2")]);
     }
 
     #[test]
-    fn of_many_the_slowest_and_the_median() {
+    fn of_many_traces_the_slowest_and_the_median_are_chosen() {
         check(&[5, 9, 1, 7, 3], 0, &[]);
         check(&[5, 9, 1, 7, 3], 1, &[(2, "slowest of 5")]);
         check(

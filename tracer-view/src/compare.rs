@@ -1,5 +1,5 @@
-//! Application time beside data-plane time, per service edge. In: the calls of any number of traces. Out: for each edge the
-//! median and the maximum of each part. Pure; knows no layout.
+//! Compares application time with data-plane time, per service edge. In: the calls of any number of
+//! traces. Out: for each edge the median and the maximum of each part. Pure; knows no layout.
 
 use std::collections::HashMap;
 
@@ -8,24 +8,25 @@ use crate::call::{Call, Edge, Times};
 /// The comparison over a run.
 #[derive(Debug, Default, PartialEq)]
 pub struct Comparison {
-    /// Traces the calls are from.
+    /// The number of traces that the calls are from.
     pub traces: usize,
-    /// In the order in which the edges were first seen.
+    /// In the order of each edge's first call.
     pub edges: Vec<EdgeTimes>,
 }
 
 /// One service edge.
 #[derive(Debug, PartialEq)]
 pub struct EdgeTimes {
-    /// Who called whom.
+    /// Client and server.
     pub edge: Edge,
     /// Calls on this edge.
     pub calls: usize,
     /// Calls that opened a connection.
     pub connected: usize,
-    /// Calls hopspan saw no exchange of.
+    /// Calls without an exchange.
     pub unseen: usize,
-    /// Calls with an exchange of which a path, or its part on another node, is missing; they are in no data-plane number.
+    /// Calls with an exchange of which a path, or its part on another node, is missing. No
+    /// data-plane number includes them.
     pub incomplete: usize,
     /// Client span, nanoseconds.
     pub client_span: Option<Spread>,
@@ -47,11 +48,11 @@ pub struct EdgeTimes {
     pub response: Option<Spread>,
 }
 
-/// Median and maximum of the calls that have the quantity. Each is taken for itself: medians of parts do not add up to
-/// the median of the whole.
+/// Median and maximum over the calls that have the quantity. The medians of parts do not add up to
+/// the median of their sum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spread {
-    /// The middle value; of an even number the mean of the two in the middle.
+    /// The middle value; of an even number the mean of the two middle values.
     pub median: i64,
     /// The largest value.
     pub max: i64,

@@ -1,36 +1,33 @@
-//! OTLP to spans. In: one `ExportTraceServiceRequest`. Out: the spans the viewer keeps, and how many it refused.
-//! Attributes the viewer does not show are not kept. Knows no transport and no store.
+//! OTLP to spans. In: one `ExportTraceServiceRequest`. Out: the spans that the viewer keeps, and
+//! the number of rejected ones. Attributes that the viewer does not show are not kept. Knows no
+//! transport and no store.
 
+mod attribute;
 mod hops;
+pub(crate) mod names;
+pub(crate) mod span;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
-use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
-use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use tracer_semconv::scope;
 
-use crate::span::{
-    DataPlane, Facts, Half, Kind, Layer, Resource, Role, Sender, Span, SpanId, TraceId,
-};
-use crate::text::Text;
+use self::names::Names;
+use self::span::{resource, span};
+use crate::id::TraceId;
+use crate::span::Span;
 
-/// The instrumentation scope that marks a data-plane span.
-pub const DATA_PLANE_SCOPE: &str = "hopspan";
-
-/// What one request holds.
+/// The contents of one request.
 #[derive(Debug, Default)]
 pub struct Decoded {
-    /// Accepted spans, in the order they came.
+    /// Accepted spans, in their order.
     pub spans: Vec<(TraceId, Span)>,
-    /// Spans whose trace id, span id or parent id is not one (wrong length, or all zero).
+    /// The number of spans whose trace id, span id or parent id is invalid (wrong length, or all
+    /// zero).
     pub rejected: u64,
 }
 
-/// Decodes a request. Never fails: what cannot be a span is counted.
+/// Decodes a request. Never fails: invalid spans are counted.
 pub fn decode(request: &ExportTraceServiceRequest) -> Decoded {
     let mut names = Names::default();
     let mut decoded = Decoded::default();
@@ -44,7 +41,7 @@ pub fn decode(request: &ExportTraceServiceRequest) -> Decoded {
             let by_hopspan = scope_spans
                 .scope
                 .as_ref()
-                .is_some_and(|s| s.name == DATA_PLANE_SCOPE);
+                .is_some_and(|s| s.name == scope::NAME);
             for otlp in &scope_spans.spans {
                 match span(otlp, &resource, by_hopspan, &mut names) {
                     Some((trace, span)) => {
@@ -59,189 +56,4 @@ pub fn decode(request: &ExportTraceServiceRequest) -> Decoded {
         }
     }
     decoded
-}
-
-/// Shares one allocation between equal texts of a batch: hop and interface names repeat on most spans.
-#[derive(Default)]
-pub(crate) struct Names<'a>(HashMap<&'a str, Text>);
-
-impl<'a> Names<'a> {
-    fn get(&mut self, raw: &'a str) -> Text {
-        self.0
-            .entry(raw)
-            .or_insert_with(|| Text::clean(raw))
-            .clone()
-    }
-}
-
-pub(crate) fn resource(attributes: &[KeyValue]) -> Resource {
-    let text = |key| string(attributes, key).map(Text::clean);
-    Resource {
-        service: text("service.name").unwrap_or_else(|| Text::clean("unknown_service")),
-        pod: text("k8s.pod.name"),
-        sender: Sender {
-            node: text("k8s.node.name"),
-            host: text("host.name"),
-            instance: text("service.instance.id"),
-        },
-    }
-}
-
-pub(crate) fn span<'a>(
-    otlp: &'a OtlpSpan,
-    resource: &Arc<Resource>,
-    by_hopspan: bool,
-    names: &mut Names<'a>,
-) -> Option<(TraceId, Span)> {
-    let parent = match otlp.parent_span_id.as_slice() {
-        [] | [0, 0, 0, 0, 0, 0, 0, 0] => None,
-        bytes => Some(SpanId::from_bytes(bytes)?),
-    };
-    let span = Span {
-        id: SpanId::from_bytes(&otlp.span_id)?,
-        parent,
-        start_ns: otlp.start_time_unix_nano,
-        end_ns: otlp.end_time_unix_nano,
-        name: names.get(&otlp.name),
-        kind: match SpanKind::try_from(otlp.kind) {
-            Ok(SpanKind::Client) => Kind::Client,
-            Ok(SpanKind::Server) => Kind::Server,
-            _ => Kind::Other,
-        },
-        resource: Arc::clone(resource),
-        failure: failure(otlp),
-        layer: if by_hopspan {
-            Layer::DataPlane(data_plane(otlp, names))
-        } else {
-            Layer::Application
-        },
-    };
-    Some((TraceId::from_bytes(&otlp.trace_id)?, span))
-}
-
-/// A span failed when it says so by `error.type` or by its status; a client error on a server span is no failure of the
-/// server (OpenTelemetry semantic conventions for HTTP), so `http.response.status_code` alone decides nothing.
-fn failure(otlp: &OtlpSpan) -> Option<Text> {
-    if let Some(error_type) = text(&otlp.attributes, "error.type") {
-        return Some(error_type);
-    }
-    let status = otlp
-        .status
-        .as_ref()
-        .filter(|s| s.code == StatusCode::Error as i32)?;
-    if !status.message.is_empty() {
-        return Some(Text::clean(&status.message));
-    }
-    let http_status = integer(&otlp.attributes, "http.response.status_code");
-    Some(http_status.map_or_else(
-        || Text::clean("error"),
-        |code| Text::clean(&format!("HTTP {code}")),
-    ))
-}
-
-fn data_plane<'a>(otlp: &'a OtlpSpan, names: &mut Names<'a>) -> DataPlane {
-    let attributes = &otlp.attributes[..];
-    let facts = Facts {
-        zero_window_ns: zero_window_ns(otlp),
-        ..facts(attributes)
-    };
-    DataPlane {
-        role: match string(attributes, "hopspan.role") {
-            Some("exchange") => Role::Exchange,
-            Some("connect") => Role::Connect,
-            Some("request") => Role::Request,
-            Some("response") => Role::Response,
-            Some("hop") => Role::Hop,
-            _ => Role::Unknown,
-        },
-        hop: string(attributes, "hopspan.hop").map(|name| names.get(name)),
-        interface: string(attributes, "network.interface.name").map(|name| names.get(name)),
-        half: match string(attributes, "hopspan.half") {
-            Some("client") => Some(Half::Client),
-            Some("server") => Some(Half::Server),
-            _ => None,
-        },
-        peer: None,
-        facts: (facts != Facts::default()).then(|| Box::new(facts)),
-    }
-}
-
-fn facts(attributes: &[KeyValue]) -> Facts {
-    let text = |key| text(attributes, key);
-    Facts {
-        nat_original: text("hopspan.nat.original"),
-        nat_translated: text("hopspan.nat.translated"),
-        nat_masquerade: text("hopspan.nat.masquerade"),
-        rule: text("hopspan.kube_proxy.rule"),
-        retransmits: integer(attributes, "hopspan.tcp.retransmits").map_or(0, i64::cast_unsigned),
-        drop_reason: text("hopspan.drop.reason"),
-        drop_hop: text("hopspan.drop.hop"),
-        drop_by: text("hopspan.drop.by"),
-        refusal: text("hopspan.kube_proxy.refusal"),
-        rules_service: text("hopspan.kube_proxy.service"),
-        correlation: text("hopspan.correlation"),
-        zero_window_ns: None,
-        incomplete: incomplete(attributes),
-        service: text("k8s.service.name"),
-        pod: text("k8s.pod.name"),
-        destination: destination(attributes),
-        skew: None,
-    }
-}
-
-/// A window that never opened again has no duration, and counts as none.
-fn zero_window_ns(otlp: &OtlpSpan) -> Option<u64> {
-    let events = otlp.events.iter();
-    let windows = events.filter(|event| event.name == "tcp.zero_window");
-    let times = windows.map(|event| {
-        let time = integer(&event.attributes, "hopspan.tcp.zero_window_ns");
-        time.and_then(|ns| u64::try_from(ns).ok()).unwrap_or(0)
-    });
-    times.reduce(u64::saturating_add)
-}
-
-/// `hopspan.incomplete` is `true`, or text that says what is missing.
-fn incomplete(attributes: &[KeyValue]) -> Option<Text> {
-    match value(attributes, "hopspan.incomplete")? {
-        Value::BoolValue(true) => Some(Text::clean("")),
-        Value::StringValue(what) => Some(Text::clean(what)),
-        _ => None,
-    }
-}
-
-fn destination(attributes: &[KeyValue]) -> Option<Text> {
-    let address = string(attributes, "destination.address")?;
-    match integer(attributes, "destination.port") {
-        Some(port) if address.contains(':') => Some(Text::clean(&format!("[{address}]:{port}"))),
-        Some(port) => Some(Text::clean(&format!("{address}:{port}"))),
-        None => Some(Text::clean(address)),
-    }
-}
-
-fn value<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a Value> {
-    let found = attributes.iter().find(|kv| kv.key == key)?;
-    found
-        .value
-        .as_ref()
-        .and_then(|AnyValue { value }| value.as_ref())
-}
-
-fn string<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a str> {
-    match value(attributes, key)? {
-        Value::StringValue(text) => Some(text),
-        _ => None,
-    }
-}
-
-fn text(attributes: &[KeyValue], key: &str) -> Option<Text> {
-    string(attributes, key)
-        .filter(|s| !s.is_empty())
-        .map(Text::clean)
-}
-
-fn integer(attributes: &[KeyValue], key: &str) -> Option<i64> {
-    match value(attributes, key)? {
-        Value::IntValue(number) => Some(*number),
-        _ => None,
-    }
 }

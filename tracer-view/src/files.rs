@@ -1,5 +1,6 @@
-//! `hopspan merge`: OTLP/JSON lines in, the same with each span once out, for back ends that show every copy of an id they get,
-//! or only the last. In: files as `hopspan view --json` and collectors' file exporters write them. Out: lines on a writer.
+//! `hopspan merge`, for back ends that keep every copy of a span id, or only the last. In:
+//! OTLP/JSON lines, in files as `hopspan view --json` and collectors' file exporters write them.
+//! Out: the same lines with each span once, on a writer.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
@@ -12,12 +13,13 @@ use crate::merge::merge_requests;
 
 /// Join the halves of exchanges between nodes in OTLP/JSON lines
 ///
-/// Reads all of FILE, one ExportTraceServiceRequest a line as `hopspan view --json` writes them, and prints the same requests
-/// with every span once: what two agents sent of an exchange is one span in the client's clock, with the attributes and events
-/// of both, and hopspan.clock.skew_ns and hopspan.clock.skew_bound_ns say what was found of the server's clock.
+/// Reads every FILE, with one ExportTraceServiceRequest a line as `hopspan view --json` writes
+/// them, and prints the same requests with every span once. The two agents' spans of an exchange
+/// become one span, with the attributes and events of both, on the client's clock;
+/// hopspan.clock.skew_ns and hopspan.clock.skew_bound_ns are the offset of the server's clock.
 #[derive(Debug, Clone, clap::Args)]
 pub struct MergeArgs {
-    /// Files to read as if they were one; standard input where none is given
+    /// Files to read, as if they were one [default: standard input]
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
 }
@@ -25,8 +27,8 @@ pub struct MergeArgs {
 /// Reads the files, or standard input, and writes to `out`.
 ///
 /// # Errors
-/// When a file cannot be read or a line of it is no OTLP/JSON, then with its number and before anything is written; when `out`
-/// cannot be written, unless its reader has gone away.
+/// When a file cannot be read or a line is not OTLP/JSON: the error has the line's number, and
+/// nothing was written. When `out` cannot be written, except that a closed pipe is no error.
 pub fn merge_files(args: &MergeArgs, out: impl Write) -> anyhow::Result<()> {
     let mut requests = Vec::new();
     if args.files.is_empty() {
@@ -57,8 +59,8 @@ fn read(
             continue;
         }
         let request = serde_json::from_str(&line);
-        let no_otlp = || format!("line {number} of {} is not OTLP/JSON", path.display());
-        requests.push(request.with_context(no_otlp)?);
+        let not_otlp = || format!("line {number} of {} is not OTLP/JSON", path.display());
+        requests.push(request.with_context(not_otlp)?);
     }
     Ok(())
 }

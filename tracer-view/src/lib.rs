@@ -1,21 +1,23 @@
-//! `hopspan view`: an OTLP receiver that prints each trace as a waterfall, application and data-plane spans in one tree, and
-//! a table per service edge of application time beside data-plane time.
+//! `hopspan view`: an OTLP receiver that prints each trace as a waterfall, application and
+//! data-plane spans in one tree, and a table per service edge of application time beside data-plane
+//! time.
 //!
-//! In: OTLP over gRPC and HTTP. Out: text, and on request a file of OTLP/JSON lines and a copy to a collector. It knows the
-//! span model that hopspan exports (`hopspan.role` and its companions) and nothing of kernels, hooks or the agent.
+//! In: OTLP over gRPC and HTTP. Out: text, and on request a file of OTLP/JSON lines and a copy to a
+//! collector. It knows hopspan's spans by the words in `tracer-semconv`, and nothing of kernels,
+//! hooks or the agent.
 //!
-//! The stages, in order, each knowing only the ones before it:
+//! The stages in order; each imports only stages above it:
 //!
 //! | stage | does | I/O |
 //! |---|---|---|
 //! | [`receive`] | sockets to requests, and requests to [`decode`]d spans | yes |
 //! | [`store`] | spans to traces, in bounded memory | no |
-//! | [`merge`] | what several agents sent of one exchange to one, on one clock | no |
+//! | [`merge`] | the halves of an exchange between nodes to one exchange, on one clock | no |
 //! | [`tree`] | a trace to a tree | no |
 //! | [`call`] | a tree to calls between services | no |
 //! | [`compare`] | calls to a comparison per service edge | no |
 //! | [`render`] | trees and comparisons to lines of text | no |
-//! | [`run`] | ties them together | yes |
+//! | [`run`] | runs the stages | yes |
 
 #![forbid(unsafe_code)]
 
@@ -25,6 +27,7 @@ pub mod choose;
 pub mod compare;
 pub mod decode;
 mod files;
+pub mod id;
 pub mod merge;
 mod page;
 pub mod receive;

@@ -1,10 +1,9 @@
-//! What is printed, and when. In: traces as they become quiet, and the store at the end. Out: text on a writer. Knows no
-//! sockets.
+//! What the viewer prints while it runs and at its end. In: traces as they become quiet, and the
+//! store at the end. Out: text on a writer. Knows no sockets.
 
 use std::io::{self, ErrorKind, Write};
 
-use crate::Args;
-use crate::args::{CharsetChoice, ColorChoice};
+use crate::args::{Args, CharsetChoice, ColorChoice};
 use crate::call::Call;
 use crate::choose::choose;
 use crate::compare::Calls;
@@ -13,7 +12,7 @@ use crate::render::{Charset, Line, Losses, Style, losses, table, waterfall};
 use crate::store::{Store, Trace};
 use crate::tree::Tree;
 
-/// See the module.
+/// The viewer's output.
 pub(crate) struct Page<W> {
     out: W,
     style: Style,
@@ -41,9 +40,9 @@ impl<W: Write> Page<W> {
         }
     }
 
-    /// Prints a trace while the viewer runs. False when the reader has gone away.
+    /// Prints a trace while the viewer runs. False when the output is closed.
     pub(crate) fn live(&mut self, trace: &Trace) -> io::Result<bool> {
-        let caption = match trace.was_shown() {
+        let caption = match trace.was_printed() {
             true => format!("again, late spans: {}", trace.new_spans()),
             false => String::new(),
         };
@@ -53,24 +52,24 @@ impl<W: Write> Page<W> {
         self.print(&lines)
     }
 
-    /// Prints the traces not printed yet, or the chosen few, then the comparison over all, then what was lost. A reader
-    /// that has gone away is no error.
+    /// Prints the traces that were not printed yet, or the chosen few of them, then the comparison
+    /// over all, then what was lost. A closed output is no error.
     pub(crate) fn end(&mut self, store: &Store, lost: &Losses) -> io::Result<()> {
         let mut calls = Calls::default();
-        let mut unseen = Vec::new();
+        let mut unprinted = Vec::new();
         for trace in store.traces() {
             let spans = merge(&trace.spans);
             let tree = Tree::new(&spans);
             calls.add(&Call::all(&tree));
             if trace.new_spans() > 0 {
-                unseen.push((trace.id, tree.duration_ns()));
+                unprinted.push((trace.id, tree.duration_ns()));
             }
         }
-        for choice in choose(&unseen, self.waterfalls) {
+        for choice in choose(&unprinted, self.waterfalls) {
             let Some(trace) = store.get(choice.trace) else {
                 continue;
             };
-            let caption = if unseen.len() > 1 {
+            let caption = if unprinted.len() > 1 {
                 choice.reason.to_string()
             } else {
                 String::new()
@@ -89,7 +88,7 @@ impl<W: Write> Page<W> {
         Ok(())
     }
 
-    /// Lines, and an empty one after them. False when the reader has gone away.
+    /// Prints lines, and an empty line after them. False when the output is closed.
     fn print(&mut self, lines: &[Line]) -> io::Result<bool> {
         if lines.is_empty() {
             return Ok(true);
@@ -111,7 +110,7 @@ impl<W: Write> Page<W> {
     }
 }
 
-/// A trace that lost spans says so itself, not only the sum at the end.
+/// Adds the number of spans that the trace lost, which the sum at the end does not show by trace.
 fn with_refused(caption: String, trace: &Trace) -> String {
     match (trace.refused, caption.as_str()) {
         (0, _) => caption,
@@ -125,7 +124,7 @@ fn terminal_width(is_terminal: bool) -> Option<usize> {
     size.map(|(width, _)| usize::from(width.0))
 }
 
-/// The variables that decide how to print; empty when not set.
+/// The environment variables that colour and character set depend on; empty when not set.
 #[derive(Debug, Default)]
 struct Environment {
     no_color: String,
@@ -149,7 +148,7 @@ impl Environment {
         }
     }
 
-    /// An option given wins over NO_COLOR, which wins over the terminal (no-color.org).
+    /// The option takes precedence over NO_COLOR, and NO_COLOR over the terminal (no-color.org).
     fn color(&self, choice: ColorChoice, is_terminal: bool) -> bool {
         match choice {
             ColorChoice::Always => true,
@@ -158,7 +157,7 @@ impl Environment {
         }
     }
 
-    /// The first variable of the locale that is set decides (POSIX, Base Definitions, section 8.2).
+    /// By the first variable of the locale that is set (POSIX, Base Definitions, section 8.2).
     fn charset(&self, choice: CharsetChoice) -> Charset {
         let locale = self.locale.iter().find(|value| !value.is_empty());
         let locale = locale
@@ -180,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colour_is_for_terminals_that_want_it() {
+    fn colour_is_by_option_no_color_and_terminal() {
         let check = |no_color: &str, term: &str, choice, is_terminal, expected| {
             let environment = Environment {
                 no_color: no_color.into(),
@@ -203,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_locale_variable_that_is_set_decides() {
+    fn the_charset_is_by_option_and_the_first_locale_variable_that_is_set() {
         let check = |locale: [&str; 3], choice, expected| {
             let environment = Environment {
                 locale: locale.map(str::to_owned),

@@ -1,5 +1,6 @@
-//! The way in. In: OTLP over gRPC ([`grpc`]) and HTTP ([`http`]) from listening sockets ([`listen`]). Out: batches of spans
-//! to one task. Knows no traces; what is kept is the receiver's business.
+//! Receives OTLP. In: OTLP over gRPC ([`grpc`]) and HTTP ([`http`]) from listening sockets
+//! ([`listen`]). Out: batches of spans, through a bounded queue to one task. Knows no traces and no
+//! store.
 
 use std::time::Duration;
 
@@ -9,55 +10,59 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use tokio::sync::mpsc;
 
 use crate::decode::decode;
-use crate::span::{Span, TraceId};
+use crate::id::TraceId;
+use crate::span::Span;
 
 pub mod grpc;
 pub mod http;
 pub mod listen;
 
-/// The largest request taken, in bytes, before and after decompression. The OpenTelemetry SDKs send 512 spans at a time,
-/// which is a few hundred kilobytes.
+/// The size of the largest request that is accepted, in bytes, before and after decompression. The
+/// OpenTelemetry SDKs send 512 spans at a time, which is a few hundred kilobytes.
 pub const MAX_REQUEST_BYTES: usize = 16 << 20;
 
-/// Requests waiting for the task that stores them. When they are this many, senders wait; see [`Busy`].
+/// Requests in the queue to the task that stores them. When the queue is full, senders wait; see
+/// [`Busy`].
 pub const QUEUED_REQUESTS: usize = 16;
 
 /// How long a sender waits for room in the queue.
-const PATIENCE: Duration = Duration::from_secs(5);
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One request, decoded.
 #[derive(Debug)]
 pub struct Batch {
-    /// The spans that could be accepted.
+    /// The accepted spans.
     pub spans: Vec<(TraceId, Span)>,
-    /// How many could not.
+    /// The number of spans without valid ids.
     pub rejected: u64,
-    /// The request as it came.
+    /// The request as it was received.
     pub request: ExportTraceServiceRequest,
 }
 
-/// The queue stayed full: the sender should try again later.
+/// The queue stayed full; the sender should send the request again later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the viewer's queue is full; send again later")]
 pub struct Busy;
 
-/// Where both protocols hand in what they receive.
+/// Takes the requests of both protocols.
 #[derive(Debug, Clone)]
 pub struct Intake {
     batches: mpsc::Sender<Batch>,
 }
 
 impl Intake {
-    /// An intake, and the end to take batches from. When all clones of the intake are gone, that end closes.
+    /// An intake, and the receiver of its batches. The receiver closes when all clones of the
+    /// intake are dropped.
     pub fn new() -> (Self, mpsc::Receiver<Batch>) {
         let (batches, receiver) = mpsc::channel(QUEUED_REQUESTS);
         (Self { batches }, receiver)
     }
 
-    /// Decodes a request, queues it, and says what to answer: full success, or a partial one when spans were rejected.
+    /// Decodes a request, queues it, and returns the answer: success, or partial success when spans
+    /// were rejected.
     ///
     /// # Errors
-    /// [`Busy`] when there was no room in the queue for some seconds, or the viewer is ending.
+    /// [`Busy`] when the queue stayed full for some seconds, or the viewer is ending.
     pub async fn accept(
         &self,
         request: ExportTraceServiceRequest,
@@ -70,7 +75,7 @@ impl Intake {
             request,
         };
         self.batches
-            .send_timeout(batch, PATIENCE)
+            .send_timeout(batch, QUEUE_TIMEOUT)
             .await
             .map_err(|_| Busy)?;
         let partial_success = (rejected > 0).then(|| ExportTracePartialSuccess {

@@ -1,5 +1,5 @@
-//! The viewer at work. In: arguments, a stop signal, a place to print to. Out: waterfalls, then the table. One task owns the
-//! store and everything printed; the receivers own their sockets.
+//! Runs the viewer. In: arguments, a stop signal, a writer. Out: waterfalls, then the table, on the
+//! writer. One task owns the store and the writer; the receivers own their sockets.
 
 use std::future::Future;
 use std::io::{self, IsTerminal, Write};
@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::Args;
+use crate::args::Args;
 use crate::page::Page;
 use crate::receive::{Batch, Intake, grpc, http, listen};
 use crate::render::Losses;
@@ -19,10 +19,10 @@ use crate::sink::forward::Forward;
 use crate::sink::json::JsonFile;
 use crate::store::{Limits, Store};
 
-/// How long senders that are in the middle of a request have when the viewer ends.
+/// How long requests that have begun may take when the viewer ends.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Where the viewer listens, with the ports that were chosen for port 0.
+/// The addresses that the viewer listens on, with the ports that the kernel chose for port 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bound {
     /// OTLP over gRPC.
@@ -31,12 +31,12 @@ pub struct Bound {
     pub http: SocketAddr,
 }
 
-/// Runs the viewer on stdout until SIGTERM or SIGINT. Says on stderr where it listens, one line per protocol, when it is
-/// ready.
+/// Runs the viewer on stdout until SIGTERM or SIGINT. When it is ready, it prints the addresses
+/// that it listens on to stderr, one line per protocol.
 ///
 /// # Errors
-/// When an address cannot be bound, the namespace not entered, `--forward` not understood, or the `--json` file not
-/// written.
+/// When an address cannot be bound, the namespace cannot be entered, the URL of `--forward` is
+/// invalid, or the `--json` file cannot be written.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("handle SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("handle SIGINT")?;
@@ -123,7 +123,8 @@ impl Receivers {
         Ok(Self { stop, servers })
     }
 
-    /// Takes no more connections, lets requests under way finish for a while, and ends what does not.
+    /// Accepts no more connections, waits [`DRAIN_TIMEOUT`] for requests that have begun, and then
+    /// ends the servers.
     async fn stop(mut self) {
         self.stop.send_replace(true);
         let all = async { while self.servers.join_next().await.is_some() {} };
@@ -139,7 +140,8 @@ struct Viewer<W> {
     json: Option<JsonFile>,
     json_error: Option<anyhow::Error>,
     forward: Option<Forward>,
-    /// How long nothing must have come for a trace before it is printed; `None`: nothing is printed before the end.
+    /// A trace is printed after this time without a new span; `None`: traces are printed at the end
+    /// only.
     quiet: Option<Duration>,
 }
 
@@ -159,25 +161,25 @@ impl<W: Write> Viewer<W> {
         loop {
             tokio::select! {
                 () = &mut stop => break,
-                Some(batch) = batches.recv() => self.take(batch),
+                Some(batch) = batches.recv() => self.receive(batch),
                 Some(ended) = receivers.servers.join_next() => {
                     ended.context("a receiver panicked")??;
-                    anyhow::bail!("a receiver ended before it was told to");
+                    anyhow::bail!("a receiver ended before the viewer");
                 }
-                _ = tick.tick() => if !self.show_quiet()? { break },
+                _ = tick.tick() => if !self.print_quiet()? { break },
             }
         }
         self.drain(batches, receivers).await;
         self.finish().await
     }
 
-    fn take(&mut self, batch: Batch) {
+    fn receive(&mut self, batch: Batch) {
         self.losses.rejected_spans += batch.rejected;
         self.store.insert(batch.spans, Instant::now());
         if let (Some(json), None) = (&mut self.json, &self.json_error)
             && let Err(error) = json.append(&batch.request)
         {
-            eprintln!("warning: {error}: nothing more is written to it");
+            eprintln!("warning: {error}; no more requests are written to the file");
             self.json_error = Some(error.into());
         }
         if let Some(forward) = &self.forward {
@@ -185,8 +187,8 @@ impl<W: Write> Viewer<W> {
         }
     }
 
-    /// Prints the traces that have become quiet. False when nobody reads what is printed any more.
-    fn show_quiet(&mut self) -> anyhow::Result<bool> {
+    /// Prints the traces that have become quiet. False when the output is closed.
+    fn print_quiet(&mut self) -> anyhow::Result<bool> {
         let Some(quiet) = self.quiet else {
             return Ok(true);
         };
@@ -196,24 +198,25 @@ impl<W: Write> Viewer<W> {
             {
                 return Ok(false);
             }
-            self.store.mark_shown(id);
+            self.store.mark_printed(id);
         }
         Ok(true)
     }
 
-    /// Takes in what senders had under way: they may be waiting for room in the queue, so it is emptied while they end.
+    /// Receives the requests that have begun. Their senders may wait for room in the queue, so it
+    /// is emptied meanwhile.
     async fn drain(&mut self, mut batches: mpsc::Receiver<Batch>, receivers: Receivers) {
         let mut stopped = std::pin::pin!(receivers.stop());
         loop {
             tokio::select! {
                 () = &mut stopped => break,
-                Some(batch) = batches.recv() => self.take(batch),
+                Some(batch) = batches.recv() => self.receive(batch),
             }
         }
-        // A connection that hangs in the middle of a request may still hold its end of the queue.
+        // A connection that hangs in the middle of a request may keep the queue open.
         batches.close();
         while let Some(batch) = batches.recv().await {
-            self.take(batch);
+            self.receive(batch);
         }
     }
 

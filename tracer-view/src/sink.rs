@@ -1,5 +1,5 @@
-//! Copies of what was received. In: requests as they came. Out: a file of OTLP/JSON lines ([`json`]), a collector
-//! ([`forward`]). Neither knows spans or traces.
+//! Passes on what was received. In: requests as they came. Out: a file of OTLP/JSON lines
+//! ([`json`]), and requests to a collector ([`forward`]). Knows neither spans nor traces.
 
 pub mod forward;
 pub mod json;

@@ -1,59 +1,12 @@
-//! A span as the viewer keeps it: identity, time, names, and what hopspan measured. Knows neither OTLP nor the terminal.
+//! A span as the viewer keeps it: ids, time, names, and what hopspan measured. Knows neither OTLP
+//! nor the terminal.
 
-use std::fmt;
-use std::num::{NonZeroU64, NonZeroU128};
 use std::sync::Arc;
 
-use crate::merge::Skew;
+use tracer_semconv::{HopName, Role, Side};
+
+use crate::id::SpanId;
 use crate::text::Text;
-
-/// W3C trace id: 16 bytes, not all zero (W3C Trace Context, section 3.2.2.3).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TraceId(NonZeroU128);
-
-impl TraceId {
-    /// `None` unless `bytes` are 16 and not all zero.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let bytes = <[u8; 16]>::try_from(bytes).ok()?;
-        NonZeroU128::new(u128::from_be_bytes(bytes)).map(Self)
-    }
-}
-
-impl fmt::Display for TraceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
-    }
-}
-
-impl fmt::Debug for TraceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// W3C span id: 8 bytes, not all zero (W3C Trace Context, section 3.2.2.4).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SpanId(NonZeroU64);
-
-impl SpanId {
-    /// `None` unless `bytes` are 8 and not all zero.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let bytes = <[u8; 8]>::try_from(bytes).ok()?;
-        NonZeroU64::new(u64::from_be_bytes(bytes)).map(Self)
-    }
-}
-
-impl fmt::Display for SpanId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-impl fmt::Debug for SpanId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
 
 /// One span of a trace.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,19 +15,20 @@ pub struct Span {
     pub id: SpanId,
     /// `None` for a root span.
     pub parent: Option<SpanId>,
-    /// Nanoseconds since the Unix epoch; 0 when the sender did not say.
+    /// Nanoseconds since the Unix epoch; 0 when the sender set none.
     pub start_ns: u64,
     /// Nanoseconds since the Unix epoch; may be before the start when clocks disagree.
     pub end_ns: u64,
     /// Span name.
     pub name: Text,
-    /// Which side of a call the span is.
+    /// The side of a call that the span is on.
     pub kind: Kind,
-    /// Who sent it; shared by the spans of one batch.
+    /// The process that sent it; shared by the spans of one batch.
     pub resource: Arc<Resource>,
-    /// Why it failed: `error.type`, else the status message, else the HTTP status; `None` when it did not fail.
+    /// The reason of its failure: `error.type`, else the status message, else the HTTP status;
+    /// `None` when it did not fail.
     pub failure: Option<Text>,
-    /// The application's own, or measured by hopspan.
+    /// Whether the application or hopspan measured it.
     pub layer: Layer,
 }
 
@@ -84,7 +38,7 @@ impl Span {
         self.end_ns.saturating_sub(self.start_ns)
     }
 
-    /// Moves it in time; at both ends of time it stays there.
+    /// Moves it in time, at most to the first or last moment that a span can have.
     pub(crate) fn shift(&mut self, by_ns: i128) {
         self.start_ns = shifted(self.start_ns, by_ns);
         self.end_ns = shifted(self.end_ns, by_ns);
@@ -98,25 +52,35 @@ impl Span {
         }
     }
 
-    /// What tells a copy from others of its id: who sent it, and which end of an exchange it is. An agent sends both halves
-    /// itself where packets take a way over another node; of a wire hop these differ in time alone. What is sent again is
-    /// equal in all of it, and every span of an application to the first of its id.
-    pub(crate) fn copy(&self) -> Option<Copied> {
+    /// What hopspan measured beyond role and hop; `None` for most spans.
+    pub(crate) fn facts(&self) -> Option<&Facts> {
+        self.data_plane()?.facts.as_deref()
+    }
+
+    /// The side of an exchange between nodes that it shows; `None` when it is whole.
+    pub(crate) fn half(&self) -> Option<Side> {
+        self.data_plane()?.half
+    }
+
+    /// The copy of its id that the span is. A span that was sent again has the same key; the halves
+    /// of an exchange have different keys. `None` for an application's span, of which there are no
+    /// copies.
+    pub(crate) fn copy_key(&self) -> Option<CopyKey> {
         let data_plane = self.data_plane()?;
-        Some(Copied {
+        Some(CopyKey {
             sender: self.resource.sender.clone(),
             half: data_plane.half,
             on_wire_ns: data_plane.is_wire().then_some(self.start_ns),
         })
     }
 
-    /// The role of a data-plane span.
+    /// The role of a data-plane span. `None` for an application's span and for an unknown role.
     pub fn role(&self) -> Option<Role> {
-        self.data_plane().map(|d| d.role)
+        self.data_plane()?.role
     }
 }
 
-/// A moment, moved; 0 is none.
+/// A moment, moved. 0 is no moment and stays 0.
 pub(crate) fn shifted(at_ns: u64, by_ns: i128) -> u64 {
     if at_ns == 0 || by_ns == 0 {
         return at_ns;
@@ -125,7 +89,7 @@ pub(crate) fn shifted(at_ns: u64, by_ns: i128) -> u64 {
     u64::try_from(shifted).unwrap_or(u64::MAX)
 }
 
-/// OpenTelemetry span kind, as far as the viewer distinguishes.
+/// OpenTelemetry span kind, as far as the viewer uses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// The calling side.
@@ -139,22 +103,22 @@ pub enum Kind {
 /// The process that sent a span (OpenTelemetry resource).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resource {
-    /// `service.name`; `unknown_service` as the specification says when there is none.
+    /// `service.name`; without one `unknown_service`, as in the specification.
     pub service: Text,
     /// `k8s.pod.name`.
     pub pod: Option<Text>,
-    /// What tells agents apart.
+    /// Distinguishes agents.
     pub sender: Sender,
 }
 
 impl Resource {
-    /// The node it is on, as far as it says.
+    /// The name of its node, else of its host.
     pub fn node(&self) -> Option<&Text> {
         self.sender.node.as_ref().or(self.sender.host.as_ref())
     }
 }
 
-/// Where a sender is, and which it is there: two that differ in any of these are two.
+/// The identity of a sender. Senders that differ in one field are two senders.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sender {
     /// `k8s.node.name`.
@@ -165,84 +129,62 @@ pub struct Sender {
     pub instance: Option<Text>,
 }
 
-/// Who measured a span.
+/// The layer that a span was measured in.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Layer {
-    /// The application itself.
+    /// The application.
     Application,
     /// hopspan, below the application's sockets.
     DataPlane(DataPlane),
 }
 
-/// What a span of instrumentation scope `hopspan` says.
+/// The contents of a span of instrumentation scope `hopspan`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DataPlane {
-    /// `hopspan.role`.
-    pub role: Role,
+    /// `hopspan.role`; `None` for an unknown role: the span is shown, and counts in no comparison.
+    pub role: Option<Role>,
     /// `hopspan.hop`.
     pub hop: Option<Text>,
     /// `network.interface.name`.
     pub interface: Option<Text>,
-    /// `hopspan.half`: which side of an exchange between nodes this is; `None` when it is whole.
-    pub half: Option<Half>,
-    /// Who sent the other copy, where two were merged: the server's agent; of a wire hop the receiver's.
+    /// `hopspan.half`: the side of an exchange between nodes that this span shows; `None` when it
+    /// is whole.
+    pub half: Option<Side>,
+    /// The sender of the other copy, where two were merged: the server's agent; of a wire hop the
+    /// receiver's agent.
     pub peer: Option<Arc<Resource>>,
-    /// The attributes that few spans have; boxed because most spans are plain hops.
+    /// Attributes that few spans have; boxed because most spans are hops without them.
     pub facts: Option<Box<Facts>>,
 }
 
-/// What one node saw of an exchange with another node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Half {
-    /// The client's node.
-    Client,
-    /// The server's node.
-    Server,
-}
-
 impl DataPlane {
+    /// Whether `hopspan.hop` is this hop.
+    pub(crate) fn is_hop(&self, name: HopName) -> bool {
+        self.hop
+            .as_ref()
+            .is_some_and(|hop| hop.as_str() == name.as_str())
+    }
+
     /// Whether it is the hop between two nodes.
     pub(crate) fn is_wire(&self) -> bool {
-        self.role == Role::Hop && self.hop.as_ref().is_some_and(|hop| hop.as_str() == "wire")
+        self.role == Some(Role::Hop) && self.is_hop(HopName::Wire)
     }
 }
 
-/// See [`Span::copy`].
+/// Distinguishes the copies of one span id, see [`Span::copy_key`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Copied {
+pub(crate) struct CopyKey {
     sender: Sender,
-    half: Option<Half>,
+    /// One agent sends both halves where its packets go by way of another node.
+    half: Option<Side>,
+    /// The two copies of such an agent's wire hop differ in time alone.
     on_wire_ns: Option<u64>,
 }
 
-/// `hopspan.role` of a data-plane span.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// A request and its response.
-    Exchange,
-    /// SYN to SYN-ACK.
-    Connect,
-    /// The request's path.
-    Request,
-    /// The response's path.
-    Response,
-    /// One hop of a path.
-    Hop,
-    /// A role this viewer does not know; the span is shown, and counts in no comparison.
-    Unknown,
-}
-
-impl Role {
-    /// A message's way through the node, which its hops partition.
-    pub fn is_path(self) -> bool {
-        matches!(self, Self::Connect | Self::Request | Self::Response)
-    }
-}
-
-/// What became of a message, and who took part.
+/// What happened to a message, and its parties.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
-    /// `hopspan.nat.original`: where the client connected to.
+    /// `hopspan.nat.original`: the address that the client connected to.
     pub nat_original: Option<Text>,
     /// `hopspan.nat.translated`: the endpoint that was chosen.
     pub nat_translated: Option<Text>,
@@ -256,17 +198,17 @@ pub struct Facts {
     pub drop_reason: Option<Text>,
     /// `hopspan.drop.hop`.
     pub drop_hop: Option<Text>,
-    /// `hopspan.drop.by`: who dropped it, where it was no rule.
+    /// `hopspan.drop.by`: what dropped it, where it was not a rule.
     pub drop_by: Option<Text>,
     /// `hopspan.kube_proxy.refusal`: why the rules lead nowhere.
     pub refusal: Option<Text>,
     /// `hopspan.kube_proxy.service`.
     pub rules_service: Option<Text>,
-    /// `hopspan.correlation`: how the span was found to belong where it is.
+    /// `hopspan.correlation`: how a failed connect was assigned to its request.
     pub correlation: Option<Text>,
-    /// For how long receive windows were zero, in nanoseconds: the sum of `tcp.zero_window` events.
+    /// Nanoseconds for which receive windows were zero: the sum over `tcp.zero_window` events.
     pub zero_window_ns: Option<u64>,
-    /// `hopspan.incomplete`: what is missing; empty text when the span only says that something is.
+    /// `hopspan.incomplete`: what is missing; empty where the attribute is only `true`.
     pub incomplete: Option<Text>,
     /// `k8s.service.name`: the service that was called.
     pub service: Option<Text>,
@@ -274,6 +216,18 @@ pub struct Facts {
     pub pod: Option<Text>,
     /// `destination.address` with `destination.port`.
     pub destination: Option<Text>,
-    /// On a merged exchange: what was found of the server's clock. `hopspan.clock.skew_ns`, `hopspan.clock.skew_bound_ns`.
+    /// On a merged exchange: `hopspan.clock.skew_ns`, `hopspan.clock.skew_bound_ns`.
     pub skew: Option<Skew>,
+}
+
+/// The offset of a server's clock from the client's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Skew {
+    /// Nanoseconds by which the server's clock is ahead and its spans were moved back; 0 where
+    /// nothing contradicts that the clocks agree.
+    pub taken_ns: i128,
+    /// The true offset is at most this many nanoseconds from `taken_ns`; `None` where packets of
+    /// only one direction were seen. The bound cannot be less than the time that the exchange's
+    /// packets were on the wire.
+    pub bound_ns: Option<u64>,
 }

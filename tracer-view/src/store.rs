@@ -1,29 +1,31 @@
-//! The last traces, in bounded memory. In: decoded spans and the time they came. Out: traces. Pure: the clock is the
-//! caller's. Knows no parents and no names.
+//! The last traces, in bounded memory. In: decoded spans and the time of their arrival. Out:
+//! traces. Pure: the caller passes the time. Knows no parents and no names.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use crate::span::{Copied, Span, SpanId, TraceId};
+use crate::id::{SpanId, TraceId};
+use crate::span::{CopyKey, Span};
 
-/// How much is kept. Beyond it the oldest trace goes first.
+/// How much is kept. When more comes, the oldest trace is dropped first.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Traces.
+    /// Number of traces.
     pub traces: usize,
-    /// Spans in all traces together.
+    /// Number of spans in all traces together.
     pub spans: usize,
-    /// Spans in one trace; further ones are refused, so that one endless trace cannot push out all others.
+    /// Number of spans in one trace; more are refused, so that an endless trace cannot evict the
+    /// others.
     pub spans_per_trace: usize,
 }
 
-/// What the store did not keep.
+/// Spans that were offered, and those that are not kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Spans offered.
     pub offered: u64,
-    /// Spans that their trace had already: re-sent batches.
+    /// Spans that were sent again.
     pub duplicates: u64,
     /// Traces dropped to make room.
     pub evicted_traces: u64,
@@ -33,35 +35,38 @@ pub struct Counts {
     pub over_trace_limit: u64,
 }
 
-/// One trace as far as it has come.
+/// The spans of one trace that have arrived.
 #[derive(Debug)]
 pub struct Trace {
     /// Its id.
     pub id: TraceId,
-    /// Its spans in the order they came, each once; of an exchange between nodes each half for itself.
+    /// Its spans in the order of arrival, each once. The halves of exchanges between nodes are not
+    /// merged.
     pub spans: Vec<Span>,
-    /// Spans that came when it was full already.
+    /// Spans that arrived when it was full.
     pub refused: u64,
-    /// The place of each id's first span.
+    /// The position of each id's first span.
     ids: HashMap<SpanId, usize>,
-    /// The other copies of ids that have several, of exchanges between nodes.
-    copies: HashSet<(SpanId, Copied)>,
+    /// Further copies of an id, of exchanges between nodes.
+    copies: HashSet<(SpanId, CopyKey)>,
     last_arrival: Instant,
-    shown_spans: usize,
+    printed_spans: usize,
 }
 
 impl Trace {
-    /// Spans that came after the trace was last shown; all of them when it never was.
+    /// Spans that arrived after the trace was last printed; all of them when it was not printed
+    /// yet.
     pub fn new_spans(&self) -> usize {
-        self.spans.len() - self.shown_spans
+        self.spans.len() - self.printed_spans
     }
 
-    /// Whether the span is one it has. An agent's copy of what another agent sent is none: each saw its own node.
+    /// Whether the trace has the span already. Another agent's copy of the span is a different span
+    /// here.
     fn has(&self, span: &Span) -> bool {
         let Some(first) = self.ids.get(&span.id).and_then(|&at| self.spans.get(at)) else {
             return false;
         };
-        match (first.copy(), span.copy()) {
+        match (first.copy_key(), span.copy_key()) {
             (Some(first), Some(copy)) => first == copy || self.copies.contains(&(span.id, copy)),
             _ => true,
         }
@@ -70,18 +75,20 @@ impl Trace {
     fn add(&mut self, span: Span) {
         match self.ids.entry(span.id) {
             Entry::Vacant(vacant) => _ = vacant.insert(self.spans.len()),
-            Entry::Occupied(_) => self.copies.extend(span.copy().map(|copy| (span.id, copy))),
+            Entry::Occupied(_) => self
+                .copies
+                .extend(span.copy_key().map(|copy| (span.id, copy))),
         }
         self.spans.push(span);
     }
 
-    /// Whether the trace has been shown before.
-    pub fn was_shown(&self) -> bool {
-        self.shown_spans > 0
+    /// Whether the trace was printed before.
+    pub fn was_printed(&self) -> bool {
+        self.printed_spans > 0
     }
 }
 
-/// See the module.
+/// The traces, oldest first.
 #[derive(Debug)]
 pub struct Store {
     limits: Limits,
@@ -93,7 +100,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// An empty store. Limits of 0 are taken as 1.
+    /// An empty store. A limit of 0 counts as 1.
     pub fn new(limits: Limits) -> Self {
         let limits = Limits {
             traces: limits.traces.max(1),
@@ -109,7 +116,7 @@ impl Store {
         }
     }
 
-    /// Adds a batch that came at `now`.
+    /// Adds a batch that arrived at `now`.
     pub fn insert(&mut self, batch: Vec<(TraceId, Span)>, now: Instant) {
         for (id, span) in batch {
             self.insert_span(id, span, now);
@@ -127,7 +134,7 @@ impl Store {
                 ids: HashMap::new(),
                 copies: HashSet::new(),
                 last_arrival: now,
-                shown_spans: 0,
+                printed_spans: 0,
             }
         });
         trace.last_arrival = now;
@@ -158,7 +165,8 @@ impl Store {
         self.counts.evicted_spans += trace.spans.len() as u64;
     }
 
-    /// Traces with spans not shown yet that nothing has been added to for `quiet`, oldest first.
+    /// Traces with spans that were not printed yet and without a new span for `quiet`, oldest
+    /// first.
     pub fn quiet(&self, now: Instant, quiet: Duration) -> Vec<TraceId> {
         let is_quiet = |t: &&Trace| {
             t.new_spans() > 0 && now.saturating_duration_since(t.last_arrival) >= quiet
@@ -166,10 +174,10 @@ impl Store {
         self.traces().filter(is_quiet).map(|t| t.id).collect()
     }
 
-    /// Notes that the trace has been shown with all the spans it has now.
-    pub fn mark_shown(&mut self, id: TraceId) {
+    /// Records that all spans that the trace has now were printed.
+    pub fn mark_printed(&mut self, id: TraceId) {
         if let Some(trace) = self.traces.get_mut(&id) {
-            trace.shown_spans = trace.spans.len();
+            trace.printed_spans = trace.spans.len();
         }
     }
 
@@ -183,7 +191,7 @@ impl Store {
         self.order.iter().filter_map(|id| self.traces.get(id))
     }
 
-    /// What was not kept so far.
+    /// The counts so far.
     pub fn counts(&self) -> Counts {
         self.counts
     }

@@ -1,18 +1,19 @@
-//! Text that is safe to print. In: any string from the network. Out: a bounded string without control or direction
-//! characters. Knows no terminal and no colour; a `Text` cannot be made in any other way, so nothing else has to check.
+//! Text that is safe to print. In: any string from the network. Out: a bounded string without
+//! control or direction characters. Knows no terminal and no colour. [`Text::clean`] is the only
+//! way to make a `Text`, so no other code checks.
 
 use std::fmt;
 use std::sync::Arc;
 
 use unicode_width::UnicodeWidthChar;
 
-/// A name or value from a span: at most [`Text::MAX_CHARS`] characters, none of which can move a terminal's cursor,
-/// change its colours or reverse the order of what is printed. Cheap to clone.
+/// A name or value from a span: at most [`Text::MAX_CHARS`] characters, of which none moves a
+/// terminal's cursor, changes its colours or reverses the order of characters. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text(Arc<str>);
 
 impl Text {
-    /// Longer input is cut here and ends in an ellipsis: long enough for any URL path that is worth reading in a terminal.
+    /// Longer input is cut at this length and gets an ellipsis.
     pub const MAX_CHARS: usize = 256;
 
     /// Makes `raw` printable: every control, direction or invisible character becomes U+FFFD.
@@ -34,7 +35,7 @@ impl Text {
         Self(clean.into())
     }
 
-    /// The text itself.
+    /// The text as a string slice.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -52,7 +53,7 @@ impl fmt::Debug for Text {
     }
 }
 
-/// Enough for every written language; more of them stacked on one letter would paint over the lines above.
+/// Enough for every written language. More marks on one letter would overlap the lines above.
 const MAX_COMBINING_MARKS: usize = 3;
 
 /// Terminal cells that one character takes: 0, 1 or 2.
@@ -65,7 +66,8 @@ pub(crate) fn width(text: &str) -> usize {
     text.chars().map(cells).sum()
 }
 
-/// Cuts `text` to `max` cells with `ellipsis` in its middle: the start of a name says whose it is, its end which one.
+/// Cuts `text` to `max` cells with `ellipsis` in its middle, because both ends of a name
+/// distinguish it from others.
 pub(crate) fn shorten_middle(text: &str, max: usize, ellipsis: &str) -> String {
     if width(text) <= max {
         return text.to_owned();
@@ -99,8 +101,8 @@ fn take_cells(chars: impl Iterator<Item = char>, max: usize) -> String {
         .collect()
 }
 
-/// Control characters, the line and paragraph separators, and the format characters that reorder, join or hide text
-/// (Unicode Standard, sections 23.1 to 23.4 and 23.9).
+/// Control characters, the line and paragraph separators, and the format characters that reorder,
+/// join or hide text (Unicode Standard, sections 23.1 to 23.4 and 23.9).
 fn is_unprintable(c: char) -> bool {
     let format = [
         '\u{ad}'..='\u{ad}',
@@ -122,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_steers_a_terminal_remains() {
+    fn control_and_direction_characters_are_replaced() {
         let check = |raw: &str, expected: &str| assert_eq!(Text::clean(raw).as_str(), expected);
         check("GET /customer", "GET /customer");
         check(

@@ -1,10 +1,13 @@
-//! Spans to a tree. In: the spans of one trace, in any order, with whatever parents they claim. Out: a tree in which every
-//! span is exactly once. Pure; knows no services, no calls and no layout.
+//! Spans to a tree. In: the spans of one trace, in any order and with any parents. Out: a tree in
+//! which every span is exactly once. Pure; knows no services, no calls and no layout.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use crate::span::{Role, Span, SpanId};
+use tracer_semconv::Role;
+
+use crate::id::SpanId;
+use crate::span::Span;
 
 /// Index of a node in [`Tree::nodes`].
 pub type NodeId = usize;
@@ -22,31 +25,31 @@ pub struct Tree<'a> {
     pub end_ns: u64,
 }
 
-/// One span in its place.
+/// One span in the tree.
 #[derive(Debug)]
 pub struct Node<'a> {
     /// The span.
     pub span: &'a Span,
-    /// Children by start, then end: of two that start together the empty one is first.
+    /// Children by start, then end, so that an empty span is before another that starts with it.
     pub children: Vec<NodeId>,
-    /// The node above, `None` for a root.
+    /// The parent; `None` for a root.
     pub parent: Option<NodeId>,
-    /// Why this is a root although it names a parent.
+    /// Why it is a root although it has a parent id.
     pub detached: Option<Detached>,
 }
 
-/// Why a span that names a parent is a root.
+/// Why a span with a parent id is a root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detached {
-    /// No span with that id has come.
+    /// No span has that id.
     ParentMissing(SpanId),
-    /// The span is, through its parents, its own ancestor.
+    /// The span is its own ancestor.
     ParentCycle,
 }
 
 impl<'a> Tree<'a> {
-    /// Builds the tree; time is linear in the number of spans but for sorting siblings, and nothing recurses, so neither
-    /// a chain of 100,000 spans nor a cycle does harm.
+    /// Builds the tree, in linear time but for the sorting of siblings, and without recursion, so
+    /// that a chain of 100,000 spans does not overflow the stack.
     pub fn new(spans: &'a [Span]) -> Self {
         let mut by_id = HashMap::with_capacity(spans.len());
         for (node, span) in spans.iter().enumerate() {
@@ -115,8 +118,9 @@ impl<'a> Tree<'a> {
         reached
     }
 
-    /// What no root reaches is on a cycle or hangs below one. Every span has one parent, so a walk upwards that meets its
-    /// own track has found a cycle, and one that meets an older track has not.
+    /// A node that no root reaches is on a cycle or below one. Every node has one parent, so a walk
+    /// upwards that comes to a node of the same walk has found a cycle; a node of an earlier walk
+    /// is not on a new cycle.
     fn earliest_of_each_cycle(&self, reached: &[bool]) -> Vec<NodeId> {
         let mut walk_over: Vec<Option<NodeId>> = vec![None; self.nodes.len()];
         let mut found = Vec::new();
@@ -168,7 +172,8 @@ impl<'a> Tree<'a> {
             .filter(move |&c| self.nodes[c].span.role() == Some(role))
     }
 
-    /// How long the trace took: its root span's duration, or, when there is not exactly one, from first start to last end.
+    /// The duration of the root span; with no root or several, the time from the first start to the
+    /// last end.
     pub fn duration_ns(&self) -> u64 {
         match self.roots.as_slice() {
             [root] => self.nodes[*root].span.duration_ns(),
@@ -177,8 +182,8 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// First start and last end of the spans that have a start: one span without (start 0) would stretch the time line back
-/// to 1970 and leave every bar invisible.
+/// First start and last end of the spans that have a start. A span without (start 0) would extend
+/// the time line back to 1970 and make every bar invisible.
 fn extent(spans: &[Span]) -> (u64, u64) {
     let timed = || spans.iter().filter(|s| s.start_ns > 0);
     let start = timed().map(|s| s.start_ns).min().unwrap_or(0);

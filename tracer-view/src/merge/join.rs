@@ -1,50 +1,84 @@
-//! Copies of one span to one. In: spans in any order, on one clock. Out: which are copies of one span, and that span. The
-//! application's spans have none.
+//! Copies of one span to one span. In: spans in any order, on one clock. Out: each span once, with
+//! the copies it was made of. The rules of joining are here and nowhere else; the application's
+//! spans have no copies.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::half;
-use crate::span::{DataPlane, Facts, Half, Layer, Role, Sender, Span, SpanId};
+use tracer_semconv::{Role, Side};
+
+use super::align::Aligned;
+use crate::id::SpanId;
+use crate::span::{DataPlane, Facts, Layer, Sender, Span};
 use crate::text::Text;
 
-/// Where the copies of each span are, those of one span together, in an order that does not depend on who came first: the
-/// client's half before the server's; a wire's by when it was left.
-pub(super) fn groups(spans: &[Span]) -> Vec<Vec<usize>> {
-    let mut places: HashMap<(SpanId, Role), usize> = HashMap::new();
-    let mut copies: Vec<Vec<usize>> = Vec::with_capacity(spans.len());
-    for (at, span) in spans.iter().enumerate() {
-        // Two roles under one id are no halves of anything.
-        let place = span
-            .role()
-            .map(|role| *places.entry((span.id, role)).or_insert(copies.len()));
-        match place.and_then(|place| copies.get_mut(place)) {
-            Some(known) => known.push(at),
-            None => copies.push(vec![at]),
-        }
-    }
-    for group in &mut copies {
-        group.sort_by(|&a, &b| order(&spans[a]).cmp(&order(&spans[b])));
-    }
-    copies
+/// One span of the result.
+pub(super) struct Joined {
+    pub(super) span: Span,
+    /// The spans it was made of; the client's half is first.
+    pub(super) copies: Vec<SpanCopy>,
 }
 
-/// The copies as one span.
-pub(super) fn one_of(spans: &[Span], copies: &[usize]) -> Option<Span> {
-    let copies = copies.iter().filter_map(|&at| spans.get(at).cloned());
-    copies.reduce(join_two)
+/// A span as it was sent.
+pub(super) struct SpanCopy {
+    /// Position in the input.
+    pub(super) at: usize,
+    /// Nanoseconds by which it was moved in time.
+    pub(super) moved_ns: i128,
+}
+
+/// Joins the copies of each span.
+pub(super) fn join(aligned: Aligned) -> Vec<Joined> {
+    let Aligned { spans, moved_ns } = aligned;
+    let groups = groups(&spans);
+    let joined = groups.into_iter().filter_map(|positions| {
+        let copies = positions.iter().map(|&at| spans[at].clone());
+        Some(Joined {
+            span: copies.reduce(join_two)?,
+            copies: positions
+                .into_iter()
+                .map(|at| SpanCopy {
+                    at,
+                    moved_ns: moved_ns[at],
+                })
+                .collect(),
+        })
+    });
+    joined.collect()
+}
+
+/// The positions of the copies of each span, in an order that does not depend on which came first:
+/// the client's half before the server's, and a wire's copies by time.
+fn groups(spans: &[Span]) -> Vec<Vec<usize>> {
+    let mut known: HashMap<(SpanId, Option<Role>), usize> = HashMap::new();
+    let mut groups: Vec<Vec<usize>> = Vec::with_capacity(spans.len());
+    for (at, span) in spans.iter().enumerate() {
+        // Two roles under one id are not copies of one span.
+        let group = span
+            .data_plane()
+            .map(|of| *known.entry((span.id, of.role)).or_insert(groups.len()));
+        match group.and_then(|group| groups.get_mut(group)) {
+            Some(group) => group.push(at),
+            None => groups.push(vec![at]),
+        }
+    }
+    for group in &mut groups {
+        group.sort_by(|&a, &b| order(&spans[a]).cmp(&order(&spans[b])));
+    }
+    groups
 }
 
 fn order(span: &Span) -> (u8, u64, u64, &Sender) {
-    let side = match half(span) {
-        Some(Half::Client) => 0,
+    let side = match span.half() {
+        Some(Side::Client) => 0,
         None => 1,
-        Some(Half::Server) => 2,
+        Some(Side::Server) => 2,
     };
     (side, span.start_ns, span.end_ns, &span.resource.sender)
 }
 
-/// From first start to last end, with what either says; where both say something, what the first says.
+/// From the first start to the last end, with the values of both; where both have a value, the
+/// first's.
 fn join_two(mut first: Span, second: Span) -> Span {
     first.start_ns = match (first.start_ns, second.start_ns) {
         (0, only) | (only, 0) => only,
@@ -78,7 +112,7 @@ fn join_facts(a: Facts, b: Facts) -> Facts {
         nat_translated: a.nat_translated.or(b.nat_translated),
         nat_masquerade: a.nat_masquerade.or(b.nat_masquerade),
         rule: a.rule.or(b.rule),
-        // A packet that was lost behind the first node's last hop is one that both count.
+        // Both nodes count a packet that was lost behind the first node's last hop.
         retransmits: a.retransmits.max(b.retransmits),
         drop_reason: a.drop_reason.or(b.drop_reason),
         drop_hop: a.drop_hop.or(b.drop_hop),
@@ -86,7 +120,7 @@ fn join_facts(a: Facts, b: Facts) -> Facts {
         refusal: a.refusal.or(b.refusal),
         rules_service: a.rules_service.or(b.rules_service),
         correlation: a.correlation.or(b.correlation),
-        // The same closing, told by one or by both.
+        // One node may have seen the window close, or both.
         zero_window_ns: a.zero_window_ns.max(b.zero_window_ns),
         incomplete: join_incomplete(a.incomplete, b.incomplete),
         service: a.service.or(b.service),
@@ -96,7 +130,7 @@ fn join_facts(a: Facts, b: Facts) -> Facts {
     }
 }
 
-/// Each half says what its own node missed.
+/// Each half has what its own node did not see.
 fn join_incomplete(a: Option<Text>, b: Option<Text>) -> Option<Text> {
     match (a, b) {
         (Some(a), Some(b)) if a != b && !a.as_str().is_empty() && !b.as_str().is_empty() => {

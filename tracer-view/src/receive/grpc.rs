@@ -1,5 +1,5 @@
-//! OTLP over gRPC. In: `TraceService/Export` calls on a listening socket. Out: requests to the intake, and the status the
-//! OTLP specification wants (section OTLP/gRPC Response).
+//! OTLP over gRPC. In: `TraceService/Export` calls on a listening socket. Out: requests to the
+//! intake, and statuses as in the OTLP specification (section OTLP/gRPC Response).
 
 use std::future::Future;
 
@@ -31,7 +31,7 @@ impl TraceService for Service {
     }
 }
 
-/// Serves until `stop`, then finishes the calls under way.
+/// Serves until `stop`, then finishes the calls that have begun.
 ///
 /// # Errors
 /// When the listening socket fails.

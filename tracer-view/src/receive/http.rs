@@ -1,5 +1,6 @@
-//! OTLP over HTTP. In: `POST /v1/traces` on a listening socket, protobuf or JSON, plain or gzip. Out: requests to the
-//! intake, and the responses the OTLP specification wants (section OTLP/HTTP Response).
+//! OTLP over HTTP. In: `POST /v1/traces` on a listening socket, protobuf or JSON, plain or gzip.
+//! Out: requests to the intake, and responses as in the OTLP specification (section OTLP/HTTP
+//! Response).
 
 use std::future::Future;
 use std::io::{self, Read};
@@ -17,9 +18,9 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 use tokio::net::TcpListener;
 
-use super::{Intake, MAX_REQUEST_BYTES};
+use super::{Busy, Intake, MAX_REQUEST_BYTES};
 
-/// Serves until `stop`, then finishes the requests under way.
+/// Serves until `stop`, then finishes the requests that have begun.
 ///
 /// # Errors
 /// When the listening socket fails.
@@ -58,14 +59,14 @@ async fn receive(
         .map_err(|_| Refusal::TooLarge)?;
     let body = decompress(headers, body)?;
     let request = encoding.request(&body)?;
-    let response = intake.accept(request).await.map_err(|_| Refusal::Busy)?;
+    let response = intake.accept(request).await?;
     Ok(encoding.answer(StatusCode::OK, &response))
 }
 
-/// Why a request was not taken.
+/// Why a request is refused.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
-    #[error("the request is larger than {MAX_REQUEST_BYTES} bytes, or its body broke off")]
+    #[error("the request is larger than {MAX_REQUEST_BYTES} bytes, or its body was cut off")]
     TooLarge,
     #[error("the content encoding must be gzip or identity")]
     ContentEncoding,
@@ -75,8 +76,8 @@ enum Refusal {
     Protobuf(#[from] prost::DecodeError),
     #[error("json: {0}")]
     Json(#[from] serde_json::Error),
-    #[error("the viewer's queue is full; send again later")]
-    Busy,
+    #[error(transparent)]
+    Busy(#[from] Busy),
 }
 
 impl Refusal {
@@ -86,14 +87,14 @@ impl Refusal {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Gzip(_) | Self::Protobuf(_) | Self::Json(_) => StatusCode::BAD_REQUEST,
-            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
     fn rpc_code(&self) -> tonic::Code {
         match self {
             Self::TooLarge => tonic::Code::ResourceExhausted,
-            Self::Busy => tonic::Code::Unavailable,
+            Self::Busy(_) => tonic::Code::Unavailable,
             _ => tonic::Code::InvalidArgument,
         }
     }
@@ -108,7 +109,7 @@ struct RpcStatus {
     message: String,
 }
 
-/// How the request is encoded, which the response has to be too.
+/// The encoding of the request, and so of its response.
 #[derive(Debug, Clone, Copy)]
 enum Encoding {
     Protobuf,
@@ -156,7 +157,7 @@ impl Encoding {
             message: refusal.to_string(),
         };
         let mut response = self.answer(refusal.http_status(), &status);
-        if matches!(refusal, Refusal::Busy) {
+        if matches!(refusal, Refusal::Busy(_)) {
             response
                 .headers_mut()
                 .insert(RETRY_AFTER, HeaderValue::from_static("1"));
@@ -169,7 +170,7 @@ fn content_type(value: &'static str) -> [(axum::http::HeaderName, &'static str);
     [(CONTENT_TYPE, value)]
 }
 
-/// Undoes the content encoding; a body that grows beyond the limit is refused before it is held in full.
+/// Decompresses the body. A body that exceeds the limit is refused before all of it is in memory.
 fn decompress(headers: &HeaderMap, body: Bytes) -> Result<Bytes, Refusal> {
     match headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
         None | Some(b"identity") => Ok(body),

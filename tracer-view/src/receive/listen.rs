@@ -1,5 +1,5 @@
-//! Listening sockets, if need be in another network namespace. In: addresses and a namespace's path. Out: sockets that stay
-//! in that namespace. Knows no protocol.
+//! Listening sockets, in this or another network namespace. In: addresses and a namespace's path.
+//! Out: sockets, which stay in their namespace. Knows no protocol.
 
 use std::fs::File;
 use std::io;
@@ -9,23 +9,23 @@ use std::thread;
 
 use nix::sched::{CloneFlags, setns};
 
-/// Why there are no sockets.
+/// Why the sockets could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// The address cannot be bound.
     #[error("listen on {address}: choose another address with --grpc or --http")]
     Bind {
-        /// Which.
+        /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The error of bind(2) or listen(2).
         source: io::Error,
     },
     /// The namespace's file cannot be opened.
     #[error("open network namespace {path}: list them with `ip netns list`")]
     Open {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error of open(2).
         source: io::Error,
     },
     /// The namespace cannot be entered.
@@ -33,20 +33,21 @@ pub enum ListenError {
         "enter network namespace {path}: needs CAP_SYS_ADMIN, and the path of a network namespace"
     )]
     Enter {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error of setns(2).
         source: nix::Error,
     },
-    /// No thread could be started, or it panicked.
+    /// The thread that enters the namespace could not be started, or panicked.
     #[error("start the thread that listens in another network namespace")]
     Thread,
 }
 
-/// Binds all `addresses`, in the namespace `netns` if there is one, and makes the sockets non-blocking.
+/// Binds all `addresses`, in the namespace `netns` if it is given, and makes the sockets
+/// non-blocking.
 ///
 /// # Errors
-/// See [`ListenError`]; then no socket is left open.
+/// [`ListenError`]; no socket is left open.
 pub fn listen<const N: usize>(
     addresses: [SocketAddr; N],
     netns: Option<&Path>,
@@ -58,7 +59,8 @@ pub fn listen<const N: usize>(
         path: path.to_owned(),
         source,
     })?;
-    // setns(2) moves one thread. This one is the process's only one there, and it ends with the sockets made.
+    // setns(2) moves only the calling thread, so a thread of its own enters the namespace, binds
+    // and ends.
     let in_namespace = move || {
         setns(namespace, CloneFlags::CLONE_NEWNET).map_err(|source| ListenError::Enter {
             path: path.to_owned(),

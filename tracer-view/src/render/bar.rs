@@ -1,17 +1,19 @@
-//! A span's bar. In: where it starts and ends on its scale, and how many cells the scale has. Out: exactly that many cells.
+//! A span's bar. In: start and end, the scale, and the number of cells of the scale. Out: exactly
+//! that many cells.
 
 use super::glyphs::{Charset, Mark};
 
-/// A bar's place on its scale; a bar outside of it is drawn at the nearer end.
+/// Start and end of a bar, or of a scale.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Extent {
-    /// Nanoseconds, on the clock of the scale.
+    /// Nanoseconds since the Unix epoch.
     pub(super) start_ns: u64,
-    /// Nanoseconds, on the clock of the scale.
+    /// Nanoseconds since the Unix epoch.
     pub(super) end_ns: u64,
 }
 
-/// Draws `bar` over `scale` with `cells` cells. However short, a bar has a visible part.
+/// Draws `bar` over `scale` with `cells` cells. The shortest bar is visible; a bar outside of the
+/// scale is drawn at the nearer end.
 pub(super) fn draw(
     bar: Extent,
     scale: Extent,
@@ -39,9 +41,10 @@ pub(super) fn draw(
         .collect()
 }
 
-/// How finely a cell can be divided.
+/// The parts that a cell can be divided into.
 enum Pen {
-    /// Eighths of a block from the left; from the right only a half and an eighth exist (Unicode, Block Elements).
+    /// Eighths of a block from the left. From the right Unicode has only a half and an eighth
+    /// (Block Elements).
     Blocks,
     /// Halves of a heavy line.
     HeavyLine,
@@ -112,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn applications_in_eighths() {
+    fn application_bars_are_drawn_in_eighths() {
         let check =
             |from, to, expected| check(from, to, Mark::Application, Charset::Utf8, expected);
         check(1_000, 1_800, "██████████");
@@ -125,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_data_plane_in_halves_and_hops_in_cells() {
+    fn data_plane_bars_are_drawn_in_halves_and_hops_in_cells() {
         check(1_000, 1_001, Mark::DataPlane, Charset::Utf8, "╸         ");
         check(1_040, 1_200, Mark::DataPlane, Charset::Utf8, "╺━╸       ");
         check(1_081, 1_159, Mark::Hop, Charset::Utf8, " ░        ");
@@ -134,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_off_the_scale_stays_in_the_column() {
+    fn bars_outside_of_the_scale_stay_in_the_column() {
         for charset in [Charset::Utf8, Charset::Ascii] {
             for mark in [Mark::Application, Mark::DataPlane, Mark::Hop] {
                 for (start_ns, end_ns) in

@@ -1,17 +1,20 @@
-//! Nodes whose clocks were found to be off, in sentences. In: a tree. Out: a line for each pair of nodes. Knows no layout.
+//! Sentences about nodes whose clocks are off. In: a tree. Out: a line for each pair of nodes.
+//! Knows no layout.
 
 use std::collections::BTreeMap;
 
+use tracer_semconv::Role;
+
 use super::duration::{PART_DIGITS, duration};
-use crate::merge::Skew;
-use crate::span::{Role, Span};
+use crate::span::{Skew, Span};
 use crate::text::Text;
 use crate::tree::Tree;
 
-/// More pairs than this are summed up: a heading is short.
+/// Pairs with a line of their own; the others are only counted.
 const MAX_PAIRS: usize = 3;
 
-/// `clock of node-2 ahead of node-1's by 50.0 ms ± 0.2 ms, taken out`, by the exchange between the two that says most.
+/// `clock of node-2 ahead of node-1's by 50.0 ms ± 0.2 ms, taken out`, by the exchange between the
+/// two nodes with the least bound.
 pub(super) fn lines(tree: &Tree<'_>) -> Vec<String> {
     let mut pairs: BTreeMap<(&Text, &Text), Skew> = BTreeMap::new();
     for (nodes, skew) in tree.nodes.iter().filter_map(|node| skewed(node.span)) {
@@ -21,21 +24,17 @@ pub(super) fn lines(tree: &Tree<'_>) -> Vec<String> {
         }
     }
     let more = pairs.len().saturating_sub(MAX_PAIRS);
-    let said = pairs.into_iter().take(MAX_PAIRS).map(sentence);
+    let sentences = pairs.into_iter().take(MAX_PAIRS).map(sentence);
     let rest =
         (more > 0).then(|| format!("clocks of {more} more pairs of nodes are off, taken out"));
-    said.chain(rest).collect()
+    sentences.chain(rest).collect()
 }
 
 fn skewed(span: &Span) -> Option<((&Text, &Text), Skew)> {
     let data_plane = span
         .data_plane()
         .filter(|_| span.role() == Some(Role::Exchange))?;
-    let skew = data_plane
-        .facts
-        .as_ref()?
-        .skew
-        .filter(|skew| skew.taken_ns != 0)?;
+    let skew = span.facts()?.skew.filter(|skew| skew.taken_ns != 0)?;
     let server = data_plane.peer.as_ref()?.node()?;
     Some(((span.resource.node()?, server), skew))
 }

@@ -1,34 +1,35 @@
-//! Where the columns of a waterfall are. In: a style and the rows. Out: the tree lines, the heading of the columns, and the
-//! cells each column has. Knows no spans' contents.
+//! The columns of a waterfall. In: a style and the rows. Out: the cells of each column, its
+//! heading, and the tree lines. Knows of spans only their names.
 
-use super::Style;
 use super::bar::Extent;
 use super::duration::duration;
 use super::line::{Ink, Line};
 use super::name::name;
 use super::rows::{Rails, Row, RowKind};
+use super::style::Style;
 use crate::text::width;
 use crate::tree::Tree;
 
-/// From the left: the tree with the names, the duration, on wide lines the start, and on all but narrow ones the bar.
+/// From the left: the tree with the names, the duration, on wide lines the start, and on all but
+/// narrow ones the bar.
 pub(super) struct Columns {
     pub(super) style: Style,
     /// The scale of the bars.
     pub(super) trace: Extent,
     /// Cells of the tree.
     pub(super) tree: usize,
-    /// Where the durations end.
+    /// The cell at which the durations end.
     pub(super) duration_end: usize,
-    /// Where the starts end, if there are any.
+    /// The cell at which the starts end; `None` without a column of starts.
     pub(super) start_end: Option<usize>,
     /// Cells of the bar between its frames; 0 for no bars.
     pub(super) bar: usize,
 }
 
-/// Lines shorter than this have no start.
+/// Narrower lines have no column of starts.
 const LEAST_WIDTH_WITH_START: usize = 110;
 
-/// Lines shorter than this have no bars.
+/// Narrower lines have no bars.
 const LEAST_WIDTH_WITH_BAR: usize = 60;
 
 const DURATION: usize = 1 + "999.9 ms".len();
@@ -36,7 +37,8 @@ const START: usize = 1 + "+999.9 ms".len();
 const FRAME: usize = " ||".len();
 
 impl Columns {
-    /// The tree gets what its names need, the bar the rest, but at least three tenths of the line.
+    /// The tree gets the cells that its names need, and the bar the rest, at least three tenths of
+    /// the line.
     pub(super) fn new(tree: &Tree<'_>, rows: &[Row<'_>], style: Style) -> Self {
         let line = style.width();
         let start = if line >= LEAST_WIDTH_WITH_START {
@@ -75,7 +77,8 @@ impl Columns {
         }
     }
 
-    /// The heading: over the bars `0` at the left, the trace's extent at the right, and between them what there is room for.
+    /// The heading: over the bars `0` at the left, the duration of the trace at the right, and
+    /// ticks between them.
     pub(super) fn heading(&self) -> Line {
         let charset = self.style.charset;
         let mut line = Line::of(Ink::Faint, "span");
@@ -121,7 +124,7 @@ impl Columns {
         Line::of(Ink::Faint, text)
     }
 
-    /// The tree lines that pass a note, up to where the name above it begins.
+    /// The tree lines before a note, up to the cell at which the name of its row begins.
     pub(super) fn trunk(&self, row: &Row<'_>) -> Line {
         let glyphs = self.style.charset.rails();
         let mut text = self.rails(row.rails, 0);
@@ -133,8 +136,8 @@ impl Columns {
         Line::of(Ink::Faint, text)
     }
 
-    /// The rails of all levels but the innermost `without`. They take at most half of the tree's cells; of deeper trees the
-    /// outer levels are left out.
+    /// The rails of all levels but the innermost `without`. They take at most half of the tree's
+    /// cells; of deeper trees the outermost levels are left out.
     fn rails(&self, rails: Rails, without: usize) -> String {
         let glyphs = self.style.charset.rails();
         let levels = rails.depth.min(self.tree / 4).min(64);
@@ -151,7 +154,8 @@ impl Columns {
     }
 }
 
-/// Cells a row's name needs to be shown whole; `None` for a row that has no columns. Deep rows may not claim the line.
+/// The cells that a row's whole name needs; `None` for a row without columns. The rails of deep
+/// rows do not count in full.
 fn wanted_cells(row: &Row<'_>) -> Option<usize> {
     let cells: usize = name(row.span).iter().map(|(_, piece)| width(piece)).sum();
     let has_columns = matches!(row.kind, RowKind::Bar { .. });

@@ -1,6 +1,7 @@
-//! Unix time to a date. In: nanoseconds since the epoch. Out: `2026-11-22 08:15:00.123 UTC`. Knows no time zone.
+//! Unix time to a date. In: nanoseconds since the epoch. Out: `2026-11-22 08:15:00.123 UTC`. Knows
+//! no time zone.
 
-/// UTC, to the millisecond, for finding the same moment in a log.
+/// UTC, to the millisecond.
 pub(super) fn date(unix_ns: u64) -> String {
     let ms = unix_ns / 1_000_000;
     let (days, in_day) = (ms / 86_400_000, ms % 86_400_000);
@@ -16,7 +17,8 @@ pub(super) fn date(unix_ns: u64) -> String {
     )
 }
 
-/// Days since 1970-01-01 to the Gregorian year, month and day. Counting years from March puts the leap day last.
+/// Days since 1970-01-01 to the Gregorian year, month and day. Years are counted from March, so
+/// that the leap day is last.
 fn civil(days: u64) -> (u64, u64, u64) {
     const DAYS_FROM_MARCH_OF_YEAR_0: u64 = 719_468;
     const DAYS_IN_400_YEARS: u64 = 146_097;
@@ -40,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_as_date_prints_them() {
+    fn dates_are_as_date_prints_them() {
         let check =
             |unix_s: u64, expected: &str| assert_eq!(date(unix_s * 1_000_000_000), expected);
         check(0, "1970-01-01 00:00:00.000 UTC");

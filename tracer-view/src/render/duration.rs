@@ -1,6 +1,7 @@
-//! Nanoseconds to text. In: nanoseconds. Out: a number with few digits and a unit that suits it.
+//! Nanoseconds to text. In: nanoseconds. Out: a number of few digits, and a unit.
 
-/// `412 ns`, `84.12 µs`, `734.2 ms`, `1.234 s`: `digits` significant digits above a microsecond, whole nanoseconds below.
+/// `412 ns`, `84.12 µs`, `734.2 ms`, `1.234 s`: `digits` significant digits above a microsecond,
+/// whole nanoseconds below.
 pub(super) fn duration(ns: u64, digits: usize) -> String {
     if ns < 1_000 {
         return format!("{ns} ns");
@@ -16,7 +17,8 @@ pub(super) fn signed_duration(ns: i64, digits: usize) -> String {
     format!("{sign}{}", duration(ns.unsigned_abs(), digits))
 }
 
-/// The parts of `whole_ns` as numbers without unit, in the unit that suits the whole: `4.2`, `21`, `<0.1`, `0`.
+/// A part of `whole_ns` as a number without unit, in the unit of the whole: `4.2`, `21`, `<0.1`,
+/// `0`.
 pub(super) fn part_of(part_ns: u64, whole_ns: u64) -> String {
     if whole_ns < 1_000 || part_ns == 0 {
         return part_ns.to_string();
@@ -29,10 +31,10 @@ pub(super) fn part_of(part_ns: u64, whole_ns: u64) -> String {
     }
 }
 
-/// How [`part_of`]'s whole is to be printed for the units to agree.
+/// The digits with which the whole of [`part_of`] is printed, so that both have one unit.
 pub(super) const PART_DIGITS: usize = 3;
 
-/// `1,234,567`.
+/// A number with its thousands grouped: `1,234,567`.
 pub(super) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut grouped = String::new();
@@ -51,8 +53,8 @@ struct Unit {
 }
 
 impl Unit {
-    /// The first unit in which `ns`, rounded to `digits`, has few digits before the point: 999.96 µs is 1.000 ms. Even
-    /// the longest time there is, 213,504 days, fits a column.
+    /// The first unit in which `ns`, rounded to `digits`, has few digits before the point: 999.96
+    /// µs is 1.000 ms. The longest time, 213,504 days, fits a column.
     fn of(ns: u64, digits: usize) -> Self {
         let units = [
             ("µs", 1e3, 1e3),
@@ -108,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_in_the_unit_of_the_whole() {
+    fn parts_have_the_unit_of_the_whole() {
         let check =
             |part: u64, whole: u64, expected: &str| assert_eq!(part_of(part, whole), expected);
         check(4_200, 84_000, "4.2");

@@ -1,8 +1,9 @@
-//! The characters lines are drawn with. In: a character set. Out: glyphs, and names reduced to what the set can show.
+//! The characters that lines are drawn with. In: a character set. Out: glyphs, and texts in that
+//! set.
 
 use std::borrow::Cow;
 
-/// What the terminal's locale can show.
+/// The characters that the terminal's locale can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Charset {
     /// Unicode.
@@ -11,8 +12,8 @@ pub enum Charset {
     Ascii,
 }
 
-/// Which of the three kinds of span a mark or bar stands for. The mark before a name is the glyph of its bar, so that the
-/// kinds are told apart without colour.
+/// The kind of span that a mark or bar stands for. The mark before a name is the glyph of the
+/// span's bar, so that the kinds differ without colour, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mark {
     /// An application's span.
@@ -33,7 +34,7 @@ pub(super) struct Rails {
 }
 
 impl Charset {
-    /// What can be shown of `text`, which is printable already.
+    /// `text`, which is printable, in the characters of the set.
     pub(super) fn text(self, text: &str) -> Cow<'_, str> {
         if self == Self::Utf8 || text.is_ascii() {
             return Cow::Borrowed(text);
@@ -84,7 +85,7 @@ impl Charset {
         }
     }
 
-    /// What encloses a bar says which scale it is on.
+    /// The frame of a bar: hops have another scale and so another frame.
     pub(super) fn frame(self, mark: Mark) -> &'static str {
         match mark {
             Mark::Hop => self.pick("┊", ":"),

@@ -1,12 +1,12 @@
-//! A line of inked pieces. In: printable pieces. Out: text with or without colour. Everything the viewer prints goes
-//! through `Line`, and `Line` is the only place that knows escape sequences.
+//! A line of coloured pieces. In: printable pieces. Out: text with or without colour. Everything
+//! that the viewer prints is a `Line`, and only `Line` writes escape sequences.
 
 use std::fmt::Write;
 
 use super::glyphs::{Charset, Mark};
 use crate::text::{shorten_end, shorten_middle, width};
 
-/// The role of a piece of text, which decides its colour.
+/// The meaning of a piece of text, which decides its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ink {
     Plain,
@@ -19,7 +19,7 @@ pub(super) enum Ink {
 }
 
 impl Ink {
-    /// SGR parameters (ECMA-48, section 8.3.117) from the 16 colours every terminal has.
+    /// SGR parameters (ECMA-48, section 8.3.117), of the 16 colours that every terminal has.
     fn sgr(self) -> Option<&'static str> {
         match self {
             Self::Plain => None,
@@ -43,7 +43,7 @@ impl From<Mark> for Ink {
     }
 }
 
-/// One line, without its end.
+/// One line, without a line break.
 #[derive(Debug, Clone, Default)]
 pub struct Line {
     pieces: Vec<(Ink, String)>,
@@ -51,7 +51,7 @@ pub struct Line {
 }
 
 impl Line {
-    /// Cells the line takes.
+    /// The cells of the line.
     pub fn width(&self) -> usize {
         self.width
     }
@@ -84,7 +84,7 @@ impl Line {
         }
     }
 
-    /// Adds as much of `piece` as `cells` hold, cut in its middle.
+    /// Adds `piece`, cut in its middle to at most `cells`.
     pub(super) fn push_fitted(&mut self, ink: Ink, piece: &str, cells: usize, charset: Charset) {
         self.push(
             ink,
@@ -92,7 +92,7 @@ impl Line {
         );
     }
 
-    /// The line, cut at its end if it is wider than `cells`.
+    /// The line, cut at its end to at most `cells`.
     pub(super) fn cut_to(self, cells: usize, charset: Charset) -> Self {
         if self.width <= cells {
             return self;
@@ -110,7 +110,8 @@ impl Line {
         cut
     }
 
-    /// Adds the pieces of a name if `cells` hold them all, else what fits of the name as a whole.
+    /// Adds the pieces of a name if they fit in `cells`, else the whole name, cut in its middle and
+    /// without colours.
     pub(super) fn push_name(&mut self, pieces: &[(Ink, String)], cells: usize, charset: Charset) {
         let whole: String = pieces.iter().map(|(_, piece)| piece.as_str()).collect();
         if width(&charset.text(&whole)) > cells {

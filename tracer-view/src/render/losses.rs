@@ -1,22 +1,23 @@
-//! What the viewer did not keep or pass on, in sentences. In: counts. Out: a line for each that is not zero.
+//! Sentences about spans that the viewer did not keep or pass on. In: counts. Out: a line for each
+//! that is not zero.
 
-use super::Style;
 use super::duration::count;
 use super::line::{Ink, Line};
+use super::style::Style;
 use crate::store::Counts;
 
-/// Everything that came and is not in what was printed.
+/// Counts of spans that arrived and were not kept or passed on.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Losses {
-    /// What the store counted.
+    /// The store's counts.
     pub store: Counts,
     /// Spans without valid ids.
     pub rejected_spans: u64,
-    /// Requests that could not be forwarded, and the spans in them.
+    /// The number of requests that could not be forwarded, and of the spans in them.
     pub not_forwarded: (u64, u64),
 }
 
-/// One line each; none when nothing was lost.
+/// A line for each loss.
 pub fn losses(losses: &Losses, style: Style) -> Vec<Line> {
     let store = &losses.store;
     let problem =

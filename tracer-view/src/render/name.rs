@@ -1,17 +1,22 @@
-//! What a row is called. In: a span. Out: the pieces of its name, each with its ink. Where a path crosses nodes, the exchange
-//! says which, and each wire hop which is next.
+//! The name of a row. In: a span. Out: the pieces of its name, each with its ink. An exchange
+//! between nodes has the names of both nodes, and a wire hop the name of the receiving node.
+
+use tracer_semconv::Role;
 
 use super::line::Ink;
-use crate::span::{Role, Span};
+use crate::span::Span;
 use crate::text::Text;
 
-/// Service and span name of an application's span; `net` and the name of an exchange; the role of a path; hop and interface.
+/// Service and span name of an application's span, `net` and the name of an exchange, the role of a
+/// path, hop and interface of a hop.
 pub(super) fn name(span: &Span) -> Vec<(Ink, String)> {
-    match span.role() {
-        None => vec![
+    let Some(data_plane) = span.data_plane() else {
+        return vec![
             (Ink::Strong, span.resource.service.to_string()),
             (Ink::Plain, format!(" {}", span.name)),
-        ],
+        ];
+    };
+    match data_plane.role {
         Some(Role::Exchange) => vec![
             (Ink::Plain, format!("net {}", span.name)),
             (Ink::Faint, between_nodes(span)),
@@ -20,7 +25,7 @@ pub(super) fn name(span: &Span) -> Vec<(Ink, String)> {
             vec![(Ink::Plain, path_name(span).to_owned())]
         }
         Some(Role::Hop) => {
-            let interface = span.data_plane().and_then(|d| d.interface.as_ref());
+            let interface = data_plane.interface.as_ref();
             let interface = interface.map_or_else(String::new, |name| format!(" {name}"));
             vec![
                 (Ink::Plain, hop_name(span).to_string()),
@@ -28,11 +33,11 @@ pub(super) fn name(span: &Span) -> Vec<(Ink, String)> {
                 (Ink::Faint, to_node(span)),
             ]
         }
-        Some(Role::Unknown) => vec![(Ink::Plain, span.name.to_string())],
+        None => vec![(Ink::Plain, span.name.to_string())],
     }
 }
 
-/// ` node-1 → node-2`, from the client's to the server's.
+/// `  node-1 → node-2`, from the client's node to the server's.
 fn between_nodes(span: &Span) -> String {
     match (span.resource.node(), peer_node(span)) {
         (Some(client), Some(server)) => format!("  {client} → {server}"),
@@ -40,7 +45,7 @@ fn between_nodes(span: &Span) -> String {
     }
 }
 
-/// ` → node-2`, where a wire leads to.
+/// ` → node-2`, the receiving node of a wire.
 fn to_node(span: &Span) -> String {
     peer_node(span).map_or_else(String::new, |node| format!(" → {node}"))
 }
@@ -49,12 +54,10 @@ fn peer_node(span: &Span) -> Option<&Text> {
     span.data_plane()?.peer.as_ref()?.node()
 }
 
-/// `connect`, `request` or `response`.
+/// `connect`, `request` or `response`; of another span its name.
 pub(super) fn path_name(span: &Span) -> &str {
     match span.role() {
-        Some(Role::Connect) => "connect",
-        Some(Role::Request) => "request",
-        Some(Role::Response) => "response",
+        Some(role) if role.is_path() => role.as_str(),
         _ => span.name.as_str(),
     }
 }

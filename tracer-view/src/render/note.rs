@@ -1,20 +1,22 @@
-//! What is said under a span, on lines of its own so that no column cuts it: where a connection really went, and what went
-//! wrong. In: a node. Out: notes. Knows no layout.
+//! Notes under a span, on lines of their own so that no column cuts them: the translation of its
+//! connection, and its problems. In: a node. Out: notes. Knows no layout.
+
+use tracer_semconv::{Role, Side};
 
 use super::duration::duration;
 use super::line::Ink;
-use crate::span::{Facts, Half, Role, Span};
+use crate::span::{Facts, Span};
 use crate::text::Text;
 use crate::tree::{Detached, Node};
 
-/// A sentence under a span.
+/// A line under a span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Note {
     pub(super) ink: Ink,
     pub(super) text: String,
-    /// Put on the same line if it fits.
+    /// Added to the line if it fits.
     pub(super) more: Option<String>,
-    /// Where `more` goes when it does not fit: on a line of its own, or nowhere.
+    /// Whether `more` gets a line of its own when it does not fit; else it is left out.
     pub(super) more_wraps: bool,
 }
 
@@ -29,10 +31,10 @@ impl Note {
     }
 }
 
-/// Everything that is wrong with a span; the exclamation mark makes it stand out without colour too.
+/// The problems of a span; the exclamation mark marks them without colour, too.
 pub(super) fn problems(node: &Node<'_>) -> Vec<Note> {
     let span = node.span;
-    let facts = facts(span);
+    let facts = span.facts();
     let all = [
         node.detached.map(detached),
         (span.end_ns < span.start_ns).then(|| {
@@ -44,7 +46,8 @@ pub(super) fn problems(node: &Node<'_>) -> Vec<Note> {
         span.failure
             .as_ref()
             .map(|failure| match facts.and_then(|f| f.correlation.as_ref()) {
-                // Who made the call was found by what its pod was serving.
+                // The agent assigned the failed connect to the request that its process or pod was
+                // serving.
                 Some(how) => format!("error: {failure} (belongs here: {how})"),
                 None => format!("error: {failure}"),
             }),
@@ -73,15 +76,15 @@ pub(super) fn problems(node: &Node<'_>) -> Vec<Note> {
         .collect()
 }
 
-/// Of an exchange with another node that no agent has told of: whose half it is.
+/// The side and node of a half exchange, where no agent sent the other half.
 pub(super) fn half(span: &Span) -> Option<Note> {
     let half = span.data_plane()?.half?;
     if span.role() != Some(Role::Exchange) {
         return None;
     }
-    let (side, other) = match half {
-        Half::Client => ("client", "server"),
-        Half::Server => ("server", "client"),
+    let other = match half {
+        Side::Client => Side::Server,
+        Side::Server => Side::Client,
     };
     let of_node = span
         .resource
@@ -89,19 +92,20 @@ pub(super) fn half(span: &Span) -> Option<Note> {
         .map_or_else(String::new, |node| format!(", {node}"));
     Some(Note::plain(
         Ink::Faint,
-        format!("only the {side}'s node{of_node}: nothing came from an agent on the {other}'s"),
+        format!("only the {half}'s node{of_node}: nothing came from an agent on the {other}'s"),
     ))
 }
 
-/// Whether the hops of an exchange deserve to be read whatever it lasted.
-pub(super) fn is_trouble(span: &Span) -> bool {
+/// Whether a span has a problem that its exchange's hops may explain.
+pub(super) fn has_problem(span: &Span) -> bool {
     let lost = |f: &Facts| f.retransmits > 0 || f.drop_reason.is_some() || f.drop_hop.is_some();
-    span.data_plane().is_some() && (span.failure.is_some() || facts(span).is_some_and(lost))
+    span.data_plane().is_some() && (span.failure.is_some() || span.facts().is_some_and(lost))
 }
 
-/// The translation of a connection, and the rule that made it. `pod` is the answering pod as far as others know it.
+/// The translation of a connection, and the rule that chose the endpoint. `pod` is the answering
+/// pod by other spans.
 pub(super) fn translation(span: &Span, pod: Option<&Text>) -> Option<Note> {
-    let facts = facts(span)?;
+    let facts = span.facts()?;
     let mut text = match (
         &facts.nat_original,
         &facts.nat_translated,
@@ -109,7 +113,7 @@ pub(super) fn translation(span: &Span, pod: Option<&Text>) -> Option<Note> {
     ) {
         (Some(original), Some(translated), _) => format!("{original} → {translated}"),
         (None, Some(only), _) | (Some(only), None, _) => format!("→ {only}"),
-        (None, None, Some(destination)) if is_whole(span) => {
+        (None, None, Some(destination)) if shows_destination(span) => {
             format!("→ {destination}")
         }
         _ => String::new(),
@@ -134,8 +138,9 @@ pub(super) fn translation(span: &Span, pod: Option<&Text>) -> Option<Note> {
     }
 }
 
-/// Whether a span says by itself where it went: an exchange, and a connect that no exchange followed.
-fn is_whole(span: &Span) -> bool {
+/// Whether the destination of the span is shown: of an exchange, and of a connect that no exchange
+/// followed.
+fn shows_destination(span: &Span) -> bool {
     match span.role() {
         Some(Role::Exchange) => true,
         Some(Role::Connect) => span.failure.is_some(),
@@ -143,7 +148,7 @@ fn is_whole(span: &Span) -> bool {
     }
 }
 
-/// Whether `span` says of a translation what `above`, on whose lines it would be read too, does not.
+/// Whether `span` has values of a translation that differ from those of the span above.
 pub(super) fn translates_otherwise(span: &Span, above: &Span) -> bool {
     let fields = |f: &Facts| {
         [
@@ -154,30 +159,26 @@ pub(super) fn translates_otherwise(span: &Span, above: &Span) -> bool {
         ]
         .map(Option::clone)
     };
-    let said = facts(above).map(fields).unwrap_or_default();
-    let own = facts(span).map(fields).unwrap_or_default();
+    let known = above.facts().map(fields).unwrap_or_default();
+    let own = span.facts().map(fields).unwrap_or_default();
     own.iter()
-        .zip(&said)
-        .any(|(own, said)| own.is_some() && own != said)
+        .zip(&known)
+        .any(|(own, known)| own.is_some() && own != known)
 }
 
-fn facts(span: &Span) -> Option<&Facts> {
-    span.data_plane().and_then(|d| d.facts.as_deref())
-}
-
-fn detached(why: Detached) -> String {
-    match why {
+fn detached(reason: Detached) -> String {
+    match reason {
         Detached::ParentMissing(parent) => format!("its parent span {parent} was not received"),
         Detached::ParentCycle => "its parent spans form a cycle".to_owned(),
     }
 }
 
-/// What kube-proxy's rules say of a service that leads nowhere.
+/// Why kube-proxy's rules lead to no endpoint.
 fn refused(facts: &Facts) -> Option<String> {
-    let why = facts.refusal.as_ref()?;
+    let reason = facts.refusal.as_ref()?;
     Some(match &facts.rules_service {
-        Some(service) => format!("kube-proxy's rules refuse it: {service} has {why}"),
-        None => format!("kube-proxy's rules refuse it: {why}"),
+        Some(service) => format!("kube-proxy's rules refuse it: {service} has {reason}"),
+        None => format!("kube-proxy's rules refuse it: {reason}"),
     })
 }
 

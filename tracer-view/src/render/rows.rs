@@ -1,44 +1,48 @@
-//! A tree to the rows of a waterfall: which spans are shown in full, which are summed up, and what is said under them.
-//! In: a tree. Out: rows in reading order. Knows no widths.
+//! A tree to the rows of a waterfall: the spans with a row of their own, the paths whose hops are
+//! in one row, and the notes of each row. In: a tree. Out: rows from top to bottom. Knows no
+//! widths.
 
 use std::collections::{HashMap, HashSet};
+
+use tracer_semconv::Role;
 
 use super::bar::Extent;
 use super::glyphs::Mark;
 use super::name::hop_name;
-use super::note::{Note, half, is_trouble, problems, translates_otherwise, translation};
+use super::note::{Note, half, has_problem, problems, translates_otherwise, translation};
 use crate::call::Call;
-use crate::span::{Role, Span};
+use crate::span::Span;
 use crate::text::Text;
 use crate::tree::{NodeId, Tree};
 
-/// One row, or with its notes a few.
+/// One row and its notes.
 pub(super) struct Row<'a> {
     pub(super) rails: Rails,
     pub(super) span: &'a Span,
     pub(super) kind: RowKind,
     pub(super) notes: Vec<Note>,
-    /// Whether rows of children follow: their rail passes the notes.
+    /// Whether rows of children follow, so that their rail is drawn beside the notes.
     pub(super) has_children: bool,
 }
 
-/// How a row is drawn.
+/// The contents of a row.
 pub(super) enum RowKind {
-    /// Name, duration and bar. `path` is the scale of a hop.
+    /// Name, duration and bar. `path` is the scale of a hop's bar.
     Bar { mark: Mark, path: Option<Extent> },
-    /// Name, duration and the hops with their nanoseconds, in path order, on one line.
+    /// Name, duration and all hops of a path, in their order, with nanoseconds.
     Summary { hops: Vec<(Text, u64)> },
 }
 
-/// The tree lines before a name: bit 0 of `open` says whether this node has later siblings, bit n the same of its nth
-/// ancestor. Deeper than 64 the outermost are forgotten, which no terminal is wide enough to show.
+/// The tree lines before a name. Bit 0 of `open` is set where the node has later siblings, bit n
+/// where its nth ancestor has. Bits of ancestors beyond 63 are lost; no terminal is wide enough for
+/// their lines.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rails {
     pub(super) depth: usize,
     pub(super) open: u64,
 }
 
-/// All rows of the tree. Each span is in exactly one: in its own, or, as a hop, in the summary of its path.
+/// All rows of the tree. Each span is in exactly one: its own, or as a hop that of its path.
 pub(super) fn rows<'a>(tree: &Tree<'a>, full: bool) -> Vec<Row<'a>> {
     let calls = Call::all(tree);
     let plan = Plan::new(tree, &calls, full);
@@ -85,11 +89,11 @@ struct Open {
     detailed: bool,
 }
 
-/// What has to be known of the whole trace before the first row.
+/// Facts of the whole trace that its rows depend on.
 struct Plan {
     /// Exchanges whose hops get rows of their own.
     detailed: HashSet<NodeId>,
-    /// The answering pod of an exchange, as the server span under the same client span says.
+    /// The answering pod of an exchange, by the server span under the same client span.
     pods: HashMap<NodeId, Text>,
 }
 
@@ -117,9 +121,9 @@ impl Plan {
             }
         }
         let slowest: HashSet<NodeId> = slowest.into_values().collect();
-        let deserves_detail = |&id: &NodeId| full || slowest.contains(&id) || has_trouble(tree, id);
+        let needs_detail = |&id: &NodeId| full || slowest.contains(&id) || has_problem_in(tree, id);
         Self {
-            detailed: exchanges.into_iter().filter(deserves_detail).collect(),
+            detailed: exchanges.into_iter().filter(needs_detail).collect(),
             pods,
         }
     }
@@ -148,8 +152,8 @@ impl Plan {
         }
     }
 
-    /// The translation, where it says something new: under the exchange, and below it only where it differs. An exchange
-    /// without detail shows the rule if there is room; the detailed one of the same edge always does.
+    /// The translation: under the exchange, and under a span below it only where it differs. The
+    /// rule of an exchange without detail is left out where it does not fit on the line.
     fn translation(&self, tree: &Tree<'_>, at: &Open) -> Option<Note> {
         let span = tree.nodes[at.id].span;
         let mut note = translation(span, self.pods.get(&at.id))?;
@@ -172,12 +176,13 @@ fn bar(tree: &Tree<'_>, id: NodeId) -> RowKind {
         start_ns: p.start_ns,
         end_ns: p.end_ns,
     });
-    match node.span.role() {
+    let is_hop = node.span.role() == Some(Role::Hop);
+    match node.span.data_plane() {
         None => RowKind::Bar {
             mark: Mark::Application,
             path: None,
         },
-        Some(Role::Hop) if path.is_some() => RowKind::Bar {
+        Some(_) if is_hop && path.is_some() => RowKind::Bar {
             mark: Mark::Hop,
             path,
         },
@@ -188,7 +193,7 @@ fn bar(tree: &Tree<'_>, id: NodeId) -> RowKind {
     }
 }
 
-/// The hops of a path, or `None` when there are none or when something other than a plain hop is below it.
+/// The hops of a path; `None` without hops, and where a child is not a hop or has children.
 fn summary(tree: &Tree<'_>, id: NodeId) -> Option<Vec<(Text, u64)>> {
     let node = &tree.nodes[id];
     let path = node
@@ -215,9 +220,9 @@ fn time_on_paths(tree: &Tree<'_>, exchange: NodeId) -> u64 {
     paths.map(Span::duration_ns).fold(0, u64::saturating_add)
 }
 
-fn has_trouble(tree: &Tree<'_>, exchange: NodeId) -> bool {
+fn has_problem_in(tree: &Tree<'_>, exchange: NodeId) -> bool {
     let children = &tree.nodes[exchange].children;
     let below = children.iter().flat_map(|&id| &tree.nodes[id].children);
     let mut all = std::iter::once(&exchange).chain(children).chain(below);
-    all.any(|&id| is_trouble(tree.nodes[id].span))
+    all.any(|&id| has_problem(tree.nodes[id].span))
 }

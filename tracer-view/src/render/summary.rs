@@ -1,11 +1,12 @@
-//! The hops of a path on one line. In: hops in path order, and the cells there are. Out: as many as fit.
+//! The hops of a path on one line. In: hops in their order, and a number of cells. Out: as many
+//! hops as fit.
 
 use super::duration::part_of;
 use super::glyphs::Charset;
 use crate::text::{Text, width};
 
-/// `client.stack 4.2 · veth 2.1 · …` in the unit of `whole_ns`. When not all fit, the shortest are added up at the end, so
-/// that the longest are always named and nothing is missing from the sum.
+/// `client.stack 4.2 · veth 2.1 · …` in the unit of `whole_ns`. Where not all hops fit, the
+/// shortest are added up at the end, so that the longest are named and the times still add up.
 pub(super) fn hops(hops: &[(Text, u64)], whole_ns: u64, room: usize, charset: Charset) -> String {
     let mut longest_first: Vec<usize> = (0..hops.len()).collect();
     longest_first.sort_by_key(|&i| std::cmp::Reverse(hops[i].1));
@@ -35,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_longest_are_named_and_the_sum_is_kept() {
+    fn the_longest_hops_are_named_and_the_others_added_up() {
         let path = [
             ("client.stack", 4_200),
             ("veth", 2_100),

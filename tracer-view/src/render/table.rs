@@ -1,10 +1,11 @@
-//! A comparison to a table. In: a comparison and a style. Out: lines: per service edge a line of medians and one of maxima,
-//! with the edge in columns of its own where there is room and on a line above where there is not.
+//! A comparison to a table. In: a comparison and a style. Out: per service edge a line of medians
+//! and a line of maxima. The edge's name is in a column of its own where there is room, else on a
+//! line above.
 
-use super::Style;
 use super::duration::{count, signed_duration};
 use super::glyphs::Charset;
 use super::line::{Ink, Line};
+use super::style::Style;
 use crate::compare::{Comparison, EdgeTimes, Spread};
 use crate::text::{shorten_middle, width};
 
@@ -44,75 +45,48 @@ struct Column {
     print: fn(i64) -> String,
 }
 
-/// Application and data plane side by side first, then what the data plane consists of. With their blanks and
+/// Application and data plane side by side, then the parts of the data plane. With their blanks and
 /// [`STATISTIC`] they fill 80 cells.
 const COLUMNS: [Column; 9] = [
-    Column {
-        title: ["client", "span"],
-        cells: 8,
-        value: |e| e.client_span,
-        print: time,
-    },
-    Column {
-        title: ["app", "(server)"],
-        cells: 9,
-        value: |e| e.server_span,
-        print: time,
-    },
-    Column {
-        title: ["data", "plane"],
-        cells: 8,
-        value: |e| e.data_plane,
-        print: time,
-    },
+    time_column(["client", "span"], 8, |e| e.client_span),
+    time_column(["app", "(server)"], 9, |e| e.server_span),
+    time_column(["data", "plane"], 8, |e| e.data_plane),
     Column {
         title: ["share", ""],
         cells: 7,
         value: |e| e.share_ppm,
         print: percent,
     },
-    Column {
-        title: ["client", "rest"],
-        cells: 9,
-        value: |e| e.client,
-        print: time,
-    },
-    Column {
-        title: ["connect", ""],
-        cells: 8,
-        value: |e| e.connect,
-        print: time,
-    },
-    Column {
-        title: ["request", "path"],
-        cells: 8,
-        value: |e| e.request,
-        print: time,
-    },
-    Column {
-        title: ["socket", "queue"],
-        cells: 8,
-        value: |e| e.socket_queue,
-        print: time,
-    },
-    Column {
-        title: ["response", "path"],
-        cells: 9,
-        value: |e| e.response,
-        print: time,
-    },
+    time_column(["client", "rest"], 9, |e| e.client),
+    time_column(["connect", ""], 8, |e| e.connect),
+    time_column(["request", "path"], 8, |e| e.request),
+    time_column(["socket", "queue"], 8, |e| e.socket_queue),
+    time_column(["response", "path"], 9, |e| e.response),
 ];
 
-/// Cells of `median` and `max`.
+const fn time_column(
+    title: [&'static str; 2],
+    cells: usize,
+    value: fn(&EdgeTimes) -> Option<Spread>,
+) -> Column {
+    Column {
+        title,
+        cells,
+        value,
+        print: time,
+    }
+}
+
+/// Cells of the column with `median` and `max`.
 const STATISTIC: usize = 6;
 
-/// What stands before the columns of times.
+/// The columns before the columns of times.
 struct Lead {
-    /// Cells of the edge's name in its own column, 0 when it has a line of its own.
+    /// Cells of the column with the edge's name; 0 where the name has a line of its own.
     edge: usize,
-    /// Blanks added to each column, for air where there is room.
+    /// Blanks added to each column, where there is room.
     air: usize,
-    /// Columns of times: all, or on lines under 80 cells the first ones that fit.
+    /// The columns of times: all, or on lines of fewer than 80 cells the first that fit.
     columns: &'static [Column],
 }
 
@@ -175,7 +149,7 @@ fn header(lead: &Lead) -> [Line; 2] {
         let mut end = columns_start(lead);
         for column in lead.columns {
             end += column.cells + lead.air;
-            // A title of one word stands on the lower line, next to the numbers.
+            // A title of one word is on the lower line, next to the numbers.
             let [upper, lower] = column.title;
             let title = if lower.is_empty() {
                 ["", upper][row]
@@ -198,7 +172,7 @@ fn columns_start(lead: &Lead) -> usize {
 fn rows(edge: &EdgeTimes, lead: &Lead, charset: Charset) -> Vec<Line> {
     let name = edge_name(edge, charset);
     let calls = count(edge.calls as u64);
-    // Of calls hopspan did not see, nobody knows whether they opened a connection.
+    // It is not known whether calls without an exchange opened a connection.
     let connected = (edge.unseen < edge.calls).then(|| count(edge.connected as u64));
     let mut lines = Vec::new();
     let mut first = Line::default();
@@ -263,7 +237,7 @@ fn percent(ppm: i64) -> String {
     }
 }
 
-/// Which calls are missing from which numbers.
+/// Calls that are missing from the numbers.
 fn notes(comparison: &Comparison, charset: Charset) -> Vec<Line> {
     let mut lines = Vec::new();
     for edge in &comparison.edges {

@@ -1,7 +1,8 @@
-//! A tree to a waterfall. In: a tree, a caption and a style. Out: lines: heading, legend, time line, and a row per span of
-//! name, duration, start and bar. Knows no traces but this one.
+//! A tree to a waterfall. In: a tree, a caption and a style. Out: lines: heading, legend, time
+//! line, and rows with name, duration, start and bar. Knows no other traces.
 
-use super::Style;
+use tracer_semconv::Role;
+
 use super::bar::{Extent, draw};
 use super::clocks;
 use super::columns::Columns;
@@ -12,15 +13,17 @@ use super::line::{Ink, Line};
 use super::name::{hop_name, name, path_name};
 use super::note::Note;
 use super::rows::{Row, RowKind, rows};
+use super::style::Style;
 use super::summary;
-use crate::span::{Role, Span, TraceId};
+use crate::id::TraceId;
+use crate::span::Span;
 use crate::text::{Text, width};
 use crate::tree::Tree;
 
-/// Rows of one trace without `full`: some sixty pages, beyond which nobody reads.
+/// Rows of one trace without `full`: some sixty pages.
 const MAX_ROWS: usize = 3_000;
 
-/// Prints one trace. `caption` says why this one is printed; empty for no reason.
+/// Prints one trace. `caption` is the reason why it is printed, or empty.
 pub fn waterfall(id: TraceId, tree: &Tree<'_>, caption: &str, style: Style) -> Vec<Line> {
     let mut rows = rows(tree, style.full);
     let hidden = if style.full {
@@ -81,7 +84,7 @@ fn heading(id: TraceId, tree: &Tree<'_>, caption: &str, columns: &Columns) -> Ve
         .collect()
 }
 
-/// Where to look first.
+/// The longest hop of the trace, for the heading.
 fn longest_hop(tree: &Tree<'_>) -> Option<String> {
     let hops = tree
         .nodes
@@ -146,7 +149,7 @@ fn bar_row(row: &Row<'_>, mark: Mark, path: Option<Extent>, columns: &Columns) -
     line
 }
 
-/// When a span starts, on the scale its bar is drawn on.
+/// The start of a span on the scale of its bar.
 fn start(span: &Span, scale: Extent) -> String {
     match span.start_ns.checked_sub(scale.start_ns) {
         Some(0) => "0".to_owned(),

@@ -1,5 +1,6 @@
-//! Everything received, once more to a collector. In: requests, through a bounded queue that never makes the receiver wait.
-//! Out: OTLP over gRPC or HTTP. One attempt each; what fails is counted, and said once.
+//! Sends every request on to a collector. In: requests, through a bounded queue for which the
+//! receiver never waits. Out: OTLP over gRPC or HTTP. Each request is sent once; failures are
+//! counted, and the first is printed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,13 +24,14 @@ use tonic::transport::{Channel, Endpoint};
 use crate::receive::MAX_REQUEST_BYTES;
 use crate::text::Text;
 
-/// Requests waiting for the collector. When they are this many, further ones are dropped and counted.
+/// Requests in the queue to the collector. When the queue is full, requests are dropped and
+/// counted.
 pub const QUEUED_REQUESTS: usize = 64;
 
-/// A collector that takes longer for one request has failed it.
+/// A request that takes longer has failed.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the requests still queued may take when the viewer ends.
+/// How long queued requests are still sent when the viewer ends.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A URL that cannot be forwarded to.
@@ -42,7 +44,7 @@ pub struct UrlError {
     problem: &'static str,
 }
 
-/// The queue's front end.
+/// The queue to the collector and the task that empties it.
 #[derive(Debug)]
 pub struct Forward {
     queue: mpsc::Sender<ExportTraceServiceRequest>,
@@ -51,10 +53,11 @@ pub struct Forward {
 }
 
 impl Forward {
-    /// Starts sending to `url` on the current runtime. The collector need not be there yet.
+    /// Starts the task on the current runtime. The collector may start later.
     ///
     /// # Errors
-    /// [`UrlError`] when the URL is none, not http, or has a path that is neither empty nor ends in /v1/traces.
+    /// [`UrlError`] when `url` is not a URL, not http, or its path is neither empty nor ends in
+    /// /v1/traces.
     pub fn start(url: &str) -> Result<Self, UrlError> {
         let target = Target::new(url).map_err(|problem| UrlError {
             url: url.to_owned(),
@@ -73,21 +76,22 @@ impl Forward {
         })
     }
 
-    /// Queues a request, or drops it and counts it.
+    /// Queues a request, or drops and counts it.
     pub fn send(&self, request: ExportTraceServiceRequest) {
         Tally::add(&self.tally.offered, spans(&request));
         if self.queue.try_send(request).is_err() {
-            self.tally.say("the collector is too slow");
+            self.tally.warn("the collector is too slow");
         }
     }
 
-    /// Sends what is queued, for at most a few seconds, and returns the numbers of requests and spans lost in all.
+    /// Sends the queued requests, for at most [`FLUSH_TIMEOUT`]. Returns the numbers of requests
+    /// and spans that were lost.
     pub async fn finish(self) -> (u64, u64) {
         drop(self.queue);
         let abort = self.sender.abort_handle();
         if timeout(FLUSH_TIMEOUT, self.sender).await.is_err() {
             abort.abort();
-            self.tally.say("the collector is too slow");
+            self.tally.warn("the collector is too slow");
         }
         self.tally.lost()
     }
@@ -102,8 +106,8 @@ async fn send_all(
         let spans = spans(&request);
         match timeout(SEND_TIMEOUT, target.send(request)).await {
             Ok(Ok(())) => Tally::add(&tally.sent, spans),
-            Ok(Err(problem)) => tally.say(&problem),
-            Err(_) => tally.say("no answer in time"),
+            Ok(Err(problem)) => tally.warn(&problem),
+            Err(_) => tally.warn("no answer in time"),
         }
     }
 }
@@ -113,13 +117,13 @@ fn spans(request: &ExportTraceServiceRequest) -> u64 {
     scopes.map(|s| s.spans.len() as u64).sum()
 }
 
-/// What was to be sent and what was; requests and spans.
+/// Requests and spans that were offered, and that were sent.
 #[derive(Debug, Default)]
 struct Tally {
     url: String,
     offered: [AtomicU64; 2],
     sent: [AtomicU64; 2],
-    said: AtomicBool,
+    has_warned: AtomicBool,
 }
 
 impl Tally {
@@ -135,12 +139,13 @@ impl Tally {
         (lost(0), lost(1))
     }
 
-    /// The first failure is said, the others only counted: a collector that is away fails each request alike.
-    fn say(&self, problem: &str) {
-        if !self.said.swap(true, Ordering::Relaxed) {
+    /// Prints the first failure. The others are only counted: an unreachable collector fails every
+    /// request alike.
+    fn warn(&self, problem: &str) {
+        if !self.has_warned.swap(true, Ordering::Relaxed) {
             let problem = Text::clean(problem);
             eprintln!(
-                "warning: forward to {}: {problem}; further failures are counted and not said",
+                "warning: forward to {}: {problem}; further failures are counted and not printed",
                 self.url
             );
         }
@@ -201,7 +206,8 @@ impl HttpTarget {
             .await
             .map_err(|error| innermost(&error))?;
         let status = response.status();
-        // A connection is used again only once its response is read; an endless one is not.
+        // hyper reuses a connection after its response was read; a response beyond the limit is not
+        // read to its end.
         let _ = Limited::new(response.into_body(), MAX_REQUEST_BYTES)
             .collect()
             .await;
@@ -213,7 +219,7 @@ impl HttpTarget {
     }
 }
 
-/// hyper's own message is "client error (Connect)"; the cause says which.
+/// hyper's own message is "client error (Connect)"; its innermost source has the reason.
 fn innermost(error: &dyn std::error::Error) -> String {
     let chain = std::iter::successors(Some(error), |error| error.source());
     chain.last().map_or_else(String::new, ToString::to_string)

@@ -1,5 +1,6 @@
-//! OTLP/JSON lines. In: requests. Out: a file to which each is appended as one line and flushed, so that a reader that
-//! follows the file sees whole requests (OTLP specification, section JSON Protobuf Encoding; OTLP file exporter).
+//! OTLP/JSON lines. In: requests. Out: a file to which each request is appended as one line with
+//! one write(2), so that a reader that follows the file sees whole requests (OTLP specification,
+//! section JSON Protobuf Encoding; OTLP file exporter).
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -7,28 +8,28 @@ use std::path::{Path, PathBuf};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 
-/// Why a line is missing from the file.
+/// Why the file or a line of it could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum JsonError {
     /// The file cannot be opened.
     #[error("open {path} for appending")]
     Open {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error of the system call.
         source: io::Error,
     },
     /// The line cannot be written.
     #[error("append to {path}")]
     Write {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error of the system call.
         source: io::Error,
     },
 }
 
-/// See the module.
+/// A file that is open for appending.
 #[derive(Debug)]
 pub struct JsonFile {
     path: PathBuf,
@@ -37,7 +38,7 @@ pub struct JsonFile {
 }
 
 impl JsonFile {
-    /// Opens `path`, creating it if there is none.
+    /// Opens `path`; creates the file if it does not exist.
     ///
     /// # Errors
     /// [`JsonError::Open`].
@@ -54,10 +55,10 @@ impl JsonFile {
         })
     }
 
-    /// Appends one request. One write call per line: two viewers on one file do not mix within a line.
+    /// Appends one request. Each line is one write(2), so two viewers can append to one file.
     ///
     /// # Errors
-    /// [`JsonError::Write`]; the file may end in half a line then.
+    /// [`JsonError::Write`]; the file may end in a part of a line.
     pub fn append(&mut self, request: &ExportTraceServiceRequest) -> Result<(), JsonError> {
         self.line.clear();
         let encoded = serde_json::to_writer(&mut self.line, request).map_err(io::Error::from);

@@ -1,13 +1,15 @@
-//! OTLP to spans: ids, attributes, and what is refused.
+//! OTLP to spans: ids, attributes, and what is rejected.
 
 use opentelemetry_proto::tonic::trace::v1::span::{Event, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::{Span as OtlpSpan, Status, status::StatusCode};
+use opentelemetry_semantic_conventions::attribute as otel;
+use tracer_semconv::{HopName, Role, Side, attribute, event};
 use tracer_view::decode::decode;
-use tracer_view::span::{Kind, Layer, Role, Span};
+use tracer_view::span::{Kind, Layer, Span};
 
-use crate::fixture::{Say, application, data_plane, request, span};
+use crate::fixture::{SpanBuilder, application, data_plane, request, role_span, span};
 
-fn one(
+fn only_span(
     request: &opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest,
 ) -> Span {
     decode(request).spans.remove(0).1
@@ -35,8 +37,8 @@ fn invalid_ids_are_rejected_and_counted() {
 }
 
 #[test]
-fn a_span_of_the_application() {
-    let span = one(&request(
+fn an_application_span_is_decoded() {
+    let span = only_span(&request(
         "customer",
         "customer-1",
         "app",
@@ -61,61 +63,53 @@ fn a_span_of_the_application() {
 
 #[test]
 fn hopspan_attributes_count_only_in_its_scope() {
-    let hop = || {
-        vec![
-            span(1, 0, "x", 0, 1)
-                .say("hopspan.role", "hop")
-                .say("hopspan.hop", "veth"),
-        ]
-    };
+    let hop = || vec![span(1, 0, "x", 0, 1).hop(HopName::Veth)];
     assert_eq!(
-        one(&application("impostor", hop())).layer,
+        only_span(&application("impostor", hop())).layer,
         Layer::Application
     );
-    assert_eq!(one(&data_plane(hop())).role(), Some(Role::Hop));
-    assert_eq!(
-        one(&data_plane(vec![span(1, 0, "x", 0, 1)])).role(),
-        Some(Role::Unknown)
-    );
+    assert_eq!(only_span(&data_plane(hop())).role(), Some(Role::Hop));
+    let without_role = only_span(&data_plane(vec![span(1, 0, "x", 0, 1)]));
+    assert!(without_role.data_plane().is_some());
+    assert_eq!(without_role.role(), None);
 }
 
-/// As `--detail path` sends them: the hops are those that spans of their own would have been.
+/// With `--detail path` the agent sends hops as events; decoded, they are the spans that `--detail
+/// hop` sends.
 #[test]
 fn hops_may_come_as_events_of_their_path() {
-    let hop = |name: &str, start_us: u64, duration_us: u64| {
-        let hop = span(9, 0, name, start_us, 0).say("hopspan.hop", name);
+    let hop = |name: HopName, start_us: u64, duration_us: u64| {
+        let hop = span(9, 0, "", start_us, 0).text(attribute::HOP, name.as_str());
         Event {
             time_unix_nano: hop.start_time_unix_nano,
-            name: name.to_owned(),
+            name: name.to_string(),
             attributes: hop
-                .count("hopspan.duration_ns", duration_us as i64 * 1_000)
-                .say("network.interface.name", "veth1")
+                .int(attribute::DURATION_NS, duration_us as i64 * 1_000)
+                .text(otel::NETWORK_INTERFACE_NAME, "veth1")
                 .attributes,
             ..Event::default()
         }
     };
-    let path = |half: &str| OtlpSpan {
+    let path = |half| OtlpSpan {
         events: vec![
-            hop("client.stack", 10, 4),
+            hop(HopName::ClientStack, 10, 4),
             Event {
-                name: "tcp.retransmitted".into(),
+                name: event::TCP_RETRANSMITTED.to_owned(),
                 ..Event::default()
             },
-            hop("wire", 14, 0),
-            hop("veth", 14, 6),
+            hop(HopName::Wire, 14, 0),
+            hop(HopName::Veth, 14, 6),
         ],
-        ..span(2, 1, "request", 10, 10)
-            .say("hopspan.role", "request")
-            .say("hopspan.half", half)
+        ..role_span(2, 1, Role::Request, 10, 10).half(half)
     };
     let spans = |half| decode(&data_plane(vec![path(half)])).spans;
-    let (client, server) = (spans("client"), spans("server"));
-    let told: Vec<(&str, u64)> = client
+    let (client, server) = (spans(Side::Client), spans(Side::Server));
+    let names_and_durations: Vec<(&str, u64)> = client
         .iter()
         .map(|(_, span)| (span.name.as_str(), span.duration_ns()))
         .collect();
     assert_eq!(
-        told,
+        names_and_durations,
         [
             ("request", 10_000),
             ("client.stack", 4_000),
@@ -133,15 +127,15 @@ fn hops_may_come_as_events_of_their_path() {
             Some("veth1")
         );
     }
-    // Of the two nodes' halves, the wire is one and the others are not.
+    // The wire has one id from both nodes; the other hops have not.
     let same = |at: usize| client[at].1.id == server[at].1.id;
     assert_eq!([same(1), same(2), same(3)], [false, true, false]);
 }
 
 #[test]
-fn why_a_span_failed() {
+fn the_failure_is_error_type_or_the_status() {
     let check = |otlp: OtlpSpan, expected: Option<&str>| {
-        let span = one(&application("test", vec![otlp]));
+        let span = only_span(&application("test", vec![otlp]));
         assert_eq!(
             span.failure.as_ref().map(tracer_view::text::Text::as_str),
             expected
@@ -156,32 +150,32 @@ fn why_a_span_failed() {
     };
     check(span(1, 0, "x", 0, 1), None);
     check(
-        span(1, 0, "x", 0, 1).count("http.response.status_code", 404),
+        span(1, 0, "x", 0, 1).int(otel::HTTP_RESPONSE_STATUS_CODE, 404),
         None,
     );
     check(failed("no such customer"), Some("no such customer"));
     check(failed(""), Some("error"));
     check(
-        failed("").count("http.response.status_code", 503),
+        failed("").int(otel::HTTP_RESPONSE_STATUS_CODE, 503),
         Some("HTTP 503"),
     );
     check(
-        failed("no such customer").say("error.type", "404"),
+        failed("no such customer").text(otel::ERROR_TYPE, "404"),
         Some("404"),
     );
 }
 
 #[test]
-fn attributes_of_the_wrong_type_are_as_good_as_none() {
-    let span = one(&data_plane(vec![
+fn attributes_of_the_wrong_type_are_ignored() {
+    let span = only_span(&data_plane(vec![
         span(1, 0, "x", 0, 1)
-            .count("hopspan.role", 7)
-            .say("hopspan.tcp.retransmits", "many")
-            .count("hopspan.nat.original", 1)
-            .count("hopspan.incomplete", 1),
+            .int(attribute::ROLE, 7)
+            .text(attribute::TCP_RETRANSMITS, "many")
+            .int(attribute::NAT_ORIGINAL, 1)
+            .int(attribute::INCOMPLETE, 1),
     ]));
     let Layer::DataPlane(data_plane) = &span.layer else {
         panic!("{span:?}")
     };
-    assert_eq!((data_plane.role, &data_plane.facts), (Role::Unknown, &None));
+    assert_eq!((data_plane.role, &data_plane.facts), (None, &None));
 }

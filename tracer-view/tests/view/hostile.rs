@@ -1,48 +1,62 @@
-//! Input made to hurt: nothing of it may steer the terminal, break the columns, lose a span or take long.
+//! Malicious input. It must not send control characters to the terminal, break the columns, lose a
+//! span or take long.
 
 use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
-use tracer_view::decode::decode;
+use opentelemetry_semantic_conventions::attribute as otel;
+use tracer_semconv::{Role, Side, attribute};
 use tracer_view::merge::merge;
 use tracer_view::render::{Charset, Style};
-use tracer_view::span::Span;
 use tracer_view::tree::Tree;
 
-use crate::fixture::{EPOCH_NS, Say, application, data_plane, request, span};
-use crate::waterfall::{UTF8_80, lines, text};
+use crate::decoded;
+use crate::fixture::{EPOCH_NS, SpanBuilder, application, data_plane, request, span};
+use crate::printed::{UTF8_80, lines, printed, text};
 
-/// Sets the window title, clears the screen, reports back, links, reverses, and ends the line.
+/// Escape sequences that set the window title, clear the screen, make the terminal answer, and add
+/// a link; characters that reverse the text and end the line.
 const ATTACK: &str = "\u{1b}]0;pwned\u{7}\u{1b}[2J\u{9b}6n\u{1b}]8;;http://x\u{1b}\\\u{202e}txt.exe\r\n\u{0}\u{8}\u{7f}\u{2028}";
+
+/// With a row for every span, 80 cells wide.
+const FULL_80: Style = Style {
+    full: true,
+    ..UTF8_80
+};
+
+fn assert_faster(started: Instant, limit: Duration) {
+    let took = started.elapsed();
+    assert!(took < limit, "{took:?}");
+}
 
 #[test]
 fn no_control_character_reaches_the_terminal() {
     let attacked = |span: OtlpSpan| {
         let keys = [
-            "hopspan.hop",
-            "network.interface.name",
-            "hopspan.nat.original",
-            "hopspan.nat.translated",
-            "hopspan.nat.masquerade",
-            "hopspan.kube_proxy.rule",
-            "hopspan.drop.reason",
-            "hopspan.drop.hop",
-            "hopspan.incomplete",
-            "k8s.pod.name",
-            "k8s.service.name",
-            "destination.address",
-            "error.type",
+            attribute::HOP,
+            otel::NETWORK_INTERFACE_NAME,
+            attribute::NAT_ORIGINAL,
+            attribute::NAT_TRANSLATED,
+            attribute::NAT_MASQUERADE,
+            attribute::KUBE_PROXY_RULE,
+            attribute::DROP_REASON,
+            attribute::DROP_HOP,
+            attribute::INCOMPLETE,
+            otel::K8S_POD_NAME,
+            otel::K8S_SERVICE_NAME,
+            otel::DESTINATION_ADDRESS,
+            otel::ERROR_TYPE,
         ];
         keys.into_iter().fold(
             OtlpSpan {
                 name: ATTACK.to_owned(),
                 ..span
             },
-            |span, key| span.say(key, ATTACK),
+            |span, key| span.text(key, ATTACK),
         )
     };
-    let net = ["exchange", "connect", "request", "response", "hop", ATTACK];
-    let net = net.into_iter().zip(2..).map(|(role, id)| {
+    let roles = Role::ALL.iter().map(|role| role.as_str()).chain([ATTACK]);
+    let net = roles.zip(2..).map(|(role, id)| {
         attacked(span(
             id,
             if id == 2 { 1 } else { id.min(4) - 1 },
@@ -50,7 +64,7 @@ fn no_control_character_reaches_the_terminal() {
             id,
             50,
         ))
-        .say("hopspan.role", role)
+        .text(attribute::ROLE, role)
     });
     let requests = [
         request(
@@ -78,7 +92,7 @@ fn no_control_character_reaches_the_terminal() {
             assert!(charset == Charset::Utf8 || plain.is_ascii(), "{plain}");
             let sequences = text(&lines, true).matches('\u{1b}').count();
             let own = text(&lines, true).matches("\u{1b}[").count();
-            assert_eq!(sequences, own, "only SGR sequences of our own");
+            assert_eq!(sequences, own, "only the viewer's SGR sequences");
         }
     }
 }
@@ -90,7 +104,7 @@ fn names_of_100_kilobytes() {
         &long,
         &long,
         "app",
-        vec![span(1, 0, &long, 0, 9).say("error.type", &long)],
+        vec![span(1, 0, &long, 0, 9).text(otel::ERROR_TYPE, &long)],
     )];
     for width in [40, 60, 80, 200, 10_000] {
         lines(&requests, Style { width, ..UTF8_80 });
@@ -103,45 +117,24 @@ fn a_trace_of_100_000_spans() {
     let chain = (1..=50_000).map(|id| span(id, id - 1, "chain", id, 100_000));
     let fan = (50_001..=100_000).map(|id| span(id, 1, "fan", id, 10));
     let requests = [application("big", chain.chain(fan).collect())];
-    let printed = text(&lines(&requests, UTF8_80), false);
-    assert!(printed.ends_with("! 97,000 more rows; --full shows them\n"));
-    let full = text(
-        &lines(
-            &requests,
-            Style {
-                full: true,
-                ..UTF8_80
-            },
-        ),
-        false,
-    );
+    let short = printed(&requests, UTF8_80);
+    assert!(short.ends_with("! 97,000 more rows; --full shows them\n"));
+    let full = printed(&requests, FULL_80);
     assert_eq!(full.lines().count(), 100_000 + 4);
-    assert!(
-        started.elapsed() < Duration::from_secs(60),
-        "{:?}",
-        started.elapsed()
-    );
+    assert_faster(started, Duration::from_secs(60));
 }
 
-/// Halves in halves in halves: each span is looked at once, not once for each exchange above it.
+/// The merge visits each span once, not once for each exchange above it.
 #[test]
 fn exchanges_nested_a_hundred_thousand_deep() {
     let spans = (1..=100_000u64).map(|id| {
-        let exchange = span(id, id - 1, "nested", id, 1).say("hopspan.role", "exchange");
-        exchange.say("hopspan.half", "server")
+        let exchange = span(id, id - 1, "nested", id, 1).role(Role::Exchange);
+        exchange.half(Side::Server)
     });
-    let spans: Vec<_> = decode(&data_plane(spans.collect()))
-        .spans
-        .into_iter()
-        .map(|(_, span)| span)
-        .collect();
+    let spans = decoded::spans(&[data_plane(spans.collect())]);
     let started = Instant::now();
     assert_eq!(merge(&spans).len(), spans.len());
-    assert!(
-        started.elapsed() < Duration::from_secs(10),
-        "{:?}",
-        started.elapsed()
-    );
+    assert_faster(started, Duration::from_secs(10));
 }
 
 #[test]
@@ -167,7 +160,7 @@ fn times_at_the_ends_of_the_clock() {
     }
 }
 
-/// Random parents, roles and times: every span stays in the tree once, and `--full` gives each a row.
+/// Random parents, roles and times: every span is in the tree once, and has a row with `--full`.
 #[test]
 fn random_traces_lose_nothing() {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
@@ -177,25 +170,25 @@ fn random_traces_lose_nothing() {
         state ^= state << 17;
         state % limit
     };
-    let roles = ["exchange", "connect", "request", "response", "hop", "none"];
+    let roles: Vec<&str> = Role::ALL
+        .iter()
+        .map(|role| role.as_str())
+        .chain(["none"])
+        .collect();
     for round in 0..300 {
         let size = 1 + random(40);
-        let mut made: [Vec<OtlpSpan>; 2] = Default::default();
+        let mut by_layer: [Vec<OtlpSpan>; 2] = Default::default();
         for id in 1..=size {
             let parent = random(size + 3);
             let mut span = span(id, parent, "r", random(1_000), random(500));
             span.end_time_unix_nano -= random(200) * 1_000;
-            let side = random(2) as usize;
-            made[side].push(span.say("hopspan.role", roles[random(6) as usize]));
+            let layer = random(2) as usize;
+            by_layer[layer].push(span.text(attribute::ROLE, roles[random(6) as usize]));
         }
-        let [application_spans, net] = made;
+        let [application_spans, net] = by_layer;
         let requests = [application("r", application_spans), data_plane(net)];
 
-        let spans: Vec<Span> = requests
-            .iter()
-            .flat_map(|r| decode(r).spans)
-            .map(|(_, span)| span)
-            .collect();
+        let spans = decoded::spans(&requests);
         let tree = Tree::new(&spans);
         let mut seen = vec![0; spans.len()];
         let mut open = tree.roots.clone();
@@ -209,16 +202,7 @@ fn random_traces_lose_nothing() {
             "round {round}: {seen:?}"
         );
 
-        let full = text(
-            &lines(
-                &requests,
-                Style {
-                    full: true,
-                    ..UTF8_80
-                },
-            ),
-            false,
-        );
+        let full = printed(&requests, FULL_80);
         let rows = full
             .lines()
             .filter(|line| line.ends_with('│') || line.ends_with('┊'))

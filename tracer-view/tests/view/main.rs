@@ -1,16 +1,21 @@
-//! The viewer from OTLP to text and back out. Expected text is in `tests/expected`; UPDATE_EXPECTED=1 writes it anew.
+//! The viewer from OTLP to text. Expected text is in `tests/expected`; with UPDATE_EXPECTED=1 the
+//! tests write it.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod compare;
-mod copies;
-mod decode;
+mod decoded;
 mod fixture;
-mod halves;
-mod halves_otlp;
+mod printed;
+mod running_viewer;
+
+mod compare;
+mod decode;
 mod hostile;
+mod merge;
+mod merge_otlp;
 mod receive;
-mod running;
+mod run;
+mod sinks;
 mod store;
 mod tree;
 mod waterfall;

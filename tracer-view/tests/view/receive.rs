@@ -1,4 +1,5 @@
-//! The receivers on loopback: both protocols, both encodings, and what they answer to what they cannot take.
+//! The receivers on loopback: both protocols, both encodings, and the answers to requests that are
+//! refused.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -15,9 +16,9 @@ use tracer_view::receive::MAX_REQUEST_BYTES;
 use tracer_view::receive::listen::{ListenError, listen};
 
 use crate::fixture::{application, span};
-use crate::running::Running;
+use crate::running_viewer::RunningViewer;
 
-fn one(name: &str) -> ExportTraceServiceRequest {
+fn request_with_span(name: &str) -> ExportTraceServiceRequest {
     application("a", vec![span(1, 0, name, 0, 5)])
 }
 
@@ -27,7 +28,7 @@ fn gzip(plain: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Status, content type and body of the answer to one request.
+/// Sends a request. Returns status, content type and body of the answer.
 fn http(to: SocketAddr, request_line: &str, headers: &str, body: &[u8]) -> (u16, String, Vec<u8>) {
     let mut stream = TcpStream::connect(to).unwrap();
     let head = format!(
@@ -35,7 +36,7 @@ fn http(to: SocketAddr, request_line: &str, headers: &str, body: &[u8]) -> (u16,
         body.len()
     );
     stream.write_all(head.as_bytes()).unwrap();
-    // A server that refuses a body early may close before it has read it.
+    // A server that refuses a body may close the connection before it has read the body.
     let _ = stream.write_all(body);
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
@@ -58,11 +59,11 @@ const GZIP: &str = "Content-Encoding: gzip\r\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn grpc_plain_and_gzip() {
-    let viewer = Running::start(&["--at-end"]).await;
+    let viewer = RunningViewer::start(&["--at-end"]).await;
     let response = viewer
         .grpc()
         .await
-        .export(one("plain"))
+        .export(request_with_span("plain"))
         .await
         .unwrap()
         .into_inner();
@@ -84,7 +85,7 @@ async fn grpc_plain_and_gzip() {
         .export(ExportTraceServiceRequest::default())
         .await
         .unwrap();
-    let printed = viewer.end_well().await;
+    let printed = viewer.end_without_error().await;
     assert!(
         printed.contains("a plain") && printed.contains("a zipped"),
         "{printed}"
@@ -92,8 +93,8 @@ async fn grpc_plain_and_gzip() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn spans_that_are_none_make_a_partial_success() {
-    let viewer = Running::start(&["--at-end"]).await;
+async fn spans_with_invalid_ids_make_a_partial_success() {
+    let viewer = RunningViewer::start(&["--at-end"]).await;
     let mut bad = span(2, 0, "bad", 0, 5);
     bad.span_id = vec![0; 8];
     let response = viewer
@@ -105,12 +106,12 @@ async fn spans_that_are_none_make_a_partial_success() {
     let partial = response.into_inner().partial_success.unwrap();
     assert_eq!(partial.rejected_spans, 1);
     assert!(!partial.error_message.is_empty());
-    assert!(viewer.end_well().await.contains("a good"));
+    assert!(viewer.end_without_error().await.contains("a good"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn http_in_every_encoding() {
-    let viewer = Running::start(&["--at-end"]).await;
+    let viewer = RunningViewer::start(&["--at-end"]).await;
     let to = viewer.bound.http;
     let request = |id, name: &str| application("a", vec![span(id, u64::from(id > 1), name, 0, 5)]);
     let json = |id, name: &str| serde_json::to_vec(&request(id, name)).unwrap();
@@ -144,18 +145,19 @@ async fn http_in_every_encoding() {
         .0,
         200
     );
-    // As the specification's examples write it: hex in upper case, times as strings, fields nobody knows.
-    let by_hand = br#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"5B8EFFF798038103D269B633813FC60C",
-        "spanId":"EEE19B7EC3C1B174","name":"by hand","startTimeUnixNano":"1544712660000000000",
-        "endTimeUnixNano":"1544712661000000000","kind":2,"nobodyKnows":[1]}]}]}]}"#;
-    assert_eq!(http(to, POST, JSON, by_hand).0, 200);
-    let printed = viewer.end_well().await;
+    // As in the specification's examples: hex in upper case, times as strings; and an unknown
+    // field.
+    let example = br#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"5B8EFFF798038103D269B633813FC60C",
+        "spanId":"EEE19B7EC3C1B174","name":"example","startTimeUnixNano":"1544712660000000000",
+        "endTimeUnixNano":"1544712661000000000","kind":2,"unknownField":[1]}]}]}]}"#;
+    assert_eq!(http(to, POST, JSON, example).0, 200);
+    let printed = viewer.end_without_error().await;
     for name in [
         "a protobuf",
         "a zipped-protobuf",
         "a json",
         "a zipped-json",
-        "unknown_service by hand",
+        "unknown_service example",
     ] {
         assert!(printed.contains(name), "{name}: {printed}");
     }
@@ -166,10 +168,10 @@ async fn http_in_every_encoding() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn http_refusals() {
-    let viewer = Running::start(&["--at-end"]).await;
+async fn http_requests_that_are_refused() {
+    let viewer = RunningViewer::start(&["--at-end"]).await;
     let to = viewer.bound.http;
-    let good = one("good").encode_to_vec();
+    let good = request_with_span("good").encode_to_vec();
     let check = |request_line: &str, headers: &str, body: &[u8], status: u16| {
         let (actual, content_type, answer) = http(to, request_line, headers, body);
         assert_eq!(actual, status, "{request_line} {headers}: {answer:?}");
@@ -186,7 +188,8 @@ async fn http_refusals() {
         415,
     );
     check(POST, &format!("{PROTOBUF}{GZIP}"), &good, 400);
-    // The body is a google.rpc.Status in the encoding of the request: field 1 is the code INVALID_ARGUMENT.
+    // The body is a google.rpc.Status in the encoding of the request: field 1 is the code
+    // INVALID_ARGUMENT.
     let (content_type, answer) = check(POST, PROTOBUF, b"\xff\xff\xff", 400);
     assert_eq!(
         (content_type.as_str(), &answer[..2]),
@@ -204,16 +207,16 @@ async fn http_refusals() {
     check(POST, &format!("{PROTOBUF}{GZIP}"), &bomb, 413);
     check(POST, PROTOBUF, &vec![0; MAX_REQUEST_BYTES + 1], 413);
     assert_eq!(
-        viewer.end_well().await,
+        viewer.end_without_error().await,
         "no calls between services in 0 traces\n\n"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn grpc_refuses_what_is_too_large() {
-    let viewer = Running::start(&["--at-end"]).await;
+async fn grpc_requests_that_are_too_large_are_refused() {
+    let viewer = RunningViewer::start(&["--at-end"]).await;
     let mut client = viewer.grpc().await.max_encoding_message_size(usize::MAX);
-    let large = one(&"x".repeat(MAX_REQUEST_BYTES + 1));
+    let large = request_with_span(&"x".repeat(MAX_REQUEST_BYTES + 1));
     assert!(client.export(large.clone()).await.is_err());
     let mut compressing = viewer
         .grpc()
@@ -221,8 +224,8 @@ async fn grpc_refuses_what_is_too_large() {
         .send_compressed(CompressionEncoding::Gzip)
         .max_encoding_message_size(usize::MAX);
     assert!(compressing.export(large).await.is_err());
-    client.export(one("small")).await.unwrap();
-    assert!(viewer.end_well().await.contains("a small"));
+    client.export(request_with_span("small")).await.unwrap();
+    assert!(viewer.end_without_error().await.contains("a small"));
 }
 
 #[test]
@@ -239,16 +242,17 @@ fn addresses_and_namespaces_that_do_not_exist() {
     assert!(matches!(error, ListenError::Enter { .. }), "{error:?}");
 }
 
-/// The sockets are in the namespace and this process is not: their inodes are in that namespace's socket table only.
+/// The sockets are in the other namespace, the process is not: the sockets' inodes are in that
+/// namespace's table only.
 #[test]
 fn sockets_in_another_network_namespace() {
     use nix::sched::{CloneFlags, unshare};
     let (send_path, paths) = std::sync::mpsc::channel();
     let (finish, finished) = std::sync::mpsc::channel::<()>();
     let owner = std::thread::spawn(move || {
-        let made = unshare(CloneFlags::CLONE_NEWNET);
+        let unshared = unshare(CloneFlags::CLONE_NEWNET);
         send_path
-            .send(made.map(|()| format!("/proc/self/task/{}/", nix::unistd::gettid())))
+            .send(unshared.map(|()| format!("/proc/self/task/{}/", nix::unistd::gettid())))
             .unwrap();
         // The namespace lives as long as this thread.
         let _ = finished.recv();
@@ -276,8 +280,14 @@ fn sockets_in_another_network_namespace() {
                 .lines()
                 .any(|line| line.split_whitespace().nth(9) == Some(&inode))
         };
-        assert!(is_listed(&format!("{task}net/tcp")), "in the namespace");
-        assert!(!is_listed("/proc/thread-self/net/tcp"), "not here");
+        assert!(
+            is_listed(&format!("{task}net/tcp")),
+            "in the other namespace"
+        );
+        assert!(
+            !is_listed("/proc/thread-self/net/tcp"),
+            "not in this namespace"
+        );
     }
     drop(finish);
     owner.join().unwrap();

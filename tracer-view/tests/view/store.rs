@@ -1,4 +1,4 @@
-//! Bounds, oldest out, and what is counted.
+//! The bounds of the store, and its counts.
 
 use std::time::{Duration, Instant};
 
@@ -6,6 +6,7 @@ use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use tracer_view::decode::decode;
 use tracer_view::store::{Counts, Limits, Store};
 
+use crate::decoded::WIDE;
 use crate::fixture::{application, span, trace_id};
 
 fn spans(trace: u64, ids: std::ops::RangeInclusive<u64>) -> Vec<OtlpSpan> {
@@ -20,7 +21,7 @@ fn insert(store: &mut Store, spans: Vec<OtlpSpan>, now: Instant) {
     store.insert(decode(&application("test", spans)).spans, now);
 }
 
-/// Trace ids and numbers of spans, oldest first.
+/// Trace id and number of spans of each trace, oldest first.
 fn kept(store: &Store) -> Vec<(String, usize)> {
     store
         .traces()
@@ -43,12 +44,6 @@ fn check(limits: Limits, batches: &[(u64, u64)], expected: &[(&str, usize)], cou
     assert_eq!(store.counts(), counts);
 }
 
-const WIDE: Limits = Limits {
-    traces: 100,
-    spans: 1_000,
-    spans_per_trace: 1_000,
-};
-
 #[test]
 fn a_span_sent_again_is_kept_once() {
     check(
@@ -64,7 +59,7 @@ fn a_span_sent_again_is_kept_once() {
 }
 
 #[test]
-fn the_oldest_trace_goes_first() {
+fn the_oldest_trace_is_evicted_first() {
     let counts = Counts {
         offered: 6,
         evicted_traces: 1,
@@ -92,7 +87,7 @@ fn the_oldest_trace_goes_first() {
 }
 
 #[test]
-fn one_trace_cannot_take_all() {
+fn one_trace_cannot_evict_the_others() {
     let counts = Counts {
         offered: 12,
         over_trace_limit: 6,
@@ -110,7 +105,7 @@ fn one_trace_cannot_take_all() {
 }
 
 #[test]
-fn limits_of_zero_keep_one() {
+fn limits_of_zero_are_one() {
     let none = Limits {
         traces: 0,
         spans: 0,
@@ -128,7 +123,7 @@ fn limits_of_zero_keep_one() {
 }
 
 #[test]
-fn a_trace_is_quiet_when_nothing_came_for_a_while() {
+fn a_trace_is_quiet_after_a_time_without_spans() {
     let start = Instant::now();
     let after = |ms| start + Duration::from_millis(ms);
     let quiet = Duration::from_millis(100);
@@ -138,16 +133,16 @@ fn a_trace_is_quiet_when_nothing_came_for_a_while() {
     assert_eq!(store.quiet(after(99), quiet), []);
     let first = store.quiet(after(120), quiet);
     assert_eq!(first.len(), 1);
-    store.mark_shown(first[0]);
+    store.mark_printed(first[0]);
     assert_eq!(store.quiet(after(120), quiet), []);
     assert_eq!(store.quiet(after(160), quiet).len(), 1);
 
-    // A re-sent batch brings nothing new; a late span does.
+    // A batch that is sent again adds no span; a late span does.
     insert(&mut store, spans(1, 1..=2), after(200));
     assert!(!store.quiet(after(400), quiet).contains(&first[0]));
     insert(&mut store, spans(1, 3..=3), after(400));
     assert!(store.quiet(after(500), quiet).contains(&first[0]));
     let trace = store.get(first[0]).unwrap();
-    assert!(trace.was_shown());
+    assert!(trace.was_printed());
     assert_eq!(trace.new_spans(), 1);
 }

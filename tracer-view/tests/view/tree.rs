@@ -1,23 +1,18 @@
-//! Parents to shapes.
+//! Parents to the shape of the tree.
 
-use tracer_view::decode::decode;
-use tracer_view::span::Span;
 use tracer_view::tree::{Detached, NodeId, Tree};
 
+use crate::decoded;
 use crate::fixture::{application, span};
 
-/// Each span as (id, parent, start in µs); the tree as `1(2 3(4))`, with `!` before a span whose parent is missing and `@`
-/// before one that was cut out of a cycle.
+/// Spans are (id, parent, start in µs). The tree is `1(2 3(4))`, with `!` before a span whose
+/// parent is missing and `@` before a span where a cycle was cut.
 fn check(spans: &[(u64, u64, u64)], expected: &str) {
     let otlp = spans
         .iter()
         .map(|&(id, parent, start)| span(id, parent, &id.to_string(), start, 1))
         .collect();
-    let spans: Vec<Span> = decode(&application("test", otlp))
-        .spans
-        .into_iter()
-        .map(|(_, span)| span)
-        .collect();
+    let spans = decoded::spans(&[application("test", otlp)]);
     let tree = Tree::new(&spans);
     assert_eq!(outline(&tree, &tree.roots), expected);
 }
@@ -40,7 +35,7 @@ fn outline(tree: &Tree<'_>, nodes: &[NodeId]) -> String {
 }
 
 #[test]
-fn every_span_has_one_place() {
+fn every_span_is_in_the_tree_once() {
     check(&[], "");
     check(&[(1, 0, 0), (2, 1, 5), (3, 1, 2), (4, 3, 3)], "1(3(4) 2)");
     check(&[(4, 3, 3), (3, 1, 2), (2, 1, 5), (1, 0, 0)], "1(3(4) 2)");
@@ -48,7 +43,7 @@ fn every_span_has_one_place() {
 }
 
 #[test]
-fn orphans_are_roots() {
+fn spans_without_their_parent_are_roots() {
     check(&[(1, 0, 0), (2, 9, 1), (3, 2, 2)], "1 !2(3)");
     check(&[(2, 9, 1), (3, 9, 0)], "!3 !2");
 }
@@ -68,30 +63,22 @@ fn cycles_are_cut_at_their_earliest_span() {
 }
 
 #[test]
-fn a_child_before_its_parent_changes_nothing() {
+fn a_child_may_start_before_its_parent() {
     check(&[(1, 0, 10), (2, 1, 0)], "1(2)");
 }
 
 #[test]
-fn depth_is_no_danger() {
+fn deep_trees_do_not_overflow_the_stack() {
     let spans: Vec<_> = (1..=100_000)
         .map(|id| span(id, id - 1, "deep", id, 1))
         .collect();
-    let spans: Vec<Span> = decode(&application("test", spans))
-        .spans
-        .into_iter()
-        .map(|(_, span)| span)
-        .collect();
+    let spans = decoded::spans(&[application("test", spans)]);
     let tree = Tree::new(&spans);
     assert_eq!(tree.roots, [0]);
     assert!(tree.nodes.iter().all(|node| node.children.len() <= 1));
-    let wheel: Vec<_> = (1..=100_000)
-        .map(|id| span(id, if id == 1 { 100_000 } else { id - 1 }, "wheel", id, 1))
+    let cycle: Vec<_> = (1..=100_000)
+        .map(|id| span(id, if id == 1 { 100_000 } else { id - 1 }, "cycle", id, 1))
         .collect();
-    let wheel: Vec<Span> = decode(&application("test", wheel))
-        .spans
-        .into_iter()
-        .map(|(_, span)| span)
-        .collect();
-    assert_eq!(Tree::new(&wheel).roots, [0]);
+    let cycle = decoded::spans(&[application("test", cycle)]);
+    assert_eq!(Tree::new(&cycle).roots, [0]);
 }

@@ -1,92 +1,28 @@
-//! Whole traces to exact text, from OTLP to lines, at 80 and 200 columns.
-
-use std::time::Instant;
+//! Traces to exact text, from OTLP to lines, 80 and 200 cells wide.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use tracer_view::decode::decode;
-use tracer_view::merge::merge;
-use tracer_view::render::{Charset, Line, Style, waterfall};
-use tracer_view::store::{Limits, Store};
-use tracer_view::tree::Tree;
+use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
+use opentelemetry_proto::tonic::trace::v1::span::{Event, SpanKind};
+use opentelemetry_semantic_conventions::attribute as otel;
+use tracer_semconv::{
+    HopName, Role, attribute, correlation, drop, error, event, kube_proxy::refusal,
+};
+use tracer_view::render::Style;
 
 use crate::fixture::dispatch::dispatch;
-use crate::fixture::{Say, application, check_expected, data_plane, request, span};
-
-pub(crate) const UTF8_80: Style = Style {
-    width: 80,
-    charset: Charset::Utf8,
-    full: false,
+use crate::fixture::{
+    SpanBuilder, application, check_expected, data_plane, hop_span, integer, request, role_span,
+    span,
 };
-pub(crate) const UTF8_200: Style = Style {
-    width: 200,
-    ..UTF8_80
-};
-
-pub(crate) fn text(lines: &[Line], color: bool) -> String {
-    lines
-        .iter()
-        .map(|line| line.to_text(color) + "\n")
-        .collect()
-}
-
-/// The waterfalls of all traces in `requests`. No line may be wider than the style says.
-pub(crate) fn lines(requests: &[ExportTraceServiceRequest], style: Style) -> Vec<Line> {
-    let mut store = Store::new(Limits {
-        traces: 10,
-        spans: 200_000,
-        spans_per_trace: 200_000,
-    });
-    for request in requests {
-        store.insert(decode(request).spans, Instant::now());
-    }
-    let lines = store.traces().flat_map(|trace| {
-        let spans = merge(&trace.spans);
-        waterfall(trace.id, &Tree::new(&spans), "", style)
-    });
-    let lines: Vec<Line> = lines.collect();
-    for line in &lines {
-        assert!(
-            line.width() <= style.width,
-            "{} cells: {}",
-            line.width(),
-            line.to_text(false)
-        );
-    }
-    lines
-}
-
-fn printed(requests: &[ExportTraceServiceRequest], style: Style) -> String {
-    text(&lines(requests, style), false)
-}
+use crate::printed::{UTF8_80, UTF8_200, ascii, lines, printed, text};
 
 #[test]
-fn a_dispatch() {
+fn a_dispatch_in_each_width() {
     let requests = dispatch(1);
     check_expected("dispatch-80.txt", &printed(&requests, UTF8_80));
     check_expected("dispatch-200.txt", &printed(&requests, UTF8_200));
-    check_expected(
-        "dispatch-40-ascii.txt",
-        &printed(
-            &requests,
-            Style {
-                width: 40,
-                charset: Charset::Ascii,
-                full: false,
-            },
-        ),
-    );
-    check_expected(
-        "dispatch-100-ascii.txt",
-        &printed(
-            &requests,
-            Style {
-                width: 100,
-                charset: Charset::Ascii,
-                full: false,
-            },
-        ),
-    );
+    check_expected("dispatch-40-ascii.txt", &printed(&requests, ascii(40)));
+    check_expected("dispatch-100-ascii.txt", &printed(&requests, ascii(100)));
 }
 
 #[test]
@@ -113,7 +49,7 @@ fn full_shows_a_row_for_every_span() {
 }
 
 #[test]
-fn colour_adds_nothing_but_colour() {
+fn colour_adds_sgr_sequences_and_nothing_else() {
     let lines = lines(&dispatch(1), UTF8_80);
     let (plain, coloured) = (text(&lines, false), text(&lines, true));
     assert!(!plain.contains('\u{1b}'));
@@ -136,53 +72,45 @@ fn colour_adds_nothing_but_colour() {
     }
 }
 
-/// Everything that can be said of a data plane that does not work.
-fn trouble() -> Vec<ExportTraceServiceRequest> {
+/// A trace with every problem that a span can have.
+fn problems() -> Vec<ExportTraceServiceRequest> {
     let client = vec![
         span(1, 0, "GET /slow", 0, 260_000)
             .kind(SpanKind::Client)
-            .say("error.type", "timeout"),
+            .text(otel::ERROR_TYPE, error::TIMEOUT),
         span(2, 1, "GET /slow", 250, 180).kind(SpanKind::Client),
         span(3, 1, "GET /direct", 230_000, 9_000).kind(SpanKind::Client),
         span(9, 0x77, "left behind", 20_000, 40_000),
     ];
-    let hop = |id: u64, parent: u64, name: &str, start: u64, duration: u64| {
-        span(id, parent, name, start, duration)
-            .say("hopspan.role", "hop")
-            .say("hopspan.hop", name)
-    };
-    let role = |id: u64, parent: u64, role: &str, start: u64, duration: u64| {
-        span(id, parent, role, start, duration).say("hopspan.role", role)
-    };
-    let nat = |span: opentelemetry_proto::tonic::trace::v1::Span| {
-        span.say("hopspan.nat.original", "10.96.0.20:80")
-            .say("hopspan.nat.translated", "10.244.1.9:8080")
+    let nat = |span: OtlpSpan| {
+        span.text(attribute::NAT_ORIGINAL, "10.96.0.20:80")
+            .text(attribute::NAT_TRANSLATED, "10.244.1.9:8080")
     };
     let net = vec![
-        nat(role(10, 1, "exchange", 50, 259_000))
-            .say("hopspan.nat.masquerade", "10.0.0.1")
-            .say("k8s.pod.name", "slow-1")
-            .flag("hopspan.incomplete"),
-        role(11, 10, "connect", 50, 204_000).count("hopspan.tcp.retransmits", 1),
-        nat(hop(12, 11, "netfilter.prerouting", 60, 12))
-            .say("hopspan.kube_proxy.rule", "KUBE-SERVICES > KUBE-SVC-X"),
-        role(13, 10, "request", 204_050, 30)
-            .say("hopspan.drop.reason", "NETFILTER_DROP")
-            .say("hopspan.drop.hop", "netfilter.forward")
-            .count("hopspan.tcp.retransmits", 3)
-            .say("hopspan.incomplete", "server.stack not seen"),
-        hop(14, 13, "client.stack", 204_050, 10),
-        hop(15, 13, "netfilter.prerouting", 204_060, 20),
-        role(20, 3, "exchange", 230_100, 8_000)
-            .say("destination.address", "10.244.1.7")
-            .count("destination.port", 9000),
-        role(21, 20, "mystery", 230_200, 100),
-        role(22, 99, "exchange", 100_000, 5_000)
-            .say("destination.address", "fd00::7")
-            .count("destination.port", 80),
-        hop(23, 98, "veth", 120_000, 3),
+        nat(role_span(10, 1, Role::Exchange, 50, 259_000))
+            .text(attribute::NAT_MASQUERADE, "10.0.0.1")
+            .text(otel::K8S_POD_NAME, "slow-1")
+            .flag(attribute::INCOMPLETE),
+        role_span(11, 10, Role::Connect, 50, 204_000).int(attribute::TCP_RETRANSMITS, 1),
+        nat(hop_span(12, 11, HopName::Prerouting, 60, 12))
+            .text(attribute::KUBE_PROXY_RULE, "KUBE-SERVICES > KUBE-SVC-X"),
+        role_span(13, 10, Role::Request, 204_050, 30)
+            .text(attribute::DROP_REASON, "NETFILTER_DROP")
+            .text(attribute::DROP_HOP, HopName::Forward.as_str())
+            .int(attribute::TCP_RETRANSMITS, 3)
+            .text(attribute::INCOMPLETE, "server.stack not seen"),
+        hop_span(14, 13, HopName::ClientStack, 204_050, 10),
+        hop_span(15, 13, HopName::Prerouting, 204_060, 20),
+        role_span(20, 3, Role::Exchange, 230_100, 8_000)
+            .text(otel::DESTINATION_ADDRESS, "10.244.1.7")
+            .int(otel::DESTINATION_PORT, 9000),
+        span(21, 20, "mystery", 230_200, 100).text(attribute::ROLE, "mystery"),
+        role_span(22, 99, Role::Exchange, 100_000, 5_000)
+            .text(otel::DESTINATION_ADDRESS, "fd00::7")
+            .int(otel::DESTINATION_PORT, 80),
+        hop_span(23, 98, HopName::Veth, 120_000, 3),
         refused_while_served(),
-        overfull(),
+        zero_windows(),
     ];
     let mut server = span(30, 1, "GET /slow", 205_000, 0).kind(SpanKind::Server);
     server.end_time_unix_nano -= 12_000;
@@ -203,51 +131,40 @@ fn trouble() -> Vec<ExportTraceServiceRequest> {
     ]
 }
 
-/// A connect that failed while the exchange above it was served.
-fn refused_while_served() -> opentelemetry_proto::tonic::trace::v1::Span {
-    span(24, 20, "connect", 231_000, 400)
-        .say("hopspan.role", "connect")
-        .say("error.type", "connection_refused")
-        .say("hopspan.correlation", "inferred")
-        .say("hopspan.kube_proxy.refusal", "no endpoints")
-        .say("hopspan.kube_proxy.service", "farm/barn:http")
-        .say("hopspan.drop.reason", "NETFILTER_DROP")
-        .say("hopspan.drop.hop", "netfilter.postrouting")
-        .say("hopspan.drop.by", "conntrack")
-        .say("destination.address", "10.96.0.21")
-        .count("destination.port", 80)
+/// A connect that failed while the request of the exchange above was being served.
+fn refused_while_served() -> OtlpSpan {
+    role_span(24, 20, Role::Connect, 231_000, 400)
+        .text(otel::ERROR_TYPE, error::CONNECTION_REFUSED)
+        .text(attribute::CORRELATION, correlation::INFERRED)
+        .text(attribute::KUBE_PROXY_REFUSAL, refusal::NO_ENDPOINTS)
+        .text(attribute::KUBE_PROXY_SERVICE, "farm/barn:http")
+        .text(attribute::DROP_REASON, "NETFILTER_DROP")
+        .text(attribute::DROP_HOP, HopName::Postrouting.as_str())
+        .text(attribute::DROP_BY, drop::BY_CONNTRACK)
+        .text(otel::DESTINATION_ADDRESS, "10.96.0.21")
+        .int(otel::DESTINATION_PORT, 80)
 }
 
-/// An exchange whose server had no room for a while.
-fn overfull() -> opentelemetry_proto::tonic::trace::v1::Span {
-    use opentelemetry_proto::tonic::{
-        common::v1::{AnyValue, KeyValue, any_value::Value},
-        trace::v1::span::Event,
-    };
+/// An exchange with receive windows that were zero.
+fn zero_windows() -> OtlpSpan {
     let closed = |ns| Event {
-        name: "tcp.zero_window".into(),
-        attributes: vec![KeyValue {
-            key: "hopspan.tcp.zero_window_ns".into(),
-            value: Some(AnyValue {
-                value: Some(Value::IntValue(ns)),
-            }),
-            ..KeyValue::default()
-        }],
+        name: event::TCP_ZERO_WINDOW.to_owned(),
+        attributes: vec![integer(attribute::TCP_ZERO_WINDOW_NS, ns)],
         ..Event::default()
     };
-    let mut span = span(25, 3, "exchange", 231_500, 5_000).say("hopspan.role", "exchange");
+    let mut span = role_span(25, 3, Role::Exchange, 231_500, 5_000);
     span.events = vec![closed(1_200_000), closed(300_000)];
     span
 }
 
 #[test]
-fn what_went_wrong_is_said() {
-    check_expected("trouble-80.txt", &printed(&trouble(), UTF8_80));
-    check_expected("trouble-200.txt", &printed(&trouble(), UTF8_200));
+fn problems_have_notes() {
+    check_expected("problems-80.txt", &printed(&problems(), UTF8_80));
+    check_expected("problems-200.txt", &printed(&problems(), UTF8_200));
 }
 
 #[test]
-fn nothing_at_all() {
+fn no_spans_and_one_span() {
     assert_eq!(printed(&[], UTF8_80), "");
     let alone = printed(
         &[application("shop", vec![span(1, 0, "alone", 0, 0)])],

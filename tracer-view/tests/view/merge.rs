@@ -1,37 +1,24 @@
-//! Exchanges between nodes: two agents' halves become one whole, whatever comes first, is sent twice or is missing, and however
-//! far the clocks are apart.
+//! Exchanges between nodes: the halves of two agents become one exchange, in any order, with parts
+//! missing or sent again, and however far the clocks are apart.
 
 use std::collections::HashMap;
-use std::time::Instant;
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use proptest::prelude::*;
+use tracer_semconv::{HopName, Role, Side, attribute};
 use tracer_view::call::Call;
-use tracer_view::decode::decode;
 use tracer_view::merge::merge;
-use tracer_view::span::{Half, Role, Span};
-use tracer_view::store::{Counts, Limits, Store};
+use tracer_view::span::Span;
+use tracer_view::store::{Counts, Limits};
 use tracer_view::tree::{NodeId, Tree};
 
-use crate::fixture::between::{
-    Between, CLIENT_SPAN, CONNECT, EXCHANGE, REQUEST, RESPONSE, SERVER_SPAN, WIRES,
+use crate::decoded::{WIDE, by_id, spans, store};
+use crate::fixture::two_nodes::{
+    CLIENT_SPAN, CONNECT, EXCHANGE, REQUEST, RESPONSE, SERVER_SPAN, TwoNodes, WIRES,
 };
-use crate::fixture::{Say, check_expected};
-use crate::waterfall::{UTF8_80, UTF8_200, lines, text};
+use crate::fixture::{SpanBuilder, check_expected, spans_of};
+use crate::printed::{UTF8_80, UTF8_200, printed};
 
-pub(crate) fn spans(requests: &[ExportTraceServiceRequest]) -> Vec<Span> {
-    let decoded = requests.iter().flat_map(|request| decode(request).spans);
-    decoded.map(|(_, span)| span).collect()
-}
-
-pub(crate) fn by_id(spans: &[Span]) -> HashMap<u64, Span> {
-    let id = |span: &Span| u64::from_str_radix(&span.id.to_string(), 16).unwrap();
-    let by_id: HashMap<u64, Span> = spans.iter().map(|span| (id(span), span.clone())).collect();
-    assert_eq!(by_id.len(), spans.len(), "an id is there twice");
-    by_id
-}
-
-/// Children of the data plane are inside of their parents, and the hops of a whole path are its whole.
+/// Every data-plane span lies within its parent, and the hops of each path partition it.
 fn check_whole(spans: &[Span]) {
     let tree = Tree::new(spans);
     for node in tree
@@ -58,15 +45,19 @@ fn check_whole(spans: &[Span]) {
     }
 }
 
-/// By how much node-2's clock is found to be ahead, and how sure that is, in microseconds.
-fn check(between: Between, skew_us: i128, bound_us: u64) {
-    let requests = between.requests();
+/// Checks the merged exchange, and the skew that is found: microseconds by which node-2's clock is
+/// ahead, and its bound.
+fn check(case: TwoNodes, skew_us: i128, bound_us: u64) {
+    let requests = case.requests();
     let sent = spans(&requests);
     let merged = merge(&sent);
     check_whole(&merged);
     let (sent, merged) = (by_id_of_application(&sent), by_id(&merged));
     for id in [CLIENT_SPAN, SERVER_SPAN] {
-        assert_eq!(merged[&id], sent[&id], "the application's own");
+        assert_eq!(
+            merged[&id], sent[&id],
+            "the application's spans stay as they are"
+        );
     }
     for id in [EXCHANGE, CONNECT, REQUEST, RESPONSE] {
         let whole = merged[&id].data_plane().unwrap();
@@ -89,11 +80,12 @@ fn check(between: Between, skew_us: i128, bound_us: u64) {
     assert_eq!(
         (skew.taken_ns, skew.bound_ns),
         (skew_us * 1_000, Some(bound_us * 1_000)),
-        "{between:?}"
+        "{case:?}"
     );
-    // The handshake's two crossings, then one each; the error of the offset goes from one way to the other.
-    let error_us = i128::from(between.ahead_us) - skew_us;
-    for ((wire, us), sign) in WIRES.iter().zip(between.wire_us).zip([1, -1, 1, -1]) {
+    // The wires are SYN, SYN-ACK, request, response. What the offset is wrong by is added to one
+    // direction and missing from the other.
+    let error_us = i128::from(case.ahead_us) - skew_us;
+    for ((wire, us), sign) in WIRES.iter().zip(case.wire_us).zip([1, -1, 1, -1]) {
         let expected = (i128::from(us) + sign * error_us) * 1_000;
         assert_eq!(i128::from(merged[wire].duration_ns()), expected, "{wire:x}");
     }
@@ -106,43 +98,44 @@ fn by_id_of_application(spans: &[Span]) -> HashMap<u64, Span> {
 
 #[test]
 fn two_halves_are_one_exchange() {
-    check(Between::default(), 0, 200);
+    check(TwoNodes::default(), 0, 200);
 }
 
 #[test]
 fn clocks_that_disagree_are_brought_together() {
-    let ahead = |ahead_us| Between {
+    let ahead = |ahead_us| TwoNodes {
         ahead_us,
-        ..Between::default()
+        ..TwoNodes::default()
     };
-    // What is known best: SYN at most 200, response at most 190 µs under way. The middle is 5 µs off.
+    // The SYN takes at most 200 µs, the response at most 190 µs. The middle of what is possible is
+    // 5 µs off.
     check(ahead(50_000), 50_005, 195);
     check(ahead(-50_000), -49_995, 195);
     check(ahead(5_000_000), 5_000_005, 195);
     check(ahead(-5_000_000), -4_999_995, 195);
-    // Less than the packets took: nothing contradicts it.
+    // An offset shorter than the packets took: nothing contradicts that the clocks agree.
     check(ahead(150), 0, 350);
     check(ahead(-150), 0, 340);
-    // A request that lay on the wire for long says less than the handshake.
-    let slow = Between {
+    // A request that took long on the wire narrows the offset less than the handshake.
+    let slow = TwoNodes {
         wire_us: [100, 100, 40_000, 100],
         ahead_us: 20_000,
-        ..Between::default()
+        ..TwoNodes::default()
     };
     check(slow, 20_000, 100);
 }
 
 #[test]
-fn one_half_is_shown_as_such() {
-    let between = Between {
+fn one_half_stays_a_half() {
+    let case = TwoNodes {
         ahead_us: -50_000,
-        ..Between::default()
+        ..TwoNodes::default()
     };
-    let [client, server, of_1, of_2] = between.requests();
-    // The server's half is moved into the client's span, which it must lie in.
+    let [client, server, of_1, of_2] = case.requests();
+    // The server's half is moved to lie within the client's span.
     let merged = by_id(&merge(&spans(&[client.clone(), server.clone(), of_2])));
     let exchange = &merged[&EXCHANGE];
-    assert_eq!(exchange.data_plane().unwrap().half, Some(Half::Server));
+    assert_eq!(exchange.data_plane().unwrap().half, Some(Side::Server));
     let (parent, none) = (&merged[&CLIENT_SPAN], None);
     assert!(parent.start_ns <= exchange.start_ns && exchange.end_ns <= parent.end_ns);
     assert_eq!(
@@ -155,26 +148,27 @@ fn one_half_is_shown_as_such() {
         assert!(exchange.start_ns <= merged[&id].start_ns && merged[&id].end_ns <= exchange.end_ns);
     }
 
-    // A connection that was opened ahead is no reason to move anything.
-    let [mut client_later, server_span, _, right] = Between::default().requests();
-    let span = &mut client_later.resource_spans[0].scope_spans[0].spans[0];
+    // A handshake before the client's span moves nothing: a pool may have opened the connection
+    // ahead.
+    let [mut client_later, server_span, _, of_2] = TwoNodes::default().requests();
+    let span = &mut spans_of(&mut client_later)[0];
     span.start_time_unix_nano += 300_000;
-    let sent = spans(&[client_later, server_span, right]);
+    let sent = spans(&[client_later, server_span, of_2]);
     let request = &by_id(&sent)[&REQUEST];
     assert!(
         request.start_ns > sent[0].start_ns && by_id(&sent)[&CONNECT].start_ns < sent[0].start_ns
     );
     assert_eq!(merge(&sent), sent);
 
-    // The client's is where it is.
+    // The client's half is not moved.
     let sent = spans(&[client.clone(), server, of_1]);
     assert_eq!(merge(&sent), sent);
 
-    // Neither has anything to be compared with.
-    let alone = spans(&[between.requests()[3].clone()]);
+    // Without the client's span there is nothing to compare the server's half with.
+    let alone = spans(&[case.requests()[3].clone()]);
     assert_eq!(merge(&alone), alone);
 
-    // What one node saw of a path is not the path.
+    // A path of which one node's part is missing has no duration.
     let tree = Tree::new(&sent);
     let times = Call::all(&tree)[0].times;
     assert_eq!((times.connect_ns, times.data_plane_ns()), (None, None));
@@ -182,17 +176,18 @@ fn one_half_is_shown_as_such() {
     assert_eq!(times.client_span_ns, client_span);
 }
 
-/// The client's node tells of the second packet, the server's of the first, which had arrived all the same.
+/// The client's node recorded the second packet, the server's node the first, which had arrived all
+/// the same.
 #[test]
-fn a_message_sent_again_says_nothing_of_clocks() {
-    let mut requests = Between::default().requests();
-    for span in &mut requests[2].resource_spans[0].scope_spans[0].spans {
+fn a_retransmitted_message_moves_no_clock() {
+    let mut requests = TwoNodes::default().requests();
+    for span in spans_of(&mut requests[2]) {
         if span.span_id == WIRES[2].to_be_bytes() {
             span.start_time_unix_nano += 1_000_000;
             span.end_time_unix_nano += 1_000_000;
         }
         if span.span_id == REQUEST.to_be_bytes() {
-            *span = span.clone().count("hopspan.tcp.retransmits", 1);
+            *span = span.clone().int(attribute::TCP_RETRANSMITS, 1);
         }
     }
     let sent = spans(&requests);
@@ -203,7 +198,7 @@ fn a_message_sent_again_says_nothing_of_clocks() {
     let hops = |spans: &[Span]| -> Vec<(u64, u64)> {
         let of_server = spans
             .iter()
-            .filter(|span| span.name.as_str() == "server.stack");
+            .filter(|span| span.name.as_str() == HopName::ServerStack.as_str());
         of_server.map(|span| (span.start_ns, span.end_ns)).collect()
     };
     assert_eq!(hops(&merge(&sent)), hops(&sent), "nothing was moved");
@@ -217,23 +212,17 @@ fn permutations() -> Vec<[usize; 4]> {
 }
 
 #[test]
-fn whoever_is_first_and_whatever_is_sent_again() {
-    let between = Between {
+fn any_order_and_requests_sent_again_give_the_same_spans() {
+    let case = TwoNodes {
         ahead_us: 50_000,
-        ..Between::default()
+        ..TwoNodes::default()
     };
-    let requests = between.requests();
+    let requests = case.requests();
     let expected = by_id(&merge(&spans(&requests)));
     assert_eq!(permutations().len(), 24);
     for order in permutations() {
-        let mut store = Store::new(Limits {
-            traces: 1,
-            spans: 1_000,
-            spans_per_trace: 1_000,
-        });
-        for &which in order.iter().chain(&order[1..3]) {
-            store.insert(decode(&requests[which]).spans, Instant::now());
-        }
+        let received = order.iter().chain(&order[1..3]);
+        let store = store(received.map(|&which| &requests[which]), WIDE);
         let sent = spans(&requests).len();
         let again = order[1..3]
             .iter()
@@ -251,35 +240,26 @@ fn whoever_is_first_and_whatever_is_sent_again() {
     }
 }
 
-/// A node that sends to itself by way of another, as through a node port there, sees both halves.
+/// A node that sends to itself by way of another node, as through a NodePort there, sees both
+/// halves.
 #[test]
 fn one_agent_may_send_both_halves() {
-    let mut requests = Between::default().requests();
+    let mut requests = TwoNodes::default().requests();
     let resource = requests[2].resource_spans[0].resource.clone();
     requests[3].resource_spans[0].resource = resource;
-    let mut store = Store::new(Limits {
-        traces: 1,
-        spans: 1_000,
-        spans_per_trace: 1_000,
-    });
-    for request in requests.iter().chain(&requests) {
-        store.insert(decode(request).spans, Instant::now());
-    }
+    let store = store(requests.iter().chain(&requests), WIDE);
     let kept = &store.traces().next().unwrap().spans;
-    assert_eq!(*kept, spans(&requests), "and nothing twice");
+    assert_eq!(*kept, spans(&requests), "each span once");
     check_whole(&merge(kept));
 }
 
 #[test]
 fn copies_of_one_span_count_against_the_bounds() {
-    let mut store = Store::new(Limits {
-        traces: 1,
-        spans: 100,
+    let limits = Limits {
         spans_per_trace: 5,
-    });
-    for request in Between::default().requests() {
-        store.insert(decode(&request).spans, Instant::now());
-    }
+        ..WIDE
+    };
+    let store = store(&TwoNodes::default().requests(), limits);
     let kept = store.traces().next().unwrap();
     assert_eq!(kept.spans.len(), 5);
     assert_eq!(kept.refused, store.counts().over_trace_limit);
@@ -287,22 +267,23 @@ fn copies_of_one_span_count_against_the_bounds() {
 }
 
 #[test]
-fn the_page_says_which_node_and_whose_clock() {
-    let between = Between {
+fn the_waterfall_names_the_nodes_and_the_clock_that_is_off() {
+    let case = TwoNodes {
         ahead_us: 50_000,
-        ..Between::default()
+        ..TwoNodes::default()
     };
-    let requests = between.requests();
-    check_expected("halves-80.txt", &text(&lines(&requests, UTF8_80), false));
-    check_expected("halves-200.txt", &text(&lines(&requests, UTF8_200), false));
+    let requests = case.requests();
+    check_expected("halves-80.txt", &printed(&requests, UTF8_80));
+    check_expected("halves-200.txt", &printed(&requests, UTF8_200));
     let [client, server, _, of_2] = requests;
-    let half = text(&lines(&[client, server, of_2], UTF8_80), false);
+    let half = printed(&[client, server, of_2], UTF8_80);
     check_expected("half-80.txt", &half);
 }
 
 proptest! {
-    /// Whatever is missing, and in whatever order the rest comes: no id twice, the application's spans and the client's node
-    /// untouched, and the same result from any order.
+    /// With any spans missing and the others in any order: no id is there twice, the spans of the
+    /// application and of the client's node stay as they are, and every order gives the same
+    /// result.
     #[test]
     fn any_part_in_any_order(
         wire_us in [0u64..3_000, 0u64..3_000, 0u64..3_000, 0u64..3_000],
@@ -311,7 +292,7 @@ proptest! {
         seed in any::<u64>(),
         keep in 0u8..=8,
     ) {
-        let sent = spans(&Between { wire_us, ahead_us, work_us }.requests());
+        let sent = spans(&TwoNodes { wire_us, ahead_us, work_us }.requests());
         let whole = merge(&sent);
         check_whole(&whole);
         let random = |salt: usize| {
@@ -328,11 +309,11 @@ proptest! {
         prop_assert_eq!(by_id(&merged), by_id(&merge(&shuffled)));
         prop_assert_eq!(by_id_of_application(&merged), by_id_of_application(&kept));
         prop_assert!(merged.iter().all(|span| span.end_ns >= span.start_ns));
-        // The client's node is what others are measured by.
+        // The client's clock is the reference: hops of its node do not move.
         let merged = by_id(&merged);
         let is_hop_of_first = |span: &&Span| {
             let hop = span.data_plane().is_some_and(|data_plane| data_plane.half.is_none());
-            hop && span.name.as_str() != "wire" && span.resource.node().unwrap().as_str() == "node-1"
+            hop && span.name.as_str() != HopName::Wire.as_str() && span.resource.node().unwrap().as_str() == "node-1"
         };
         for (id, hop) in by_id(&kept.into_iter().filter(|span| is_hop_of_first(&span)).collect::<Vec<_>>()) {
             prop_assert_eq!(&merged[&id], &hop);

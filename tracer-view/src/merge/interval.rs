@@ -1,43 +1,39 @@
-//! How far two nodes' clocks are apart, as far as packets between them say. In: when packets left by the one clock and
-//! arrived by the other. Out: the offset that must be taken out so that none arrives before it left.
+//! How far two nodes' clocks are apart, as far as the packets between them show. In: when packets
+//! left by the one clock and arrived by the other. Out: the offset to take out, so that no packet
+//! arrives before it left.
 
-/// What is said of the offset of the server's clock from the client's, in nanoseconds: positive where the server's is ahead.
+use crate::span::Skew;
+
+/// The offsets of the server's clock from the client's that are possible, in nanoseconds: positive
+/// where the server's clock is ahead.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Interval {
     least_ns: Option<i128>,
     most_ns: Option<i128>,
 }
 
-/// The offset of the server's clock that was taken out of what its agent sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Skew {
-    /// Nanoseconds by which the server's clock is ahead; 0 where nothing contradicts that the clocks agree.
-    pub taken_ns: i128,
-    /// The true offset is at most as many nanoseconds from that; `None` where packets of one direction only were seen. A
-    /// clock can be found to be off by no better than the time that the exchange's packets were on their way.
-    pub bound_ns: Option<u64>,
-}
-
 impl Interval {
-    /// A packet left the client at the one time and arrived at the server at the other.
-    pub(super) fn left_client(&mut self, sent_ns: u64, arrived_ns: u64) {
+    /// Adds a packet that left the client at `sent_ns` of its clock, and arrived at `arrived_ns` of
+    /// the server's.
+    pub(super) fn client_sent(&mut self, sent_ns: u64, arrived_ns: u64) {
         let most_ns = i128::from(arrived_ns) - i128::from(sent_ns);
         self.most_ns = Some(self.most_ns.map_or(most_ns, |known| known.min(most_ns)));
     }
 
-    /// A packet left the server at the one time and arrived at the client at the other.
-    pub(super) fn left_server(&mut self, sent_ns: u64, arrived_ns: u64) {
+    /// Adds a packet that left the server at `sent_ns` of its clock, and arrived at `arrived_ns` of
+    /// the client's.
+    pub(super) fn server_sent(&mut self, sent_ns: u64, arrived_ns: u64) {
         let least_ns = i128::from(sent_ns) - i128::from(arrived_ns);
         self.least_ns = Some(self.least_ns.map_or(least_ns, |known| known.max(least_ns)));
     }
 
-    /// Whether packets of both directions are in it.
+    /// Whether packets of both directions were added.
     pub(super) fn is_bounded(self) -> bool {
         self.least_ns.is_some() && self.most_ns.is_some()
     }
 
-    /// Nothing, when 0 is possible; else the middle of what is possible. `None` when nothing is known, or when no offset
-    /// explains what was seen.
+    /// Takes out 0 where 0 is possible, else the middle of the possible offsets. `None` without
+    /// packets, and where no offset explains them.
     pub(super) fn skew(self) -> Option<Skew> {
         let (taken_ns, bound_ns) = match (self.least_ns, self.most_ns) {
             (Some(least), Some(most)) if least > most => return None,
@@ -71,17 +67,17 @@ mod tests {
     ) {
         let mut interval = Interval::default();
         for &(sent, arrived) in to_server {
-            interval.left_client(sent, arrived);
+            interval.client_sent(sent, arrived);
         }
         for &(sent, arrived) in to_client {
-            interval.left_server(sent, arrived);
+            interval.server_sent(sent, arrived);
         }
         let skew = interval.skew().map(|skew| (skew.taken_ns, skew.bound_ns));
         assert_eq!(skew, expected, "{to_server:?} {to_client:?}");
     }
 
     #[test]
-    fn what_does_not_contradict_the_clocks_is_left_alone() {
+    fn clocks_without_contradiction_are_left_alone() {
         check(&[(100, 130)], &[(500, 520)], Some((0, Some(30))));
         check(&[(100, 100)], &[(500, 500)], Some((0, Some(0))));
         check(&[(100, 130)], &[], Some((0, None)));
@@ -90,11 +86,11 @@ mod tests {
     }
 
     #[test]
-    fn the_middle_is_taken_out() {
+    fn the_middle_of_the_possible_offsets_is_taken_out() {
         // The server's clock is 1,000 ahead, then 80 behind; each packet took 30.
         check(&[(100, 1_130)], &[(1_500, 530)], Some((1_000, Some(30))));
         check(&[(100, 50)], &[(420, 530)], Some((-80, Some(30))));
-        // The handshake was quicker: it says more.
+        // The handshake was quicker, so it narrows the interval.
         check(
             &[(100, 1_130), (10, 1_015)],
             &[(1_500, 530), (1_020, 25)],
@@ -105,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_explains_packets_that_take_less_than_no_time() {
+    fn no_offset_explains_packets_that_take_negative_time() {
         check(&[(100, 90)], &[(500, 490)], None);
         check(
             &[(0, u64::MAX)],

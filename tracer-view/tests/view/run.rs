@@ -1,126 +1,20 @@
-//! A running viewer: what it prints, when, and how it ends.
+//! The viewer at work: what it prints, when, and how it ends.
 
 use std::io::{self, Write};
 use std::net::TcpStream;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use clap::Parser;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
-use tonic::transport::Channel;
-use tracer_view::{Args, Bound, view};
+use tracer_view::view;
 
 use crate::fixture::dispatch::dispatch;
 use crate::fixture::{application, span};
-
-#[derive(Parser)]
-struct Cli {
-    #[command(flatten)]
-    args: Args,
-}
-
-/// A viewer on ports of its own that prints to memory.
-pub(crate) struct Running {
-    pub(crate) bound: Bound,
-    printed: Printed,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<anyhow::Result<()>>,
-}
-
-#[derive(Clone, Default)]
-struct Printed(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Printed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Running {
-    pub(crate) async fn start(arguments: &[&str]) -> Self {
-        let ports = [
-            "view",
-            "--grpc",
-            "127.0.0.1:0",
-            "--http",
-            "127.0.0.1:0",
-            "--charset",
-            "utf-8",
-        ];
-        let args = Cli::parse_from(ports.iter().chain(arguments)).args;
-        let printed = Printed::default();
-        let (stop, stopped) = oneshot::channel();
-        let (ready, bound) = oneshot::channel();
-        let out = printed.clone();
-        let task = tokio::spawn(async move {
-            let stopped = async move { _ = stopped.await };
-            view(args, out, false, stopped, |bound| {
-                ready.send(bound).unwrap();
-            })
-            .await
-        });
-        Self {
-            bound: bound.await.unwrap(),
-            printed,
-            stop,
-            task,
-        }
-    }
-
-    pub(crate) async fn grpc(&self) -> TraceServiceClient<Channel> {
-        TraceServiceClient::connect(format!("http://{}", self.bound.grpc))
-            .await
-            .unwrap()
-    }
-
-    pub(crate) async fn send(&self, requests: Vec<ExportTraceServiceRequest>) {
-        let mut client = self.grpc().await;
-        for request in requests {
-            client.export(request).await.unwrap();
-        }
-    }
-
-    pub(crate) fn printed(&self) -> String {
-        String::from_utf8(self.printed.0.lock().unwrap().clone()).unwrap()
-    }
-
-    /// Stops the viewer and returns how it ended and all it printed.
-    pub(crate) async fn end(self) -> (anyhow::Result<()>, String) {
-        self.stop.send(()).unwrap();
-        let result = self.task.await.unwrap();
-        let printed = String::from_utf8(self.printed.0.lock().unwrap().clone()).unwrap();
-        (result, printed)
-    }
-
-    /// As [`Self::end`], for a viewer that is to end well.
-    pub(crate) async fn end_well(self) -> String {
-        let (result, printed) = self.end().await;
-        result.unwrap();
-        printed
-    }
-
-    /// Waits until `has` holds of what is printed.
-    async fn wait(&self, has: impl Fn(&str) -> bool) {
-        for _ in 0..500 {
-            if has(&self.printed()) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!("never printed; printed so far:\n{}", self.printed());
-    }
-}
+use crate::running_viewer::{RunningViewer, view_args};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_quiet_trace_is_printed_once_and_again_when_more_comes() {
-    let viewer = Running::start(&["--quiet-ms", "100"]).await;
+async fn a_quiet_trace_is_printed_once_and_again_after_a_late_span() {
+    let viewer = RunningViewer::start(&["--quiet-ms", "100"]).await;
     viewer
         .send(vec![application("a", vec![span(1, 0, "first", 0, 5)])])
         .await;
@@ -131,7 +25,7 @@ async fn a_quiet_trace_is_printed_once_and_again_when_more_comes() {
     viewer
         .wait(|printed| printed.contains("again, late spans: 1"))
         .await;
-    let printed = viewer.end_well().await;
+    let printed = viewer.end_without_error().await;
     assert_eq!(printed.matches("trace 0").count(), 2, "{printed}");
     assert!(
         printed.contains("no calls between services in 1 trace\n"),
@@ -140,8 +34,8 @@ async fn a_quiet_trace_is_printed_once_and_again_when_more_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn at_the_end_the_slowest_and_the_median() {
-    let viewer = Running::start(&[
+async fn the_slowest_and_the_median_are_printed_at_the_end() {
+    let viewer = RunningViewer::start(&[
         "--at-end",
         "--quiet-ms",
         "1",
@@ -154,7 +48,7 @@ async fn at_the_end_the_slowest_and_the_median() {
     viewer.send((1..=5).flat_map(dispatch).collect()).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(viewer.printed(), "");
-    let printed = viewer.end_well().await;
+    let printed = viewer.end_without_error().await;
     let traces: Vec<&str> = printed
         .lines()
         .filter(|line| line.starts_with("trace "))
@@ -175,14 +69,15 @@ async fn at_the_end_the_slowest_and_the_median() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_dropped_is_said() {
-    let viewer = Running::start(&["--at-end", "--max-traces", "2", "--waterfalls", "0"]).await;
+async fn lost_spans_are_counted_at_the_end() {
+    let viewer =
+        RunningViewer::start(&["--at-end", "--max-traces", "2", "--waterfalls", "0"]).await;
     viewer.send((1..=3).flat_map(dispatch).collect()).await;
     viewer.send(dispatch(3)).await;
     let mut invalid = span(7, 0, "invalid", 0, 1);
     invalid.trace_id.clear();
     viewer.send(vec![application("a", vec![invalid])]).await;
-    let printed = viewer.end_well().await;
+    let printed = viewer.end_without_error().await;
     assert!(printed.contains("over 2 traces\n"), "{printed}");
     assert!(
         printed.contains(
@@ -201,15 +96,15 @@ async fn what_is_dropped_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trace_that_is_too_long_says_so() {
-    let viewer = Running::start(&["--at-end", "--max-spans", "3"]).await;
+async fn a_trace_with_too_many_spans_is_marked() {
+    let viewer = RunningViewer::start(&["--at-end", "--max-spans", "3"]).await;
     viewer
         .send(vec![application(
             "a",
             (1..=5).map(|id| span(id, id - 1, "x", id, 9)).collect(),
         )])
         .await;
-    let printed = viewer.end_well().await;
+    let printed = viewer.end_without_error().await;
     assert!(
         printed.contains("incomplete, spans refused: 2\n"),
         "{printed}"
@@ -220,10 +115,10 @@ async fn a_trace_that_is_too_long_says_so() {
     );
 }
 
-/// Exporters keep their connections open, and one may hang in the middle of a request.
+/// Exporters keep their connections open, and may hang in the middle of a request.
 #[tokio::test(flavor = "multi_thread")]
-async fn open_connections_do_not_hold_up_the_end() {
-    let viewer = Running::start(&["--at-end"]).await;
+async fn open_connections_do_not_delay_the_end() {
+    let viewer = RunningViewer::start(&["--at-end"]).await;
     let mut idle_grpc = viewer.grpc().await;
     idle_grpc
         .export(application("a", vec![span(1, 0, "x", 0, 1)]))
@@ -232,7 +127,7 @@ async fn open_connections_do_not_hold_up_the_end() {
     let idle_http = TcpStream::connect(viewer.bound.http).unwrap();
     let started = Instant::now();
     let address = viewer.bound;
-    assert!(viewer.end_well().await.contains("█ a x"));
+    assert!(viewer.end_without_error().await.contains("█ a x"));
     assert!(
         started.elapsed() < Duration::from_secs(2),
         "{:?}",
@@ -241,7 +136,7 @@ async fn open_connections_do_not_hold_up_the_end() {
     assert!(TcpStream::connect(address.grpc).is_err() && TcpStream::connect(address.http).is_err());
     drop((idle_grpc, idle_http));
 
-    let viewer = Running::start(&["--at-end"]).await;
+    let viewer = RunningViewer::start(&["--at-end"]).await;
     let mut hanging = TcpStream::connect(viewer.bound.http).unwrap();
     let head = "POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{";
     hanging.write_all(head.as_bytes()).unwrap();
@@ -249,7 +144,7 @@ async fn open_connections_do_not_hold_up_the_end() {
         .send(vec![application("a", vec![span(1, 0, "y", 0, 1)])])
         .await;
     let started = Instant::now();
-    assert!(viewer.end_well().await.contains("█ a y"));
+    assert!(viewer.end_without_error().await.contains("█ a y"));
     assert!(
         started.elapsed() < Duration::from_secs(10),
         "{:?}",
@@ -258,7 +153,7 @@ async fn open_connections_do_not_hold_up_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reader_that_goes_away_ends_the_viewer_quietly() {
+async fn a_closed_output_ends_the_viewer_without_an_error() {
     struct Gone;
     impl Write for Gone {
         fn write(&mut self, _: &[u8]) -> io::Result<usize> {
@@ -268,16 +163,7 @@ async fn a_reader_that_goes_away_ends_the_viewer_quietly() {
             Ok(())
         }
     }
-    let args = Cli::parse_from([
-        "view",
-        "--grpc",
-        "127.0.0.1:0",
-        "--http",
-        "127.0.0.1:0",
-        "--quiet-ms",
-        "20",
-    ])
-    .args;
+    let args = view_args(&["--quiet-ms", "20"]);
     let (ready, bound) = oneshot::channel();
     let never = std::future::pending();
     let viewer = tokio::spawn(view(args, Gone, false, never, |bound| {
