@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use tracer_semconv::kube_proxy::{portal, refusal};
 
 use super::source::{Client, Source};
 
@@ -122,11 +123,11 @@ impl PortalKind {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::ClusterIp => "ClusterIP",
-            Self::ExternalIp => "ExternalIP",
-            Self::LoadBalancerIp => "LoadBalancer",
-            Self::External => "ExternalIP or LoadBalancer",
-            Self::NodePort => "NodePort",
+            Self::ClusterIp => portal::CLUSTER_IP,
+            Self::ExternalIp => portal::EXTERNAL_IP,
+            Self::LoadBalancerIp => portal::LOAD_BALANCER,
+            Self::External => portal::EXTERNAL_IP_OR_LOAD_BALANCER,
+            Self::NodePort => portal::NODE_PORT,
         }
     }
 }
@@ -134,9 +135,9 @@ impl PortalKind {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoEndpoints => "no endpoints",
-            Self::NoLocalEndpoints => "no local endpoints",
-            Self::SourceNotAllowed => "source not allowed",
+            Self::NoEndpoints => refusal::NO_ENDPOINTS,
+            Self::NoLocalEndpoints => refusal::NO_LOCAL_ENDPOINTS,
+            Self::SourceNotAllowed => refusal::SOURCE_NOT_ALLOWED,
         })
     }
 }

@@ -1,60 +1,9 @@
 //! Names the hop between two stamps.
 
 use tracer_common::hook::Hook;
+pub use tracer_semconv::HopName;
 
 use crate::decode::{Device, DropLayer};
-
-/// The hops of the span model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum HopName {
-    /// From the sending socket to the first device.
-    ClientStack,
-    /// From one end of a veth pair through the other into its stack.
-    Veth,
-    /// Through a bridge, from port to port or between a port and the bridge's own stack.
-    Bridge,
-    /// NF_INET_PRE_ROUTING: conntrack, mangle, DNAT.
-    Prerouting,
-    /// NF_INET_LOCAL_IN.
-    Input,
-    /// NF_INET_FORWARD.
-    Forward,
-    /// NF_INET_LOCAL_OUT.
-    Output,
-    /// NF_INET_POST_ROUTING: mangle, SNAT and masquerade.
-    Postrouting,
-    /// Between two hooks of one namespace: routing, neighbour, queueing.
-    Route,
-    /// Inside a tunnel.
-    Overlay,
-    /// Between two nodes.
-    Wire,
-    /// From the last device to the receiving socket.
-    ServerStack,
-    /// In the socket's receive queue, until the application reads.
-    SocketQueue,
-}
-
-impl HopName {
-    /// The value of `hopspan.hop`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ClientStack => "client.stack",
-            Self::Veth => "veth",
-            Self::Bridge => "bridge",
-            Self::Prerouting => "netfilter.prerouting",
-            Self::Input => "netfilter.input",
-            Self::Forward => "netfilter.forward",
-            Self::Output => "netfilter.output",
-            Self::Postrouting => "netfilter.postrouting",
-            Self::Route => "route",
-            Self::Overlay => "overlay",
-            Self::Wire => "wire",
-            Self::ServerStack => "server.stack",
-            Self::SocketQueue => "socket.queue",
-        }
-    }
-}
 
 type Point<'d> = (Hook, Option<&'d Device>);
 

@@ -6,6 +6,7 @@
 use std::{borrow::Cow, net::SocketAddr};
 
 use opentelemetry_semantic_conventions::attribute as semconv;
+use tracer_semconv::{Role, error, incomplete};
 
 use crate::{
     http::{
@@ -25,14 +26,14 @@ use super::{
     nat::Nat,
     parties::Parties,
     paths::Paths,
-    span_builder::{PACKET_DROPPED, SpanBase, SpanBuilder, has_dropped, missing},
+    span_builder::{SpanBase, SpanBuilder, has_dropped, missing},
     tcp_events,
 };
 
 /// Number of attributes of an exchange between pods through a service.
 const EXCHANGE_ATTRIBUTES: usize = 32;
 /// Role of the span that covers the whole exchange.
-const EXCHANGE: &str = "exchange";
+const EXCHANGE: &str = Role::Exchange.as_str();
 
 /// The id of an exchange's span.
 pub(super) fn exchange_id(trace: &TraceContext, request_seq: u32) -> SpanId {
@@ -136,7 +137,7 @@ impl SpanBuilder<'_> {
             paths.attributes(&mut attributes);
             events.extend(self.packet_events(&legs));
             events.sort_by_key(|event| event.at_unix_ns);
-            error = error.or(has_dropped(&legs).then_some(PACKET_DROPPED.into()));
+            error = error.or(has_dropped(&legs).then_some(error::PACKET_DROPPED.into()));
             incomplete = incomplete.or(missing(&legs));
         }
         attributes.extend(incomplete.map(|what| Attribute::text(key::INCOMPLETE, what)));
@@ -160,11 +161,16 @@ impl SpanBuilder<'_> {
     fn legs(&mut self, id: SpanId, exchange: &Exchange, paths: &Paths) {
         if let (Some(connect), Some(path)) = (&exchange.connect, &paths.connect) {
             let legs: Vec<&Leg> = connect.legs().collect();
-            self.leg(id, "connect", &legs, path);
+            self.leg(id, Role::Connect.as_str(), &legs, path);
         }
-        self.leg(id, "request", &[&exchange.request], &paths.request);
+        self.leg(
+            id,
+            Role::Request.as_str(),
+            &[&exchange.request],
+            &paths.request,
+        );
         if let (Some(leg), Some(path)) = (&exchange.response, &paths.response) {
-            self.leg(id, "response", &[leg], path);
+            self.leg(id, Role::Response.as_str(), &[leg], path);
         }
     }
 
@@ -219,18 +225,21 @@ impl SpanBuilder<'_> {
 
 /// The parts of an exchange that were not seen, or could not be parsed.
 fn incomplete(exchange: &Exchange) -> Option<&'static str> {
-    let request = exchange.asked.is_incomplete.then_some("request head");
+    let request = exchange
+        .asked
+        .is_incomplete
+        .then_some(incomplete::REQUEST_HEAD);
     // A stream or connection that ended early has no response.
     let has_failed = exchange.reset.is_some() || exchange.ending.is_some();
     let status = exchange.answered.map(|answered| answered.status);
     let response = match (&exchange.response, status) {
         (None, _) if has_failed => None,
-        (None, _) => Some("response"),
-        (Some(_), None | Some(None)) => Some("response head"),
+        (None, _) => Some(incomplete::RESPONSE),
+        (Some(_), None | Some(None)) => Some(incomplete::RESPONSE_HEAD),
         _ => None,
     };
     match (request, response) {
-        (Some(_), Some("response")) => Some("request head, response"),
+        (Some(_), Some(incomplete::RESPONSE)) => Some(incomplete::REQUEST_HEAD_AND_RESPONSE),
         (Some(_), Some(_)) => Some("request head, response head"),
         (request, response) => request.or(response),
     }

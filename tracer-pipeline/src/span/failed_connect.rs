@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use nix::errno::Errno;
 use opentelemetry_semantic_conventions::attribute as semconv;
 use sha2::{Digest as _, Sha256};
+use tracer_semconv::{Role, correlation, error, incomplete};
 
 use crate::{
     flow,
@@ -32,7 +33,7 @@ use super::{
     span_builder::{SpanBase, SpanBuilder},
 };
 
-const CONNECT: &str = "connect";
+const CONNECT: &str = Role::Connect.as_str();
 /// Bound on links of one span; OpenTelemetry's default (OTEL_SPAN_LINK_COUNT_LIMIT).
 const MAX_LINKS: usize = 128;
 const SAMPLED: u8 = 1;
@@ -128,7 +129,7 @@ impl SpanBuilder<'_> {
             self.leg(parent, CONNECT, &legs, &path);
         } else {
             let mut attributes = self.attributes(CONNECT);
-            attributes.push(Attribute::text(key::INCOMPLETE, "path"));
+            attributes.push(Attribute::text(key::INCOMPLETE, incomplete::PATH));
             self.party_attributes(&mut attributes);
             let base = SpanBase {
                 span_id: self.id(CONNECT),
@@ -159,7 +160,7 @@ fn attributes(
         Attribute::int(semconv::SOURCE_PORT, source.port()),
         Attribute::text(semconv::DESTINATION_ADDRESS, destination.ip().to_string()),
         Attribute::int(semconv::DESTINATION_PORT, destination.port()),
-        Attribute::int(key::SOURCE_PID, failed.socket.tgid),
+        Attribute::int(key::SOURCE_PROCESS_PID, failed.socket.tgid),
         Attribute::text(semconv::ERROR_TYPE, error_type(failed)),
     ];
     if failed.socket.error.is_none() && !failed.had_no_port() {
@@ -168,8 +169,8 @@ fn attributes(
     }
     let known = match correlation {
         Correlation::None => None,
-        Correlation::Inferred(_) => Some("inferred"),
-        Correlation::Ambiguous(_) => Some("ambiguous"),
+        Correlation::Inferred(_) => Some(correlation::INFERRED),
+        Correlation::Ambiguous(_) => Some(correlation::AMBIGUOUS),
     };
     attributes.extend(known.map(|known| Attribute::text(key::CORRELATION, known)));
     if let Some(refusal) = refusal {
@@ -196,19 +197,19 @@ pub(super) fn error_type(failed: &FailedConnect) -> Cow<'static, str> {
         // The application closed the socket; here it is only known that no answer had come.
         let is_silence = !failed.had_no_port();
         return if is_silence {
-            "timeout"
+            error::TIMEOUT
         } else {
-            "address_not_available"
+            error::ADDRESS_NOT_AVAILABLE
         }
         .into();
     };
     let errno = Errno::from_raw(error.cast_signed());
     match errno {
-        Errno::ECONNREFUSED => "connection_refused".into(),
-        Errno::ECONNRESET | Errno::EPIPE => "connection_reset".into(),
-        Errno::ETIMEDOUT => "timeout".into(),
-        Errno::EHOSTUNREACH => "host_unreachable".into(),
-        Errno::ENETUNREACH => "network_unreachable".into(),
+        Errno::ECONNREFUSED => error::CONNECTION_REFUSED.into(),
+        Errno::ECONNRESET | Errno::EPIPE => error::CONNECTION_RESET.into(),
+        Errno::ETIMEDOUT => error::TIMEOUT.into(),
+        Errno::EHOSTUNREACH => error::HOST_UNREACHABLE.into(),
+        Errno::ENETUNREACH => error::NETWORK_UNREACHABLE.into(),
         Errno::UnknownErrno => error.to_string().into(),
         errno => format!("{errno:?}").into(),
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use opentelemetry_semantic_conventions::attribute as semconv;
+use tracer_semconv::error;
 
 use crate::{
     flow::{Cause, Side},
@@ -77,18 +78,18 @@ pub(super) fn error_type(exchange: &Exchange) -> Option<Cow<'static, str>> {
 /// The `error.type` of a connection's end.
 fn cause_name(cause: Cause) -> &'static str {
     match cause {
-        Cause::Closed => "connection_closed",
-        Cause::Reset => "connection_reset",
-        Cause::TimedOut => "timeout",
-        Cause::Unreachable => "host_unreachable",
+        Cause::Closed => error::CONNECTION_CLOSED,
+        Cause::Reset => error::CONNECTION_RESET,
+        Cause::TimedOut => error::TIMEOUT,
+        Cause::Unreachable => error::HOST_UNREACHABLE,
     }
 }
 
 /// The name of a side in attribute values.
 pub(super) fn side(side: Side) -> &'static str {
     match side {
-        Side::Client => "client",
-        Side::Server => "server",
+        Side::Client => tracer_semconv::Side::Client.as_str(),
+        Side::Server => tracer_semconv::Side::Server.as_str(),
     }
 }
 

@@ -4,6 +4,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use tracer_common::hook::Hook;
+use tracer_semconv::kube_proxy::{NO_MASQUERADE, SESSION_AFFINITY_CLIENT_IP, TRAFFIC_POLICY_LOCAL};
 
 use crate::{
     decode::{Conntrack, Journey, Stamp},
@@ -52,7 +53,7 @@ impl<'r> Nat<'r> {
             destination.extend(decision_attributes(decision));
             destination.push(match marked {
                 Some(source) => written(key::KUBE_PROXY_MASQUERADE, &source),
-                None => Attribute::text(key::KUBE_PROXY_MASQUERADE, "no"),
+                None => Attribute::text(key::KUBE_PROXY_MASQUERADE, NO_MASQUERADE),
             });
         }
         Some(Self {
@@ -97,10 +98,10 @@ fn decision_attributes(decision: &Decision) -> impl Iterator<Item = Attribute> {
     ];
     let affinity = decision
         .session_affinity
-        .then(|| Attribute::text(key::KUBE_PROXY_SESSION_AFFINITY, "ClientIP"));
+        .then(|| Attribute::text(key::KUBE_PROXY_SESSION_AFFINITY, SESSION_AFFINITY_CLIENT_IP));
     let policy = decision
         .local_endpoints_only
-        .then(|| Attribute::text(key::KUBE_PROXY_TRAFFIC_POLICY, "Local"));
+        .then(|| Attribute::text(key::KUBE_PROXY_TRAFFIC_POLICY, TRAFFIC_POLICY_LOCAL));
     always.into_iter().chain(affinity).chain(policy)
 }
 

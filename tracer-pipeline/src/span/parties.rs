@@ -8,6 +8,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use opentelemetry_semantic_conventions::attribute as semconv;
 use tracer_common::journey::End;
+use tracer_semconv::party::{DESTINATION, Keys, SOURCE};
 
 use crate::{
     decode::{DeviceId, Journey, fact::WorkloadKind},
@@ -118,7 +119,10 @@ impl<'w> Parties<'w> {
                 out.push(Attribute::bool(key::SERVICE_HEADLESS, true));
             }
             if self.destination.pod.is_none() {
-                out.push(Attribute::shared(DESTINATION.namespace, &service.namespace));
+                out.push(Attribute::shared(
+                    DESTINATION.namespace_name,
+                    &service.namespace,
+                ));
             }
         } else if let Some((namespace, name)) = decided.and_then(|decided| decided.split_once('/'))
         {
@@ -127,60 +131,23 @@ impl<'w> Parties<'w> {
             // A service has endpoints only in its own namespace.
             let pod_namespace = self.destination.pod.and_then(|pod| pod.namespace.as_ref());
             if pod_namespace.is_none() {
-                out.push(Attribute::text(DESTINATION.namespace, namespace.to_owned()));
+                out.push(Attribute::text(
+                    DESTINATION.namespace_name,
+                    namespace.to_owned(),
+                ));
             }
         }
     }
 }
 
-/// The attribute keys of one side.
-struct Keys {
-    node: &'static str,
-    namespace: &'static str,
-    pod: &'static str,
-    uid: &'static str,
-    container: &'static str,
-    container_id: &'static str,
-    deployment: &'static str,
-    replica_set: &'static str,
-    stateful_set: &'static str,
-    daemon_set: &'static str,
-    job: &'static str,
-    cron_job: &'static str,
-}
-
-macro_rules! keys {
-    ($prefix:literal) => {
-        Keys {
-            node: concat!($prefix, "k8s.node.name"),
-            namespace: concat!($prefix, "k8s.namespace.name"),
-            pod: concat!($prefix, "k8s.pod.name"),
-            uid: concat!($prefix, "k8s.pod.uid"),
-            container: concat!($prefix, "k8s.container.name"),
-            container_id: concat!($prefix, "container.id"),
-            deployment: concat!($prefix, "k8s.deployment.name"),
-            replica_set: concat!($prefix, "k8s.replicaset.name"),
-            stateful_set: concat!($prefix, "k8s.statefulset.name"),
-            daemon_set: concat!($prefix, "k8s.daemonset.name"),
-            job: concat!($prefix, "k8s.job.name"),
-            cron_job: concat!($prefix, "k8s.cronjob.name"),
-        }
-    };
-}
-
-const SOURCE: Keys = keys!("hopspan.source.");
-const DESTINATION: Keys = keys!("hopspan.destination.");
-
-impl Keys {
-    fn workload(&self, kind: WorkloadKind) -> &'static str {
-        match kind {
-            WorkloadKind::Deployment => self.deployment,
-            WorkloadKind::ReplicaSet => self.replica_set,
-            WorkloadKind::StatefulSet => self.stateful_set,
-            WorkloadKind::DaemonSet => self.daemon_set,
-            WorkloadKind::Job => self.job,
-            WorkloadKind::CronJob => self.cron_job,
-        }
+fn workload_key(keys: &Keys, kind: WorkloadKind) -> &'static str {
+    match kind {
+        WorkloadKind::Deployment => keys.deployment_name,
+        WorkloadKind::ReplicaSet => keys.replica_set_name,
+        WorkloadKind::StatefulSet => keys.stateful_set_name,
+        WorkloadKind::DaemonSet => keys.daemon_set_name,
+        WorkloadKind::Job => keys.job_name,
+        WorkloadKind::CronJob => keys.cron_job_name,
     }
 }
 
@@ -189,21 +156,21 @@ fn side(party: &Party<'_>, keys: &Keys, out: &mut Vec<Attribute>) {
         out.extend(value.map(|value| Attribute::shared(key, value)));
     };
     if let Some(pod) = party.pod {
-        add(keys.namespace, pod.namespace.as_ref());
-        add(keys.pod, pod.name.as_ref());
-        add(keys.uid, Some(&pod.uid));
+        add(keys.namespace_name, pod.namespace.as_ref());
+        add(keys.pod_name, pod.name.as_ref());
+        add(keys.pod_uid, Some(&pod.uid));
         if let Some((kind, name)) = &pod.workload {
-            add(keys.workload(*kind), Some(name));
+            add(workload_key(keys, *kind), Some(name));
         }
     }
     if let Some(container) = party.container {
         match &container.name {
-            Some(name) => add(keys.container, Some(name)),
+            Some(name) => add(keys.container_name, Some(name)),
             // Without the API only the id is known.
             None => add(keys.container_id, Some(&container.id)),
         }
     }
-    add(keys.node, party.node);
+    add(keys.node_name, party.node);
 }
 
 #[cfg(test)]

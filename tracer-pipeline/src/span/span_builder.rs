@@ -7,6 +7,7 @@ use std::{borrow::Cow, fmt::Display, sync::Arc};
 
 use opentelemetry_semantic_conventions::attribute as semconv;
 use tracer_common::{journey::End, message::Message};
+use tracer_semconv::{Role, error, incomplete};
 
 use crate::{
     flow::Side,
@@ -58,7 +59,7 @@ impl SpanBuilder<'_> {
         let mut attributes = self.attributes(role);
         self.leg_attributes(legs, &mut attributes);
         attributes.extend(missing(legs).map(|what| Attribute::text(key::INCOMPLETE, what)));
-        if role == "connect" {
+        if role == Role::Connect.as_str() {
             if let Some(nat) = self.nat {
                 nat.destination_attributes(&mut attributes);
                 // Without hop spans the connect has the attributes of the hop.
@@ -85,7 +86,7 @@ impl SpanBuilder<'_> {
         if let Some(span) = self.spans.last_mut() {
             span.events = events;
             if has_dropped(legs) {
-                span.error = Some(PACKET_DROPPED.into());
+                span.error = Some(error::PACKET_DROPPED.into());
             }
         }
         if self.context.detail == Detail::Hop {
@@ -100,11 +101,11 @@ impl SpanBuilder<'_> {
         let first = |name| path.hops.iter().position(|hop| hop.name == name);
         let decides = first(HopName::Output).or_else(|| first(HopName::Prerouting));
         let masquerades = first(HopName::Postrouting);
-        let nat = self.nat.filter(|_| role != "response");
+        let nat = self.nat.filter(|_| role != Role::Response.as_str());
         let mut wires = 0;
         for (index, hop) in path.hops.iter().enumerate() {
             let mut attributes = Vec::with_capacity(3);
-            attributes.push(Attribute::text(key::ROLE, "hop"));
+            attributes.push(Attribute::text(key::ROLE, Role::Hop.as_str()));
             attributes.push(Attribute::text(key::HOP, hop.name.as_str()));
             attributes.extend(interface(hop));
             if let Some(nat) = nat {
@@ -212,9 +213,6 @@ impl SpanBuilder<'_> {
     }
 }
 
-/// Status description of a message that the kernel dropped.
-pub(super) const PACKET_DROPPED: &str = "packet dropped";
-
 /// Whether the kernel dropped the last packet of a message.
 pub(super) fn has_dropped(legs: &[&Leg]) -> bool {
     legs.iter().any(|leg| leg.journey.end == End::Dropped)
@@ -229,9 +227,9 @@ fn missing_of(leg: &Leg) -> Option<&'static str> {
     let journey = &leg.journey;
     let carries_head = !matches!(journey.message, Message::Syn | Message::SynAck);
     match journey.end {
-        End::Expired => Some("end of the path"),
-        End::Socket if journey.stamps_cut => Some("last hops"),
-        End::Socket if carries_head && leg.read_ns.is_none() => Some("socket.queue"),
+        End::Expired => Some(incomplete::PATH_END),
+        End::Socket if journey.stamps_cut => Some(incomplete::LAST_HOPS),
+        End::Socket if carries_head && leg.read_ns.is_none() => Some(incomplete::SOCKET_QUEUE),
         _ => None,
     }
 }

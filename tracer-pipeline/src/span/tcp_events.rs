@@ -3,6 +3,7 @@
 //! In: legs. Out: [`Event`]s. TCP recovers from each of these, so none is an error.
 
 use tracer_common::message::Message;
+use tracer_semconv::{Side, drop, event, packet};
 
 use crate::{
     http::{Exchange, Leg},
@@ -31,7 +32,7 @@ pub(super) fn retransmissions(
                 let mut attributes = vec![Attribute::text(key::TCP_PACKET, packet_name)];
                 attributes.extend(lost(leg, index - 1).into_iter().flat_map(drop_attributes));
                 Event {
-                    name: "tcp.retransmitted",
+                    name: event::TCP_RETRANSMITTED,
                     at_unix_ns: clock.unix_ns(packet.start_ns),
                     attributes,
                 }
@@ -52,7 +53,7 @@ pub(super) fn drop_attributes(lost: PacketDrop) -> impl Iterator<Item = Attribut
         .map(|hop| Attribute::text(key::DROP_HOP, hop.as_str()));
     let by = lost
         .by_conntrack
-        .then(|| Attribute::text(key::DROP_BY, "conntrack"));
+        .then(|| Attribute::text(key::DROP_BY, drop::BY_CONNTRACK));
     reason.into_iter().chain(hop).chain(by)
 }
 
@@ -63,28 +64,28 @@ pub(super) fn zero_windows(exchange: &Exchange, clock: &Clock) -> Vec<Event> {
         let event = windows.map(|zero| {
             let duration = zero.opened_ns.map(|ns| ns.saturating_sub(zero.closed_ns));
             let duration = duration.and_then(|ns| i64::try_from(ns).ok());
-            let side = Attribute::text(key::WINDOW_OF, side);
-            let duration = duration.map(|ns| Attribute::int(key::WINDOW_CLOSED_NS, ns));
+            let side = Attribute::text(key::TCP_WINDOW_OF, side);
+            let duration = duration.map(|ns| Attribute::int(key::TCP_ZERO_WINDOW_NS, ns));
             Event {
-                name: "tcp.zero_window",
+                name: event::TCP_ZERO_WINDOW,
                 at_unix_ns: clock.unix_ns(zero.closed_ns),
                 attributes: std::iter::once(side).chain(duration).collect(),
             }
         });
         event.collect()
     };
-    let mut events = of(Some(&exchange.request), "server");
-    events.extend(of(exchange.response.as_ref(), "client"));
+    let mut events = of(Some(&exchange.request), Side::Server.as_str());
+    events.extend(of(exchange.response.as_ref(), Side::Client.as_str()));
     events.sort_by_key(|event| event.at_unix_ns);
     events
 }
 
 fn message_name(message: Message) -> &'static str {
     match message {
-        Message::Syn => "SYN",
-        Message::SynAck => "SYN-ACK",
-        Message::Request => "request",
-        Message::Response => "response",
-        Message::Headers => "HEADERS",
+        Message::Syn => packet::SYN,
+        Message::SynAck => packet::SYN_ACK,
+        Message::Request => packet::REQUEST,
+        Message::Response => packet::RESPONSE,
+        Message::Headers => packet::HEADERS,
     }
 }

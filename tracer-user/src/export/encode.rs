@@ -43,7 +43,7 @@ impl Encoder {
             put_text(1, &value, &mut attributes);
         }
         let mut scope = Vec::new();
-        put_text(1, "hopspan", &mut scope);
+        put_text(1, tracer_semconv::scope::NAME, &mut scope);
         put_text(2, env!("CARGO_PKG_VERSION"), &mut scope);
         Self {
             resource: field(1, &attributes),

@@ -17,7 +17,7 @@ use tracer_pipeline::{
 };
 
 static SCOPE: LazyLock<InstrumentationScope> = LazyLock::new(|| {
-    InstrumentationScope::builder("hopspan")
+    InstrumentationScope::builder(tracer_semconv::scope::NAME)
         .with_version(env!("CARGO_PKG_VERSION"))
         .build()
 });
