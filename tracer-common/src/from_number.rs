@@ -26,13 +26,20 @@ pub(crate) use from_number;
 
 #[cfg(test)]
 mod tests {
-    use crate::{RecordKind, journey::End};
+    #[repr(u8)]
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Parity {
+        Odd = 1,
+        Even = 2,
+    }
+
+    super::from_number!(Parity: u8, Odd, Even);
 
     #[test]
     fn a_number_is_its_variant_or_an_error() {
-        assert_eq!(RecordKind::try_from(8), Ok(RecordKind::Window));
-        assert_eq!(RecordKind::try_from(9), Err(9));
-        assert_eq!(End::try_from(0), Ok(End::Expired));
-        assert_eq!(End::try_from(4), Err(4));
+        assert_eq!(Parity::try_from(1), Ok(Parity::Odd));
+        assert_eq!(Parity::try_from(2), Ok(Parity::Even));
+        assert_eq!(Parity::try_from(0), Err(0));
+        assert_eq!(Parity::try_from(3), Err(3));
     }
 }
