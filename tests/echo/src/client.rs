@@ -29,7 +29,7 @@ pub(crate) enum Protocol {
 
 /// The arguments that `load` and `open` share.
 #[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct ClientArgs {
     /// The server, http://address:port
     #[arg(long)]
     pub(crate) url: Target,

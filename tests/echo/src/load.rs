@@ -25,7 +25,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    client: client::Args,
+    client: client::ClientArgs,
     /// Connections, all kept open
     #[arg(long, default_value_t = 1)]
     connections: u64,

@@ -20,7 +20,7 @@ const AT_A_TIME: usize = 32;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    client: client::Args,
+    client: client::ClientArgs,
     /// Connections in total
     #[arg(long)]
     connections: u64,

@@ -122,7 +122,14 @@ impl Cluster {
     pub(crate) fn synced(&mut self) {
         self.until("synced", |who, state| {
             let watched = state.watches.values().all(|watch| watch.watches > 0);
-            state.is_synced() && state.is_connected() && watched && who.known().services > 0
+            // The state changes before the facts are taken from their channel.
+            let stats = who.stats();
+            let applied = [stats.pods, stats.endpoint_slices, stats.services];
+            let objects = state.watches.values().map(|watch| watch.objects);
+            let all_applied = objects
+                .zip(applied)
+                .all(|(objects, applied)| applied >= objects);
+            state.is_synced() && state.is_connected() && watched && all_applied
         });
     }
 

@@ -5,6 +5,8 @@ use hopspan_e2e::{DialogueFixture, fill, send, take, until};
 use super::traced_request::TracedRequest;
 
 const BODY_BYTES: u64 = 100_000_000;
+/// Enough for the dialogue and for the polls of the agent.
+const JOURNEYS_MAX: u64 = 20;
 /// Enough for journeys, heads, reads, devices, and a sample of the clocks every second. A record
 /// for each segment of a body would be a thousand times as many.
 const RECORDS_MAX: u64 = 100;
@@ -42,9 +44,13 @@ fn bodies_of_100_megabytes_are_not_copied() {
     outcome.report().assert_nothing_lost();
     upload.assert(&outcome.traces, true);
     download.assert(&outcome.traces, false);
-    // SYN, SYN-ACK, two requests, two responses. The agent's own answers close no journey.
+    // SYN, SYN-ACK, two requests, two responses, and the handshakes of the fixture's own polls of the
+    // agent. The bodies alone are thousands of packets.
     let journeys = outcome.report().number(&["kernel", "journeys", "closed"]);
-    assert_eq!(journeys, 6);
+    assert!(
+        (6..=JOURNEYS_MAX).contains(&journeys),
+        "{journeys} journeys"
+    );
     let records = outcome.report().number(&["pipeline", "records"]);
     assert!(records < RECORDS_MAX, "{records} records");
 }
