@@ -2,7 +2,9 @@
 //!
 //! Knows the formats below and no framing, so that HTTP/1 and HTTP/2 heads share it. Keeps the ids,
 //! the flags and `tracestate` and nothing else of a value, allocates for that one only, and compares
-//! the names of all other headers only.
+//! the names of all other headers only. Header names come from
+//! [`trace_header`](tracer_common::trace_header), the list that the kernel's scan and the HTTP/2
+//! field filter share.
 //!
 //! # Formats
 //!
@@ -82,6 +84,8 @@ mod w3c;
 
 use std::sync::Arc;
 
+use tracer_common::trace_header::{TraceFormat, TraceHeader};
+
 use self::{
     b3::B3,
     field::{Field, trim_ows},
@@ -104,7 +108,7 @@ pub struct TraceContext {
     /// The caller's span, under which everything this request causes belongs.
     pub parent_id: SpanId,
     /// W3C trace flags. Only bits that level 2 defines are ever set here: the others must be sent
-    /// on as zero (section 3.2.2.5). From B3 and Jaeger only the sampled bit comes.
+    /// on as zero (section 3.2.2.5). From formats other than W3C's only the sampled bit comes.
     pub flags: u8,
 }
 
@@ -178,13 +182,27 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Takes the next field of the head. The value is not kept, but for `tracestate`.
+    /// Takes the next field of the head, whose name may be in any letter case. The value is not
+    /// kept, but for `tracestate`.
     pub fn read(&mut self, name: &str, value: &[u8]) {
+        if let Some(header) = TraceHeader::find(name.as_bytes()) {
+            self.read_header(header, value);
+        }
+    }
+
+    /// Takes the next trace header of the head.
+    pub fn read_header(&mut self, header: TraceHeader, value: &[u8]) {
         let value = trim_ows(value);
-        self.w3c.read(name, value);
-        self.b3.read(name, value);
-        self.jaeger.read(name, value);
-        self.tracestate.read(name, value);
+        match header {
+            TraceHeader::Traceparent => self.w3c.read(value),
+            TraceHeader::Tracestate => self.tracestate.read(value),
+            TraceHeader::B3 => self.b3.read_single(value),
+            TraceHeader::B3TraceId => self.b3.read_trace_id(value),
+            TraceHeader::B3SpanId => self.b3.read_span_id(value),
+            TraceHeader::B3Sampled => self.b3.read_sampled(value),
+            TraceHeader::B3Flags => self.b3.read_flags(value),
+            TraceHeader::UberTraceId => self.jaeger.read(value),
+        }
     }
 
     /// The `tracestate` of the context; `None` where that is none of W3C's, or is not sampled.
@@ -199,12 +217,20 @@ impl Reader {
     /// What the fields so far say.
     #[must_use]
     pub fn extraction(&self) -> Extraction {
-        let preferred = self.w3c.context();
-        match preferred.or(self.b3.context()).or(self.jaeger.context()) {
+        let contexts = TraceFormat::ALL.map(|format| self.context(format));
+        match contexts.into_iter().fold(Field::Absent, Field::or) {
             Field::Value(context) => Extraction::Context(context),
             _ if self.b3.denied() => Extraction::Denied,
             Field::Malformed => Extraction::Malformed,
             Field::Absent => Extraction::None,
+        }
+    }
+
+    fn context(&self, format: TraceFormat) -> Field<TraceContext> {
+        match format {
+            TraceFormat::W3c => self.w3c.context(),
+            TraceFormat::B3 => self.b3.context(),
+            TraceFormat::Jaeger => self.jaeger.context(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! All formats in one head: precedence, conflicts, sampling. Each format's own tests are beside it.
 
+mod kernel_scan;
+
 use proptest::prelude::*;
 
 use super::*;

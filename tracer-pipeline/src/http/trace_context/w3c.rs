@@ -27,10 +27,8 @@ impl W3c {
     /// A `traceparent` that is sent twice is malformed, whatever the two say: it is no list, so
     /// the lines of one head have no common meaning (RFC 9110 section 5.3). The specification's
     /// own test suite expects a new trace (`test_traceparent_duplicated`).
-    pub(super) fn read(&mut self, name: &str, value: &[u8]) {
-        if name.eq_ignore_ascii_case("traceparent") {
-            self.traceparent.only(parse(value));
-        }
+    pub(super) fn read(&mut self, value: &[u8]) {
+        self.traceparent.only(parse(value));
     }
 
     pub(super) fn context(&self) -> Field<TraceContext> {

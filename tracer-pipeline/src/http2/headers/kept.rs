@@ -2,23 +2,14 @@
 //!
 //! This is where the promise is kept that other header values do not outlive the parse.
 
+use tracer_common::trace_header::TraceHeader;
+
 /// The content type of gRPC, which a subtype may follow (gRPC over HTTP/2, "Requests").
 const GRPC: &[u8] = b"application/grpc";
 
-/// Fields that carry a trace context, as [`trace_context`](crate::http::trace_context) reads them.
-const TRACE_FIELDS: [&[u8]; 8] = [
-    b"traceparent",
-    b"tracestate",
-    b"b3",
-    b"x-b3-traceid",
-    b"x-b3-spanid",
-    b"x-b3-sampled",
-    b"x-b3-flags",
-    b"uber-trace-id",
-];
-
-/// Longest trace header that is kept. All formats are shorter, a later version of `traceparent`
-/// with additions maybe excepted, and a long `tracestate`, which may be dropped. It bounds what a block of nothing but references can cost.
+/// Longest trace header that is kept. The headers of all formats are shorter, except a long
+/// `tracestate`, which may be dropped, and maybe a later version of `traceparent` with additions.
+/// The limit bounds what a block of nothing but references can cost.
 const TRACE_FIELD_MAX_BYTES: usize = 256;
 
 /// The policy of a decoder: method, status, trace context and gRPC's status are kept, a path
@@ -31,12 +22,17 @@ pub fn kept<'v>(name: Option<&[u8]>, value: &'v [u8]) -> Option<&'v [u8]> {
         Some(b":path") => value.split(|byte| b"?#".contains(byte)).next(),
         Some(b":authority" | b"host") => value.rsplit(|byte| *byte == b'@').next(),
         Some(b"content-type") if is_grpc(value) => value.get(..GRPC.len()),
-        Some(name) if TRACE_FIELDS.contains(&name) => {
+        Some(name) if is_trace_header(name) => {
             (value.len() <= TRACE_FIELD_MAX_BYTES).then_some(value)
         }
         None if is_traceparent(value) => Some(value),
         _ => None,
     }
+}
+
+/// Whether a field is a trace header. Names are in lower case on HTTP/2 (RFC 9113 section 8.2).
+fn is_trace_header(name: &[u8]) -> bool {
+    TraceHeader::find(name).is_some_and(|header| header.name().as_bytes() == name)
 }
 
 /// Whether a content type is gRPC's. `application/grpc-web` is another protocol.
@@ -96,6 +92,14 @@ mod tests {
             (":scheme", "http", None),
         ] {
             check(Some(name), value, expected);
+        }
+    }
+
+    #[test]
+    fn every_trace_header_is_kept() {
+        for header in TraceHeader::ALL {
+            check(Some(header.name()), "value", Some("value"));
+            check(Some(&header.name().to_uppercase()), "value", None);
         }
     }
 
