@@ -117,6 +117,11 @@ trace_headers! {
     Jaeger {
         UberTraceId: "uber-trace-id" => Unclear,
     }
+    /// AWS X-Ray
+    /// (<https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>).
+    XRay {
+        AmznTraceId: "x-amzn-trace-id" => Unclear,
+    }
 }
 
 impl TraceHeader {

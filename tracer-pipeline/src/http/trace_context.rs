@@ -16,6 +16,7 @@
 //! | [B3][b3], single header | `b3` | 16 or 32 digits | second part, 16 digits | third part: `1`, `d` | lower case | the first |
 //! | [B3][b3], multiple headers | `x-b3-traceid`, `x-b3-spanid`, `x-b3-sampled`, `x-b3-flags` | 16 or 32 digits | `x-b3-spanid`, 16 digits | `x-b3-sampled: 1` or `true`, `x-b3-flags: 1` | lower case | the first |
 //! | [Jaeger][jaeger] | `uber-trace-id` | 1 to 32 digits | second part, 1 to 16 digits | lowest bit of the flags | any case | the first |
+//! | [AWS X-Ray][x-ray] | `x-amzn-trace-id` | `Root`, 8 and 24 digits | `Parent`, 16 digits | `Sampled`: `1` | lower case | the first |
 //!
 //! Digits are hexadecimal. A trace id of fewer than 32 is padded with zeros on the left, as
 //! OpenTelemetry's propagators do, which makes it the id under which the backend files the trace.
@@ -33,6 +34,8 @@
 //!    [OpenTelemetry][propagators] require that.
 //! 3. Jaeger, whose clients are retired and whose format OpenTelemetry
 //!    [deprecates](https://github.com/open-telemetry/opentelemetry-specification/pull/4827).
+//! 4. X-Ray, because load balancers and gateways of AWS add its header to requests on their own,
+//!    whatever the format of the applications.
 //!
 //! OpenTelemetry itself leaves the order between formats to the
 //! [configuration](https://github.com/open-telemetry/opentelemetry-specification/issues/496) of
@@ -54,6 +57,9 @@
 //! - A B3 context without a decision (*defer*) is not sampled. The receiver decides, and its
 //!   decision is not in this head; the caller is to report no span. OpenTelemetry's propagators
 //!   clear the flag as well.
+//! - So is an X-Ray context whose `Sampled` is `?` or absent: the receiver decides.
+//! - An X-Ray header without `Parent` names a trace and no span in it, as load balancers send it. It
+//!   is no context, because there is no caller's span; `Sampled=0` beside it is a decision as below.
 //! - A B3 decision without ids (`b3: 0`, `x-b3-sampled: 0`) belongs to no trace. It is no context,
 //!   and [`Extraction::Denied`] tells it apart from a head that says nothing, for whoever would begin
 //!   a trace of its own.
@@ -70,6 +76,7 @@
 //!
 //! [w3c]: https://www.w3.org/TR/trace-context-2/
 //! [b3]: https://github.com/openzipkin/b3-propagation
+//! [x-ray]: https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
 //! [jaeger]: https://www.jaegertracing.io/sdk-migration/#propagation-format
 //! [propagators]: https://opentelemetry.io/docs/specs/otel/context/api-propagators/#b3-requirements
 
@@ -81,6 +88,7 @@ mod jaeger;
 mod tests;
 mod tracestate;
 mod w3c;
+mod x_ray;
 
 use std::sync::Arc;
 
@@ -92,6 +100,7 @@ use self::{
     jaeger::Jaeger,
     tracestate::Tracestate,
     w3c::W3c,
+    x_ray::XRay,
 };
 
 pub use self::id::{SpanId, TraceId};
@@ -132,7 +141,7 @@ pub enum Extraction {
     /// Headers that carry one are there, and none of them is valid. To be treated like none, and
     /// counted.
     Malformed,
-    /// No trace is named, and the caller has decided against one: none may be made.
+    /// No caller's span is named, and the caller has decided against a trace: none may be made.
     Denied,
     /// No header was seen that carries one, but not all of the head was seen.
     Unknown,
@@ -178,6 +187,7 @@ pub struct Reader {
     w3c: W3c,
     b3: B3,
     jaeger: Jaeger,
+    x_ray: XRay,
     tracestate: Tracestate,
 }
 
@@ -202,6 +212,7 @@ impl Reader {
             TraceHeader::B3Sampled => self.b3.read_sampled(value),
             TraceHeader::B3Flags => self.b3.read_flags(value),
             TraceHeader::UberTraceId => self.jaeger.read(value),
+            TraceHeader::AmznTraceId => self.x_ray.read(value),
         }
     }
 
@@ -220,7 +231,7 @@ impl Reader {
         let contexts = TraceFormat::ALL.map(|format| self.context(format));
         match contexts.into_iter().fold(Field::Absent, Field::or) {
             Field::Value(context) => Extraction::Context(context),
-            _ if self.b3.denied() => Extraction::Denied,
+            _ if self.b3.denied() || self.x_ray.denied() => Extraction::Denied,
             Field::Malformed => Extraction::Malformed,
             Field::Absent => Extraction::None,
         }
@@ -231,6 +242,7 @@ impl Reader {
             TraceFormat::W3c => self.w3c.context(),
             TraceFormat::B3 => self.b3.context(),
             TraceFormat::Jaeger => self.jaeger.context(),
+            TraceFormat::XRay => self.x_ray.context(),
         }
     }
 }

@@ -8,8 +8,9 @@ use tracer_common::trace_header::TraceHeader;
 const GRPC: &[u8] = b"application/grpc";
 
 /// Longest trace header that is kept. The headers of all formats are shorter, except a long
-/// `tracestate`, which may be dropped, and maybe a later version of `traceparent` with additions.
-/// The limit bounds what a block of nothing but references can cost.
+/// `tracestate`, which may be dropped, and maybe a later version of `traceparent` or an
+/// `x-amzn-trace-id` with additions. The limit bounds what a block of nothing but references can
+/// cost.
 const TRACE_FIELD_MAX_BYTES: usize = 256;
 
 /// The policy of a decoder: method, status, trace context and gRPC's status are kept, a path

@@ -69,10 +69,15 @@ fn sampled(format: TraceFormat) -> Vec<String> {
                 &format!("{trace}:{span}:0:1"),
             )]
         }
+        TraceFormat::XRay => {
+            let (time, random) = trace.split_at(8);
+            let value = format!("Root=1-{time}-{random};Parent={span};Sampled=1");
+            vec![line(TraceHeader::AmznTraceId, &value)]
+        }
     }
 }
 
-/// As it is, in upper case, and as many programs write names: `Uber-Trace-Id`.
+/// As it is, in upper case, and as many programs write names: `X-Amzn-Trace-Id`.
 fn letter_cases(line: &str) -> [String; 3] {
     let (name, value) = line.split_once(':').unwrap();
     let mut starts_word = true;
@@ -126,6 +131,7 @@ fn every_header_is_unclear_unless_the_list_says_otherwise() {
 #[test]
 fn only_what_is_certainly_not_sampled_is_left_out() {
     let ids = "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331";
+    let x_ray = "X-Amzn-Trace-Id: Root=1-5759e988-bd862e3fe1be46a994272793";
     // Whether the request is followed, and whether it is `without_context`.
     for (lines, expected) in [
         ("", (false, true)),
@@ -153,6 +159,11 @@ fn only_what_is_certainly_not_sampled_is_left_out() {
         ),
         (
             &format!("b3: 0\r\ntraceparent: 00-{ids}-01\r\n"),
+            (true, true),
+        ),
+        (&format!("{x_ray}\r\n"), (true, true)),
+        (
+            &format!("{x_ray}\r\ntraceparent: 00-{ids}-00\r\n"),
             (true, true),
         ),
     ] {
