@@ -27,6 +27,7 @@ pub mod read;
 pub mod remote;
 pub mod seq;
 pub mod stamp;
+pub mod trace_header;
 pub mod tuple;
 pub mod uplink;
 pub mod window;

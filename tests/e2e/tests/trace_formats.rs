@@ -47,6 +47,14 @@ impl Case {
     }
 }
 
+/// A header of AWS X-Ray. `sampled`: its last field.
+fn x_ray(parent: &Parent, sampled: &str) -> (&'static str, String) {
+    let (time, random) = parent.trace_id.split_at(8);
+    let span = &parent.span_id;
+    let value = format!("Root=1-{time}-{random};Parent={span};{sampled}");
+    ("x-amzn-trace-id", value)
+}
+
 fn traced() -> Vec<Case> {
     let ids = |parent: &Parent| (parent.trace_id.clone(), parent.span_id.clone());
     vec![
@@ -93,10 +101,20 @@ fn traced() -> Vec<Case> {
             vec![("uber-trace-id", format!("{trace}%3A{span}%3a0%3A1"))]
         }),
         Case::short(|trace, span| vec![("uber-trace-id", format!("{trace}:{span}:0:1"))]),
+        Case::new(true, |parent| vec![x_ray(parent, "Sampled=1")]),
+        Case::new(true, |parent| {
+            let (trace, span) = ids(parent);
+            let (time, random) = trace.split_at(8);
+            let value = format!(
+                "Self=1-2-3;Sampled=1; Parent={span};Root=1-{time}-{random};Lineage=a:1|b:2"
+            );
+            vec![("x-amzn-trace-id", value)]
+        }),
         // The first format that is valid, in the order of precedence.
         Case::new(true, |parent| {
             let (trace, span) = ids(&Parent::new());
             vec![
+                x_ray(&Parent::new(), "Sampled=1"),
                 ("uber-trace-id", format!("{trace}:{span}:0:1")),
                 ("b3", format!("{trace}-{span}-1")),
                 ("traceparent", parent.traceparent()),
@@ -137,6 +155,9 @@ fn not_traced() -> Vec<Case> {
             let (trace, span) = ids(parent);
             vec![("uber-trace-id", format!("{trace}:{span}:0:0"))]
         }),
+        Case::new(false, |parent| vec![x_ray(parent, "Sampled=0")]),
+        // The receiver decides.
+        Case::new(false, |parent| vec![x_ray(parent, "Sampled=?")]),
         // Not sampled by the first format; the second does not count.
         Case::new(false, |parent| {
             let (trace, span) = ids(parent);

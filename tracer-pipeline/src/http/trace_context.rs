@@ -3,7 +3,9 @@
 //!
 //! Reads the formats below and no framing, so that HTTP/1 and HTTP/2 heads share it. Stores the
 //! ids, the flags and `tracestate`, and nothing else of a value; only `tracestate` is allocated. Of
-//! all other headers it compares only the name.
+//! all other headers it compares only the name. Header names come from
+//! [`trace_header`](tracer_common::trace_header), the list that the kernel's scan and the HTTP/2
+//! field filter share.
 //!
 //! # Formats
 //!
@@ -15,6 +17,7 @@
 //! | [B3][b3], single header | `b3` | 16 or 32 digits | second part, 16 digits | third part: `1`, `d` | lower case | the first |
 //! | [B3][b3], multiple headers | `x-b3-traceid`, `x-b3-spanid`, `x-b3-sampled`, `x-b3-flags` | 16 or 32 digits | `x-b3-spanid`, 16 digits | `x-b3-sampled: 1` or `true`, `x-b3-flags: 1` | lower case | the first |
 //! | [Jaeger][jaeger] | `uber-trace-id` | 1 to 32 digits | second part, 1 to 16 digits | lowest bit of the flags | any case | the first |
+//! | [AWS X-Ray][x-ray] | `x-amzn-trace-id` | `Root`, 8 and 24 digits | `Parent`, 16 digits | `Sampled`: `1` | lower case | the first |
 //!
 //! Digits are hexadecimal. A trace id of fewer than 32 is padded with zeros on the left, as
 //! OpenTelemetry's propagators do, which makes it the id under which the backend files the trace.
@@ -32,6 +35,8 @@
 //!    [OpenTelemetry][propagators] require that.
 //! 3. Jaeger, whose clients are retired and whose format OpenTelemetry
 //!    [deprecates](https://github.com/open-telemetry/opentelemetry-specification/pull/4827).
+//! 4. X-Ray, because load balancers and gateways of AWS add its header to requests on their own,
+//!    whatever the format of the applications.
 //!
 //! OpenTelemetry itself leaves the order between formats to the
 //! [configuration](https://github.com/open-telemetry/opentelemetry-specification/issues/496) of
@@ -52,7 +57,9 @@
 //!   sampled bit; without the sampled bit the context is not sampled.
 //! - A B3 context without a decision (*defer*) is not sampled. The receiver decides, and its
 //!   decision is not in this head; the caller reports no span. OpenTelemetry's propagators clear
-//!   the flag as well.
+//!   the flag as well. So is an X-Ray context whose `Sampled` is `?` or absent: the receiver decides.
+//! - An X-Ray header without `Parent` names a trace and no span in it, as load balancers send it. It
+//!   is no context, because there is no caller's span; `Sampled=0` beside it is a decision as below.
 //! - A B3 decision without ids (`b3: 0`, `x-b3-sampled: 0`) belongs to no trace. It is no context:
 //!   [`Extraction::Denied`] distinguishes it from a head without trace headers, where a new trace
 //!   may be started.
@@ -69,6 +76,7 @@
 //!
 //! [w3c]: https://www.w3.org/TR/trace-context-2/
 //! [b3]: https://github.com/openzipkin/b3-propagation
+//! [x-ray]: https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
 //! [jaeger]: https://www.jaegertracing.io/sdk-migration/#propagation-format
 //! [propagators]: https://opentelemetry.io/docs/specs/otel/context/api-propagators/#b3-requirements
 
@@ -80,8 +88,11 @@ mod jaeger;
 mod tests;
 mod tracestate;
 mod w3c;
+mod x_ray;
 
 use std::sync::Arc;
+
+use tracer_common::trace_header::{TraceFormat, TraceHeader};
 
 use self::{
     b3::B3,
@@ -89,6 +100,7 @@ use self::{
     jaeger::Jaeger,
     tracestate::Tracestate,
     w3c::W3c,
+    x_ray::XRay,
 };
 
 pub use self::id::{SpanId, TraceId};
@@ -106,7 +118,7 @@ pub struct TraceContext {
     /// The caller's span: the parent of all spans of this request.
     pub parent_id: SpanId,
     /// W3C trace flags. Only bits that level 2 defines are ever set: the others must be propagated
-    /// as zero (section 3.2.2.5). B3 and Jaeger set only the sampled bit.
+    /// as zero (section 3.2.2.5). The other formats set only the sampled bit.
     pub flags: u8,
 }
 
@@ -130,7 +142,7 @@ pub enum Extraction {
     /// There are headers of a format, and none is valid. Treated like [`None`](Self::None), and
     /// counted.
     Malformed,
-    /// The caller names no trace and decided against one: no trace may be started.
+    /// The caller names no span and decided against a trace: no trace may be started.
     Denied,
     /// No header of any format was seen, but part of the head was not seen.
     Unknown,
@@ -176,17 +188,33 @@ pub struct Reader {
     w3c: W3c,
     b3: B3,
     jaeger: Jaeger,
+    x_ray: XRay,
     tracestate: Tracestate,
 }
 
 impl Reader {
-    /// Takes the next field of the head. Only the value of `tracestate` is stored.
+    /// Takes the next field of the head; its name may be in any letter case. Only the value of
+    /// `tracestate` is stored.
     pub fn read(&mut self, name: &str, value: &[u8]) {
+        if let Some(header) = TraceHeader::find(name.as_bytes()) {
+            self.read_header(header, value);
+        }
+    }
+
+    /// Takes the next trace header of the head.
+    pub fn read_header(&mut self, header: TraceHeader, value: &[u8]) {
         let value = trim_ows(value);
-        self.w3c.read(name, value);
-        self.b3.read(name, value);
-        self.jaeger.read(name, value);
-        self.tracestate.read(name, value);
+        match header {
+            TraceHeader::Traceparent => self.w3c.read(value),
+            TraceHeader::Tracestate => self.tracestate.read(value),
+            TraceHeader::B3 => self.b3.read_single(value),
+            TraceHeader::B3TraceId => self.b3.read_trace_id(value),
+            TraceHeader::B3SpanId => self.b3.read_span_id(value),
+            TraceHeader::B3Sampled => self.b3.read_sampled(value),
+            TraceHeader::B3Flags => self.b3.read_flags(value),
+            TraceHeader::UberTraceId => self.jaeger.read(value),
+            TraceHeader::AmznTraceId => self.x_ray.read(value),
+        }
     }
 
     /// The `tracestate` of the context; `None` where the context is not W3C's, or not sampled.
@@ -201,12 +229,21 @@ impl Reader {
     /// The result for the fields so far.
     #[must_use]
     pub fn extraction(&self) -> Extraction {
-        let preferred = self.w3c.context();
-        match preferred.or(self.b3.context()).or(self.jaeger.context()) {
+        let contexts = TraceFormat::ALL.map(|format| self.context(format));
+        match contexts.into_iter().fold(Field::Absent, Field::or) {
             Field::Value(context) => Extraction::Context(context),
-            _ if self.b3.denied() => Extraction::Denied,
+            _ if self.b3.denied() || self.x_ray.denied() => Extraction::Denied,
             Field::Malformed => Extraction::Malformed,
             Field::Absent => Extraction::None,
+        }
+    }
+
+    fn context(&self, format: TraceFormat) -> Field<TraceContext> {
+        match format {
+            TraceFormat::W3c => self.w3c.context(),
+            TraceFormat::B3 => self.b3.context(),
+            TraceFormat::Jaeger => self.jaeger.context(),
+            TraceFormat::XRay => self.x_ray.context(),
         }
     }
 }

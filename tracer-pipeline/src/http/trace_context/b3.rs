@@ -44,20 +44,30 @@ pub(super) struct B3 {
 }
 
 impl B3 {
-    /// The specification of the multiple headers says "the first value wins". For the single header
-    /// it has no rule, and OpenTelemetry's propagators read the first one too.
-    pub(super) fn read(&mut self, name: &str, value: &[u8]) {
-        if name.eq_ignore_ascii_case("b3") {
-            self.single.first(parse_single(value));
-        } else if name.eq_ignore_ascii_case("x-b3-traceid") {
-            self.trace_id.first(parse_trace_id(value));
-        } else if name.eq_ignore_ascii_case("x-b3-spanid") {
-            self.span_id.first(parse_span_id(value));
-        } else if name.eq_ignore_ascii_case("x-b3-sampled") {
-            self.sampled.first(parse_sampled(value));
-        } else if name.eq_ignore_ascii_case("x-b3-flags") {
-            self.debug.first(Some(value == b"1"));
-        }
+    /// `b3`. The specification has no rule for a repeated single header. The first counts, as for the
+    /// multiple headers and in OpenTelemetry's propagators.
+    pub(super) fn read_single(&mut self, value: &[u8]) {
+        self.single.first(parse_single(value));
+    }
+
+    /// `x-b3-traceid`. For the multiple headers "the first value wins" (the specification).
+    pub(super) fn read_trace_id(&mut self, value: &[u8]) {
+        self.trace_id.first(parse_trace_id(value));
+    }
+
+    /// `x-b3-spanid`.
+    pub(super) fn read_span_id(&mut self, value: &[u8]) {
+        self.span_id.first(parse_span_id(value));
+    }
+
+    /// `x-b3-sampled`.
+    pub(super) fn read_sampled(&mut self, value: &[u8]) {
+        self.sampled.first(parse_sampled(value));
+    }
+
+    /// `x-b3-flags`.
+    pub(super) fn read_flags(&mut self, value: &[u8]) {
+        self.debug.first(Some(value == b"1"));
     }
 
     pub(super) fn context(&self) -> Field<TraceContext> {

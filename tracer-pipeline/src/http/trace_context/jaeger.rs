@@ -22,10 +22,8 @@ pub(super) struct Jaeger {
 impl Jaeger {
     /// The format has no rule for a repeated header. The first one counts, as in OpenTelemetry's
     /// propagators.
-    pub(super) fn read(&mut self, name: &str, value: &[u8]) {
-        if name.eq_ignore_ascii_case("uber-trace-id") {
-            self.uber_trace_id.first(parse(value));
-        }
+    pub(super) fn read(&mut self, value: &[u8]) {
+        self.uber_trace_id.first(parse(value));
     }
 
     pub(super) fn context(&self) -> Field<TraceContext> {

@@ -1,6 +1,8 @@
 //! All formats in one head: precedence, conflicts, sampling. The tests of each format are in its
 //! module.
 
+mod kernel_scan;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -41,11 +43,15 @@ fn headers_of(format: usize, state: &str) -> String {
         0 => format!("traceparent: 00-{trace}-{span}-0{flag}\n"),
         1 => format!("b3: {trace}-{span}-{flag}\n"),
         2 => format!("x-b3-traceid: {trace}\nx-b3-spanid: {span}\nx-b3-sampled: {flag}\n"),
-        _ => format!("uber-trace-id: {trace}:{span}:0:{flag}\n"),
+        3 => format!("uber-trace-id: {trace}:{span}:0:{flag}\n"),
+        _ => {
+            let (time, random) = trace.split_at(8);
+            format!("x-amzn-trace-id: Root=1-{time}-{random};Parent={span};Sampled={flag}\n")
+        }
     }
 }
 
-const FORMATS: usize = 4;
+const FORMATS: usize = 5;
 const STATES: [&str; 4] = ["absent", "malformed", "unsampled", "sampled"];
 
 /// Every format in every state beside every other: the first valid format counts, sampled or not.
@@ -87,10 +93,14 @@ fn a_traceparent_that_is_sent_twice_gives_way() {
     }
 }
 
-/// B3's decision not to start a trace does not apply to a trace that another format names.
+/// A decision not to start a trace does not apply to a trace that another format names.
 #[test]
 fn a_decision_without_ids_denies_no_trace_that_another_format_names() {
-    for denied in ["b3: 0\n", "x-b3-sampled: 0\n"] {
+    for denied in [
+        "b3: 0\n",
+        "x-b3-sampled: 0\n",
+        "x-amzn-trace-id: Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0\n",
+    ] {
         check(denied, "denied");
         for format in [0, 3] {
             for (state, expected) in [
@@ -128,6 +138,8 @@ fn no_other_header_is_read() {
         "uberctx-b3",
         "jaeger-debug-id",
         "jaeger-baggage",
+        "x-amzn-trace",
+        "x-amzn-requestid",
         "traceparent2",
         "",
     ] {
@@ -166,6 +178,7 @@ fn name() -> impl Strategy<Value = String> {
         Just("x-b3-sampled".to_owned()),
         Just("x-b3-flags".to_owned()),
         Just("uber-trace-id".to_owned()),
+        Just("x-amzn-trace-id".to_owned()),
         Just("X-B3-TraceId".to_owned()),
         ".{0,12}",
     ]
@@ -179,6 +192,8 @@ fn value() -> impl Strategy<Value = Vec<u8>> {
         "0{0,16}[0-9a-fA-F]{16}".prop_map(String::into_bytes),
         "[0-9a-f]{32}-[0-9a-f]{16}(-[01dx](-[0-9a-f]{16})?)?".prop_map(String::into_bytes),
         "[0-9a-f]{1,32}(:|%3A)[0-9a-f]{1,16}(:|%3A)0(:|%3A)[0-9a-f]{1,2}"
+            .prop_map(String::into_bytes),
+        "Root=1-[0-9a-f]{8}-[0-9a-f]{24};(Self=x;)?(Parent=[0-9a-f]{16};)?Sampled=[01?]"
             .prop_map(String::into_bytes),
         "(00|cc|ff)-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-x)?".prop_map(String::into_bytes),
     ]
@@ -203,7 +218,7 @@ proptest! {
     /// Unless a name is repeated, neither the order nor other fields matter.
     #[test]
     fn order_does_not_matter(
-        (fields, shuffled) in prop::collection::btree_map("traceparent|b3|x-b3-(traceid|spanid|sampled|flags)|uber-trace-id|host", value(), 0..8)
+        (fields, shuffled) in prop::collection::btree_map("traceparent|b3|x-b3-(traceid|spanid|sampled|flags)|uber-trace-id|x-amzn-trace-id|host", value(), 0..8)
             .prop_map(|fields| fields.into_iter().collect::<Vec<_>>())
             .prop_flat_map(|fields| (Just(fields.clone()), Just(fields).prop_shuffle())),
     ) {

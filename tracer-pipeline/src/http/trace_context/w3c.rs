@@ -26,10 +26,8 @@ impl W3c {
     /// A `traceparent` that is sent twice is malformed, even if both are equal: it is no list, so
     /// repeated lines have no defined meaning (RFC 9110 section 5.3). The specification's own test
     /// suite expects a new trace (`test_traceparent_duplicated`).
-    pub(super) fn read(&mut self, name: &str, value: &[u8]) {
-        if name.eq_ignore_ascii_case("traceparent") {
-            self.traceparent.only(parse(value));
-        }
+    pub(super) fn read(&mut self, value: &[u8]) {
+        self.traceparent.only(parse(value));
     }
 
     pub(super) fn context(&self) -> Field<TraceContext> {

@@ -1,5 +1,7 @@
 //! Collects the fields of a header block. In: [`Field`]s. Out: the values that spans need.
 
+use tracer_common::trace_header::TraceHeader;
+
 use super::{
     RequestHeaders, ResponseHeaders, Trailers,
     retention::{is_grpc, is_traceparent},
@@ -84,7 +86,7 @@ impl Fields {
     #[must_use]
     pub fn into_request(mut self, end_stream: bool) -> RequestHeaders {
         if let (Nameless::One(value), false) = (self.nameless, self.traceparent_seen) {
-            self.trace.read("traceparent", &value);
+            self.trace.read_header(TraceHeader::Traceparent, &value);
         }
         let grpc = self.grpc();
         let path = self.path.into_value();
@@ -167,9 +169,9 @@ impl Fields {
                 .take(|| Some(value.is_some_and(is_grpc))),
             b"grpc-status" => self.grpc_status.take(|| number(value?)),
             name => {
-                if let (Ok(name), Some(value)) = (str::from_utf8(name), value) {
-                    self.traceparent_seen |= name == "traceparent";
-                    self.trace.read(name, value);
+                if let (Some(header), Some(value)) = (TraceHeader::find(name), value) {
+                    self.traceparent_seen |= header == TraceHeader::Traceparent;
+                    self.trace.read_header(header, value);
                 }
             }
         }

@@ -2,24 +2,14 @@
 //!
 //! All other header values are dropped with the block that carries them.
 
+use tracer_common::trace_header::TraceHeader;
+
 /// The content type of gRPC; a subtype may follow (gRPC over HTTP/2, "Requests").
 const GRPC: &[u8] = b"application/grpc";
 
-/// The fields that [`trace_context`](crate::http::trace_context) reads.
-const TRACE_FIELDS: [&[u8]; 8] = [
-    b"traceparent",
-    b"tracestate",
-    b"b3",
-    b"x-b3-traceid",
-    b"x-b3-spanid",
-    b"x-b3-sampled",
-    b"x-b3-flags",
-    b"uber-trace-id",
-];
-
-/// Longest trace header that is stored. All formats are shorter, except possibly a later version of
-/// `traceparent`, and a long `tracestate`, which may be dropped. Bounds the cost of a block that
-/// consists of references only.
+/// Longest trace header that is stored. The headers of all formats are shorter, except possibly a
+/// later version of `traceparent`, an `x-amzn-trace-id` with additions, and a long `tracestate`,
+/// which may be dropped. Bounds the cost of a block that consists of references only.
 const TRACE_FIELD_MAX_BYTES: usize = 256;
 
 /// The part of a value that may be stored: all of method, status, trace context and gRPC's status,
@@ -32,12 +22,17 @@ pub fn retained_part<'v>(name: Option<&[u8]>, value: &'v [u8]) -> Option<&'v [u8
         Some(b":path") => value.split(|byte| b"?#".contains(byte)).next(),
         Some(b":authority" | b"host") => value.rsplit(|byte| *byte == b'@').next(),
         Some(b"content-type") if is_grpc(value) => value.get(..GRPC.len()),
-        Some(name) if TRACE_FIELDS.contains(&name) => {
+        Some(name) if is_trace_header(name) => {
             (value.len() <= TRACE_FIELD_MAX_BYTES).then_some(value)
         }
         None if is_traceparent(value) => Some(value),
         _ => None,
     }
+}
+
+/// Whether a field is a trace header. Names are in lower case on HTTP/2 (RFC 9113 section 8.2).
+fn is_trace_header(name: &[u8]) -> bool {
+    TraceHeader::find(name).is_some_and(|header| header.name().as_bytes() == name)
 }
 
 /// Whether a content type is gRPC's. `application/grpc-web` is another protocol.
@@ -97,6 +92,14 @@ mod tests {
             (":scheme", "http", None),
         ] {
             check(Some(name), value, expected);
+        }
+    }
+
+    #[test]
+    fn every_trace_header_is_stored() {
+        for header in TraceHeader::ALL {
+            check(Some(header.name()), "value", Some("value"));
+            check(Some(&header.name().to_uppercase()), "value", None);
         }
     }
 

@@ -230,6 +230,10 @@ fn other_trace_headers_are_read() {
         "uber-trace-id: 0af7651916cd43dd:cc:0:1",
         "- - - 00000000000000cc",
     );
+    check_request(
+        "x-amzn-trace-id: Root=1-5759e988-bd862e3fe1be46a994272793;Parent=00000000000000dd;Sampled=1",
+        "- - - 00000000000000dd",
+    );
     check_request("b3: 0", "- - - denied");
     check_request(
         &format!("traceparent: {TRACEPARENT}\ntraceparent: {OTHER}"),

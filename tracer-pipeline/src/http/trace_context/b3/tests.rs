@@ -313,11 +313,11 @@ proptest! {
         prop_assert_eq!(parse_single(value.as_bytes()), Some(B3Value::Context(context)));
 
         let mut multi = B3::default();
-        multi.read("x-b3-traceid", format!("{trace:0width$x}").as_bytes());
-        multi.read("x-b3-spanid", format!("{span:016x}").as_bytes());
+        multi.read_trace_id(format!("{trace:0width$x}").as_bytes());
+        multi.read_span_id(format!("{span:016x}").as_bytes());
         match state {
-            "d" => multi.read("x-b3-flags", b"1"),
-            _ => multi.read("x-b3-sampled", state.as_bytes()),
+            "d" => multi.read_flags(b"1"),
+            _ => multi.read_sampled(state.as_bytes()),
         }
         prop_assert_eq!(multi.context(), Field::Value(context));
         prop_assert!(!multi.denied());
