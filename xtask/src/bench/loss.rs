@@ -4,8 +4,9 @@
 
 use anyhow::Result;
 
-use super::fixture::load::{MeasuredLoad, RatedLoad, Traceparent};
 use super::fixture::nginx::NginxFixture;
+use super::fixture::paced_load::{PacedLoad, PacedResult};
+use super::fixture::traceparent::Traceparent;
 use super::outcome::{Outcome, Unit, mebibytes};
 use super::settings::Settings;
 
@@ -25,7 +26,7 @@ pub(super) fn run(settings: &Settings) -> Result<Outcome> {
     let (mut exported, mut unexported) = (Vec::new(), Vec::new());
     for round in 0..settings.rounds {
         let measure = |traceparent, per_second| {
-            let load = RatedLoad {
+            let load = PacedLoad {
                 traceparent,
                 per_second,
                 seconds: SECONDS,
@@ -39,17 +40,22 @@ pub(super) fn run(settings: &Settings) -> Result<Outcome> {
         unexported.push(measure(Traceparent::Sampled(0), UNEXPORTED_RATE)?);
     }
     let mut outcome = Outcome::new("loss");
-    add(&mut outcome, "exported", &exported, |load| {
+    add(&mut outcome, "exported", &exported, |result| {
         // Each request with a response has to arrive as an exchange, with all its spans.
-        let exchanges = load.load.requests.saturating_sub(load.received.exchanges);
-        Ok(exchanges + load.report.spans_lost()?)
+        let exchanges = result
+            .h2load
+            .answered
+            .saturating_sub(result.received.exchanges);
+        Ok(exchanges + result.report.spans_lost()?)
     })?;
-    add(&mut outcome, "unexported", &unexported, |load| {
-        let seen = load.report.exchanges()? + load.report.left_out()?;
-        Ok(load.load.requests.saturating_sub(seen))
+    add(&mut outcome, "unexported", &unexported, |result| {
+        let seen = result.report.exchanges()? + result.report.left_out()?;
+        Ok(result.h2load.answered.saturating_sub(seen))
     })?;
     let peaks = exported.iter().chain(&unexported);
-    let peaks = peaks.map(|load| mebibytes(load.peak_rss_bytes)).collect();
+    let peaks = peaks
+        .map(|result| mebibytes(result.peak_rss_bytes))
+        .collect();
     outcome.figure("peak_rss", "agent's RSS, peak", Unit::Mebibytes, peaks);
     outcome.note(
         "Lost are: records for which the kernel had no room, requests with a response that neither became an exchange nor were counted as left out, exchanges that were exported and did not arrive, and spans that were dropped. Load, server, agent and receiver share the processors.",
@@ -60,22 +66,23 @@ pub(super) fn run(settings: &Settings) -> Result<Outcome> {
 fn add(
     outcome: &mut Outcome,
     key: &str,
-    loads: &[MeasuredLoad],
-    missing: impl Fn(&MeasuredLoad) -> Result<u64>,
+    results: &[PacedResult],
+    missing: impl Fn(&PacedResult) -> Result<u64>,
 ) -> Result<()> {
-    let lost = |load: &MeasuredLoad| Ok((load.report.lost_in_kernel()? + missing(load)?) as f64);
-    let lost = loads.iter().map(lost).collect::<Result<_>>()?;
+    let lost =
+        |result: &PacedResult| Ok((result.report.lost_in_kernel()? + missing(result)?) as f64);
+    let lost = results.iter().map(lost).collect::<Result<_>>()?;
     let mut add = |name: &str, what: String, unit, values| {
         outcome.figure(&format!("{key}.{name}"), &what, unit, values);
     };
-    let each = |value: fn(&MeasuredLoad) -> f64| loads.iter().map(value).collect();
+    let each = |value: fn(&PacedResult) -> f64| results.iter().map(value).collect();
     add("lost", format!("lost, {key}"), Unit::Count, lost);
-    let rates = each(MeasuredLoad::rate);
+    let rates = each(PacedResult::rate);
     add("rate", format!("exchanges, {key}"), Unit::PerSecond, rates);
-    let failed = each(|load| load.load.failed as f64);
+    let failed = each(|result| result.h2load.failed as f64);
     let what = format!("requests that nginx did not answer, {key}");
     add("failed", what, Unit::Count, failed);
-    let cpu = each(|load| 100.0 * load.cpu_seconds / load.load.seconds);
+    let cpu = each(|result| 100.0 * result.cpu_seconds / result.h2load.seconds);
     let what = format!("agent's processors in use, {key}, percent of one");
     add("cpu", what, Unit::Count, cpu);
     Ok(())

@@ -3,8 +3,9 @@
 
 use anyhow::Result;
 
-use super::fixture::load::{MeasuredLoad, RatedLoad, Traceparent};
 use super::fixture::nginx::NginxFixture;
+use super::fixture::paced_load::{PacedLoad, PacedResult};
+use super::fixture::traceparent::Traceparent;
 use super::outcome::{Outcome, Unit, mebibytes};
 use super::settings::Settings;
 
@@ -14,7 +15,7 @@ const EXPORTED_RATE: u32 = 2_000;
 const UNEXPORTED_RATE: u32 = 10_000;
 
 /// Key, words, and what is sent.
-const LOADS: [(&str, &str, RatedLoad); 5] = [
+const LOADS: [(&str, &str, PacedLoad); 5] = [
     ("unexported", "not exported", unexported(&[])),
     (
         "unexported_followed",
@@ -34,8 +35,8 @@ const LOADS: [(&str, &str, RatedLoad); 5] = [
     ),
 ];
 
-const fn unexported(arguments: &'static [&'static str]) -> RatedLoad {
-    RatedLoad {
+const fn unexported(arguments: &'static [&'static str]) -> PacedLoad {
+    PacedLoad {
         traceparent: Traceparent::Sampled(0),
         per_second: UNEXPORTED_RATE,
         seconds: 10,
@@ -43,8 +44,8 @@ const fn unexported(arguments: &'static [&'static str]) -> RatedLoad {
     }
 }
 
-const fn exported(arguments: &'static [&'static str]) -> RatedLoad {
-    RatedLoad {
+const fn exported(arguments: &'static [&'static str]) -> PacedLoad {
+    PacedLoad {
         traceparent: Traceparent::Sampled(100),
         per_second: EXPORTED_RATE,
         ..unexported(arguments)
@@ -57,69 +58,69 @@ const fn exported(arguments: &'static [&'static str]) -> RatedLoad {
 /// When something does not start, or fails.
 pub(super) fn run(settings: &Settings) -> Result<Outcome> {
     let fixture = NginxFixture::start(settings, "userspace")?;
-    let mut loads: [Vec<MeasuredLoad>; LOADS.len()] = Default::default();
+    let mut results: [Vec<PacedResult>; LOADS.len()] = Default::default();
     for round in 0..settings.rounds {
         settings.note_round(round, "exchanges that are exported, and that are not");
-        for (measured, (_, _, load)) in loads.iter_mut().zip(&LOADS) {
-            measured.push(fixture.measure(settings, load)?);
+        for (results, (_, _, load)) in results.iter_mut().zip(&LOADS) {
+            results.push(fixture.measure(settings, load)?);
         }
     }
-    Ok(outcome(&loads))
+    Ok(outcome(&results))
 }
 
-fn outcome(loads: &[Vec<MeasuredLoad>; LOADS.len()]) -> Outcome {
+fn outcome(results: &[Vec<PacedResult>; LOADS.len()]) -> Outcome {
     let mut outcome = Outcome::new("userspace");
-    let mut add = |key: &str, what: &str, unit, loads: &[MeasuredLoad], value: Quantity| {
-        outcome.figure(key, what, unit, loads.iter().map(value).collect());
+    let mut add = |key: &str, what: &str, unit, results: &[PacedResult], value: Quantity| {
+        outcome.figure(key, what, unit, results.iter().map(value).collect());
     };
-    for (loads, (key, what, _)) in loads.iter().zip(&LOADS) {
+    for (results, (key, what, _)) in results.iter().zip(&LOADS) {
         let what_cpu = format!("agent's CPU per exchange, {what}");
-        let cpu: Quantity = |load| load.cpu_seconds * 1e6 / load.answered();
+        let cpu: Quantity = |result| result.cpu_seconds * 1e6 / result.h2load.answered as f64;
         add(
             &format!("{key}.cpu"),
             &what_cpu,
             Unit::Microseconds,
-            loads,
+            results,
             cpu,
         );
         let what_rate = format!("exchanges, {what}");
-        let rate: Quantity = MeasuredLoad::rate;
+        let rate: Quantity = PacedResult::rate;
         add(
             &format!("{key}.rate"),
             &what_rate,
             Unit::PerSecond,
-            loads,
+            results,
             rate,
         );
         let what_rss = format!("RSS, peak, {what}");
-        let rss: Quantity = |load| mebibytes(load.peak_rss_bytes);
+        let rss: Quantity = |result| mebibytes(result.peak_rss_bytes);
         add(
             &format!("{key}.peak_rss"),
             &what_rss,
             Unit::Mebibytes,
-            loads,
+            results,
             rss,
         );
     }
-    let [_, _, exported, ..] = loads;
+    let [_, _, exported, ..] = results;
     let figures: [(&str, &str, Unit, Quantity); 4] = [
-        ("rate", "spans received", Unit::PerSecond, |load| {
-            load.spans() / load.load.seconds
+        ("rate", "spans received", Unit::PerSecond, |result| {
+            result.spans() / result.h2load.seconds
         }),
         (
             "per_exchange",
             "spans of an exchange",
             Unit::Count,
-            |load| load.spans() / load.received.exchanges as f64,
+            |result| result.spans() / result.received.exchanges as f64,
         ),
         (
             "bytes",
             "bytes of a span on the wire",
             Unit::Bytes,
-            |load| load.received.hopspan_bytes as f64 / load.spans(),
+            |result| result.received.hopspan_bytes as f64 / result.spans(),
         ),
-        ("batch", "spans of a request", Unit::Count, |load| {
-            load.spans() / load.received.hopspan_requests as f64
+        ("batch", "spans of a request", Unit::Count, |result| {
+            result.spans() / result.received.hopspan_requests as f64
         }),
     ];
     for (key, what, unit, value) in figures {
@@ -131,5 +132,5 @@ fn outcome(loads: &[Vec<MeasuredLoad>; LOADS.len()]) -> Outcome {
     outcome
 }
 
-/// One number of a measured load.
-type Quantity = fn(&MeasuredLoad) -> f64;
+/// One number of a result.
+type Quantity = fn(&PacedResult) -> f64;

@@ -9,8 +9,8 @@ mod observer;
 
 use anyhow::Result;
 
-use super::fixture::load::Traceparent;
 use super::fixture::nginx::NginxFixture;
+use super::fixture::traceparent::Traceparent;
 use super::outcome::{Outcome, Unit};
 use super::settings::Settings;
 use super::statistics::{Pair, halves, ratios};

@@ -9,9 +9,10 @@ use anyhow::Result;
 use hopspan_lab::kube_proxy::Service;
 use hopspan_lab::{Host, Process};
 
-use crate::bench::fixture::load::{Source, Traceparent};
 use crate::bench::fixture::nginx::NginxFixture;
 use crate::bench::fixture::receiver::LISTEN_LIMIT;
+use crate::bench::fixture::traceparent::Traceparent;
+use crate::bench::fixture::wrk::Source;
 use crate::bench::settings::Settings;
 
 /// Of the chat server, beside nginx in its pod.
