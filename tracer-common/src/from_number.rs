@@ -1,8 +1,14 @@
 //! Conversion of a record's integers to enums.
 
-/// Implements `TryFrom` its number for an enum. The error is the number that no variant has.
+/// Implements `TryFrom` its number and the constant `ALL` for an enum. The error is the number that no
+/// variant has.
 macro_rules! from_number {
     ($name:ident: $number:ty, $($variant:ident),+ $(,)?) => {
+        impl $name {
+            /// Every variant.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+        }
+
         impl TryFrom<$number> for $name {
             type Error = $number;
 

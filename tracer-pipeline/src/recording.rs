@@ -1,7 +1,8 @@
-//! A stream of raw records in a file, and back.
+//! Recordings: a file of raw records and snapshots.
 //!
-//! The format: eight bytes of magic, then for each record its length (u32, little endian) and its
-//! bytes. Records are in the byte order of the machine that wrote them.
+//! The format: eight bytes of magic, then for each entry its length (u32, little endian) and its bytes. An
+//! entry is a record of the kernel programs or an encoded snapshot, in the byte order of the machine that
+//! wrote it.
 
 use std::{
     fs::File,
@@ -10,16 +11,16 @@ use std::{
 };
 
 const MAGIC: &[u8; 8] = b"hopspan1";
-/// Longer than any record: a 16 KiB head, or the rules of a large cluster.
+/// Bound on one entry. The longest are the rules of a large cluster.
 const MAX_RECORD_BYTES: usize = 64 << 20;
 
-/// Writes records as they come.
+/// Writes a recording.
 ///
 /// A recording holds captured heads with all their headers: handle it like a packet capture.
 pub struct Writer(BufWriter<File>);
 
 impl Writer {
-    /// Begins a recording, readable by its owner only.
+    /// Creates the file, readable by its owner only.
     ///
     /// # Errors
     ///
@@ -37,18 +38,18 @@ impl Writer {
         Ok(Self(writer))
     }
 
-    /// Appends a record.
+    /// Appends an entry.
     ///
     /// # Errors
     ///
-    /// When the disk is full, or the record longer than any is.
+    /// When the file cannot be written, or the entry has 4 GiB or more.
     pub fn write(&mut self, record: &[u8]) -> io::Result<()> {
         let bytes = u32::try_from(record.len()).map_err(io::Error::other)?;
         self.0.write_all(&bytes.to_le_bytes())?;
         self.0.write_all(record)
     }
 
-    /// Writes out what is buffered.
+    /// Flushes the buffer.
     ///
     /// # Errors
     ///
@@ -58,7 +59,7 @@ impl Writer {
     }
 }
 
-/// Reads a recording, record by record.
+/// Reads a recording, entry by entry.
 pub struct Reader(BufReader<File>);
 
 impl Reader {

@@ -40,7 +40,7 @@ fn kind(record: &[u8]) -> u32 {
     u32::from_ne_bytes(*record.first_chunk().unwrap())
 }
 
-/// Says that all senders are in one cgroup.
+/// Puts all senders in one cgroup.
 fn with_cgroup(mut record: Vec<u8>) -> Vec<u8> {
     if kind(&record) == JOURNEY {
         record[SENDER_CGROUP..SENDER_CGROUP + 8].copy_from_slice(&CGROUP.to_ne_bytes());

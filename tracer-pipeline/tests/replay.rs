@@ -5,10 +5,11 @@
     reason = "a test ends where it fails, helper functions too"
 )]
 
-use std::{env, fs, path::Path};
+use std::{collections::BTreeSet, env, fs, path::Path};
 
+use tracer_common::RecordKind;
 use tracer_pipeline::{
-    pipeline::{Counts, Pipeline},
+    pipeline::{Counts, Pipeline, Snapshot},
     recording::Reader,
     span::{Span, Value},
 };
@@ -48,13 +49,10 @@ fn line(span: &Span) -> String {
     line + "\n"
 }
 
-#[test]
-fn a_dispatch_replays_to_its_spans() {
-    let (spans, counts) = replay("dispatch.hopspan");
-    assert_eq!(counts.exchanges_traced, 13);
-    assert_eq!(counts.records_refused, 0);
+/// Compares spans with the file of the recording's name. Run with UPDATE_EXPECTED=1 to write it anew.
+fn check(name: &str, spans: &[Span]) {
     let text: String = spans.iter().map(line).collect();
-    let expected = Path::new(RECORDINGS).join("dispatch.spans");
+    let expected = Path::new(RECORDINGS).join(name);
     if env::var_os("UPDATE_EXPECTED").is_some() {
         fs::write(&expected, &text).unwrap();
     }
@@ -63,6 +61,34 @@ fn a_dispatch_replays_to_its_spans() {
         assert_eq!(line, expected, "span {index}");
     }
     assert_eq!(text.lines().count(), expected.lines().count());
+}
+
+#[test]
+fn a_dispatch_replays_to_its_spans() {
+    let (spans, counts) = replay("dispatch.hopspan");
+    assert_eq!(counts.exchanges_traced, 13);
+    assert_eq!(counts.records_refused, 0);
+    check("dispatch.spans", &spans);
+}
+
+#[test]
+fn records_of_every_kind_replay_to_their_spans() {
+    let (spans, counts) = replay("every-kind.hopspan");
+    // The dispatch, and the request to a server that does not read.
+    assert_eq!(counts.exchanges_traced, 14);
+    assert_eq!(counts.records_refused, 0);
+    check("every-kind.spans", &spans);
+}
+
+#[test]
+fn the_recordings_have_every_kind_of_record() {
+    let path = Path::new(RECORDINGS).join("every-kind.hopspan");
+    let kinds: BTreeSet<u32> = Reader::open(&path)
+        .unwrap()
+        .map(|entry| u32::from_ne_bytes(*entry.unwrap().first_chunk().unwrap()))
+        .collect();
+    let records = RecordKind::ALL.iter().map(|kind| *kind as u32);
+    assert_eq!(kinds, records.chain(Snapshot::KINDS).collect());
 }
 
 #[test]

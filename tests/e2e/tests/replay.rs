@@ -5,11 +5,30 @@
     reason = "a test ends where it fails, helper functions too"
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    time::Duration,
+};
 
-use hopspan_e2e::{Fixture, NodeAgent, Span};
+use hopspan_e2e::{
+    DialogueFixture, Fixture, NodeAgent, Parent, Span, Traces, end, fill,
+    http1::{HEAD_END, OK, request, traceparent},
+    pause, play_client, send, take, until,
+};
 use hopspan_lab::NodeOptions;
-use tracer_pipeline::{pipeline::Pipeline, span};
+use tracer_common::RecordKind;
+use tracer_pipeline::{
+    pipeline::{Pipeline, Snapshot},
+    recording::Reader,
+    span,
+};
+
+/// More than the queues of both sockets hold while the server does not read.
+const BODY_BYTES: u64 = 16 << 20;
+const PAUSE: Duration = Duration::from_millis(800);
+/// No socket listens here.
+const CLOSED_PORT: u16 = 9;
 
 /// An exported span in one line, for the comparison.
 fn exported(span: &Span) -> String {
@@ -69,25 +88,77 @@ fn a_recording_gives_the_spans_that_were_exported() {
     hotrod.dispatch(3, 2).unwrap();
     hotrod.stop().unwrap();
     let outcome = fixture.finish().unwrap();
+    let spans = replay(&outcome.recordings["node"]);
+    assert_same(&outcome.traces, &spans);
+    assert!(spans.len() > 3 * 12 * 20, "{} spans", spans.len());
+}
 
+/// A dispatch over HTTP/1.1 and gRPC, a server that does not read, and a refused connect: together
+/// they bring every kind of record. With UPDATE_EXPECTED=1 the recording becomes the one that
+/// tracer-pipeline replays without privileges.
+#[test]
+fn a_recording_of_every_kind_gives_the_spans_that_were_exported() {
+    if hopspan_lab::skip("a_recording_of_every_kind_gives_the_spans_that_were_exported") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("every-kind.hopspan");
+    let record = ["--record", path.to_str().unwrap()];
+    let mut dialogues = DialogueFixture::start_with("every-kind", &record).unwrap();
+    let lines = format!("Content-Length: {BODY_BYTES}\r\n");
+    let head = request("POST", "/item", &(lines + &traceparent(&Parent::new())));
+    dialogues
+        .play(
+            &[until(HEAD_END), pause(PAUSE), take(BODY_BYTES), send(OK)],
+            &[send(head), fill(BODY_BYTES), until("ok")],
+        )
+        .unwrap();
+    let closed = SocketAddr::new(dialogues.server.ip().into(), CLOSED_PORT);
+    let mut refused = play_client(&dialogues.client, closed, &[end()]).unwrap();
+    let status = refused.wait(Duration::from_secs(60)).unwrap();
+    assert!(status.is_some_and(|status| !status.success()), "{status:?}");
+    let hotrod = dialogues.fixture.hotrod().unwrap();
+    hotrod.dispatch(1, 1).unwrap();
+    hotrod.stop().unwrap();
+    let outcome = dialogues.finish_after_close().unwrap();
+
+    let entries: Vec<Vec<u8>> = Reader::open(&path).unwrap().map(Result::unwrap).collect();
+    let kinds: BTreeSet<u32> = entries
+        .iter()
+        .map(|entry| u32::from_ne_bytes(*entry.first_chunk().unwrap()))
+        .collect();
+    let records = RecordKind::ALL.iter().map(|kind| *kind as u32);
+    assert_eq!(kinds, records.chain(Snapshot::KINDS).collect());
+    assert_same(&outcome.traces, &replay(&entries));
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        let recordings = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../tracer-pipeline/tests/recordings/every-kind.hopspan"
+        );
+        std::fs::copy(&path, recordings).unwrap();
+    }
+}
+
+/// The spans of a recording.
+fn replay(entries: &[Vec<u8>]) -> Vec<span::Span> {
     let mut pipeline = Pipeline::new("node");
     let mut spans = Vec::new();
-    for record in &outcome.recordings["node"] {
-        pipeline.replay(record, &mut spans);
+    for entry in entries {
+        pipeline.replay(entry, &mut spans);
     }
     pipeline.finish(&mut spans);
-    let spans = spans.concat();
+    spans.concat()
+}
 
-    let exported: BTreeSet<String> = outcome
-        .traces
+/// Checks that these spans were exported, and no other.
+fn assert_same(traces: &Traces, spans: &[span::Span]) {
+    let exported: BTreeSet<String> = traces
         .0
         .values()
         .flat_map(|trace| &trace.spans)
-        .filter(|span| span.scope == "hopspan")
+        .filter(|span| span.scope == tracer_semconv::scope::NAME)
         .map(exported)
         .collect();
-    let replayed: BTreeSet<String> = spans.iter().map(replayed).collect();
     assert_eq!(exported.len(), spans.len());
-    assert!(exported.len() > 3 * 12 * 20, "{} spans", exported.len());
-    assert_eq!(exported, replayed);
+    assert_eq!(exported, spans.iter().map(replayed).collect());
 }

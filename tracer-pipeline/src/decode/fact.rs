@@ -1,15 +1,13 @@
-//! What the agent has learnt of the cluster and of this node's pods, from the Kubernetes API and
-//! from the cgroup tree.
+//! Facts about the cluster and this node's pods, from the Kubernetes API and from the cgroup tree.
 //!
-//! In: JSON, as the edges of `identity` wrote it. Out: `Fact`s. Each says when it holds, so that
-//! the stage that answers by them needs no clock. Unless they say otherwise times are nanoseconds of
-//! `CLOCK_MONOTONIC`, as the kernel's stamps are.
+//! Each fact carries the time from which it holds, so that the `identity` stage needs no clock. Times are
+//! nanoseconds of `CLOCK_MONOTONIC`, as in the kernel's stamps, unless a field has another unit.
 
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-/// One thing learnt.
+/// One fact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fact {
@@ -21,16 +19,16 @@ pub enum Fact {
     PodGone {
         /// `metadata.uid`.
         uid: String,
-        /// When that was learnt.
+        /// When the agent learnt of it.
         at_ns: u64,
     },
     /// A cgroup of a pod is there.
     Cgroup(CgroupFact),
-    /// It was removed.
+    /// The cgroup was removed.
     CgroupGone {
         /// Its id.
         id: u64,
-        /// When that was noticed.
+        /// When the agent noticed it.
         at_ns: u64,
     },
     /// The network namespace of a pod of this node, and the addresses in it.
@@ -39,7 +37,7 @@ pub enum Fact {
     SandboxGone {
         /// The pod, as its cgroup names it.
         pod_uid: String,
-        /// When that was noticed.
+        /// When the agent noticed it.
         at_ns: u64,
     },
     /// An EndpointSlice is there, or has changed.
@@ -48,7 +46,7 @@ pub enum Fact {
     EndpointsGone {
         /// Namespace and name.
         slice: ObjectName,
-        /// When that was learnt.
+        /// When the agent learnt of it.
         at_ns: u64,
     },
     /// A Service is there, or has changed.
@@ -57,7 +55,7 @@ pub enum Fact {
     ServiceGone {
         /// Namespace and name.
         service: ObjectName,
-        /// When that was learnt.
+        /// When the agent learnt of it.
         at_ns: u64,
     },
     /// A list of everything of one kind begins.
@@ -168,7 +166,7 @@ pub struct PodFact {
     pub addresses: Vec<IpAddr>,
     /// `status.hostIPs`.
     pub node_addresses: Vec<IpAddr>,
-    /// TCP ports that a host-network pod says it listens on.
+    /// The TCP ports that a host-network pod declares.
     pub host_ports: Vec<u16>,
     /// Containers of all sorts that have an id.
     pub containers: Vec<ContainerFact>,
@@ -214,7 +212,7 @@ pub struct EndpointFact {
     pub addresses: Vec<IpAddr>,
     /// `targetRef`, where it is a pod: uid, namespace and name.
     pub pod: Option<(String, ObjectName)>,
-    /// Its workload, as far as names tell.
+    /// Its workload, derived from its name; `None` where the name does not show it.
     pub workload: Option<Workload>,
     /// `nodeName`.
     pub node: Option<String>,

@@ -1,6 +1,6 @@
-//! What the pure stages have counted, as the report and the metrics show it.
+//! The counters of the pure stages.
 //!
-//! A field more is in both without anybody's doing.
+//! The report and the metrics are generated from these fields.
 
 use crate::{flow, http, http2, identity::directory::DirectoryStats};
 
@@ -15,31 +15,30 @@ pub struct Counts {
     pub records_refused: u64,
     /// Exchanges completed or given up.
     pub exchanges: u64,
-    /// Exchanges that have spans: their request carried a sampled trace context, or they were given a
-    /// trace.
+    /// Exchanges with spans: the request carried a sampled trace context, or --untraced started a trace.
     pub exchanges_traced: u64,
-    /// Exchanges without a context that were given no trace because there were more than allowed.
+    /// Exchanges without a context that got no trace because of the limit of --untraced.
     pub untraced_left_out: u64,
-    /// Exchanges that have no spans because there was no room for them, or more than allowed.
+    /// Exchanges without spans because the export had no room or the rate limit was reached.
     pub shed: Shed,
-    /// Of the exchanges, the ones whose pods had no names yet when it was time for their spans.
+    /// Exchanges whose pods had no names yet when the wait for names was over.
     pub exchanges_unnamed: u64,
     /// Connections that could not be opened.
     pub failed_connects: u64,
-    /// Of those, the ones that joined the trace of the request for which they probably were.
+    /// Failed connects that joined the trace of the request they were probably made for.
     pub failed_connects_inferred: u64,
-    /// Of those, the ones without spans because there were more than allowed.
+    /// Failed connects without spans because of a limit.
     pub failed_connects_left_out: u64,
-    /// Connections whose client changed its mind before they were open.
+    /// Connects that the client gave up without an error before the connection was open.
     pub connects_cancelled: u64,
     /// Spans made.
     pub spans: u64,
-    /// Pods and services that are known now.
+    /// Entries in the directory of pods and services.
     pub known: DirectoryStats,
-    /// What `flow` could not place.
+    /// Losses of `flow`.
     pub flow: flow::Losses,
-    /// What `http` could not pair.
+    /// Losses of `http`.
     pub http: http::pairing::Http1Losses,
-    /// What `http2` could not follow.
+    /// Losses of `http2`.
     pub http2: http2::pairing::Http2Losses,
 }

@@ -1,7 +1,7 @@
-//! What has ended, on its way to spans.
+//! From ended exchanges and failed connects to spans.
 //!
-//! In: exchanges and failed connects, and what is known. Out: the spans of those that are told: once the
-//! names of who took part are known, or were waited for in vain; and not of those that are shed.
+//! In: exchanges and failed connects, and what is known of the node. Out: spans, once the names of both
+//! parties are known or the wait for them is over; no spans for what is shed.
 
 use crate::{
     http::{Exchange, FailedConnect, Served},
@@ -18,14 +18,14 @@ use crate::{
 
 use super::{Counts, known::Known, shedding::Shedding};
 
-/// Something that is over, and who took part in it.
+/// An exchange or failed connect, with its parties.
 #[derive(Debug)]
 struct Over {
     item: SpanSource,
     sides: [PartyKey; 2],
 }
 
-/// What is remembered of what has ended, and what of it waits.
+/// The state between the end of an exchange and its spans.
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) serving: ServedRequests,
@@ -38,7 +38,7 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    /// With spans of so many failed connects a second.
+    /// With this limit on failed connects.
     pub(super) fn new(allowance: FailedConnectLimit) -> Self {
         Self {
             serving: ServedRequests::default(),
@@ -51,7 +51,7 @@ impl Ended {
         }
     }
 
-    /// What was counted here; the rest of it is empty.
+    /// The counters of this stage; all others are zero.
     pub(super) fn counts(&self) -> Counts {
         Counts {
             untraced_left_out: self.untraced.left_out(),
@@ -62,29 +62,29 @@ impl Ended {
         }
     }
 
-    /// Time passes.
+    /// Advances the time.
     pub(super) fn set_now(&mut self, now_ns: u64) {
         self.serving.set_now(now_ns);
         self.waiting.set_now(now_ns);
     }
 
-    /// An exchange is over.
+    /// Takes an ended exchange.
     pub(super) fn exchange(&mut self, exchange: Exchange, known: &Known, out: &mut Vec<Vec<Span>>) {
         self.serving.add_finished(&exchange);
         if exchange.asked.trace.sampled().is_some() {
             self.named(Over::from(SpanSource::Exchange(exchange)), known, out);
             return;
         }
-        // Most are of this kind: it waits for no names, and nobody is looked up for it.
+        // The common case: no spans, so no names are waited for or looked up.
         let context = known.context();
         self.count(&exchange, &context);
         if let Some(trace) = self.untraced.begin(&exchange) {
             let sides = sides(&exchange);
-            self.tell(Traced::new(&exchange, &sides, trace, &context), out);
+            self.export_exchange(Traced::new(&exchange, &sides, trace, &context), out);
         }
     }
 
-    /// Connects have failed. Finds out what they were for, among the requests that are `open`.
+    /// Takes failed connects. Looks for the request that each was made for, among `open` ones too.
     pub(super) fn failed_connects(
         &mut self,
         failed: Vec<FailedConnect>,
@@ -110,7 +110,7 @@ impl Ended {
         }
     }
 
-    /// Makes the spans if all names are known; else they wait.
+    /// Makes the spans if all names are known; otherwise queues `over`.
     fn named(&mut self, over: Over, known: &Known, out: &mut Vec<Vec<Span>>) {
         if over.is_settled(known) {
             self.make(&over, known, out);
@@ -120,7 +120,7 @@ impl Ended {
         }
     }
 
-    /// Makes the spans of those that have waited for names long enough.
+    /// Makes the spans of queued items whose names are known now, or whose wait is over.
     pub(super) fn waited(&mut self, known: &mut Known, out: &mut Vec<Vec<Span>>) {
         if self.waiting.is_empty() {
             return;
@@ -137,7 +137,7 @@ impl Ended {
         }
     }
 
-    /// Nothing more will be known: makes the spans of all that wait.
+    /// Makes the spans of all queued items: no more names will come.
     pub(super) fn finish(&mut self, known: &Known, out: &mut Vec<Vec<Span>>) {
         for over in self.waiting.finish() {
             self.make(&over, known, out);
@@ -150,7 +150,7 @@ impl Ended {
             SpanSource::Exchange(exchange) => {
                 self.count(exchange, &context);
                 if let Some(trace) = exchange.asked.trace.sampled() {
-                    self.tell(Traced::new(exchange, &over.sides, trace, &context), out);
+                    self.export_exchange(Traced::new(exchange, &over.sides, trace, &context), out);
                 }
             }
             SpanSource::FailedConnect(..) if !self.shedding.has_room() => {
@@ -168,8 +168,8 @@ impl Ended {
         self.failures.exchange(exchange, context);
     }
 
-    /// Makes the spans of an exchange, if it is not shed.
-    fn tell(&mut self, traced: Traced<'_>, out: &mut Vec<Vec<Span>>) {
+    /// Makes the spans of an exchange unless it is shed.
+    fn export_exchange(&mut self, traced: Traced<'_>, out: &mut Vec<Vec<Span>>) {
         let admitted = self.shedding.admit(|| traced.edge(), traced.ended_ns());
         if let Some(shed) = admitted {
             self.counts.exchanges_traced += 1;

@@ -1,6 +1,6 @@
-//! Each event of a connection to the stage that it concerns.
+//! Routes each event of a connection to the stage that handles it.
 //!
-//! In: events. Out: exchanges that are over, and connects that have failed. Knows no names and no spans.
+//! In: events. Out: ended exchanges and failed connects. Knows no names and no spans.
 
 use tracer_common::message::Message;
 
@@ -10,29 +10,29 @@ use crate::{
     http2,
 };
 
-/// Connects that have failed between two clock samples, up to 2 KB each. More are a loop that tries the
-/// same socket again and again, and are left out.
+/// Bound on failed connects between two clock samples, up to 2 KB each. More come from a loop that
+/// retries; they are counted and left out.
 const MAX_FAILED: usize = 8192;
 
-/// What is open on all connections.
+/// The open handshakes, requests and streams of all connections.
 #[derive(Default)]
 pub(super) struct Exchanges {
     handshakes: Handshakes,
     pub(super) http: http::Http1Pairing,
     pub(super) http2: http2::pairing::Http2Pairing,
-    /// Connects that have failed since they were taken last.
+    /// Failed connects since the last [`Self::take_failed`].
     failed: Vec<FailedConnect>,
     failed_left_out: u64,
 }
 
 impl Exchanges {
-    /// How long a request waits for its response, nanoseconds.
+    /// Sets how long a request waits for its response, in nanoseconds.
     pub(super) fn wait_for_response(&mut self, wait_ns: u64) {
         self.http.wait_for_response(wait_ns);
         self.http2.wait_for_response(wait_ns);
     }
 
-    /// Something has happened on a connection; gives what is over by it to `done`.
+    /// Takes an event; passes the exchanges that it ends to `done`.
     pub(super) fn event(&mut self, event: flow::Event, done: &mut impl FnMut(Exchange)) {
         let handshakes = &mut self.handshakes;
         match &event.kind {
@@ -71,24 +71,24 @@ impl Exchanges {
         }
     }
 
-    /// Gives up what has waited for too long.
+    /// Ends what has waited for longer than its limit at `now_ns`.
     pub(super) fn expire(&mut self, now_ns: u64, done: &mut impl FnMut(Exchange)) {
         self.handshakes.expire(now_ns);
         self.http.expire(now_ns, done);
         self.http2.expire(now_ns, done);
     }
 
-    /// The requests that are being answered.
+    /// The requests that were read and not answered yet.
     pub(super) fn open(&self) -> Vec<Served> {
         self.http.served().chain(self.http2.served()).collect()
     }
 
-    /// The connects that have failed since this was asked last.
+    /// The failed connects since the last call.
     pub(super) fn take_failed(&mut self) -> Vec<FailedConnect> {
         std::mem::take(&mut self.failed)
     }
 
-    /// Failed connects beyond the bound.
+    /// The number of failed connects beyond the bound.
     pub(super) fn failed_left_out(&self) -> u64 {
         self.failed_left_out
     }

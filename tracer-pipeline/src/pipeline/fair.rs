@@ -1,37 +1,37 @@
-//! Fair shares of a rate.
+//! A rate limit that is shared fairly between keys.
 //!
-//! In: who asks for one, and when. Out: whether it gets one. At most so many a second in all, and as many
-//! again after a pause. The shares are max-min fair: who asks for less than its share gets all that it
-//! asks for, and the others share what is left, so nothing is kept from one that another does not need.
+//! In: a key and a time. Out: whether the key gets a token. All keys together get at most the rate, and a
+//! burst of one second's tokens after a pause. The shares are max-min fair: a key that needs less than its
+//! share gets all it needs, and the other keys share the rest.
 //!
-//! Each has a bucket. What the rate brings is poured into all of them alike, and what one cannot hold
-//! goes on to the others. One bucket is for those that were not seen before. Whose bucket is empty gets
-//! one nonetheless while more than half of a second's is left for all: a few that come at once, from
-//! however many, are not too many.
+//! Each key has a token bucket. New tokens are divided equally between the buckets, and tokens beyond a
+//! full bucket go to the others. New keys start from a shared bucket. A key with an empty bucket still gets a
+//! token while more than half of a second's tokens are left in total: a short burst of many keys is not
+//! limited.
 
 use std::collections::BTreeMap;
 
 const SECOND_NS: u64 = 1_000_000_000;
-/// One, as it is counted here: a rate of N a second brings N of these units each nanosecond.
+/// One token in units: a rate of N tokens a second adds N units each nanosecond.
 const ONE: u64 = SECOND_NS;
-/// How often what the rate has brought is poured.
+/// How often new tokens are divided.
 const POUR_NS: u64 = 10_000_000;
-/// How long one is remembered that asks for nothing.
+/// How long an unused bucket is kept.
 const IDLE_NS: u64 = 60 * SECOND_NS;
-/// Those that have a bucket of their own; all others share one.
+/// Bound on buckets; keys beyond it share one.
 const MAX_BUCKETS: usize = 1024;
 
-/// What is left for each.
+/// The buckets of all keys.
 #[derive(Debug)]
 pub(super) struct FairShares<K> {
     per_second: u64,
-    /// When the buckets were last poured into.
+    /// When tokens were last divided.
     poured_ns: u64,
-    /// When the idle were last forgotten.
+    /// When unused buckets were last removed.
     forgot_ns: u64,
-    /// For all together: a burst of all buckets at once stays within the rate.
+    /// Tokens of all keys together: a burst of all buckets at once stays within the rate.
     whole: u64,
-    /// Of those that have none of their own; newcomers begin with a part of it.
+    /// The bucket of keys without their own; a new key starts with a part of it.
     shared: Bucket,
     buckets: BTreeMap<K, Bucket>,
 }
@@ -43,7 +43,7 @@ struct Bucket {
 }
 
 impl<K: Ord + Clone> FairShares<K> {
-    /// So many a second; none with 0.
+    /// A limit of `per_second` tokens; 0 gives none.
     pub(super) fn new(per_second: u32) -> Self {
         let per_second = u64::from(per_second);
         Self {
@@ -59,7 +59,7 @@ impl<K: Ord + Clone> FairShares<K> {
         }
     }
 
-    /// Whether this one gets one. One that asks for an earlier moment, later, asks now.
+    /// Takes a token for `who`. A time before the last division counts as the time of that division.
     pub(super) fn take(&mut self, who: &K, at_ns: u64) -> bool {
         self.pour(at_ns);
         self.admit(who);
@@ -74,7 +74,7 @@ impl<K: Ord + Clone> FairShares<K> {
         is_left
     }
 
-    /// Gives a newcomer a bucket, if there may be one more, and half of what is kept for newcomers.
+    /// Creates the bucket of a new key, if the bound allows, with half of the shared bucket.
     fn admit(&mut self, who: &K) {
         if self.buckets.len() >= MAX_BUCKETS || self.buckets.contains_key(who) {
             return;
@@ -86,7 +86,7 @@ impl<K: Ord + Clone> FairShares<K> {
         self.buckets.insert(who.clone(), Bucket { units, asked_ns });
     }
 
-    /// Pours what the rate has brought.
+    /// Divides the tokens that the rate has added since the last time.
     fn pour(&mut self, now_ns: u64) {
         let passed_ns = now_ns.saturating_sub(self.poured_ns);
         if passed_ns < POUR_NS {
@@ -94,16 +94,16 @@ impl<K: Ord + Clone> FairShares<K> {
         }
         self.poured_ns = now_ns;
         self.forget_idle();
-        // Of a long time there is more than the buckets hold.
+        // After a long pause this is more than the buckets hold.
         let mut units = self.per_second.saturating_mul(passed_ns);
         self.whole = self.whole.saturating_add(units);
         self.whole = self.whole.min(self.per_second * ONE);
         let mut open = self.buckets.len() as u64 + 1;
-        // A second's share, and never less than one: who is asked for one would wait for ever.
+        // A second's share, and at least one token: a smaller bucket would never hold a whole token.
         let room = (self.per_second * ONE / open).max(ONE);
         let mut buckets: Vec<&mut Bucket> = self.buckets.values_mut().collect();
         buckets.push(&mut self.shared);
-        // The fullest first: what they cannot hold is for the others.
+        // The fullest bucket first: tokens that it cannot hold go to the others.
         buckets.sort_by_key(|bucket| std::cmp::Reverse(bucket.units));
         for bucket in buckets {
             units = units.saturating_add(bucket.units.saturating_sub(room));

@@ -1,7 +1,7 @@
-//! What the spans need to know besides what has ended, as it was last told.
+//! What spans need besides the exchange itself: clock, devices, rules, names.
 //!
-//! In: samples, devices, rules, facts. Out: the context of spans. Apart from what changes with every
-//! exchange, so that both can be borrowed at once.
+//! In: samples, devices, rules, facts. Out: the context of spans. A structure of its own, so that it and
+//! the state of exchanges can be borrowed at the same time.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use crate::{
     span::{Clock, Context, Detail},
 };
 
-/// What is known of this node now.
+/// The current state of this node.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// Tells this node's hops from another's.
+    /// Name of this node, which distinguishes its hops from those of other nodes.
     pub(super) node: String,
     pub(super) clock: Clock,
     pub(super) devices: Devices,
@@ -27,7 +27,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// The same, for who makes spans.
+    /// The context that the span stage borrows.
     pub(super) fn context(&self) -> Context<'_> {
         Context {
             clock: &self.clock,

@@ -1,7 +1,7 @@
-//! The pure stages, one after the other.
+//! Runs the pure stages one after the other.
 //!
-//! In: raw records in the order they came. Out: spans, those of one exchange together. The same records give the same spans,
-//! whether they come from the kernel or from a recording.
+//! In: raw records in the order in which the kernel sent them, snapshots of the agent. Out: spans, all of
+//! one exchange together. The same input gives the same spans, from the kernel or from a recording.
 
 mod counts;
 mod ended;
@@ -35,12 +35,13 @@ pub struct Pipeline {
     records_refused: u64,
 }
 
-/// Connects that failed and become spans, a second, unless [`Pipeline::tell_failed_connects`] says
-/// otherwise.
+/// Failed connects per second that get spans, unless [`Pipeline::limit_failed_connects`] sets another
+/// limit.
 pub const FAILED_CONNECTS_PER_SECOND: u32 = 100;
 
 impl Pipeline {
-    /// A pipeline that has seen nothing. `node` tells this node's hops from another's.
+    /// An empty pipeline. `node` is the name of this node, and distinguishes its hops from those of other
+    /// nodes.
     pub fn new(node: impl Into<String>) -> Self {
         Self {
             flow: Flow::default(),
@@ -55,40 +56,39 @@ impl Pipeline {
         }
     }
 
-    /// Makes traces for requests that carry no context, at most so many a second.
+    /// Starts traces for requests without trace context, at most `per_second`.
     pub fn trace_untraced(&mut self, per_second: u32) {
         self.ended.untraced = Untraced::at_most(per_second);
     }
 
-    /// Makes spans of at most so many failed connects a second, and of a tenth as many from one
-    /// container.
-    pub fn tell_failed_connects(&mut self, per_second: u32) {
+    /// Makes spans for at most `per_second` failed connects, and for a tenth of that from one container.
+    pub fn limit_failed_connects(&mut self, per_second: u32) {
         self.ended.allowance = FailedConnectLimit::at_most(per_second);
     }
 
-    /// Makes as many spans of each exchange as this.
-    pub fn tell_in_detail(&mut self, detail: Detail) {
+    /// Sets which spans each exchange gets.
+    pub fn set_detail(&mut self, detail: Detail) {
         self.known.detail = detail;
     }
 
-    /// Makes spans of at most so many exchanges a second, and of a burst of as many: a fair share of each
-    /// edge from a caller to a service.
-    pub fn tell_exchanges(&mut self, per_second: u32) {
+    /// Makes spans for at most `per_second` exchanges, in bursts of at most as many. Each pair of caller
+    /// and service gets a fair share.
+    pub fn limit_exchanges(&mut self, per_second: u32) {
         self.ended.shedding.set_rate(per_second);
     }
 
-    /// Makes spans until there are so many, and the whole of the last exchange; of what comes then none,
-    /// until this is said again. Unlimited where it never is.
+    /// Sets how many more spans the export takes. The last exchange gets all of its spans even beyond that;
+    /// the exchanges after it get none until the next call. Without a call there is no limit.
     pub fn set_room(&mut self, spans: usize) {
         self.ended.shedding.set_room(spans);
     }
 
-    /// How long a request waits for its response, nanoseconds.
+    /// Sets how long a request waits for its response, in nanoseconds.
     pub fn wait_for_response(&mut self, wait_ns: u64) {
         self.exchanges.wait_for_response(wait_ns);
     }
 
-    /// What came through so far.
+    /// The counters so far.
     pub fn counts(&self) -> Counts {
         let ended = self.ended.counts();
         Counts {
@@ -104,7 +104,7 @@ impl Pipeline {
         }
     }
 
-    /// What failed so far, by reason, service and hop.
+    /// The number of failures so far, by reason, service and hop.
     pub fn failures(&self) -> impl Iterator<Item = (&Failure, u64)> {
         self.ended.failures.counts()
     }
@@ -190,7 +190,7 @@ impl Pipeline {
         tracing::trace!(%error, "record refused");
     }
 
-    /// Time has passed: gives up, tells and forgets what is due.
+    /// Expires what is older than its limits at `now_ns`, and makes the spans that are due.
     fn housekeeping(&mut self, now_ns: u64, out: &mut Vec<Vec<Span>>) {
         self.known.who.prune(now_ns);
         self.ended.serving.set_now(now_ns);
@@ -204,8 +204,8 @@ impl Pipeline {
         self.ended.waited(&mut self.known, out);
     }
 
-    /// Tells of the connects that have failed, all of them once a second: every open request is looked at
-    /// for it.
+    /// Makes the spans of failed connects. Runs once a second for all of them, because each run looks at
+    /// every open request.
     fn failed_connects(&mut self, out: &mut Vec<Vec<Span>>) {
         let failed = self.exchanges.take_failed();
         if !failed.is_empty() {

@@ -1,8 +1,8 @@
-//! Which exchanges are exported, where not all can be.
+//! Decides which exchanges get spans when not all can be exported.
 //!
-//! In: an edge between two services, and when; how much room the export has. Out: whether an exchange of
-//! that edge is told, decided before any of its spans is made, and so always of the whole exchange. What
-//! is shed is counted, and marked on the next exchange of its edge that is told.
+//! In: the edge (pair of caller and service) of an exchange, its time, and the room in the export queue.
+//! Out: whether the exchange gets spans, decided before the first of them is made, so that an exchange has
+//! all of its spans or none. Shed exchanges are counted, and marked on the next exchange of their edge.
 
 use std::collections::BTreeMap;
 
@@ -10,25 +10,24 @@ use crate::span::Edge;
 
 use super::fair::FairShares;
 
-/// Edges of which it is remembered what was shed since the last that was told; of more it is only
-/// counted.
+/// Edges with a mark for shed exchanges. Exchanges of more edges are counted only.
 const MAX_MARKS: usize = 1024;
 
-/// Exchanges that have no spans though their trace is sampled.
+/// Exchanges without spans although their trace is sampled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Shed {
-    /// There were more than allowed, and their edge had its share.
+    /// The rate limit was reached, and the edge had its share.
     pub rate: u64,
-    /// The export had no room: the collector is slow or away, or the node has too little time for it.
+    /// The export queue was full: the collector is slow or unreachable, or the agent lacks CPU time.
     pub queue: u64,
 }
 
-/// Sheds.
+/// The rate limit, the room in the export queue, and what was shed.
 #[derive(Debug)]
 pub(super) struct Shedding {
-    /// `None`: as many as there are.
+    /// `None` is no limit.
     rate: Option<FairShares<Edge>>,
-    /// Spans that the export has room for.
+    /// Spans that the export queue has room for.
     room: usize,
     marks: BTreeMap<Edge, u64>,
     shed: Shed,
@@ -46,33 +45,33 @@ impl Default for Shedding {
 }
 
 impl Shedding {
-    /// At most so many a second.
+    /// Limits the exchanges with spans to `per_second`.
     pub(super) fn set_rate(&mut self, per_second: u32) {
         self.rate = Some(FairShares::new(per_second));
     }
 
-    /// The export takes so many spans more.
+    /// Sets the room in the export queue.
     pub(super) fn set_room(&mut self, spans: usize) {
         self.room = spans;
     }
 
-    /// Spans were made. The last that begin to be made may be more than there is room for.
+    /// Takes room for spans that were made; the last exchange may take more than there is.
     pub(super) fn made(&mut self, spans: usize) {
         self.room = self.room.saturating_sub(spans);
     }
 
-    /// Whether the export has room.
+    /// Whether the export queue has room.
     pub(super) fn has_room(&self) -> bool {
         self.room > 0
     }
 
-    /// What was shed so far.
+    /// The number of shed exchanges so far.
     pub(super) fn shed(&self) -> Shed {
         self.shed
     }
 
-    /// An exchange of this edge was over at `at_ns`. Returns how many of the edge were shed before it,
-    /// since the last that was not; `None` where it is shed itself.
+    /// Decides on an exchange that ended at `at_ns`. Returns how many exchanges of its edge were shed since
+    /// the last one with spans; `None` if this exchange is shed.
     pub(super) fn admit(&mut self, edge: impl FnOnce() -> Edge, at_ns: u64) -> Option<u64> {
         let has_room = self.has_room();
         if has_room && self.rate.is_none() && self.marks.is_empty() {

@@ -39,6 +39,9 @@ pub struct SnapshotError {
 }
 
 impl Snapshot {
+    /// The kind of each variant in a recording.
+    pub const KINDS: [u32; 4] = [CLOCK, RULES, DROP_REASONS, FACTS];
+
     /// The bytes that a recording keeps: the kind (u32 in host byte order), then the clocks as numbers
     /// in host byte order, or JSON.
     #[must_use]

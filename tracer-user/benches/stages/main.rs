@@ -120,10 +120,10 @@ fn to_spans(group: &mut BenchmarkGroup<'_, WallTime>, recorded: &Recorded) {
             }
         });
     });
-    let told = |(exchange, sides, trace): &(&_, _, TraceContext)| {
+    let spans_of = |(exchange, sides, trace): &(&_, _, TraceContext)| {
         Traced::new(exchange, sides, *trace, &context).spans(0)
     };
-    let spans: Vec<Vec<Span>> = traced.iter().map(told).collect();
+    let spans: Vec<Vec<Span>> = traced.iter().map(spans_of).collect();
     let encoder = Encoder::for_this_node();
     group.bench_function("otlp", |bencher| {
         bencher.iter(|| black_box(encoder.request(black_box(&spans))));

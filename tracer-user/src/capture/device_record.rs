@@ -1,4 +1,4 @@
-//! A device that the agent itself has found, as the record by which the programs tell of one.
+//! The device record of an uplink, in the form in which the kernel programs send devices.
 
 use tracer_common::{
     RecordKind,
@@ -18,7 +18,7 @@ pub fn device_record(netns: u32, uplink: &Uplink) -> Vec<u8> {
     record
 }
 
-/// With a NUL behind it, as the kernel keeps names.
+/// The text with a NUL after it, as the kernel stores names.
 fn padded(text: &str) -> [u8; NAME_BYTES] {
     let mut padded = [0; NAME_BYTES];
     for (to, from) in padded.iter_mut().zip(text.bytes().take(NAME_BYTES - 1)) {

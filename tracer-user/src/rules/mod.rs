@@ -1,7 +1,7 @@
-//! A thread that reads kube-proxy's rules: at once, when they change, and now and then.
+//! A thread that reads kube-proxy's rules: at the start, after each change, and at intervals.
 //!
-//! It listens to nf_tables' notifications. The legacy back end of iptables has none and is polled. How
-//! often it reads at most is [`read_schedule`]'s word, what it reads [`Reader`]'s.
+//! It listens to nf_tables' notifications. The legacy back end of iptables has none and is polled.
+//! [`read_schedule`] limits how often it reads; [`Reader`] does the reading.
 
 mod change_notifications;
 mod legacy_iptables;
@@ -30,12 +30,12 @@ pub use nfnetlink::Nfnetlink;
 pub use reader::{Anyway, ReadError, Reader, dump};
 pub use state::{Mode, RulesState};
 
-/// What the thread tells.
+/// The receiving ends of the thread's channels.
 #[derive(Debug)]
 pub(crate) struct Watch {
     /// The rules, whenever they change. Holds one value: until it is taken, nothing is read.
     pub(crate) rules: mpsc::Receiver<Arc<Rules>>,
-    /// How the reading goes.
+    /// The state of the reader, for health checks and metrics.
     pub(crate) state: watch::Receiver<RulesState>,
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct Watch {
 ///
 /// # Errors
 ///
-/// When there can be no more threads.
+/// When the thread cannot be started.
 pub(crate) fn watch() -> io::Result<Watch> {
     let (rules_sender, rules) = mpsc::channel(1);
     let (state_sender, state) = watch::channel(RulesState::default());
@@ -59,11 +59,11 @@ pub(crate) fn watch() -> io::Result<Watch> {
     Ok(Watch { rules, state })
 }
 
-/// How a reading went.
+/// The result of a reading.
 enum Read {
-    /// Well, or so that no other at once would go better.
+    /// Complete, or failed in a way that an immediate retry would not change.
     Done,
-    /// The rules changed all the time.
+    /// The rules changed during every attempt.
     Overtaken,
 }
 
@@ -77,7 +77,7 @@ struct Watcher {
 
 impl Watcher {
     fn run(mut self) {
-        match Reader::listening() {
+        match Reader::with_notifications() {
             Ok(reader) => self.reader = reader,
             Err(error) => late(&error),
         }
@@ -86,7 +86,7 @@ impl Watcher {
         loop {
             let legacy = pace.is_legacy_due(Instant::now());
             let anyway = Anyway {
-                // Where nobody tells when a change is complete, what was read may be half of it.
+                // Without notifications a dump may have met a change that was half complete.
                 nf_tables: notified || (legacy && !self.reader.is_listening()),
                 legacy,
             };
@@ -104,14 +104,14 @@ impl Watcher {
         }
     }
 
-    /// Until the rules are to be read again; true when the kernel has told of a change.
+    /// Waits until the rules are due to be read again. True after a notification of the kernel.
     fn wait(&mut self, pace: &ReadSchedule) -> bool {
         let notified = self.reader.wait(pace.poll_at()).unwrap_or_else(|error| {
             late(&error);
             false
         });
         if notified {
-            // What else changes until then is read with it, and not looked at one by one.
+            // One reading covers all changes until then.
             sleep_until(pace.due_after_change(Instant::now()));
         }
         notified
@@ -138,14 +138,14 @@ impl Watcher {
             && self.sent.as_deref() != Some(&rules)
         {
             let rules = Arc::new(rules);
-            // Fails only when the agent is at its end.
+            // Fails only when the agent ends.
             let _ = self.rules.blocking_send(Arc::clone(&rules));
             self.sent = Some(rules);
         }
         read
     }
 
-    /// Brings the state up to date, and logs an error once.
+    /// Updates the state, and logs each new error once.
     fn note(
         &self,
         error: Option<ReadError>,

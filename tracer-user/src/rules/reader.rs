@@ -84,7 +84,7 @@ impl Reader {
     /// # Errors
     ///
     /// When the kernel sends no notifications.
-    pub fn listening() -> io::Result<Self> {
+    pub fn with_notifications() -> io::Result<Self> {
         let mut reader = Self::default();
         reader.nf_tables.changes = Some(RuleChanges::listen()?);
         Ok(reader)

@@ -1,4 +1,4 @@
-//! The agent's loop.
+//! The main loop of the agent: one task that owns all state.
 
 use std::{num::NonZero, path::Path, sync::Arc, time::Duration};
 
@@ -29,16 +29,16 @@ use super::{
     status::{Numbers, Status},
 };
 
-/// Packets that are on their way at the end have arrived after this time.
+/// How long the last journeys may take to end after the hooks stop opening new ones.
 const UNDER_WAY: Duration = Duration::from_millis(20);
-/// Records taken before other tasks get their turn.
+/// Records processed before other tasks get their turn.
 const BURST: usize = 4096;
-/// How often the clocks are compared, and what is old is given up.
+/// How often the clocks are sampled and old state expires.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
-/// How long the first reading of the rules may hold up the start.
+/// How long the start waits for the first rules.
 const FIRST_RULES: Duration = Duration::from_secs(5);
 
-/// The state, and the edges it talks to.
+/// The state of the agent, and its inputs and outputs.
 pub(super) struct Agent {
     attached: Attached,
     ring: Ring,
@@ -93,7 +93,7 @@ impl Agent {
         Ok(agent)
     }
 
-    /// Waits for the names that are known at the start.
+    /// Waits for the first names of pods and services.
     pub(super) async fn first_names(&mut self) {
         let stream = &mut self.stream;
         self.names
@@ -101,16 +101,14 @@ impl Agent {
             .await;
     }
 
-    /// Waits for the rules as they are now, where there are any to read.
+    /// Waits for the first reading of kube-proxy's rules.
     pub(super) async fn first_rules(&mut self) {
         if let Ok(Some(rules)) = timeout(FIRST_RULES, self.rules.rules.recv()).await {
             self.stream.observe(Snapshot::Rules(rules));
         }
     }
 
-    /// Follows packets until the task is dropped.
-    ///
-    /// `uplinks` tells when they change.
+    /// Processes records until the task is dropped. `uplinks` delivers each change of the uplinks.
     pub(super) async fn follow(&mut self, mut uplinks: mpsc::Receiver<Uplinks>) {
         let mut look = PollSchedule::after(Instant::now());
         let mut housekeeping = every(HOUSEKEEPING);
@@ -129,7 +127,7 @@ impl Agent {
         }
     }
 
-    /// Follows what leaves and arrives by these devices.
+    /// Attaches to these uplinks, and detaches from all others.
     pub(super) fn follow_uplinks(&mut self, uplinks: &Uplinks) {
         for uplink in &uplinks.devices {
             let record = device_record(self.attached.netns, uplink);
@@ -146,7 +144,7 @@ impl Agent {
         }
         if uplinks.devices.is_empty() {
             tracing::warn!(
-                "no uplink found: what this node sends to others and gets from them is not told apart; name one with --uplink"
+                "no uplink found: packets to and from other nodes are not recognised; name a device with --uplink"
             );
         } else {
             tracing::info!("uplinks: {}", uplinks.names());
@@ -154,9 +152,9 @@ impl Agent {
         self.status.set_uplinks(uplinks);
     }
 
-    /// Detaches, takes what is left, flushes, and reports.
+    /// Detaches, processes the remaining records, flushes the export, and reports.
     pub(super) async fn finish(mut self, flush: Duration) -> anyhow::Result<Report> {
-        // Detached one by one, the others would see half of what begins meanwhile.
+        // Programs are detached one by one: a journey that opens in between would miss stamps.
         self.attached.begin_no_more();
         tokio::time::sleep(UNDER_WAY).await;
         self.attached.flush_log();
@@ -196,7 +194,7 @@ impl Agent {
         })
     }
 
-    /// Takes what waits; how many records there were.
+    /// Processes all records in the ring buffer. Returns their number.
     async fn drain(&mut self) -> usize {
         let stream = &mut self.stream;
         let mut all = 0;
@@ -290,7 +288,7 @@ impl Stream {
         for spans in self.spans.drain(..) {
             exporter.push(spans);
         }
-        // Until the next time, no more are made than there is room for.
+        // The pipeline makes no more spans than this until the next call.
         self.pipeline.set_room(exporter.room());
     }
 }

@@ -168,11 +168,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let (first, changes) = uplinks::watch(args.uplink);
     let mut pipeline = Pipeline::new(node);
     pipeline.trace_untraced(args.untraced);
-    pipeline.tell_failed_connects(args.failed_connects);
-    pipeline.tell_in_detail(args.detail);
+    pipeline.limit_failed_connects(args.failed_connects);
+    pipeline.set_detail(args.detail);
     let per_second = NonZero::new(args.max_exchanges_per_second);
     if let Some(per_second) = per_second {
-        pipeline.tell_exchanges(per_second.get());
+        pipeline.limit_exchanges(per_second.get());
     }
     pipeline.wait_for_response(u64::from(args.response_timeout) * 1_000_000_000);
     status.set_missing(reasons_by_hook(&attached.missing));

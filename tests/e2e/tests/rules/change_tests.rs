@@ -86,7 +86,7 @@ fn no_mixture_of_two_states_is_read() {
     namespace::within(|| {
         namespace::run("nft", &["-f", "-"], &large::nftables(300, 0)).unwrap();
         let states = [1, 2].map(|octet| large::moved(300, octet));
-        let mut reader = Reader::listening().unwrap();
+        let mut reader = Reader::with_notifications().unwrap();
         let expected = states.each_ref().map(|state| {
             namespace::run("nft", &["-f", "-"], state).unwrap();
             reader.read(Anyway::default()).unwrap();
@@ -128,7 +128,7 @@ fn a_table_that_is_replaced_is_read_after_its_notification() {
         return;
     }
     namespace::within(|| {
-        let mut reader = Reader::listening().unwrap();
+        let mut reader = Reader::with_notifications().unwrap();
         for octet in [1, 2, 1, 2, 1] {
             let text = large::nftables(300, octet);
             thread::scope(|scope| {

@@ -12,7 +12,7 @@ use super::{
     id::{SpanId, TraceId, exact},
 };
 
-/// What the header says.
+/// The parsed header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Message {
     Context(TraceContext),
@@ -29,7 +29,7 @@ pub(super) struct XRay {
 }
 
 impl XRay {
-    /// The format says nothing of a header sent twice. The first counts, as for OpenTelemetry's
+    /// The format has no rule for a repeated header. The first counts, as in OpenTelemetry's
     /// propagators.
     pub(super) fn read(&mut self, value: &[u8]) {
         self.trace_id.first(parse(value));

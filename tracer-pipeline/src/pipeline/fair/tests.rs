@@ -1,10 +1,10 @@
-//! What is promised of fair shares, for whatever is asked for.
+//! The properties of fair shares, for any sequence of requests.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// Asks in the order of time: who, and when.
+/// Requests in the order of time: key and time.
 fn taken(shares: &mut FairShares<u32>, asks: &[(u32, u64)]) -> Vec<(u32, u64)> {
     let mut asks = asks.to_vec();
     asks.sort_by_key(|(_, at_ns)| *at_ns);
@@ -12,7 +12,7 @@ fn taken(shares: &mut FairShares<u32>, asks: &[(u32, u64)]) -> Vec<(u32, u64)> {
     asks
 }
 
-/// One that asks `per_second` times a second, evenly, from a second to another.
+/// A key that takes `per_second` tokens a second, evenly, between two times in seconds.
 fn steady(who: u32, per_second: u64, seconds: std::ops::Range<u64>) -> Vec<(u32, u64)> {
     let asks = (seconds.start * per_second)..(seconds.end * per_second);
     asks.map(|ask| (who, ask * SECOND_NS / per_second + u64::from(who)))
@@ -46,7 +46,7 @@ fn who_is_new_beside_a_noisy_one_gets_a_share_at_once() {
     assert_eq!(of(&taken(&mut shares, &asks), 2), new.len());
 }
 
-/// As it is when an agent starts: nobody is known yet.
+/// The state at the start of an agent: no key is known.
 #[test]
 fn few_of_each_of_many_that_are_new_are_not_too_many() {
     let mut shares = FairShares::new(1_000);
@@ -73,7 +73,7 @@ fn more_than_can_be_remembered_share_one_bucket() {
     let asks: Vec<(u32, u64)> = (0..3_000).map(|who| (who, 10 * SECOND_NS)).collect();
     taken(&mut shares, &asks);
     assert_eq!(shares.buckets.len(), MAX_BUCKETS);
-    // Those are forgotten when they are idle, and others come.
+    // Unused buckets are removed, and other keys come.
     taken(&mut shares, &[(5_000, 200 * SECOND_NS)]);
     assert_eq!(shares.buckets.len(), 1);
 }
@@ -87,7 +87,7 @@ fn none_is_none() {
 }
 
 proptest! {
-    /// In any stretch of time, whoever asks.
+    /// For any interval and any keys.
     #[test]
     fn never_more_than_the_rate_and_one_burst(
         per_second in 1_u32..200,
@@ -105,7 +105,7 @@ proptest! {
         }
     }
 
-    /// Of three buckets, one for newcomers, each holds a third.
+    /// Three buckets, one of them shared: each holds a third.
     #[test]
     fn a_quiet_one_beside_a_noisy_one_loses_nothing(
         per_second in 8_u64..300,
@@ -119,7 +119,7 @@ proptest! {
         prop_assert_eq!(of(&taken, 2), quiet.len());
     }
 
-    /// Where more is asked for than there is, all of it is given.
+    /// Under overload all tokens are given out.
     #[test]
     fn nothing_is_wasted(
         per_second in 10_u64..200,
@@ -133,11 +133,11 @@ proptest! {
             asks.extend(steady(1 + who as u32, each, 10..10 + seconds));
         }
         let count = taken(&mut shares, &asks).len() as u64;
-        // What is in the buckets of the quiet at the end was not asked for yet.
+        // At the end the buckets of quiet keys hold tokens that were not needed yet.
         prop_assert!(count >= per_second * (seconds - 1), "{count} of {}", per_second * seconds);
     }
 
-    /// The order in which equals came makes no difference between two runs.
+    /// Two runs with the same requests give the same result.
     #[test]
     fn the_same_asks_get_the_same(
         asks in prop::collection::vec((0_u32..20, 0_u64..2 * SECOND_NS), 1..500),
