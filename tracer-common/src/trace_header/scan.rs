@@ -86,7 +86,7 @@ impl Findings {
     #[inline(always)]
     pub const fn and(self, other: Self) -> Self {
         let both = self.0 & other.0 & Self::CONTEXT.0;
-        Self(self.0 | other.0 | both * Self::SEVERAL)
+        Self(self.0 | other.0 | (both * Self::SEVERAL))
     }
 
     /// Whether the request of a whole head is followed. It is, unless it is certain that its trace
@@ -152,7 +152,7 @@ fn traceparent(head: &impl HeadBytes, at: u32) -> Findings {
     } else {
         low_digit & 1 == 1
     };
-    Findings(Findings::CONTEXT.0 | is_sampled as u32 * Findings::SAMPLED)
+    Findings(Findings::CONTEXT.0 | (is_sampled as u32 * Findings::SAMPLED))
 }
 
 /// The single header of B3 at `at`. Only its `0` is recognised, which carries no trace and asks for

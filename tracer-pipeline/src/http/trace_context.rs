@@ -57,7 +57,7 @@
 //!   sampled bit; without the sampled bit the context is not sampled.
 //! - A B3 context without a decision (*defer*) is not sampled. The receiver decides, and its
 //!   decision is not in this head; the caller reports no span. OpenTelemetry's propagators clear
-//!   the flag as well. So is an X-Ray context whose `Sampled` is `?` or absent: the receiver decides.
+//!   the flag as well. The same holds for an X-Ray context whose `Sampled` is `?` or absent.
 //! - An X-Ray header without `Parent` names a trace and no span in it, as load balancers send it. It
 //!   is no context, because there is no caller's span; `Sampled=0` beside it is a decision as below.
 //! - A B3 decision without ids (`b3: 0`, `x-b3-sampled: 0`) belongs to no trace. It is no context:
