@@ -18,6 +18,7 @@ use opentelemetry_proto::tonic::{
     trace::v1::Span,
 };
 use prost::Message;
+use tracer_semconv::attribute;
 
 /// Far more than a batch of the agent has.
 const BODY_MAX_BYTES: usize = 64 << 20;
@@ -160,7 +161,7 @@ impl Collected {
             .flat_map(|scope| scope.spans);
         for span in spans {
             self.spans += 1;
-            if text(&span.attributes, "hopspan.role").as_deref() == Some("exchange") {
+            if text(&span.attributes, attribute::ROLE).as_deref() == Some("exchange") {
                 self.exchanges.push(Exchange::from(&span));
             }
         }
@@ -180,7 +181,7 @@ impl From<&Span> for Exchange {
             path: text("url.path"),
             status,
             version: text("network.protocol.version"),
-            incomplete: text("hopspan.incomplete"),
+            incomplete: text(attribute::INCOMPLETE),
         }
     }
 }

@@ -11,6 +11,7 @@ use hopspan_lab::{
     hotrod::HotRod,
     kube_proxy::{Service, endpoint_chain, service_chain},
 };
+use tracer_semconv::{attribute, scope};
 
 use crate::{Kernel, Span, Trace, Traces};
 
@@ -132,10 +133,10 @@ fn openers(traces: &Traces) -> HashSet<String> {
 
 fn assert_exchange(trace: &Trace, call: &Span, truth: &Truth, opened: bool) {
     let exchange = trace.only_child(call, "exchange");
-    assert_eq!(exchange.scope, "hopspan");
+    assert_eq!(exchange.scope, scope::NAME);
     exchange.assert_within(call);
     assert!(
-        exchange.attribute("hopspan.incomplete").is_empty(),
+        exchange.attribute(attribute::INCOMPLETE).is_empty(),
         "{exchange:?}"
     );
     for key in [
@@ -199,10 +200,10 @@ fn assert_addresses(exchange: &Span, call: &Span, truth: &Truth) {
         endpoint_chain(service, endpoint)
     );
     exchange.assert_attributes(&[
-        ("hopspan.nat.original", service_address.as_str()),
-        ("hopspan.nat.translated", &endpoint.to_string()),
-        ("hopspan.kube_proxy.rule", &chains),
-        ("hopspan.nat.masquerade", ""),
+        (attribute::NAT_ORIGINAL, service_address.as_str()),
+        (attribute::NAT_TRANSLATED, &endpoint.to_string()),
+        (attribute::KUBE_PROXY_RULE, &chains),
+        (attribute::NAT_MASQUERADE, ""),
         ("source.address", source),
         ("source.port", call.attribute("network.local.port")),
         ("destination.address", pod),
@@ -241,7 +242,7 @@ pub fn hop_names<'t>(trace: &'t Trace, path: &Span) -> Vec<&'t str> {
     let mut names: Vec<&str> = trace
         .children(path)
         .iter()
-        .map(|hop| hop.attribute("hopspan.hop"))
+        .map(|hop| hop.attribute(attribute::HOP))
         .collect();
     let detour = [
         "netfilter.prerouting",
@@ -279,7 +280,7 @@ pub fn assert_legs(trace: &Trace, exchange: &Span, connected: bool) {
         let legs = trace.children_of_role(exchange, role);
         assert_eq!(legs.len(), count, "{role} spans under {exchange:#?}");
         for leg in legs {
-            assert_eq!(leg.attribute("hopspan.incomplete"), "", "{leg:#?}");
+            assert_eq!(leg.attribute(attribute::INCOMPLETE), "", "{leg:#?}");
             leg.assert_within(exchange);
             assert_partition(trace, leg);
         }

@@ -2,6 +2,7 @@
 //! kernels from these lines: that a test has passed does not show which hooks the kernel has.
 
 use serde_json::json;
+use tracer_semconv::attribute;
 
 use crate::{Kernel, Outcome};
 
@@ -37,6 +38,6 @@ fn request_hops(outcome: &Outcome) -> Vec<&str> {
     });
     hops.unwrap_or_default()
         .into_iter()
-        .map(|hop| hop.attribute("hopspan.hop"))
+        .map(|hop| hop.attribute(attribute::HOP))
         .collect()
 }

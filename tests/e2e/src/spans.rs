@@ -11,6 +11,7 @@ use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
     common::v1::{AnyValue, KeyValue, any_value},
 };
+use tracer_semconv::attribute;
 use tracer_view::merge::merge_requests;
 
 /// A span, with the attributes of its resource and the name of its scope.
@@ -54,7 +55,7 @@ impl Span {
 
     /// `hopspan.role`; empty for a span of the application.
     pub fn role(&self) -> &str {
-        self.attribute("hopspan.role")
+        self.attribute(attribute::ROLE)
     }
 
     /// Whether its status is an error.

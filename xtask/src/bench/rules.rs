@@ -12,6 +12,7 @@ use anyhow::{Context, Result, ensure};
 use hopspan_lab::kube_proxy::{CROWD_ENDPOINTS, ProxyMode, crowd};
 use hopspan_lab::{Lab, NodeOptions, Pod, Wiring};
 use serde_json::Value;
+use tracer_semconv::{HopName, Role};
 
 use super::fixture::agent::{Agent, Follows, OTLP_PORT};
 use super::fixture::nginx::{PORT, server_service};
@@ -148,12 +149,14 @@ fn hops(path: &Path) -> Result<BTreeMap<u64, f64>> {
     for line in text.lines() {
         let export: Value = serde_json::from_str(line).context("parse a line of spans")?;
         for span in spans(&export) {
-            if attribute(span, "hopspan.role") == Some("connect") {
+            if attribute(span, tracer_semconv::attribute::ROLE) == Some(Role::Connect.as_str()) {
                 let ids = (span["traceId"].as_str(), span["spanId"].as_str());
                 if let (Some(number), Some(id)) = (ids.0.and_then(number), ids.1) {
                     connects.insert(id.to_owned(), number);
                 }
-            } else if attribute(span, "hopspan.hop") == Some("netfilter.prerouting") {
+            } else if attribute(span, tracer_semconv::attribute::HOP)
+                == Some(HopName::Prerouting.as_str())
+            {
                 let parent = span["parentSpanId"].as_str().unwrap_or_default();
                 let hop = times(span).with_context(|| format!("no times in {span}"))?;
                 // The SYN's is the first; the SYN-ACK passes the hook, too.

@@ -104,7 +104,10 @@ const CRATES: Table = &[
         ],
     ),
     ("hopspan-lab", &[]),
-    ("xtask", &["ebpf-toolchain", "hopspan-lab"]),
+    (
+        "xtask",
+        &["ebpf-toolchain", "hopspan-lab", "tracer-semconv"],
+    ),
 ];
 
 /// What tracer-pipeline may depend on beside this workspace: libraries that compute and do nothing else.

@@ -7,9 +7,12 @@ use bytes::Bytes;
 use prost::Message;
 
 /// The instrumentation scope of hopspan's spans.
-const SCOPE: &[u8] = b"hopspan";
+const SCOPE: &[u8] = tracer_semconv::scope::NAME.as_bytes();
 /// The attribute of an exchange.
-const ROLE: (&[u8], &[u8]) = (b"hopspan.role", b"exchange");
+const ROLE: (&[u8], &[u8]) = (
+    tracer_semconv::attribute::ROLE.as_bytes(),
+    tracer_semconv::Role::Exchange.as_str().as_bytes(),
+);
 
 /// Counts of everything received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
