@@ -66,14 +66,15 @@ fn replayed(span: &span::Span) -> String {
         .map(|(key, text)| (*key, text.as_str()))
         .collect();
     let events: Vec<&str> = span.events.iter().map(|event| event.name).collect();
+    let is_root = span.parent_id.0 == [0; 8];
+    let parent_id = if is_root {
+        String::new()
+    } else {
+        span.parent_id.to_string()
+    };
     format!(
         "{} {} {} {} {} {} {attributes:?} {events:?}",
-        span.trace_id,
-        span.span_id,
-        span.parent_id,
-        span.name,
-        span.start_unix_ns,
-        span.end_unix_ns
+        span.trace_id, span.span_id, parent_id, span.name, span.start_unix_ns, span.end_unix_ns
     )
 }
 
