@@ -157,13 +157,17 @@ async fn answer(
     RawQuery(query): RawQuery,
 ) -> Response {
     let is_watch = matches!(parameters.watch.as_deref(), Some("true" | "1"));
-    store.note(resource, is_watch, &query.unwrap_or_default());
+    let query = query.unwrap_or_default();
     if !is_watch {
+        store.note(resource, is_watch, &query);
         return list(&store, resource, &parameters)
             .map(Json)
             .into_response();
     }
-    match Watch::begin(&store, resource, &parameters) {
+    let watch = Watch::begin(&store, resource, &parameters);
+    // Counted when it has begun: from then on a cut ends it.
+    store.note(resource, is_watch, &query);
+    match watch {
         Ok(watch) => {
             let body = Body::from_stream(watch.into_stream());
             ([(CONTENT_TYPE, "application/json")], body).into_response()

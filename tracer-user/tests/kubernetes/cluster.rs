@@ -133,8 +133,18 @@ impl Cluster {
         });
     }
 
+    /// Waits until the server has begun every watch that was requested: a cut ends no others.
+    pub(crate) fn until_served(&mut self) {
+        let store = Arc::clone(&self.store);
+        self.until("watched by the server", |_, state| {
+            let requested: u64 = state.watches.values().map(|watch| watch.watches).sum();
+            store.requests().watches.values().sum::<u64>() == requested
+        });
+    }
+
     /// Cuts every connection, and waits until each kind is watched again.
     pub(crate) fn cut(&mut self) {
+        self.until_served();
         let begun = |state: &ApiSnapshot| -> Vec<u64> {
             let watches = state.watches.values();
             watches.map(|watch| watch.watches).collect()

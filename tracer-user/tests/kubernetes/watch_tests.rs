@@ -90,6 +90,7 @@ fn check_expiry(gone: Gone) {
         ..Faults::default()
     });
     cluster.synced();
+    cluster.until_served();
     cluster.store.cut();
     // No watch receives these changes.
     cluster.store.delete(Resource::Pods, "shop", "web-0");
