@@ -32,20 +32,14 @@ pub(crate) use from_number;
 
 #[cfg(test)]
 mod tests {
-    #[repr(u8)]
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    enum Parity {
-        Odd = 1,
-        Even = 2,
-    }
-
-    super::from_number!(Parity: u8, Odd, Even);
+    use crate::message::Message;
 
     #[test]
     fn a_number_is_its_variant_or_an_error() {
-        assert_eq!(Parity::try_from(1), Ok(Parity::Odd));
-        assert_eq!(Parity::try_from(2), Ok(Parity::Even));
-        assert_eq!(Parity::try_from(0), Err(0));
-        assert_eq!(Parity::try_from(3), Err(3));
+        for message in Message::ALL {
+            assert_eq!(Message::try_from(*message as u8), Ok(*message));
+        }
+        assert_eq!(Message::try_from(0), Err(0));
+        assert_eq!(Message::try_from(6), Err(6));
     }
 }

@@ -7,9 +7,9 @@ use super::traced_request::TracedRequest;
 const BODY_BYTES: u64 = 100_000_000;
 /// Enough for the dialogue and for the polls of the agent.
 const JOURNEYS_MAX: u64 = 20;
-/// Enough for journeys, heads, reads, devices, and a sample of the clocks every second. A record
-/// for each segment of a body would be a thousand times as many.
-const RECORDS_MAX: u64 = 100;
+/// Enough for journeys, heads, reads, devices, the polls of the agent, and a sample of the clocks
+/// every second. A record for each segment of a body would be thousands.
+const RECORDS_MAX: u64 = 400;
 
 #[test]
 fn bodies_of_100_megabytes_are_not_copied() {
