@@ -80,9 +80,16 @@ impl Workspace {
     }
 
     /// Cargo of the toolchain that runs this program, in the workspace.
+    ///
+    /// `cargo run` has described xtask's package in the environment. Build scripts that watch these
+    /// variables (ring's) would run again, and all that depends on them would be built again,
+    /// whenever cargo is run by hand between two runs of xtask.
     pub(crate) fn cargo<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.args(args).current_dir(&self.root);
+        for (name, _) in env::vars_os().filter(|(name, _)| describes_a_package(name)) {
+            cargo.env_remove(name);
+        }
         cargo
     }
 
@@ -103,6 +110,12 @@ impl Workspace {
         ensure!(status.success(), "cargo build: {status}");
         Ok(())
     }
+}
+
+/// Whether cargo sets this variable to describe the package that it runs.
+fn describes_a_package(variable: &OsStr) -> bool {
+    let variable = variable.to_string_lossy();
+    variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_")
 }
 
 /// Whether root can run a program of that name: PATH, and the directories that an ordinary user's

@@ -12,6 +12,7 @@ use crate::cluster::{Cluster, NODE, named, pod, service, shop};
 fn pods_of_this_node_endpoints_and_services_are_known() {
     let mut cluster = Cluster::start(shop(), Scope::Node);
     cluster.synced();
+    cluster.until_served();
     let who = &cluster.who;
     assert_eq!(named(who, "10.244.1.2").as_deref(), Some("web-0"));
     assert_eq!(named(who, "10.244.2.2").as_deref(), Some("far-0"));

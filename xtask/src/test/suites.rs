@@ -10,6 +10,9 @@ use crate::workspace::Workspace;
 /// The packages whose tests make network namespaces.
 pub(super) const LAB_PACKAGES: [&str; 2] = ["hopspan-lab", "hopspan-e2e"];
 
+/// Tests of a program that run at the same time: many wait for timeouts, and few compute.
+const TEST_THREADS: &str = "8";
+
 /// Unit and integration tests of every package but the lab's, replays of recordings among them.
 pub(super) fn unit(workspace: &Workspace, filter: Option<&str>) -> Result<Counts> {
     let mut cargo = workspace.cargo([
@@ -25,6 +28,7 @@ pub(super) fn unit(workspace: &Workspace, filter: Option<&str>) -> Result<Counts
             .iter()
             .flat_map(|package| ["--exclude", package]),
     );
+    cargo.env("RUST_TEST_THREADS", TEST_THREADS);
     stream::run(cargo.args(harness_args(filter)))
 }
 
