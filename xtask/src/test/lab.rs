@@ -1,7 +1,8 @@
 //! The tests that run in a lab. They are built as the user and run as root, one program after the
-//! other. In: how to act as root, and a filter. Out: counts; without root the tests skip
-//! themselves.
+//! other, and the end-to-end tests one module after the other. In: how to act as root, and a
+//! filter. Out: counts; without root the tests skip themselves.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -20,9 +21,13 @@ use crate::workspace::{Profile, Workspace};
 /// of other packages.
 pub(crate) const PROGRAM_PACKAGES: [&str; 3] = ["tracer-user", "hotrod", "hopspan-echo"];
 
+/// The test program of the end-to-end tests.
+pub(crate) const END_TO_END: &str = "e2e";
+
 /// A compiled test program.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Program {
+    pub(crate) name: String,
     pub(crate) executable: PathBuf,
     /// The directory in which cargo runs it.
     package_dir: PathBuf,
@@ -40,10 +45,40 @@ pub(super) fn run(
     workspace.build(Profile::Dev, &PROGRAM_PACKAGES)?;
     let mut counts = Counts::default();
     for program in build_tests(workspace)? {
-        note(&format!("     Running {}", program.executable.display()));
-        counts = counts.and(stream::run(&mut command(&program, privilege, filter)?)?);
+        for (module, tests) in modules(&program, filter)? {
+            note(&format!(
+                "     Running {} {module}",
+                program.executable.display()
+            ));
+            counts = counts.and(stream::run(&mut command(&program, privilege, &tests)?)?);
+        }
     }
     Ok(counts)
+}
+
+/// The tests of a program whose path contains `filter`, by the module whose tests run together.
+/// Only the end-to-end tests have modules, because some of them measure and must run alone.
+///
+/// # Errors
+/// When the program does not list its tests.
+fn modules(program: &Program, filter: Option<&str>) -> Result<BTreeMap<String, Vec<String>>> {
+    let mut list = Command::new(&program.executable);
+    let output = list.args(["--list", "--format", "terse"]).output();
+    let output = output.with_context(|| format!("list the tests of {}", program.name))?;
+    let mut modules: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let output = String::from_utf8_lossy(&output.stdout);
+    let tests = output
+        .lines()
+        .filter_map(|line| line.strip_suffix(": test"));
+    for test in tests.filter(|test| test.contains(filter.unwrap_or_default())) {
+        let module = match test.split_once("::") {
+            Some((module, _)) if program.name == END_TO_END => module,
+            _ => "",
+        };
+        let tests = modules.entry(module.to_owned()).or_default();
+        tests.push(test.to_owned());
+    }
+    Ok(modules)
 }
 
 /// Compiles the test programs; where they are.
@@ -85,20 +120,21 @@ fn test_program(message: &str) -> Option<Program> {
     }
     let manifest = Path::new(message["manifest_path"].as_str()?);
     Some(Program {
+        name: message["target"]["name"].as_str()?.to_owned(),
         executable: message["executable"].as_str()?.into(),
         package_dir: manifest.parent()?.to_owned(),
     })
 }
 
-/// Runs the program as root where possible, else as this user.
-fn command(program: &Program, privilege: &Privilege, filter: Option<&str>) -> Result<Command> {
+/// Runs tests of the program as root where possible, else as this user.
+fn command(program: &Program, privilege: &Privilege, tests: &[String]) -> Result<Command> {
     let mut command = match privilege {
         Privilege::Root | Privilege::Sudo => privilege.command(&program.executable)?,
         Privilege::None { .. } => Command::new(&program.executable),
     };
     command
-        .arg("--show-output")
-        .args(filter)
+        .args(["--show-output", "--exact"])
+        .args(tests)
         .current_dir(&program.package_dir);
     Ok(command)
 }
@@ -109,8 +145,9 @@ mod tests {
 
     #[test]
     fn test_programs_in_cargos_messages() {
-        let test = r#"{"reason":"compiler-artifact","manifest_path":"/w/tests/lab/Cargo.toml","profile":{"test":true},"executable":"/t/lab-1a"}"#;
+        let test = r#"{"reason":"compiler-artifact","manifest_path":"/w/tests/lab/Cargo.toml","target":{"name":"lab"},"profile":{"test":true},"executable":"/t/lab-1a"}"#;
         let expected = Program {
+            name: "lab".to_owned(),
             executable: "/t/lab-1a".into(),
             package_dir: "/w/tests/lab".into(),
         };
@@ -129,6 +166,7 @@ mod tests {
     #[test]
     fn tests_run_in_their_package_and_as_root_where_possible() {
         let program = Program {
+            name: "lab".to_owned(),
             executable: "/t/lab-1a".into(),
             package_dir: "/w/tests/lab".into(),
         };
@@ -139,7 +177,8 @@ mod tests {
             (none, "/t/lab-1a"),
         ];
         for (privilege, expected) in cases {
-            let command = command(&program, &privilege, Some("half_close")).unwrap();
+            let tests = ["half_close".to_owned()];
+            let command = command(&program, &privilege, &tests).unwrap();
             assert_eq!(command.get_program(), expected);
             assert_eq!(command.get_current_dir(), Some(Path::new("/w/tests/lab")));
             assert!(command.get_args().any(|arg| arg == "half_close"));

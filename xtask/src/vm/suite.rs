@@ -14,19 +14,22 @@ use super::accel::Accel;
 use super::guest::{Guest, WORK_DIR};
 use super::image::Image;
 use crate::progress;
-use crate::test::lab::{self, Program};
+use crate::test::lab::{self, END_TO_END, Program};
 use crate::workspace::{Profile, Workspace};
 
-/// Test programs of the end-to-end package, and a filter of their tests: those with thousands of
-/// requests take too long in an emulated guest.
+/// Modules of the end-to-end tests, and a filter of their tests: those with thousands of requests
+/// take too long in an emulated guest.
 const TESTS: [(&str, &str); 4] = [
-    ("dispatch", "one_dispatch"),
-    ("hooks", ""),
-    ("agent_end", ""),
-    ("translation", "_iptables"),
+    ("dispatch", "dispatch::one_dispatch"),
+    ("hooks", "hooks::"),
+    ("agent_end", "agent_end::"),
+    (
+        "translation",
+        "translation::bridge_iptables translation::routed_iptables",
+    ),
 ];
 
-/// For one test program in the guest; they take seconds.
+/// For one module in the guest; they take seconds.
 const TEST_LIMIT: Duration = Duration::from_secs(180);
 /// For all of them, and the boot.
 const LIMIT: Duration = Duration::from_secs(10 * 60);
@@ -34,7 +37,7 @@ const LIMIT: Duration = Duration::from_secs(10 * 60);
 /// The tests to run.
 #[derive(Debug)]
 pub(super) struct Suite {
-    programs: Vec<Program>,
+    end_to_end: Program,
     /// The agent and the application, which the tests run.
     under_test: [PathBuf; 2],
 }
@@ -44,7 +47,7 @@ pub(super) struct Suite {
 pub(super) struct Row {
     pub(super) release: String,
     pub(super) took: Duration,
-    /// Each test program, and whether it passed.
+    /// Each module, and whether its tests passed.
     pub(super) passed: Vec<(&'static str, bool)>,
     /// What the agent saw, where a test printed it.
     pub(super) seen: Option<Seen>,
@@ -67,16 +70,12 @@ impl Suite {
     /// When something does not build.
     pub(super) fn build(workspace: &Workspace) -> Result<Self> {
         workspace.build(Profile::Dev, &lab::PROGRAM_PACKAGES)?;
-        let mut built = lab::build_tests(workspace)?;
-        let programs = TESTS.iter().map(|(name, _)| {
-            let index = built.iter().position(|program| is_named(program, name));
-            let index = index.with_context(|| format!("cargo built no test program {name}"))?;
-            Ok(built.swap_remove(index))
-        });
-        let programs = programs.collect::<Result<_>>()?;
+        let mut programs = lab::build_tests(workspace)?.into_iter();
+        let end_to_end = programs.find(|program| program.name == END_TO_END);
+        let end_to_end = end_to_end.context("cargo built no end-to-end tests")?;
         let dir = workspace.binaries(Profile::Dev)?;
         Ok(Self {
-            programs,
+            end_to_end,
             under_test: ["hopspan", "hotrod"].map(|name| dir.join(name)),
         })
     }
@@ -116,7 +115,7 @@ impl Suite {
         Ok(row)
     }
 
-    /// Runs each test program, one test at a time because an emulated guest is slow. Writes the
+    /// Runs each module, one test at a time because an emulated guest is slow. Writes the
     /// output and the status of each to files, and copies the logs of labs that failed.
     fn script(&self) -> String {
         let mut script = format!(
@@ -129,12 +128,12 @@ impl Suite {
         for program in &self.under_test {
             script += &format!("cat {} > /dev/null\n", quoted(program));
         }
-        for ((name, filter), program) in TESTS.iter().zip(&self.programs) {
+        for (name, filter) in TESTS {
             script += &format!(
                 "timeout {} {} --test-threads 1 --show-output --color never {filter} > {name}.log 2>&1\n\
                  echo $? > {name}.status\n",
                 TEST_LIMIT.as_secs(),
-                quoted(&program.executable),
+                quoted(&self.end_to_end.executable),
             );
         }
         script + "cp -r /tmp/hopspan-lab-* . 2>/dev/null\nexit 0\n"
@@ -146,15 +145,6 @@ impl Row {
     pub(super) fn is_success(&self) -> bool {
         self.seen.is_some() && self.passed.iter().all(|(_, passed)| *passed)
     }
-}
-
-/// The file name of a test program is the name of its source file and a hash.
-fn is_named(program: &Program, name: &str) -> bool {
-    let file_name = program.executable.file_name().unwrap_or_default();
-    let file_name = file_name.to_string_lossy();
-    file_name
-        .rsplit_once('-')
-        .is_some_and(|(stem, _hash)| stem == name)
 }
 
 /// The harness counts a test that skips itself as passed; here that is a failure.

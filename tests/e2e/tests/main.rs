@@ -1,0 +1,34 @@
+//! The end-to-end tests, one module for each part of the product.
+//!
+//! One program, because that builds three times faster than one for each module. `cargo xtask test`
+//! runs one module after the other.
+
+mod agent_end;
+mod connections;
+mod detail;
+mod dispatch;
+mod doctor;
+mod ends;
+mod failed_connects;
+mod faults;
+mod heads;
+mod hooks;
+mod http1;
+mod left_out;
+mod merged;
+mod metrics;
+mod middle;
+mod names;
+mod nodes;
+mod programs;
+mod replay;
+mod retransmission;
+mod rules;
+mod rules_cost;
+mod sampling;
+mod shedding;
+mod trace_formats;
+mod translation;
+mod untraced;
+mod upgrade;
+mod volume;
