@@ -18,6 +18,7 @@ pub mod fragment;
 mod from_number;
 pub mod head;
 pub mod hook;
+pub mod http1;
 pub mod journey;
 pub mod keys;
 pub mod message;

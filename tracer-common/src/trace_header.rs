@@ -2,16 +2,14 @@
 //!
 //! The kernel's scan of HTTP/1 heads, the agent's reader of trace contexts and its filter of HTTP/2
 //! fields recognise header names by this list alone. A header that is added here
-//! - is matched by the kernel's scan ([`scan::line`]), which is generated from the list and acts by
-//!   the header's [`KernelScan`],
+//! - is matched by the kernel's scan ([`crate::http1::scan::line`]), which is generated from the
+//!   list and acts by the header's [`KernelScan`],
 //! - is kept by the HTTP/2 filter,
 //! - does not compile until the agent's reader has a branch for it, and a format until its context
 //!   has a reader and its tests have a head.
 //!
 //! A test of the agent's reader runs the scan over a sampled head of each format: the scan must
 //! follow the request.
-
-pub mod scan;
 
 /// What the kernel's scan of an HTTP/1 head does with a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

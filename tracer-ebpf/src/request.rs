@@ -14,10 +14,9 @@ use crate::{
     counter::count,
     edge,
     first_seen::FirstSeen,
-    http1,
+    head_scan, http1,
     packet::Packet,
     socket::{CLIENT, HAS_REQUEST, LEFT_OUT, PIPELINES, Socket},
-    trace_header,
 };
 
 /// Which requests are followed besides those with a sampled trace context: none (0), those without
@@ -49,7 +48,7 @@ pub(crate) fn decide<const HTTP2: bool>(
     let follow = FOLLOW.load();
     if HTTP2 && !socket.is(PIPELINES) && !http1::is_connect(first) {
         let is_followed =
-            follow == FOLLOW_ALL || trace_header::is_followed(seen, follow == FOLLOW_UNTRACED);
+            follow == FOLLOW_ALL || head_scan::is_followed(seen, follow == FOLLOW_UNTRACED);
         if !is_followed {
             count(Counter::LeftOut);
         }

@@ -2,9 +2,9 @@
 //! reader finds sampled.
 
 use proptest::prelude::*;
-use tracer_common::trace_header::{
-    KernelScan, TraceFormat, TraceHeader,
-    scan::{self, Findings, HeadBytes, Line},
+use tracer_common::{
+    http1::scan::{self, Findings, HeadBytes, Line},
+    trace_header::{KernelScan, TraceFormat, TraceHeader},
 };
 
 use super::{name, value};

@@ -8,8 +8,8 @@
 //! - at most one header carries a trace context, and
 //! - that one is a `traceparent` of version 00 (W3C Trace Context, section 3.2), or a `b3` of `0`.
 //!
-//! The headers and what is done with each are listed in `tracer_common::trace_header`, whose `scan`
-//! reads a line. Every other format is unclear here: the request is followed, and user space reads
+//! The headers and what is done with each are listed in `tracer_common::trace_header`, and
+//! `tracer_common::http1::scan` reads a line. Every other format is unclear here: the request is followed, and user space reads
 //! the head.
 
 use core::ops::ControlFlow;
@@ -17,7 +17,7 @@ use core::ops::ControlFlow;
 use aya_ebpf::{
     EbpfContext as _, helpers::generated::bpf_skb_load_bytes, macros::map, maps::PerCpuArray,
 };
-use tracer_common::trace_header::scan::{self, Findings, HeadBytes, Line};
+use tracer_common::http1::scan::{self, Findings, HeadBytes, Line};
 
 use crate::{
     bpf_loop::{self, Turn},

@@ -5,7 +5,7 @@
 //! is no loop, because the loop over the lines is the caller's: the kernel's is bounded by
 //! `bpf_loop`.
 
-use super::KernelScan;
+use crate::trace_header::KernelScan;
 
 /// The first four letters of `Upgrade`, in memory order and in lower case: the connection may go on
 /// in another protocol.
