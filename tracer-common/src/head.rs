@@ -23,11 +23,11 @@ pub struct Head {
     pub start_ns: u64,
     /// Cookie of the sending socket, or the synthetic one of a socket on another node.
     pub sender_cookie: u64,
-    /// TCP sequence number of the first byte.
+    /// TCP sequence number of the packet's first byte.
     pub seq: u32,
     /// TCP acknowledgment number of the segment.
     pub ack: u32,
-    /// TCP payload of the packet, of which `captured_bytes` were copied.
+    /// TCP payload of the packet, of which `captured_bytes` were copied from `offset` on.
     pub payload_bytes: u32,
     /// A [`crate::message::Message`]: request or response.
     pub message: u8,
@@ -38,8 +38,8 @@ pub struct Head {
     pub padding: [u8; 2],
     /// The tuple of the packet as it was sent, or as it arrived from another node.
     pub sent: Tuple,
-    /// Zero.
-    pub padding_end: [u8; 4],
+    /// Where the copied bytes begin in the packet's payload: behind the body of the message before.
+    pub offset: u32,
 }
 
 const _: () = assert!(size_of::<Head>() == 80);

@@ -21,6 +21,12 @@ pub const HEAD_LOST: u8 = 4;
 /// journey.
 pub const BEHIND_LEFT_OUT: u8 = 8;
 
+/// Flag: the message is a request that begins where the connection begins, or where the request
+/// before it ends. Without it, what looks like a request may be a part of a body.
+pub const IN_SEQUENCE: u8 = 16;
+/// Flag: the packet has the whole head of one request, and no other request.
+pub const SINGLE: u8 = 32;
+
 /// How a journey ended.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,7 +55,8 @@ pub struct Journey {
     pub end: u8,
     /// Used elements of `stamps`.
     pub stamp_count: u8,
-    /// [`STAMPS_CUT`], [`HAS_CONNTRACK`], [`HEAD_LOST`], [`BEHIND_LEFT_OUT`].
+    /// [`STAMPS_CUT`], [`HAS_CONNTRACK`], [`HEAD_LOST`], [`BEHIND_LEFT_OUT`], [`IN_SEQUENCE`],
+    /// [`SINGLE`].
     pub flags: u8,
     /// When the packet left the sending socket, or arrived from another node.
     pub start_ns: u64,

@@ -9,10 +9,10 @@
 //! another port.
 
 use aya_ebpf::{macros::map, maps::PerCpuArray};
-use tracer_common::journey::End;
+use tracer_common::{journey::End, message::Message};
 
 use crate::{
-    journey, read_tracking,
+    journey, read_tracking, request,
     shared::{MapValue as _, Shared, field},
     socket,
 };
@@ -53,7 +53,12 @@ pub(crate) fn finish(skb: u64, client_port_be: u16, cookie: u64) {
     }
     field!(journey, receiver_cookie).set(cookie);
     if let Some(socket) = socket::find_or_add(cookie) {
-        read_tracking::head_arrived(socket, field!(journey, seq).get());
+        let seq = field!(journey, seq).get();
+        read_tracking::head_arrived(socket, seq);
+        if field!(journey, message).get() == Message::Request as u8 {
+            let (ack, flags) = (field!(journey, ack).get(), field!(journey, flags).get());
+            request::arrived(socket, seq, ack, flags);
+        }
     }
     journey::end(skb, journey, End::Socket);
 }

@@ -9,23 +9,25 @@ use tracer_common::{
 
 use crate::{first_seen::FirstSeen, packet_bytes::PacketBytes, shared::copy_tuple};
 
-/// What the payload of a packet is.
+/// What is copied.
 #[derive(Clone, Copy)]
 pub(crate) enum Piece {
-    /// It starts with the head of a request.
+    /// The head of a request, or its first bytes.
     Request,
-    /// It starts with the head of a response.
+    /// The head of a response, or its first bytes.
     Response,
-    /// It continues the head of a request that did not end with its packet.
-    Continued,
+    /// A packet that continues the head of a request.
+    RequestContinued,
+    /// A packet that continues the head of a response.
+    ResponseContinued,
 }
 
-/// Copies the payload of a packet; false if it is lost, which is counted.
+/// Copies the payload of a packet from the head on; false if it is lost, which is counted.
 ///
 /// Never inlined: what it keeps on the stack is added to its caller's only while it runs.
 #[inline(never)]
 pub(crate) fn send(seen: &FirstSeen<'_>, piece: Piece) -> bool {
-    match seen.packet.payload_bytes {
+    match seen.head_bytes() {
         0..=512 => send_sized::<512>(seen, piece),
         513..=1024 => send_sized::<1024>(seen, piece),
         1025..=4096 => send_sized::<4096>(seen, piece),
@@ -37,13 +39,14 @@ pub(crate) fn send(seen: &FirstSeen<'_>, piece: Piece) -> bool {
 fn send_sized<const N: usize>(seen: &FirstSeen<'_>, piece: Piece) -> bool {
     let packet = seen.packet;
     let message = match piece {
-        Piece::Response => Message::Response,
-        Piece::Request | Piece::Continued => Message::Request,
+        Piece::Response | Piece::ResponseContinued => Message::Response,
+        Piece::Request | Piece::RequestContinued => Message::Request,
     };
-    let captured_bytes = packet.payload_bytes.min(N as u32);
+    let captured_bytes = seen.head_bytes().min(N as u32);
+    let continues = matches!(piece, Piece::RequestContinued | Piece::ResponseContinued);
     let bytes = PacketBytes {
         ctx: seen.ctx,
-        offset: packet.payload_offset,
+        offset: seen.head_begin(),
         length: captured_bytes,
     };
     bytes.send::<Head, N>(Counter::HeadLost, |header| {
@@ -58,10 +61,10 @@ fn send_sized<const N: usize>(seen: &FirstSeen<'_>, piece: Piece) -> bool {
             (*header).ack = packet.ack;
             (*header).payload_bytes = packet.payload_bytes;
             (*header).message = message as u8;
-            (*header).continues = matches!(piece, Piece::Continued) as u8;
+            (*header).continues = continues as u8;
             (*header).padding = [0; 2];
             copy_tuple(&packet.tuple, &raw mut (*header).sent);
-            (*header).padding_end = [0; 4];
+            (*header).offset = seen.head_offset;
         }
     })
 }

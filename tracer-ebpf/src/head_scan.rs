@@ -1,10 +1,10 @@
-//! Scans the head of an HTTP/1 request for trace headers.
+//! Scans the head of an HTTP/1 request for trace headers and for the length of its body.
 //!
-//! In: the packet in which a request starts. Out: whether the request is followed. It is, unless
-//! the scan is certain that its trace is not sampled: then user space would make no spans of it.
-//! The scan is certain only if
+//! In: the packet in which a request starts. Out: where the next one starts ([`boundary`]), and
+//! whether the request is followed. It is, unless the scan is certain that its trace is not
+//! sampled: then user space would make no spans of it. The scan is certain only if
 //! - the whole head is within the packet and within its first [`MAX_BYTES`],
-//! - no other request may follow in the packet,
+//! - no other request follows in the packet,
 //! - at most one header carries a trace context, and
 //! - that one is a `traceparent` of version 00 (W3C Trace Context, section 3.2), or a `b3` of `0`.
 //!
@@ -20,15 +20,16 @@ use aya_ebpf::{
 use tracer_common::http1::scan::{self, Findings, HeadBytes, Line};
 
 use crate::{
+    boundary,
     bpf_loop::{self, Turn},
     first_seen::FirstSeen,
-    http1,
     packet_bytes::bounded,
     shared::{Cells, MapValue as _, Shared},
+    socket::Socket,
 };
 
 /// Bytes of a head that are scanned. A request with a longer head is followed.
-const MAX_BYTES: usize = 1024;
+const MAX_BYTES: usize = 4096;
 const WORD_BYTES: u32 = 8;
 /// Room for a word that starts at the last byte.
 const ROOM_BYTES: usize = MAX_BYTES + WORD_BYTES as usize;
@@ -36,7 +37,7 @@ const ROOM_BYTES: usize = MAX_BYTES + WORD_BYTES as usize;
 /// Words scanned in one turn of the loop, which is a call. Most lines are shorter.
 const TURN_WORDS: u32 = 4;
 /// A head of [`MAX_BYTES`] with more lines than this is followed, because its end is not found.
-const MAX_TURNS: u32 = 256;
+const MAX_TURNS: u32 = 512;
 
 /// A head, and what the scan has found in it.
 #[repr(C)]
@@ -51,6 +52,8 @@ struct Scan {
     end: Shared<u32>,
     /// [`Findings`] of the lines so far.
     findings: Shared<u32>,
+    /// The value of `Content-Length`, if it was found.
+    body_bytes: Shared<u64>,
     bytes: Shared<[u8; ROOM_BYTES]>,
 }
 
@@ -64,38 +67,72 @@ unsafe impl Cells for Scan {}
 #[map]
 static SCAN: PerCpuArray<Scan> = PerCpuArray::with_max_entries(1, 0);
 
-/// Whether the request is followed. `without_context`: also if it carries no trace context.
+/// What the scan of a request has found. A number, because a function that is not inlined returns
+/// one register.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+pub(crate) struct Scanned(u32);
+
+impl Scanned {
+    const FOLLOWED: u32 = 1;
+    const SINGLE: u32 = 2;
+    /// Nothing is certain.
+    pub(crate) const UNCLEAR: Self = Self(Self::FOLLOWED);
+
+    /// Whether the trace may be sampled, or this is not certain.
+    #[inline(always)]
+    pub(crate) const fn is_followed(self) -> bool {
+        self.0 & Self::FOLLOWED != 0
+    }
+
+    /// Whether the packet has the whole head of one request, and no other request.
+    #[inline(always)]
+    pub(crate) const fn is_single(self) -> bool {
+        self.0 & Self::SINGLE != 0
+    }
+}
+
+/// Scans a request. `without_context`: it is also followed if it carries no trace context.
 ///
 /// Never inlined: what it keeps on the stack is added to its caller's only while it runs.
 #[inline(never)]
-pub(crate) fn is_followed(seen: &FirstSeen<'_>, without_context: bool) -> bool {
+pub(crate) fn scan(
+    seen: &FirstSeen<'_>,
+    socket: &'static Socket,
+    without_context: bool,
+) -> Scanned {
+    boundary::forget(socket);
     let Some(scan) = SCAN.value(0) else {
-        return true;
+        return Scanned::UNCLEAR;
     };
     if !scan.is_used.exchange(0, 1) {
-        return true;
+        return Scanned::UNCLEAR;
     }
-    let is_followed = scan.is_followed(seen, without_context);
+    let scanned = scan.run(seen, socket, without_context);
     scan.is_used.set(0);
-    is_followed
+    scanned
 }
 
 impl Scan {
     #[inline(always)]
-    fn is_followed(&'static self, seen: &FirstSeen<'_>, without_context: bool) -> bool {
-        let packet = seen.packet;
-        let length = bounded::<MAX_BYTES>(packet.payload_bytes);
+    fn run(
+        &'static self,
+        seen: &FirstSeen<'_>,
+        socket: &'static Socket,
+        without_context: bool,
+    ) -> Scanned {
+        let length = bounded::<MAX_BYTES>(seen.head_bytes());
         // SAFETY: `length` is at most the size of the array.
         let failed = unsafe {
             bpf_skb_load_bytes(
                 seen.ctx.as_ptr(),
-                packet.payload_offset,
+                seen.head_begin(),
                 self.bytes.as_ptr().cast(),
                 length,
             )
         };
         if failed != 0 {
-            return true;
+            return Scanned::UNCLEAR;
         }
         self.length.set(length);
         self.offset.set(0);
@@ -103,20 +140,17 @@ impl Scan {
         self.findings.set(Findings::NONE.bits());
         bpf_loop::repeat(MAX_TURNS, &mut Lines { scan: self });
         let end = self.end.get();
-        if end == 0 || self.another_may_follow(end, packet.payload_bytes) {
-            return true;
+        if end == 0 {
+            return Scanned::UNCLEAR;
         }
-        Findings::from_bits(self.findings.get()).is_followed(without_context)
-    }
-
-    /// Whether another request follows the head in the same packet, or may follow.
-    #[inline(always)]
-    fn another_may_follow(&self, end: u32, payload_bytes: u32) -> bool {
-        if end >= payload_bytes {
-            return false;
+        let findings = Findings::from_bits(self.findings.get());
+        let end_seq = seen.head_seq().wrapping_add(end);
+        let body = findings.body(self.body_bytes.get());
+        if boundary::begin(seen, socket, end_seq, body) {
+            return Scanned::UNCLEAR;
         }
-        let first = u64::from_be(self.word(end));
-        end + WORD_BYTES > self.length.get() || http1::message(first).is_some()
+        let is_followed = findings.is_followed(without_context);
+        Scanned(Scanned::SINGLE | (is_followed as u32 * Scanned::FOLLOWED))
     }
 
     /// Reads the line that starts at `at`. Breaks where the head ends.
@@ -130,6 +164,12 @@ impl Scan {
             }
             // Most lines: nothing to store.
             Line::Header(Findings::NONE) => ControlFlow::Continue(()),
+            Line::Length(bytes) => {
+                let findings = Findings::from_bits(self.findings.get());
+                self.findings.set(findings.and_length().bits());
+                self.body_bytes.set(bytes);
+                ControlFlow::Continue(())
+            }
             Line::Header(found) => {
                 let findings = Findings::from_bits(self.findings.get());
                 self.findings.set(findings.and(found).bits());

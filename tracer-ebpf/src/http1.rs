@@ -1,85 +1,48 @@
-//! Recognises heads of HTTP/1 by the first bytes of a payload.
-//!
-//! A body that looks like a head opens a journey as well. User space knows the framing and discards
-//! it.
+//! Loads the first bytes of a message of HTTP/1, and recognises them.
 
-use aya_ebpf::programs::SkBuffContext;
-use tracer_common::message::Message;
+use aya_ebpf::{EbpfContext as _, helpers::generated::bpf_skb_load_bytes};
+use tracer_common::{
+    http1::start::{START_BYTES, Start},
+    message::Message,
+};
 
-use crate::packet::Packet;
+use crate::{first_seen::FirstSeen, packet_bytes::bounded};
 
-/// No head is shorter: `GET / HTTP/1.0` and two line ends are 18 bytes.
-pub(crate) const MIN_HEAD_BYTES: u32 = 16;
+/// What [`recognise`] returns where nothing begins.
+const NOTHING: u32 = 0;
+pub(crate) const REQUEST: u32 = Message::Request as u32;
+pub(crate) const RESPONSE: u32 = Message::Response as u32;
 
-const CONNECT: &[u8; 8] = b"CONNECT ";
-
-/// The first bytes of a payload, as big-endian numbers.
-#[derive(Clone, Copy)]
-pub(crate) struct FirstBytes {
-    pub(crate) word: u64,
-    next: u64,
-}
-
-impl FirstBytes {
-    /// All zero if the payload is shorter than a head.
-    #[inline(always)]
-    pub(crate) fn load(ctx: &SkBuffContext, packet: &Packet) -> Self {
-        let bytes: [u64; 2] = if packet.payload_bytes < MIN_HEAD_BYTES {
-            [0; 2]
+/// Loads the first bytes of the head, or of the payload where no head is known to begin. The
+/// message that begins there, as a number; `is_request`: a request does, whatever its method.
+///
+/// Never inlined: the verifier walks through each comparison, and after the return only the number
+/// is left of them.
+#[inline(never)]
+pub(crate) fn recognise(seen: &mut FirstSeen<'_>, is_request: bool) -> u32 {
+    let length = bounded::<{ START_BYTES as usize }>(seen.head_bytes());
+    let mut bytes = [0_u64; 2];
+    // SAFETY: `length` is at most the size of the array.
+    let failed = unsafe {
+        bpf_skb_load_bytes(
+            seen.ctx.as_ptr(),
+            seen.head_begin(),
+            (&raw mut bytes).cast(),
+            length,
+        )
+    };
+    if failed != 0 {
+        return NOTHING;
+    }
+    seen.start = Start::new(bytes, length);
+    if is_request {
+        return if seen.start.may_be_request() && !seen.start.is_http2_preface() {
+            REQUEST
         } else {
-            ctx.load(packet.payload_offset as usize).unwrap_or([0; 2])
+            NOTHING
         };
-        Self {
-            word: u64::from_be(bytes[0]),
-            next: u64::from_be(bytes[1]),
-        }
     }
-
-    /// Whether they are those of HTTP/2's preface (RFC 9113 section 3.4).
-    #[inline(always)]
-    pub(crate) fn is_http2_preface(self) -> bool {
-        starts_with(self.word, b"PRI * HT")
-    }
-
-    /// Whether the status of a response is `101 Switching Protocols`, which follows `HTTP/1.1 `.
-    #[inline(always)]
-    pub(crate) fn is_switching_protocols(self) -> bool {
-        starts_with(self.next << 8, b"101 ")
-    }
-}
-
-/// The message whose head starts with these eight bytes: the methods of RFC 9110 section 9, PATCH
-/// (RFC 5789), or the status line (RFC 9112 section 4).
-#[inline(always)]
-pub(crate) fn message(first: u64) -> Option<Message> {
-    if starts_with(first, b"HTTP/1.") {
-        return Some(Message::Response);
-    }
-    let is_request = starts_with(first, b"GET ")
-        || starts_with(first, b"POST ")
-        || starts_with(first, b"PUT ")
-        || starts_with(first, b"HEAD ")
-        || starts_with(first, b"DELETE ")
-        || starts_with(first, b"PATCH ")
-        || starts_with(first, b"OPTIONS ")
-        || starts_with(first, CONNECT)
-        || starts_with(first, b"TRACE ");
-    is_request.then_some(Message::Request)
-}
-
-/// Whether a request opens a tunnel: what follows it on the connection is not HTTP of this client.
-#[inline(always)]
-pub(crate) fn is_connect(first: u64) -> bool {
-    starts_with(first, CONNECT)
-}
-
-#[inline(always)]
-const fn starts_with<const N: usize>(first: u64, word: &[u8; N]) -> bool {
-    let mut expected = 0;
-    let mut index = 0;
-    while index < N {
-        expected = expected << 8 | word[index] as u64;
-        index += 1;
-    }
-    first >> (64 - 8 * N) == expected
+    seen.start
+        .message()
+        .map_or(NOTHING, |message| message as u32)
 }

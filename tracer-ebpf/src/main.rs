@@ -9,6 +9,7 @@
 #![no_main]
 #![feature(asm_experimental_arch)]
 
+mod boundary;
 mod bpf_loop;
 mod counter;
 mod deferred_accept;

@@ -1,18 +1,14 @@
 //! Decides which message a packet carries and whether it is followed, at the socket that sends it
 //! or where it arrives from another node.
 
-use tracer_common::{
-    journey::{BEHIND_LEFT_OUT, HEAD_LOST},
-    message::Message,
-};
+use tracer_common::{journey::HEAD_LOST, message::Message};
 
 use crate::{
+    boundary,
     first_seen::FirstSeen,
     head::{self, Piece},
-    http1::{self, FirstBytes},
-    http2, partial_head,
-    request::{self, Decision},
-    socket::{self, HTTP1, PARTIAL_HEAD, Socket},
+    http1, http2, partial_head, request,
+    socket::{self, CLIENT, HTTP1, LEFT_OUT, PARTIAL_HEAD, SURE, Socket},
 };
 
 /// A message that is followed, and flags of its journey.
@@ -34,54 +30,120 @@ impl Followed {
 /// HTTP/2 is checked before HTTP/1, because a body on such a connection may look like a head.
 #[inline(always)]
 pub(crate) fn followed<const HTTP2: bool>(
-    seen: &FirstSeen<'_>,
+    seen: &mut FirstSeen<'_>,
     known: Option<&'static Socket>,
 ) -> Option<Followed> {
     if let Some(handshake) = seen.packet.handshake() {
+        if handshake as u8 == Message::Syn as u8
+            && let Some(client) = remembered(known, seen.sender_cookie)
+        {
+            boundary::open(client, seen.packet.seq.wrapping_add(1));
+        }
         return Some(Followed::new(handshake));
     }
     let flags = known.map_or(0, |socket| socket.flags.get());
     if HTTP2 && flags & HTTP1 == 0 && http2::is_known(seen.sender_cookie) {
         return headers(seen);
     }
-    let first = FirstBytes::load(seen.ctx, seen.packet);
-    let Some(message) = http1::message(first.word) else {
-        if flags & PARTIAL_HEAD != 0 && partial_head::send_next(seen) {
-            return None;
+    let mut is_in_sequence = false;
+    if flags & (CLIENT | SURE) != 0
+        && let Some(client) = known
+    {
+        match boundary::position::<HTTP2>(seen, client) {
+            boundary::UNKNOWN => {}
+            boundary::BODY => return None,
+            boundary::AGAIN => {
+                return (flags & LEFT_OUT == 0).then_some(Followed::new(Message::Request));
+            }
+            offset => {
+                seen.head_offset = offset;
+                is_in_sequence = true;
+            }
         }
-        if !HTTP2 || (flags & HTTP1 != 0 && !first.is_http2_preface()) {
-            return None;
-        }
-        let socket = remembered(known, seen.sender_cookie)?;
-        if !http2::recognise(seen) {
-            socket.count_other_message();
-            return None;
-        }
-        socket.flags.clear_bits(HTTP1);
-        return headers(seen);
-    };
-    let socket = remembered(known, seen.sender_cookie)?;
-    socket.set_http1();
-    if message as u8 == Message::Request as u8 {
-        let flags = match request::decide::<HTTP2>(seen, socket, first.word) {
-            Decision::LeaveOut => return None,
-            Decision::Follow => 0,
-            Decision::FollowBehindLeftOut => BEHIND_LEFT_OUT,
-        };
-        partial_head::begin(seen, socket);
-        return Some(Followed { message, flags });
     }
-    if request::is_response_left_out(socket) {
+    let found = http1::recognise(seen, is_in_sequence && flags & CLIENT != 0);
+    if found == http1::REQUEST {
+        let socket = remembered(known, seen.sender_cookie)?;
+        socket.set_http1();
+        return request::<HTTP2>(seen, socket, is_in_sequence);
+    }
+    if let Some(client) = known
+        && is_in_sequence
+    {
+        // Another protocol.
+        boundary::forget(client);
+        seen.head_offset = 0;
+    }
+    // A client sends no responses: what looks like one is a part of a body.
+    let is_server = flags & CLIENT == 0;
+    let is_owed = known.is_some_and(|server| request::is_owed_response(server, seen.packet));
+    if is_server && (is_owed || found == http1::RESPONSE) {
+        return response::<HTTP2>(seen, remembered(known, seen.sender_cookie)?);
+    }
+    other::<HTTP2>(seen, known)
+}
+
+#[inline(always)]
+fn request<const HTTP2: bool>(
+    seen: &FirstSeen<'_>,
+    socket: &'static Socket,
+    is_in_sequence: bool,
+) -> Option<Followed> {
+    let decided = request::decide::<HTTP2>(seen, socket, is_in_sequence);
+    if decided & request::IS_LEFT_OUT != 0 {
         return None;
     }
-    if HTTP2 && first.is_switching_protocols() {
-        socket.flags.clear_bits(HTTP1);
+    partial_head::begin(seen, socket);
+    Some(Followed {
+        message: Message::Request,
+        flags: decided as u8,
+    })
+}
+
+#[inline(always)]
+fn response<const HTTP2: bool>(seen: &FirstSeen<'_>, server: &'static Socket) -> Option<Followed> {
+    server.set_http1();
+    if !request::is_response_followed(seen, server) {
+        return None;
+    }
+    if HTTP2 && seen.start.is_switching_protocols() {
+        server.flags.clear_bits(HTTP1);
         if http2::begin_after_101(seen) && http2::follow(seen) {
             // The packet has the HEADERS of the response behind the head of the 101.
             return Some(Followed::new(Message::Headers));
         }
     }
-    Some(Followed::new(message))
+    if !seen.start.has_status() {
+        partial_head::begin(seen, server);
+    }
+    Some(Followed::new(Message::Response))
+}
+
+/// A packet that does not look like the beginning of a message of HTTP/1.
+#[inline(always)]
+fn other<const HTTP2: bool>(
+    seen: &FirstSeen<'_>,
+    known: Option<&'static Socket>,
+) -> Option<Followed> {
+    let flags = known.map_or(0, |socket| socket.flags.get());
+    let piece = if flags & CLIENT != 0 {
+        Piece::RequestContinued
+    } else {
+        Piece::ResponseContinued
+    };
+    if flags & PARTIAL_HEAD != 0 && partial_head::send_next(seen, piece) {
+        return None;
+    }
+    if !HTTP2 || (flags & HTTP1 != 0 && !seen.start.is_http2_preface()) {
+        return None;
+    }
+    let socket = remembered(known, seen.sender_cookie)?;
+    if !http2::recognise(seen) {
+        socket.count_other_message();
+        return None;
+    }
+    socket.flags.clear_bits(HTTP1);
+    headers(seen)
 }
 
 /// The socket, which is remembered from now on if it was not.
@@ -98,7 +160,7 @@ fn headers(seen: &FirstSeen<'_>) -> Option<Followed> {
     http2::follow(seen).then_some(Followed::new(Message::Headers))
 }
 
-/// Sends the head of HTTP/1 that a packet starts with. Returns flags for its journey.
+/// Sends the head of HTTP/1 that a packet has. Returns flags for its journey.
 #[inline(always)]
 pub(crate) fn send_head(seen: &FirstSeen<'_>, message: Message) -> u8 {
     let is_sent = match message {

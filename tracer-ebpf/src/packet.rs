@@ -13,8 +13,6 @@ const IPPROTO_TCP: u8 = 6;
 const IPPROTO_UDP: u8 = 17;
 const IPV4_HEADER_BYTES: usize = 20;
 const IPV6_HEADER_BYTES: usize = 40;
-/// The shortest headers of IP and TCP.
-pub(crate) const MIN_HEADER_BYTES: u32 = 40;
 
 /// RFC 791 section 3.1. Fields of more than a byte are in network byte order.
 #[repr(C)]

@@ -1,6 +1,6 @@
-//! Heads of requests that do not end with their packet.
+//! Heads that do not end with their packet: of requests, and of responses whose status is missing.
 //!
-//! A client may write a head in pieces. The pieces are copied until they have the 16 KiB of a head,
+//! A program may write a head in pieces. The pieces are copied until they have the 16 KiB of a head,
 //! until one ends with a blank line, or until another head starts. If the head had ended within its
 //! packet and its body goes on, some of the body is copied, too; user space finds the end and
 //! discards the rest.
@@ -38,11 +38,11 @@ unsafe impl Cells for PartialHead {}
 #[map]
 static PARTIAL_HEADS: LruHashMap<u64, PartialHead> = LruHashMap::with_max_entries(MAX_SOCKETS, 0);
 
-/// Remembers the socket of a request whose head was copied, if the head may go on.
+/// Remembers the socket of a head that was copied, if the head may go on.
 #[inline(always)]
 pub(crate) fn begin(seen: &FirstSeen<'_>, socket: &Socket) {
     let packet = seen.packet;
-    if packet.payload_bytes >= MAX_HEAD_BYTES as u32 || ends_with_blank_line(seen) {
+    if seen.head_bytes() >= MAX_HEAD_BYTES as u32 || ends_with_blank_line(seen) {
         if socket.is(PARTIAL_HEAD) {
             socket.flags.clear_bits(PARTIAL_HEAD);
             forget(seen.sender_cookie);
@@ -52,7 +52,7 @@ pub(crate) fn begin(seen: &FirstSeen<'_>, socket: &Socket) {
     socket.flags.set_bits(PARTIAL_HEAD);
     let head = PartialHead {
         next_seq: Shared::new(packet.seq.wrapping_add(packet.payload_bytes)),
-        left_bytes: Shared::new(MAX_HEAD_BYTES as u32 - packet.payload_bytes),
+        left_bytes: Shared::new(MAX_HEAD_BYTES as u32 - seen.head_bytes()),
     };
     // If this fails, the head stays cut, which user space finds out.
     let _ = PARTIAL_HEADS.insert(seen.sender_cookie, head, 0);
@@ -60,7 +60,7 @@ pub(crate) fn begin(seen: &FirstSeen<'_>, socket: &Socket) {
 
 /// Copies the packet if it is the next piece of a head; false if the socket has no such head.
 #[inline(always)]
-pub(crate) fn send_next(seen: &FirstSeen<'_>) -> bool {
+pub(crate) fn send_next(seen: &FirstSeen<'_>, piece: Piece) -> bool {
     let Some(head) = PARTIAL_HEADS.value(seen.sender_cookie) else {
         return false;
     };
@@ -69,7 +69,7 @@ pub(crate) fn send_next(seen: &FirstSeen<'_>) -> bool {
         // Sent again, or a packet before was not seen: the head stays as it is.
         return true;
     }
-    head::send(seen, Piece::Continued);
+    head::send(seen, piece);
     let left_bytes = head.left_bytes.get();
     if packet.payload_bytes >= left_bytes || ends_with_blank_line(seen) {
         forget(seen.sender_cookie);

@@ -2,21 +2,28 @@
 //!
 //! In: a request at the socket that sends it, and where it arrives. Out: whether its packet, and
 //! that of its response, get journeys. A request whose spans would not be sampled is left out, so
-//! that it costs the scan of its head and nothing else. HTTP/1 responds in order, and a socket
-//! remembers its last request: this is enough on connections where each request waits for the
-//! response before. On others every request is followed, and one that is sent behind a request that
-//! was left out has a flag.
+//! that it costs the scan of its head and nothing else. A response is followed if the socket that
+//! sends it has received a request with a journey and not yet responded: HTTP/1 responds in order,
+//! and most clients wait for a response before the next request. On a connection where they do not,
+//! every message is followed, and a request that is sent behind one that was left out has a flag.
 
 use aya_ebpf::Global;
-use tracer_common::counter::Counter;
+use tracer_common::{
+    counter::Counter,
+    journey::{BEHIND_LEFT_OUT, IN_SEQUENCE, SINGLE},
+    remote,
+};
 
 use crate::{
+    boundary,
     counter::count,
     edge,
     first_seen::FirstSeen,
-    head_scan, http1,
+    head_scan::{self, Scanned},
     packet::Packet,
-    socket::{CLIENT, HAS_REQUEST, LEFT_OUT, PIPELINES, Socket},
+    socket::{
+        CLIENT, HAS_REQUEST, HAS_RESPONDED, LEFT_OUT, OWES_RESPONSE, PIPELINES, SURE, Socket,
+    },
 };
 
 /// Which requests are followed besides those with a sampled trace context: none (0), those without
@@ -26,75 +33,107 @@ static FOLLOW: Global<u32> = Global::new(0);
 const FOLLOW_UNTRACED: u32 = 1;
 const FOLLOW_ALL: u32 = 2;
 
-/// What becomes of a request.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Decision {
-    LeaveOut,
-    Follow,
-    /// As `Follow`. The request before was left out, and had no response when this one was sent.
-    FollowBehindLeftOut,
-}
+/// What [`decide`] returns for a request that is left out.
+pub(crate) const IS_LEFT_OUT: u32 = 1 << 8;
 
-/// Decides about a request at the socket that sends it; `first` are its first bytes. Without HTTP/2
-/// the kernel is too old for the loop over the head, and everything is followed.
-#[inline(always)]
+/// Decides about a request at the socket that sends it. Flags of its journey, or [`IS_LEFT_OUT`].
+/// `is_in_sequence`: it begins where the request before ends. Without HTTP/2 the kernel is too old
+/// for the loop over the head, and everything is followed.
+///
+/// Never inlined: what the verifier knows of the ways to the result is left behind.
+#[inline(never)]
 pub(crate) fn decide<const HTTP2: bool>(
     seen: &FirstSeen<'_>,
-    socket: &Socket,
-    first: u64,
-) -> Decision {
+    socket: &'static Socket,
+    is_in_sequence: bool,
+) -> u32 {
+    let packet = seen.packet;
+    let is_first = !socket.is(HAS_REQUEST);
+    let is_behind = !is_first && socket.request_ack.get() == packet.ack;
+    if is_behind && !is_in_sequence {
+        // The server has sent nothing since the last request: a part of its body, or a request that
+        // does not wait for the response. User space finds out which.
+        return 0;
+    }
+    // On a connection that was open before it was watched, what looks like the first request may be
+    // a part of a body. The next one is a request if it begins where that one ends, and the server
+    // has sent something between them.
+    let is_sure = is_in_sequence && (socket.is(SURE) || !(is_first || is_behind));
+    let is_pipelined = is_behind && socket.request_seq.get() != packet.seq;
     let was_left_out = socket.is(LEFT_OUT);
-    let is_pipelined = remember(socket, seen.packet);
+    socket.request_seq.set(packet.seq);
+    socket.request_ack.set(packet.ack);
+    let pipelines = if is_pipelined { PIPELINES } else { 0 };
+    let flags = socket.flags.get() & !LEFT_OUT | CLIENT | HAS_REQUEST | pipelines;
+    socket.flags.set(flags);
     let follow = FOLLOW.load();
-    if HTTP2 && !socket.is(PIPELINES) && !http1::is_connect(first) {
-        let is_followed =
-            follow == FOLLOW_ALL || head_scan::is_followed(seen, follow == FOLLOW_UNTRACED);
+    let scanned = if HTTP2 && !seen.start.is_connect() {
+        head_scan::scan(seen, socket, follow == FOLLOW_UNTRACED)
+    } else {
+        boundary::forget(socket);
+        Scanned::UNCLEAR
+    };
+    if is_sure {
+        socket.flags.set_bits(SURE);
+    }
+    if HTTP2 && flags & PIPELINES == 0 && !seen.start.is_connect() {
+        let is_followed = follow == FOLLOW_ALL || scanned.is_followed();
         if !is_followed {
             count(Counter::LeftOut);
         }
         if !is_followed || edge::is_shed(seen) {
-            socket.flags.set_bits(CLIENT | LEFT_OUT);
-            return Decision::LeaveOut;
+            socket.flags.set_bits(LEFT_OUT);
+            return IS_LEFT_OUT;
         }
     }
-    socket.flags.set(socket.flags.get() & !LEFT_OUT | CLIENT);
-    if is_pipelined && was_left_out {
-        Decision::FollowBehindLeftOut
-    } else {
-        Decision::Follow
-    }
+    let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
+    let flags = flag(is_sure, IN_SEQUENCE)
+        | flag(scanned.is_single(), SINGLE)
+        | flag(is_pipelined && was_left_out, BEHIND_LEFT_OUT);
+    u32::from(flags)
 }
 
-/// Notes that a request arrives at a socket, and whether it has a journey.
+/// Notes that a request with a journey arrives at a socket, which will send the response.
 #[inline(always)]
-pub(crate) fn arrived(socket: &Socket, packet: &Packet, is_followed: bool) {
-    remember(socket, packet);
+pub(crate) fn arrived(socket: &Socket, seq: u32, ack: u32, journey_flags: u8) {
+    let is_another = socket.is(HAS_REQUEST) && socket.request_seq.get() != seq;
+    let is_pipelined = is_another && socket.request_ack.get() == ack;
+    let pipelines = if is_pipelined || journey_flags & SINGLE == 0 {
+        PIPELINES
+    } else {
+        0
+    };
+    socket.request_seq.set(seq);
+    socket.request_ack.set(ack);
     socket.set_http1();
-    if is_followed {
-        socket.flags.clear_bits(LEFT_OUT);
-    } else {
-        socket.flags.set_bits(LEFT_OUT);
+    socket
+        .flags
+        .set_bits(HAS_REQUEST | OWES_RESPONSE | pipelines);
+}
+
+/// Whether a response begins in a packet because one is owed: it begins with the byte that the
+/// client has asked for, however short the packet is.
+#[inline(always)]
+pub(crate) fn is_owed_response(socket: &Socket, packet: &Packet) -> bool {
+    socket.flags.get() & (OWES_RESPONSE | PIPELINES) == OWES_RESPONSE
+        && socket.request_ack.get() == packet.seq
+}
+
+/// Whether a response is followed.
+#[inline(always)]
+pub(crate) fn is_response_followed(seen: &FirstSeen<'_>, socket: &Socket) -> bool {
+    if remote::is_remote(seen.sender_cookie) {
+        // The requests have left by an uplink, under another cookie.
+        return true;
     }
-}
-
-/// Whether a response that the socket sends belongs to a request that was left out.
-#[inline(always)]
-pub(crate) fn is_response_left_out(socket: &Socket) -> bool {
-    socket.flags.get() & (LEFT_OUT | PIPELINES | CLIENT) == LEFT_OUT
-}
-
-/// Remembers a request. Whether it is sent before the response to the one before: its
-/// acknowledgment number is then the same.
-#[inline(always)]
-fn remember(socket: &Socket, packet: &Packet) -> bool {
-    let is_another = socket.is(HAS_REQUEST) && socket.request_seq.get() != packet.seq;
-    let is_pipelined = is_another && socket.request_ack.get() == packet.ack;
-    socket.flags.set_bits(if is_pipelined {
-        HAS_REQUEST | PIPELINES
-    } else {
-        HAS_REQUEST
-    });
-    socket.request_seq.set(packet.seq);
-    socket.request_ack.set(packet.ack);
-    is_pipelined
+    let seq = seen.packet.seq;
+    if socket.is(OWES_RESPONSE | PIPELINES) {
+        if seen.start.is_final() {
+            socket.response_seq.set(seq);
+            let flags = socket.flags.get();
+            socket.flags.set(flags & !OWES_RESPONSE | HAS_RESPONDED);
+        }
+        return true;
+    }
+    socket.is(HAS_RESPONDED) && socket.response_seq.get() == seq
 }

@@ -6,7 +6,7 @@
 //! documents what its loss costs.
 
 use aya_ebpf::{macros::map, maps::Array};
-use tracer_common::seq::after;
+use tracer_common::{http1::boundary::Part, seq::after};
 
 use crate::{
     keys::Keys,
@@ -31,7 +31,7 @@ pub(crate) const PARTIAL_HEAD: u32 = 8;
 pub(crate) const HAS_REQUEST: u32 = 16;
 /// The socket sends requests and receives none.
 pub(crate) const CLIENT: u32 = 32;
-/// The last request was left out.
+/// The last request that the socket has sent was left out.
 pub(crate) const LEFT_OUT: u32 = 64;
 /// A request was sent before the response to the one before.
 pub(crate) const PIPELINES: u32 = 128;
@@ -40,6 +40,12 @@ pub(crate) const PIPELINES: u32 = 128;
 pub(crate) const FORWARDED: u32 = 256;
 /// The socket is closed, and its newest head is unread: the application can still read it.
 const CLOSED: u32 = 512;
+/// Where the next request begins is known for certain.
+pub(crate) const SURE: u32 = 4096;
+/// The socket has received a request with a journey, and has not sent the last response to it.
+pub(crate) const OWES_RESPONSE: u32 = 1024;
+/// The socket has sent the last response to such a request: [`Socket::response_seq`] is valid.
+pub(crate) const HAS_RESPONDED: u32 = 2048;
 
 /// One socket.
 ///
@@ -61,8 +67,16 @@ pub(crate) struct Socket {
     /// was left out is followed, and user space has no request for it.
     pub(crate) request_seq: Shared<u32>,
     pub(crate) request_ack: Shared<u32>,
+    /// Sequence number of the last response. Lost: a response that is sent again has no journey.
+    pub(crate) response_seq: Shared<u32>,
     /// Number of messages that are not HTTP. Lost: they are counted from 0 again.
     other_messages: Shared<u32>,
+    /// Where the next request begins, in what the socket sends: `boundary_left` bytes after
+    /// `boundary_seq`, or after more, by `boundary_part` ([`crate::boundary`]). Lost: what looks
+    /// like a request is followed, and user space finds out whether it is one.
+    pub(crate) boundary_left: Shared<u64>,
+    pub(crate) boundary_seq: Shared<u32>,
+    pub(crate) boundary_part: Shared<u32>,
 }
 
 // SAFETY: nothing but cells.
@@ -121,7 +135,9 @@ pub(crate) fn find(cookie: u64) -> Option<&'static Socket> {
 
 /// The socket of a cookie, remembered from now on. `None` for the cookies 0 and 2^64 - 1, which the
 /// table reserves.
-#[inline(always)]
+///
+/// Never inlined: the verifier walks through it for each caller, but through less code.
+#[inline(never)]
 pub(crate) fn find_or_add(cookie: u64) -> Option<&'static Socket> {
     let keys = keys()?;
     let slot = keys.find(cookie);
@@ -132,6 +148,7 @@ pub(crate) fn find_or_add(cookie: u64) -> Option<&'static Socket> {
     let socket = at(slot)?;
     socket.flags.set(0);
     socket.other_messages.set(0);
+    socket.boundary_part.set(Part::UNKNOWN.number());
     keys.publish(slot, cookie);
     Some(socket)
 }

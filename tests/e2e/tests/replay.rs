@@ -8,6 +8,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
+    path::Path,
     time::Duration,
 };
 
@@ -94,6 +95,26 @@ fn a_recording_gives_the_spans_that_were_exported() {
     assert!(spans.len() > 3 * 12 * 20, "{} spans", spans.len());
 }
 
+/// One dispatch. With UPDATE_EXPECTED=1 the recording becomes the one of which tracer-pipeline loses
+/// each record in turn.
+#[test]
+fn a_recording_of_one_dispatch_gives_the_spans_that_were_exported() {
+    if hopspan_lab::skip("a_recording_of_one_dispatch_gives_the_spans_that_were_exported") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("dispatch.hopspan");
+    let record = ["--record", path.to_str().unwrap()];
+    let mut fixture = Fixture::start_with("record", &record).unwrap();
+    let hotrod = fixture.hotrod().unwrap();
+    hotrod.dispatch(1, 1).unwrap();
+    hotrod.stop().unwrap();
+    let outcome = fixture.finish().unwrap();
+    let entries: Vec<Vec<u8>> = Reader::open(&path).unwrap().map(Result::unwrap).collect();
+    assert_same(&outcome.traces, &replay(&entries));
+    keep(&path, "dispatch.hopspan");
+}
+
 /// A dispatch over HTTP/1.1 and gRPC, a server that does not read, and a refused connect: together
 /// they bring every kind of record. With UPDATE_EXPECTED=1 the recording becomes the one that
 /// tracer-pipeline replays without privileges.
@@ -131,12 +152,17 @@ fn a_recording_of_every_kind_gives_the_spans_that_were_exported() {
     let records = RecordKind::ALL.iter().map(|kind| *kind as u32);
     assert_eq!(kinds, records.chain(Snapshot::KINDS).collect());
     assert_same(&outcome.traces, &replay(&entries));
+    keep(&path, "every-kind.hopspan");
+}
+
+/// Copies a recording to those of tracer-pipeline, if UPDATE_EXPECTED is set.
+fn keep(path: &Path, name: &str) {
     if std::env::var_os("UPDATE_EXPECTED").is_some() {
         let recordings = concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/../../tracer-pipeline/tests/recordings/every-kind.hopspan"
+            "/../../tracer-pipeline/tests/recordings"
         );
-        std::fs::copy(&path, recordings).unwrap();
+        std::fs::copy(path, Path::new(recordings).join(name)).unwrap();
     }
 }
 

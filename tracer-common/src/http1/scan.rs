@@ -1,10 +1,10 @@
-//! Reads the lines of an HTTP/1 request's head for trace headers.
+//! Reads the lines of an HTTP/1 request's head for trace headers and for the length of its body.
 //!
-//! In: the bytes of a head. Out: [`Findings`], and by them whether the request is followed. The
-//! kernel programs run this on a copy of the head in map memory, tests in user space on text. There
-//! is no loop, because the loop over the lines is the caller's: the kernel's is bounded by
-//! `bpf_loop`.
+//! In: the bytes of a head. Out: [`Findings`], and by them whether the request is followed, and its
+//! body. The kernel programs run this on a copy of the head in map memory, tests in user space on
+//! text. The loop over the lines is the caller's: the kernel's is bounded by `bpf_loop`.
 
+use super::boundary::Body;
 use crate::trace_header::KernelScan;
 
 /// The first four letters of `Upgrade`, in memory order and in lower case: the connection may go on
@@ -24,6 +24,22 @@ const TRACEPARENT_BYTES: u32 = 55;
 const THREE_BYTES: u32 = u32::from_ne_bytes(*b"\xff\xff\xff\0");
 
 const B3_NAME_BYTES: u32 = 3;
+
+/// The halves of `Content-Length:` and the thirds of `Transfer-Encoding:`, in lower case.
+const CONTENT: u64 = u64::from_ne_bytes(*b"content-");
+const LENGTH: u64 = u64::from_ne_bytes(*b"length:\0");
+const TRANSFER: u64 = u64::from_ne_bytes(*b"transfer");
+const ENCODING: u64 = u64::from_ne_bytes(*b"-encodin");
+/// Masks the first seven letters of a word, and the first six.
+const SEVEN_BYTES: u64 = u64::from_ne_bytes(*b"\xff\xff\xff\xff\xff\xff\xff\0");
+const SIX_BYTES: u64 = u64::from_ne_bytes(*b"\xff\xff\xff\xff\xff\xff\0\0");
+const CONTENT_LENGTH_NAME_BYTES: u32 = 15;
+const TRANSFER_ENCODING_NAME_BYTES: u32 = 18;
+const CHUNKED: u64 = u64::from_ne_bytes(*b"chunked\0");
+/// Digits of a length that are read: up to 10 GB.
+const LENGTH_DIGITS: u32 = 10;
+/// Makes a letter lower case; other characters of header names keep their value.
+const LOWER_CASE: u64 = 0x2020_2020_2020_2020;
 
 /// The bytes of a head.
 pub trait HeadBytes {
@@ -49,6 +65,8 @@ pub enum Line {
     End(u32),
     /// A header.
     Header(Findings),
+    /// `Content-Length`, in bytes.
+    Length(u64),
 }
 
 /// What the headers so far mean for sampling. One integer, because the kernel programs keep it in
@@ -69,6 +87,12 @@ impl Findings {
     const DENIED: Self = Self(8);
     /// User space has to read the head.
     const UNCLEAR: Self = Self(16);
+    /// The body has a `Content-Length`.
+    pub const LENGTH: Self = Self(32);
+    /// The body has chunks.
+    const CHUNKED: Self = Self(64);
+    /// The end of the body is not known.
+    pub const UNBOUNDED: Self = Self(128);
 
     /// From [`Findings::bits`].
     #[inline(always)]
@@ -87,6 +111,27 @@ impl Findings {
     pub const fn and(self, other: Self) -> Self {
         let both = self.0 & other.0 & Self::CONTEXT.0;
         Self(self.0 | other.0 | (both * Self::SEVERAL))
+    }
+
+    /// The findings of a head whose `Content-Length` has this value, after those before it.
+    #[inline(always)]
+    pub const fn and_length(self) -> Self {
+        // A second one may have another value.
+        Self(self.0 | (self.0 & Self::LENGTH.0) << 2 | Self::LENGTH.0)
+    }
+
+    /// The body of a whole head; `length` is the value of its `Content-Length`.
+    #[inline(always)]
+    pub const fn body(self, length: u64) -> Body {
+        if self.0 & Self::UNBOUNDED.0 != 0 {
+            Body::Unknown
+        } else if self.0 & Self::CHUNKED.0 != 0 {
+            Body::Chunked
+        } else if self.0 & Self::LENGTH.0 != 0 {
+            Body::Length(length)
+        } else {
+            Body::Length(0)
+        }
     }
 
     /// Whether the request of a whole head is followed. It is, unless it is certain that its trace
@@ -117,14 +162,72 @@ pub fn line(head: &impl HeadBytes, at: u32) -> Line {
     if first == b'\r' && second == b'\n' {
         return Line::End(at + 2);
     }
-    let name = word | 0x2020_2020_2020_2020;
+    let name = word | LOWER_CASE;
     Line::Header(match KernelScan::of_line(name) {
         KernelScan::Traceparent => traceparent(head, at),
         KernelScan::B3 => b3(head, at),
         KernelScan::Unclear => Findings::UNCLEAR,
-        KernelScan::Skip if first_half(name) == UPGR => Findings::UNCLEAR,
+        KernelScan::Skip if first_half(name) == UPGR => {
+            Findings(Findings::UNCLEAR.0 | Findings::UNBOUNDED.0)
+        }
+        KernelScan::Skip if name == CONTENT => return content_length(head, at),
+        KernelScan::Skip if name == TRANSFER => transfer_encoding(head, at),
         KernelScan::Skip => Findings::NONE,
     })
+}
+
+/// A header at `at` whose name begins with `content-`.
+#[inline(always)]
+fn content_length(head: &impl HeadBytes, at: u32) -> Line {
+    let rest = head.word(at + 8) | LOWER_CASE;
+    if (rest ^ LENGTH) & SIX_BYTES != 0 {
+        return Line::Header(Findings::NONE);
+    }
+    if (rest ^ LENGTH) & SEVEN_BYTES == 0 {
+        let value = after_space(head, at + CONTENT_LENGTH_NAME_BYTES);
+        if let Some(length) = decimal(head, value) {
+            return Line::Length(length);
+        }
+    }
+    Line::Header(Findings::UNBOUNDED)
+}
+
+/// The number at `at`, if its line ends after it.
+#[inline(always)]
+fn decimal(head: &impl HeadBytes, at: u32) -> Option<u64> {
+    let mut number = 0;
+    let mut index = 0;
+    while index <= LENGTH_DIGITS {
+        let byte = head.byte(at + index);
+        if !byte.is_ascii_digit() {
+            let is_whole = index > 0 && is_line_end(byte) && at + index < head.length();
+            return is_whole.then_some(number);
+        }
+        number = number * 10 + (byte - b'0') as u64;
+        index += 1;
+    }
+    None
+}
+
+/// A header at `at` whose name begins with `transfer`. The end of a body with other codings than
+/// `chunked` alone is left to user space.
+#[inline(always)]
+fn transfer_encoding(head: &impl HeadBytes, at: u32) -> Findings {
+    let [third, colon, ..] = (head.word(at + 16) | LOWER_CASE).to_ne_bytes();
+    if head.word(at + 8) | LOWER_CASE != ENCODING || third != b'g' || colon != b':' {
+        return Findings::UNBOUNDED;
+    }
+    let value = after_space(head, at + TRANSFER_ENCODING_NAME_BYTES);
+    let word = head.word(value);
+    let [.., end] = word.to_ne_bytes();
+    let is_chunked = (word | LOWER_CASE) & SEVEN_BYTES == CHUNKED
+        && is_line_end(end)
+        && value + 7 < head.length();
+    if is_chunked {
+        Findings::CHUNKED
+    } else {
+        Findings::UNBOUNDED
+    }
 }
 
 /// A header at `at` whose name begins with `tracepar`. The digits of the ids are not checked:

@@ -17,24 +17,30 @@ use aya_ebpf::{
     programs::SkBuffContext,
 };
 use aya_log_ebpf::debug;
-use tracer_common::{counter::Counter, hook::Hook, journey::End, message::Message};
+use tracer_common::{
+    counter::Counter, hook::Hook, http1::start::Start, journey::End, message::Message,
+};
 
 use crate::{
     counter::count,
     deferred_accept,
     first_seen::FirstSeen,
-    http1::{self, FirstBytes},
     journey::{self, HookPoint},
     message::{self, Followed},
     output_stamps, packet, read_tracking, request,
     shared::field,
-    socket::{self, CLIENT, NOT_HTTP},
+    socket::{self, NOT_HTTP},
     window,
 };
 
 const PASS: i32 = 1;
 
+// The programs are inlined into what their macro adds. The compiler would make a function of no
+// result of one that is not, because the result is constant; its register can then hold an address
+// on the stack, which the verifier refuses ("cannot return stack pointer to the caller").
+
 #[cgroup_skb(egress)]
+#[inline(always)]
 fn cgroup_egress(ctx: SkBuffContext) -> i32 {
     let _ = send::<true>(&ctx);
     PASS
@@ -42,12 +48,14 @@ fn cgroup_egress(ctx: SkBuffContext) -> i32 {
 
 /// For kernels without `bpf_loop`: HTTP/2 is not followed.
 #[cgroup_skb(egress)]
+#[inline(always)]
 fn cgroup_egress_fallback(ctx: SkBuffContext) -> i32 {
     let _ = send::<false>(&ctx);
     PASS
 }
 
 #[cgroup_skb(ingress)]
+#[inline(always)]
 fn cgroup_ingress(ctx: SkBuffContext) -> i32 {
     let _ = receive(&ctx);
     PASS
@@ -67,7 +75,7 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
     if !packet.may_carry_message() {
         return None;
     }
-    let seen = FirstSeen {
+    let mut seen = FirstSeen {
         ctx,
         packet: &packet,
         start_ns: if output_ns == 0 {
@@ -77,8 +85,10 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
             output_ns
         },
         sender_cookie,
+        head_offset: 0,
+        start: Start::EMPTY,
     };
-    let Followed { message, flags } = message::followed::<HTTP2>(&seen, socket)?;
+    let Followed { message, flags } = message::followed::<HTTP2>(&mut seen, socket)?;
     let journey = journey::open(&seen, message)?;
     if output_ns != 0 {
         output_stamps::adopt(journey);
@@ -94,9 +104,7 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
 #[inline(always)]
 fn receive(ctx: &SkBuffContext) -> Option<()> {
     let skb = ctx.as_ptr() as u64;
-    let Some(journey) = journey::find(skb) else {
-        return receive_without_journey(ctx);
-    };
+    let journey = journey::find(skb)?;
     let packet = packet::parse(ctx)?;
     if !journey::is_of(journey, &packet) {
         count(Counter::Mismatched);
@@ -116,30 +124,11 @@ fn receive(ctx: &SkBuffContext) -> Option<()> {
     if is_message && let Some(socket) = socket::find_or_add(receiver_cookie) {
         read_tracking::head_arrived(socket, packet.seq);
         if message == Message::Request as u8 {
-            request::arrived(socket, &packet, true);
+            request::arrived(socket, packet.seq, packet.ack, field!(journey, flags).get());
         }
     }
     log_close(ctx, field!(journey, stamp_count).get(), packet.seq);
     journey::end(skb, journey, End::Socket);
-    Some(())
-}
-
-/// Notes a request without a journey at the server's socket, or its response would be followed.
-#[inline(always)]
-fn receive_without_journey(ctx: &SkBuffContext) -> Option<()> {
-    if ctx.len() < packet::MIN_HEADER_BYTES + http1::MIN_HEAD_BYTES {
-        return None;
-    }
-    let cookie = cookie(ctx);
-    let socket = socket::find(cookie);
-    if socket.is_some_and(|socket| socket.is(NOT_HTTP | CLIENT)) {
-        return None;
-    }
-    let packet = packet::parse(ctx)?;
-    let first = FirstBytes::load(ctx, &packet);
-    if http1::message(first.word)? as u8 == Message::Request as u8 {
-        request::arrived(socket::find_or_add(cookie)?, &packet, false);
-    }
     Some(())
 }
 

@@ -13,7 +13,7 @@
 use aya_ebpf::{
     EbpfContext as _, helpers::bpf_ktime_get_ns, macros::socket_filter, programs::SkBuffContext,
 };
-use tracer_common::hook::Hook;
+use tracer_common::{hook::Hook, http1::start::Start};
 
 use crate::{
     first_seen::FirstSeen,
@@ -32,7 +32,10 @@ const KEEP_NOTHING: i64 = 0;
 /// kernel: include/uapi/linux/if_packet.h.
 const PACKET_OTHERHOST: u32 = 3;
 
+// Inlined as the programs in cgroup.rs.
+
 #[socket_filter]
+#[inline(always)]
 fn uplink_receive(ctx: SkBuffContext) -> i64 {
     let _ = arrive::<true>(&ctx);
     KEEP_NOTHING
@@ -40,6 +43,7 @@ fn uplink_receive(ctx: SkBuffContext) -> i64 {
 
 /// For kernels without `bpf_loop`: HTTP/2 is not followed.
 #[socket_filter]
+#[inline(always)]
 fn uplink_receive_fallback(ctx: SkBuffContext) -> i64 {
     let _ = arrive::<false>(&ctx);
     KEEP_NOTHING
@@ -74,14 +78,16 @@ fn arrive<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
     if known.is_some_and(|remote| remote.is(NOT_HTTP | FORWARDED)) {
         return None;
     }
-    let seen = FirstSeen {
+    let mut seen = FirstSeen {
         ctx,
         packet: &packet,
         // SAFETY: the helper has no preconditions.
         start_ns: unsafe { bpf_ktime_get_ns() },
         sender_cookie,
+        head_offset: 0,
+        start: Start::EMPTY,
     };
-    let Followed { message, flags } = message::followed::<HTTP2>(&seen, known)?;
+    let Followed { message, flags } = message::followed::<HTTP2>(&mut seen, known)?;
     let journey = journey::open(&seen, message)?;
     let point = HookPoint {
         hook: Hook::UplinkReceive,

@@ -14,12 +14,14 @@ pub struct Head {
     pub start_ns: u64,
     /// Cookie of the sending socket.
     pub sender_cookie: u64,
-    /// TCP sequence number of the first byte.
+    /// TCP sequence number of the packet's first byte.
     pub seq: u32,
     /// TCP acknowledgment number of the packet.
     pub ack: u32,
     /// TCP payload of the packet in bytes; more than `bytes` holds where the copy was cut.
     pub payload_bytes: u32,
+    /// Where `bytes` begin in the payload.
+    pub offset: u32,
     /// Addresses as the sender wrote them.
     pub sent: Tuple,
     /// The head began in an earlier packet, and these bytes follow those of the previous record.
@@ -62,6 +64,7 @@ pub(super) fn decode(bytes: &[u8], short: DecodeError) -> Result<Head, DecodeErr
         seq: raw.seq,
         ack: raw.ack,
         payload_bytes: raw.payload_bytes,
+        offset: raw.offset,
         sent: raw.sent.into(),
         continues: raw.continues != 0,
         bytes: Bytes::copy_from_slice(captured),

@@ -8,7 +8,8 @@ use std::net::SocketAddr;
 use tracer_common::{
     hook::Hook,
     journey::{
-        self as raw, BEHIND_LEFT_OUT, End, HAS_CONNTRACK, HEAD_LOST, HEADER_BYTES, STAMPS_CUT,
+        self as raw, BEHIND_LEFT_OUT, End, HAS_CONNTRACK, HEAD_LOST, HEADER_BYTES, IN_SEQUENCE,
+        STAMPS_CUT,
     },
     message::Message,
     remote::is_remote,
@@ -70,6 +71,10 @@ pub struct Journey {
     pub head_lost: bool,
     /// A pipelined request behind an unanswered request that the kernel programs did not follow.
     pub behind_left_out: bool,
+    /// A request that begins where the connection begins, or where the request before it ends, as
+    /// the kernel programs have found. Without it, what looks like a request may be a part of a
+    /// body.
+    pub in_sequence: bool,
 }
 
 impl Journey {
@@ -133,6 +138,7 @@ pub(super) fn decode(bytes: &[u8], short: DecodeError) -> Result<Journey, Decode
         stamps_cut: raw.flags & STAMPS_CUT != 0,
         head_lost: raw.flags & HEAD_LOST != 0,
         behind_left_out: raw.flags & BEHIND_LEFT_OUT != 0,
+        in_sequence: raw.flags & IN_SEQUENCE != 0,
     })
 }
 

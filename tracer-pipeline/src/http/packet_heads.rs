@@ -1,9 +1,9 @@
 //! Finds the message heads in one packet: the first at its start, the others behind it.
 //!
-//! In: the captured payload. Out: heads, each with its offset. A head followed by a body of unknown
-//! length is the last one found.
+//! In: the captured payload. Out: heads, each with its offset and end. A head followed by a body of
+//! unknown length is the last one found.
 
-use tracer_common::message::Message;
+use tracer_common::{http1::boundary, message::Message};
 
 use super::head::{BodyFraming, HeadError, Method, RequestHead, ResponseHead, response_body};
 
@@ -16,86 +16,131 @@ pub(super) enum ParsedHead {
     Response(ResponseHead),
 }
 
-/// A head and its offset, in bytes from the start of the payload.
+/// A head, and where it is. Offsets are bytes from the start of the packet's payload.
 pub(super) struct LocatedHead {
     pub(super) offset: u32,
+    /// Where the head ends, if it is complete.
+    pub(super) head_end: Option<u32>,
+    /// Where the message ends, if it has the body that it announces and that is known. The response
+    /// to a HEAD has none.
+    pub(super) body_end: Option<u32>,
     pub(super) head: ParsedHead,
 }
 
-/// The heads of a packet that starts with a head.
+impl LocatedHead {
+    /// Where the message ends, if that is known. `method`: of the request, for a response.
+    pub(super) fn end(&self, method: &Method) -> Option<u32> {
+        match &self.head {
+            ParsedHead::Response(head) if response_body(method, head) == BodyFraming::None => {
+                self.head_end
+            }
+            ParsedHead::Request(_) | ParsedHead::Response(_) => self.body_end,
+        }
+    }
+}
+
+/// The heads of a packet, of which `payload` was copied from `offset` on and begins with a head. A
+/// response may be followed by its body or by another response, because the request is not known
+/// here: both are among the heads, and the caller knows where a response begins.
 ///
 /// # Errors
 ///
-/// When the packet does not start with a head. Bytes behind the first head that are not a head are
+/// When `payload` does not begin with a head. Bytes behind the first head that are not a head are
 /// skipped.
-pub(super) fn heads(message: Message, payload: &[u8]) -> Result<Vec<LocatedHead>, HeadError> {
-    let (first, mut next) = head_at(message, payload, 0)?;
-    let mut heads = vec![first];
-    while let Some(offset) = next
-        && offset < payload.len()
-        && heads.len() < MAX_HEADS
-        && let Ok((head, after)) = head_at(message, payload, offset)
-    {
-        heads.push(head);
-        next = after;
+pub(super) fn heads(
+    message: Message,
+    offset: u32,
+    payload: &[u8],
+) -> Result<Vec<LocatedHead>, HeadError> {
+    let mut heads = vec![head_at(message, offset, payload, 0)?];
+    let mut next = 0;
+    while let Some(head) = heads.get(next) {
+        next += 1;
+        let ends = match head.head {
+            ParsedHead::Request(_) => [head.body_end, None],
+            ParsedHead::Response(_) => [head.head_end, head.body_end],
+        };
+        for end in ends.into_iter().flatten() {
+            let begin = end.wrapping_sub(offset) as usize;
+            let is_known = heads.iter().any(|head| head.offset == end);
+            if begin < payload.len()
+                && !is_known
+                && heads.len() < MAX_HEADS
+                && let Ok(head) = head_at(message, offset, payload, begin)
+            {
+                heads.push(head);
+            }
+        }
     }
+    heads.sort_by_key(|head| head.offset);
     Ok(heads)
 }
 
-/// Offset of the last head, if it is a request's and continues in the next packet.
-pub(super) fn cut_request(heads: &[LocatedHead]) -> Option<u32> {
-    let last = heads.last()?;
-    let is_cut = matches!(&last.head, ParsedHead::Request(head) if !head.complete());
-    is_cut.then_some(last.offset)
+/// The last head, if it is a request's and continues in the next packet.
+pub(super) fn cut_request(heads: &[LocatedHead]) -> Option<&LocatedHead> {
+    let is_cut = |located: &&LocatedHead| matches!(&located.head, ParsedHead::Request(head) if !head.complete());
+    heads.last().filter(is_cut)
 }
 
-/// The head at an offset, and the offset of the next message, if known.
+/// The head that begins at `begin` of the copied bytes.
 fn head_at(
     message: Message,
+    offset: u32,
     payload: &[u8],
-    offset: usize,
-) -> Result<(LocatedHead, Option<usize>), HeadError> {
-    let rest = payload.get(offset..).unwrap_or_default();
-    let (head, length) = match message {
+    begin: usize,
+) -> Result<LocatedHead, HeadError> {
+    let rest = payload.get(begin..).unwrap_or_default();
+    let (head, head_len, body) = match message {
         Message::Request => {
             let head = RequestHead::parse(rest)?;
-            let length = length(head.head_len, head.body);
-            (ParsedHead::Request(head), length)
+            let (head_len, body) = (head.head_len, head.body);
+            (ParsedHead::Request(head), head_len, body)
         }
         _ => {
             let head = ResponseHead::parse(rest)?;
-            let length = response_length(&head, rest);
-            (ParsedHead::Response(head), length)
+            let (head_len, body) = (head.head_len, response_body(&Method::Get, &head));
+            (ParsedHead::Response(head), head_len, body)
         }
     };
-    let located = LocatedHead {
-        offset: u32::try_from(offset).unwrap_or(u32::MAX),
+    let at = |bytes: usize| offset.checked_add(u32::try_from(begin.checked_add(bytes)?).ok()?);
+    Ok(LocatedHead {
+        offset: at(0).unwrap_or(u32::MAX),
+        head_end: head_len.and_then(at),
+        body_end: head_len.and_then(|head_len| {
+            let behind = rest.get(head_len..).unwrap_or_default();
+            at(head_len.checked_add(body_len(body, behind)?)?)
+        }),
         head,
-    };
-    Ok((
-        located,
-        length.and_then(|length| offset.checked_add(length)),
-    ))
+    })
 }
 
-/// Length of a whole message in bytes, if known.
-fn length(head_bytes: Option<usize>, body: BodyFraming) -> Option<usize> {
+/// The length of a body, of which `copied` are the first bytes. `None` where it is not known, or
+/// where it does not fit into TCP's window of sequence numbers.
+fn body_len(body: BodyFraming, copied: &[u8]) -> Option<usize> {
     match body {
-        BodyFraming::None => head_bytes,
-        BodyFraming::Length(bytes) => head_bytes?.checked_add(usize::try_from(bytes).ok()?),
-        BodyFraming::Chunked | BodyFraming::UntilClose | BodyFraming::Unknown => None,
+        BodyFraming::None => Some(0),
+        BodyFraming::Length(bytes) => usize::try_from(i32::try_from(bytes).ok()?).ok(),
+        BodyFraming::Chunked => chunked_len(copied),
+        BodyFraming::UntilClose | BodyFraming::Unknown => None,
     }
 }
 
-/// Length of a whole response in bytes, if known. The response to a HEAD has a Content-Length and
-/// no body: where the next status line follows the head at once, there is no body.
-fn response_length(head: &ResponseHead, rest: &[u8]) -> Option<usize> {
-    let head_bytes = head.head_len?;
-    let after = rest.get(head_bytes..).unwrap_or_default();
-    if after.starts_with(b"HTTP/1.") {
-        return Some(head_bytes);
+/// The length of a chunked body that ends within `copied`.
+fn chunked_len(copied: &[u8]) -> Option<usize> {
+    let mut boundary = boundary::Boundary::after_head(boundary::Body::Chunked);
+    let mut at = 0;
+    while !boundary.is_at_head() {
+        let rest = copied.get(at..)?;
+        let skipped = boundary.skips(u32::try_from(rest.len()).ok()?);
+        if skipped > 0 {
+            boundary.left -= u64::from(skipped);
+            at += skipped as usize;
+        } else {
+            boundary = boundary.after(*rest.first()?);
+            at += 1;
+        }
     }
-    length(Some(head_bytes), response_body(&Method::Get, head))
+    Some(at)
 }
 
 #[cfg(test)]
@@ -104,7 +149,7 @@ mod tests {
 
     /// `expected`: the offsets of the heads in `payload`.
     fn check(message: Message, payload: &str, expected: &[u32]) {
-        let offsets: Vec<u32> = heads(message, payload.as_bytes())
+        let offsets: Vec<u32> = heads(message, 0, payload.as_bytes())
             .unwrap_or_default()
             .iter()
             .map(|located| located.offset)
@@ -128,7 +173,7 @@ mod tests {
         check(
             Message::Request,
             &format!("{get}{chunked}{get}"),
-            &[0, get_bytes],
+            &[0, get_bytes, get_bytes + chunked.len() as u32],
         );
         check(Message::Request, &format!("{get}no head at all"), &[0]);
         check(
@@ -167,7 +212,7 @@ mod tests {
         let get = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n".repeat(2);
         for end in 0..get.len() {
             let found =
-                heads(Message::Request, &get.as_bytes()[..end]).map_or(0, |heads| heads.len());
+                heads(Message::Request, 0, &get.as_bytes()[..end]).map_or(0, |heads| heads.len());
             assert!(found <= 2, "{found} heads in {end} bytes");
         }
     }

@@ -7,29 +7,32 @@
 
 mod connection;
 mod losses;
+mod requests;
+mod responses;
+mod sequence;
 
 use std::collections::HashMap;
 
 use tracer_common::message::Message;
 
 use crate::{
-    decode::{Head, Journey},
+    decode::Head,
     flow::{ConnectionId, Ending, Event, EventKind, PacketId, Side, ZeroWindow},
 };
 
 use super::{
-    exchange::{Answered, Exchange, Leg},
+    exchange::Exchange,
     handshake::Handshakes,
-    head::{Method, ResponseHead},
-    packet_heads::{self, LocatedHead, ParsedHead},
-    partial_heads::{CompletedHead, PartialHeads},
+    head::HeadError,
+    packet_heads::{self, ParsedHead},
+    partial_heads::{CompletedHead, PartialHeads, WaitingLeg},
     served::Served,
     waiting_heads::WaitingHeads,
 };
 
 pub use losses::Http1Losses;
 
-use connection::{Http1Connection, is_request, is_response, may_answer};
+use connection::{Http1Connection, is_request, is_response};
 
 /// Most open exchanges on all connections; further requests are refused and counted. An exchange
 /// takes some 3 KB, so 48 MiB in all; one connection has at most [`connection::MAX_PENDING`].
@@ -74,33 +77,73 @@ impl Http1Pairing {
     }
 
     /// Parses a head and stores what spans need. The bytes are dropped here, or when the head is
-    /// complete.
-    pub fn head(&mut self, head: &Head) {
+    /// complete. Passes exchanges that are over because of it to `done`.
+    pub fn head(
+        &mut self,
+        head: &Head,
+        handshakes: &mut Handshakes,
+        done: &mut impl FnMut(Exchange),
+    ) {
         if head.continues {
             let (cookie, seq) = (head.sender_cookie, head.seq);
             if let Some(completed) = self.partials.append(cookie, seq, &head.bytes) {
-                self.complete_head(ConnectionId::of_client(cookie), completed);
+                self.complete_head(ConnectionId::of_client(cookie), completed, handshakes, done);
             }
             return;
         }
-        match packet_heads::heads(head.message, &head.bytes) {
+        let heads = match packet_heads::heads(head.message, head.offset, &head.bytes) {
             Ok(heads) => {
-                if let Some(offset) = packet_heads::cut_request(&heads) {
-                    self.partials.start(head, offset);
+                if let Some(cut) = packet_heads::cut_request(&heads) {
+                    self.partials.start(head, cut.offset);
                 }
-                let has_room = self.heads.insert(PacketId::from(head), heads);
-                self.losses.heads_refused += u64::from(!has_room);
+                heads
             }
-            Err(_) => self.losses.heads_malformed += 1,
-        }
+            Err(HeadError::Incomplete) => {
+                self.partials.start(head, head.offset);
+                Vec::new()
+            }
+            Err(_) => {
+                self.losses.heads_malformed += 1;
+                return;
+            }
+        };
+        let has_room = self.heads.insert(PacketId::from(head), heads);
+        self.losses.heads_refused += u64::from(!has_room);
     }
 
-    /// Stores a head whose last piece has come. The journey of its packet may have ended already.
-    fn complete_head(&mut self, id: ConnectionId, completed: CompletedHead) {
-        let CompletedHead { packet, seq, head } = completed;
-        if let Some(last) = self.heads.last_mut(packet) {
-            last.head = ParsedHead::Request(head);
+    /// Stores a head whose last piece has come. `id` is the connection if a client has sent it.
+    fn complete_head(
+        &mut self,
+        id: ConnectionId,
+        completed: CompletedHead,
+        handshakes: &mut Handshakes,
+        done: &mut impl FnMut(Exchange),
+    ) {
+        let CompletedHead {
+            packet,
+            head,
+            waiting,
+        } = completed;
+        if let Some(WaitingLeg { connection, leg }) = waiting {
+            match head.head {
+                ParsedHead::Request(_) => {
+                    self.requests(connection, &leg, vec![head], handshakes, done);
+                }
+                ParsedHead::Response(_) => self.responses(connection, &leg, &[head], done),
+            }
             return;
+        }
+        let Some(head) = self.heads.replace_last(packet, head) else {
+            return;
+        };
+        // The journey of the packet has ended already.
+        let seq = packet.seq().wrapping_add(head.offset);
+        let end = head.body_end.map(|end| packet.seq().wrapping_add(end));
+        let ParsedHead::Request(head) = head.head else {
+            return;
+        };
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.request_completed(seq, end);
         }
         let mut waiting = self.exchanges(id, |exchange| exchange.request_seq == seq);
         if let Some(exchange) = waiting.next() {
@@ -119,7 +162,7 @@ impl Http1Pairing {
         match event.kind {
             EventKind::Journey { journey, .. } => match journey.message {
                 Message::Request => self.request(id, journey, handshakes, done),
-                Message::Response => self.response(id, journey),
+                Message::Response => self.response(id, journey, done),
                 Message::Syn | Message::SynAck | Message::Headers => {}
             },
             EventKind::Fragment { .. } | EventKind::ConnectFailed(_) => {}
@@ -128,6 +171,14 @@ impl Http1Pairing {
                 for exchange in self.exchanges(id, |exchange| is_request(exchange, seq)) {
                     exchange.request.read_ns.get_or_insert(at_ns);
                     exchange.request.reader = tgid;
+                }
+                for leg in self
+                    .partials
+                    .waiting(id)
+                    .filter(|leg| leg.journey.seq == seq)
+                {
+                    leg.read_ns.get_or_insert(at_ns);
+                    leg.reader = tgid;
                 }
             }
             EventKind::ResponseRead { seq, at_ns } => self.response_read(id, seq, at_ns, done),
@@ -169,144 +220,6 @@ impl Http1Pairing {
         over.sort_by_key(|exchange| exchange.request.journey.start_ns);
         for exchange in over {
             self.finish(exchange, done);
-        }
-    }
-
-    fn request(
-        &mut self,
-        id: ConnectionId,
-        journey: Journey,
-        handshakes: &mut Handshakes,
-        done: &mut impl FnMut(Exchange),
-    ) {
-        let heads = self.heads.remove(PacketId::from(&journey));
-        let mut is_copy = false;
-        for exchange in self.exchanges(id, |exchange| is_request(exchange, journey.seq)) {
-            exchange.request.retransmitted(journey.clone());
-            is_copy = true;
-        }
-        if is_copy {
-            return;
-        }
-        if journey.behind_left_out {
-            self.losses.requests_behind_left_out += 1;
-            self.ignore_connection(id, done);
-            return;
-        }
-        let Some(heads) = heads else {
-            self.losses.journeys_without_head += 1;
-            return;
-        };
-        for LocatedHead { offset, head } in heads {
-            if let ParsedHead::Request(head) = head {
-                let exchange = Exchange {
-                    asked: head.into(),
-                    answered: None,
-                    connect: None,
-                    request_seq: journey.seq.wrapping_add(offset),
-                    request: Leg::new(journey.clone()),
-                    response: None,
-                    trailers: None,
-                    reset: None,
-                    ending: None,
-                };
-                self.open_exchange(id, exchange, handshakes, done);
-            }
-        }
-    }
-
-    /// Stops pairing on a connection: its responses cannot be assigned to requests any more.
-    fn ignore_connection(&mut self, id: ConnectionId, done: &mut impl FnMut(Exchange)) {
-        let connection = self.connections.entry(id).or_default();
-        connection.ignore();
-        for exchange in connection.remove_where(|_| true) {
-            self.finish(exchange, done);
-        }
-    }
-
-    /// Opens an exchange for a request, unless the request is a copy.
-    fn open_exchange(
-        &mut self,
-        id: ConnectionId,
-        mut exchange: Exchange,
-        handshakes: &mut Handshakes,
-        done: &mut impl FnMut(Exchange),
-    ) {
-        let connection = self.connections.entry(id).or_default();
-        if !connection.is_new(&exchange) {
-            return;
-        }
-        if self.open >= MAX_OPEN {
-            self.losses.requests_refused += 1;
-            return;
-        }
-        self.open += 1;
-        exchange.connect = handshakes.take(id, &exchange.request.journey);
-        for exchange in connection.open(exchange) {
-            self.finish(exchange, done);
-        }
-    }
-
-    fn response(&mut self, id: ConnectionId, journey: Journey) {
-        let heads = self.heads.remove(PacketId::from(&journey));
-        let mut is_copy = false;
-        for exchange in self.exchanges(id, |exchange| is_response(exchange, journey.seq)) {
-            if let Some(response) = &mut exchange.response {
-                response.retransmitted(journey.clone());
-                is_copy = true;
-            }
-        }
-        if is_copy {
-            return;
-        }
-        match heads {
-            Some(heads) => {
-                for LocatedHead { offset, head } in heads {
-                    if let ParsedHead::Response(head) = head
-                        && !head.is_interim()
-                    {
-                        self.pair_response(id, &journey, offset, Some(&head));
-                    }
-                }
-            }
-            None if journey.head_lost => self.pair_response(id, &journey, 0, None),
-            None => self.losses.journeys_without_head += 1,
-        }
-    }
-
-    /// Assigns the response that starts at `offset` of its packet to its request.
-    fn pair_response(
-        &mut self,
-        id: ConnectionId,
-        journey: &Journey,
-        offset: u32,
-        head: Option<&ResponseHead>,
-    ) {
-        let seq = journey.seq.wrapping_add(offset);
-        let Some(connection) = self.connections.get_mut(&id) else {
-            self.losses.responses_unmatched += 1;
-            return;
-        };
-        if connection.is_ignored() {
-            return;
-        }
-        let open = connection
-            .exchanges()
-            .find(|exchange| exchange.response.is_none() && may_answer(exchange, journey.ack, seq));
-        let Some(exchange) = open else {
-            self.losses.responses_unmatched += 1;
-            return;
-        };
-        let method = exchange.asked.method.clone().unwrap_or(Method::Get);
-        let switches = head.is_some_and(|head| head.switches_protocol(&method));
-        if switches && exchange.asked.offers_h2c && head.is_some_and(ResponseHead::accepts_h2c) {
-            // The response itself comes in HTTP/2.
-            return;
-        }
-        exchange.answered = head.map(Answered::from);
-        exchange.response = Some(Leg::new(journey.clone()));
-        if switches {
-            connection.ignore();
         }
     }
 

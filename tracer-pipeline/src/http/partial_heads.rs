@@ -1,58 +1,78 @@
-//! Joins request heads that span several packets.
+//! Heads that do not end with their packet, joined from its pieces.
 //!
-//! In: the start of a head, then the following bytes of the stream. Out: the whole head, once it is
-//! complete. Joins by TCP sequence number; a gap leaves the head cut.
+//! In: the pieces. Out: the head, when it is complete. A message whose first piece does not even
+//! have its method or status waits here for the rest.
 
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use tracer_common::head::MAX_HEAD_BYTES;
+use tracer_common::{head::MAX_HEAD_BYTES, message::Message};
 
-use crate::{decode::Head, flow::PacketId};
+use crate::{
+    decode::Head,
+    flow::{ConnectionId, PacketId},
+};
 
-use super::head::RequestHead;
+use super::{
+    exchange::Leg,
+    packet_heads::{self, LocatedHead},
+};
 
 /// Most incomplete heads at a time; further heads stay cut.
 const MAX_PARTIAL: usize = 1024;
 /// How long an incomplete head waits for its rest.
 const WAIT_NS: u64 = 10_000_000_000;
 
+/// A message whose journey has ended before enough of its head was there.
+pub(super) struct WaitingLeg {
+    pub(super) connection: ConnectionId,
+    pub(super) leg: Leg,
+}
+
 struct PartialHead {
     packet: PacketId,
-    /// TCP sequence number of the head's first byte.
-    seq: u32,
+    message: Message,
+    /// Where the head begins in the payload of its packet.
+    offset: u32,
     next_seq: u32,
     bytes: Vec<u8>,
+    waiting: Option<WaitingLeg>,
 }
 
 /// A head that is complete now.
 pub(super) struct CompletedHead {
     /// The packet in which the head starts.
     pub(super) packet: PacketId,
-    /// TCP sequence number of the head's first byte.
-    pub(super) seq: u32,
     /// The parsed head.
-    pub(super) head: RequestHead,
+    pub(super) head: LocatedHead,
+    /// The message, if it waits for its head.
+    pub(super) waiting: Option<WaitingLeg>,
 }
 
-/// Incomplete heads by the cookie of the client's socket.
+/// Incomplete heads by the cookie of the socket that sends them.
 #[derive(Default)]
 pub(super) struct PartialHeads(HashMap<u64, PartialHead>);
 
 impl PartialHeads {
-    /// Stores a head that starts at `offset` of its packet and continues in the next one.
+    /// Stores a head that starts at `offset` of its packet's payload and continues in the next one.
     pub(super) fn start(&mut self, head: &Head, offset: u32) {
         let room = self.0.len() < MAX_PARTIAL || self.0.contains_key(&head.sender_cookie);
         // Where only part of the packet was copied, the next bytes do not continue the copy.
-        let whole = head.bytes.len() == head.payload_bytes as usize;
-        let Some(bytes) = head.bytes.get(offset as usize..).filter(|_| room && whole) else {
+        let end = head
+            .offset
+            .checked_add(u32::try_from(head.bytes.len()).unwrap_or(u32::MAX));
+        let is_whole = end == Some(head.payload_bytes);
+        let skipped = offset.saturating_sub(head.offset) as usize;
+        let Some(bytes) = head.bytes.get(skipped..).filter(|_| room && is_whole) else {
             return;
         };
         let partial = PartialHead {
             packet: PacketId::from(head),
-            seq: head.seq.wrapping_add(offset),
+            message: head.message,
+            offset,
             next_seq: head.seq.wrapping_add(head.payload_bytes),
             bytes: bytes.to_vec(),
+            waiting: None,
         };
         self.0.insert(head.sender_cookie, partial);
     }
@@ -67,18 +87,44 @@ impl PartialHeads {
         let room = MAX_HEAD_BYTES.saturating_sub(partial.bytes.len());
         partial.bytes.extend(bytes.iter().take(room));
         partial.next_seq = seq.wrapping_add(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
-        let parsed = RequestHead::parse(&partial.bytes).ok();
+        let parsed = packet_heads::heads(partial.message, partial.offset, &partial.bytes);
+        let head = parsed.ok().and_then(|heads| heads.into_iter().next());
         let is_full = partial.bytes.len() >= MAX_HEAD_BYTES;
-        let head = parsed.filter(|head| head.complete() || is_full);
+        let head = head.filter(|head| head.head_end.is_some() || is_full);
         if head.is_none() && !is_full {
             return None;
         }
-        let PartialHead { packet, seq, .. } = self.0.remove(&cookie)?;
+        let PartialHead {
+            packet, waiting, ..
+        } = self.0.remove(&cookie)?;
         Some(CompletedHead {
             packet,
-            seq,
             head: head?,
+            waiting,
         })
+    }
+
+    /// Keeps a message until its head is complete. False if its head is not here.
+    pub(super) fn wait(&mut self, message: WaitingLeg) -> bool {
+        let journey = &message.leg.journey;
+        let partial = self.0.get_mut(&journey.sender_cookie);
+        let packet = PacketId::from(journey);
+        let Some(partial) = partial.filter(|partial| partial.packet == packet) else {
+            return false;
+        };
+        partial.waiting = Some(message);
+        true
+    }
+
+    /// The messages of a connection that wait for their heads.
+    pub(super) fn waiting(&mut self, connection: ConnectionId) -> impl Iterator<Item = &mut Leg> {
+        let waiting = self
+            .0
+            .values_mut()
+            .filter_map(|partial| partial.waiting.as_mut());
+        waiting
+            .filter(move |waiting| waiting.connection == connection)
+            .map(|waiting| &mut waiting.leg)
     }
 
     /// Drops heads whose rest has not come in time; returns how many.
@@ -93,7 +139,8 @@ impl PartialHeads {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::{test_head::request_head, trace_context::Extraction};
+    use crate::http::packet_heads::ParsedHead;
+    use crate::http::{head::RequestHead, test_head::request_head, trace_context::Extraction};
 
     const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
@@ -106,8 +153,11 @@ mod tests {
             let piece = Bytes::copy_from_slice(&head[from..end]);
             let seq = 100 + u32::try_from(from).unwrap();
             if let Some(completed) = partials.append(7, seq, &piece) {
-                assert_eq!(completed.seq, 100);
-                return Some(completed.head.trace);
+                assert_eq!(completed.head.offset, 0);
+                let ParsedHead::Request(head) = completed.head.head else {
+                    unreachable!("a request");
+                };
+                return Some(head.trace);
             }
             from = end;
         }

@@ -15,6 +15,7 @@ pub(super) fn request_head(bytes: &[u8]) -> Head {
         seq: 100,
         ack: 0,
         payload_bytes: u32::try_from(bytes.len()).unwrap(),
+        offset: 0,
         sent: JourneyBuilder::client_to_server(),
         continues: false,
         bytes: Bytes::copy_from_slice(bytes),

@@ -41,9 +41,23 @@ impl WaitingHeads {
         Some(heads)
     }
 
-    /// The last head of a packet.
-    pub(super) fn last_mut(&mut self, packet: PacketId) -> Option<&mut LocatedHead> {
-        self.by_packet.get_mut(&packet)?.last_mut()
+    /// Replaces the last head of a packet, which was cut or missing. Returns the head if the packet
+    /// has none here any more.
+    pub(super) fn replace_last(
+        &mut self,
+        packet: PacketId,
+        head: LocatedHead,
+    ) -> Option<LocatedHead> {
+        let Some(heads) = self.by_packet.get_mut(&packet) else {
+            return Some(head);
+        };
+        if let Some(last) = heads.last_mut() {
+            *last = head;
+        } else {
+            heads.push(head);
+            self.heads += 1;
+        }
+        None
     }
 
     /// Drops heads whose journey has not come in time; returns the number of their packets.
@@ -81,7 +95,7 @@ mod tests {
 
     fn heads(count: usize) -> Vec<LocatedHead> {
         let text = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n".repeat(count);
-        packet_heads::heads(Message::Request, text.as_bytes()).unwrap()
+        packet_heads::heads(Message::Request, 0, text.as_bytes()).unwrap()
     }
 
     #[test]
@@ -111,6 +125,8 @@ mod tests {
         assert_eq!(waiting.heads, 3);
         assert_eq!(waiting.expire(WAIT_NS), 1);
         assert_eq!(waiting.heads, 1);
-        assert!(waiting.last_mut(packet_id(2, 5)).is_some());
+        let head = heads(1).remove(0);
+        assert!(waiting.replace_last(packet_id(2, 5), head).is_none());
+        assert_eq!(waiting.heads, 1);
     }
 }

@@ -5,6 +5,7 @@
 use tracer_common::message::Message;
 
 use crate::{
+    decode::Head,
     flow::{self, EventKind},
     http::{self, Exchange, FailedConnect, Handshakes, Served},
     http2,
@@ -30,6 +31,11 @@ impl Exchanges {
     pub(super) fn wait_for_response(&mut self, wait_ns: u64) {
         self.http.wait_for_response(wait_ns);
         self.http2.wait_for_response(wait_ns);
+    }
+
+    /// Takes a head of HTTP/1; passes the exchanges that it ends to `done`.
+    pub(super) fn head(&mut self, head: &Head, done: &mut impl FnMut(Exchange)) {
+        self.http.head(head, &mut self.handshakes, done);
     }
 
     /// Takes an event; passes the exchanges that it ends to `done`.

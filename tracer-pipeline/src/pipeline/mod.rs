@@ -180,7 +180,9 @@ impl Pipeline {
             Record::Window(window) => flow.window(&window).into_iter().for_each(event),
             Record::Close(close) => flow.close(&close),
             Record::FailedConnect(failed) => flow.connect_failed(failed),
-            Record::Head(head) => exchanges.http.head(&head),
+            Record::Head(head) => exchanges.head(&head, &mut |exchange| {
+                ended.exchange(exchange, known, out);
+            }),
             Record::Device(device) => known.devices.insert(device),
         }
     }

@@ -54,6 +54,7 @@ impl JourneyBuilder {
                 stamps_cut: false,
                 head_lost: false,
                 behind_left_out: false,
+                in_sequence: false,
             },
             offsets: vec![(0, Hook::CgroupEgress)],
         };
@@ -70,6 +71,12 @@ impl JourneyBuilder {
             source: "10.244.0.2:40000".parse().unwrap(),
             destination: "10.244.0.3:8081".parse().unwrap(),
         }
+    }
+
+    /// The kernel has found the request where the one before ends.
+    pub(crate) fn in_sequence(mut self, in_sequence: bool) -> Self {
+        self.journey.in_sequence = in_sequence;
+        self
     }
 
     /// The server sends the packet to the client.

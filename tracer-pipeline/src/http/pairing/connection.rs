@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::sequence::{Place, RequestPosition, Sequence};
 use crate::{
     decode::Journey,
     flow::{Cause, Ending, after},
@@ -28,6 +29,8 @@ pub(super) struct Http1Connection {
     newest_request_seq: Option<u32>,
     /// Messages on this connection are not paired any more.
     is_ignored: bool,
+    /// Where the next messages begin.
+    pub(super) sequence: Sequence,
 }
 
 impl Http1Connection {
@@ -51,18 +54,55 @@ impl Http1Connection {
         self.is_ignored
     }
 
-    /// Whether a request is not a copy of an earlier one, which may be answered long ago.
-    pub(super) fn is_new(&self, exchange: &Exchange) -> bool {
-        let is_copy = self
-            .newest_request_seq
-            .is_some_and(|newest| !after(exchange.request_seq, newest));
-        !is_copy && !self.is_ignored
+    /// Whether a request is a copy of an earlier one, which may be answered long ago.
+    pub(super) fn is_copy(&self, request_seq: u32) -> bool {
+        self.newest_request_seq
+            .is_some_and(|newest| !after(request_seq, newest))
+    }
+
+    /// Notes what is, or looks like, a request.
+    pub(super) fn note_request(&mut self, request: RequestPosition) -> Place {
+        let place = self.sequence.request(request);
+        if place != Place::Body {
+            self.newest_request_seq = Some(request.seq);
+        }
+        place
+    }
+
+    /// Notes that the response to the newest request, which has this acknowledgment number, comes
+    /// next, if that is so.
+    pub(super) fn expect_response(&mut self, ack: u32) {
+        let mut unanswered = self.exchanges.iter().filter(|open| open.response.is_none());
+        unanswered.next_back();
+        if unanswered.next().is_none() {
+            self.sequence.response_follows(ack);
+        }
+    }
+
+    /// The rest of the head of the request at `seq` has come. The request ends at `end`, if that is
+    /// known.
+    pub(super) fn request_completed(&mut self, seq: u32, end: Option<u32>) {
+        if self.newest_request_seq == Some(seq) {
+            self.sequence.request_ends(end);
+        }
+    }
+
+    /// The oldest exchange that a response at `seq` in a packet with this acknowledgment number may
+    /// answer.
+    pub(super) fn first_unanswered(&mut self, ack: u32, seq: u32) -> Option<&mut Exchange> {
+        let mut open = self.exchanges.iter_mut();
+        open.find(|open| open.response.is_none() && may_answer(open, ack, seq))
+    }
+
+    /// Removes the exchanges that the packet of a response with this acknowledgment number may
+    /// answer, because it is not known which of them it does.
+    pub(super) fn give_up_answered_by(&mut self, ack: u32) -> Vec<Exchange> {
+        self.remove_where(|open| open.response.is_none() && after(ack, open.request_seq))
     }
 
     /// Adds a new request. Returns the exchanges that are over because of it, though their response
     /// or its read was not seen.
     pub(super) fn open(&mut self, exchange: Exchange) -> Vec<Exchange> {
-        self.newest_request_seq = Some(exchange.request_seq);
         let mut over = self.acknowledged_by(&exchange.request.journey);
         over.extend(self.superseded_by(&exchange.request.journey));
         self.exchanges.push_back(exchange);
@@ -135,7 +175,7 @@ impl Http1Connection {
 }
 
 /// Whether a response acknowledges the request and starts beyond what the client had received.
-pub(super) fn may_answer(exchange: &Exchange, ack: u32, seq: u32) -> bool {
+fn may_answer(exchange: &Exchange, ack: u32, seq: u32) -> bool {
     after(ack, exchange.request_seq) && !after(exchange.request.journey.ack, seq)
 }
 

@@ -10,6 +10,16 @@ pub struct Http1Losses {
     pub requests_behind_left_out: u64,
     /// Requests that exceeded the limit of open exchanges.
     pub requests_refused: u64,
+    /// What looked like requests within the bodies of others.
+    pub requests_in_body: u64,
+    /// What looked like requests where it is not known whether one begins: the body before has an
+    /// end that is not known, or the connection is older than the agent.
+    pub requests_unsure: u64,
+    /// What looked like responses within the bodies of others.
+    pub responses_in_body: u64,
+    /// Responses of which it is not known which request they answer, because the end of the response
+    /// before is not known.
+    pub responses_unsure: u64,
     /// Packets with heads whose journey was not seen.
     pub heads_unmatched: u64,
     /// Heads whose rest was not seen.

@@ -6,12 +6,18 @@
 //! |---|---|
 //! | `> SEQ ACK PATH...` | requests in one packet: heads and journey |
 //! | `< SEQ ACK STATUS...` | responses in one packet: heads and journey |
+//! | `>x` | what looks like requests, where the kernel does not know whether one begins |
 //! | `>d`, `<d` | the same, but the packet is dropped |
 //! | `>j`, `<j` | the journey alone; the head was lost |
 //! | `<l` | a response that leaves the node |
 //! | `>u SEQ ACK PATH` | a request that offers HTTP/2 |
 //! | `<u SEQ ACK STATUS` | a response that accepts HTTP/2 |
 //! | `>c SEQ ACK AUTHORITY` | a CONNECT |
+//! | `>b SEQ ACK PATH`, `<b SEQ ACK STATUS` | a head of 49 or 39 bytes, and a body of 18 |
+//! | `>h SEQ ACK PATH` | a HEAD |
+//! | `>k SEQ ACK PATH`, `<k SEQ ACK STATUS` | a head that announces chunks, which follow |
+//! | `>p SEQ ACK BYTES`, `<p SEQ ACK BYTES` | the first piece of a head |
+//! | `>+ SEQ BYTES`, `<+ SEQ BYTES` | the last piece of a head, followed by its end |
 //! | `r> SEQ`, `r< SEQ` | the application reads the request or the response |
 //! | `s SEQ`, `sd SEQ`, `a SEQ` | SYN, dropped SYN, SYN-ACK |
 //! | `c> ERRNO`, `c< ERRNO` | the client's or the server's socket closes; 0 is no error |
@@ -91,7 +97,7 @@ impl Fixture {
                 let id = ConnectionId::of_client(CLIENT);
                 let exchange = self.pairing.upgraded(id);
                 self.exchanges
-                    .extend(exchange.map(|exchange| format!("upgraded {}", text(&exchange))));
+                    .extend(exchange.map(|exchange| format!("upgraded {}", text_of(&exchange))));
             }
             "forget" => {
                 let events = self.flow.finish();
@@ -102,15 +108,16 @@ impl Fixture {
                 let events = self.flow.expire(self.now_ns);
                 self.events(events);
                 let exchanges = &mut self.exchanges;
-                self.pairing
-                    .expire(self.now_ns, &mut |exchange| exchanges.push(text(&exchange)));
+                self.pairing.expire(self.now_ns, &mut |exchange| {
+                    exchanges.push(text_of(&exchange))
+                });
+            }
+            ">+" | "<+" => {
+                let rest = format!("{}\r\nHost: a\r\n\r\n", words[2..].join(" "));
+                self.piece(kind_of(words[0]), number(1), &rest);
             }
             kind => {
-                let message = if kind.starts_with('>') {
-                    Message::Request
-                } else {
-                    Message::Response
-                };
+                let message = kind_of(kind);
                 if !kind.ends_with('j') {
                     let heads: String = words[3..].iter().map(|word| head(kind, word)).collect();
                     self.head(message, number(1), number(2), &heads);
@@ -120,7 +127,7 @@ impl Fixture {
                     [.., b'l'] => End::Left,
                     _ => End::Socket,
                 };
-                self.journey(message, end, number(1), number(2));
+                self.journey_in(message, end, number(1), number(2), !kind.ends_with('x'));
             }
         }
     }
@@ -136,23 +143,50 @@ impl Fixture {
 
     fn head(&mut self, message: Message, seq: u32, ack: u32, text: &str) {
         let from_client = message == Message::Request;
-        self.pairing.head(&Head {
+        let head = Head {
             message,
             start_ns: self.now_ns,
             sender_cookie: if from_client { CLIENT } else { SERVER },
             seq,
             ack,
             ..request_head(text.as_bytes())
-        });
+        };
+        let exchanges = &mut self.exchanges;
+        self.pairing
+            .head(&head, &mut self.handshakes, &mut |exchange| {
+                exchanges.push(text_of(&exchange));
+            });
+    }
+
+    fn piece(&mut self, message: Message, seq: u32, text: &str) {
+        let from_client = message == Message::Request;
+        let head = Head {
+            message,
+            start_ns: self.now_ns,
+            sender_cookie: if from_client { CLIENT } else { SERVER },
+            seq,
+            continues: true,
+            ..request_head(text.as_bytes())
+        };
+        let exchanges = &mut self.exchanges;
+        self.pairing
+            .head(&head, &mut self.handshakes, &mut |exchange| {
+                exchanges.push(text_of(&exchange));
+            });
     }
 
     fn journey(&mut self, message: Message, end: End, seq: u32, ack: u32) {
+        self.journey_in(message, end, seq, ack, false);
+    }
+
+    fn journey_in(&mut self, message: Message, end: End, seq: u32, ack: u32, in_sequence: bool) {
         let journey = JourneyBuilder::new(message)
             .end(end)
             .start_ns(self.now_ns)
             .seq(seq)
             .ack(ack)
             .stamps_after_ns(&[(10, Hook::CgroupIngress)])
+            .in_sequence(in_sequence)
             .build();
         let mut events = Vec::new();
         self.flow.journey(journey, &mut |event| events.push(event));
@@ -182,17 +216,33 @@ impl Fixture {
             }
             self.pairing
                 .event(event, &mut self.handshakes, &mut |exchange| {
-                    exchanges.push(text(&exchange));
+                    exchanges.push(text_of(&exchange));
                 });
         }
     }
 }
 
+fn kind_of(kind: &str) -> Message {
+    if kind.starts_with('>') {
+        Message::Request
+    } else {
+        Message::Response
+    }
+}
+
 /// A head of a request to a path, or of a response with a status.
 fn head(kind: &str, word: &str) -> String {
+    const BODY: &str = "Content-Length: 18\r\n";
+    const CHUNKED: &str = "Transfer-Encoding: chunked\r\n";
     const H2C: &str = "Connection: Upgrade\r\nUpgrade: h2c\r\n";
     match kind {
         ">u" => format!("GET {word} HTTP/1.1\r\nHost: a\r\n{H2C}\r\n"),
+        ">b" => format!("POST {word} HTTP/1.1\r\nHost: a\r\n{BODY}\r\n"),
+        ">h" => format!("HEAD {word} HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ">k" => format!("POST {word} HTTP/1.1\r\nHost: a\r\n{CHUNKED}\r\n"),
+        "<b" => format!("HTTP/1.1 {word} OK\r\n{BODY}\r\n"),
+        "<k" => format!("HTTP/1.1 {word} OK\r\n{CHUNKED}\r\n"),
+        ">p" | "<p" => word.to_owned(),
         ">c" => format!("CONNECT {word} HTTP/1.1\r\nHost: a\r\n\r\n"),
         "<u" => format!("HTTP/1.1 {word} OK\r\n{H2C}\r\n"),
         kind if kind.starts_with('>') => format!("GET {word} HTTP/1.1\r\nHost: a\r\n\r\n"),
@@ -202,7 +252,7 @@ fn head(kind: &str, word: &str) -> String {
 
 /// `path status`, then `connect`, `retransmits=N`, how the connection ended, and `unread` where a
 /// read time is missing.
-fn text(exchange: &Exchange) -> String {
+fn text_of(exchange: &Exchange) -> String {
     let path = exchange.asked.path.as_deref().unwrap_or("?");
     let status = match (&exchange.response, &exchange.answered) {
         (Some(_), Some(answered)) => answered.status.unwrap_or(0).to_string(),

@@ -38,6 +38,7 @@ fn is_followed(head: &[u8], without_context: bool) -> bool {
             Line::Cut => break,
             Line::End(_) => return findings.is_followed(without_context),
             Line::Header(found) => findings = findings.and(found),
+            Line::Length(_) => findings = findings.and_length(),
         }
     }
     true

@@ -1,0 +1,139 @@
+//! Opens an exchange for each request.
+//!
+//! In: the journey of a packet with requests, and their heads. What looks like a request and is a
+//! part of a body, or may be one, is counted and left out.
+
+use crate::{
+    decode::Journey,
+    flow::{ConnectionId, PacketId},
+    http::{
+        exchange::{Exchange, Leg},
+        handshake::Handshakes,
+        packet_heads::{LocatedHead, ParsedHead},
+        partial_heads::WaitingLeg,
+    },
+};
+
+use super::{
+    Http1Pairing, MAX_OPEN,
+    connection::is_request,
+    sequence::{Place, RequestPosition},
+};
+
+impl Http1Pairing {
+    pub(super) fn request(
+        &mut self,
+        id: ConnectionId,
+        journey: Journey,
+        handshakes: &mut Handshakes,
+        done: &mut impl FnMut(Exchange),
+    ) {
+        let heads = self.heads.remove(PacketId::from(&journey));
+        let mut is_copy = false;
+        for exchange in self.exchanges(id, |exchange| is_request(exchange, journey.seq)) {
+            exchange.request.retransmitted(journey.clone());
+            is_copy = true;
+        }
+        if is_copy {
+            return;
+        }
+        if journey.behind_left_out {
+            self.losses.requests_behind_left_out += 1;
+            self.ignore_connection(id, done);
+            return;
+        }
+        let leg = Leg::new(journey);
+        match heads {
+            Some(heads) if heads.is_empty() => {
+                let waiting = WaitingLeg {
+                    connection: id,
+                    leg,
+                };
+                self.losses.heads_cut += u64::from(!self.partials.wait(waiting));
+            }
+            Some(heads) => self.requests(id, &leg, heads, handshakes, done),
+            None => self.losses.journeys_without_head += 1,
+        }
+    }
+
+    /// Opens an exchange for each request of a packet.
+    pub(super) fn requests(
+        &mut self,
+        id: ConnectionId,
+        leg: &Leg,
+        heads: Vec<LocatedHead>,
+        handshakes: &mut Handshakes,
+        done: &mut impl FnMut(Exchange),
+    ) {
+        let journey = &leg.journey;
+        for (index, head) in heads.into_iter().enumerate() {
+            let position = RequestPosition {
+                seq: journey.seq.wrapping_add(head.offset),
+                ack: journey.ack,
+                // This is said of the first head of a packet.
+                in_sequence: journey.in_sequence && index == 0,
+                end: head.body_end.map(|end| journey.seq.wrapping_add(end)),
+            };
+            let ParsedHead::Request(head) = head.head else {
+                continue;
+            };
+            let connection = self.connections.entry(id).or_default();
+            if connection.is_ignored() || connection.is_copy(position.seq) {
+                continue;
+            }
+            match connection.note_request(position) {
+                Place::Body => self.losses.requests_in_body += 1,
+                Place::Unknown => {
+                    self.losses.requests_unsure += 1;
+                    connection.expect_response(journey.ack);
+                }
+                Place::Message => {
+                    let exchange = Exchange {
+                        asked: head.into(),
+                        answered: None,
+                        connect: None,
+                        request_seq: position.seq,
+                        request: leg.clone(),
+                        response: None,
+                        trailers: None,
+                        reset: None,
+                        ending: None,
+                    };
+                    self.open_exchange(id, exchange, handshakes, done);
+                }
+            }
+        }
+    }
+
+    /// Stops pairing on a connection: its responses cannot be assigned to requests any more.
+    fn ignore_connection(&mut self, id: ConnectionId, done: &mut impl FnMut(Exchange)) {
+        let connection = self.connections.entry(id).or_default();
+        connection.ignore();
+        for exchange in connection.remove_where(|_| true) {
+            self.finish(exchange, done);
+        }
+    }
+
+    /// Opens an exchange for a request.
+    fn open_exchange(
+        &mut self,
+        id: ConnectionId,
+        mut exchange: Exchange,
+        handshakes: &mut Handshakes,
+        done: &mut impl FnMut(Exchange),
+    ) {
+        if self.open >= MAX_OPEN {
+            self.losses.requests_refused += 1;
+            return;
+        }
+        self.open += 1;
+        exchange.connect = handshakes.take(id, &exchange.request.journey);
+        let ack = exchange.request.journey.ack;
+        let connection = self.connections.entry(id).or_default();
+        let over = connection.open(exchange);
+        connection.expect_response(ack);
+        for exchange in over {
+            self.finish(exchange, done);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Assigns each response to its request.
+//!
+//! In: the journey of a packet with responses, and their heads. A response is assigned only where
+//! it is known that one begins: a status line in a body is none, and behind a response whose end is
+//! not known it is not known which request is answered.
+
+use crate::{
+    decode::Journey,
+    flow::{ConnectionId, PacketId},
+    http::{
+        exchange::{Answered, Exchange, Leg},
+        head::Method,
+        packet_heads::{LocatedHead, ParsedHead},
+        partial_heads::WaitingLeg,
+    },
+};
+
+use super::{Http1Pairing, connection::is_response, sequence::Place};
+
+impl Http1Pairing {
+    pub(super) fn response(
+        &mut self,
+        id: ConnectionId,
+        journey: Journey,
+        done: &mut impl FnMut(Exchange),
+    ) {
+        let heads = self.heads.remove(PacketId::from(&journey));
+        let mut is_copy = false;
+        for exchange in self.exchanges(id, |exchange| is_response(exchange, journey.seq)) {
+            if let Some(response) = &mut exchange.response {
+                response.retransmitted(journey.clone());
+                is_copy = true;
+            }
+        }
+        if is_copy {
+            return;
+        }
+        let head_lost = journey.head_lost;
+        let leg = Leg::new(journey);
+        match heads {
+            Some(heads) if heads.is_empty() => {
+                let waiting = WaitingLeg {
+                    connection: id,
+                    leg,
+                };
+                self.losses.heads_cut += u64::from(!self.partials.wait(waiting));
+            }
+            Some(heads) => self.responses(id, &leg, &heads, done),
+            None if head_lost => self.response_without_head(id, &leg, done),
+            None => self.losses.journeys_without_head += 1,
+        }
+    }
+
+    /// Assigns each response of a packet to its request.
+    pub(super) fn responses(
+        &mut self,
+        id: ConnectionId,
+        leg: &Leg,
+        heads: &[LocatedHead],
+        done: &mut impl FnMut(Exchange),
+    ) {
+        for located in heads {
+            let ParsedHead::Response(head) = &located.head else {
+                continue;
+            };
+            let seq_at = |offset: u32| leg.journey.seq.wrapping_add(offset);
+            if self
+                .unanswered(id, leg, seq_at(located.offset), done)
+                .is_none()
+            {
+                continue;
+            }
+            let Some(connection) = self.connections.get_mut(&id) else {
+                return;
+            };
+            if head.is_interim() {
+                connection
+                    .sequence
+                    .response_ends(located.head_end.map(seq_at));
+                continue;
+            }
+            let ack = leg.journey.ack;
+            let seq = seq_at(located.offset);
+            let Some(exchange) = connection.first_unanswered(ack, seq) else {
+                continue;
+            };
+            let method = exchange.asked.method.clone().unwrap_or(Method::Get);
+            let switches = head.switches_protocol(&method);
+            if switches && exchange.asked.offers_h2c && head.accepts_h2c() {
+                // The response itself comes in HTTP/2.
+                return;
+            }
+            exchange.answered = Some(Answered::from(head));
+            exchange.response = Some(leg.clone());
+            connection
+                .sequence
+                .response_ends(located.end(&method).map(seq_at));
+            if switches {
+                connection.ignore();
+            }
+        }
+    }
+
+    /// Assigns a response whose head is lost to its request.
+    fn response_without_head(
+        &mut self,
+        id: ConnectionId,
+        leg: &Leg,
+        done: &mut impl FnMut(Exchange),
+    ) {
+        let (seq, ack) = (leg.journey.seq, leg.journey.ack);
+        if self.unanswered(id, leg, seq, done).is_none() {
+            return;
+        }
+        if let Some(connection) = self.connections.get_mut(&id)
+            && let Some(exchange) = connection.first_unanswered(ack, seq)
+        {
+            exchange.response = Some(leg.clone());
+            connection.sequence.response_ends(None);
+        }
+    }
+
+    /// Whether a response to an open request begins at `seq`. Where it is not known which request it
+    /// answers, those that it may answer are over, without a response.
+    fn unanswered(
+        &mut self,
+        id: ConnectionId,
+        leg: &Leg,
+        seq: u32,
+        done: &mut impl FnMut(Exchange),
+    ) -> Option<()> {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            self.losses.responses_unmatched += 1;
+            return None;
+        };
+        if connection.is_ignored() {
+            return None;
+        }
+        if connection.first_unanswered(leg.journey.ack, seq).is_none() {
+            self.losses.responses_unmatched += 1;
+            return None;
+        }
+        match connection.sequence.response_at(seq) {
+            Place::Message => Some(()),
+            Place::Body => {
+                self.losses.responses_in_body += 1;
+                None
+            }
+            Place::Unknown => {
+                self.losses.responses_unsure += 1;
+                connection.sequence.response_ends(None);
+                for exchange in connection.give_up_answered_by(leg.journey.ack) {
+                    self.finish(exchange, done);
+                }
+                None
+            }
+        }
+    }
+}
