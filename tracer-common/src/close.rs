@@ -1,4 +1,4 @@
-//! A socket has closed, or its peer has sent its last byte.
+//! A socket has closed, or one of its two ends has sent its last byte.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -12,9 +12,13 @@ pub enum CloseKind {
     Closed = 1,
     /// The peer sends no more (kernel: TCP_CLOSE_WAIT).
     PeerFinished = 2,
+    /// This end sends and reads no more, and its FIN is on its way (kernel: TCP_FIN_WAIT1 or
+    /// TCP_LAST_ACK with both directions shut down). A half-closed socket, which still reads, has
+    /// not finished.
+    Finished = 3,
 }
 
-from_number!(CloseKind: u32, Closed, PeerFinished);
+from_number!(CloseKind: u32, Closed, PeerFinished, Finished);
 
 /// The change of a socket that has sent or received a message.
 #[repr(C)]

@@ -36,7 +36,7 @@ impl Field {
 }
 
 /// All fields. The offsets in net_device, net and sk_buff differ between 6.1 and 6.18.
-pub const FIELDS: [Field; 29] = [
+pub const FIELDS: [Field; 30] = [
     field("sk_buff", "dev", "SK_BUFF_DEV"),
     field("sk_buff", "_nfct", "SK_BUFF_NFCT"),
     field("sk_buff", "head", "SK_BUFF_HEAD"),
@@ -59,6 +59,7 @@ pub const FIELDS: [Field; 29] = [
     field("sock", "__sk_common.skc_v6_rcv_saddr", "SOCK_V6_RCV_SADDR"),
     field("sock", "__sk_common.skc_v6_daddr", "SOCK_V6_DADDR"),
     field("sock", "sk_protocol", "SOCK_PROTOCOL"),
+    field("sock", "sk_shutdown", "SOCK_SHUTDOWN"),
     field("sock", "sk_err", "SOCK_ERR"),
     field("sock", "sk_err_soft", "SOCK_ERR_SOFT"),
     field("sock", "sk_error_queue", "SOCK_ERROR_QUEUE"),

@@ -5,7 +5,9 @@
 //! inet_sock_set_state, void (const struct sock *, int old, int new), 4.16 and later). Sockets
 //! without a cookie are ignored: the cgroup hooks make the cookie of every socket that sends a
 //! message, and connect(2) that of every socket in the followed cgroup. Sockets outside it that
-//! have a cookie for another reason are reported in vain. Oldest kernel: 5.12, with the helper that
+//! have a cookie for another reason are reported in vain. Misses: which of the two, close(2) or
+//! shutdown(2), has shut down a socket; the close of a half-closed socket whose FIN is
+//! acknowledged, which is reported as TCP_CLOSE alone. Oldest kernel: 5.12, with the helper that
 //! makes a cookie. Fallback: `socket_close_fallback`, which reports no failed connects, and not
 //! which socket receives a request that has created it. Without either, an exchange without a
 //! response ends by a timeout.
@@ -26,8 +28,10 @@ use crate::{counter::hit, deferred_accept, failed_connect, kernel::sock::Sock, r
 const TCP_ESTABLISHED: u32 = 1;
 const TCP_SYN_SENT: u32 = 2;
 const TCP_SYN_RECV: u32 = 3;
+const TCP_FIN_WAIT1: u32 = 4;
 const TCP_CLOSE: u32 = 7;
 const TCP_CLOSE_WAIT: u32 = 8;
+const TCP_LAST_ACK: u32 = 9;
 
 #[btf_tracepoint(function = "inet_sock_set_state")]
 fn socket_close(ctx: BtfTracePointContext) -> i32 {
@@ -55,6 +59,7 @@ fn report(sock: Sock, state: u32) {
     let what = match state {
         TCP_CLOSE => CloseKind::Closed,
         TCP_CLOSE_WAIT => CloseKind::PeerFinished,
+        TCP_FIN_WAIT1 | TCP_LAST_ACK if sock.is_shut_down() => CloseKind::Finished,
         _ => return,
     };
     let cookie = sock.cookie();

@@ -20,6 +20,7 @@ offsets!(
     SOCK_V6_RCV_SADDR,
     SOCK_V6_DADDR,
     SOCK_PROTOCOL,
+    SOCK_SHUTDOWN,
     SOCK_ERR,
     SOCK_ERR_SOFT,
     SOCK_ERROR_QUEUE,
@@ -36,6 +37,9 @@ const AF_INET6: u16 = 10;
 /// kernel: include/uapi/linux/errqueue.h.
 const SO_EE_ORIGIN_LOCAL: u8 = 1;
 const SO_EE_ORIGIN_ICMP6: u8 = 3;
+
+/// kernel: SHUTDOWN_MASK, include/net/sock.h.
+const BOTH_DIRECTIONS: u8 = 3;
 
 /// The beginning of kernel: struct sock_extended_err.
 #[repr(C)]
@@ -77,6 +81,15 @@ impl Sock {
     pub(crate) fn peer_port_be(self) -> u16 {
         // SAFETY: `skc_dport` is a __be16.
         unsafe { field(self.0, &SOCK_DPORT) }
+    }
+
+    /// Whether the socket neither sends nor reads any more. close(2) and shutdown(2) mark this
+    /// before they change the state (kernel: __tcp_close, inet_shutdown; same on 5.15 and 6.18).
+    #[inline(always)]
+    pub(crate) fn is_shut_down(self) -> bool {
+        // SAFETY: `sk_shutdown` is a u8.
+        let shut_down: u8 = unsafe { field(self.0, &SOCK_SHUTDOWN) };
+        shut_down == BOTH_DIRECTIONS
     }
 
     /// The errno that the application will get; 0 if there is none.

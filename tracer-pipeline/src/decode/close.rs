@@ -1,16 +1,16 @@
-//! A socket has closed, or has received its peer's FIN.
+//! A socket has closed, or one of its two ends has sent its FIN.
 
 use tracer_common::close as raw;
 pub use tracer_common::close::CloseKind;
 
 use super::{DecodeError, plain::from_prefix};
 
-/// The close of a socket that has sent or received a message, or its peer's FIN.
+/// The close of a socket that has sent or received a message, or the FIN of one of its two ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Close {
     /// Cookie of the socket.
     pub cookie: u64,
-    /// Which of the two happened.
+    /// Which of them happened.
     pub what: CloseKind,
     /// When it happened, nanoseconds of `CLOCK_MONOTONIC`.
     pub at_ns: u64,

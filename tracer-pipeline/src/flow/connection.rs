@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::decode::Tuple;
 
-use super::Ending;
+use super::{Ending, ending::EndEvidence};
 
 /// Bound on unread messages per connection and direction, 4 KiB; the oldest is discarded first.
 pub(super) const MAX_UNREAD: usize = 1024;
@@ -20,7 +20,8 @@ pub(super) struct Connection {
     pub(super) unread_requests: VecDeque<u32>,
     pub(super) unread_responses: VecDeque<u32>,
     pub(super) last_ns: u64,
-    pub(super) ending: Option<Ending>,
+    pub(super) end: EndEvidence,
+    /// Reported, and no request has come since.
     pub(super) is_ending_reported: bool,
     /// The client's socket is closed or, for a client on another node, the server's socket.
     pub(super) is_client_closed: bool,
@@ -33,7 +34,8 @@ pub(super) struct Connection {
 impl Connection {
     /// How the connection ended, once [`ENDING_NS`] have passed.
     pub(super) fn ended(&self, now_ns: u64) -> Option<Ending> {
-        self.ending
+        self.end
+            .ending()
             .filter(|ending| now_ns.saturating_sub(ending.at_ns) >= ENDING_NS)
     }
 }

@@ -1,6 +1,10 @@
 //! How and by which side a connection ended.
 //!
-//! In: the close of one of its sockets. Out: an [`Ending`].
+//! In: the closes and FINs of its two sockets. Out: an [`Ending`].
+//!
+//! A FIN decides. What a socket reports after it, a RST or TCP's giving up, is a consequence: the
+//! other end no longer exists, or an orphaned socket (kernel: tcp_orphan) sends its last bytes in
+//! vain for minutes. Without a FIN only the receiver of a RST knows that it was one.
 
 use nix::errno::Errno;
 
@@ -33,97 +37,113 @@ pub enum Cause {
 }
 
 impl Ending {
-    /// The ending that the close of a socket of `side` implies. `None` where a server receives the
-    /// client's FIN: the client may still wait for a response.
-    pub(super) fn of(close: &Close, side: Side) -> Option<Self> {
-        let (cause, by) = match (close.what, close.error) {
-            (CloseKind::PeerFinished, _) if side == Side::Server => return None,
-            (CloseKind::PeerFinished, _) => (Cause::Closed, Some(Side::Server)),
-            (CloseKind::Closed, None) => (Cause::Closed, Some(side)),
-            (CloseKind::Closed, Some(error)) => match Errno::from_raw(error.cast_signed()) {
-                // The peer's RST; the second after the peer's FIN (kernel: tcp_reset).
-                Errno::ECONNRESET | Errno::ECONNREFUSED | Errno::EPIPE => {
-                    (Cause::Reset, Some(side.other()))
-                }
-                Errno::EHOSTUNREACH | Errno::ENETUNREACH => (Cause::Unreachable, None),
-                Errno::ETIMEDOUT => (Cause::TimedOut, None),
-                _ => (Cause::Closed, Some(side)),
-            },
-        };
-        Some(Self {
-            cause,
-            by,
-            at_ns: close.at_ns,
-        })
+    fn closed(by: Side, at_ns: u64) -> Self {
+        Self {
+            cause: Cause::Closed,
+            by: Some(by),
+            at_ns,
+        }
     }
 
-    /// The ending after the close of the other socket: only the receiver of a RST reports a reset.
-    pub(super) fn refined_by(self, later: Self) -> Self {
-        match (self.cause, later.cause) {
-            (Cause::Closed, Cause::Reset | Cause::TimedOut | Cause::Unreachable) => Self {
-                at_ns: self.at_ns,
-                ..later
+    fn reset(by: Side, at_ns: u64) -> Self {
+        Self {
+            cause: Cause::Reset,
+            by: Some(by),
+            at_ns,
+        }
+    }
+}
+
+/// What the two sockets of a connection have reported of its end.
+#[derive(Debug, Default)]
+pub(super) struct EndEvidence {
+    ending: Option<Ending>,
+    /// Nothing that comes later changes the ending.
+    is_final: bool,
+    /// The first FIN that the server's socket has sent or received. Not an ending: what the server
+    /// has written may wait to be sent, and a client that has sent its FIN may wait for it.
+    server_fin: Option<Ending>,
+}
+
+impl EndEvidence {
+    /// How the connection ended, as far as is known.
+    pub(super) fn ending(&self) -> Option<Ending> {
+        self.ending
+    }
+
+    /// Adds what the socket of `side` has reported.
+    pub(super) fn add(&mut self, close: &Close, side: Side) {
+        let by = match close.what {
+            CloseKind::Finished => side,
+            CloseKind::PeerFinished => side.other(),
+            CloseKind::Closed => {
+                let (ending, is_final) = self.of_closed(close, side);
+                self.refine(ending, is_final);
+                return;
+            }
+        };
+        let fin = Ending::closed(by, close.at_ns);
+        match side {
+            Side::Client => self.refine(fin, true),
+            Side::Server => {
+                self.server_fin.get_or_insert(fin);
+            }
+        }
+    }
+
+    /// The ending that a closed socket implies, and whether it is final.
+    fn of_closed(&self, close: &Close, side: Side) -> (Ending, bool) {
+        let (at_ns, other) = (close.at_ns, side.other());
+        let fin = self.server_fin.filter(|_| side == Side::Server);
+        let own_fin = fin.filter(|fin| fin.by == Some(side));
+        let failed = |cause| Ending {
+            cause,
+            by: None,
+            at_ns,
+        };
+        let errno = close
+            .error
+            .map(|error| Errno::from_raw(error.cast_signed()));
+        match errno {
+            // The peer's RST (kernel: tcp_reset), or what it sent to a socket that has finished
+            // (kernel: tcp_rcv_state_process).
+            Some(Errno::ECONNRESET | Errno::ECONNREFUSED) => {
+                (fin.unwrap_or(Ending::reset(other, at_ns)), true)
+            }
+            // The peer's RST after its FIN (kernel: tcp_reset).
+            Some(Errno::EPIPE) => (fin.unwrap_or(Ending::closed(other, at_ns)), true),
+            Some(Errno::EHOSTUNREACH | Errno::ENETUNREACH) => {
+                (own_fin.unwrap_or(failed(Cause::Unreachable)), true)
+            }
+            Some(Errno::ETIMEDOUT) => (own_fin.unwrap_or(failed(Cause::TimedOut)), true),
+            // Without a FIN of its own it may have sent a RST.
+            _ => match own_fin {
+                Some(fin) => (fin, true),
+                None => (Ending::closed(side, at_ns), false),
             },
-            _ => self,
+        }
+    }
+
+    /// Takes a later report. It replaces an ending without a FIN, whose time stays.
+    fn refine(&mut self, later: Ending, is_final: bool) {
+        let Some(known) = self.ending else {
+            (self.ending, self.is_final) = (Some(later), is_final);
+            return;
+        };
+        if self.is_final {
+            return;
+        }
+        if later.cause != Cause::Closed {
+            self.ending = Some(Ending {
+                at_ns: known.at_ns,
+                ..later
+            });
+            self.is_final = true;
+        } else if later.by == known.by {
+            self.is_final = is_final;
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn close(what: CloseKind, error: Option<Errno>) -> Close {
-        Close {
-            cookie: 7,
-            what,
-            at_ns: 5,
-            error: error.map(|error| (error as i32).cast_unsigned()),
-        }
-    }
-
-    #[test]
-    fn the_error_and_side_of_a_close_give_the_ending() {
-        use Side::{Client, Server};
-        for (side, error, cause, by) in [
-            (Client, None, Cause::Closed, Some(Client)),
-            (Server, None, Cause::Closed, Some(Server)),
-            (Client, Some(Errno::ECONNRESET), Cause::Reset, Some(Server)),
-            (Server, Some(Errno::EPIPE), Cause::Reset, Some(Client)),
-            (Client, Some(Errno::ETIMEDOUT), Cause::TimedOut, None),
-            (Client, Some(Errno::EHOSTUNREACH), Cause::Unreachable, None),
-            (
-                Client,
-                Some(Errno::ECONNABORTED),
-                Cause::Closed,
-                Some(Client),
-            ),
-        ] {
-            let ending = Ending::of(&close(CloseKind::Closed, error), side);
-            let at_ns = 5;
-            assert_eq!(ending, Some(Ending { cause, by, at_ns }), "{side:?}");
-        }
-    }
-
-    #[test]
-    fn the_client_s_fin_is_no_ending() {
-        let finished = close(CloseKind::PeerFinished, None);
-        assert_eq!(Ending::of(&finished, Side::Server), None);
-        let by_server = Ending::of(&finished, Side::Client).unwrap();
-        assert_eq!(by_server.by, Some(Side::Server));
-    }
-
-    #[test]
-    fn only_the_receiver_of_a_rst_reports_a_reset() {
-        let client = Ending::of(&close(CloseKind::Closed, None), Side::Client).unwrap();
-        let reset = close(CloseKind::Closed, Some(Errno::ECONNRESET));
-        let server = Ending {
-            at_ns: 9,
-            ..Ending::of(&reset, Side::Server).unwrap()
-        };
-        let both = client.refined_by(server);
-        let expected = (Cause::Reset, Some(Side::Client), 5);
-        assert_eq!((both.cause, both.by, both.at_ns), expected);
-        assert_eq!(both.refined_by(client), both);
-    }
-}
+mod tests;

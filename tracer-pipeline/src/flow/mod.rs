@@ -29,11 +29,12 @@ pub use side::Side;
 pub use tracer_common::seq::{after, before};
 
 use connection::{Connection, ENDING_NS, push_unread};
+use ending::EndEvidence;
 use failed_connects::FailedConnects;
 use unplaced_fragments::UnplacedFragments;
 
 /// Bound on connections. More are refused and counted until idle ones expire. Each takes less than
-/// 600 bytes in the three tables, 36 MiB in all.
+/// 700 bytes in the three tables, 44 MiB in all.
 const MAX_CONNECTIONS: usize = 65_536;
 /// A connection without records for this long is removed. It is long because a live stream may be
 /// silent, and a connection whose sockets close is removed anyway.
@@ -59,7 +60,7 @@ pub struct Losses {
 }
 
 // A hash table's capacity is up to twice its number of entries.
-const _: () = assert!(2 * (size_of::<(u64, Connection)>() + size_of::<(Tuple, u64)>() + 16) < 600);
+const _: () = assert!(2 * (size_of::<(u64, Connection)>() + size_of::<(Tuple, u64)>() + 16) < 700);
 
 /// The connections of this node.
 #[derive(Debug, Default)]
@@ -123,16 +124,18 @@ impl Flow {
         at_ns: u64,
         emit: &mut impl FnMut(Event),
     ) {
-        let failed_before =
-            |ending: Option<Ending>| ending.is_some_and(|ending| ending.at_ns <= at_ns);
+        let failed_before = |end: &EndEvidence| {
+            let ending = end.ending();
+            ending.is_some_and(|ending| ending.at_ns <= at_ns)
+        };
         let Some(connection) = self.by_client.get_mut(&cookie) else {
             return;
         };
-        if !connection.is_client_closed || !failed_before(connection.ending) {
+        if !connection.is_client_closed || !failed_before(&connection.end) {
             return;
         }
         for failed in self.failed_connects.take(cookie, at_ns) {
-            connection.ending = None;
+            connection.end = EndEvidence::default();
             connection.is_ending_reported = false;
             connection.is_client_closed = false;
             emit(ConnectionId(cookie).event(EventKind::ConnectFailed(failed)));
@@ -172,6 +175,8 @@ impl Flow {
             // A message that reached no known socket does not show that the connection is in use.
             Message::Request | Message::Response | Message::Headers => {
                 connection.has_carried |= matches!(journey.end, End::Socket | End::Left);
+                // A request whose packet was under way when the connection ended ends with it.
+                connection.is_ending_reported &= side == Side::Server;
             }
         }
         let to_server = side == Side::Client;
@@ -249,7 +254,7 @@ impl Flow {
         }
     }
 
-    /// Notes that a socket has closed. Its events come from [`Self::expire`].
+    /// Notes that a socket has closed, or a FIN. Its events come from [`Self::expire`].
     pub fn close(&mut self, close: &Close) {
         let (side, client_cookie) = self.side_of(close.cookie);
         let Some(connection) = self.by_client.get_mut(&client_cookie) else {
@@ -257,12 +262,7 @@ impl Flow {
         };
         let ends_connection = side == Side::Client || is_remote(client_cookie);
         connection.is_client_closed |= ends_connection && close.what == CloseKind::Closed;
-        if let Some(ending) = Ending::of(close, side) {
-            let ending = connection
-                .ending
-                .map_or(ending, |known| known.refined_by(ending));
-            connection.ending = Some(ending);
-        }
+        connection.end.add(close, side);
     }
 
     /// Notes a failed connect. Its events come from [`Self::expire`], or with the next SYN of the
@@ -302,8 +302,8 @@ impl Flow {
 
     /// Events of the connections that have ended since the last call, of connects that failed until
     /// `failed_until_ns`, and of the connections that are `over`, which are removed. A connection
-    /// whose client is closed reports its end again: the client may have sent a request between the
-    /// server's close and its own.
+    /// reports its end again after a request, which the client may have sent between the server's
+    /// close and its own, and when the client is closed.
     fn drain_ended(
         &mut self,
         now_ns: u64,

@@ -201,6 +201,40 @@ fn a_connection_is_removed_when_its_client_has_closed() {
     assert_eq!(flow.connections(), 0);
 }
 
+/// The server is out of reach, so TCP keeps the closed socket and sends its bytes again and again.
+#[test]
+fn a_client_that_gives_up_ends_its_connection_before_tcp_does() {
+    let mut flow = Flow::default();
+    place(&mut flow, journey(Message::Request, End::Dropped, 100));
+    flow.close(&close(CLIENT, CloseKind::Finished, 2_000));
+    let later = 2_000 + ENDING_NS;
+    assert_eq!(expired(&mut flow, later), ["ended Some(Client)"]);
+    assert!(expired(&mut flow, later).is_empty(), "reported once");
+    // A retransmission, or a request whose packet was under way.
+    place(&mut flow, journey(Message::Request, End::Dropped, 100));
+    assert_eq!(expired(&mut flow, later), ["ended Some(Client)"]);
+    flow.close(&Close {
+        error: Some(110),
+        ..close(CLIENT, CloseKind::Closed, 100_000_000_000)
+    });
+    let expected = ["ended Some(Client)", "forgotten"];
+    assert_eq!(expired(&mut flow, 100_000_000_000), expected);
+}
+
+/// The response may wait in the server's socket for a client that reads slowly.
+#[test]
+fn a_server_s_own_fin_ends_nothing() {
+    let mut flow = Flow::default();
+    place(&mut flow, journey(Message::Request, End::Socket, 100));
+    flow.close(&close(SERVER, CloseKind::Finished, 2_000));
+    assert!(expired(&mut flow, 2_000 + ENDING_NS).is_empty());
+    flow.close(&close(CLIENT, CloseKind::PeerFinished, 5_000));
+    assert_eq!(
+        expired(&mut flow, 5_000 + ENDING_NS),
+        ["ended Some(Server)"]
+    );
+}
+
 #[test]
 fn closes_of_unknown_sockets_are_ignored() {
     let mut flow = Flow::default();

@@ -1,0 +1,118 @@
+//! The ending that the reports of two sockets imply, in each order.
+
+use super::*;
+
+/// Checks the ending after `reports`, each a word: `c` or `s` for the client's or the server's
+/// socket, then `f` for its FIN, `p` for its peer's FIN, or the error with which it has closed, `0`
+/// for none. The time of a report is its place, from 1.
+fn check(reports: &str, expected: &str) {
+    let mut evidence = EndEvidence::default();
+    for (at_ns, report) in (1..).zip(reports.split_whitespace()) {
+        let (side, what) = report.split_at(1);
+        let side = match side {
+            "c" => Side::Client,
+            _ => Side::Server,
+        };
+        let (what, error) = match what {
+            "f" => (CloseKind::Finished, None),
+            "p" => (CloseKind::PeerFinished, None),
+            "0" => (CloseKind::Closed, None),
+            error => (CloseKind::Closed, Some(errno(error))),
+        };
+        let close = Close {
+            cookie: 7,
+            what,
+            at_ns,
+            error,
+        };
+        evidence.add(&close, side);
+    }
+    let ending = evidence.ending().map_or("none".to_owned(), |ending| {
+        let by = ending.by.map_or(String::new(), |by| format!(" by {by:?}"));
+        format!("{:?}{by} at {}", ending.cause, ending.at_ns)
+    });
+    assert_eq!(ending, expected, "{reports}");
+}
+
+fn errno(name: &str) -> u32 {
+    let errno = match name {
+        "RESET" => Errno::ECONNRESET,
+        "PIPE" => Errno::EPIPE,
+        "TIMEDOUT" => Errno::ETIMEDOUT,
+        "UNREACHABLE" => Errno::EHOSTUNREACH,
+        "ABORTED" => Errno::ECONNABORTED,
+        other => panic!("{other}"),
+    };
+    (errno as i32).cast_unsigned()
+}
+
+#[test]
+fn one_socket_is_seen() {
+    for (reports, expected) in [
+        // The close alone: of a half-closed socket, a RST, or the record of its FIN was lost.
+        ("c0", "Closed by Client at 1"),
+        ("s0", "Closed by Server at 1"),
+        ("cABORTED", "Closed by Client at 1"),
+        ("cRESET", "Reset by Server at 1"),
+        ("sRESET", "Reset by Client at 1"),
+        ("cTIMEDOUT", "TimedOut at 1"),
+        ("cUNREACHABLE", "Unreachable at 1"),
+        // Closed by its application, and acknowledged.
+        ("cf c0", "Closed by Client at 1"),
+        ("sf s0", "Closed by Server at 1"),
+        // Given up by the client; the orphaned socket fails later.
+        ("cf", "Closed by Client at 1"),
+        ("cf cTIMEDOUT", "Closed by Client at 1"),
+        ("cf cUNREACHABLE", "Closed by Client at 1"),
+        ("cf cRESET", "Closed by Client at 1"),
+        // Closed by the server; the client still sends, before or after its own close.
+        ("cp", "Closed by Server at 1"),
+        ("cp cPIPE", "Closed by Server at 1"),
+        ("cp cf cRESET", "Closed by Server at 1"),
+        ("cp cf cTIMEDOUT", "Closed by Server at 1"),
+        ("cPIPE", "Closed by Server at 1"),
+        // The client may wait for the response, and the response may wait to be sent.
+        ("sp", "none"),
+        ("sf", "none"),
+        ("sp sf", "none"),
+        ("sp s0", "Closed by Server at 2"),
+        ("sp sf s0", "Closed by Server at 3"),
+        ("sp sPIPE", "Closed by Client at 1"),
+        ("sp sf sRESET", "Closed by Client at 1"),
+        ("sPIPE", "Closed by Client at 1"),
+        ("sp sTIMEDOUT", "TimedOut at 2"),
+        ("sf sRESET", "Closed by Server at 1"),
+        ("sf sTIMEDOUT", "Closed by Server at 1"),
+    ] {
+        check(reports, expected);
+    }
+}
+
+#[test]
+fn both_sockets_are_seen() {
+    for (reports, expected) in [
+        // Without a FIN only the receiver of a RST reports one.
+        ("c0 sRESET", "Reset by Client at 1"),
+        ("sRESET c0", "Reset by Client at 1"),
+        ("s0 cRESET", "Reset by Server at 1"),
+        ("cRESET s0", "Reset by Server at 1"),
+        // The server resets, and the client closes before the RST arrives.
+        ("s0 cf cRESET", "Reset by Server at 1"),
+        // The server is killed: FIN, then RST to what the client still sends.
+        ("sf cp sRESET cPIPE", "Closed by Server at 2"),
+        ("sf cp cPIPE sRESET", "Closed by Server at 2"),
+        ("cp s0 cPIPE", "Closed by Server at 1"),
+        ("sf s0 cRESET", "Closed by Server at 1"),
+        // The client closes, and the server answers to a socket that no longer reads.
+        ("cf sp sPIPE cRESET", "Closed by Client at 1"),
+        ("cf sp cRESET sf sRESET", "Closed by Client at 1"),
+        ("cf c0 sRESET", "Closed by Client at 1"),
+        // The FIN of the server does not arrive.
+        ("sf cTIMEDOUT", "TimedOut at 2"),
+        ("sf cf cUNREACHABLE", "Closed by Client at 2"),
+        // The client has closed its sending side, and the server resets.
+        ("sp s0 cRESET", "Reset by Server at 2"),
+    ] {
+        check(reports, expected);
+    }
+}
