@@ -28,6 +28,10 @@ pub enum DropLayer {
     Netfilter,
     /// The transport layer of the receiver.
     Transport,
+    /// Routing: no route, no neighbour, or too large for the next link.
+    Routing,
+    /// A program at a device, before the stack.
+    Device,
 }
 
 impl DropReasons {
@@ -36,9 +40,15 @@ impl DropReasons {
         match self.reasons.get(&reason)?.as_str() {
             "NETFILTER_DROP" => Some(DropLayer::Netfilter),
             "NO_SOCKET" => Some(DropLayer::Transport),
+            // kernel: ip_route_input_slow, ip_error, ip_forward, ip6_pkt_drop, ip6_forward.
+            "IP_INNOROUTES" | "IP_OUTNOROUTES" | "IP_INADDRERRORS" | "IP_RPFILTER"
+            | "IP_LOCAL_SOURCE" | "IP_INVALID_SOURCE" | "IP_LOCALNET" | "IP_INVALID_DEST"
+            | "PKT_TOO_BIG" => Some(DropLayer::Routing),
+            "TC_INGRESS" | "XDP" => Some(DropLayer::Device),
             name if name.starts_with("TCP_") || name.starts_with("SOCKET_") => {
                 Some(DropLayer::Transport)
             }
+            name if name.starts_with("NEIGH_") => Some(DropLayer::Routing),
             _ => None,
         }
     }
@@ -77,6 +87,7 @@ mod tests {
             assert_eq!(reasons.name(reason), name);
         }
         assert_eq!(reasons.layer(12), Some(DropLayer::Netfilter));
+        assert_eq!(reasons.layer((2 << 16) | 3), None);
         assert_eq!(reasons.layer(13), None);
         assert_eq!(DropReasons::default().name(12), "12");
     }

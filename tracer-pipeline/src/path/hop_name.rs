@@ -3,7 +3,7 @@
 use tracer_common::hook::Hook;
 pub use tracer_semconv::HopName;
 
-use crate::decode::{Device, DropLayer};
+use crate::decode::Device;
 
 type Point<'d> = (Hook, Option<&'d Device>);
 
@@ -21,23 +21,6 @@ pub(super) fn between(from: Point<'_>, to: Point<'_>) -> HopName {
         Hook::UplinkReceive => after_arrival(from.1, to),
         Hook::CgroupIngress | Hook::SocketRead => HopName::SocketQueue,
         _ => after_netfilter(to),
-    }
-}
-
-/// The hop before a drop, where the layer that dropped the packet determines it; `None` where the
-/// stamps do.
-pub(super) fn of_drop(from: Hook, layer: Option<DropLayer>) -> Option<HopName> {
-    match (from, layer) {
-        // hopspan's programs run last in a hook; what netfilter drops after them is conntrack's
-        // drop.
-        (Hook::PreroutingLeave, Some(DropLayer::Netfilter)) => Some(HopName::Prerouting),
-        (Hook::InputLeave, Some(DropLayer::Netfilter)) => Some(HopName::Input),
-        (Hook::ForwardLeave, Some(DropLayer::Netfilter)) => Some(HopName::Forward),
-        (Hook::OutputLeave, Some(DropLayer::Netfilter)) => Some(HopName::Output),
-        (Hook::PostroutingLeave, Some(DropLayer::Netfilter)) => Some(HopName::Postrouting),
-        (Hook::DeviceReceive | Hook::PreroutingLeave, Some(DropLayer::Transport))
-        | (Hook::InputLeave, _) => Some(HopName::ServerStack),
-        _ => None,
     }
 }
 

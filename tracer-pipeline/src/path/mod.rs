@@ -6,6 +6,7 @@
 //! spans.
 
 mod devices;
+mod drop_hop;
 mod hop_name;
 mod overlay;
 mod packet_drop;
@@ -116,17 +117,19 @@ pub fn build_path(
     }
     let layer = journey.drop_reason.and_then(|reason| reasons.layer(reason));
     let tunnels = overlay::tunnels(&journey.stamps, devices);
+    let dropped_in = match journey.stamps.split_last() {
+        Some((last, before)) if last.hook == Hook::PacketDrop => {
+            drop_hop::of(before, devices, layer)
+        }
+        _ => None,
+    };
     for (pair, tunnel) in journey.stamps.windows(2).zip(tunnels) {
         let [from, to] = pair else { continue };
-        let mut hop = match tunnel {
-            Some(device) => inside(device, from, to),
-            None => hop(from, to, devices),
+        let hop = match (tunnel, dropped_in) {
+            (Some(device), _) => inside(device, from, to),
+            (None, Some(name)) if to.hook == Hook::PacketDrop => stack(name, from.at_ns, to.at_ns),
+            (None, _) => hop(from, to, devices),
         };
-        if to.hook == Hook::PacketDrop
-            && let Some(name) = hop_name::of_drop(from.hook, layer)
-        {
-            hop = stack(name, hop.start_ns, hop.end_ns);
-        }
         match hops.last_mut() {
             // The time in the stack behind a veth belongs to that veth, whichever of its two ends
             // named the hop.

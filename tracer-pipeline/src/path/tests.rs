@@ -1,6 +1,7 @@
 //! Hops built from stamps in the order that real kernels produce.
 //!
-//! A case is text: a line per stamp, `nanoseconds hook [device]`; devices are `name:kind[:port]`.
+//! A case is text: a line per stamp, `nanoseconds hook [device]`; devices are
+//! `[netns/]name:kind[:port]`.
 
 mod dropped;
 mod nodes;
@@ -77,11 +78,12 @@ fn stamp(line: &str, devices: &mut Devices) -> Stamp {
         .find(|hook| hook.name() == name)
         .unwrap();
     let device = words.next().map(|text| {
+        let (netns, text) = text.split_once('/').unwrap_or(("1", text));
         let mut parts = text.split(':');
         let name = parts.next().unwrap();
         let kind = parts.next().unwrap();
         let id = DeviceId {
-            netns: 1,
+            netns: netns.parse().unwrap(),
             ifindex: name.bytes().fold(0, |sum: u32, byte| {
                 sum.wrapping_mul(31).wrapping_add(byte.into())
             }),
