@@ -26,8 +26,9 @@ mod source;
 mod table;
 mod xtables;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +94,8 @@ pub struct Rules {
     paths: HashMap<(Portal, Endpoint), Vec<Decision>>,
     path_count: usize,
     refusals: HashMap<Portal, Refusal>,
+    /// The service of each portal that leads to an endpoint.
+    services: HashMap<Portal, Arc<str>>,
 }
 
 /// A canonical address and port: an IPv4-mapped IPv6 address becomes the IPv4 address, and the IPv6
@@ -126,11 +129,12 @@ impl Rules {
     /// entries stay.
     pub fn extend(&mut self, other: Self) {
         for (key, paths) in other.paths {
-            let added = paths.len();
-            self.paths.entry(key).or_insert_with(|| {
-                self.path_count += added;
-                paths
-            });
+            if let Entry::Vacant(entry) = self.paths.entry(key) {
+                self.path_count += paths.len();
+                for path in entry.insert(paths) {
+                    add_service(&mut self.services, key.0, &path.service);
+                }
+            }
         }
         for (portal, refusal) in other.refusals {
             self.refusals.entry(portal).or_insert(refusal);
@@ -170,6 +174,15 @@ impl Rules {
         let [address, node_port] = portals(destination, protocol);
         let refusal = |portal| self.refusals.get(&portal);
         refusal(address).or_else(|| refusal(node_port))
+    }
+
+    /// The service of a cluster, external or load balancer address, with or without endpoints. Node
+    /// ports are not found: without an endpoint, any address with the same port would match.
+    #[must_use]
+    pub fn service(&self, address: SocketAddr, protocol: Protocol) -> Option<&Arc<str>> {
+        let [portal, _] = portals(address, protocol);
+        let refused = || self.refusals.get(&portal).map(|refusal| &refusal.service);
+        self.services.get(&portal).or_else(refused)
     }
 
     /// Number of pairs of portal and endpoint.
@@ -217,10 +230,22 @@ impl Rules {
             return false;
         }
         if paths.len() < MAX_PATHS_OF_PAIR {
+            add_service(&mut self.services, portal, &decision.service);
             paths.push(decision);
             self.path_count += 1;
         }
         true
+    }
+}
+
+/// Sets the service of a portal. Of several, which kube-proxy does not write, the first by name:
+/// the result must not depend on the order of a hash map.
+fn add_service(services: &mut HashMap<Portal, Arc<str>>, portal: Portal, service: &Arc<str>) {
+    let known = services
+        .entry(portal)
+        .or_insert_with(|| Arc::clone(service));
+    if service < known {
+        *known = Arc::clone(service);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The state of one connection.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, net::SocketAddr};
 
 use crate::decode::Tuple;
 
@@ -17,6 +17,8 @@ pub(super) struct Connection {
     pub(super) server_cookie: Option<u64>,
     /// The tuple of the server's packets, before any translation on their way.
     pub(super) from_server: Option<Tuple>,
+    /// The address that the client connected to.
+    pub(super) asked: Option<SocketAddr>,
     pub(super) unread_requests: VecDeque<u32>,
     pub(super) unread_responses: VecDeque<u32>,
     pub(super) last_ns: u64,

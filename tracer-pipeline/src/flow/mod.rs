@@ -20,7 +20,7 @@ use std::collections::HashMap;
 use tracer_common::{journey::End, message::Message, remote::is_remote};
 
 use crate::decode::{
-    Close, CloseKind, FailedConnect, Fragment, Journey, Read, Tuple, Window, WindowKind,
+    Close, CloseKind, Conntrack, FailedConnect, Fragment, Journey, Read, Tuple, Window, WindowKind,
 };
 
 pub use ending::{Cause, Ending};
@@ -188,8 +188,9 @@ impl Flow {
         if to_server && connection.from_server.is_none() {
             // Without conntrack or a receiver there was no translation on this node.
             let untranslated = journey.has_left().then(|| journey.sent.reversed());
-            let known = journey.translation().map(|known| known.reply);
-            connection.from_server = known.or(untranslated);
+            let known = journey.translation();
+            connection.asked = known.map(|known| known.original.destination);
+            connection.from_server = known.map(|known| known.reply).or(untranslated);
             if let Some(tuple) = connection.from_server {
                 self.client_of_tuple.insert(tuple, client_cookie);
             }
@@ -207,6 +208,19 @@ impl Flow {
             }
             (_, Side::Server) => push_unread(&mut connection.unread_responses, journey.seq),
         }
+    }
+
+    /// The translation of a journey's connection, as an earlier packet to the server has shown it.
+    /// Its client has the address that the server sees.
+    pub fn translation(&self, journey: &Journey) -> Option<Conntrack> {
+        let (_, client_cookie) = self.sender(journey)?;
+        let connection = self.by_client.get(&client_cookie)?;
+        let reply = connection.from_server?;
+        let original = Tuple {
+            source: reply.destination,
+            destination: connection.asked?,
+        };
+        Some(Conntrack { original, reply })
     }
 
     /// Emits the messages that a read took out of its socket's receive queue.

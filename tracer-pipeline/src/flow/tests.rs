@@ -115,6 +115,25 @@ fn a_dropped_response_finds_its_client_by_the_server_socket() {
     assert_eq!(request.connection, response.connection);
 }
 
+/// A packet that is dropped before conntrack has seen it has no translation of its own.
+#[test]
+fn a_packet_has_the_translation_of_its_connection() {
+    let mut flow = Flow::default();
+    let response = journey(Message::Response, End::Dropped, 1);
+    assert_eq!(flow.translation(&response), None);
+    let original = JourneyBuilder::client_to_server();
+    let known = Conntrack {
+        original,
+        reply: Tuple {
+            source: "10.244.0.7:8080".parse().unwrap(),
+            ..original.reversed()
+        },
+    };
+    let request = JourneyBuilder::new(Message::Request).conntrack(known);
+    place(&mut flow, request.build());
+    assert_eq!(flow.translation(&response), Some(known));
+}
+
 #[test]
 fn idle_connections_are_removed() {
     let mut flow = Flow::default();

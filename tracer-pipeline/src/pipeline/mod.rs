@@ -168,7 +168,10 @@ impl Pipeline {
             ..
         } = self;
         if let Record::Journey(journey) = &record {
-            ended.failures.journey(journey, &known.context());
+            let translation = || flow.translation(journey);
+            ended
+                .failures
+                .journey(journey, translation, &known.context());
         }
         let mut event = |event| {
             exchanges.event(event, &mut |exchange| ended.exchange(exchange, known, out));

@@ -48,14 +48,23 @@ impl Failures {
         self.0.iter().map(|(failure, count)| (failure, *count))
     }
 
-    /// Counts a journey that ended in a drop.
-    pub fn journey(&mut self, journey: &Journey, context: &Context<'_>) {
+    /// Counts a journey that ended in a drop. `translation` finds that of its connection, which a
+    /// packet does not have if it was dropped before conntrack had seen it.
+    pub fn journey(
+        &mut self,
+        journey: &Journey,
+        translation: impl FnOnce() -> Option<Conntrack>,
+        context: &Context<'_>,
+    ) {
         let Some(lost) = context.packet_drop(journey) else {
             return;
         };
+        let of_connection = || translated(translation()?, context.rules);
         self.count(Failure {
             reason: lost.reason.unwrap_or_default(),
-            service: service(journey, context.rules),
+            service: service(journey, context.rules)
+                .or_else(of_connection)
+                .unwrap_or_else(no_service),
             hop: lost.hop.map_or("", |hop| hop.as_str()),
         });
     }
@@ -63,12 +72,11 @@ impl Failures {
     /// Counts a failed connect.
     pub fn failed_connect(&mut self, failed: &FailedConnect, context: &Context<'_>) {
         let legs: Vec<&Leg> = failed.connect.iter().flat_map(Connect::legs).collect();
-        self.retransmissions(legs.iter().copied(), context);
         let asked = failed.socket.sent.destination;
-        let service = match &failed.connect {
-            Some(connect) => service(&connect.syn.journey, context.rules),
-            None => refused(asked, context.rules).unwrap_or_else(no_service),
-        };
+        let service = service_of(legs.iter().copied(), context.rules)
+            .or_else(|| connected_to(asked, context.rules))
+            .unwrap_or_else(no_service);
+        self.retransmissions(legs.iter().copied(), &service, context);
         let dropped = legs.iter().filter_map(|leg| leg.dropped());
         let dropped = dropped.max_by_key(|journey| journey.start_ns);
         let hop = dropped.and_then(|journey| context.packet_drop(journey)?.hop);
@@ -80,24 +88,31 @@ impl Failures {
 
     /// Counts the failures of a finished exchange.
     pub fn exchange(&mut self, exchange: &Exchange, context: &Context<'_>) {
-        self.retransmissions(exchange.legs(), context);
-        let service = || service(&exchange.request.journey, context.rules);
         let zero_windows: usize = exchange.legs().map(|leg| leg.zero_windows.len()).sum();
+        let is_retransmitted = exchange.legs().any(|leg| !leg.earlier.is_empty());
+        if zero_windows == 0 && !is_retransmitted && exchange.ending.is_none() {
+            return;
+        }
+        let request = [&exchange.request].into_iter();
+        let service = service_of(request.chain(exchange.legs()), context.rules);
+        let service = service.unwrap_or_else(no_service);
+        self.retransmissions(exchange.legs(), &service, context);
         for _ in 0..zero_windows {
-            self.count(Failure::of_no_hop("zero_window", service()));
+            self.count(Failure::of_no_hop("zero_window", Arc::clone(&service)));
         }
         if exchange.ending.is_some()
             && let Some(reason) = http_attributes::error_type(exchange)
         {
-            self.count(Failure::of_no_hop(reason, service()));
+            self.count(Failure::of_no_hop(reason, service));
         }
     }
 
     /// Counts the retransmissions of these messages, at the hop where the previous packet was
     /// dropped.
-    pub fn retransmissions<'l>(
+    fn retransmissions<'l>(
         &mut self,
         legs: impl Iterator<Item = &'l Leg>,
+        service: &Arc<str>,
         context: &Context<'_>,
     ) {
         for leg in legs.filter(|leg| !leg.earlier.is_empty()) {
@@ -106,7 +121,7 @@ impl Failures {
                 let hop = context.packet_drop(before).and_then(|lost| lost.hop);
                 self.count(Failure {
                     hop: hop.map_or("", |hop| hop.as_str()),
-                    ..Failure::of_no_hop("retransmitted", service(before, context.rules))
+                    ..Failure::of_no_hop("retransmitted", Arc::clone(service))
                 });
             }
         }
@@ -134,33 +149,45 @@ impl Failure {
     }
 }
 
-/// The service that the client of this packet connected to.
-fn service(journey: &Journey, rules: &Rules) -> Arc<str> {
-    let asked = match journey.conntrack {
-        Some(Conntrack { original, .. }) => original.destination,
-        None => journey.sent.destination,
-    };
-    if let Some(service) = refused(asked, rules) {
-        return service;
+/// The service of a connection: that of the first of its packets which shows one.
+fn service_of<'l>(legs: impl Iterator<Item = &'l Leg>, rules: &Rules) -> Option<Arc<str>> {
+    let mut packets = legs.flat_map(|leg| [&leg.journey].into_iter().chain(&leg.earlier));
+    packets.find_map(|journey| service(journey, rules))
+}
+
+/// The service that the client of this packet, or its receiver, connected to.
+fn service(journey: &Journey, rules: &Rules) -> Option<Arc<str>> {
+    match journey.translation() {
+        Some(known) => translated(known, rules),
+        None => connected_to(journey.sent.destination, rules),
     }
-    let decision = journey.translation().and_then(|known| {
-        rules.decision(&Translation {
+}
+
+/// The service of a connection with this translation.
+fn translated(known: Conntrack, rules: &Rules) -> Option<Arc<str>> {
+    let asked = known.original.destination;
+    connected_to(asked, rules).or_else(|| {
+        let decision = rules.decision(&Translation {
             client: Client {
                 ip: known.original.source.ip(),
                 on_node: None,
             },
-            destination: known.original.destination,
+            destination: asked,
             protocol: Protocol::Tcp,
             endpoint: known.reply.source,
-        })
-    });
-    decision.map_or_else(no_service, |decision| Arc::clone(&decision.service))
+        });
+        decision.map(|decision| Arc::clone(&decision.service))
+    })
 }
 
-/// The service of a closed portal.
-fn refused(asked: SocketAddr, rules: &Rules) -> Option<Arc<str>> {
-    let refusal = rules.refusal(asked, Protocol::Tcp)?;
-    Some(Arc::clone(&refusal.service))
+/// The service of an address, or that of a closed portal.
+fn connected_to(asked: SocketAddr, rules: &Rules) -> Option<Arc<str>> {
+    let refused = || {
+        let refusal = rules.refusal(asked, Protocol::Tcp)?;
+        Some(&refusal.service)
+    };
+    let service = rules.service(asked, Protocol::Tcp).or_else(refused);
+    service.map(Arc::clone)
 }
 
 fn no_service() -> Arc<str> {

@@ -54,6 +54,30 @@ fn a_mark_that_an_address_cannot_decide() {
     assert_eq!(marked(false), None);
 }
 
+#[test]
+fn an_address_has_its_service_without_an_endpoint() {
+    let (mut rules, _) = Rules::from_iptables_save(DUMP);
+    let (others, _) = Rules::from_iptables_save(&table(
+        "\
+        -A KUBE-SERVICES -d 10.0.0.1/32 -p tcp --comment \"a/b cluster IP\" --dport 80 -j KUBE-SVC-A\n\
+        -A KUBE-SVC-A -j KUBE-SEP-A\n\
+        -A KUBE-SEP-A -p tcp -j DNAT --to-destination 10.1.0.1:80",
+    ));
+    rules.extend(others);
+    for (at, expected) in [
+        ("10.97.10.10:80", Some("default/web-manual:http")),
+        ("[::ffff:10.97.10.10]:80", Some("default/web-manual:http")),
+        ("10.0.0.1:80", Some("a/b")),
+        ("10.97.10.10:81", None),
+        // An endpoint, and a node port.
+        ("10.201.1.12:8080", None),
+        ("192.168.7.9:30080", None),
+    ] {
+        let service = rules.service(address(at), Protocol::Tcp);
+        assert_eq!(service.map(AsRef::as_ref), expected, "{at}");
+    }
+}
+
 /// Portals of the filter table: no endpoints, none on this node, and a load balancer's firewall.
 #[test]
 fn refused_portals() {

@@ -4,6 +4,7 @@ use tracer_common::{journey::End, message::Message};
 
 use super::*;
 use crate::{
+    decode,
     flow::{Cause, Ending, ZeroWindow},
     span::exchange::tests::{exchange, journey, with_context},
 };
@@ -31,7 +32,7 @@ fn only_journeys_that_end_in_a_drop_are_counted() {
     check(
         |failures, context| {
             for end in [End::Dropped, End::Socket, End::Dropped] {
-                failures.journey(&journey(Message::Request, 5, end), context);
+                failures.journey(&journey(Message::Request, 5, end), || None, context);
             }
         },
         &["NETFILTER_DROP default/web-manual:http netfilter.prerouting 2"],
@@ -60,6 +61,89 @@ fn failures_of_an_exchange_are_counted() {
             "zero_window default/web-manual:http  1",
         ],
     );
+}
+
+/// A journey that was dropped before conntrack had seen its packet.
+fn dropped_early(message: Message) -> Journey {
+    let translated = journey(message, 1_150, End::Dropped);
+    let known = translated.conntrack.unwrap();
+    let from_client = matches!(message, Message::Syn | Message::Request);
+    Journey {
+        conntrack: None,
+        received: None,
+        sent: if from_client {
+            known.original
+        } else {
+            known.reply
+        },
+        ..translated
+    }
+}
+
+/// The service is known from any packet of the connection, or from the address.
+#[test]
+fn a_packet_dropped_early_has_the_service_of_its_connection() {
+    const DROPPED: &str = "NETFILTER_DROP default/web-manual:http netfilter.prerouting 1";
+    let known = journey(Message::Request, 5, End::Socket).conntrack;
+    let (request, response) = (Message::Request, Message::Response);
+    for (message, translation, expected) in [
+        (request, None, DROPPED),
+        (response, known, DROPPED),
+        (response, None, "NETFILTER_DROP  netfilter.prerouting 1"),
+    ] {
+        check(
+            |failures, context| {
+                failures.journey(&dropped_early(message), || translation, context);
+            },
+            &[expected],
+        );
+    }
+    let mut retried = exchange("");
+    let response = retried.response.as_mut().unwrap();
+    response.earlier = vec![dropped_early(Message::Response)];
+    check(
+        |failures, context| failures.exchange(&retried, context),
+        &["retransmitted default/web-manual:http netfilter.prerouting 1"],
+    );
+    let mut failed = exchange("");
+    failed.request.journey = dropped_early(Message::Request);
+    failed.request.journey.sent.destination = "10.201.1.12:8080".parse().unwrap();
+    failed.response = None;
+    failed.ending = Some(Ending {
+        cause: Cause::TimedOut,
+        by: None,
+        at_ns: 2_000,
+    });
+    check(
+        |failures, context| failures.exchange(&failed, context),
+        &["timeout default/web-manual:http  1"],
+    );
+}
+
+#[test]
+fn a_connect_that_fails_early_has_the_service_of_its_address() {
+    let syn = dropped_early(Message::Syn);
+    let socket = decode::FailedConnect {
+        cookie: syn.sender_cookie,
+        began_ns: 1_000,
+        at_ns: 9_000,
+        error: Some(110),
+        tgid: 1,
+        cgroup: 2,
+        sent: syn.sent,
+    };
+    let connect = Connect {
+        syn: Leg::new(syn),
+        syn_ack: None,
+    };
+    for (connect, hop) in [(Some(connect), "netfilter.prerouting"), (None, "")] {
+        let failed = FailedConnect { socket, connect };
+        let expected = format!("timeout default/web-manual:http {hop} 1");
+        check(
+            |failures, context| failures.failed_connect(&failed, context),
+            &[&expected],
+        );
+    }
 }
 
 #[test]
