@@ -1,4 +1,5 @@
-//! A piece of HTTP/2: one frame, several that follow each other, or a part of one. Never DATA.
+//! A piece of HTTP/2: one frame, several that follow each other, or a part of one. Of DATA only the
+//! header of the frame that ends a stream.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -9,9 +10,10 @@ pub const MAX_FRAGMENT_BYTES: usize = 16 * 1024;
 
 /// Flag: the first byte is the first of a frame header.
 pub const STARTS_FRAME: u8 = 1;
-/// Flag: the last frame has more bytes in this packet, which were not copied.
+/// Flag: the last frame has more bytes, which were not copied.
 pub const CUT: u8 = 2;
-/// Flag: frame boundaries were lost before this fragment, and found again.
+/// Flag: frame boundaries were lost before this fragment, and found again, unless the fragment is
+/// empty.
 pub const LOST_BEFORE: u8 = 4;
 /// Flag: the connection was recognised by its frames, not by its preface.
 pub const RECOGNISED: u8 = 8;

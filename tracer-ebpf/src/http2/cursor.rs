@@ -44,6 +44,8 @@ pub(super) struct FrameCursor {
     pub(super) offset: Shared<u32>,
     /// Offset of the first of the frames that are copied next, or [`NO_RUN`].
     pub(super) run: Shared<u32>,
+    /// Offset of the end of those frames' copied part.
+    pub(super) run_end: Shared<u32>,
 }
 
 // SAFETY: nothing but cells.
@@ -62,6 +64,7 @@ impl FrameCursor {
             has_headers: Shared::new(0),
             offset: Shared::new(0),
             run: Shared::new(NO_RUN),
+            run_end: Shared::new(0),
         }
     }
 

@@ -23,6 +23,8 @@ pub(super) struct PayloadRange {
     pub(super) seq: u32,
     /// The fragment begins with the frame header in [`FrameCursor::header`], before these bytes.
     pub(super) has_header: bool,
+    /// The last frame has more bytes, which are not copied.
+    pub(super) is_cut: bool,
 }
 
 /// Sends a fragment. Never inlined: a packet has many, and the verifier would check each anew.
@@ -43,16 +45,34 @@ pub(super) fn send(
     if cursor.is(cursor::RECOGNISED) {
         flags |= RECOGNISED;
     }
+    if range.is_cut {
+        flags |= CUT;
+    }
     let is_sent = match range.end.wrapping_sub(range.begin) {
         0..=256 => send_sized::<256>(seen, range, cursor, flags),
         257..=2048 => send_sized::<2048>(seen, range, cursor, flags),
         _ => send_sized::<MAX_FRAGMENT_BYTES>(seen, range, cursor, flags),
     };
-    if is_sent {
+    // Without a boundary the next fragment follows a loss, too.
+    if is_sent && !cursor.is(cursor::OUT_OF_SYNC) {
         cursor.flags.clear_bits(cursor::LOST);
     } else {
         cursor.flags.set_bits(cursor::LOST);
     }
+}
+
+/// Sends an empty fragment: the boundary is lost. What comes next may have the last frames of the
+/// connection, without a fragment that could carry the flag.
+#[inline(always)]
+pub(super) fn send_loss(seen: &FirstSeen<'_>, cursor: &FrameCursor) {
+    let range = PayloadRange {
+        begin: 0,
+        end: 0,
+        seq: seen.packet.seq,
+        has_header: false,
+        is_cut: false,
+    };
+    send(seen, &range, cursor, false);
 }
 
 #[inline(always)]

@@ -6,6 +6,7 @@ use crate::packet::Packet;
 
 pub(super) const FRAME_HEADER_BYTES: usize = 9;
 
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const PRIORITY: u8 = 2;
 const RST_STREAM: u8 = 3;
@@ -15,6 +16,8 @@ const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
+/// Flag of DATA: the sender ends the stream.
+const END_STREAM: u8 = 1;
 /// All registered types are below this.
 const TYPES: u8 = 0x20;
 /// The initial value of SETTINGS_MAX_FRAME_SIZE.
@@ -60,14 +63,24 @@ impl Frame {
         self.kind == HEADERS
     }
 
-    /// Whether user space needs the frame. PUSH_PROMISE changes the state of the header
+    /// How many bytes of the frame user space needs, from the first byte of its header: all, or of
+    /// DATA that ends a stream the header, or none. PUSH_PROMISE changes the state of the header
     /// compression.
     #[inline(always)]
-    pub(super) fn is_copied(&self) -> bool {
-        matches!(
-            self.kind,
-            HEADERS | RST_STREAM | SETTINGS | PUSH_PROMISE | GOAWAY | CONTINUATION
-        )
+    pub(super) fn copied_bytes(&self) -> u32 {
+        match self.kind {
+            HEADERS | RST_STREAM | SETTINGS | PUSH_PROMISE | GOAWAY | CONTINUATION => {
+                self.frame_bytes()
+            }
+            DATA if self.flags & END_STREAM != 0 => FRAME_HEADER_BYTES as u32,
+            _ => 0,
+        }
+    }
+
+    /// Header and payload.
+    #[inline(always)]
+    pub(super) fn frame_bytes(&self) -> u32 {
+        FRAME_HEADER_BYTES as u32 + self.payload_bytes
     }
 
     /// Whether any nine bytes are most likely a frame header.
@@ -79,8 +92,8 @@ impl Frame {
             return false;
         }
         match self.kind {
-            // DATA: END_STREAM, PADDED.
-            0 => on_stream && self.flags & !0x09 == 0,
+            // END_STREAM, PADDED.
+            DATA => on_stream && self.flags & !0x09 == 0,
             // END_STREAM, END_HEADERS, PADDED, PRIORITY.
             HEADERS => on_stream && self.flags & !0x2d == 0 && bytes > 0,
             PRIORITY => on_stream && self.flags == 0 && bytes == 5,

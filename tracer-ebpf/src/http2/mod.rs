@@ -1,9 +1,11 @@
 //! Follows the frame boundaries of HTTP/2 in one direction of a connection, and copies the frames
-//! that carry requests and responses. DATA is stepped over and never copied.
+//! that carry requests and responses. DATA is stepped over; only the frame header that ends a
+//! stream is copied.
 //!
 //! A connection is recognised by its preface, or in the middle by the shape of its frames. The
 //! boundary is lost where bytes were not seen, or where a packet has more frames than the loop has
-//! turns. It is then searched for again, and the next fragment carries a flag.
+//! turns. An empty fragment then carries a flag. The boundary is searched for again, and the next
+//! fragment carries the flag too.
 
 mod cursor;
 mod fragment;

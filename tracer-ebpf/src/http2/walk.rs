@@ -75,8 +75,8 @@ pub(crate) fn follow(seen: &FirstSeen<'_>) -> bool {
 fn first_new_byte(seen: &FirstSeen<'_>, cursor: &FrameCursor) -> Option<u32> {
     let packet = seen.packet;
     let seen_seq = cursor.seen_seq.get();
-    if after(packet.seq, seen_seq) {
-        cursor.flags.set_bits(OUT_OF_SYNC | LOST);
+    if after(packet.seq, seen_seq) && !cursor.is(OUT_OF_SYNC) {
+        lose_boundary(seen, cursor);
     }
     let end_seq = packet.seq.wrapping_add(packet.payload_bytes);
     cursor.seen_seq.set(end_seq);
@@ -110,6 +110,7 @@ fn rest_of_frame(seen: &FirstSeen<'_>, cursor: &FrameCursor, begin: u32) -> Opti
             end: begin + if rest < here { rest } else { here },
             seq: begin_seq,
             has_header: false,
+            is_cut: false,
         };
         fragment::send(seen, &range, cursor, false);
     }
@@ -139,22 +140,26 @@ fn walk(seen: &FirstSeen<'_>, cursor: &FrameCursor, begin: u32) -> bool {
         cursor.offset.set(offset);
     }
     bpf_loop::repeat(MAX_FRAMES, &mut Frames { seen, cursor });
-    let (offset, run) = (cursor.offset.get(), cursor.run.get());
-    if run != NO_RUN {
-        let end = if offset < packet.payload_bytes {
-            offset
-        } else {
-            packet.payload_bytes
-        };
-        send_run(seen, cursor, run, end);
+    let offset = cursor.offset.get();
+    if cursor.run.get() != NO_RUN {
+        send_run(seen, cursor);
     }
     if offset < packet.payload_bytes && cursor.header_bytes.get() == 0 {
         // No frame, or more frames than the loop has turns. Only now: the fragment before clears
         // `LOST`.
-        cursor.flags.set_bits(OUT_OF_SYNC | LOST);
+        lose_boundary(seen, cursor);
     }
     cursor.next_seq.set(packet.seq.wrapping_add(offset));
     cursor.has_headers.get() != 0
+}
+
+/// The next frame header is not where it was expected.
+///
+/// Never inlined: what it keeps on the stack is added to its caller's only while it runs.
+#[inline(never)]
+fn lose_boundary(seen: &FirstSeen<'_>, cursor: &FrameCursor) {
+    cursor.flags.set_bits(OUT_OF_SYNC | LOST);
+    fragment::send_loss(seen, cursor);
 }
 
 /// The loop over the frames of a packet.
@@ -180,20 +185,26 @@ impl Turn for Frames<'_> {
         if !frame.is_possible() {
             return ControlFlow::Break(());
         }
-        let end = offset + FRAME_HEADER_BYTES as u32 + frame.payload_bytes;
-        let is_copied = frame.is_copied();
+        let end = offset + frame.frame_bytes();
+        let copied_bytes = frame.copied_bytes();
+        let copied_end = offset + copied_bytes;
         let mut run = cursor.run.get();
-        if run != NO_RUN && (!is_copied || end - run > fragment::MAX_BYTES) {
-            send_run(seen, cursor, run, offset);
+        // The bytes of a run are contiguous: it ends at the latest with a header of DATA.
+        let joins_run = copied_bytes != 0
+            && cursor.run_end.get() == offset
+            && copied_end.wrapping_sub(run) <= fragment::MAX_BYTES;
+        if run != NO_RUN && !joins_run {
+            send_run(seen, cursor);
             cursor.run.set(NO_RUN);
             run = NO_RUN;
         }
-        if is_copied {
+        if copied_bytes != 0 {
             if run == NO_RUN {
                 cursor.run.set(offset);
             }
+            cursor.run_end.set(copied_end);
             cursor.has_headers.set_bits(frame.is_headers() as u8);
-            if end > packet.payload_bytes {
+            if copied_end == end && end > packet.payload_bytes {
                 cursor.flags.set_bits(COPYING);
             }
         }
@@ -202,14 +213,23 @@ impl Turn for Frames<'_> {
     }
 }
 
-/// Sends whole frames, or frames of which the last goes on in the next packet.
+/// Sends the frames from [`FrameCursor::run`] on: whole frames, or frames of which the last goes on
+/// in the next packet or is DATA.
 #[inline(always)]
-fn send_run(seen: &FirstSeen<'_>, cursor: &FrameCursor, begin: u32, end: u32) {
+fn send_run(seen: &FirstSeen<'_>, cursor: &FrameCursor) {
+    let packet = seen.packet;
+    let (begin, end) = (cursor.run.get(), cursor.run_end.get());
     let range = PayloadRange {
         begin,
-        end,
-        seq: seen.packet.seq.wrapping_add(begin),
+        end: if end < packet.payload_bytes {
+            end
+        } else {
+            packet.payload_bytes
+        },
+        seq: packet.seq.wrapping_add(begin),
         has_header: false,
+        // The copied part of whole frames ends where the next frame starts.
+        is_cut: end != cursor.offset.get(),
     };
     fragment::send(seen, &range, cursor, true);
 }
@@ -238,24 +258,27 @@ fn split_header(seen: &FirstSeen<'_>, cursor: &FrameCursor, offset: &mut u32) ->
     cursor.header_bytes.set(0);
     let frame = Frame::parse(cursor.header());
     if !frame.is_possible() {
-        cursor.flags.set_bits(OUT_OF_SYNC | LOST);
+        lose_boundary(seen, cursor);
         return None;
     }
     let end = *offset + frame.payload_bytes;
-    let here = if end < packet.payload_bytes {
-        end
-    } else {
-        packet.payload_bytes
-    };
-    if frame.is_copied() {
+    let copied_bytes = frame.copied_bytes();
+    if copied_bytes != 0 {
+        let is_whole = copied_bytes == frame.frame_bytes();
+        let copied_end = *offset + copied_bytes - FRAME_HEADER_BYTES as u32;
         let range = PayloadRange {
             begin: *offset,
-            end: here,
+            end: if copied_end < packet.payload_bytes {
+                copied_end
+            } else {
+                packet.payload_bytes
+            },
             seq: header_seq,
             has_header: true,
+            is_cut: !is_whole,
         };
         fragment::send(seen, &range, cursor, true);
-        if end > packet.payload_bytes {
+        if is_whole && end > packet.payload_bytes {
             cursor.flags.set_bits(COPYING);
         }
     }

@@ -19,9 +19,10 @@ pub struct Fragment {
     pub seq: u32,
     /// The first byte is the first of a frame header.
     pub starts_frame: bool,
-    /// The last frame continues in this packet, beyond the bytes that were copied.
+    /// The last frame continues beyond the bytes that were copied.
     pub cut: bool,
-    /// The kernel program lost the frame boundaries before this fragment and found them again.
+    /// The kernel program lost the frame boundaries before this fragment, and found them again
+    /// unless the fragment is empty.
     pub lost_before: bool,
     /// The connection was recognised by its frames, without its preface.
     pub recognised: bool,

@@ -2,7 +2,8 @@
 //! the part of a frame in one TCP segment. Out: [`Assembled`]: frames, whole or cut, and gaps.
 //!
 //! Uses TCP sequence numbers and frame headers. Frames that are not captured (DATA, and others
-//! without header fields) lie between two frames and are no gap.
+//! without header fields) lie between two frames and are no gap. Of DATA that ends a stream the
+//! frame header is captured.
 
 use crate::flow::Side;
 
@@ -39,6 +40,15 @@ impl Direction {
         }
     }
 
+    /// The side that sends it.
+    #[must_use]
+    pub fn sender(self) -> Side {
+        match self {
+            Self::ToServer => Side::Client,
+            Self::ToClient => Side::Server,
+        }
+    }
+
     /// The other direction.
     #[must_use]
     pub fn opposite(self) -> Self {
@@ -60,7 +70,8 @@ pub struct FrameFragment<'b> {
     pub starts_frame: bool,
     /// Whether the frame continues after the last byte, but its rest is not captured.
     pub cut: bool,
-    /// Whether fragments of this direction were lost just before this one.
+    /// Whether fragments of this direction were lost just before this one. A fragment without bytes
+    /// reports only that.
     pub lost_before: bool,
     /// The bytes.
     pub bytes: &'b [u8],
@@ -105,6 +116,12 @@ impl FrameAssembler {
             awaits_frame_start: true,
             ..Self::default()
         }
+    }
+
+    /// Whether the next frame is expected at a known place: nothing was lost since the last one.
+    #[must_use]
+    pub fn is_following(&self) -> bool {
+        !self.awaits_frame_start
     }
 
     /// Takes the next fragment.

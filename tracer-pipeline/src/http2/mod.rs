@@ -1,9 +1,9 @@
 //! HTTP/2 and gRPC, from fragments of frames to exchanges on streams.
 //!
-//! In: the frames of one connection that carry no body, in order for each direction, some of them
-//! lost. Out: [`streams::Event`]s. Bytes go `fragments` -> `frame` -> `block` -> `hpack` ->
-//! `headers` -> `streams`. Apart from `pairing`, independent of sockets, packets and time; never
-//! receives DATA payload.
+//! In: the frames of one connection that carry no body, and the headers of those that end one, in
+//! order for each direction, some of them lost. Out: [`streams::Event`]s. Bytes go `fragments` ->
+//! `frame` -> `block` -> `hpack` -> `headers` -> `streams`. Apart from `pairing`, independent of
+//! sockets, packets and time; never receives DATA payload.
 //!
 //! A passive observer cannot request a lost frame: whatever is uncertain is reported as unknown.
 

@@ -102,6 +102,15 @@ impl Http2Connection {
         self.to_server.heap_bytes() + self.to_client.heap_bytes() + self.streams.heap_bytes()
     }
 
+    /// Whether no frame of a direction can be missing since the last one.
+    #[must_use]
+    pub fn is_following(&self, direction: Direction) -> bool {
+        match direction {
+            Direction::ToServer => self.to_server.fragments.is_following(),
+            Direction::ToClient => self.to_client.fragments.is_following(),
+        }
+    }
+
     /// Whether all of a direction's fields can be decoded.
     #[must_use]
     pub fn synchronised(&self, direction: Direction) -> bool {

@@ -3,7 +3,7 @@
 
 use super::{
     fragments::{Direction, FrameFragment},
-    frame::{FrameHeader, FrameType, HEADER_BYTES},
+    frame::{Flags, FrameHeader, FrameType, HEADER_BYTES},
 };
 
 /// Captured payload bytes of a frame without header fields.
@@ -104,6 +104,7 @@ fn wanted_bytes(header: &FrameHeader) -> Option<usize> {
         FrameType::RstStream | FrameType::GoAway | FrameType::Settings => {
             Some((header.frame_bytes() as usize).min(HEADER_BYTES + CONTROL_BYTES))
         }
+        FrameType::Data if header.flags.has(Flags::END_STREAM) => Some(HEADER_BYTES),
         _ => None,
     }
 }

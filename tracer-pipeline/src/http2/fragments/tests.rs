@@ -39,7 +39,7 @@ fn sample() -> (Vec<u8>, [&'static str; 3]) {
     let bytes = [
         wire::headers(0, 1, b"abc"),
         wire::continuation(4, 1, b"def"),
-        wire::frame(0, 1, 1, b"body"),
+        wire::frame(0, 0, 1, b"body"),
         wire::headers(5, 3, b"ghi"),
     ];
     (bytes.concat(), ["0 1 abc", "12 1 def", "37 3 ghi"])
@@ -158,6 +158,64 @@ fn a_cut_frame_is_yielded_at_its_cut() {
     pieces[0].cut = true;
     pieces.truncate(1);
     assert_eq!(lines(FrameAssembler::default(), &pieces), ["gap"]);
+}
+
+/// Of DATA that ends a stream the header is captured, alone or behind the frames before it.
+#[test]
+fn data_that_ends_a_stream_is_a_frame_without_payload() {
+    let bytes = [
+        wire::headers(4, 1, b"abc"),
+        wire::frame(0, 1, 1, b"body"),
+        wire::headers(4, 3, b"def"),
+        wire::frame(0, 1, 3, b""),
+    ]
+    .concat();
+    let expected = ["0 1 abc", "12 1  cut", "25 3 def", "37 3 "];
+    let pieces = captured(&bytes, &[]);
+    assert_eq!(lines(FrameAssembler::default(), &pieces), expected);
+    let piece = |from: usize, to: usize, cut| Captured {
+        seq: SEQ.wrapping_add(from as u32),
+        cut,
+        bytes: bytes[from..to].to_vec(),
+        ..pieces[0].clone()
+    };
+    let joined = [piece(0, 12 + 9, true), piece(25, 37 + 9, false)];
+    assert_eq!(lines(FrameAssembler::default(), &joined), expected);
+    for first in 1..12 + 9 {
+        let rest = Captured {
+            starts_frame: first == 12,
+            ..piece(first, 12 + 9, true)
+        };
+        let split = [piece(0, first, false), rest];
+        let seen = lines(FrameAssembler::default(), &split);
+        assert_eq!(seen, expected[..2], "split at {first}");
+    }
+}
+
+/// A fragment without bytes only reports a loss.
+#[test]
+fn an_empty_fragment_is_a_gap() {
+    let (bytes, expected) = sample();
+    let pieces = captured(&bytes, &[]);
+    for at in 1..pieces.len() {
+        let mut reported = pieces.clone();
+        let loss = Captured {
+            starts_frame: false,
+            lost_before: true,
+            bytes: Vec::new(),
+            ..reported[at].clone()
+        };
+        reported.insert(at, loss);
+        reported[at + 1].lost_before = true;
+        let mut with_gap = expected.to_vec();
+        with_gap.insert(at, "gap");
+        assert_eq!(lines(FrameAssembler::default(), &reported), with_gap);
+        let mut assembler = FrameAssembler::default();
+        for (nth, piece) in reported.iter().enumerate() {
+            assembler.push(&piece.fragment(), |_| {});
+            assert_eq!(assembler.is_following(), nth != at, "{nth}");
+        }
+    }
 }
 
 /// Started at any fragment in the middle of a connection: there is no gap before the first frame,

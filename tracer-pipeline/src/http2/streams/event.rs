@@ -52,7 +52,7 @@ pub enum Event {
         /// The trailers' fields.
         trailers: Trailers,
     },
-    /// The last DATA frame of a response; only if its header is among the fragments.
+    /// The last DATA frame of a response.
     End {
         /// Stream identifier.
         stream: u32,

@@ -45,7 +45,12 @@ fn streams_may_interleave() {
             (ToClient, wire::headers(5, 1, &status("404"))),
             (ToClient, wire::headers(5, 3, &grpc_status("0"))),
             (ToClient, wire::headers(4, 5, OK)),
+            (ToClient, wire::frame(0, 0, 5, b"body")),
             (ToClient, wire::frame(0, 1, 5, b"")),
+            (ToServer, wire::headers(5, 7, GET)),
+            (ToClient, wire::headers(4, 7, OK)),
+            (ToClient, wire::frame(0, 1, 7, b"the last frame with bytes")),
+            (ToServer, wire::frame(3, 0, 7, &[0, 0, 0, 8])),
         ],
         &[
             "request 1 GET / - end",
@@ -55,6 +60,10 @@ fn streams_may_interleave() {
             "response 1 404 end",
             "trailers 3 grpc=0",
             "response 5 200",
+            "end 5",
+            "request 7 GET / - end",
+            "response 7 200",
+            "end 7",
         ],
     );
 }
