@@ -68,7 +68,8 @@ fn response_without_status(
 ) -> Option<MessageKind> {
     let response = fields.unknown().then_some(MessageKind::Response);
     match stream {
-        StreamState::Requested => response,
+        // Without unknown fields these are trailers, and the response before them was lost.
+        StreamState::Requested if response.is_some() => response,
         _ if end_stream => Some(MessageKind::Trailers),
         // Trailers would end the stream, so this is the response. The response before it was an
         // interim one of unknown status.

@@ -378,7 +378,13 @@ fn the_stream_decides_the_kind_of_unknown_fields() {
         ("?", ToServer, Old, true, Some(MessageKind::Trailers)),
         ("?", ToClient, Requested, false, Some(MessageKind::Response)),
         ("?", ToClient, Requested, true, Some(MessageKind::Response)),
-        ("a: b", ToClient, Requested, true, None),
+        (
+            "a: b",
+            ToClient,
+            Requested,
+            true,
+            Some(MessageKind::Trailers),
+        ),
         (
             "a: b",
             ToClient,
