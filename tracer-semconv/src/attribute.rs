@@ -90,8 +90,8 @@ pub const DROP_HOP: &str = "hopspan.drop.hop";
 /// As [`DROP_REASON`], where something else than a rule dropped the packet. String: see
 /// [`drop`](crate::drop).
 pub const DROP_BY: &str = "hopspan.drop.by";
-/// exchange without a response; connect that the client gave up. String: [`Side`](crate::Side), the
-/// end that closed the connection.
+/// exchange that ended before its response did; connect that the client gave up. String:
+/// [`Side`](crate::Side), the end that closed the connection, or reset the stream of HTTP/2.
 pub const CLOSED_BY: &str = "hopspan.closed_by";
 
 // Hops and paths without spans.

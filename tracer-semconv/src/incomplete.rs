@@ -7,8 +7,13 @@ pub const REQUEST_HEAD: &str = "request head";
 pub const RESPONSE: &str = "response";
 /// exchange: the status in the response's head.
 pub const RESPONSE_HEAD: &str = "response head";
+/// exchange: the end of the response's body, of a response that takes longer than the agent waits,
+/// or behind lost frames.
+pub const RESPONSE_END: &str = "end of the response";
 /// exchange: both.
 pub const REQUEST_HEAD_AND_RESPONSE: &str = "request head, response";
+/// exchange: both.
+pub const REQUEST_HEAD_AND_RESPONSE_END: &str = "request head, end of the response";
 /// exchange: both.
 pub const REQUEST_HEAD_AND_RESPONSE_HEAD: &str = "request head, response head";
 /// connect that failed: every packet, so that there are no hops.

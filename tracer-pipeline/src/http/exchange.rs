@@ -6,7 +6,7 @@ use tracer_common::journey::End;
 
 use crate::{
     decode::Journey,
-    flow::{Ending, ZeroWindow},
+    flow::{Ending, Side, ZeroWindow},
 };
 
 use super::{
@@ -197,6 +197,46 @@ impl From<&ResponseHead> for Answered {
     }
 }
 
+/// One side has ended a stream of HTTP/2 before its end: RST_STREAM, or a GOAWAY that leaves the
+/// stream out (RFC 9113 sections 6.4 and 6.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reset {
+    /// Error code (section 7).
+    pub code: u32,
+    /// The sender of the frame.
+    pub by: Side,
+    /// When the packet with the frame left its socket, or arrived from another node; nanoseconds of
+    /// `CLOCK_MONOTONIC`.
+    pub at_ns: u64,
+}
+
+impl Reset {
+    /// NO_ERROR (section 7).
+    pub const NO_ERROR: u32 = 0;
+
+    /// Whether the stream has failed. With NO_ERROR a side only stops: a server does so after its
+    /// response (section 8.1).
+    pub fn is_error(self) -> bool {
+        self.code != Self::NO_ERROR
+    }
+}
+
+/// The end of a response.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ResponseEnd {
+    /// Not followed, or there is no response.
+    #[default]
+    NotFollowed,
+    /// In a packet that left its socket, or arrived from another node, at this time; nanoseconds of
+    /// `CLOCK_MONOTONIC`.
+    At(u64),
+    /// Not seen, because frames were lost or the stream was reset.
+    Unseen,
+    /// The response was still to come, or open, when the agent stopped waiting at this time;
+    /// nanoseconds of `CLOCK_MONOTONIC`.
+    After(u64),
+}
+
 /// A request, its response, and the handshake that the request waited for.
 #[derive(Clone, Debug)]
 pub struct Exchange {
@@ -215,9 +255,11 @@ pub struct Exchange {
     pub response: Option<Leg>,
     /// The journey of the response's trailers, where they came in a packet of their own.
     pub trailers: Option<Leg>,
-    /// The error code (RFC 9113 section 7) with which one side ended the stream before its end.
-    pub reset: Option<u32>,
-    /// How the connection ended, if it ended before the response.
+    /// The end of the response.
+    pub response_end: ResponseEnd,
+    /// How one side ended the stream before its end.
+    pub reset: Option<Reset>,
+    /// How the connection ended, if it ended before the end of the response.
     pub ending: Option<Ending>,
 }
 
@@ -229,11 +271,17 @@ impl Exchange {
         connect.chain([&self.request]).chain(answer)
     }
 
-    /// When the exchange was over: the last message was read, or the connection ended.
+    /// When the exchange was over: the last message was read, the response's body ended, its stream
+    /// or connection did, or the agent stopped waiting.
     pub fn ended_ns(&self) -> u64 {
         let last = self.trailers.as_ref().or(self.response.as_ref());
         let last_ns = last.unwrap_or(&self.request).end_ns();
         let ending_ns = self.ending.map_or(0, |ending| ending.at_ns);
-        last_ns.max(ending_ns)
+        let reset_ns = self.reset.map_or(0, |reset| reset.at_ns);
+        let body_ns = match self.response_end {
+            ResponseEnd::At(at_ns) | ResponseEnd::After(at_ns) => at_ns,
+            ResponseEnd::NotFollowed | ResponseEnd::Unseen => 0,
+        };
+        last_ns.max(ending_ns).max(reset_ns).max(body_ns)
     }
 }

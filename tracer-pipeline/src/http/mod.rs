@@ -17,7 +17,7 @@ mod test_head;
 pub mod trace_context;
 mod waiting_heads;
 
-pub use exchange::{Answered, Asked, Connect, Exchange, Leg};
+pub use exchange::{Answered, Asked, Connect, Exchange, Leg, Reset, ResponseEnd};
 pub use failed_connect::FailedConnect;
 pub use handshake::Handshakes;
 pub use pairing::Http1Pairing;

@@ -4,6 +4,7 @@
 //! headers of streams; the journey of their packet comes later and belongs to every stream with
 //! HEADERS in that packet.
 
+mod open_stream;
 mod open_streams;
 mod packets;
 
@@ -231,6 +232,12 @@ impl Http2Pairing {
             }
             open.stream(event, done);
         });
+        if direction == Direction::ToServer && !http2.is_following(Direction::ToClient) {
+            // The responses to the new requests may be lost, too.
+            open.responses_lost();
+        }
+        open.finish_closed(done);
+        self.losses.streams_given_up += open.take_given_up();
         followed.recount(&mut self.streams);
         let heap_bytes = followed.http2.heap_bytes();
         self.heap_bytes = self.heap_bytes - followed.heap_bytes + heap_bytes;
@@ -239,6 +246,7 @@ impl Http2Pairing {
             self.heap_bytes -= heap_bytes;
             followed.heap_bytes = 0;
             followed.http2 = Http2Connection::new(Start::Middle);
+            followed.open.restarted();
             self.losses.connections_restarted += 1;
         }
     }

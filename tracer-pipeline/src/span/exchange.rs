@@ -10,7 +10,7 @@ use tracer_semconv::{Role, error, incomplete};
 
 use crate::{
     http::{
-        Exchange, Leg,
+        Exchange, Leg, Reset, ResponseEnd,
         head::Method,
         trace_context::{SpanId, TraceContext},
     },
@@ -215,7 +215,8 @@ impl SpanBuilder<'_> {
         if let Some(error) = http_attributes::error_type(exchange) {
             attributes.push(Attribute::text(semconv::ERROR_TYPE, error));
         }
-        let closed_by = exchange.ending.and_then(|ending| ending.by);
+        let reset_by = exchange.reset.map(|reset| reset.by);
+        let closed_by = reset_by.or(exchange.ending.and_then(|ending| ending.by));
         attributes.extend(
             closed_by.map(|side| Attribute::text(key::CLOSED_BY, http_attributes::side(side))),
         );
@@ -230,17 +231,26 @@ fn incomplete(exchange: &Exchange) -> Option<&'static str> {
         .is_incomplete
         .then_some(incomplete::REQUEST_HEAD);
     // A stream or connection that ended early has no response.
-    let has_failed = exchange.reset.is_some() || exchange.ending.is_some();
+    let is_reset = exchange.reset.is_some_and(Reset::is_error);
+    let has_failed = is_reset || exchange.ending.is_some();
+    let is_open = matches!(
+        exchange.response_end,
+        ResponseEnd::Unseen | ResponseEnd::After(_)
+    );
     let status = exchange.answered.map(|answered| answered.status);
     let response = match (&exchange.response, status) {
         (None, _) if has_failed => None,
         (None, _) => Some(incomplete::RESPONSE),
         (Some(_), None | Some(None)) => Some(incomplete::RESPONSE_HEAD),
+        _ if is_open && !has_failed => Some(incomplete::RESPONSE_END),
         _ => None,
     };
     match (request, response) {
         (Some(_), Some(incomplete::RESPONSE)) => Some(incomplete::REQUEST_HEAD_AND_RESPONSE),
-        (Some(_), Some(_)) => Some("request head, response head"),
+        (Some(_), Some(incomplete::RESPONSE_END)) => {
+            Some(incomplete::REQUEST_HEAD_AND_RESPONSE_END)
+        }
+        (Some(_), Some(_)) => Some(incomplete::REQUEST_HEAD_AND_RESPONSE_HEAD),
         (request, response) => request.or(response),
     }
 }

@@ -59,12 +59,12 @@ pub(super) fn answered(answered: &Answered) -> impl Iterator<Item = Attribute> {
 }
 
 /// The value of `error.type`, which is also the exchange's status description: a gRPC status other
-/// than OK, or the end of a stream or connection before the response.
+/// than OK, or the end of a stream or connection before the end of the response.
 ///
 /// An HTTP status is not an error here: the application's spans classify it.
 pub(super) fn error_type(exchange: &Exchange) -> Option<Cow<'static, str>> {
-    if let Some(code) = exchange.reset {
-        return Some(reset_name(code));
+    if let Some(reset) = exchange.reset.filter(|reset| reset.is_error()) {
+        return Some(reset_name(reset.code));
     }
     if let Some(ending) = exchange.ending {
         return Some(cause_name(ending.cause).into());

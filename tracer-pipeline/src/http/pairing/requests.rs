@@ -7,7 +7,7 @@ use crate::{
     decode::Journey,
     flow::{ConnectionId, PacketId},
     http::{
-        exchange::{Exchange, Leg},
+        exchange::{Exchange, Leg, ResponseEnd},
         handshake::Handshakes,
         packet_heads::{LocatedHead, ParsedHead},
         partial_heads::WaitingLeg,
@@ -96,6 +96,7 @@ impl Http1Pairing {
                         request: leg.clone(),
                         response: None,
                         trailers: None,
+                        response_end: ResponseEnd::NotFollowed,
                         reset: None,
                         ending: None,
                     };

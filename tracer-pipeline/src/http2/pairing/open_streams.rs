@@ -4,44 +4,35 @@ use std::collections::BTreeMap;
 
 use crate::{
     decode::{Fragment, Journey},
-    flow::{Cause, Ending, PacketId, ZeroWindow},
-    http::{Answered, Asked, Connect, Exchange, Leg, ReadRequest, Served},
+    flow::{Ending, PacketId, Side, ZeroWindow},
+    http::{Answered, Asked, Connect, Exchange, Leg, ReadRequest, Reset, Served},
     http2::{
         fragments::Direction,
         headers::RequestHeaders,
-        streams::{Event, STREAMS_MAX},
+        streams::{DesyncCause, Event, STREAMS_MAX},
     },
 };
 
-use super::packets::Packets;
+use super::{
+    open_stream::{Close, OpenStream},
+    packets::Packets,
+};
 
 /// Error code (RFC 9113 section 7): the stream was not processed.
 const REFUSED_STREAM: u32 = 7;
-/// How long an ended stream waits for the application to read its response.
-const READ_WAIT_NS: u64 = 30_000_000_000;
 
 #[derive(Default)]
 pub(super) struct OpenStreams {
     streams: BTreeMap<u32, OpenStream>,
     packets: Packets,
+    /// Streams that the frames of the current packet have closed, and that may be complete.
+    closed: Vec<u32>,
+    /// Time of the packet whose frames are read.
+    packet_ns: u64,
     given_up: u64,
     /// Requests before the first response.
     first_requests: u32,
     is_answered: bool,
-}
-
-struct OpenStream {
-    asked: Asked,
-    request: PacketId,
-    request_seq: u32,
-    response: Option<PacketId>,
-    answered: Answered,
-    trailers: Option<PacketId>,
-    reset: Option<u32>,
-    ending: Option<Ending>,
-    has_ended: bool,
-    /// Evicted by the decoder: no further event of this stream will come.
-    is_lost: bool,
 }
 
 impl OpenStreams {
@@ -74,9 +65,11 @@ impl OpenStreams {
     /// Records the packet of the next fragment.
     pub(super) fn packet(&mut self, direction: Direction, fragment: &Fragment) {
         self.packets.seen(direction, PacketId::from(fragment));
+        self.packet_ns = fragment.start_ns;
     }
 
-    /// Takes an event of a stream.
+    /// Takes an event of a stream. [`finish_closed`](Self::finish_closed) follows the last event of
+    /// a packet.
     pub(super) fn stream(&mut self, event: Event, done: &mut impl FnMut(Exchange)) {
         match event {
             Event::Request {
@@ -100,48 +93,100 @@ impl OpenStreams {
                 seq,
                 trailers,
             } => self.trailers(stream, seq, trailers.grpc_status),
-            Event::End { stream, .. } => self.end(stream, |open| open.has_ended = true),
-            Event::Reset { stream, code, .. } => self.reset(stream, code),
+            Event::End { stream, .. } => self.end(stream),
+            Event::Reset {
+                stream,
+                direction,
+                code,
+                ..
+            } => self.reset(stream, code, direction.sender()),
             // The code of the GOAWAY may be NO_ERROR; for this stream it means REFUSED_STREAM.
-            Event::Refused { stream, .. } => self.reset(stream, REFUSED_STREAM),
-            Event::Evicted { stream } => self.end(stream, |open| open.is_lost = true),
+            Event::Refused { stream, .. } => self.reset(stream, REFUSED_STREAM, Side::Server),
+            Event::Evicted { stream } => self.lose(|id| id == stream),
+            Event::Desynchronised {
+                direction: Direction::ToClient,
+                cause: DesyncCause::Lost | DesyncCause::Frame(_),
+            } => self.responses_lost(),
             Event::Interim { .. } | Event::GoAway { .. } | Event::Desynchronised { .. } => {}
         }
     }
 
-    fn response(&mut self, stream: u32, seq: u32, answered: Answered, end_stream: bool) {
-        if self
-            .streams
-            .get(&stream)
-            .is_none_or(|open| open.response.is_some())
-        {
-            return;
+    /// Frames of the server were lost: they may have been those of any open stream.
+    pub(super) fn responses_lost(&mut self) {
+        for (id, open) in &mut self.streams {
+            open.is_unsure = true;
+            self.closed.extend(open.is_final().then_some(*id));
         }
-        self.is_answered = true;
-        let packet = self.packets.add_stream(Direction::ToClient, seq);
-        self.end(stream, |open| {
-            open.response = packet;
-            open.answered = answered;
-            // Without a body the response is over. DATA is not followed, so every response that is
-            // not gRPC's counts as over, too.
-            open.has_ended = end_stream || !open.asked.is_grpc;
+    }
+
+    /// The decoder begins anew: no further event of the open streams will come.
+    pub(super) fn restarted(&mut self) {
+        self.lose(|_| true);
+    }
+
+    fn lose(&mut self, is_lost: impl Fn(u32) -> bool) {
+        for (id, open) in self.streams.iter_mut().filter(|(id, _)| is_lost(**id)) {
+            open.is_lost = true;
+            self.closed.push(*id);
+        }
+    }
+
+    /// Finishes the streams that were closed since the last call, and whose packets have all been
+    /// seen.
+    pub(super) fn finish_closed(&mut self, done: &mut impl FnMut(Exchange)) {
+        let mut closed = std::mem::take(&mut self.closed);
+        closed.retain(|id| {
+            let stream = self.streams.get(id);
+            stream.is_some_and(|stream| self.is_seen(stream))
         });
+        self.finish(closed, done);
+    }
+
+    fn response(&mut self, stream: u32, seq: u32, answered: Answered, end_stream: bool) {
+        let Some(open) = self.streams.get_mut(&stream) else {
+            return;
+        };
+        self.is_answered = true;
+        // A second response follows an interim one of unknown status.
+        if open.response.is_none() {
+            open.response = self.packets.add_stream(Direction::ToClient, seq);
+        }
+        open.answered = Some(answered);
+        // The frames of the server are found again, so the end will be seen.
+        open.is_unsure = false;
+        if end_stream {
+            self.end(stream);
+        }
     }
 
     fn trailers(&mut self, stream: u32, seq: u32, grpc_status: Option<u32>) {
-        if self
-            .streams
-            .get(&stream)
-            .is_none_or(|open| open.trailers.is_some())
-        {
+        let Some(open) = self.streams.get_mut(&stream) else {
             return;
+        };
+        if open.trailers.is_none() {
+            open.trailers = self.packets.add_stream(Direction::ToClient, seq);
         }
-        let packet = self.packets.add_stream(Direction::ToClient, seq);
-        self.end(stream, |open| {
-            open.trailers = packet;
-            open.answered.grpc_status = grpc_status;
-            open.has_ended = true;
-        });
+        open.answered.get_or_insert_default().grpc_status = grpc_status;
+        self.end(stream);
+    }
+
+    /// The response has ended.
+    fn end(&mut self, stream: u32) {
+        let at_ns = self.packet_ns;
+        self.close(stream, Close::Response { at_ns });
+    }
+
+    fn reset(&mut self, stream: u32, code: u32, by: Side) {
+        let at_ns = self.packet_ns;
+        self.close(stream, Close::Reset(Reset { code, by, at_ns }));
+    }
+
+    /// The first end of a stream counts.
+    fn close(&mut self, stream: u32, close: Close) {
+        if let Some(open) = self.streams.get_mut(&stream) {
+            open.close.get_or_insert(close);
+            self.closed.push(stream);
+        }
     }
 
     /// Takes the journey of a packet.
@@ -189,7 +234,7 @@ impl OpenStreams {
                 request: leg(Some(stream.request))?,
                 request_seq: stream.request_seq,
                 last: leg(stream.trailers.or(stream.response)),
-                ending: stream.ending,
+                ending: stream.ending(),
             })
         })
     }
@@ -201,7 +246,13 @@ impl OpenStreams {
 
     /// The connection has ended: ends the open streams.
     pub(super) fn ended(&mut self, ending: Ending, done: &mut impl FnMut(Exchange)) {
-        self.fail(|stream| (!stream.has_ended).then_some(ending), done);
+        let over = self.streams_where(|_, stream| stream.close.is_none());
+        for stream in self.streams.values_mut() {
+            if stream.ends_with_connection() {
+                stream.close = Some(Close::Connection(ending));
+            }
+        }
+        self.finish(over, done);
     }
 
     /// Resets and returns the count of streams closed before their end or without a seen request.
@@ -209,44 +260,22 @@ impl OpenStreams {
         std::mem::take(&mut self.given_up)
     }
 
-    /// Closes streams whose response or read is overdue. A gRPC call waits for as long as its
-    /// connection lives: it may be a stream that is silent at first.
+    /// Closes streams whose response or read is overdue.
     pub(super) fn expire(
         &mut self,
         now_ns: u64,
         response_wait_ns: u64,
         done: &mut impl FnMut(Exchange),
     ) {
-        let ending = Ending {
-            cause: Cause::TimedOut,
-            by: None,
-            at_ns: now_ns,
-        };
-        let is_unanswered = |stream: &OpenStream| {
-            let waits = stream.response.is_none() && !stream.has_ended && !stream.asked.is_grpc;
-            waits && stream.request.age_ns(now_ns) > response_wait_ns
-        };
-        self.fail(|stream| is_unanswered(stream).then_some(ending), done);
-        let is_unread = |stream: &OpenStream| {
-            let last = stream.response.unwrap_or(stream.request);
-            let waits = stream.has_ended || stream.is_lost;
-            waits && last.age_ns(now_ns) > READ_WAIT_NS
-        };
-        let over = self.streams_where(|_, stream| is_unread(stream));
-        self.finish(over, done);
-    }
-
-    /// Ends the streams for which `ending` returns a value.
-    fn fail(
-        &mut self,
-        ending: impl Fn(&OpenStream) -> Option<Ending>,
-        done: &mut impl FnMut(Exchange),
-    ) {
         for stream in self.streams.values_mut() {
-            stream.ending = ending(stream);
-            stream.has_ended |= stream.ending.is_some();
+            if stream.is_overdue(now_ns, response_wait_ns) {
+                stream.close = Some(Close::Overdue { at_ns: now_ns });
+            }
         }
-        let over = self.streams_where(|_, stream| stream.ending.is_some());
+        let over = self.streams_where(|open, stream| {
+            let has_journey = open.packets.leg(stream.request).is_some();
+            stream.is_unread(now_ns, has_journey)
+        });
         self.finish(over, done);
     }
 
@@ -295,50 +324,23 @@ impl OpenStreams {
 
     fn insert(&mut self, stream: u32, asked: Asked, request: PacketId, request_seq: u32) {
         self.first_requests += u32::from(!self.is_answered);
-        let open = OpenStream {
-            asked,
-            request,
-            request_seq,
-            response: None,
-            answered: Answered::default(),
-            trailers: None,
-            reset: None,
-            ending: None,
-            has_ended: false,
-            is_lost: false,
-        };
+        let open = OpenStream::new(asked, request, request_seq);
         self.streams.insert(stream, open);
-    }
-
-    fn reset(&mut self, stream: u32, code: u32) {
-        self.end(stream, |open| {
-            open.reset = Some(code);
-            open.has_ended = true;
-        });
-    }
-
-    fn end(&mut self, stream: u32, end: impl FnOnce(&mut OpenStream)) {
-        if let Some(open) = self.streams.get_mut(&stream) {
-            end(open);
-        }
     }
 
     /// Finishes the streams that have ended and whose packets have all been seen.
     fn complete(&mut self, done: &mut impl FnMut(Exchange)) {
-        let over = self.streams_where(|open, stream| stream.has_ended && open.is_seen(stream));
+        let over = self.streams_where(Self::is_seen);
         self.finish(over, done);
     }
 
-    /// Whether every packet of a stream has been read, or has left the node.
+    /// Whether a stream has ended, and every packet of it has been read, or has left the node. The
+    /// read of a request that was reset without a response may never come.
     fn is_seen(&self, stream: &OpenStream) -> bool {
-        let leg = |id: PacketId| self.packets.leg(id);
-        let is_over = |id| leg(id).is_some_and(Leg::is_over);
-        let last = [stream.response, stream.trailers];
-        // A reset stream may have no response, and its request may never be read.
-        match stream.reset {
-            Some(_) => leg(stream.request).is_some(),
-            None => is_over(stream.request) && last.into_iter().flatten().all(is_over),
-        }
+        let is_abandoned = stream.reset().is_some() && stream.answered.is_none();
+        let is_over = |leg: &Leg| is_abandoned || leg.is_over();
+        let is_seen = |id| self.packets.leg(id).is_some_and(is_over);
+        stream.is_final() && stream.packets().all(is_seen)
     }
 
     /// Removes streams and passes their exchanges to `done`.
@@ -347,14 +349,12 @@ impl OpenStreams {
             let Some(stream) = self.streams.remove(&stream) else {
                 continue;
             };
-            let packets = [Some(stream.request), stream.response, stream.trailers];
-            let has_ended = stream.has_ended;
+            let packets = stream.packets();
+            let is_given_up = stream.is_given_up();
             let exchange = self.exchange(stream);
-            self.given_up += u64::from(!has_ended || exchange.is_none());
+            self.given_up += u64::from(is_given_up || exchange.is_none());
             exchange.into_iter().for_each(&mut *done);
-            for packet in packets.into_iter().flatten() {
-                self.packets.release(packet);
-            }
+            packets.for_each(|packet| self.packets.release(packet));
         }
     }
 
@@ -372,15 +372,16 @@ impl OpenStreams {
         let connect = self.packets.take_connect(stream.request);
         let connect = connect.filter(|_| self.first_requests == 1);
         Some(Exchange {
+            reset: stream.reset(),
+            ending: stream.ending(),
+            response_end: stream.response_end(),
             asked: stream.asked,
-            answered: stream.response.map(|_| stream.answered),
+            answered: stream.answered,
             connect,
             request,
             request_seq: stream.request_seq,
             response,
             trailers,
-            reset: stream.reset,
-            ending: stream.ending,
         })
     }
 }

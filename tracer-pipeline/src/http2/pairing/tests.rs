@@ -1,5 +1,7 @@
 //! Streams and their packets, when packets are lost or the connection ends.
 
+mod stream_ends;
+
 use bytes::Bytes;
 use tracer_common::journey::End;
 
@@ -7,7 +9,10 @@ use super::*;
 use crate::{
     decode::JourneyBuilder,
     flow::{Cause, Ending},
-    http::{Asked, Connect, Leg, pairing::RESPONSE_WAIT_NS, trace_context::Extraction},
+    http::{
+        Asked, Connect, Leg, Reset, ResponseEnd, pairing::RESPONSE_WAIT_NS,
+        trace_context::Extraction,
+    },
     http2::wire,
 };
 
@@ -27,6 +32,8 @@ struct Fixture {
     handshakes: Handshakes,
     now_ns: u64,
     exchanges: Vec<String>,
+    /// The same exchanges.
+    finished: Vec<Exchange>,
 }
 
 impl Fixture {
@@ -35,18 +42,35 @@ impl Fixture {
             pairing,
             handshakes,
             exchanges,
+            finished,
             ..
         } = self;
         let connection = id();
         pairing.event(Event { connection, kind }, handshakes, &mut |exchange| {
             exchanges.push(text(&exchange));
+            finished.push(exchange);
         });
     }
 
     /// A packet with `frame` whose journey ends with `end`.
     fn packet(&mut self, side: Side, seq: u32, frame: &[u8], end: End) {
+        self.frame(side, seq, frame);
+        let start_ns = self.now_ns;
+        self.event(EventKind::Journey {
+            side,
+            journey: journey(side, seq, start_ns, end),
+        });
+    }
+
+    /// A packet with `frame`, which is not HEADERS.
+    fn frame(&mut self, side: Side, seq: u32, frame: &[u8]) {
+        self.fragment(side, seq, frame, |_| {});
+    }
+
+    /// A packet with `bytes`, whose fragment `change` changes.
+    fn fragment(&mut self, side: Side, seq: u32, bytes: &[u8], change: impl FnOnce(&mut Fragment)) {
         self.now_ns += 1_000;
-        let fragment = Fragment {
+        let mut fragment = Fragment {
             start_ns: self.now_ns,
             sender_cookie: match side {
                 Side::Client => JourneyBuilder::CLIENT_COOKIE,
@@ -59,14 +83,10 @@ impl Fixture {
             lost_before: false,
             recognised: false,
             sent: JourneyBuilder::client_to_server(),
-            bytes: Bytes::copy_from_slice(frame),
+            bytes: Bytes::copy_from_slice(bytes),
         };
+        change(&mut fragment);
         self.event(EventKind::Fragment { side, fragment });
-        let start_ns = self.now_ns;
-        self.event(EventKind::Journey {
-            side,
-            journey: journey(side, seq, start_ns, end),
-        });
     }
 
     /// A whole request that arrives.
@@ -111,9 +131,10 @@ impl Fixture {
 
     fn expire(&mut self, after_ns: u64) {
         self.now_ns += after_ns;
-        let exchanges = &mut self.exchanges;
+        let (exchanges, finished) = (&mut self.exchanges, &mut self.finished);
         self.pairing.expire(self.now_ns, &mut |exchange| {
             exchanges.push(text(&exchange));
+            finished.push(exchange);
         });
     }
 }
@@ -191,12 +212,7 @@ fn the_end_of_a_connection_ends_unanswered_streams() {
         fixture.request(seq, stream);
         fixture.read(Side::Server, seq);
     }
-    fixture.packet(
-        Side::Server,
-        500,
-        &wire::headers(END_HEADERS, 3, OK),
-        End::Socket,
-    );
+    fixture.response(500, 3);
     fixture.ended();
     assert_eq!(
         fixture.exchanges,
@@ -208,14 +224,14 @@ fn the_end_of_a_connection_ends_unanswered_streams() {
 }
 
 #[test]
-fn an_exchange_times_out() {
+fn a_request_waits_for_its_response_for_a_limited_time() {
     let mut fixture = Fixture::default();
     fixture.pairing.wait_for_response(5_000_000_000);
     fixture.request(100, 1);
     fixture.expire(4_000_000_000);
     assert!(fixture.exchanges.is_empty());
     fixture.expire(2_000_000_000);
-    assert_eq!(fixture.exchanges, ["2 unanswered TimedOut"]);
+    assert_eq!(fixture.exchanges, ["2 unanswered"]);
 }
 
 #[test]
@@ -262,6 +278,7 @@ fn an_upgraded_request_is_answered_on_stream_one() {
         request_seq: 100,
         response: None,
         trailers: None,
+        response_end: ResponseEnd::NotFollowed,
         reset: None,
         ending: None,
     };

@@ -28,7 +28,7 @@ enum Progress {
     Requested,
     /// The response has started; its end may carry a gRPC status.
     Answered,
-    /// The response has started; its end carries nothing that spans need.
+    /// The response has started; its end carries no status.
     Settled,
 }
 
@@ -50,8 +50,8 @@ impl StreamTable {
         }
     }
 
-    /// Inserts a stream. A full table evicts the oldest settled stream, or else the oldest stream;
-    /// returns the evicted stream if it was not settled.
+    /// Inserts a stream. A full table evicts the oldest settled stream, or else the oldest stream,
+    /// which is returned.
     pub(super) fn open(&mut self, id: u32, grpc: Option<bool>) -> Option<u32> {
         let stream = StreamEntry {
             id,
@@ -90,10 +90,15 @@ impl StreamTable {
             .is_ok_and(|at| self.streams.remove(at).is_some())
     }
 
-    /// Removes and returns all streams with an id greater than `last`.
+    /// Removes and returns the streams with an id greater than `last`, except those whose response
+    /// has started: they were processed.
     pub(super) fn close_after(&mut self, last: u32) -> Vec<u32> {
-        let from = self.streams.partition_point(|stream| stream.id <= last);
-        self.streams.drain(from..).map(|stream| stream.id).collect()
+        let refused =
+            |stream: &StreamEntry| stream.id > last && stream.progress == Progress::Requested;
+        let closed = self.streams.iter().filter(|stream| refused(stream));
+        let closed = closed.map(|stream| stream.id).collect();
+        self.streams.retain(|stream| !refused(stream));
+        closed
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
@@ -104,14 +109,11 @@ impl StreamTable {
         self.streams.binary_search_by_key(&id, |stream| stream.id)
     }
 
-    /// Removes the oldest settled stream, else the oldest stream, whose id is returned.
+    /// Removes and returns the oldest settled stream, else the oldest stream.
     fn make_room(&mut self) -> Option<u32> {
         let settled = |stream: &StreamEntry| stream.progress == Progress::Settled;
-        if let Some(at) = self.streams.iter().position(settled) {
-            self.streams.remove(at);
-            return None;
-        }
-        self.streams.pop_front().map(|oldest| oldest.id)
+        let at = self.streams.iter().position(settled).unwrap_or(0);
+        self.streams.remove(at).map(|evicted| evicted.id)
     }
 }
 
@@ -149,25 +151,27 @@ mod tests {
         assert_eq!(table.streams.len(), STREAMS_MAX);
     }
 
-    /// Of an answered HTTP exchange the spans need nothing more, so it is evicted before a waiting
-    /// one; an answered gRPC call still waits for its status.
+    /// Of an answered HTTP exchange only the end is missing, so it is evicted before a waiting one;
+    /// an answered gRPC call still waits for its status.
     #[test]
     fn settled_streams_are_evicted_first() {
         let mut table = full();
         table.answer(5, Some(true));
         table.answer(9, Some(false));
-        assert_eq!(table.open(5001, Some(true)), None);
+        assert_eq!(table.open(5001, Some(true)), Some(9));
         assert_eq!(table.state(9), StreamState::Old);
         assert_eq!(table.open(5003, Some(true)), Some(1));
     }
 
     #[test]
-    fn streams_after_an_id_are_closed() {
+    fn unanswered_streams_after_an_id_are_closed() {
         let mut table = StreamTable::default();
-        for id in [1, 3, 7, 9] {
+        for id in [1, 3, 7, 9, 11] {
             table.open(id, None);
         }
-        assert_eq!(table.close_after(3), [7, 9]);
+        table.answer(7, None);
+        assert_eq!(table.close_after(3), [9, 11]);
+        assert_eq!(table.state(7), StreamState::Answered);
         assert_eq!(table.close_after(3), [0; 0]);
         assert_eq!(table.state(3), StreamState::Requested);
     }

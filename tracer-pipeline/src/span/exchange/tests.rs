@@ -13,7 +13,7 @@ use super::*;
 use crate::{
     decode::{ClockSample, Conntrack, DropReasons, Journey, JourneyBuilder, Stamp, Tuple},
     flow::{Cause, Ending, Side},
-    http::{Answered, Connect, head::RequestHead},
+    http::{Answered, Connect, Reset, ResponseEnd, head::RequestHead},
     identity::directory::Directory,
     kube_proxy::Rules,
     path::Devices,
@@ -81,6 +81,7 @@ pub(crate) fn exchange(headers: &str) -> Exchange {
         }),
         request_seq: 100,
         trailers: None,
+        response_end: ResponseEnd::NotFollowed,
         reset: None,
         ending: None,
         connect: Some(Connect {

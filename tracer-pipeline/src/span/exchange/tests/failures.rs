@@ -110,6 +110,50 @@ fn a_connection_that_ends_before_the_answer_is_an_error() {
     }
 }
 
+/// The error, the side, the missing part, and the end of the exchange in nanoseconds.
+#[test]
+fn a_reset_stream_ends_when_it_is_reset() {
+    type Change = fn(&mut Exchange);
+    let unanswered: Change = |exchange| {
+        exchange.response = None;
+        exchange.answered = None;
+    };
+    let open: Change = |exchange| exchange.response_end = ResponseEnd::Unseen;
+    for (change, code, by, error, incomplete) in [
+        (unanswered, 8, Side::Client, "CANCEL", ""),
+        (open, 2, Side::Server, "INTERNAL_ERROR", ""),
+        (unanswered, 0, Side::Server, "", "response"),
+        (open, 0, Side::Server, "", "end of the response"),
+    ] {
+        let expected = [error, http_attributes::side(by), incomplete];
+        let mut exchange = exchange(TRACE);
+        change(&mut exchange);
+        let at_ns = 9_000;
+        exchange.reset = Some(Reset { code, by, at_ns });
+        let span = &make(&exchange)[0];
+        let keys = ["error.type", "hopspan.closed_by", "hopspan.incomplete"];
+        assert_eq!(keys.map(|key| attribute(span, key)), expected);
+        assert_eq!(span.error.as_deref().unwrap_or_default(), expected[0]);
+        assert_eq!(span.end_unix_ns, 1_000_000 + at_ns);
+    }
+}
+
+#[test]
+fn an_exchange_lasts_until_its_response_ends() {
+    let mut exchange = exchange(TRACE);
+    for (response_end, expected_ns, incomplete) in [
+        (ResponseEnd::At(1_310), 1_330, ""),
+        (ResponseEnd::At(9_000), 9_000, ""),
+        (ResponseEnd::After(9_000), 9_000, "end of the response"),
+    ] {
+        exchange.response_end = response_end;
+        let span = &make(&exchange)[0];
+        assert_eq!(span.end_unix_ns, 1_000_000 + expected_ns);
+        assert_eq!(attribute(span, "hopspan.incomplete"), incomplete);
+        assert_eq!(span.error, None);
+    }
+}
+
 #[test]
 fn unseen_heads_are_marked_incomplete() {
     let check = |change: fn(&mut Exchange), expected: &str| {
@@ -131,6 +175,17 @@ fn unseen_heads_are_marked_incomplete() {
             exchange.answered = Some(Answered::default());
         },
         "request head, response head",
+    );
+    check(
+        |exchange| exchange.response_end = ResponseEnd::Unseen,
+        "end of the response",
+    );
+    check(
+        |exchange| {
+            exchange.asked.is_incomplete = true;
+            exchange.response_end = ResponseEnd::Unseen;
+        },
+        "request head, end of the response",
     );
 }
 

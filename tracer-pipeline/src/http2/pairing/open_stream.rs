@@ -1,0 +1,128 @@
+//! One open stream: its request, what was seen of its response, and how it ended.
+
+use crate::{
+    flow::{Ending, PacketId},
+    http::{Answered, Asked, Reset, ResponseEnd},
+};
+
+/// How long a stream whose response has ended waits for the application to read it.
+const READ_WAIT_NS: u64 = 30_000_000_000;
+/// How long a stream that was reset within its response waits for the application to read the rest.
+const RESET_WAIT_NS: u64 = 1_000_000_000;
+
+pub(super) struct OpenStream {
+    pub(super) asked: Asked,
+    pub(super) request: PacketId,
+    pub(super) request_seq: u32,
+    /// What the response's head or its trailers contain; `None` before the first of them.
+    pub(super) answered: Option<Answered>,
+    pub(super) response: Option<PacketId>,
+    pub(super) trailers: Option<PacketId>,
+    pub(super) close: Option<Close>,
+    /// Frames of the server were lost since the request, or the head of the response, and may have
+    /// been those of this stream.
+    pub(super) is_unsure: bool,
+    /// The decoder has removed the stream: no further event of it will come.
+    pub(super) is_lost: bool,
+}
+
+/// How a stream ended.
+#[derive(Clone, Copy)]
+pub(super) enum Close {
+    /// With the response, the end of which was in a packet of this time.
+    Response { at_ns: u64 },
+    /// By one side, before the end of the response.
+    Reset(Reset),
+    /// With its connection, before the end of the response.
+    Connection(Ending),
+    /// It has not: the response takes longer than the agent waits, which is until this time.
+    Overdue { at_ns: u64 },
+}
+
+impl OpenStream {
+    pub(super) fn new(asked: Asked, request: PacketId, request_seq: u32) -> Self {
+        Self {
+            asked,
+            request,
+            request_seq,
+            answered: None,
+            response: None,
+            trailers: None,
+            close: None,
+            is_unsure: false,
+            is_lost: false,
+        }
+    }
+
+    /// The packets with HEADERS of this stream.
+    pub(super) fn packets(&self) -> impl Iterator<Item = PacketId> + use<> {
+        [Some(self.request), self.response, self.trailers]
+            .into_iter()
+            .flatten()
+    }
+
+    /// Whether nothing but reads are awaited. After a loss the end of a response may never be seen;
+    /// only of a gRPC call it is still awaited, because it carries the status.
+    pub(super) fn is_final(&self) -> bool {
+        let is_answered = self.answered.is_some() && !self.asked.is_grpc;
+        self.close.is_some() || self.is_lost || self.is_unsure && is_answered
+    }
+
+    /// Whether the stream is removed without its response, or its gRPC status.
+    pub(super) fn is_given_up(&self) -> bool {
+        let is_answered = self.answered.is_some() && !self.asked.is_grpc;
+        self.close.is_none() && !is_answered
+    }
+
+    /// Whether the end of the connection is the end of this stream: no frame of the response can
+    /// have been missed.
+    pub(super) fn ends_with_connection(&self) -> bool {
+        self.close.is_none() && !self.is_unsure && !self.is_lost
+    }
+
+    /// Whether the agent waits no longer for the response or its end. A gRPC call waits for as long
+    /// as its connection lives: it may be a stream that is silent at first.
+    pub(super) fn is_overdue(&self, now_ns: u64, response_wait_ns: u64) -> bool {
+        let since = self.response.unwrap_or(self.request);
+        let waits = self.close.is_none() && !self.asked.is_grpc;
+        waits && since.age_ns(now_ns) > response_wait_ns
+    }
+
+    /// Whether the stream waits no longer for the reads of its packets.
+    pub(super) fn is_unread(&self, now_ns: u64, has_journey: bool) -> bool {
+        let age_ns = |at_ns| now_ns.saturating_sub(at_ns);
+        match self.close {
+            Some(Close::Response { at_ns }) => age_ns(at_ns) > READ_WAIT_NS,
+            Some(Close::Reset(reset)) if has_journey => age_ns(reset.at_ns) > RESET_WAIT_NS,
+            Some(Close::Reset(reset)) => age_ns(reset.at_ns) > READ_WAIT_NS,
+            Some(Close::Connection(_) | Close::Overdue { .. }) => true,
+            None => {
+                let last = self.packets().last().unwrap_or(self.request);
+                self.is_final() && last.age_ns(now_ns) > READ_WAIT_NS
+            }
+        }
+    }
+
+    pub(super) fn reset(&self) -> Option<Reset> {
+        match self.close {
+            Some(Close::Reset(reset)) => Some(reset),
+            _ => None,
+        }
+    }
+
+    pub(super) fn ending(&self) -> Option<Ending> {
+        match self.close {
+            Some(Close::Connection(ending)) => Some(ending),
+            _ => None,
+        }
+    }
+
+    pub(super) fn response_end(&self) -> ResponseEnd {
+        match self.close {
+            Some(Close::Response { at_ns }) => ResponseEnd::At(at_ns),
+            Some(Close::Overdue { at_ns }) => ResponseEnd::After(at_ns),
+            _ if self.answered.is_some() => ResponseEnd::Unseen,
+            _ => ResponseEnd::NotFollowed,
+        }
+    }
+}
