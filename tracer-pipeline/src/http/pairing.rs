@@ -39,7 +39,7 @@ use connection::{Http1Connection, is_request, is_response};
 const MAX_OPEN: usize = 16_384;
 /// Default time that a request waits for its response, in seconds; see
 /// [`Http1Pairing::wait_for_response`].
-pub const RESPONSE_WAIT_S: u32 = 120;
+pub const RESPONSE_WAIT_S: u32 = 600;
 /// [`RESPONSE_WAIT_S`] in nanoseconds.
 pub const RESPONSE_WAIT_NS: u64 = RESPONSE_WAIT_S as u64 * 1_000_000_000;
 

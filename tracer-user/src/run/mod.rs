@@ -91,9 +91,10 @@ pub struct Args {
     #[arg(long, value_name = "DETAIL", default_value_t = Detail::Hop)]
     pub detail: Detail,
 
-    /// Give up an unanswered request after SECONDS
+    /// Export a request that has no response after SECONDS as open
     ///
-    /// A gRPC call may stream, and is given up only when its connection ends.
+    /// It is no error: `hopspan.incomplete` is `response`. A gRPC call may stream, and is exported
+    /// only when it ends.
     #[arg(long, value_name = "SECONDS", default_value_t = RESPONSE_WAIT_S, value_parser = clap::value_parser!(u32).range(1..))]
     pub response_timeout: u32,
 

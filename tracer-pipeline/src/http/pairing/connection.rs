@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use super::sequence::{Place, RequestPosition, Sequence};
 use crate::{
     decode::Journey,
-    flow::{Cause, Ending, after},
-    http::exchange::Exchange,
+    flow::after,
+    http::exchange::{Exchange, ResponseEnd},
 };
 
 /// Most open exchanges of a connection that pipelines; a new request closes the oldest. An idle
@@ -128,14 +128,8 @@ impl Http1Connection {
             Some(response) => waited_ns(response.end_ns()) > READ_WAIT_NS,
             None => waited_ns(exchange.request.end_ns()) > response_wait_ns,
         });
-        for exchange in &mut over {
-            if exchange.response.is_none() {
-                exchange.ending = Some(Ending {
-                    cause: Cause::TimedOut,
-                    by: None,
-                    at_ns: now_ns,
-                });
-            }
+        for exchange in over.iter_mut().filter(|open| open.response.is_none()) {
+            exchange.response_end = ResponseEnd::After(now_ns);
         }
         over
     }
