@@ -25,7 +25,7 @@ pub fn without(hook: Hook) -> &'static str {
         }
         Hook::SocketRead => "the socket.queue hop: how long a message waited until it was read",
         Hook::SocketClose => {
-            "how connections end, and failed connects: an exchange that fails with its connection ends by a time-out"
+            "how connections end, and failed connects: an exchange that fails with its connection is exported as open, after --response-timeout"
         }
         Hook::UplinkReceive => {
             "messages from other nodes: requests from there, and responses to this node's requests"
