@@ -50,10 +50,12 @@ pub(crate) fn position<const HTTP2: bool>(seen: &FirstSeen<'_>, socket: &'static
         return if is_request { AGAIN } else { BODY };
     }
     if !HTTP2 {
-        // The kernel is too old for the loop. Only the first request is found.
-        let is_first = ahead == 0 && load(socket).is_at_head();
+        // The kernel is too old for the loop: only the first request is found.
+        if ahead == 0 && load(socket).is_at_head() {
+            return 0;
+        }
         forget(socket);
-        return if is_first { 0 } else { UNKNOWN };
+        return UNKNOWN;
     }
     walk(seen, socket)
 }

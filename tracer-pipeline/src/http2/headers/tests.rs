@@ -364,37 +364,20 @@ fn pseudo_header_fields_decide_the_kind() {
 fn the_stream_decides_the_kind_of_unknown_fields() {
     use Direction::{ToClient, ToServer};
     use StreamState::{Answered, New, Old, Requested};
+    const TRAILERS: Option<MessageKind> = Some(MessageKind::Trailers);
     for (fields, direction, stream, end, expected) in [
         ("?", ToServer, New, false, Some(MessageKind::Request)),
         ("a: b", ToServer, New, false, None),
-        (
-            "a: b",
-            ToServer,
-            Requested,
-            true,
-            Some(MessageKind::Trailers),
-        ),
+        ("a: b", ToServer, Requested, true, TRAILERS),
         ("a: b", ToServer, Requested, false, None),
-        ("?", ToServer, Old, true, Some(MessageKind::Trailers)),
+        ("?", ToServer, Old, true, TRAILERS),
         ("?", ToClient, Requested, false, Some(MessageKind::Response)),
         ("?", ToClient, Requested, true, Some(MessageKind::Response)),
-        (
-            "a: b",
-            ToClient,
-            Requested,
-            true,
-            Some(MessageKind::Trailers),
-        ),
-        (
-            "a: b",
-            ToClient,
-            Answered,
-            true,
-            Some(MessageKind::Trailers),
-        ),
+        ("a: b", ToClient, Requested, true, TRAILERS),
+        ("a: b", ToClient, Answered, true, TRAILERS),
         ("a: b", ToClient, Answered, false, None),
         ("?", ToClient, Answered, false, Some(MessageKind::Response)),
-        ("?", ToClient, Old, true, Some(MessageKind::Trailers)),
+        ("?", ToClient, Old, true, TRAILERS),
     ] {
         check_kind(fields, direction, stream, end, expected);
     }

@@ -4,6 +4,7 @@ mod bounds;
 mod frame_sequences;
 mod h2_crate;
 mod hotrod_capture;
+mod losses;
 
 use super::*;
 use crate::http::trace_context::Extraction;
