@@ -105,7 +105,8 @@ fn wait_until_connected(running: &[Running<'_>]) {
     }
 }
 
-/// What the sockets had for the requests that were sent after the agent was ready.
+/// What the sockets had for the requests that were sent after the agent was ready, without the first
+/// one: on an old connection it may be a part of a body, and is not shown.
 fn finish(mut running: Running<'_>, ready: Duration) -> Vec<Answer> {
     let status = running.process.wait(DEADLINE).unwrap();
     assert!(
@@ -116,7 +117,7 @@ fn finish(mut running: Running<'_>, ready: Duration) -> Vec<Answer> {
     let mut answers = Answer::read(&running.record).unwrap();
     answers.retain(|answer| u128::from(answer.sent_ns) > ready.as_nanos());
     assert!((answers.len() as u64) < REQUESTS, "the agent was first");
-    answers
+    answers.into_iter().skip(1).collect()
 }
 
 #[test]
