@@ -1,14 +1,17 @@
 //! Decides which message a packet carries and whether it is followed, at the socket that sends it
 //! or where it arrives from another node.
 
-use tracer_common::{journey::HEAD_LOST, message::Message};
+use tracer_common::{
+    journey::{HEAD_LOST, SINGLE},
+    message::Message,
+};
 
 use crate::{
     boundary,
     first_seen::FirstSeen,
     head::{self, Piece},
     http1, http2, partial_head, request,
-    socket::{self, CLIENT, HTTP1, LEFT_OUT, PARTIAL_HEAD, SURE, Socket},
+    socket::{self, CLIENT, HAS_REQUEST, HTTP1, LEFT_OUT, PARTIAL_HEAD, SURE, Socket},
 };
 
 /// A message that is followed, and flags of its journey.
@@ -61,8 +64,19 @@ pub(crate) fn followed<const HTTP2: bool>(
             }
         }
     }
+    if HTTP2
+        && flags & (CLIENT | PARTIAL_HEAD) == CLIENT | PARTIAL_HEAD
+        && known.is_some_and(|client| client.request_ack.get() == seen.packet.ack)
+        && partial_head::is_next(seen)
+    {
+        // The rest of a method can look like another one.
+        partial_head::send_next(seen, Piece::RequestContinued);
+        return None;
+    }
     let found = http1::recognise(seen, is_in_sequence && flags & CLIENT != 0);
-    if found == http1::REQUEST {
+    // A server sends no requests: what looks like one is a part of a response.
+    let has_received = flags & (CLIENT | HAS_REQUEST) == HAS_REQUEST;
+    if found == http1::REQUEST && !has_received {
         let socket = remembered(known, seen.sender_cookie)?;
         socket.set_http1();
         return request::<HTTP2>(seen, socket, is_in_sequence);
@@ -93,10 +107,15 @@ fn request<const HTTP2: bool>(
     if decided & request::IS_LEFT_OUT != 0 {
         return None;
     }
-    partial_head::begin(seen, socket);
+    let flags = decided as u8;
+    if flags & SINGLE == 0 {
+        partial_head::begin(seen, socket);
+    } else if socket.is(PARTIAL_HEAD) {
+        partial_head::end(seen, socket);
+    }
     Some(Followed {
         message: Message::Request,
-        flags: decided as u8,
+        flags,
     })
 }
 

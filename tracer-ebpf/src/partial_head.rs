@@ -44,8 +44,7 @@ pub(crate) fn begin(seen: &FirstSeen<'_>, socket: &Socket) {
     let packet = seen.packet;
     if seen.head_bytes() >= MAX_HEAD_BYTES as u32 || ends_with_blank_line(seen) {
         if socket.is(PARTIAL_HEAD) {
-            socket.flags.clear_bits(PARTIAL_HEAD);
-            forget(seen.sender_cookie);
+            end(seen, socket);
         }
         return;
     }
@@ -56,6 +55,21 @@ pub(crate) fn begin(seen: &FirstSeen<'_>, socket: &Socket) {
     };
     // If this fails, the head stays cut, which user space finds out.
     let _ = PARTIAL_HEADS.insert(seen.sender_cookie, head, 0);
+}
+
+/// The head is complete.
+#[inline(always)]
+pub(crate) fn end(seen: &FirstSeen<'_>, socket: &Socket) {
+    socket.flags.clear_bits(PARTIAL_HEAD);
+    forget(seen.sender_cookie);
+}
+
+/// Whether the packet is the next piece of a head.
+#[inline(never)]
+pub(crate) fn is_next(seen: &FirstSeen<'_>) -> bool {
+    PARTIAL_HEADS
+        .value(seen.sender_cookie)
+        .is_some_and(|head| head.next_seq.get() == seen.packet.seq)
 }
 
 /// Copies the packet if it is the next piece of a head; false if the socket has no such head.

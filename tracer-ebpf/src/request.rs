@@ -106,9 +106,11 @@ pub(crate) fn arrived(socket: &Socket, seq: u32, ack: u32, journey_flags: u8) {
     socket.request_seq.set(seq);
     socket.request_ack.set(ack);
     socket.set_http1();
+    // A part of a response may have looked like a request of this socket before.
+    let flags = socket.flags.get() & !CLIENT;
     socket
         .flags
-        .set_bits(HAS_REQUEST | OWES_RESPONSE | pipelines);
+        .set(flags | HAS_REQUEST | OWES_RESPONSE | pipelines);
 }
 
 /// Whether a response begins in a packet because one is owed: it begins with the byte that the

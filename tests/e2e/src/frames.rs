@@ -50,6 +50,18 @@ pub fn get_traced(stream: u32, path: &str, parent: &Parent) -> Vec<u8> {
     get(stream, path, &[("traceparent", &parent.traceparent())])
 }
 
+/// A POST request with the trace context of `parent`, whose body follows.
+pub fn post_traced(stream: u32, path: &str, parent: &Parent) -> Vec<u8> {
+    let fields = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", path),
+        (":authority", "server"),
+        ("traceparent", &parent.traceparent()),
+    ];
+    headers(stream, &fields, false)
+}
+
 /// A response without a body.
 pub fn response(stream: u32, status: &str) -> Vec<u8> {
     headers(stream, &[(":status", status)], true)
@@ -58,6 +70,11 @@ pub fn response(stream: u32, status: &str) -> Vec<u8> {
 /// DATA.
 pub fn data(stream: u32, bytes: &[u8], end_stream: bool) -> Vec<u8> {
     frame(0, u8::from(end_stream), stream, bytes)
+}
+
+/// RST_STREAM with an error code (section 7).
+pub fn rst_stream(stream: u32, code: u32) -> Vec<u8> {
+    frame(3, 0, stream, &code.to_be_bytes())
 }
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {

@@ -6,7 +6,9 @@
     reason = "a test ends where it fails, helper functions too"
 )]
 
+mod gave_up;
 mod http1;
 mod http2;
+mod http2_streams;
 mod silence;
 mod unanswered;

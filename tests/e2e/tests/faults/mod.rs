@@ -12,4 +12,5 @@ mod lost_syn;
 mod network_policy;
 mod refused;
 mod reset;
+mod stack;
 mod zero_window;

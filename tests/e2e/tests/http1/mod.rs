@@ -7,6 +7,9 @@
 )]
 
 mod bodies;
+mod body_heads;
+mod case;
+mod head_writes;
 mod messages;
 mod pipelining;
 mod switching;

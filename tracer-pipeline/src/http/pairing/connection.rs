@@ -62,7 +62,9 @@ impl Http1Connection {
 
     /// Notes what is, or looks like, a request.
     pub(super) fn note_request(&mut self, request: RequestPosition) -> Place {
+        let is_behind = self.sequence.has_last_ack(request.ack);
         let place = self.sequence.request(request);
+        self.pipelines |= is_behind && place == Place::Message;
         if place != Place::Body {
             self.newest_request_seq = Some(request.seq);
         }
@@ -75,6 +77,15 @@ impl Http1Connection {
         let mut unanswered = self.exchanges.iter().filter(|open| open.response.is_none());
         unanswered.next_back();
         if unanswered.next().is_none() {
+            self.sequence.response_follows(ack);
+        }
+    }
+
+    /// Notes what looks like a request and may be a part of a body. Its response would come next.
+    pub(super) fn expect_any_response(&mut self, ack: u32) {
+        if self.exchanges.iter().any(|open| open.response.is_none()) {
+            self.sequence.response_may_follow(ack);
+        } else {
             self.sequence.response_follows(ack);
         }
     }

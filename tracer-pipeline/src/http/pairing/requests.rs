@@ -85,7 +85,7 @@ impl Http1Pairing {
                 Place::Body => self.losses.requests_in_body += 1,
                 Place::Unknown => {
                     self.losses.requests_unsure += 1;
-                    connection.expect_response(journey.ack);
+                    connection.expect_any_response(journey.ack);
                 }
                 Place::Message => {
                     let exchange = Exchange {

@@ -80,6 +80,17 @@ impl Sequence {
         self.next_response = next.or(Some(ack));
     }
 
+    /// What looks like a request has this acknowledgment number, while others wait for their
+    /// responses.
+    pub(super) fn response_may_follow(&mut self, ack: u32) {
+        self.next_response = self.next_response.filter(|next| *next == ack);
+    }
+
+    /// Whether what looked like the last request has this acknowledgment number.
+    pub(super) fn has_last_ack(&self, ack: u32) -> bool {
+        self.last_ack == Some(ack)
+    }
+
     /// The rest of the last request's head has come.
     pub(super) fn request_ends(&mut self, end: Option<u32>) {
         self.next_request = end;

@@ -1,6 +1,7 @@
 //! Scripts of connections, and the exchanges that they must yield.
 
 mod bodies;
+mod conversations;
 mod endings;
 mod halves;
 mod script;

@@ -170,3 +170,31 @@ fn an_old_connection_is_followed_from_the_second_request_on() {
     );
     assert_eq!(losses.requests_unsure, 1);
 }
+
+#[test]
+fn what_may_be_a_request_moves_no_response() {
+    check(
+        ">k 100 1 /1
+         r> 100
+         >x 300 39 /perhaps
+         < 39 400 204
+         r< 39",
+        &["/1 unanswered"],
+    );
+}
+
+#[test]
+fn pipelining_is_noticed_behind_a_response_too() {
+    check(
+        "> 100 1 /1
+         < 1 128 201
+         > 128 1 /2
+         r> 128
+         r< 1
+         > 156 39 /3
+         r> 156
+         < 39 184 202
+         r< 39",
+        &["/1 201", "/2 202"],
+    );
+}

@@ -1,0 +1,105 @@
+//! Any conversation, played through a model of the kernel programs and through the stages `flow`
+//! and `http`: what comes out is compared with what really happened.
+//!
+//! An exchange may stay unknown, or without its response, where the records do not show more. It
+//! may never have the status of another, and nothing may come out that was never sent.
+
+mod check;
+mod generator;
+mod model;
+mod network;
+mod socket;
+
+use std::{cell::RefCell, collections::BTreeMap};
+
+use proptest::{collection::vec, prelude::*, test_runner::TestRunner};
+
+use check::{Case, Outcome};
+use generator::Plan;
+use network::Setting;
+
+/// On a connection that was open before it was watched, a request that is not known to be one is
+/// forgotten, and its response is given to the first request that is: a client that pipelines is
+/// left out here.
+const OLD_CONNECTIONS_PIPELINE: bool = false;
+
+/// Runs any conversations in the settings that `change` makes.
+fn run<T: std::fmt::Debug>(
+    cases: u32,
+    plans: impl Strategy<Value = Vec<Plan>>,
+    changes: impl Strategy<Value = T>,
+    change: impl Fn(&mut Setting, T),
+) -> BTreeMap<String, Outcome> {
+    let outcomes = RefCell::default();
+    let config = ProptestConfig {
+        source_file: Some(file!()),
+        ..ProptestConfig::with_cases(cases)
+    };
+    let settings = (network::setting(), changes).prop_map(|(mut setting, changes)| {
+        change(&mut setting, changes);
+        setting
+    });
+    let strategy = (plans, settings, any::<bool>());
+    let result = TestRunner::new(config).run(&strategy, |(plans, setting, is_closed)| {
+        let (to_server, to_client, truths) = generator::streams(&plans);
+        let played = network::play(&setting, to_server, to_client);
+        let case = Case {
+            plans,
+            setting,
+            is_closed,
+            truths,
+            played,
+        };
+        let checked = case.check(&mut outcomes.borrow_mut());
+        checked.map_err(|error| TestCaseError::fail(format!("{error}\n{}", case.story())))
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+    let outcomes: BTreeMap<String, Outcome> = outcomes.into_inner();
+    for (kind, outcome) in &outcomes {
+        println!("{kind}: {outcome:?}");
+    }
+    outcomes
+}
+
+#[test]
+fn whole_conversations() {
+    let plans = generator::plans(true);
+    let outcomes = run(2_000, plans, Just(()), |_, ()| {});
+    // The test does not pass by silence.
+    for kind in ["plain", "cut heads", "pipelined"] {
+        let outcome = outcomes[kind];
+        assert!(
+            outcome.unchecked * 10 < outcome.conversations,
+            "{kind}: {outcome:?}"
+        );
+        let silent = outcome.without_response + outcome.missing;
+        assert!(silent < outcome.complete, "{kind}: {outcome:?}");
+    }
+}
+
+#[test]
+fn conversations_that_end_early() {
+    let plans = generator::plans(true);
+    run(1_000, plans, 0..60_usize, |setting, steps| {
+        setting.ends_after = Some(steps);
+    });
+}
+
+#[test]
+fn conversations_of_which_records_are_lost() {
+    let losses = vec(prop::bool::weighted(0.1), 1..60);
+    let plans = generator::plans(true);
+    run(1_000, plans, losses, |setting, losses| {
+        setting.losses = losses
+    });
+}
+
+#[test]
+fn conversations_that_were_under_way() {
+    let plans = generator::plans(OLD_CONNECTIONS_PIPELINE);
+    run(1_000, plans, 0..40_usize, |setting, steps| {
+        setting.attached_after = Some(steps);
+    });
+}
