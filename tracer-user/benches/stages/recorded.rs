@@ -143,12 +143,12 @@ pub(crate) fn events(records: &[Record], mut each: impl FnMut(Event)) {
 /// What `http` makes of them.
 pub(crate) fn exchanges(records: &[Record]) -> Vec<Exchange> {
     let (mut pairing, mut handshakes) = (http::Http1Pairing::default(), Handshakes::default());
+    let mut exchanges = Vec::new();
     for record in records {
         if let Record::Head(head) = record {
-            pairing.head(head);
+            pairing.head(head, &mut handshakes, &mut |done| exchanges.push(done));
         }
     }
-    let mut exchanges = Vec::new();
     events(records, |event| match &event.kind {
         EventKind::Journey { journey, .. } => match journey.message {
             Message::Syn | Message::SynAck => handshakes.event(event),

@@ -92,7 +92,7 @@ fn conversations_of_which_records_are_lost() {
     let losses = vec(prop::bool::weighted(0.1), 1..60);
     let plans = generator::plans(true);
     run(1_000, plans, losses, |setting, losses| {
-        setting.losses = losses
+        setting.losses = losses;
     });
 }
 

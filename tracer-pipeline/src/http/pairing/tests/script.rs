@@ -109,7 +109,7 @@ impl Fixture {
                 self.events(events);
                 let exchanges = &mut self.exchanges;
                 self.pairing.expire(self.now_ns, &mut |exchange| {
-                    exchanges.push(text_of(&exchange))
+                    exchanges.push(text_of(&exchange));
                 });
             }
             ">+" | "<+" => {

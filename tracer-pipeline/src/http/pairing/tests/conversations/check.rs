@@ -275,7 +275,7 @@ fn exchanges(played: &Played, is_closed: bool) -> (Vec<Exchange>, Http1Losses) {
         }
         for event in events.drain(..) {
             pairing.event(event, &mut handshakes, &mut |exchange| {
-                exchanges.push(exchange)
+                exchanges.push(exchange);
             });
         }
     }
@@ -291,7 +291,7 @@ fn exchanges(played: &Played, is_closed: bool) -> (Vec<Exchange>, Http1Losses) {
     events.extend(flow.finish());
     for event in events {
         pairing.event(event, &mut handshakes, &mut |exchange| {
-            exchanges.push(exchange)
+            exchanges.push(exchange);
         });
     }
     let losses = pairing.losses();
