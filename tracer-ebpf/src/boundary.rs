@@ -1,7 +1,7 @@
-//! Follows what a client sends from the end of one request to the beginning of the next.
+//! Follows what a socket sends from the head of a message to its end, where the next one begins.
 //!
-//! In: the packets of a socket that sends requests. Out: whether a request begins in a packet, and
-//! where. What is known of a socket is in its slot; a packet that was not seen makes it unknown.
+//! In: the packets of a socket. Out: whether a message begins in a packet, and where. What is known
+//! of a socket is in its slot; a packet that was not seen makes it unknown.
 
 use core::ops::ControlFlow;
 
@@ -10,18 +10,18 @@ use tracer_common::http1::boundary::{Body, Boundary, Part};
 use crate::{
     bpf_loop::{self, Turn},
     first_seen::FirstSeen,
-    socket::{HAS_REQUEST, SURE, Socket},
+    socket::{SURE, Socket},
 };
 
 /// Steps through one packet: bytes of lines between chunks, and chunks. A packet of more and
 /// smaller chunks than real clients send has more.
 const MAX_STEPS: u32 = 4096;
 
-/// What [`position`] returns if it is not known where requests begin.
+/// What [`position`] returns if it is not known where messages begin.
 pub(crate) const UNKNOWN: u32 = u32::MAX;
-/// If no request begins in the packet.
+/// If no message begins in the packet.
 pub(crate) const BODY: u32 = u32::MAX - 1;
-/// If the last request is sent again.
+/// If the packet is sent again: all of it was there before.
 pub(crate) const AGAIN: u32 = u32::MAX - 2;
 
 /// A connection begins: the first byte that the client sends has this sequence number.
@@ -31,12 +31,12 @@ pub(crate) fn open(socket: &Socket, seq: u32) {
     socket.flags.set_bits(SURE);
 }
 
-/// Goes on over a packet. Where in its payload a request begins, or one of the numbers above.
+/// Goes on over a packet. Where in its payload a message begins, or one of the numbers above.
 ///
 /// Never inlined: what the verifier knows of the ways to the result is left behind.
 #[inline(never)]
 pub(crate) fn position<const HTTP2: bool>(seen: &FirstSeen<'_>, socket: &'static Socket) -> u32 {
-    let packet = seen.packet;
+    let packet = &seen.packet;
     if socket.boundary_part.get() == Part::UNKNOWN.number() {
         return UNKNOWN;
     }
@@ -46,8 +46,7 @@ pub(crate) fn position<const HTTP2: bool>(seen: &FirstSeen<'_>, socket: &'static
         return UNKNOWN;
     }
     if ahead >= packet.payload_bytes {
-        let is_request = socket.is(HAS_REQUEST) && socket.request_seq.get() == packet.seq;
-        return if is_request { AGAIN } else { BODY };
+        return AGAIN;
     }
     if !HTTP2 {
         // The kernel is too old for the loop: only the first request is found.
@@ -60,20 +59,16 @@ pub(crate) fn position<const HTTP2: bool>(seen: &FirstSeen<'_>, socket: &'static
     walk(seen, socket)
 }
 
-/// Notes the body of the request whose head ends at `seq`, and goes on over the rest of its packet.
-/// Whether another request begins there, or may.
+/// Notes the body of the message whose head ends at `seq`, and goes on over the rest of its packet.
+/// Whether another message begins there, or may.
 #[inline(always)]
 pub(crate) fn begin(seen: &FirstSeen<'_>, socket: &'static Socket, seq: u32, body: Body) -> bool {
     let boundary = Boundary::after_head(body);
     store(socket, seq, boundary);
-    let end_seq = seen.packet.seq.wrapping_add(seen.packet.payload_bytes);
-    if seq == end_seq {
-        return false;
-    }
     if walk(seen, socket) == BODY {
         return false;
     }
-    // User space finds the requests within the packet, and where the last of them ends.
+    // User space finds the messages within the packet, and where the last of them ends.
     forget(socket);
     true
 }
@@ -88,7 +83,7 @@ pub(crate) fn forget(socket: &Socket) {
 /// Goes on to the next head, or to the end of the packet.
 #[inline(never)]
 fn walk(seen: &FirstSeen<'_>, socket: &'static Socket) -> u32 {
-    let packet = seen.packet;
+    let packet = &seen.packet;
     bpf_loop::repeat(MAX_STEPS, &mut Steps { seen, socket });
     let offset = socket.boundary_seq.get().wrapping_sub(packet.seq);
     if offset >= packet.payload_bytes {
@@ -112,7 +107,7 @@ impl Turn for Steps<'_> {
     #[inline(always)]
     fn turn(&mut self, _index: u32) -> ControlFlow<()> {
         let Self { seen, socket } = *self;
-        let packet = seen.packet;
+        let packet = &seen.packet;
         let seq = socket.boundary_seq.get();
         let offset = seq.wrapping_sub(packet.seq);
         let boundary = load(socket);

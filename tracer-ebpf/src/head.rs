@@ -37,7 +37,7 @@ pub(crate) fn send(seen: &FirstSeen<'_>, piece: Piece) -> bool {
 
 #[inline(always)]
 fn send_sized<const N: usize>(seen: &FirstSeen<'_>, piece: Piece) -> bool {
-    let packet = seen.packet;
+    let packet = &seen.packet;
     let message = match piece {
         Piece::Response | Piece::ResponseContinued => Message::Response,
         Piece::Request | Piece::RequestContinued => Message::Request,

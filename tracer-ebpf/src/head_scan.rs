@@ -1,7 +1,8 @@
-//! Scans the head of an HTTP/1 request for trace headers and for the length of its body.
+//! Scans the head of an HTTP/1 message for the length of its body and, in a request, for trace
+//! headers.
 //!
-//! In: the packet in which a request starts. Out: where the next one starts ([`boundary`]), and
-//! whether the request is followed. It is, unless the scan is certain that its trace is not
+//! In: the packet in which a message starts. Out: where the next one starts ([`boundary`]), and
+//! whether a request is followed. It is, unless the scan is certain that its trace is not
 //! sampled: then user space would make no spans of it. The scan is certain only if
 //! - the whole head is within the packet and within its first [`MAX_BYTES`],
 //! - no other request follows in the packet,
@@ -15,14 +16,15 @@
 use core::ops::ControlFlow;
 
 use aya_ebpf::{
-    EbpfContext as _, helpers::generated::bpf_skb_load_bytes, macros::map, maps::PerCpuArray,
+    EbpfContext as _, bindings::__sk_buff, helpers::generated::bpf_skb_load_bytes, macros::map,
+    maps::PerCpuArray,
 };
 use tracer_common::http1::scan::{self, Findings, HeadBytes, Line};
 
 use crate::{
     boundary,
     bpf_loop::{self, Turn},
-    first_seen::FirstSeen,
+    first_seen::{self, FirstSeen, Sighting},
     packet_bytes::bounded,
     shared::{Cells, MapValue as _, Shared},
     socket::Socket,
@@ -92,15 +94,53 @@ impl Scanned {
     }
 }
 
-/// Scans a request. `without_context`: it is also followed if it carries no trace context.
-///
-/// Never inlined: what it keeps on the stack is added to its caller's only while it runs.
-#[inline(never)]
+/// What is scanned.
+#[repr(u32)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scanning {
+    /// A request, which is followed if its trace is sampled.
+    Request = 0,
+    /// A request, which is also followed if it carries no trace context.
+    AnyRequest = 1,
+}
+
+/// Scans a head.
+#[inline(always)]
 pub(crate) fn scan(
-    seen: &FirstSeen<'_>,
+    seen: &mut FirstSeen<'_>,
     socket: &'static Socket,
-    without_context: bool,
+    scanning: Scanning,
 ) -> Scanned {
+    let (skb, sighting) = seen.as_raw();
+    // SAFETY: as `from_raw` needs them.
+    Scanned(unsafe { http1_scan_head(skb, sighting, socket, scanning as u32) })
+}
+
+/// Global: the verifier checks it once ([`first_seen`]).
+///
+/// # Safety
+///
+/// As [`first_seen::from_raw`]. `socket` is null or in the map of the sockets.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn http1_scan_head(
+    skb: *mut __sk_buff,
+    sighting: *mut Sighting,
+    socket: *const Socket,
+    scanning: u32,
+) -> u32 {
+    let unclear = Scanned::UNCLEAR.0;
+    // SAFETY: by contract; slots of sockets consist of cells and stay mapped.
+    let Some(socket) = (unsafe { socket.as_ref() }) else {
+        return unclear;
+    };
+    let run = |seen: &mut FirstSeen<'_>| run(seen, socket, scanning).0;
+    // SAFETY: by contract.
+    unsafe { first_seen::from_raw(skb, sighting, unclear, run) }
+}
+
+#[inline(always)]
+fn run(seen: &FirstSeen<'_>, socket: &'static Socket, scanning: u32) -> Scanned {
     boundary::forget(socket);
     let Some(scan) = SCAN.value(0) else {
         return Scanned::UNCLEAR;
@@ -108,19 +148,14 @@ pub(crate) fn scan(
     if !scan.is_used.exchange(0, 1) {
         return Scanned::UNCLEAR;
     }
-    let scanned = scan.run(seen, socket, without_context);
+    let scanned = scan.run(seen, socket, scanning);
     scan.is_used.set(0);
     scanned
 }
 
 impl Scan {
     #[inline(always)]
-    fn run(
-        &'static self,
-        seen: &FirstSeen<'_>,
-        socket: &'static Socket,
-        without_context: bool,
-    ) -> Scanned {
+    fn run(&'static self, seen: &FirstSeen<'_>, socket: &'static Socket, scanning: u32) -> Scanned {
         let length = bounded::<MAX_BYTES>(seen.head_bytes());
         // SAFETY: `length` is at most the size of the array.
         let failed = unsafe {
@@ -149,6 +184,7 @@ impl Scan {
         if boundary::begin(seen, socket, end_seq, body) {
             return Scanned::UNCLEAR;
         }
+        let without_context = scanning == Scanning::AnyRequest as u32;
         let is_followed = findings.is_followed(without_context);
         Scanned(Scanned::SINGLE | (is_followed as u32 * Scanned::FOLLOWED))
     }

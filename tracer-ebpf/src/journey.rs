@@ -106,7 +106,7 @@ pub(crate) fn open(seen: &FirstSeen<'_>, message: Message) -> Option<&'static Sh
 /// Writes everything before the stamps, except `conntrack`, which is valid with a flag only.
 #[inline(always)]
 fn write_header(journey: &Shared<Journey>, seen: &FirstSeen<'_>, message: Message) {
-    let packet = seen.packet;
+    let packet = &seen.packet;
     field!(journey, kind).set(RecordKind::Journey as u32);
     field!(journey, message).set(message as u8);
     field!(journey, end).set(End::Expired as u8);

@@ -2,7 +2,7 @@
 //! or where it arrives from another node.
 
 use tracer_common::{
-    journey::{HEAD_LOST, SINGLE},
+    journey::{HEAD_LOST, IN_SEQUENCE, SINGLE},
     message::Message,
 };
 
@@ -55,22 +55,19 @@ pub(crate) fn followed<const HTTP2: bool>(
         match boundary::position::<HTTP2>(seen, client) {
             boundary::UNKNOWN => {}
             boundary::BODY => return None,
-            boundary::AGAIN => {
-                return (flags & LEFT_OUT == 0).then_some(Followed::new(Message::Request));
-            }
+            boundary::AGAIN => return again(seen, client),
             offset => {
                 seen.head_offset = offset;
                 is_in_sequence = true;
             }
         }
     }
-    if HTTP2
-        && flags & (CLIENT | PARTIAL_HEAD) == CLIENT | PARTIAL_HEAD
-        && known.is_some_and(|client| client.request_ack.get() == seen.packet.ack)
-        && partial_head::is_next(seen)
+    if flags & (CLIENT | PARTIAL_HEAD) == CLIENT | PARTIAL_HEAD
+        && let Some(client) = known
+        && client.request_ack.get() == seen.packet.ack
+        && partial_head::send_next(seen, client, Piece::RequestContinued) == partial_head::NEXT
     {
         // The rest of a method can look like another one.
-        partial_head::send_next(seen, Piece::RequestContinued);
         return None;
     }
     let found = http1::recognise(seen, is_in_sequence && flags & CLIENT != 0);
@@ -86,11 +83,14 @@ pub(crate) fn followed<const HTTP2: bool>(
     {
         // Another protocol.
         boundary::forget(client);
-        seen.head_offset = 0;
+        if seen.head_offset != 0 {
+            // What precedes it is a body, which can look like anything.
+            return None;
+        }
     }
     // A client sends no responses: what looks like one is a part of a body.
     let is_server = flags & CLIENT == 0;
-    let is_owed = known.is_some_and(|server| request::is_owed_response(server, seen.packet));
+    let is_owed = known.is_some_and(|server| request::is_owed_response(server, seen.head_seq()));
     if is_server && (is_owed || found == http1::RESPONSE) {
         return response::<HTTP2>(seen, remembered(known, seen.sender_cookie)?);
     }
@@ -99,7 +99,7 @@ pub(crate) fn followed<const HTTP2: bool>(
 
 #[inline(always)]
 fn request<const HTTP2: bool>(
-    seen: &FirstSeen<'_>,
+    seen: &mut FirstSeen<'_>,
     socket: &'static Socket,
     is_in_sequence: bool,
 ) -> Option<Followed> {
@@ -119,8 +119,31 @@ fn request<const HTTP2: bool>(
     })
 }
 
+/// A packet is sent again. The last request begins in it, if any does. It was whole and alone in its
+/// packet, because otherwise it would not be known where the next one begins.
 #[inline(always)]
-fn response<const HTTP2: bool>(seen: &FirstSeen<'_>, server: &'static Socket) -> Option<Followed> {
+fn again(seen: &mut FirstSeen<'_>, client: &Socket) -> Option<Followed> {
+    let offset = client.request_seq.get().wrapping_sub(seen.packet.seq);
+    if !client.is(HAS_REQUEST) || client.is(LEFT_OUT) || offset >= seen.packet.payload_bytes {
+        return None;
+    }
+    seen.head_offset = offset;
+    let flags = if client.is(SURE) {
+        SINGLE | IN_SEQUENCE
+    } else {
+        SINGLE
+    };
+    Some(Followed {
+        message: Message::Request,
+        flags,
+    })
+}
+
+#[inline(always)]
+fn response<const HTTP2: bool>(
+    seen: &mut FirstSeen<'_>,
+    server: &'static Socket,
+) -> Option<Followed> {
     server.set_http1();
     if !request::is_response_followed(seen, server) {
         return None;
@@ -141,7 +164,7 @@ fn response<const HTTP2: bool>(seen: &FirstSeen<'_>, server: &'static Socket) ->
 /// A packet that does not look like the beginning of a message of HTTP/1.
 #[inline(always)]
 fn other<const HTTP2: bool>(
-    seen: &FirstSeen<'_>,
+    seen: &mut FirstSeen<'_>,
     known: Option<&'static Socket>,
 ) -> Option<Followed> {
     let flags = known.map_or(0, |socket| socket.flags.get());
@@ -150,7 +173,10 @@ fn other<const HTTP2: bool>(
     } else {
         Piece::ResponseContinued
     };
-    if flags & PARTIAL_HEAD != 0 && partial_head::send_next(seen, piece) {
+    if flags & PARTIAL_HEAD != 0
+        && let Some(socket) = known
+        && partial_head::send_next(seen, socket, piece) != partial_head::NONE
+    {
         return None;
     }
     if !HTTP2 || (flags & HTTP1 != 0 && !seen.start.is_http2_preface()) {
@@ -175,7 +201,7 @@ fn remembered(known: Option<&'static Socket>, cookie: u64) -> Option<&'static So
 }
 
 #[inline(always)]
-fn headers(seen: &FirstSeen<'_>) -> Option<Followed> {
+fn headers(seen: &mut FirstSeen<'_>) -> Option<Followed> {
     http2::follow(seen).then_some(Followed::new(Message::Headers))
 }
 

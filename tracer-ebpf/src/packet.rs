@@ -3,7 +3,7 @@
 //! In: an skb, and where in it the network header is. Out: [`Packet`]. Later fragments of IPv4 and
 //! packets with IPv6 extension headers are not recognised as TCP.
 
-use aya_ebpf::programs::SkBuffContext;
+use aya_ebpf::{bindings::__sk_buff, programs::SkBuffContext};
 use tracer_common::{
     message::Message,
     tuple::{Tuple, mapped},
@@ -52,23 +52,38 @@ struct Headers {
 }
 
 /// TCP flags, RFC 9293 section 3.1.
+pub(crate) const FIN: u8 = 0x01;
 pub(crate) const SYN: u8 = 0x02;
-const RST: u8 = 0x04;
+pub(crate) const RST: u8 = 0x04;
 const ACK: u8 = 0x10;
 
+/// Numbers without gaps between them, as [`crate::first_seen::Sighting`].
+#[repr(C)]
 pub(crate) struct Packet {
     pub(crate) tuple: Tuple,
     pub(crate) seq: u32,
     pub(crate) ack: u32,
-    pub(crate) flags: u8,
     /// The receive window of the sender, not scaled. 0 if it has no room, whatever the scale.
     pub(crate) window: u16,
+    pub(crate) flags: u8,
+    padding: u8,
     /// Where the TCP payload starts, from the network header.
     pub(crate) payload_offset: u32,
     pub(crate) payload_bytes: u32,
 }
 
 impl Packet {
+    pub(crate) const ZERO: Self = Self {
+        tuple: Tuple::ZERO,
+        seq: 0,
+        ack: 0,
+        window: 0,
+        flags: 0,
+        padding: 0,
+        payload_offset: 0,
+        payload_bytes: 0,
+    };
+
     /// Whether the packet is more than an acknowledgment, as most packets of a busy connection are
     /// not.
     #[inline(always)]
@@ -99,9 +114,36 @@ pub(crate) fn parse(ctx: &SkBuffContext) -> Option<Packet> {
     parse_at(ctx, 0)
 }
 
+/// The headers of a TCP packet whose network header is at `base`; whether it is one. What this
+/// function keeps on the stack is added to its caller's only while it runs.
+#[inline(always)]
+pub(crate) fn parse_into(ctx: &SkBuffContext, base: usize, packet: &mut Packet) -> bool {
+    // SAFETY: the context, and a packet that is borrowed exclusively.
+    unsafe { packet_parse(ctx.skb.skb, base as u32, packet) }
+}
+
+/// Global: the verifier checks it once ([`crate::first_seen`]).
+///
+/// # Safety
+///
+/// `skb` is the context of the program, and nothing else accesses what `packet` points to.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn packet_parse(skb: *mut __sk_buff, base: u32, packet: *mut Packet) -> bool {
+    let parsed = parse_at(&SkBuffContext::new(skb), base as usize);
+    // SAFETY: by contract.
+    match (parsed, unsafe { packet.as_mut() }) {
+        (Some(parsed), Some(packet)) => {
+            *packet = parsed;
+            true
+        }
+        _ => false,
+    }
+}
+
 /// The headers of a TCP packet whose network header is at `base`, `None` for any other.
 #[inline(always)]
-pub(crate) fn parse_at(ctx: &SkBuffContext, base: usize) -> Option<Packet> {
+fn parse_at(ctx: &SkBuffContext, base: usize) -> Option<Packet> {
     let headers: Headers = ctx.load(base).ok()?;
     let mut tuple = Tuple::ZERO;
     let ip = match headers.ip.version_and_words >> 4 {
@@ -129,8 +171,9 @@ pub(crate) fn parse_at(ctx: &SkBuffContext, base: usize) -> Option<Packet> {
         tuple,
         seq: u32::from_be(tcp.seq_be),
         ack: u32::from_be(tcp.ack_be),
-        flags: tcp.flags,
         window: u16::from_be(tcp.window_be),
+        flags: tcp.flags,
+        padding: 0,
         payload_offset,
         payload_bytes: end.saturating_sub(payload_offset),
     })

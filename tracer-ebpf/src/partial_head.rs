@@ -41,7 +41,7 @@ static PARTIAL_HEADS: LruHashMap<u64, PartialHead> = LruHashMap::with_max_entrie
 /// Remembers the socket of a head that was copied, if the head may go on.
 #[inline(always)]
 pub(crate) fn begin(seen: &FirstSeen<'_>, socket: &Socket) {
-    let packet = seen.packet;
+    let packet = &seen.packet;
     if seen.head_bytes() >= MAX_HEAD_BYTES as u32 || ends_with_blank_line(seen) {
         if socket.is(PARTIAL_HEAD) {
             end(seen, socket);
@@ -64,35 +64,35 @@ pub(crate) fn end(seen: &FirstSeen<'_>, socket: &Socket) {
     forget(seen.sender_cookie);
 }
 
-/// Whether the packet is the next piece of a head.
-#[inline(never)]
-pub(crate) fn is_next(seen: &FirstSeen<'_>) -> bool {
-    PARTIAL_HEADS
-        .value(seen.sender_cookie)
-        .is_some_and(|head| head.next_seq.get() == seen.packet.seq)
-}
+/// What [`send_next`] returns if the socket has no head that goes on.
+pub(crate) const NONE: u32 = 0;
+/// If the packet was the next piece of its head.
+pub(crate) const NEXT: u32 = 1;
+/// If it was another packet: sent again, or after one that was not seen. The head stays as it is.
+pub(crate) const ANOTHER: u32 = 2;
 
-/// Copies the packet if it is the next piece of a head; false if the socket has no such head.
-#[inline(always)]
-pub(crate) fn send_next(seen: &FirstSeen<'_>, piece: Piece) -> bool {
+/// Copies the packet if it is the next piece of a head. One of the numbers above.
+///
+/// Never inlined: the verifier leaves what it knows of the ways to the result.
+#[inline(never)]
+pub(crate) fn send_next(seen: &FirstSeen<'_>, socket: &Socket, piece: Piece) -> u32 {
     let Some(head) = PARTIAL_HEADS.value(seen.sender_cookie) else {
-        return false;
+        return NONE;
     };
-    let packet = seen.packet;
+    let packet = &seen.packet;
     if head.next_seq.get() != packet.seq {
-        // Sent again, or a packet before was not seen: the head stays as it is.
-        return true;
+        return ANOTHER;
     }
     head::send(seen, piece);
     let left_bytes = head.left_bytes.get();
     if packet.payload_bytes >= left_bytes || ends_with_blank_line(seen) {
-        forget(seen.sender_cookie);
-        return true;
+        end(seen, socket);
+        return NEXT;
     }
     let next_seq = packet.seq.wrapping_add(packet.payload_bytes);
     head.next_seq.set(next_seq);
     head.left_bytes.set(left_bytes - packet.payload_bytes);
-    true
+    NEXT
 }
 
 /// Forgets the socket's head: the head has ended, or the cookie stands for another connection from
@@ -104,7 +104,7 @@ pub(crate) fn forget(sender_cookie: u64) {
 
 #[inline(always)]
 fn ends_with_blank_line(seen: &FirstSeen<'_>) -> bool {
-    let packet = seen.packet;
+    let packet = &seen.packet;
     let end = packet.payload_offset + packet.payload_bytes;
     packet.payload_bytes >= 4
         && seen

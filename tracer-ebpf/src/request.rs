@@ -19,8 +19,7 @@ use crate::{
     counter::count,
     edge,
     first_seen::FirstSeen,
-    head_scan::{self, Scanned},
-    packet::Packet,
+    head_scan::{self, Scanned, Scanning},
     socket::{
         CLIENT, HAS_REQUEST, HAS_RESPONDED, LEFT_OUT, OWES_RESPONSE, PIPELINES, SURE, Socket,
     },
@@ -39,41 +38,49 @@ pub(crate) const IS_LEFT_OUT: u32 = 1 << 8;
 /// Decides about a request at the socket that sends it. Flags of its journey, or [`IS_LEFT_OUT`].
 /// `is_in_sequence`: it begins where the request before ends. Without HTTP/2 the kernel is too old
 /// for the loop over the head, and everything is followed.
-///
-/// Never inlined: what the verifier knows of the ways to the result is left behind.
-#[inline(never)]
+#[inline(always)]
 pub(crate) fn decide<const HTTP2: bool>(
-    seen: &FirstSeen<'_>,
+    seen: &mut FirstSeen<'_>,
     socket: &'static Socket,
     is_in_sequence: bool,
 ) -> u32 {
-    let packet = seen.packet;
+    let packet = &seen.packet;
     let is_first = !socket.is(HAS_REQUEST);
     let is_behind = !is_first && socket.request_ack.get() == packet.ack;
     if is_behind && !is_in_sequence {
         // The server has sent nothing since the last request: a part of its body, or a request that
         // does not wait for the response. User space finds out which.
-        return 0;
+        return if socket.is(LEFT_OUT) {
+            u32::from(BEHIND_LEFT_OUT)
+        } else {
+            0
+        };
     }
     // On a connection that was open before it was watched, what looks like the first request may be
     // a part of a body. The next one is a request if it begins where that one ends, and the server
     // has sent something between them.
     let is_sure = is_in_sequence && (socket.is(SURE) || !(is_first || is_behind));
-    let is_pipelined = is_behind && socket.request_seq.get() != packet.seq;
+    let head_seq = seen.head_seq();
+    let is_pipelined = is_behind && socket.request_seq.get() != head_seq;
     let was_left_out = socket.is(LEFT_OUT);
-    socket.request_seq.set(packet.seq);
+    socket.request_seq.set(head_seq);
     socket.request_ack.set(packet.ack);
     let pipelines = if is_pipelined { PIPELINES } else { 0 };
     let flags = socket.flags.get() & !LEFT_OUT | CLIENT | HAS_REQUEST | pipelines;
     socket.flags.set(flags);
     let follow = FOLLOW.load();
     let scanned = if HTTP2 && !seen.start.is_connect() {
-        head_scan::scan(seen, socket, follow == FOLLOW_UNTRACED)
+        let scanning = if follow == FOLLOW_UNTRACED {
+            Scanning::AnyRequest
+        } else {
+            Scanning::Request
+        };
+        head_scan::scan(seen, socket, scanning)
     } else {
         boundary::forget(socket);
         Scanned::UNCLEAR
     };
-    if is_sure {
+    if is_sure && scanned.is_single() {
         socket.flags.set_bits(SURE);
     }
     if HTTP2 && flags & PIPELINES == 0 && !seen.start.is_connect() {
@@ -96,8 +103,12 @@ pub(crate) fn decide<const HTTP2: bool>(
 /// Notes that a request with a journey arrives at a socket, which will send the response.
 #[inline(always)]
 pub(crate) fn arrived(socket: &Socket, seq: u32, ack: u32, journey_flags: u8) {
-    let is_another = socket.is(HAS_REQUEST) && socket.request_seq.get() != seq;
-    let is_pipelined = is_another && socket.request_ack.get() == ack;
+    let is_another = !socket.is(HAS_REQUEST) || socket.request_seq.get() != seq;
+    if !is_another && socket.flags.get() & (OWES_RESPONSE | HAS_RESPONDED) == HAS_RESPONDED {
+        // A late copy of a request that has its response.
+        return;
+    }
+    let is_pipelined = is_another && socket.is(HAS_REQUEST) && socket.request_ack.get() == ack;
     let pipelines = if is_pipelined || journey_flags & SINGLE == 0 {
         PIPELINES
     } else {
@@ -107,7 +118,7 @@ pub(crate) fn arrived(socket: &Socket, seq: u32, ack: u32, journey_flags: u8) {
     socket.request_ack.set(ack);
     socket.set_http1();
     // A part of a response may have looked like a request of this socket before.
-    let flags = socket.flags.get() & !CLIENT;
+    let flags = socket.flags.get() & !(CLIENT | HAS_RESPONDED);
     socket
         .flags
         .set(flags | HAS_REQUEST | OWES_RESPONSE | pipelines);
@@ -116,9 +127,9 @@ pub(crate) fn arrived(socket: &Socket, seq: u32, ack: u32, journey_flags: u8) {
 /// Whether a response begins in a packet because one is owed: it begins with the byte that the
 /// client has asked for, however short the packet is.
 #[inline(always)]
-pub(crate) fn is_owed_response(socket: &Socket, packet: &Packet) -> bool {
+pub(crate) fn is_owed_response(socket: &Socket, head_seq: u32) -> bool {
     socket.flags.get() & (OWES_RESPONSE | PIPELINES) == OWES_RESPONSE
-        && socket.request_ack.get() == packet.seq
+        && socket.request_ack.get() == head_seq
 }
 
 /// Whether a response is followed.

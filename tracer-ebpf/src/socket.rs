@@ -63,17 +63,19 @@ pub(crate) struct Socket {
     pub(crate) newest_seq: Shared<u32>,
     /// `copied_seq` of the last read that was reported.
     pub(crate) reported_seq: Shared<u32>,
-    /// Sequence and acknowledgment number of the last request. Lost: the response to a request that
-    /// was left out is followed, and user space has no request for it.
+    /// Sequence number of the last request's head where it is sent, and of its packet where it
+    /// arrives; acknowledgment number of its packet. Lost, with [`OWES_RESPONSE`], at the receiver:
+    /// the response to that request is not followed, and its exchange has none.
     pub(crate) request_seq: Shared<u32>,
     pub(crate) request_ack: Shared<u32>,
     /// Sequence number of the last response. Lost: a response that is sent again has no journey.
     pub(crate) response_seq: Shared<u32>,
     /// Number of messages that are not HTTP. Lost: they are counted from 0 again.
     other_messages: Shared<u32>,
-    /// Where the next request begins, in what the socket sends: `boundary_left` bytes after
-    /// `boundary_seq`, or after more, by `boundary_part` ([`crate::boundary`]). Lost: what looks
-    /// like a request is followed, and user space finds out whether it is one.
+    /// Where the next request begins, or the response ends, in what the socket sends:
+    /// `boundary_left` bytes after `boundary_seq`, or after more, by `boundary_part`
+    /// ([`crate::boundary`]). Lost: what looks like a request is followed, and user space finds out
+    /// whether it is one; the end of the response is not seen.
     pub(crate) boundary_left: Shared<u64>,
     pub(crate) boundary_seq: Shared<u32>,
     pub(crate) boundary_part: Shared<u32>,

@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use hopspan_e2e::{Fixture, Kernel, Span, insert_rule};
+use hopspan_e2e::{Fixture, Kernel, Span, fdinfos, insert_rule, number_after};
 use hopspan_lab::{Node, Signal, hotrod::HotRod};
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -132,6 +132,25 @@ fn the_fallbacks_for_old_kernels_work() {
         .flat_map(|trace| trace.of_role("hop"))
         .filter(|hop| hop.attribute("hopspan.hop") == "socket.queue");
     assert_eq!(queues.count(), 24, "a read for each request and response");
+}
+
+/// The verifier refuses a program that takes it a million steps, and every step is a part of the
+/// agent's start. The kernel shows the number from 5.16.
+#[test]
+fn the_verifier_needs_few_steps() {
+    const MOST: u64 = 100_000;
+    if hopspan_lab::skip("the_verifier_needs_few_steps") {
+        return;
+    }
+    let mut fixture = Fixture::start("verifier").unwrap();
+    let steps: Vec<u64> = fdinfos(fixture.agent().process.pid())
+        .iter()
+        .filter_map(|text| number_after(text, "verified_insns:"))
+        .collect();
+    fixture.finish().unwrap();
+    // Those of the cgroup, of five tracepoints and of the uplinks.
+    assert!(steps.len() >= 8, "{steps:?}");
+    assert!(steps.iter().all(|steps| *steps < MOST), "{steps:?}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub const START_BYTES: u32 = 16;
 const CONNECT: &[u8] = b"CONNECT ";
 
 /// The first bytes of a message, as big-endian numbers; bytes that are not there are zero.
+#[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Start {
     word: u64,

@@ -17,14 +17,12 @@ use aya_ebpf::{
     programs::SkBuffContext,
 };
 use aya_log_ebpf::debug;
-use tracer_common::{
-    counter::Counter, hook::Hook, http1::start::Start, journey::End, message::Message,
-};
+use tracer_common::{counter::Counter, hook::Hook, journey::End, message::Message};
 
 use crate::{
     counter::count,
     deferred_accept,
-    first_seen::FirstSeen,
+    first_seen::{FirstSeen, Sighting},
     journey::{self, HookPoint},
     message::{self, Followed},
     output_stamps, packet, read_tracking, request,
@@ -70,23 +68,25 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
     if socket.is_some_and(|socket| socket.is(NOT_HTTP)) {
         return None;
     }
-    let packet = packet::parse(ctx)?;
-    window::track(&packet, sender_cookie, socket);
+    let mut sighting = Sighting::EMPTY;
+    let packet = &mut sighting.packet;
+    if !packet::parse_into(ctx, 0, packet) {
+        return None;
+    }
+    window::track(packet, sender_cookie, socket);
     if !packet.may_carry_message() {
         return None;
     }
+    sighting.sender_cookie = sender_cookie;
+    sighting.start_ns = if output_ns == 0 {
+        // SAFETY: the helper has no preconditions.
+        unsafe { bpf_ktime_get_ns() }
+    } else {
+        output_ns
+    };
     let mut seen = FirstSeen {
         ctx,
-        packet: &packet,
-        start_ns: if output_ns == 0 {
-            // SAFETY: the helper has no preconditions.
-            unsafe { bpf_ktime_get_ns() }
-        } else {
-            output_ns
-        },
-        sender_cookie,
-        head_offset: 0,
-        start: Start::EMPTY,
+        sighting: &mut sighting,
     };
     let Followed { message, flags } = message::followed::<HTTP2>(&mut seen, socket)?;
     let journey = journey::open(&seen, message)?;
@@ -97,7 +97,7 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
     journey::stamp(journey, hook_point(ctx, Hook::CgroupEgress));
     let flags = flags | message::send_head(&seen, message);
     field!(journey, flags).set_bits(flags);
-    log_open(ctx, message as u8, packet.seq);
+    log_open(ctx, message as u8, seen.packet.seq);
     Some(())
 }
 

@@ -38,7 +38,7 @@ fn socket_close(ctx: BtfTracePointContext) -> i32 {
     let sock = Sock::new(ctx.arg::<*const c_void>(0));
     match (ctx.arg::<u32>(1), ctx.arg::<u32>(2)) {
         (_, TCP_SYN_SENT) => failed_connect::started(sock),
-        (TCP_SYN_SENT, TCP_CLOSE) if failed_connect::report(sock) => {}
+        (TCP_SYN_SENT, TCP_CLOSE) if failed_connect::report(sock) => socket::close(sock.cookie()),
         (TCP_SYN_SENT, TCP_ESTABLISHED) => failed_connect::established(sock),
         (TCP_SYN_RECV, TCP_ESTABLISHED) => finish_deferred(sock),
         (_, state) => report(sock, state),

@@ -4,23 +4,28 @@
 //! address that it keeps (kernel: packet_rcv, called by __netif_receive_skb_core for ETH_P_ALL);
 //! inside VXLAN, the inner packet. The filter keeps nothing, so that no packet is copied. Misses:
 //! packets that XDP redirects. Oldest kernel: 4.20 (PACKET_IGNORE_OUTGOING). Fallback:
-//! `uplink_receive_fallback` without HTTP/2. Without this hook a message from another node has no
+//! `uplink_receive_fallback` without HTTP/2; where a socket has no room for a filter of this size,
+//! `uplink_entry` calls either of them. Without this hook a message from another node has no
 //! journey here.
 //!
 //! Why not tp_btf netif_receive_skb: the payload of TCP is in page fragments, which a tracing
 //! program cannot read before 6.11. A socket filter reads the packet as cgroup programs do.
 
 use aya_ebpf::{
-    EbpfContext as _, helpers::bpf_ktime_get_ns, macros::socket_filter, programs::SkBuffContext,
+    EbpfContext as _,
+    helpers::bpf_ktime_get_ns,
+    macros::{map, socket_filter},
+    maps::ProgramArray,
+    programs::SkBuffContext,
 };
-use tracer_common::{hook::Hook, http1::start::Start};
+use tracer_common::hook::Hook;
 
 use crate::{
-    first_seen::FirstSeen,
+    first_seen::{FirstSeen, Sighting},
     http2,
     journey::{self, HookPoint},
     message::{self, Followed},
-    packet::{self, SYN},
+    packet::{self, FIN, RST, SYN},
     partial_head,
     shared::field,
     socket::{self, FORWARDED, NOT_HTTP},
@@ -49,50 +54,74 @@ fn uplink_receive_fallback(ctx: SkBuffContext) -> i64 {
     KEEP_NOTHING
 }
 
+/// One of the programs above, for [`uplink_entry`]. The agent writes it before it attaches.
+#[map]
+static UPLINK_PROGRAM: ProgramArray = ProgramArray::with_max_entries(1, 0);
+
+/// A filter that a socket of an old kernel has room for (net.core.optmem_max): it only calls the
+/// one that does the work.
+#[socket_filter]
+fn uplink_entry(ctx: SkBuffContext) -> i64 {
+    // SAFETY: the agent stores nothing but the programs above. Without one the call returns.
+    unsafe { UPLINK_PROGRAM.tail_call(&ctx, 0) };
+    KEEP_NOTHING
+}
+
 #[inline(always)]
 fn arrive<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
     // SAFETY: the context of a socket filter is a `__sk_buff`.
-    let (ifindex, packet_type) = unsafe { ((*ctx.skb.skb).ifindex, (*ctx.skb.skb).pkt_type) };
-    if packet_type == PACKET_OTHERHOST && !uplink::is_bridged(ifindex) {
+    let packet_type = unsafe { (*ctx.skb.skb).pkt_type };
+    if packet_type == PACKET_OTHERHOST && !uplink::is_bridged(ifindex(ctx)) {
         // Unknown-unicast flooding: the frame is not addressed to this node.
         return None;
     }
-    let packet = match packet::parse(ctx) {
-        Some(packet) => packet,
-        None => packet::parse_at(ctx, vxlan::inner_offset(ctx)?)?,
-    };
-    if !packet.may_carry_message() {
+    let mut sighting = Sighting::EMPTY;
+    let packet = &mut sighting.packet;
+    if !packet::parse_into(ctx, 0, packet)
+        && !packet::parse_into(ctx, vxlan::inner_offset(ctx)?, packet)
+    {
+        return None;
+    }
+    let is_last = packet.flags & (FIN | RST) != 0;
+    if !packet.may_carry_message() && !is_last {
         return None;
     }
     let skb = ctx.as_ptr() as u64;
-    if journey::find(skb).is_some_and(|journey| journey::is_of(journey, &packet)) {
+    if journey::find(skb).is_some_and(|journey| journey::is_of(journey, packet)) {
         // The sender is a followed socket of this machine: its node shares the kernel with this
         // one.
         return None;
     }
-    let sender_cookie = uplink::remote_cookie(&packet.tuple);
-    if packet.flags & SYN != 0 {
-        forget::<HTTP2>(sender_cookie);
+    sighting.sender_cookie = uplink::remote_cookie(&packet.tuple);
+    let is_first = packet.flags & SYN != 0;
+    if is_first {
+        forget::<HTTP2>(sighting.sender_cookie);
     }
-    let known = socket::find(sender_cookie);
-    if known.is_some_and(|remote| remote.is(NOT_HTTP | FORWARDED)) {
+    let _ = open::<HTTP2>(ctx, &mut sighting);
+    if is_last {
+        forget::<HTTP2>(sighting.sender_cookie);
+    }
+    Some(())
+}
+
+/// Opens a journey if the packet carries a message that is followed.
+#[inline(always)]
+fn open<const HTTP2: bool>(ctx: &SkBuffContext, sighting: &mut Sighting) -> Option<()> {
+    let known = socket::find(sighting.sender_cookie);
+    if !sighting.packet.may_carry_message()
+        || known.is_some_and(|remote| remote.is(NOT_HTTP | FORWARDED))
+    {
         return None;
     }
-    let mut seen = FirstSeen {
-        ctx,
-        packet: &packet,
-        // SAFETY: the helper has no preconditions.
-        start_ns: unsafe { bpf_ktime_get_ns() },
-        sender_cookie,
-        head_offset: 0,
-        start: Start::EMPTY,
-    };
+    // SAFETY: the helper has no preconditions.
+    sighting.start_ns = unsafe { bpf_ktime_get_ns() };
+    let mut seen = FirstSeen { ctx, sighting };
     let Followed { message, flags } = message::followed::<HTTP2>(&mut seen, known)?;
     let journey = journey::open(&seen, message)?;
     let point = HookPoint {
         hook: Hook::UplinkReceive,
         netns: uplink::node_netns(),
-        ifindex,
+        ifindex: ifindex(ctx),
     };
     journey::stamp_at(journey, point, seen.start_ns);
     let flags = flags | message::send_head(&seen, message);
@@ -100,7 +129,14 @@ fn arrive<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
     Some(())
 }
 
-/// Forgets everything about the sender of a SYN: it opens another connection with the same ports.
+#[inline(always)]
+fn ifindex(ctx: &SkBuffContext) -> u32 {
+    // SAFETY: the context of a socket filter is a `__sk_buff`.
+    unsafe { (*ctx.skb.skb).ifindex }
+}
+
+/// Forgets everything about a sender: it opens another connection with the same ports, or it has
+/// sent its last byte. No socket of another node closes here, and each would keep its slot.
 #[inline(always)]
 fn forget<const HTTP2: bool>(sender_cookie: u64) {
     partial_head::forget(sender_cookie);

@@ -15,6 +15,8 @@ use crate::{first_seen::FirstSeen, packet_bytes::PacketBytes, shared::copy_tuple
 /// Most bytes of one fragment.
 pub(super) const MAX_BYTES: u32 = MAX_FRAGMENT_BYTES as u32;
 
+const PREFIX_BYTES: usize = 16;
+
 /// A part of a packet's payload.
 pub(super) struct PayloadRange {
     pub(super) begin: u32,
@@ -110,9 +112,15 @@ fn send_sized<const N: usize>(
             };
             (*header).padding = [0; 2];
             copy_tuple(&seen.packet.tuple, &raw mut (*header).sent);
-            (*header).prefix = [0; 16];
+            // Volatile: the compiler would call a function that writes zeros, which needs more stack
+            // than kernel 6.1 has left here.
+            let prefix = (&raw mut (*header).prefix).cast::<u8>();
+            for index in 0..PREFIX_BYTES - FRAME_HEADER_BYTES {
+                prefix.add(index).write_volatile(0);
+            }
             for (index, byte) in cursor.header.iter().enumerate() {
-                (*header).prefix[16 - FRAME_HEADER_BYTES + index] = byte.get();
+                let at = PREFIX_BYTES - FRAME_HEADER_BYTES + index;
+                prefix.add(at).write_volatile(byte.get());
             }
         }
     })

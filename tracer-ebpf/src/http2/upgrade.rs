@@ -6,10 +6,12 @@
 
 use core::ops::ControlFlow;
 
+use aya_ebpf::bindings::__sk_buff;
+
 use super::cursor::{self, FrameCursor};
 use crate::{
     bpf_loop::{self, Turn},
-    first_seen::FirstSeen,
+    first_seen::{self, FirstSeen, Sighting},
 };
 
 /// Bytes of the head that are scanned. Real heads of such a response have some 80.
@@ -32,11 +34,28 @@ struct Scan<'a> {
 
 /// Begins to follow the connection if the packet is a response that switches to HTTP/2. Whether
 /// frames follow the head in the packet.
+#[inline(always)]
+pub(crate) fn begin_after_101(seen: &mut FirstSeen<'_>) -> bool {
+    let (skb, sighting) = seen.as_raw();
+    // SAFETY: as `from_raw` needs them.
+    unsafe { http2_begin_after_101(skb, sighting) }
+}
+
+/// Global: the verifier checks it once ([`first_seen`]).
 ///
-/// Never inlined: what it keeps on the stack is added to its caller's only while it runs.
+/// # Safety
+///
+/// As [`first_seen::from_raw`].
+#[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) fn begin_after_101(seen: &FirstSeen<'_>) -> bool {
-    let packet = seen.packet;
+unsafe extern "C" fn http2_begin_after_101(skb: *mut __sk_buff, sighting: *mut Sighting) -> bool {
+    // SAFETY: by contract.
+    unsafe { first_seen::from_raw(skb, sighting, false, |seen| begin(seen)) }
+}
+
+#[inline(always)]
+fn begin(seen: &FirstSeen<'_>) -> bool {
+    let packet = &seen.packet;
     if packet.payload_bytes < STATUS_OFFSET + STATUS_BYTES || word(seen, STATUS_OFFSET) != SWITCHING
     {
         return false;

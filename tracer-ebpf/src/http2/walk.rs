@@ -2,6 +2,7 @@
 
 use core::ops::ControlFlow;
 
+use aya_ebpf::bindings::__sk_buff;
 use tracer_common::seq::after;
 
 use super::{
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::{
     bpf_loop::{self, Turn},
-    first_seen::FirstSeen,
+    first_seen::{self, FirstSeen, Sighting},
 };
 
 /// Frames of one packet. Only a packet of 64 KiB full of smaller frames than real peers send has
@@ -25,7 +26,7 @@ const PREFACE_BYTES: u32 = 24;
 /// whether it does.
 #[inline(always)]
 pub(crate) fn recognise(seen: &FirstSeen<'_>) -> bool {
-    let packet = seen.packet;
+    let packet = &seen.packet;
     let (flags, next_seq) = if starts_with_preface(seen) {
         (0, packet.seq.wrapping_add(PREFACE_BYTES))
     } else if frame::looks_like_frames(seen.ctx, packet) {
@@ -49,9 +50,27 @@ fn starts_with_preface(seen: &FirstSeen<'_>) -> bool {
 /// Walks over the frames of a packet. Whether HEADERS start in it; for a packet that is sent again,
 /// whether they may.
 ///
-/// Never inlined: what it keeps on the stack is added to its caller's only while it runs.
+#[inline(always)]
+pub(crate) fn follow(seen: &mut FirstSeen<'_>) -> bool {
+    let (skb, sighting) = seen.as_raw();
+    // SAFETY: as `from_raw` needs them.
+    unsafe { http2_follow(skb, sighting) }
+}
+
+/// Global: the verifier checks it once ([`first_seen`]).
+///
+/// # Safety
+///
+/// As [`first_seen::from_raw`].
+#[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) fn follow(seen: &FirstSeen<'_>) -> bool {
+unsafe extern "C" fn http2_follow(skb: *mut __sk_buff, sighting: *mut Sighting) -> bool {
+    // SAFETY: by contract.
+    unsafe { first_seen::from_raw(skb, sighting, false, |seen| walk_packet(seen)) }
+}
+
+#[inline(always)]
+fn walk_packet(seen: &FirstSeen<'_>) -> bool {
     let Some(cursor) = cursor::find(seen.sender_cookie) else {
         return false;
     };
@@ -73,7 +92,7 @@ pub(crate) fn follow(seen: &FirstSeen<'_>) -> bool {
 /// The offset of the first byte that is new; `None` if the boundary is not found in the packet.
 #[inline(always)]
 fn first_new_byte(seen: &FirstSeen<'_>, cursor: &FrameCursor) -> Option<u32> {
-    let packet = seen.packet;
+    let packet = &seen.packet;
     let seen_seq = cursor.seen_seq.get();
     if after(packet.seq, seen_seq) && !cursor.is(OUT_OF_SYNC) {
         lose_boundary(seen, cursor);
@@ -96,7 +115,7 @@ fn first_new_byte(seen: &FirstSeen<'_>, cursor: &FrameCursor) -> Option<u32> {
 /// or `None` if the frame does not end in this packet, or with it.
 #[inline(always)]
 fn rest_of_frame(seen: &FirstSeen<'_>, cursor: &FrameCursor, begin: u32) -> Option<u32> {
-    let packet = seen.packet;
+    let packet = &seen.packet;
     let begin_seq = packet.seq.wrapping_add(begin);
     let next_seq = cursor.next_seq.get();
     if cursor.header_bytes.get() != 0 || !after(next_seq, begin_seq) {
@@ -127,7 +146,7 @@ fn rest_of_frame(seen: &FirstSeen<'_>, cursor: &FrameCursor, begin: u32) -> Opti
 /// Goes from frame to frame. Copied frames that follow each other are one fragment.
 #[inline(always)]
 fn walk(seen: &FirstSeen<'_>, cursor: &FrameCursor, begin: u32) -> bool {
-    let packet = seen.packet;
+    let packet = &seen.packet;
     cursor.offset.set(begin);
     cursor.run.set(NO_RUN);
     cursor.has_headers.set(0);
@@ -173,7 +192,7 @@ impl Turn for Frames<'_> {
     #[inline(always)]
     fn turn(&mut self, _index: u32) -> ControlFlow<()> {
         let Self { seen, cursor } = *self;
-        let packet = seen.packet;
+        let packet = &seen.packet;
         let offset = cursor.offset.get();
         if offset >= packet.payload_bytes {
             return ControlFlow::Break(());
@@ -217,7 +236,7 @@ impl Turn for Frames<'_> {
 /// in the next packet or is DATA.
 #[inline(always)]
 fn send_run(seen: &FirstSeen<'_>, cursor: &FrameCursor) {
-    let packet = seen.packet;
+    let packet = &seen.packet;
     let (begin, end) = (cursor.run.get(), cursor.run_end.get());
     let range = PayloadRange {
         begin,
@@ -238,7 +257,7 @@ fn send_run(seen: &FirstSeen<'_>, cursor: &FrameCursor) {
 /// Whether that is HEADERS; `None` if the packet ends before the header does.
 #[inline(always)]
 fn split_header(seen: &FirstSeen<'_>, cursor: &FrameCursor, offset: &mut u32) -> Option<bool> {
-    let packet = seen.packet;
+    let packet = &seen.packet;
     let had = cursor.header_bytes.get();
     let header_seq = packet
         .seq
@@ -290,7 +309,7 @@ fn split_header(seen: &FirstSeen<'_>, cursor: &FrameCursor, offset: &mut u32) ->
 /// Keeps the last bytes of a packet, which are fewer than a frame header has.
 #[inline(always)]
 fn keep_partial_header(seen: &FirstSeen<'_>, cursor: &FrameCursor, offset: u32) {
-    let packet = seen.packet;
+    let packet = &seen.packet;
     for index in 0..FRAME_HEADER_BYTES - 1 {
         let at = offset + index as u32;
         if at < packet.payload_bytes

@@ -20,7 +20,13 @@ pub(super) enum AttachPoint {
     Tracepoint(&'static str),
     /// A packet socket on each uplink, once the uplinks are known.
     Uplink,
+    /// As [`Self::Uplink`], with this small program as the filter, which calls the candidate. A
+    /// socket is charged for its whole filter, and before 6.8 that may be 20 KiB (kernel:
+    /// sk_filter_charge, net.core.optmem_max).
+    UplinkBy(&'static str),
 }
+
+const BY_UPLINK_ENTRY: AttachPoint = AttachPoint::UplinkBy("uplink_entry");
 
 /// The candidates of the hook that opens journeys, which is attached and detached first.
 pub(super) const OPENERS: &[Candidate] = &[
@@ -83,7 +89,9 @@ pub(super) const CANDIDATES: [(Hook, &[Candidate]); 8] = [
         Hook::UplinkReceive,
         &[
             candidate("uplink_receive", AttachPoint::Uplink),
+            candidate("uplink_receive", BY_UPLINK_ENTRY),
             candidate("uplink_receive_fallback", AttachPoint::Uplink),
+            candidate("uplink_receive_fallback", BY_UPLINK_ENTRY),
         ],
     ),
 ];

@@ -238,16 +238,37 @@ fn attach_candidates(attached: &mut Attached, options: &Options) -> Result<(), A
     for (hook, candidates) in hooks {
         let mut refused = Vec::new();
         let served = candidates.iter().find(|candidate| {
-            programs
-                .loaded(&mut attached.ebpf, **candidate)
-                .map_err(|source| Refusal::of(candidate.point, source))
-                .and_then(|program| attach_to(program, candidate.point, &cgroup))
+            serve(&mut programs, &mut attached.ebpf, **candidate, &cgroup)
                 .map_err(|refusal| refused.push(refusal))
                 .is_ok()
         });
-        attached.add_result(hook, served, refused);
+        let best = candidates.first().map(|best| best.function);
+        attached.add_result(hook, best, served, refused);
     }
     Ok(())
+}
+
+/// Loads and attaches a candidate.
+fn serve(
+    programs: &mut Programs,
+    ebpf: &mut Ebpf,
+    candidate: Candidate,
+    cgroup: &File,
+) -> Result<(), Refusal> {
+    let refusal = |source| Refusal::of(candidate.point, source);
+    let program = programs.loaded(ebpf, candidate).map_err(refusal)?;
+    let AttachPoint::UplinkBy(entry) = candidate.point else {
+        return attach_to(program, candidate.point, cgroup);
+    };
+    let fd = program.fd().and_then(|fd| Ok(fd.try_clone()?));
+    let fd = fd.map_err(refusal)?;
+    uplink_sockets::call(ebpf, &fd)?;
+    let entry = Candidate {
+        function: entry,
+        ..candidate
+    };
+    let program = programs.loaded(ebpf, entry).map_err(refusal)?;
+    attach_to(program, candidate.point, cgroup)
 }
 
 fn attach_to(program: &mut Program, point: AttachPoint, cgroup: &File) -> Result<(), Refusal> {
@@ -267,8 +288,14 @@ fn attach_to(program: &mut Program, point: AttachPoint, cgroup: &File) -> Result
 }
 
 impl Attached {
-    /// Records which program serves a hook, and why the better ones do not.
-    fn add_result(&mut self, hook: Hook, served: Option<&Candidate>, refused: Vec<Refusal>) {
+    /// Records which program serves a hook, and why the best one does not.
+    fn add_result(
+        &mut self,
+        hook: Hook,
+        best: Option<&str>,
+        served: Option<&Candidate>,
+        refused: Vec<Refusal>,
+    ) {
         let reasons: Vec<String> = refused.iter().map(|refusal| error_chain(refusal)).collect();
         let reason = reasons.join("; ");
         let Some(served) = served else {
@@ -281,10 +308,12 @@ impl Attached {
             }
             return;
         };
-        if matches!(served.point, AttachPoint::Uplink) {
-            self.filter = Some(served.function);
+        match served.point {
+            AttachPoint::Uplink => self.filter = Some(served.function),
+            AttachPoint::UplinkBy(entry) => self.filter = Some(entry),
+            AttachPoint::Cgroup(_) | AttachPoint::Tracepoint(_) => {}
         }
-        if !reason.is_empty() {
+        if best != Some(served.function) {
             self.fallbacks.push(Fallback {
                 hook,
                 function: served.function,
@@ -308,6 +337,7 @@ fn map_fds(ebpf: &Ebpf) -> HashMap<String, BorrowedFd<'_>> {
             | Map::HashMap(data)
             | Map::LruHashMap(data)
             | Map::PerCpuArray(data)
+            | Map::ProgramArray(data)
             | Map::RingBuf(data)) = map
             else {
                 return None;

@@ -75,6 +75,8 @@ impl Programs {
             .ok_or(ProgramError::NotLoaded)?;
         match self.results.remove(candidate.function) {
             Some(result) => result?,
+            // Loaded for a candidate that attaches in another way.
+            None if program.fd().is_ok() => {}
             None => load(program, candidate.point, &self.btf)?,
         }
         Ok(program)

@@ -11,12 +11,14 @@ use std::{
 };
 
 use aya::{
-    maps::{Array, HashMap, Map, MapData, MapError},
-    programs::{ProgramError, SocketFilter},
+    Ebpf,
+    maps::{Array, HashMap, Map, MapData, MapError, ProgramArray},
+    programs::{ProgramError, ProgramFd, SocketFilter},
 };
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use tracer_common::uplink::{BRIDGED, Bits, bit, key};
 
+use super::Refusal;
 use crate::uplinks::{Uplink, Uplinks};
 
 /// Why packets of an uplink are not followed.
@@ -162,6 +164,24 @@ impl UplinkSockets {
         self.open.insert(uplink.ifindex, (uplink.clone(), socket));
         result
     }
+}
+
+/// The map of the program that the uplinks' small filter calls.
+const PROGRAM_MAP: &str = "UPLINK_PROGRAM";
+
+/// Makes the uplinks' small filter call this program.
+pub(super) fn call(ebpf: &mut Ebpf, program: &ProgramFd) -> Result<(), Refusal> {
+    let stored = ebpf
+        .map_mut(PROGRAM_MAP)
+        .ok_or(MapError::InvalidName {
+            name: PROGRAM_MAP.to_owned(),
+        })
+        .and_then(ProgramArray::try_from)
+        .and_then(|mut programs| programs.set(0, program, 0));
+    stored.map_err(|source| Refusal::ProgramArray {
+        map: PROGRAM_MAP,
+        source,
+    })
 }
 
 /// A packet socket whose filter sees what arrives at a device. With `ifindex` 0 it is not bound.
