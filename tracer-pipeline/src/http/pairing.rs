@@ -172,11 +172,7 @@ impl Http1Pairing {
                     exchange.request.read_ns.get_or_insert(at_ns);
                     exchange.request.reader = tgid;
                 }
-                for leg in self
-                    .partials
-                    .waiting(id)
-                    .filter(|leg| leg.journey.seq == seq)
-                {
+                for leg in self.partials.waiting(id, Message::Request, seq) {
                     leg.read_ns.get_or_insert(at_ns);
                     leg.reader = tgid;
                 }
@@ -250,6 +246,7 @@ impl Http1Pairing {
         Some(exchange)
     }
 
+    /// The client has read the response in the packet that starts at `seq`.
     fn response_read(
         &mut self,
         id: ConnectionId,
@@ -257,6 +254,9 @@ impl Http1Pairing {
         at_ns: u64,
         done: &mut impl FnMut(Exchange),
     ) {
+        for leg in self.partials.waiting(id, Message::Response, seq) {
+            leg.read_ns.get_or_insert(at_ns);
+        }
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };

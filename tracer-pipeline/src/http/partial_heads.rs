@@ -116,8 +116,13 @@ impl PartialHeads {
         true
     }
 
-    /// The messages of a connection that wait for their heads.
-    pub(super) fn waiting(&mut self, connection: ConnectionId) -> impl Iterator<Item = &mut Leg> {
+    /// The messages of a connection that wait for their heads and whose packet starts at `seq`.
+    pub(super) fn waiting(
+        &mut self,
+        connection: ConnectionId,
+        message: Message,
+        seq: u32,
+    ) -> impl Iterator<Item = &mut Leg> {
         let waiting = self
             .0
             .values_mut()
@@ -125,6 +130,7 @@ impl PartialHeads {
         waiting
             .filter(move |waiting| waiting.connection == connection)
             .map(|waiting| &mut waiting.leg)
+            .filter(move |leg| leg.journey.message == message && leg.journey.seq == seq)
     }
 
     /// Drops heads whose rest has not come in time; returns how many.

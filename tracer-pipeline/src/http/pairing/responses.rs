@@ -99,6 +99,10 @@ impl Http1Pairing {
                 connection.ignore();
             }
         }
+        // A response that has waited for its head may have been read before.
+        if let Some(at_ns) = leg.read_ns {
+            self.response_read(id, leg.journey.seq, at_ns, done);
+        }
     }
 
     /// Assigns a response whose head is lost to its request.

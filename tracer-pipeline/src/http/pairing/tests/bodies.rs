@@ -156,6 +156,26 @@ fn heads_in_pieces() {
 }
 
 #[test]
+fn a_response_is_read_before_its_status_has_come() {
+    check(
+        "> 100 1 /a
+         r> 100
+         <p 1 128 HTT
+         r< 1
+         <+ 4 P/1.1 201 OK",
+        &["/a 201"],
+    );
+    // The client's first request has the number of the server's first response.
+    check(
+        "> 1 1 /a
+         <p 1 29 HTT
+         r> 1
+         <+ 4 P/1.1 201 OK",
+        &[],
+    );
+}
+
+#[test]
 fn an_old_connection_is_followed_from_the_second_request_on() {
     let losses = check(
         ">x 100 1 /1
