@@ -3,7 +3,10 @@
 //! In: the captured payload. Out: heads, each with its offset and end. A head followed by a body of
 //! unknown length is the last one found.
 
-use tracer_common::{http1::boundary, message::Message};
+use tracer_common::{
+    http1::boundary::{Body, Boundary, Part},
+    message::Message,
+};
 
 use super::head::{BodyFraming, HeadError, Method, RequestHead, ResponseHead, response_body};
 
@@ -127,20 +130,26 @@ fn body_len(body: BodyFraming, copied: &[u8]) -> Option<usize> {
 
 /// The length of a chunked body that ends within `copied`.
 fn chunked_len(copied: &[u8]) -> Option<usize> {
-    let mut boundary = boundary::Boundary::after_head(boundary::Body::Chunked);
-    let mut at = 0;
-    while !boundary.is_at_head() {
-        let rest = copied.get(at..)?;
+    let (at, boundary) = chunk_steps(copied).last()?;
+    boundary.is_at_head().then_some(at)
+}
+
+/// The steps over a chunked body: each position, and what comes there. The last one is the end of
+/// the body, the end of `copied`, or behind a byte that no chunk can have there.
+fn chunk_steps(copied: &[u8]) -> impl Iterator<Item = (usize, Boundary)> {
+    let begin = Boundary::after_head(Body::Chunked);
+    std::iter::successors(Some((0, begin)), |(at, boundary)| {
+        if boundary.is_at_head() || boundary.part.is(Part::UNKNOWN) {
+            return None;
+        }
+        let rest = copied.get(*at..)?;
         let skipped = boundary.skips(u32::try_from(rest.len()).ok()?);
         if skipped > 0 {
-            boundary.left -= u64::from(skipped);
-            at += skipped as usize;
-        } else {
-            boundary = boundary.after(*rest.first()?);
-            at += 1;
+            let left = boundary.left - u64::from(skipped);
+            return Some((at + skipped as usize, Boundary { left, ..*boundary }));
         }
-    }
-    Some(at)
+        Some((at + 1, boundary.after(*rest.first()?)))
+    })
 }
 
 #[cfg(test)]
@@ -205,6 +214,18 @@ mod tests {
             &[0, to_head.len() as u32],
         );
         check(Message::Response, to_head, &[0]);
+    }
+
+    #[test]
+    fn heads_that_announce_chunks_without_chunks() {
+        let head = "HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\n\r\n";
+        let packet = head.repeat(MAX_HEADS);
+        let located = heads(Message::Response, 0, packet.as_bytes()).unwrap_or_default();
+        assert_eq!(located.len(), MAX_HEADS);
+        assert!(located.iter().all(|head| head.body_end.is_none()));
+        let ends = located.iter().filter_map(|head| head.head_end);
+        let steps = ends.map(|end| chunk_steps(&packet.as_bytes()[end as usize..]).count());
+        assert!(steps.sum::<usize>() <= 2 * MAX_HEADS);
     }
 
     #[test]
