@@ -9,8 +9,9 @@ use crate::flow::PacketId;
 
 use super::packet_heads::LocatedHead;
 
-/// Most heads stored; a packet whose heads would exceed the limit is refused as a whole. A head
-/// with its path takes less than 2 KB, most take less than 300 bytes.
+/// Most heads stored; a packet whose heads would exceed the limit is refused as a whole. A packet
+/// whose head is still missing counts as one. A head with its path takes less than 2 KB, most take
+/// less than 300 bytes.
 pub(super) const MAX_HEADS: usize = 16_384;
 /// After this time the journey of a head's packet is considered lost.
 pub(super) const WAIT_NS: u64 = 10_000_000_000;
@@ -25,19 +26,20 @@ pub(super) struct WaitingHeads {
 impl WaitingHeads {
     /// Stores the heads of a packet; returns whether there was room.
     pub(super) fn insert(&mut self, packet: PacketId, heads: Vec<LocatedHead>) -> bool {
-        if self.heads + heads.len() > MAX_HEADS {
+        let added = counted(&heads);
+        if self.heads + added > MAX_HEADS {
             return false;
         }
-        self.heads += heads.len();
+        self.heads += added;
         let before = self.by_packet.insert(packet, heads);
-        self.heads -= before.map_or(0, |heads| heads.len());
+        self.heads -= before.map_or(0, |heads| counted(&heads));
         true
     }
 
     /// Removes and returns the heads of a packet.
     pub(super) fn remove(&mut self, packet: PacketId) -> Option<Vec<LocatedHead>> {
         let heads = self.by_packet.remove(&packet)?;
-        self.heads -= heads.len();
+        self.heads -= counted(&heads);
         Some(heads)
     }
 
@@ -51,12 +53,9 @@ impl WaitingHeads {
         let Some(heads) = self.by_packet.get_mut(&packet) else {
             return Some(head);
         };
-        if let Some(last) = heads.last_mut() {
-            *last = head;
-        } else {
-            heads.push(head);
-            self.heads += 1;
-        }
+        // The number of heads stays: a missing one was counted.
+        heads.pop();
+        heads.push(head);
         None
     }
 
@@ -67,12 +66,17 @@ impl WaitingHeads {
         self.by_packet.retain(|packet, located| {
             let waits = packet.age_ns(now_ns) < WAIT_NS;
             if !waits {
-                *heads -= located.len();
+                *heads -= counted(located);
             }
             waits
         });
         (packets - self.by_packet.len()) as u64
     }
+}
+
+/// The share of a packet in [`MAX_HEADS`].
+fn counted(heads: &[LocatedHead]) -> usize {
+    heads.len().max(1)
 }
 
 #[cfg(test)]
@@ -113,6 +117,22 @@ mod tests {
         );
         assert!(waiting.insert(packet_id(200, 0), heads(1)));
         assert!(waiting.remove(packet_id(0, 0)).is_none());
+    }
+
+    #[test]
+    fn a_packet_whose_head_is_still_missing_counts_as_one() {
+        let mut waiting = WaitingHeads::default();
+        for seq in 0..MAX_HEADS as u32 {
+            assert!(waiting.insert(packet_id(seq, u64::from(seq % 2)), Vec::new()));
+        }
+        assert!(!waiting.insert(packet_id(u32::MAX, 0), Vec::new()));
+        let head = heads(1).remove(0);
+        assert!(waiting.replace_last(packet_id(1, 1), head).is_none());
+        assert_eq!(waiting.heads, MAX_HEADS);
+        assert_eq!(waiting.expire(WAIT_NS), MAX_HEADS as u64 / 2);
+        assert!(waiting.remove(packet_id(1, 1)).is_some());
+        assert!(waiting.remove(packet_id(3, 1)).is_some());
+        assert_eq!(waiting.heads, MAX_HEADS / 2 - 2);
     }
 
     #[test]
