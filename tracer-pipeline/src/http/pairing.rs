@@ -25,7 +25,7 @@ use super::{
     handshake::Handshakes,
     head::HeadError,
     packet_heads::{self, ParsedHead},
-    partial_heads::{CompletedHead, PartialHeads, WaitingLeg},
+    partial_heads::{Appended, CompletedHead, PartialHeads, WaitingLeg},
     served::Served,
     waiting_heads::WaitingHeads,
 };
@@ -86,20 +86,25 @@ impl Http1Pairing {
     ) {
         if head.continues {
             let (cookie, seq) = (head.sender_cookie, head.seq);
-            if let Some(completed) = self.partials.append(cookie, seq, &head.bytes) {
-                self.complete_head(ConnectionId::of_client(cookie), completed, handshakes, done);
+            match self.partials.append(cookie, seq, &head.bytes) {
+                Appended::Complete(completed) => {
+                    let id = ConnectionId::of_client(cookie);
+                    self.complete_head(id, completed, handshakes, done);
+                }
+                Appended::Incomplete => {}
+                Appended::Dropped => self.losses.heads_cut += 1,
             }
             return;
         }
         let heads = match packet_heads::heads(head.message, head.offset, &head.bytes) {
             Ok(heads) => {
                 if let Some(cut) = packet_heads::cut_request(&heads) {
-                    self.partials.start(head, cut.offset);
+                    self.start_partial(head, cut.offset);
                 }
                 heads
             }
             Err(HeadError::Incomplete) => {
-                self.partials.start(head, head.offset);
+                self.start_partial(head, head.offset);
                 Vec::new()
             }
             Err(_) => {
@@ -109,6 +114,12 @@ impl Http1Pairing {
         };
         let has_room = self.heads.insert(PacketId::from(head), heads);
         self.losses.heads_refused += u64::from(!has_room);
+    }
+
+    /// Stores a head that starts at `offset` of its packet and continues in the next one.
+    fn start_partial(&mut self, head: &Head, offset: u32) {
+        let drops_another = self.partials.start(head, offset);
+        self.losses.heads_cut += u64::from(drops_another);
     }
 
     /// Stores a head whose last piece has come. `id` is the connection if a client has sent it.

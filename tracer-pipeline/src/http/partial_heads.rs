@@ -39,6 +39,13 @@ struct PartialHead {
     waiting: Option<WaitingLeg>,
 }
 
+impl PartialHead {
+    /// Sequence number of the head's first byte.
+    fn seq(&self) -> u32 {
+        self.packet.seq().wrapping_add(self.offset)
+    }
+}
+
 /// A head that is complete now.
 pub(super) struct CompletedHead {
     /// The packet in which the head starts.
@@ -49,13 +56,24 @@ pub(super) struct CompletedHead {
     pub(super) waiting: Option<WaitingLeg>,
 }
 
+/// What a piece does.
+pub(super) enum Appended {
+    /// It completes its head.
+    Complete(CompletedHead),
+    /// Its head is still incomplete, or has no earlier piece here.
+    Incomplete,
+    /// Its head is dropped: a piece before it is missing, or the head is none.
+    Dropped,
+}
+
 /// Incomplete heads by the cookie of the socket that sends them.
 #[derive(Default)]
 pub(super) struct PartialHeads(HashMap<u64, PartialHead>);
 
 impl PartialHeads {
     /// Stores a head that starts at `offset` of its packet's payload and continues in the next one.
-    pub(super) fn start(&mut self, head: &Head, offset: u32) {
+    /// Returns whether another head is dropped for it, whose rest has not come.
+    pub(super) fn start(&mut self, head: &Head, offset: u32) -> bool {
         let room = self.0.len() < MAX_PARTIAL || self.0.contains_key(&head.sender_cookie);
         // Where only part of the packet was copied, the next bytes do not continue the copy.
         let end = head
@@ -64,7 +82,7 @@ impl PartialHeads {
         let is_whole = end == Some(head.payload_bytes);
         let skipped = offset.saturating_sub(head.offset) as usize;
         let Some(bytes) = head.bytes.get(skipped..).filter(|_| room && is_whole) else {
-            return;
+            return false;
         };
         let partial = PartialHead {
             packet: PacketId::from(head),
@@ -74,15 +92,20 @@ impl PartialHeads {
             bytes: bytes.to_vec(),
             waiting: None,
         };
-        self.0.insert(head.sender_cookie, partial);
+        let seq = partial.seq();
+        let before = self.0.insert(head.sender_cookie, partial);
+        // The same head comes again if its first piece is sent again.
+        before.is_some_and(|before| before.seq() != seq)
     }
 
-    /// Appends the following bytes; returns the head when they complete it.
-    pub(super) fn append(&mut self, cookie: u64, seq: u32, bytes: &Bytes) -> Option<CompletedHead> {
-        let partial = self.0.get_mut(&cookie)?;
+    /// Appends the following bytes.
+    pub(super) fn append(&mut self, cookie: u64, seq: u32, bytes: &Bytes) -> Appended {
+        let Some(partial) = self.0.get_mut(&cookie) else {
+            return Appended::Incomplete;
+        };
         if seq != partial.next_seq {
             self.0.remove(&cookie);
-            return None;
+            return Appended::Dropped;
         }
         let room = MAX_HEAD_BYTES.saturating_sub(partial.bytes.len());
         partial.bytes.extend(bytes.iter().take(room));
@@ -92,16 +115,16 @@ impl PartialHeads {
         let is_full = partial.bytes.len() >= MAX_HEAD_BYTES;
         let head = head.filter(|head| head.head_end.is_some() || is_full);
         if head.is_none() && !is_full {
-            return None;
+            return Appended::Incomplete;
         }
-        let PartialHead {
-            packet, waiting, ..
-        } = self.0.remove(&cookie)?;
-        Some(CompletedHead {
-            packet,
-            head: head?,
-            waiting,
-        })
+        match (self.0.remove(&cookie), head) {
+            (Some(partial), Some(head)) => Appended::Complete(CompletedHead {
+                packet: partial.packet,
+                head,
+                waiting: partial.waiting,
+            }),
+            _ => Appended::Dropped,
+        }
     }
 
     /// Keeps a message until its head is complete. False if its head is not here.
@@ -158,7 +181,7 @@ mod tests {
         for end in cuts[1..].iter().copied().chain([head.len()]) {
             let piece = Bytes::copy_from_slice(&head[from..end]);
             let seq = 100 + u32::try_from(from).unwrap();
-            if let Some(completed) = partials.append(7, seq, &piece) {
+            if let Appended::Complete(completed) = partials.append(7, seq, &piece) {
                 assert_eq!(completed.head.offset, 0);
                 let ParsedHead::Request(head) = completed.head.head else {
                     unreachable!("a request");
@@ -203,11 +226,10 @@ mod tests {
         let mut partials = PartialHeads::default();
         partials.start(&request_head(b"GET /a HTTP/1.1\r\nHost"), 0);
         let rest = Bytes::from_static(b": a\r\n\r\n");
-        assert!(partials.append(7, 5_000, &rest).is_none());
-        assert!(
-            partials.append(7, 121, &rest).is_none(),
-            "the head was dropped at the gap"
-        );
+        let appended = partials.append(7, 5_000, &rest);
+        assert!(matches!(appended, Appended::Dropped));
+        let appended = partials.append(7, 121, &rest);
+        assert!(matches!(appended, Appended::Incomplete));
     }
 
     #[test]

@@ -176,6 +176,26 @@ fn a_response_is_read_before_its_status_has_come() {
 }
 
 #[test]
+fn heads_whose_rest_is_lost_are_counted() {
+    let long = "a".repeat(16_384);
+    for (script, expected) in [
+        // A piece is missing.
+        (">p 100 1 G\n>+ 102 T /a HTTP/1.1".to_owned(), 1),
+        // The next head begins.
+        (">p 100 1 G\n>p 200 1 G".to_owned(), 1),
+        // A whole head that is none.
+        (format!(">p 100 1 G\n>+ 101 {long}"), 1),
+        // The first piece is sent again, and then the rest.
+        (
+            ">p 100 1 G\n>p 100 1 G\n>+ 101 ET /a HTTP/1.1".to_owned(),
+            0,
+        ),
+    ] {
+        assert_eq!(check(&script, &[]).heads_cut, expected, "{script:.40}");
+    }
+}
+
+#[test]
 fn an_old_connection_is_followed_from_the_second_request_on() {
     let losses = check(
         ">x 100 1 /1
