@@ -21,7 +21,7 @@ use crate::{
 };
 
 use super::{
-    exchange::Exchange,
+    exchange::{Exchange, Leg},
     handshake::Handshakes,
     head::HeadError,
     packet_heads::{self, ParsedHead},
@@ -120,6 +120,12 @@ impl Http1Pairing {
     fn start_partial(&mut self, head: &Head, offset: u32) {
         let drops_another = self.partials.start(head, offset);
         self.losses.heads_cut += u64::from(drops_another);
+    }
+
+    /// Keeps a message until the rest of its head comes.
+    fn wait_for_head(&mut self, connection: ConnectionId, leg: Leg) {
+        let waits = self.partials.wait(WaitingLeg { connection, leg });
+        self.losses.heads_cut += u64::from(!waits);
     }
 
     /// Stores a head whose last piece has come. `id` is the connection if a client has sent it.

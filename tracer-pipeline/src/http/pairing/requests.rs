@@ -10,7 +10,6 @@ use crate::{
         exchange::{Exchange, Leg, ResponseEnd},
         handshake::Handshakes,
         packet_heads::{LocatedHead, ParsedHead},
-        partial_heads::WaitingLeg,
     },
 };
 
@@ -44,13 +43,7 @@ impl Http1Pairing {
         }
         let leg = Leg::new(journey);
         match heads {
-            Some(heads) if heads.is_empty() => {
-                let waiting = WaitingLeg {
-                    connection: id,
-                    leg,
-                };
-                self.losses.heads_cut += u64::from(!self.partials.wait(waiting));
-            }
+            Some(heads) if heads.is_empty() => self.wait_for_head(id, leg),
             Some(heads) => self.requests(id, &leg, heads, handshakes, done),
             None => self.losses.journeys_without_head += 1,
         }

@@ -11,7 +11,6 @@ use crate::{
         exchange::{Answered, Exchange, Leg},
         head::Method,
         packet_heads::{LocatedHead, ParsedHead},
-        partial_heads::WaitingLeg,
     },
 };
 
@@ -38,13 +37,7 @@ impl Http1Pairing {
         let head_lost = journey.head_lost;
         let leg = Leg::new(journey);
         match heads {
-            Some(heads) if heads.is_empty() => {
-                let waiting = WaitingLeg {
-                    connection: id,
-                    leg,
-                };
-                self.losses.heads_cut += u64::from(!self.partials.wait(waiting));
-            }
+            Some(heads) if heads.is_empty() => self.wait_for_head(id, leg),
             Some(heads) => self.responses(id, &leg, &heads, done),
             None if head_lost => self.response_without_head(id, &leg, done),
             None => self.losses.journeys_without_head += 1,
