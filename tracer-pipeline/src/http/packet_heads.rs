@@ -85,8 +85,12 @@ pub(super) fn cut_request(heads: &[LocatedHead]) -> Option<&LocatedHead> {
     heads.last().filter(is_cut)
 }
 
-/// The head that begins at `begin` of the copied bytes.
-fn head_at(
+/// The head that begins at `begin` of the copied bytes; the arguments are those of [`heads`].
+///
+/// # Errors
+///
+/// When no head begins there.
+pub(super) fn head_at(
     message: Message,
     offset: u32,
     payload: &[u8],

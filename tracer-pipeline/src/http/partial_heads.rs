@@ -110,8 +110,8 @@ impl PartialHeads {
         let room = MAX_HEAD_BYTES.saturating_sub(partial.bytes.len());
         partial.bytes.extend(bytes.iter().take(room));
         partial.next_seq = seq.wrapping_add(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
-        let parsed = packet_heads::heads(partial.message, partial.offset, &partial.bytes);
-        let head = parsed.ok().and_then(|heads| heads.into_iter().next());
+        let parsed = packet_heads::head_at(partial.message, partial.offset, &partial.bytes, 0);
+        let head = parsed.ok();
         let is_full = partial.bytes.len() >= MAX_HEAD_BYTES;
         let head = head.filter(|head| head.head_end.is_some() || is_full);
         if head.is_none() && !is_full {
