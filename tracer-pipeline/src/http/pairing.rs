@@ -189,7 +189,7 @@ impl Http1Pairing {
                     exchange.request.read_ns.get_or_insert(at_ns);
                     exchange.request.reader = tgid;
                 }
-                for leg in self.partials.waiting(id, Message::Request, seq) {
+                if let Some(leg) = self.partials.waiting(id, Message::Request, seq) {
                     leg.read_ns.get_or_insert(at_ns);
                     leg.reader = tgid;
                 }
@@ -271,7 +271,7 @@ impl Http1Pairing {
         at_ns: u64,
         done: &mut impl FnMut(Exchange),
     ) {
-        for leg in self.partials.waiting(id, Message::Response, seq) {
+        if let Some(leg) = self.partials.waiting(id, Message::Response, seq) {
             leg.read_ns.get_or_insert(at_ns);
         }
         let Some(connection) = self.connections.get_mut(&id) else {

@@ -66,15 +66,21 @@ pub(super) enum Appended {
     Dropped,
 }
 
-/// Incomplete heads by the cookie of the socket that sends them.
+/// Incomplete heads, and the messages that wait for them.
 #[derive(Default)]
-pub(super) struct PartialHeads(HashMap<u64, PartialHead>);
+pub(super) struct PartialHeads {
+    /// By the cookie of the socket that sends them; only one message of a socket waits.
+    by_sender: HashMap<u64, PartialHead>,
+    /// The socket that sends each waiting message. A read has the connection alone.
+    senders: HashMap<(ConnectionId, Message), u64>,
+}
 
 impl PartialHeads {
     /// Stores a head that starts at `offset` of its packet's payload and continues in the next one.
     /// Returns whether another head is dropped for it, whose rest has not come.
     pub(super) fn start(&mut self, head: &Head, offset: u32) -> bool {
-        let room = self.0.len() < MAX_PARTIAL || self.0.contains_key(&head.sender_cookie);
+        let known = self.by_sender.contains_key(&head.sender_cookie);
+        let room = self.by_sender.len() < MAX_PARTIAL || known;
         // Where only part of the packet was copied, the next bytes do not continue the copy.
         let end = head
             .offset
@@ -93,18 +99,19 @@ impl PartialHeads {
             waiting: None,
         };
         let seq = partial.seq();
-        let before = self.0.insert(head.sender_cookie, partial);
+        let before = self.remove(head.sender_cookie);
+        self.by_sender.insert(head.sender_cookie, partial);
         // The same head comes again if its first piece is sent again.
         before.is_some_and(|before| before.seq() != seq)
     }
 
     /// Appends the following bytes.
     pub(super) fn append(&mut self, cookie: u64, seq: u32, bytes: &Bytes) -> Appended {
-        let Some(partial) = self.0.get_mut(&cookie) else {
+        let Some(partial) = self.by_sender.get_mut(&cookie) else {
             return Appended::Incomplete;
         };
         if seq != partial.next_seq {
-            self.0.remove(&cookie);
+            self.remove(cookie);
             return Appended::Dropped;
         }
         let room = MAX_HEAD_BYTES.saturating_sub(partial.bytes.len());
@@ -117,7 +124,7 @@ impl PartialHeads {
         if head.is_none() && !is_full {
             return Appended::Incomplete;
         }
-        match (self.0.remove(&cookie), head) {
+        match (self.remove(cookie), head) {
             (Some(partial), Some(head)) => Appended::Complete(CompletedHead {
                 packet: partial.packet,
                 head,
@@ -130,44 +137,57 @@ impl PartialHeads {
     /// Keeps a message until its head is complete. False if its head is not here.
     pub(super) fn wait(&mut self, message: WaitingLeg) -> bool {
         let journey = &message.leg.journey;
-        let partial = self.0.get_mut(&journey.sender_cookie);
+        let partial = self.by_sender.get_mut(&journey.sender_cookie);
         let packet = PacketId::from(journey);
         let Some(partial) = partial.filter(|partial| partial.packet == packet) else {
             return false;
         };
+        let key = (message.connection, journey.message);
+        self.senders.insert(key, journey.sender_cookie);
         partial.waiting = Some(message);
         true
     }
 
-    /// The messages of a connection that wait for their heads and whose packet starts at `seq`.
+    /// The message of a connection that waits for its head, if its packet starts at `seq`.
     pub(super) fn waiting(
         &mut self,
         connection: ConnectionId,
         message: Message,
         seq: u32,
-    ) -> impl Iterator<Item = &mut Leg> {
-        let waiting = self
-            .0
-            .values_mut()
-            .filter_map(|partial| partial.waiting.as_mut());
-        waiting
-            .filter(move |waiting| waiting.connection == connection)
-            .map(|waiting| &mut waiting.leg)
-            .filter(move |leg| leg.journey.message == message && leg.journey.seq == seq)
+    ) -> Option<&mut Leg> {
+        let sender = self.senders.get(&(connection, message))?;
+        let waiting = self.by_sender.get_mut(sender)?.waiting.as_mut()?;
+        let is_meant = waiting.connection == connection && waiting.leg.journey.seq == seq;
+        is_meant.then_some(&mut waiting.leg)
     }
 
     /// Drops heads whose rest has not come in time; returns how many.
     pub(super) fn expire(&mut self, now_ns: u64) -> u64 {
-        let waiting = self.0.len();
-        self.0
+        let heads = self.by_sender.len();
+        self.by_sender
             .retain(|_, partial| partial.packet.age_ns(now_ns) < WAIT_NS);
-        (waiting - self.0.len()) as u64
+        self.senders
+            .retain(|_, sender| self.by_sender.contains_key(sender));
+        (heads - self.by_sender.len()) as u64
+    }
+
+    fn remove(&mut self, sender: u64) -> Option<PartialHead> {
+        let partial = self.by_sender.remove(&sender)?;
+        if let Some(WaitingLeg { connection, leg }) = &partial.waiting {
+            let key = (*connection, leg.journey.message);
+            // A new connection may have the identity of an old one, and another sender.
+            if self.senders.get(&key) == Some(&sender) {
+                self.senders.remove(&key);
+            }
+        }
+        Some(partial)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::JourneyBuilder;
     use crate::http::packet_heads::ParsedHead;
     use crate::http::{head::RequestHead, test_head::request_head, trace_context::Extraction};
 
@@ -233,6 +253,26 @@ mod tests {
     }
 
     #[test]
+    fn a_waiting_message_is_found_until_its_head_is_complete() {
+        let (sender, message) = (JourneyBuilder::CLIENT_COOKIE, Message::Request);
+        let connection = ConnectionId::of_client(sender);
+        let mut partials = PartialHeads::default();
+        partials.start(&request_head(b"G"), 0);
+        let journey = JourneyBuilder::new(message).start_ns(0).seq(100).build();
+        let leg = Leg::new(journey);
+        assert!(partials.wait(WaitingLeg { connection, leg }));
+        assert!(partials.waiting(connection, message, 100).is_some());
+        assert!(partials.waiting(connection, message, 101).is_none());
+        let response = partials.waiting(connection, Message::Response, 100);
+        assert!(response.is_none());
+        let rest = Bytes::from_static(b"ET /a HTTP/1.1\r\n\r\n");
+        let appended = partials.append(sender, 101, &rest);
+        assert!(matches!(appended, Appended::Complete(_)));
+        assert!(partials.waiting(connection, message, 100).is_none());
+        assert!(partials.senders.is_empty());
+    }
+
+    #[test]
     fn incomplete_heads_are_bounded() {
         let mut partials = PartialHeads::default();
         for cookie in 0..2 * MAX_PARTIAL as u64 {
@@ -242,7 +282,7 @@ mod tests {
             };
             partials.start(&head, 0);
         }
-        assert_eq!(partials.0.len(), MAX_PARTIAL);
+        assert_eq!(partials.by_sender.len(), MAX_PARTIAL);
         assert_eq!(partials.expire(WAIT_NS), MAX_PARTIAL as u64);
     }
 }
