@@ -164,6 +164,8 @@ impl Http1Connection {
         let Some(before) = self.exchanges.iter().rfind(|exchange| unanswered(exchange)) else {
             return Vec::new();
         };
+        // `note_request` compares with the first copy of the request before; a later copy may
+        // acknowledge more.
         if before.request.journey.ack == request.ack {
             self.pipelines = true;
         }

@@ -238,3 +238,21 @@ fn pipelining_is_noticed_behind_a_response_too() {
         &["/1 201", "/2 202"],
     );
 }
+
+#[test]
+fn pipelining_is_noticed_behind_a_request_that_was_sent_again() {
+    // The client has received the rest of a response between the copies of /2.
+    check(
+        "> 100 1 /1
+         <b 1 128 201
+         >d 128 40 /2
+         > 128 58 /2
+         > 156 58 /3
+         r> 156
+         r< 1
+         < 58 184 202
+         < 96 184 203
+         r< 96",
+        &["/1 201", "/2 202 retransmits=1", "/3 203"],
+    );
+}
