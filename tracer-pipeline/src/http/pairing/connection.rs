@@ -75,8 +75,7 @@ impl Http1Connection {
     /// next, if that is so.
     pub(super) fn expect_response(&mut self, ack: u32) {
         let mut unanswered = self.exchanges.iter().filter(|open| open.response.is_none());
-        unanswered.next_back();
-        if unanswered.next().is_none() {
+        if unanswered.nth(1).is_none() {
             self.sequence.response_follows(ack);
         }
     }
