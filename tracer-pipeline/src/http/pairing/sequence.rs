@@ -45,7 +45,7 @@ pub(super) struct Sequence {
 }
 
 impl Sequence {
-    /// Takes what looks like a request. `is_alone`: all requests before it have responses.
+    /// Takes what looks like a request.
     ///
     /// On a connection that was open before it was watched, the first one may be a part of a body.
     /// The next one is a request if it begins where the first one ends, and the server has sent
