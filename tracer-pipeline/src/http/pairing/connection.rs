@@ -33,6 +33,19 @@ pub(super) struct Http1Connection {
     pub(super) sequence: Sequence,
 }
 
+/// Why a response is not assigned to a request.
+#[derive(Clone, Copy)]
+pub(super) enum Unassigned {
+    /// The connection is ignored.
+    Ignored,
+    /// It answers no open request.
+    Unmatched,
+    /// It is in the body of another response.
+    Body,
+    /// It is not known which request it answers, or whether it is a response.
+    Unsure,
+}
+
 impl Http1Connection {
     /// The open exchanges, the oldest first.
     pub(super) fn exchanges(&mut self) -> impl Iterator<Item = &mut Exchange> {
@@ -71,15 +84,6 @@ impl Http1Connection {
         place
     }
 
-    /// Notes that the response to the newest request, which has this acknowledgment number, comes
-    /// next, if that is so.
-    pub(super) fn expect_response(&mut self, ack: u32) {
-        let mut unanswered = self.exchanges.iter().filter(|open| open.response.is_none());
-        if unanswered.nth(1).is_none() {
-            self.sequence.response_follows(ack);
-        }
-    }
-
     /// Notes what looks like a request and may be a part of a body. Its response would come next.
     pub(super) fn expect_any_response(&mut self, ack: u32) {
         if self.exchanges.iter().any(|open| open.response.is_none()) {
@@ -97,25 +101,38 @@ impl Http1Connection {
         }
     }
 
-    /// The oldest exchange that a response at `seq` in a packet with this acknowledgment number may
-    /// answer.
-    pub(super) fn first_unanswered(&mut self, ack: u32, seq: u32) -> Option<&mut Exchange> {
+    /// The exchange that a response at `seq` in a packet with this acknowledgment number answers:
+    /// the oldest one that it may answer.
+    pub(super) fn answered_by(&mut self, ack: u32, seq: u32) -> Result<&mut Exchange, Unassigned> {
+        if self.is_ignored {
+            return Err(Unassigned::Ignored);
+        }
         let mut open = self.exchanges.iter_mut();
-        open.find(|open| open.response.is_none() && may_answer(open, ack, seq))
+        let first = open.find(|open| open.response.is_none() && may_answer(open, ack, seq));
+        let first = first.ok_or(Unassigned::Unmatched)?;
+        match self.sequence.response_at(seq) {
+            Place::Message => Ok(first),
+            Place::Body => Err(Unassigned::Body),
+            Place::Unknown => Err(Unassigned::Unsure),
+        }
     }
 
     /// Removes the exchanges that the packet of a response with this acknowledgment number may
-    /// answer, because it is not known which of them it does.
+    /// answer, because it is not known which of them it does. Where the response ends is not known
+    /// either.
     pub(super) fn give_up_answered_by(&mut self, ack: u32) -> Vec<Exchange> {
+        self.sequence.response_ends(None);
         self.remove_where(|open| open.response.is_none() && after(ack, open.request_seq))
     }
 
     /// Adds a new request. Returns the exchanges that are over because of it, though their response
     /// or its read was not seen.
     pub(super) fn open(&mut self, exchange: Exchange) -> Vec<Exchange> {
+        let ack = exchange.request.journey.ack;
         let mut over = self.acknowledged_by(&exchange.request.journey);
         over.extend(self.superseded_by(&exchange.request.journey));
         self.exchanges.push_back(exchange);
+        self.expect_response(ack);
         over
     }
 
@@ -142,6 +159,15 @@ impl Http1Connection {
             exchange.response_end = ResponseEnd::After(now_ns);
         }
         over
+    }
+
+    /// Notes that the response to the newest request, which has this acknowledgment number, comes
+    /// next, if that is so.
+    fn expect_response(&mut self, ack: u32) {
+        let mut unanswered = self.exchanges.iter().filter(|open| open.response.is_none());
+        if unanswered.nth(1).is_none() {
+            self.sequence.response_follows(ack);
+        }
     }
 
     /// Removes the exchanges whose responses have left the node and which the new request

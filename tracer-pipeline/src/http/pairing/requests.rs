@@ -9,6 +9,7 @@ use crate::{
     http::{
         exchange::{Exchange, Leg, ResponseEnd},
         handshake::Handshakes,
+        head::RequestHead,
         packet_heads::{LocatedHead, ParsedHead},
     },
 };
@@ -80,20 +81,14 @@ impl Http1Pairing {
                     self.losses.requests_unsure += 1;
                     connection.expect_any_response(journey.ack);
                 }
+                Place::Message if self.open >= MAX_OPEN => self.losses.requests_refused += 1,
                 Place::Message => {
-                    let exchange = Exchange {
-                        asked: head.into(),
-                        answered: None,
-                        connect: None,
-                        request_seq: position.seq,
-                        request: leg.clone(),
-                        response: None,
-                        trailers: None,
-                        response_end: ResponseEnd::NotFollowed,
-                        reset: None,
-                        ending: None,
-                    };
-                    self.open_exchange(id, exchange, handshakes, done);
+                    self.open += 1;
+                    let mut exchange = exchange(head, leg, position.seq);
+                    exchange.connect = handshakes.take(id, journey);
+                    for over in connection.open(exchange) {
+                        self.finish(over, done);
+                    }
                 }
             }
         }
@@ -107,27 +102,20 @@ impl Http1Pairing {
             self.finish(exchange, done);
         }
     }
+}
 
-    /// Opens an exchange for a request.
-    fn open_exchange(
-        &mut self,
-        id: ConnectionId,
-        mut exchange: Exchange,
-        handshakes: &mut Handshakes,
-        done: &mut impl FnMut(Exchange),
-    ) {
-        if self.open >= MAX_OPEN {
-            self.losses.requests_refused += 1;
-            return;
-        }
-        self.open += 1;
-        exchange.connect = handshakes.take(id, &exchange.request.journey);
-        let ack = exchange.request.journey.ack;
-        let connection = self.connections.entry(id).or_default();
-        let over = connection.open(exchange);
-        connection.expect_response(ack);
-        for exchange in over {
-            self.finish(exchange, done);
-        }
+/// The exchange of a request that begins at `request_seq`.
+fn exchange(head: RequestHead, leg: &Leg, request_seq: u32) -> Exchange {
+    Exchange {
+        asked: head.into(),
+        answered: None,
+        connect: None,
+        request_seq,
+        request: leg.clone(),
+        response: None,
+        trailers: None,
+        response_end: ResponseEnd::NotFollowed,
+        reset: None,
+        ending: None,
     }
 }

@@ -14,7 +14,10 @@ use crate::{
     },
 };
 
-use super::{Http1Pairing, connection::is_response, sequence::Place};
+use super::{
+    Http1Pairing,
+    connection::{Unassigned, is_response},
+};
 
 impl Http1Pairing {
     pub(super) fn response(
@@ -39,7 +42,7 @@ impl Http1Pairing {
         match heads {
             Some(heads) if heads.is_empty() => self.wait_for_head(id, leg),
             Some(heads) => self.responses(id, &leg, &heads, done),
-            None if head_lost => self.response_without_head(id, &leg, done),
+            None if head_lost => self.response_without_head(id, leg, done),
             None => self.losses.journeys_without_head += 1,
         }
     }
@@ -52,31 +55,28 @@ impl Http1Pairing {
         heads: &[LocatedHead],
         done: &mut impl FnMut(Exchange),
     ) {
+        let ack = leg.journey.ack;
+        let seq_at = |offset: u32| leg.journey.seq.wrapping_add(offset);
         for located in heads {
             let ParsedHead::Response(head) = &located.head else {
                 continue;
             };
-            let seq_at = |offset: u32| leg.journey.seq.wrapping_add(offset);
-            if self
-                .unanswered(id, leg, seq_at(located.offset), done)
-                .is_none()
-            {
-                continue;
-            }
             let Some(connection) = self.connections.get_mut(&id) else {
-                return;
+                self.unassigned(id, ack, Unassigned::Unmatched, done);
+                continue;
+            };
+            let exchange = match connection.answered_by(ack, seq_at(located.offset)) {
+                Ok(exchange) => exchange,
+                Err(why) => {
+                    self.unassigned(id, ack, why, done);
+                    continue;
+                }
             };
             if head.is_interim() {
-                connection
-                    .sequence
-                    .response_ends(located.head_end.map(seq_at));
+                let end = located.head_end.map(seq_at);
+                connection.sequence.response_ends(end);
                 continue;
             }
-            let ack = leg.journey.ack;
-            let seq = seq_at(located.offset);
-            let Some(exchange) = connection.first_unanswered(ack, seq) else {
-                continue;
-            };
             let method = exchange.asked.method.clone().unwrap_or(Method::Get);
             let switches = head.switches_protocol(&method);
             if switches && exchange.asked.offers_h2c && head.accepts_h2c() {
@@ -102,54 +102,42 @@ impl Http1Pairing {
     fn response_without_head(
         &mut self,
         id: ConnectionId,
-        leg: &Leg,
+        leg: Leg,
         done: &mut impl FnMut(Exchange),
     ) {
         let (seq, ack) = (leg.journey.seq, leg.journey.ack);
-        if self.unanswered(id, leg, seq, done).is_none() {
-            return;
-        }
-        if let Some(connection) = self.connections.get_mut(&id)
-            && let Some(exchange) = connection.first_unanswered(ack, seq)
-        {
-            exchange.response = Some(leg.clone());
-            connection.sequence.response_ends(None);
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return self.unassigned(id, ack, Unassigned::Unmatched, done);
+        };
+        match connection.answered_by(ack, seq) {
+            Ok(exchange) => {
+                exchange.response = Some(leg);
+                connection.sequence.response_ends(None);
+            }
+            Err(why) => self.unassigned(id, ack, why, done),
         }
     }
 
-    /// Whether a response to an open request begins at `seq`. Where it is not known which request it
-    /// answers, those that it may answer are over, without a response.
-    fn unanswered(
+    /// Counts a response that is not assigned. Where it is not known which request it answers, those
+    /// that it may answer are over, without a response.
+    fn unassigned(
         &mut self,
         id: ConnectionId,
-        leg: &Leg,
-        seq: u32,
+        ack: u32,
+        why: Unassigned,
         done: &mut impl FnMut(Exchange),
-    ) -> Option<()> {
-        let Some(connection) = self.connections.get_mut(&id) else {
-            self.losses.responses_unmatched += 1;
-            return None;
-        };
-        if connection.is_ignored() {
-            return None;
-        }
-        if connection.first_unanswered(leg.journey.ack, seq).is_none() {
-            self.losses.responses_unmatched += 1;
-            return None;
-        }
-        match connection.sequence.response_at(seq) {
-            Place::Message => Some(()),
-            Place::Body => {
-                self.losses.responses_in_body += 1;
-                None
-            }
-            Place::Unknown => {
+    ) {
+        match why {
+            Unassigned::Ignored => {}
+            Unassigned::Unmatched => self.losses.responses_unmatched += 1,
+            Unassigned::Body => self.losses.responses_in_body += 1,
+            Unassigned::Unsure => {
                 self.losses.responses_unsure += 1;
-                connection.sequence.response_ends(None);
-                for exchange in connection.give_up_answered_by(leg.journey.ack) {
+                let connection = self.connections.get_mut(&id);
+                let over = connection.map(|connection| connection.give_up_answered_by(ack));
+                for exchange in over.unwrap_or_default() {
                     self.finish(exchange, done);
                 }
-                None
             }
         }
     }
