@@ -220,6 +220,7 @@ impl Http2Pairing {
         followed.open.packet(direction, fragment);
         let others = self.streams.saturating_sub(followed.streams);
         let FollowedConnection { http2, open, .. } = &mut **followed;
+        open.misses_responses = !http2.is_following(Direction::ToClient);
         let losses = &mut self.losses;
         http2.fragment(&piece, &mut |event| {
             match event {
@@ -232,10 +233,6 @@ impl Http2Pairing {
             }
             open.stream(event, done);
         });
-        if direction == Direction::ToServer && !http2.is_following(Direction::ToClient) {
-            // The responses to the new requests may be lost, too.
-            open.responses_lost();
-        }
         open.finish_closed(done);
         self.losses.streams_given_up += open.take_given_up();
         followed.recount(&mut self.streams);

@@ -29,6 +29,8 @@ pub(super) struct OpenStreams {
     closed: Vec<u32>,
     /// Time of the packet whose frames are read.
     packet_ns: u64,
+    /// Frames of the server may be missing now: the responses to new requests may be lost, too.
+    pub(super) misses_responses: bool,
     given_up: u64,
     /// Requests before the first response.
     first_requests: u32,
@@ -102,7 +104,7 @@ impl OpenStreams {
             } => self.reset(stream, code, direction.sender()),
             // The code of the GOAWAY may be NO_ERROR; for this stream it means REFUSED_STREAM.
             Event::Refused { stream, .. } => self.reset(stream, REFUSED_STREAM, Side::Server),
-            Event::Evicted { stream } => self.lose(|id| id == stream),
+            Event::Evicted { stream } => self.evicted(stream),
             Event::Desynchronised {
                 direction: Direction::ToClient,
                 cause: DesyncCause::Lost | DesyncCause::Frame(_),
@@ -111,21 +113,9 @@ impl OpenStreams {
         }
     }
 
-    /// Frames of the server were lost: they may have been those of any open stream.
-    pub(super) fn responses_lost(&mut self) {
-        for (id, open) in &mut self.streams {
-            open.is_unsure = true;
-            self.closed.extend(open.is_final().then_some(*id));
-        }
-    }
-
     /// The decoder begins anew: no further event of the open streams will come.
     pub(super) fn restarted(&mut self) {
-        self.lose(|_| true);
-    }
-
-    fn lose(&mut self, is_lost: impl Fn(u32) -> bool) {
-        for (id, open) in self.streams.iter_mut().filter(|(id, _)| is_lost(**id)) {
+        for (id, open) in &mut self.streams {
             open.is_lost = true;
             self.closed.push(*id);
         }
@@ -140,6 +130,22 @@ impl OpenStreams {
             stream.is_some_and(|stream| self.is_seen(stream))
         });
         self.finish(closed, done);
+    }
+
+    /// Frames of the server were lost: they may have been those of any open stream.
+    fn responses_lost(&mut self) {
+        for (id, open) in &mut self.streams {
+            open.is_unsure = true;
+            self.closed.extend(open.is_final().then_some(*id));
+        }
+    }
+
+    /// The decoder has removed a stream.
+    fn evicted(&mut self, stream: u32) {
+        if let Some(open) = self.streams.get_mut(&stream) {
+            open.is_lost = true;
+            self.closed.push(stream);
+        }
     }
 
     fn response(&mut self, stream: u32, seq: u32, answered: Answered, end_stream: bool) {
@@ -324,7 +330,8 @@ impl OpenStreams {
 
     fn insert(&mut self, stream: u32, asked: Asked, request: PacketId, request_seq: u32) {
         self.first_requests += u32::from(!self.is_answered);
-        let open = OpenStream::new(asked, request, request_seq);
+        let mut open = OpenStream::new(asked, request, request_seq);
+        open.is_unsure = self.misses_responses;
         self.streams.insert(stream, open);
     }
 
