@@ -64,14 +64,12 @@ impl OpenStream {
     /// Whether nothing but reads are awaited. After a loss the end of a response may never be seen;
     /// only of a gRPC call it is still awaited, because it carries the status.
     pub(super) fn is_final(&self) -> bool {
-        let is_answered = self.answered.is_some() && !self.asked.is_grpc;
-        self.close.is_some() || self.is_lost || self.is_unsure && is_answered
+        self.close.is_some() || self.is_lost || self.is_unsure && self.has_status()
     }
 
     /// Whether the stream is removed without its response, or its gRPC status.
     pub(super) fn is_given_up(&self) -> bool {
-        let is_answered = self.answered.is_some() && !self.asked.is_grpc;
-        self.close.is_none() && !is_answered
+        self.close.is_none() && !self.has_status()
     }
 
     /// Whether the end of the connection is the end of this stream: no frame of the response can
@@ -124,5 +122,9 @@ impl OpenStream {
             _ if self.answered.is_some() => ResponseEnd::Unseen,
             _ => ResponseEnd::NotFollowed,
         }
+    }
+    /// Whether the head of the response has the whole result; that of a gRPC call is in its trailers.
+    fn has_status(&self) -> bool {
+        self.answered.is_some() && !self.asked.is_grpc
     }
 }
