@@ -88,11 +88,11 @@ impl Findings {
     /// User space has to read the head.
     const UNCLEAR: Self = Self(16);
     /// The body has a `Content-Length`.
-    pub const LENGTH: Self = Self(32);
+    const LENGTH: Self = Self(32);
     /// The body has chunks.
     const CHUNKED: Self = Self(64);
     /// The end of the body is not known.
-    pub const UNBOUNDED: Self = Self(128);
+    const UNBOUNDED: Self = Self(128);
 
     /// From [`Findings::bits`].
     #[inline(always)]
