@@ -176,13 +176,13 @@ impl Rules {
         refusal(address).or_else(|| refusal(node_port))
     }
 
-    /// The service of a cluster, external or load balancer address, with or without endpoints. Node
-    /// ports are not found: without an endpoint, any address with the same port would match.
+    /// The service of a cluster, external or load balancer address that leads to an endpoint. Node
+    /// ports are not found: without an endpoint, any address with the same port would match. For an
+    /// address that leads to none, see [`Self::refusal`].
     #[must_use]
     pub fn service(&self, address: SocketAddr, protocol: Protocol) -> Option<&Arc<str>> {
         let [portal, _] = portals(address, protocol);
-        let refused = || self.refusals.get(&portal).map(|refusal| &refusal.service);
-        self.services.get(&portal).or_else(refused)
+        self.services.get(&portal)
     }
 
     /// Number of pairs of portal and endpoint.
