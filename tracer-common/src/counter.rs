@@ -72,6 +72,32 @@ named!(
 );
 
 impl Counter {
+    /// The reason in `hopspan_records_lost_total`, for a counter of records that the programs could
+    /// not keep or send.
+    pub const fn loss(self) -> Option<&'static str> {
+        match self {
+            Self::OpenFailed => Some("journey_map_full"),
+            Self::JourneyLost => Some("journey_ring_full"),
+            Self::HeadLost => Some("head_ring_full"),
+            Self::FragmentLost => Some("fragment_ring_full"),
+            Self::ReadLost => Some("read_ring_full"),
+            Self::DeviceLost => Some("device_ring_full"),
+            Self::CloseLost => Some("close_ring_full"),
+            Self::FailedConnectLost => Some("failed_connect_ring_full"),
+            Self::WindowLost => Some("window_ring_full"),
+            Self::HeadUnreadable => Some("head_unreadable"),
+            Self::Opened
+            | Self::Closed
+            | Self::Dropped
+            | Self::Replaced
+            | Self::Mismatched
+            | Self::Left
+            | Self::Forwarded
+            | Self::LeftOut
+            | Self::Shed => None,
+        }
+    }
+
     /// Its index in the counter array, after the hits of the hooks.
     pub const fn index(self) -> u32 {
         Hook::ALL.len() as u32 + self as u32
@@ -80,3 +106,20 @@ impl Counter {
 
 /// Size of the counter array: the hits of each hook, then the counters.
 pub const SLOTS: u32 = (Hook::ALL.len() + Counter::ALL.len()) as u32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_loss_has_a_reason_of_its_own() {
+        for counter in Counter::ALL {
+            let reason = counter.loss();
+            assert!(reason.is_some() || !counter.name().ends_with("_lost"));
+            let same = Counter::ALL
+                .into_iter()
+                .filter(|other| other.loss() == reason);
+            assert!(reason.is_none() || same.count() == 1, "{reason:?}");
+        }
+    }
+}

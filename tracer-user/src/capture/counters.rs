@@ -68,23 +68,16 @@ impl Totals {
         self.journeys.get(counter.name()).copied().unwrap_or(0)
     }
 
-    /// Records and journeys that were lost, most of them for lack of room.
+    /// Records and journeys that were lost, most of them for lack of room, by reason.
+    pub fn losses(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Counter::ALL
+            .into_iter()
+            .filter_map(|counter| Some((counter.loss()?, self.get(counter))))
+    }
+
+    /// The sum of all losses.
     pub fn lost(&self) -> u64 {
-        [
-            Counter::OpenFailed,
-            Counter::JourneyLost,
-            Counter::HeadLost,
-            Counter::FragmentLost,
-            Counter::ReadLost,
-            Counter::DeviceLost,
-            Counter::CloseLost,
-            Counter::FailedConnectLost,
-            Counter::WindowLost,
-            Counter::HeadUnreadable,
-        ]
-        .into_iter()
-        .map(|counter| self.get(counter))
-        .sum()
+        self.losses().map(|(_, count)| count).sum()
     }
 
     /// Journeys whose packet left the programs' sight, for example to a socket outside the cgroup,

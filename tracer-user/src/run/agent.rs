@@ -170,12 +170,14 @@ impl Agent {
             recorder.finish().context("write the recording")?;
         }
         let export = self.exporter.finish(flush).await;
+        let kernel = self.counters.read();
         Ok(Report {
             missing: missing
                 .into_iter()
                 .map(|missing| (missing.hook.name(), missing.reason))
                 .collect(),
-            kernel: self.counters.read(),
+            lost_in_kernel: kernel.lost(),
+            kernel,
             kubernetes: self.names.api_state().map(|state| state.snapshot()),
             expired: self.journeys.expired(),
             under_way_at_end: under_way,

@@ -160,7 +160,7 @@ fn journeys(metrics: &mut MetricsEncoder<'_>, numbers: &Numbers) -> fmt::Result 
         "hopspan_records_lost",
         "Records that the programs could not keep or send",
         "reason",
-        LOST.map(|(reason, counter)| (reason, kernel.get(counter))),
+        kernel.losses(),
     )
 }
 
@@ -186,20 +186,6 @@ fn failures(metrics: &mut MetricsEncoder<'_>, numbers: &Numbers) -> fmt::Result 
         conntrack::read(),
     )
 }
-
-/// The counters of lost records, each with its label.
-const LOST: [(&str, Counter); 10] = [
-    ("journey_map_full", Counter::OpenFailed),
-    ("journey_ring_full", Counter::JourneyLost),
-    ("head_ring_full", Counter::HeadLost),
-    ("fragment_ring_full", Counter::FragmentLost),
-    ("read_ring_full", Counter::ReadLost),
-    ("device_ring_full", Counter::DeviceLost),
-    ("close_ring_full", Counter::CloseLost),
-    ("failed_connect_ring_full", Counter::FailedConnectLost),
-    ("window_ring_full", Counter::WindowLost),
-    ("head_unreadable", Counter::HeadUnreadable),
-];
 
 /// The counters of the pure stages, by their names in the report's JSON, so that a new counter
 /// needs no code here. Plain numbers are labelled `what`; those of a stage `stage` and `reason`.

@@ -23,6 +23,8 @@ pub(super) struct Report {
     pub(super) kubernetes: Option<ApiSnapshot>,
     /// What the kernel programs counted.
     pub(super) kernel: capture::Totals,
+    /// The sum of its counters of lost records.
+    pub(super) lost_in_kernel: u64,
     /// Journeys that never ended.
     pub(super) expired: u64,
     /// Of these, the journeys that were open when the agent detached.
@@ -54,7 +56,7 @@ impl Report {
             self.expired + self.kernel.out_of_sight(),
         );
         let lost = [
-            ("records in the kernel", self.kernel.lost()),
+            ("records in the kernel", self.lost_in_kernel),
             ("records that do not decode", self.pipeline.records_refused),
             ("spans refused by the collector", self.export.failed),
             ("spans dropped before the collector", self.export.dropped),

@@ -126,12 +126,3 @@ fn metrics_of_kubernetes_need_a_cluster() {
     check(&text, "hopspan_kubernetes_objects{kind=\"pods\"} 3");
     check(&text, "hopspan_kubernetes_errors_total{kind=\"pods\"} 1");
 }
-
-#[test]
-fn every_loss_in_the_kernel_is_counted_once() {
-    let lost: u64 = LOST
-        .iter()
-        .map(|(_, counter)| numbers().kernel.get(*counter))
-        .sum();
-    assert_eq!(lost, numbers().kernel.lost());
-}
