@@ -96,6 +96,33 @@ pub(super) const CANDIDATES: [(Hook, &[Candidate]); 8] = [
     ),
 ];
 
+// Does not compile unless every hook is here or in `netfilter`: a hook in neither would count as
+// attached.
+const _: () = {
+    let mut index = 0;
+    while index < Hook::ALL.len() {
+        let hook = Hook::ALL[index];
+        assert!(is_of_netfilter(hook) || has_candidates(hook));
+        index += 1;
+    }
+};
+
+/// Whether [`super::netfilter`] attaches the hook.
+pub(super) const fn is_of_netfilter(hook: Hook) -> bool {
+    Hook::PreroutingEnter as u8 <= hook as u8 && hook as u8 <= Hook::PostroutingLeave as u8
+}
+
+const fn has_candidates(hook: Hook) -> bool {
+    let mut index = 0;
+    while index < CANDIDATES.len() {
+        if CANDIDATES[index].0 as u8 == hook as u8 {
+            return true;
+        }
+        index += 1;
+    }
+    false
+}
+
 const fn candidate(function: &'static str, point: AttachPoint) -> Candidate {
     Candidate { function, point }
 }

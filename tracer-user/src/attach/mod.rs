@@ -42,7 +42,9 @@ pub use memory::return_freed_memory;
 pub use offsets::unknown_fields;
 pub use uplink_sockets::UplinkSocketError;
 
-use candidates::{AttachPoint, CANDIDATES, Candidate, OPENERS, is_necessary, usable};
+use candidates::{
+    AttachPoint, CANDIDATES, Candidate, OPENERS, is_necessary, is_of_netfilter, usable,
+};
 use globals::{globals, netns};
 use kernel_types::KernelTypes;
 use programs::Programs;
@@ -324,9 +326,7 @@ impl Attached {
 }
 
 fn netfilter_hooks() -> impl Iterator<Item = Hook> {
-    Hook::ALL
-        .into_iter()
-        .filter(|hook| (Hook::PreroutingEnter..=Hook::PostroutingLeave).contains(hook))
+    Hook::ALL.into_iter().filter(|hook| is_of_netfilter(*hook))
 }
 
 /// The maps by name, of the types that the programs use.
