@@ -35,6 +35,33 @@ impl Field {
     }
 }
 
+/// Whether [`FIELDS`] names the global `symbol`. Without that it would hold 0, the offset of another
+/// member.
+pub const fn is_named(symbol: &str) -> bool {
+    let mut index = 0;
+    while index < FIELDS.len() {
+        if equal(FIELDS[index].global.as_bytes(), symbol.as_bytes()) {
+            return true;
+        }
+        index += 1;
+    }
+    false
+}
+
+const fn equal(left: &[u8], right: &[u8]) -> bool {
+    if left.len() != right.len() {
+        return false;
+    }
+    let mut index = 0;
+    while index < left.len() {
+        if left[index] != right[index] {
+            return false;
+        }
+        index += 1;
+    }
+    true
+}
+
 /// All fields. The offsets in net_device, net and sk_buff differ between 6.1 and 6.18.
 pub const FIELDS: [Field; 30] = [
     field("sk_buff", "dev", "SK_BUFF_DEV"),

@@ -16,12 +16,14 @@ use core::ffi::c_void;
 
 use aya_ebpf::Global;
 
-/// Declares the globals that hold offsets; `tracer_common::offset::FIELDS` names each of them.
+/// Declares the globals that hold offsets. Does not compile unless `tracer_common::offset::FIELDS`
+/// names each of them.
 macro_rules! offsets {
     ($($name:ident),* $(,)?) => {
         $(
             #[unsafe(no_mangle)]
             static $name: aya_ebpf::Global<u32> = aya_ebpf::Global::new(0);
+            const _: () = assert!(tracer_common::offset::is_named(stringify!($name)));
         )*
     };
 }
