@@ -17,10 +17,22 @@ pub(crate) fn parse<T: Copy>(
     })
 }
 
-/// Prints an option as its `name` on the command line, and parses that name. `ALL` lists the
-/// options.
+/// Gives an enum of options the array of its variants and their names on the command line, by which
+/// it is printed and parsed. Does not compile unless every variant is listed.
 macro_rules! print_and_parse_by_name {
-    ($option:ty, $kind:literal) => {
+    ($option:ident, $kind:literal, $($variant:ident: $name:literal),+ $(,)?) => {
+        impl $option {
+            /// Every variant.
+            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$variant),+];
+
+            /// The name on the command line.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+        }
+
         impl std::fmt::Display for $option {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.name())

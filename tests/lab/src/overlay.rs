@@ -26,17 +26,6 @@ pub enum Overlay {
 }
 
 impl Overlay {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::None, Self::Vxlan];
-
-    /// The name on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Vxlan => "vxlan",
-        }
-    }
-
     /// Bytes of the longest packet of the family that reaches a pod on any node.
     pub const fn mtu(self, family: Family) -> u32 {
         match self {
@@ -62,4 +51,9 @@ impl Overlay {
     }
 }
 
-print_and_parse_by_name!(Overlay, "overlay");
+print_and_parse_by_name!(
+    Overlay,
+    "overlay",
+    None: "none",
+    Vxlan: "vxlan",
+);

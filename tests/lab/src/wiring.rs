@@ -17,20 +17,12 @@ pub enum Wiring {
     Routed,
 }
 
-impl Wiring {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Bridge, Self::Routed];
-
-    /// The name on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Bridge => "bridge",
-            Self::Routed => "routed",
-        }
-    }
-}
-
-print_and_parse_by_name!(Wiring, "wiring");
+print_and_parse_by_name!(
+    Wiring,
+    "wiring",
+    Bridge: "bridge",
+    Routed: "routed",
+);
 
 /// The name of a node's bridge with most CNI plugins.
 pub(crate) const BRIDGE: &str = "cni0";

@@ -15,18 +15,10 @@ pub enum ProxyMode {
     Nftables,
 }
 
-impl ProxyMode {
-    /// All modes.
-    pub const ALL: [Self; 3] = [Self::Iptables, Self::IptablesLegacy, Self::Nftables];
-
-    /// The name on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Iptables => "iptables",
-            Self::IptablesLegacy => "iptables-legacy",
-            Self::Nftables => "nftables",
-        }
-    }
-}
-
-print_and_parse_by_name!(ProxyMode, "proxy mode");
+print_and_parse_by_name!(
+    ProxyMode,
+    "proxy mode",
+    Iptables: "iptables",
+    IptablesLegacy: "iptables-legacy",
+    Nftables: "nftables",
+);
