@@ -26,17 +26,23 @@ impl Part {
     pub(super) const OF_MESSAGE: [Self; 4] =
         [Self::Opening, Self::Stamp, Self::Closing, Self::Read];
 
-    /// The part of the hook with this name.
+    /// The part of the hook with this name. A hook of another version of the agent counts as a stamp.
     pub(super) fn of(hook: &str) -> Self {
-        match hook {
+        Self::known(hook).unwrap_or(Self::Stamp)
+    }
+
+    fn known(hook: &str) -> Option<Self> {
+        Some(match hook {
             "cgroup_egress" => Self::Opening,
             "uplink_receive" => Self::Arrival,
             "cgroup_ingress" => Self::Closing,
             "socket_read" => Self::Read,
             "socket_close" => Self::Close,
             "packet_drop" => Self::Drop,
-            _ => Self::Stamp,
-        }
+            "device_transmit" | "device_receive" => Self::Stamp,
+            hook if is_of_netfilter(hook) => Self::Stamp,
+            _ => return None,
+        })
     }
 
     /// Whether it runs for every packet, of interest or not.
@@ -63,14 +69,27 @@ pub(super) fn kind(hook: &str) -> &'static str {
     match Part::of(hook) {
         Part::Opening | Part::Closing => "cgroup_skb",
         Part::Arrival => "socket_filter",
-        Part::Stamp if hook.ends_with("_enter") || hook.ends_with("_leave") => "netfilter",
+        Part::Stamp if is_of_netfilter(hook) => "netfilter",
         _ => "tracing",
     }
 }
 
+fn is_of_netfilter(hook: &str) -> bool {
+    hook.ends_with("_enter") || hook.ends_with("_leave")
+}
+
 #[cfg(test)]
 mod tests {
+    use tracer_common::hook::Hook;
+
     use super::*;
+
+    #[test]
+    fn every_hook_of_the_agent_is_known() {
+        for hook in Hook::ALL.map(Hook::name) {
+            assert!(Part::known(hook).is_some(), "{hook} has no part");
+        }
+    }
 
     #[test]
     fn each_hook_has_a_part_and_a_type() {
