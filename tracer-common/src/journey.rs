@@ -26,6 +26,11 @@ pub const BEHIND_LEFT_OUT: u8 = 8;
 pub const IN_SEQUENCE: u8 = 16;
 /// Flag: the packet has the whole head of one request, and no other request.
 pub const SINGLE: u8 = 32;
+/// Flag: the message is a request whose response has no body, whatever its head announces.
+pub const NO_BODY: u8 = 64;
+/// Flag: the message is a response that does not end in its packet. The packet in which it does has
+/// a journey, of a [`crate::message::Message::ResponseEnd`].
+pub const ENDS_LATER: u8 = 128;
 
 /// How a journey ended.
 #[repr(u8)]
@@ -56,7 +61,7 @@ pub struct Journey {
     /// Used elements of `stamps`.
     pub stamp_count: u8,
     /// [`STAMPS_CUT`], [`HAS_CONNTRACK`], [`HEAD_LOST`], [`BEHIND_LEFT_OUT`], [`IN_SEQUENCE`],
-    /// [`SINGLE`].
+    /// [`SINGLE`], [`NO_BODY`], [`ENDS_LATER`].
     pub flags: u8,
     /// When the packet left the sending socket, or arrived from another node.
     pub start_ns: u64,

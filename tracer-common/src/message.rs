@@ -17,6 +17,8 @@ pub enum Message {
     /// The segment on which HEADERS of HTTP/2 start: heads of requests or responses, or trailers,
     /// of one stream or several.
     Headers = 5,
+    /// The segment with the last byte of a response of HTTP/1 that began in an earlier one.
+    ResponseEnd = 6,
 }
 
-from_number!(Message: u8, Syn, SynAck, Request, Response, Headers);
+from_number!(Message: u8, Syn, SynAck, Request, Response, Headers, ResponseEnd);

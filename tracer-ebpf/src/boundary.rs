@@ -10,6 +10,7 @@ use tracer_common::http1::boundary::{Body, Boundary, Part};
 use crate::{
     bpf_loop::{self, Turn},
     first_seen::FirstSeen,
+    packet::Packet,
     socket::{SURE, Socket},
 };
 
@@ -73,7 +74,20 @@ pub(crate) fn begin(seen: &FirstSeen<'_>, socket: &'static Socket, seq: u32, bod
     true
 }
 
-/// It is not known where the next request begins.
+/// Whether the message ends in the packet, which was followed to its end.
+#[inline(always)]
+pub(crate) fn is_at_end(socket: &Socket) -> bool {
+    load(socket).is_at_head()
+}
+
+/// Whether the packet has the last byte before the boundary.
+#[inline(always)]
+pub(crate) fn has_last_byte(packet: &Packet, socket: &Socket) -> bool {
+    let last_seq = socket.boundary_seq.get().wrapping_sub(1);
+    last_seq.wrapping_sub(packet.seq) < packet.payload_bytes
+}
+
+/// It is not known where the next message begins.
 #[inline(always)]
 pub(crate) fn forget(socket: &Socket) {
     socket.boundary_part.set(Part::UNKNOWN.number());

@@ -102,6 +102,8 @@ pub(crate) enum Scanning {
     Request = 0,
     /// A request, which is also followed if it carries no trace context.
     AnyRequest = 1,
+    /// A response.
+    Response = 2,
 }
 
 /// Scans a head.
@@ -180,7 +182,12 @@ impl Scan {
         }
         let findings = Findings::from_bits(self.findings.get());
         let end_seq = seen.head_seq().wrapping_add(end);
-        let body = findings.body(self.body_bytes.get());
+        let length = self.body_bytes.get();
+        let body = if scanning == Scanning::Response as u32 {
+            findings.response_body(length)
+        } else {
+            findings.body(length)
+        };
         if boundary::begin(seen, socket, end_seq, body) {
             return Scanned::UNCLEAR;
         }

@@ -32,6 +32,7 @@ mod packet_bytes;
 mod partial_head;
 mod read_tracking;
 mod request;
+mod response_body;
 mod ring;
 mod shared;
 mod socket;

@@ -2,7 +2,7 @@
 //! or where it arrives from another node.
 
 use tracer_common::{
-    journey::{HEAD_LOST, IN_SEQUENCE, SINGLE},
+    journey::{ENDS_LATER, HEAD_LOST, IN_SEQUENCE, SINGLE},
     message::Message,
 };
 
@@ -10,8 +10,10 @@ use crate::{
     boundary,
     first_seen::FirstSeen,
     head::{self, Piece},
-    http1, http2, partial_head, request,
-    socket::{self, CLIENT, HAS_REQUEST, HTTP1, LEFT_OUT, PARTIAL_HEAD, SURE, Socket},
+    http1, http2,
+    packet::{FIN, Packet},
+    partial_head, request, response_body,
+    socket::{self, CLIENT, HAS_REQUEST, HTTP1, LEFT_OUT, PARTIAL_HEAD, RESPONDS, SURE, Socket},
 };
 
 /// A message that is followed, and flags of its journey.
@@ -26,6 +28,14 @@ impl Followed {
     const fn new(message: Message) -> Self {
         Self { message, flags: 0 }
     }
+}
+
+/// Whether a packet of this socket may carry a message. Most packets of a busy connection are
+/// acknowledgments; a FIN alone matters in the middle of a response.
+#[inline(always)]
+pub(crate) fn may_be_in(packet: &Packet, sender: Option<&'static Socket>) -> bool {
+    packet.may_carry_message()
+        || (packet.flags & FIN != 0 && sender.is_some_and(|sender| sender.is(RESPONDS)))
 }
 
 /// The message of a packet, if it is followed. `known` is the sending socket, if it is remembered.
@@ -62,6 +72,22 @@ pub(crate) fn followed<const HTTP2: bool>(
             }
         }
     }
+    let responding = known.filter(|server| HTTP2 && server.is(RESPONDS));
+    let mut is_behind_body = false;
+    if let Some(server) = responding
+        && !response_body::may_be_over(seen, server)
+    {
+        match response_body::advance(seen, server) {
+            response_body::NOT_FOLLOWED if seen.packet.payload_bytes == 0 => return None,
+            response_body::NOT_FOLLOWED => {}
+            response_body::INSIDE => return cut_response(seen, server),
+            response_body::END => return Some(Followed::new(Message::ResponseEnd)),
+            offset => {
+                seen.head_offset = offset;
+                is_behind_body = true;
+            }
+        }
+    }
     if flags & (CLIENT | PARTIAL_HEAD) == CLIENT | PARTIAL_HEAD
         && let Some(client) = known
         && client.request_ack.get() == seen.packet.ack
@@ -93,6 +119,18 @@ pub(crate) fn followed<const HTTP2: bool>(
     let is_owed = known.is_some_and(|server| request::is_owed_response(server, seen.head_seq()));
     if is_server && (is_owed || found == http1::RESPONSE) {
         return response::<HTTP2>(seen, remembered(known, seen.sender_cookie)?);
+    }
+    if is_behind_body {
+        return Some(Followed::new(Message::ResponseEnd));
+    }
+    if let Some(server) = responding
+        && response_body::may_be_over(seen, server)
+    {
+        return match response_body::advance(seen, server) {
+            response_body::NOT_FOLLOWED => None,
+            response_body::INSIDE => cut_response(seen, server),
+            _ => Some(Followed::new(Message::ResponseEnd)),
+        };
     }
     other::<HTTP2>(seen, known)
 }
@@ -145,6 +183,7 @@ fn response<const HTTP2: bool>(
     server: &'static Socket,
 ) -> Option<Followed> {
     server.set_http1();
+    let is_copy = server.is(RESPONDS) && server.response_seq.get() == seen.packet.seq;
     if !request::is_response_followed(seen, server) {
         return None;
     }
@@ -158,7 +197,26 @@ fn response<const HTTP2: bool>(
     if !seen.start.has_status() {
         partial_head::begin(seen, server);
     }
-    Some(Followed::new(Message::Response))
+    let flags = if is_copy {
+        ENDS_LATER
+    } else if HTTP2 {
+        response_body::begin(seen, server)
+    } else {
+        0
+    };
+    Some(Followed {
+        message: Message::Response,
+        flags,
+    })
+}
+
+/// A packet in the middle of a response: followed if the server sends nothing behind it.
+#[inline(always)]
+fn cut_response(seen: &FirstSeen<'_>, server: &Socket) -> Option<Followed> {
+    response_body::is_cut(&seen.packet, server).then_some(Followed {
+        message: Message::ResponseEnd,
+        flags: ENDS_LATER,
+    })
 }
 
 /// A packet that does not look like the beginning of a message of HTTP/1.

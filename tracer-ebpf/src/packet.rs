@@ -91,6 +91,12 @@ impl Packet {
         self.payload_bytes != 0 || self.flags & SYN != 0
     }
 
+    /// Sequence number of the last byte of the payload.
+    #[inline(always)]
+    pub(crate) fn last_seq(&self) -> u32 {
+        self.seq.wrapping_add(self.payload_bytes).wrapping_sub(1)
+    }
+
     /// Whether the packet is a SYN or a SYN-ACK.
     #[inline(always)]
     pub(crate) fn handshake(&self) -> Option<Message> {

@@ -10,7 +10,7 @@
 use aya_ebpf::Global;
 use tracer_common::{
     counter::Counter,
-    journey::{BEHIND_LEFT_OUT, IN_SEQUENCE, SINGLE},
+    journey::{BEHIND_LEFT_OUT, IN_SEQUENCE, NO_BODY, SINGLE},
     remote,
 };
 
@@ -21,7 +21,8 @@ use crate::{
     first_seen::FirstSeen,
     head_scan::{self, Scanned, Scanning},
     socket::{
-        CLIENT, HAS_REQUEST, HAS_RESPONDED, LEFT_OUT, OWES_RESPONSE, PIPELINES, SURE, Socket,
+        ASKED_NO_BODY, CLIENT, HAS_REQUEST, HAS_RESPONDED, LEFT_OUT, OWES_RESPONSE, PIPELINES,
+        RESPONDS, SURE, Socket,
     },
 };
 
@@ -96,6 +97,7 @@ pub(crate) fn decide<const HTTP2: bool>(
     let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
     let flags = flag(is_sure, IN_SEQUENCE)
         | flag(scanned.is_single(), SINGLE)
+        | flag(seen.start.is_head(), NO_BODY)
         | flag(is_pipelined && was_left_out, BEHIND_LEFT_OUT);
     u32::from(flags)
 }
@@ -118,10 +120,15 @@ pub(crate) fn arrived(socket: &Socket, seq: u32, ack: u32, journey_flags: u8) {
     socket.request_ack.set(ack);
     socket.set_http1();
     // A part of a response may have looked like a request of this socket before.
-    let flags = socket.flags.get() & !(CLIENT | HAS_RESPONDED);
+    let flags = socket.flags.get() & !(CLIENT | HAS_RESPONDED | RESPONDS | ASKED_NO_BODY);
+    let no_body = if journey_flags & NO_BODY != 0 {
+        ASKED_NO_BODY
+    } else {
+        0
+    };
     socket
         .flags
-        .set(flags | HAS_REQUEST | OWES_RESPONSE | pipelines);
+        .set(flags | HAS_REQUEST | OWES_RESPONSE | no_body | pipelines);
 }
 
 /// Whether a response begins in a packet because one is owed: it begins with the byte that the
@@ -135,12 +142,10 @@ pub(crate) fn is_owed_response(socket: &Socket, head_seq: u32) -> bool {
 /// Whether a response is followed.
 #[inline(always)]
 pub(crate) fn is_response_followed(seen: &FirstSeen<'_>, socket: &Socket) -> bool {
-    if remote::is_remote(seen.sender_cookie) {
-        // The requests have left by an uplink, under another cookie.
-        return true;
-    }
     let seq = seen.packet.seq;
-    if socket.is(OWES_RESPONSE | PIPELINES) {
+    // A remote socket has received its requests by an uplink, under another cookie.
+    let is_remote = remote::is_remote(seen.sender_cookie);
+    if is_remote || socket.is(OWES_RESPONSE | PIPELINES) {
         if seen.start.is_final() {
             socket.response_seq.set(seq);
             let flags = socket.flags.get();

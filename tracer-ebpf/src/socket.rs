@@ -46,6 +46,10 @@ pub(crate) const SURE: u32 = 4096;
 pub(crate) const OWES_RESPONSE: u32 = 1024;
 /// The socket has sent the last response to such a request: [`Socket::response_seq`] is valid.
 pub(crate) const HAS_RESPONDED: u32 = 2048;
+/// The socket sends a response with a journey, whose end is followed in [`Socket::boundary_seq`].
+pub(crate) const RESPONDS: u32 = 8192;
+/// The last request that the socket has received is one whose response has no body.
+pub(crate) const ASKED_NO_BODY: u32 = 16384;
 
 /// One socket.
 ///

@@ -6,6 +6,9 @@
 /// it, if the kernel dropped that one, [`DROP_REASON`](crate::attribute::DROP_REASON),
 /// [`DROP_HOP`](crate::attribute::DROP_HOP) and [`DROP_BY`](crate::attribute::DROP_BY).
 pub const TCP_RETRANSMITTED: &str = "tcp.retransmitted";
+/// exchange: the client has read the first byte of the response, or it has arrived, at that time.
+/// Only where the response ended later.
+pub const RESPONSE_FIRST_BYTE: &str = "hopspan.response.first_byte";
 /// exchange: a receive window became zero, at that time. Attributes:
 /// [`TCP_WINDOW_OF`](crate::attribute::TCP_WINDOW_OF), and
 /// [`TCP_ZERO_WINDOW_NS`](crate::attribute::TCP_ZERO_WINDOW_NS) if the window opened again.

@@ -9,5 +9,7 @@ pub const SYN_ACK: &str = "SYN-ACK";
 pub const REQUEST: &str = "request";
 /// The head of an HTTP/1 response.
 pub const RESPONSE: &str = "response";
+/// The last byte of an HTTP/1 response that began in another packet.
+pub const RESPONSE_END: &str = "end of the response";
 /// An HTTP/2 HEADERS frame.
 pub const HEADERS: &str = "HEADERS";

@@ -134,6 +134,17 @@ impl Findings {
         }
     }
 
+    /// The body of a response; `length` is the value of its `Content-Length`. Without one, and
+    /// without chunks, it ends with the connection (RFC 9112 section 6.3).
+    #[inline(always)]
+    pub const fn response_body(self, length: u64) -> Body {
+        if self.0 & (Self::CHUNKED.0 | Self::LENGTH.0) == 0 {
+            Body::Unknown
+        } else {
+            self.body(length)
+        }
+    }
+
     /// Whether the request of a whole head is followed. It is, unless it is certain that its trace
     /// is not sampled. `without_context`: also if the head carries no trace context.
     #[inline(always)]

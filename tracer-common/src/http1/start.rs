@@ -100,6 +100,20 @@ impl Start {
         self.has_status() && (first_digit != b'1' || self.is_switching_protocols())
     }
 
+    /// Whether a request is HEAD, whose response has no body (RFC 9110 section 9.3.2).
+    #[inline(always)]
+    pub const fn is_head(self) -> bool {
+        self.starts_with(b"HEAD ")
+    }
+
+    /// Whether a final response may have a body: its status is neither 204 nor 304 (RFC 9112 section
+    /// 6.3).
+    #[inline(always)]
+    pub const fn may_have_body(self) -> bool {
+        let status = self.next << 8 >> 40;
+        self.is_final() && status != 0x32_30_34 && status != 0x33_30_34
+    }
+
     #[inline(always)]
     const fn first(self) -> u8 {
         (self.word >> 56) as u8

@@ -74,7 +74,7 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
         return None;
     }
     window::track(packet, sender_cookie, socket);
-    if !packet.may_carry_message() {
+    if !message::may_be_in(packet, socket) {
         return None;
     }
     sighting.sender_cookie = sender_cookie;
@@ -122,7 +122,12 @@ fn receive(ctx: &SkBuffContext) -> Option<()> {
     let receiver_cookie = cookie(ctx);
     field!(journey, receiver_cookie).set(receiver_cookie);
     if is_message && let Some(socket) = socket::find_or_add(receiver_cookie) {
-        read_tracking::head_arrived(socket, packet.seq);
+        let seq = if message == Message::ResponseEnd as u8 {
+            packet.last_seq()
+        } else {
+            packet.seq
+        };
+        read_tracking::head_arrived(socket, seq);
         if message == Message::Request as u8 {
             request::arrived(socket, packet.seq, packet.ack, field!(journey, flags).get());
         }

@@ -108,7 +108,7 @@ fn arrive<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
 #[inline(always)]
 fn open<const HTTP2: bool>(ctx: &SkBuffContext, sighting: &mut Sighting) -> Option<()> {
     let known = socket::find(sighting.sender_cookie);
-    if !sighting.packet.may_carry_message()
+    if !message::may_be_in(&sighting.packet, known)
         || known.is_some_and(|remote| remote.is(NOT_HTTP | FORWARDED))
     {
         return None;

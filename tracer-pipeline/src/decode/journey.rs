@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 use tracer_common::{
     hook::Hook,
     journey::{
-        self as raw, BEHIND_LEFT_OUT, End, HAS_CONNTRACK, HEAD_LOST, HEADER_BYTES, IN_SEQUENCE,
-        STAMPS_CUT,
+        self as raw, BEHIND_LEFT_OUT, ENDS_LATER, End, HAS_CONNTRACK, HEAD_LOST, HEADER_BYTES,
+        IN_SEQUENCE, STAMPS_CUT,
     },
     message::Message,
     remote::is_remote,
@@ -75,9 +75,20 @@ pub struct Journey {
     /// the kernel programs have found. Without it, what looks like a request may be a part of a
     /// body.
     pub in_sequence: bool,
+    /// A response that goes on behind its packet. The packet with its last byte has a journey.
+    pub ends_later: bool,
 }
 
 impl Journey {
+    /// Sequence number of the byte with which the application has read the message: the first one, or
+    /// the last byte of a response.
+    pub fn read_seq(&self) -> u32 {
+        match self.message {
+            Message::ResponseEnd => self.seq.wrapping_add(self.payload_bytes).wrapping_sub(1),
+            _ => self.seq,
+        }
+    }
+
     /// Whether the packet came from another node: the journey begins at an uplink.
     pub fn has_arrived(&self) -> bool {
         is_remote(self.sender_cookie)
@@ -139,6 +150,7 @@ pub(super) fn decode(bytes: &[u8], short: DecodeError) -> Result<Journey, Decode
         head_lost: raw.flags & HEAD_LOST != 0,
         behind_left_out: raw.flags & BEHIND_LEFT_OUT != 0,
         in_sequence: raw.flags & IN_SEQUENCE != 0,
+        ends_later: raw.flags & ENDS_LATER != 0,
     })
 }
 

@@ -47,9 +47,9 @@ pub enum EventKind {
         /// The process that read it.
         tgid: Option<u32>,
     },
-    /// The client has read the message whose packet starts at `seq`.
+    /// The client has read the message with [`Journey::read_seq`] `seq`.
     ResponseRead {
-        /// TCP sequence number of the packet.
+        /// TCP sequence number of the byte.
         seq: u32,
         /// When it happened, nanoseconds of `CLOCK_MONOTONIC`.
         at_ns: u64,

@@ -173,7 +173,7 @@ impl Flow {
             Message::Syn => connection.syn_seq = Some(journey.seq),
             Message::SynAck => {}
             // A message that reached no known socket does not show that the connection is in use.
-            Message::Request | Message::Response | Message::Headers => {
+            Message::Request | Message::Response | Message::ResponseEnd | Message::Headers => {
                 connection.has_carried |= matches!(journey.end, End::Socket | End::Left);
                 // A request whose packet was under way when the connection ended ends with it.
                 connection.is_ending_reported &= side == Side::Server;
@@ -201,12 +201,12 @@ impl Flow {
         match (journey.message, side) {
             (Message::Syn | Message::SynAck, _) => {}
             (_, Side::Client) => {
-                push_unread(&mut connection.unread_requests, journey.seq);
+                push_unread(&mut connection.unread_requests, journey.read_seq());
                 connection.server_cookie = Some(journey.receiver_cookie);
                 self.client_of_server
                     .insert(journey.receiver_cookie, client_cookie);
             }
-            (_, Side::Server) => push_unread(&mut connection.unread_responses, journey.seq),
+            (_, Side::Server) => push_unread(&mut connection.unread_responses, journey.read_seq()),
         }
     }
 
@@ -362,7 +362,7 @@ impl Flow {
         let receiver = (journey.end == End::Socket).then_some(journey.receiver_cookie);
         match journey.message {
             Message::Syn | Message::Request => Some((Side::Client, cookie)),
-            Message::SynAck | Message::Response => match receiver {
+            Message::SynAck | Message::Response | Message::ResponseEnd => match receiver {
                 Some(receiver) => Some((Side::Server, receiver)),
                 None => self.by_server(cookie, &journey.sent),
             },

@@ -230,8 +230,10 @@ pub enum ResponseEnd {
     /// In a packet that left its socket, or arrived from another node, at this time; nanoseconds of
     /// `CLOCK_MONOTONIC`.
     At(u64),
-    /// Not seen, because frames were lost or the stream was reset.
+    /// Not seen: still to come, lost, or the stream was reset.
     Unseen,
+    /// With the connection, which is still open.
+    WithConnection,
     /// The response was still to come, or open, when the agent stopped waiting at this time;
     /// nanoseconds of `CLOCK_MONOTONIC`.
     After(u64),
@@ -253,8 +255,9 @@ pub struct Exchange {
     pub request_seq: u32,
     /// The journey of the response, server to client.
     pub response: Option<Leg>,
-    /// The journey of the response's trailers, where they came in a packet of their own.
-    pub trailers: Option<Leg>,
+    /// The journey of the packet that ends the response, where it is another one: of HTTP/1 the
+    /// packet with its last byte, of HTTP/2 the one with its trailers.
+    pub response_last: Option<Leg>,
     /// The end of the response.
     pub response_end: ResponseEnd,
     /// How one side ended the stream before its end.
@@ -267,20 +270,29 @@ impl Exchange {
     /// The messages that were seen, in order.
     pub fn legs(&self) -> impl Iterator<Item = &Leg> {
         let connect = self.connect.iter().flat_map(Connect::legs);
-        let answer = self.response.iter().chain(&self.trailers);
+        let answer = self.response.iter().chain(&self.response_last);
         connect.chain([&self.request]).chain(answer)
+    }
+
+    /// Whether a response has come, and its end is still to come.
+    pub fn is_responding(&self) -> bool {
+        let is_open = matches!(
+            self.response_end,
+            ResponseEnd::Unseen | ResponseEnd::WithConnection
+        );
+        self.response.is_some() && is_open
     }
 
     /// When the exchange was over: the last message was read, the response's body ended, its stream
     /// or connection did, or the agent stopped waiting.
     pub fn ended_ns(&self) -> u64 {
-        let last = self.trailers.as_ref().or(self.response.as_ref());
+        let last = self.response_last.as_ref().or(self.response.as_ref());
         let last_ns = last.unwrap_or(&self.request).end_ns();
         let ending_ns = self.ending.map_or(0, |ending| ending.at_ns);
         let reset_ns = self.reset.map_or(0, |reset| reset.at_ns);
         let body_ns = match self.response_end {
             ResponseEnd::At(at_ns) | ResponseEnd::After(at_ns) => at_ns,
-            ResponseEnd::NotFollowed | ResponseEnd::Unseen => 0,
+            ResponseEnd::NotFollowed | ResponseEnd::Unseen | ResponseEnd::WithConnection => 0,
         };
         last_ns.max(ending_ns).max(reset_ns).max(body_ns)
     }

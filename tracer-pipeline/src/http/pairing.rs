@@ -8,6 +8,7 @@
 mod connection;
 mod losses;
 mod requests;
+mod response_ends;
 mod responses;
 mod sequence;
 
@@ -17,11 +18,11 @@ use tracer_common::message::Message;
 
 use crate::{
     decode::Head,
-    flow::{ConnectionId, Ending, Event, EventKind, PacketId, Side, ZeroWindow},
+    flow::{Cause, ConnectionId, Ending, Event, EventKind, PacketId, Side, ZeroWindow},
 };
 
 use super::{
-    exchange::{Exchange, Leg},
+    exchange::{Exchange, Leg, ResponseEnd},
     handshake::Handshakes,
     head::HeadError,
     packet_heads::{self, ParsedHead},
@@ -32,7 +33,7 @@ use super::{
 
 pub use losses::Http1Losses;
 
-use connection::{Http1Connection, is_request, is_response};
+use connection::{Http1Connection, is_request};
 
 /// Most open exchanges on all connections; further requests are refused and counted. An exchange
 /// takes some 3 KB, so 48 MiB in all; one connection has at most [`connection::MAX_PENDING`].
@@ -180,6 +181,7 @@ impl Http1Pairing {
             EventKind::Journey { journey, .. } => match journey.message {
                 Message::Request => self.request(id, journey, handshakes, done),
                 Message::Response => self.response(id, journey, done),
+                Message::ResponseEnd => self.response_end(id, journey, done),
                 Message::Syn | Message::SynAck | Message::Headers => {}
             },
             EventKind::Fragment { .. } | EventKind::ConnectFailed(_) => {}
@@ -197,9 +199,9 @@ impl Http1Pairing {
             EventKind::ResponseRead { seq, at_ns } => self.response_read(id, seq, at_ns, done),
             EventKind::Ended(ending) => {
                 let connection = self.connections.get_mut(&id);
-                let unanswered = connection
-                    .map(|connection| connection.remove_where(|open| open.response.is_none()));
-                for exchange in unanswered.unwrap_or_default() {
+                let is_open = |open: &Exchange| open.response.is_none() || open.is_responding();
+                let open = connection.map(|connection| connection.remove_where(is_open));
+                for exchange in open.unwrap_or_default() {
                     self.finish(with_ending(exchange, ending), done);
                 }
             }
@@ -263,28 +265,6 @@ impl Http1Pairing {
         Some(exchange)
     }
 
-    /// The client has read the response in the packet that starts at `seq`.
-    fn response_read(
-        &mut self,
-        id: ConnectionId,
-        seq: u32,
-        at_ns: u64,
-        done: &mut impl FnMut(Exchange),
-    ) {
-        if let Some(leg) = self.partials.waiting(id, Message::Response, seq) {
-            leg.read_ns.get_or_insert(at_ns);
-        }
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return;
-        };
-        for mut exchange in connection.remove_where(|exchange| is_response(exchange, seq)) {
-            if let Some(response) = &mut exchange.response {
-                response.read_ns = Some(at_ns);
-            }
-            self.finish(exchange, done);
-        }
-    }
-
     /// The open exchanges of a connection that match, the oldest first.
     fn exchanges(
         &mut self,
@@ -307,8 +287,15 @@ impl Http1Pairing {
     }
 }
 
+/// An open exchange whose connection has ended. An orderly end is the end of a response that ends
+/// with its connection. Of another response it shows nothing: its last packet may be lost.
 fn with_ending(mut exchange: Exchange, ending: Ending) -> Exchange {
-    exchange.ending = Some(ending);
+    let is_failure = !exchange.is_responding() || ending.cause != Cause::Closed;
+    if is_failure {
+        exchange.ending = Some(ending);
+    } else if exchange.response_end == ResponseEnd::WithConnection {
+        exchange.response_end = ResponseEnd::At(ending.at_ns);
+    }
     exchange
 }
 

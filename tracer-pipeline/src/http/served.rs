@@ -54,7 +54,10 @@ impl Served {
             asked: &exchange.asked,
             request: &exchange.request,
             request_seq: exchange.request_seq,
-            last: exchange.trailers.as_ref().or(exchange.response.as_ref()),
+            last: exchange
+                .response_last
+                .as_ref()
+                .or(exchange.response.as_ref()),
             ending: exchange.ending,
         })
     }

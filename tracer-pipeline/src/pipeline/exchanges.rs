@@ -44,7 +44,9 @@ impl Exchanges {
         match &event.kind {
             EventKind::Journey { journey, .. } => match journey.message {
                 Message::Syn | Message::SynAck => handshakes.event(event),
-                Message::Request | Message::Response => self.http.event(event, handshakes, done),
+                Message::Request | Message::Response | Message::ResponseEnd => {
+                    self.http.event(event, handshakes, done);
+                }
                 Message::Headers => self.http2.event(event, handshakes, done),
             },
             EventKind::Fragment { fragment, .. } => {

@@ -6,7 +6,7 @@
 use std::{borrow::Cow, net::SocketAddr};
 
 use opentelemetry_semantic_conventions::attribute as semconv;
-use tracer_semconv::{Role, error, incomplete};
+use tracer_semconv::{Role, error, event, incomplete};
 
 use crate::{
     http::{
@@ -19,7 +19,7 @@ use crate::{
 };
 
 use super::{
-    Context, Detail, Edge, Span,
+    Clock, Context, Detail, Edge, Event, Span,
     attribute::{Attribute, key},
     half, http_attributes,
     id::derive,
@@ -129,6 +129,7 @@ impl SpanBuilder<'_> {
             attributes.push(Attribute::int(key::SHED, shed));
         }
         let mut events = tcp_events::zero_windows(exchange, self.context.clock);
+        events.extend(first_byte(exchange, self.context.clock));
         let mut error = http_attributes::error_type(exchange);
         let mut incomplete = incomplete(exchange);
         if self.context.detail == Detail::Exchange {
@@ -169,8 +170,9 @@ impl SpanBuilder<'_> {
             &[&exchange.request],
             &paths.request,
         );
-        if let (Some(leg), Some(path)) = (&exchange.response, &paths.response) {
-            self.leg(id, Role::Response.as_str(), &[leg], path);
+        if let (Some(first), Some(path)) = (&exchange.response, &paths.response) {
+            let legs: Vec<&Leg> = [first].into_iter().chain(&exchange.response_last).collect();
+            self.leg(id, Role::Response.as_str(), &legs, path);
         }
     }
 
@@ -224,6 +226,16 @@ impl SpanBuilder<'_> {
     }
 }
 
+/// When the response was there, if it ended later.
+fn first_byte(exchange: &Exchange, clock: &Clock) -> Option<Event> {
+    let first_ns = exchange.response.as_ref()?.end_ns();
+    (exchange.ended_ns() > first_ns).then(|| Event {
+        name: event::RESPONSE_FIRST_BYTE,
+        at_unix_ns: clock.unix_ns(first_ns),
+        attributes: Vec::new(),
+    })
+}
+
 /// The parts of an exchange that were not seen, or could not be parsed.
 fn incomplete(exchange: &Exchange) -> Option<&'static str> {
     let request = exchange
@@ -235,7 +247,7 @@ fn incomplete(exchange: &Exchange) -> Option<&'static str> {
     let has_failed = is_reset || exchange.ending.is_some();
     let is_open = matches!(
         exchange.response_end,
-        ResponseEnd::Unseen | ResponseEnd::After(_)
+        ResponseEnd::Unseen | ResponseEnd::WithConnection | ResponseEnd::After(_)
     );
     let status = exchange.answered.map(|answered| answered.status);
     let response = match (&exchange.response, status) {

@@ -18,7 +18,7 @@ pub(super) fn of(exchange: &Exchange) -> Option<Side> {
     if exchange.request.journey.has_arrived() {
         return Some(Side::Server);
     }
-    let others = [&exchange.response, &exchange.trailers]
+    let others = [&exchange.response, &exchange.response_last]
         .into_iter()
         .flatten();
     let mut legs = others.chain([&exchange.request]);

@@ -86,6 +86,7 @@ fn message_name(message: Message) -> &'static str {
         Message::SynAck => packet::SYN_ACK,
         Message::Request => packet::REQUEST,
         Message::Response => packet::RESPONSE,
+        Message::ResponseEnd => packet::RESPONSE_END,
         Message::Headers => packet::HEADERS,
     }
 }

@@ -12,5 +12,6 @@ mod case;
 mod head_writes;
 mod messages;
 mod pipelining;
+mod response_ends;
 mod switching;
 mod traced_request;

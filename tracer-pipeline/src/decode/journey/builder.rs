@@ -9,7 +9,7 @@
 use tracer_common::{
     hook::Hook,
     journey::End,
-    message::Message::{self, Response, SynAck},
+    message::Message::{self, Response, ResponseEnd, SynAck},
 };
 
 use super::{Journey, Stamp};
@@ -55,10 +55,11 @@ impl JourneyBuilder {
                 head_lost: false,
                 behind_left_out: false,
                 in_sequence: false,
+                ends_later: false,
             },
             offsets: vec![(0, Hook::CgroupEgress)],
         };
-        if matches!(message, SynAck | Response) {
+        if matches!(message, SynAck | Response | ResponseEnd) {
             builder.from_server()
         } else {
             builder
@@ -76,6 +77,12 @@ impl JourneyBuilder {
     /// The kernel has found the request where the one before ends.
     pub(crate) fn in_sequence(mut self, in_sequence: bool) -> Self {
         self.journey.in_sequence = in_sequence;
+        self
+    }
+
+    /// The response goes on behind its packet; of its end, the FIN comes before it.
+    pub(crate) fn ends_later(mut self) -> Self {
+        self.journey.ends_later = true;
         self
     }
 

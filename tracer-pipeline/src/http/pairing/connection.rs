@@ -149,13 +149,22 @@ impl Http1Connection {
     pub(super) fn expire(&mut self, now_ns: u64, response_wait_ns: u64) -> Vec<Exchange> {
         let waited_ns = |leg_end_ns: u64| now_ns.saturating_sub(leg_end_ns);
         let mut over = self.remove_where(|exchange| match &exchange.response {
-            Some(response) if response.journey.has_left() => {
-                waited_ns(response.end_ns()) > LEFT_WAIT_NS
-            }
-            Some(response) => waited_ns(response.end_ns()) > READ_WAIT_NS,
             None => waited_ns(exchange.request.end_ns()) > response_wait_ns,
+            Some(response) if exchange.is_responding() => {
+                waited_ns(response.end_ns()) > response_wait_ns
+            }
+            Some(response) => {
+                let last = exchange.response_last.as_ref().unwrap_or(response);
+                let wait_ns = if last.journey.has_left() {
+                    LEFT_WAIT_NS
+                } else {
+                    READ_WAIT_NS
+                };
+                waited_ns(last.end_ns()) > wait_ns
+            }
         });
-        for exchange in over.iter_mut().filter(|open| open.response.is_none()) {
+        let is_open = |open: &&mut Exchange| open.response.is_none() || open.is_responding();
+        for exchange in over.iter_mut().filter(is_open) {
             exchange.response_end = ResponseEnd::After(now_ns);
         }
         over
@@ -170,13 +179,23 @@ impl Http1Connection {
         }
     }
 
-    /// Removes the exchanges whose responses have left the node and which the new request
-    /// acknowledges.
+    /// Removes the exchanges whose responses have left the node, or whose response's end was not
+    /// seen, and which the new request acknowledges. A client that does not pipeline has received
+    /// the whole response.
     fn acknowledged_by(&mut self, request: &Journey) -> Vec<Exchange> {
+        let pipelines = self.pipelines;
         self.remove_where(|exchange| {
-            exchange.response.as_ref().is_some_and(|response| {
-                let journey = &response.journey;
-                journey.has_left() && after(request.ack, journey.seq)
+            let last = exchange
+                .response_last
+                .as_ref()
+                .or(exchange.response.as_ref());
+            last.is_some_and(|last| {
+                let is_over = if exchange.is_responding() {
+                    !pipelines
+                } else {
+                    last.journey.has_left()
+                };
+                is_over && after(request.ack, last.journey.seq)
             })
         })
     }
@@ -220,4 +239,10 @@ pub(super) fn is_request(exchange: &Exchange, seq: u32) -> bool {
 pub(super) fn is_response(exchange: &Exchange, seq: u32) -> bool {
     let response = exchange.response.as_ref();
     response.is_some_and(|response| response.journey.seq == seq)
+}
+
+/// Whether the last byte of the response, in a packet of its own, is at `seq`.
+pub(super) fn is_last(exchange: &Exchange, seq: u32) -> bool {
+    let last = exchange.response_last.as_ref();
+    last.is_some_and(|last| last.journey.read_seq() == seq)
 }

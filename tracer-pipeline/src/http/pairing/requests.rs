@@ -113,7 +113,7 @@ fn exchange(head: RequestHead, leg: &Leg, request_seq: u32) -> Exchange {
         request_seq,
         request: leg.clone(),
         response: None,
-        trailers: None,
+        response_last: None,
         response_end: ResponseEnd::NotFollowed,
         reset: None,
         ending: None,

@@ -17,6 +17,7 @@ use crate::{
 use super::{
     Http1Pairing,
     connection::{Unassigned, is_response},
+    response_ends::first_end,
 };
 
 impl Http1Pairing {
@@ -57,6 +58,10 @@ impl Http1Pairing {
     ) {
         let ack = leg.journey.ack;
         let seq_at = |offset: u32| leg.journey.seq.wrapping_add(offset);
+        if heads.first().is_some_and(|first| first.offset != 0) {
+            // The head is behind the end of the response before.
+            self.response_ends_in(id, leg);
+        }
         for located in heads {
             let ParsedHead::Response(head) = &located.head else {
                 continue;
@@ -84,6 +89,7 @@ impl Http1Pairing {
                 return;
             }
             exchange.answered = Some(Answered::from(head));
+            exchange.response_end = first_end(&method, head, &leg.journey);
             exchange.response = Some(leg.clone());
             connection
                 .sequence

@@ -4,6 +4,7 @@ mod bodies;
 mod conversations;
 mod endings;
 mod halves;
+mod response_ends;
 mod script;
 
 use super::*;

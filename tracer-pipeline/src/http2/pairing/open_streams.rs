@@ -388,7 +388,7 @@ impl OpenStreams {
             request,
             request_seq: stream.request_seq,
             response,
-            trailers,
+            response_last: trailers,
         })
     }
 }

@@ -277,7 +277,7 @@ fn an_upgraded_request_is_answered_on_stream_one() {
         request,
         request_seq: 100,
         response: None,
-        trailers: None,
+        response_last: None,
         response_end: ResponseEnd::NotFollowed,
         reset: None,
         ending: None,

@@ -80,7 +80,7 @@ pub(crate) fn exchange(headers: &str) -> Exchange {
             grpc_status: None,
         }),
         request_seq: 100,
-        trailers: None,
+        response_last: None,
         response_end: ResponseEnd::NotFollowed,
         reset: None,
         ending: None,

@@ -14,6 +14,11 @@
 //! | `<u SEQ ACK STATUS` | a response that accepts HTTP/2 |
 //! | `>c SEQ ACK AUTHORITY` | a CONNECT |
 //! | `>b SEQ ACK PATH`, `<b SEQ ACK STATUS` | a head of 49 or 39 bytes, and a body of 18 |
+//! | `<o SEQ ACK STATUS` | a head of 39 bytes; its body of 18 follows in other packets |
+//! | `<w SEQ ACK STATUS` | a head whose body ends with the connection |
+//! | `<e SEQ ACK BYTES` | a packet of so many bytes that ends a response |
+//! | `<ed`, `<el` | the same, but the packet is dropped, or leaves the node |
+//! | `<f SEQ ACK BYTES` | the same with a FIN, before the end of the response |
 //! | `>h SEQ ACK PATH` | a HEAD |
 //! | `>k SEQ ACK PATH`, `<k SEQ ACK STATUS` | a head that announces chunks, which follow |
 //! | `>p SEQ ACK BYTES`, `<p SEQ ACK BYTES` | the first piece of a head |
@@ -113,21 +118,27 @@ impl Fixture {
                 });
             }
             ">+" | "<+" => {
-                let rest = format!("{}\r\nHost: a\r\n\r\n", words[2..].join(" "));
+                let rest = words[2..].join(" ");
+                let rest = format!("{rest}\r\nContent-Length: 0\r\n\r\n");
                 self.piece(kind_of(words[0]), number(1), &rest);
             }
+            kind @ ("<e" | "<ed" | "<el" | "<f") => self.response_end(kind, [1, 2, 3].map(number)),
             kind => {
                 let message = kind_of(kind);
                 if !kind.ends_with('j') {
                     let heads: String = words[3..].iter().map(|word| head(kind, word)).collect();
                     self.head(message, number(1), number(2), &heads);
                 }
-                let end = match kind.as_bytes() {
-                    [.., b'd'] => End::Dropped,
-                    [.., b'l'] => End::Left,
-                    _ => End::Socket,
-                };
-                self.journey_in(message, end, number(1), number(2), !kind.ends_with('x'));
+                let journey = JourneyBuilder::new(message)
+                    .end(end_of(kind))
+                    .seq(number(1))
+                    .ack(number(2))
+                    .in_sequence(!kind.ends_with('x'));
+                self.journey_of(if kind == "<o" {
+                    journey.ends_later()
+                } else {
+                    journey
+                });
             }
         }
     }
@@ -176,17 +187,27 @@ impl Fixture {
     }
 
     fn journey(&mut self, message: Message, end: End, seq: u32, ack: u32) {
-        self.journey_in(message, end, seq, ack, false);
+        let journey = JourneyBuilder::new(message).end(end).seq(seq).ack(ack);
+        self.journey_of(journey);
     }
 
-    fn journey_in(&mut self, message: Message, end: End, seq: u32, ack: u32, in_sequence: bool) {
-        let journey = JourneyBuilder::new(message)
-            .end(end)
-            .start_ns(self.now_ns)
+    fn response_end(&mut self, kind: &str, [seq, ack, payload_bytes]: [u32; 3]) {
+        let journey = JourneyBuilder::new(Message::ResponseEnd)
+            .end(end_of(kind))
             .seq(seq)
             .ack(ack)
+            .payload_bytes(payload_bytes);
+        self.journey_of(if kind == "<f" {
+            journey.ends_later()
+        } else {
+            journey
+        });
+    }
+
+    fn journey_of(&mut self, journey: JourneyBuilder) {
+        let journey = journey
+            .start_ns(self.now_ns)
             .stamps_after_ns(&[(10, Hook::CgroupIngress)])
-            .in_sequence(in_sequence)
             .build();
         let mut events = Vec::new();
         self.flow.journey(journey, &mut |event| events.push(event));
@@ -222,6 +243,14 @@ impl Fixture {
     }
 }
 
+fn end_of(kind: &str) -> End {
+    match kind.as_bytes() {
+        [.., b'd'] => End::Dropped,
+        [.., b'l'] => End::Left,
+        _ => End::Socket,
+    }
+}
+
 fn kind_of(kind: &str) -> Message {
     if kind.starts_with('>') {
         Message::Request
@@ -240,8 +269,9 @@ fn head(kind: &str, word: &str) -> String {
         ">b" => format!("POST {word} HTTP/1.1\r\nHost: a\r\n{BODY}\r\n"),
         ">h" => format!("HEAD {word} HTTP/1.1\r\nHost: a\r\n\r\n"),
         ">k" => format!("POST {word} HTTP/1.1\r\nHost: a\r\n{CHUNKED}\r\n"),
-        "<b" => format!("HTTP/1.1 {word} OK\r\n{BODY}\r\n"),
+        "<b" | "<o" => format!("HTTP/1.1 {word} OK\r\n{BODY}\r\n"),
         "<k" => format!("HTTP/1.1 {word} OK\r\n{CHUNKED}\r\n"),
+        "<w" => format!("HTTP/1.1 {word} OK\r\nServer: a\r\n\r\n"),
         ">p" | "<p" => word.to_owned(),
         ">c" => format!("CONNECT {word} HTTP/1.1\r\nHost: a\r\n\r\n"),
         "<u" => format!("HTTP/1.1 {word} OK\r\n{H2C}\r\n"),
@@ -250,8 +280,8 @@ fn head(kind: &str, word: &str) -> String {
     }
 }
 
-/// `path status`, then `connect`, `retransmits=N`, how the connection ended, and `unread` where a
-/// read time is missing.
+/// `path status`, then `connect`, `retransmits=N`, how the connection ended, `unread` where a read
+/// time is missing, and `whole` or `open` where the end of the response was followed.
 fn text_of(exchange: &Exchange) -> String {
     let path = exchange.asked.path.as_deref().unwrap_or("?");
     let status = match (&exchange.response, &exchange.answered) {
@@ -277,6 +307,14 @@ fn text_of(exchange: &Exchange) -> String {
     }
     if legs.iter().flatten().any(|leg| leg.read_ns.is_none()) {
         text += " unread";
+    }
+    match exchange.response_end {
+        _ if exchange.response.is_none() || exchange.ending.is_some() => {}
+        ResponseEnd::Unseen | ResponseEnd::WithConnection | ResponseEnd::After(_) => {
+            text += " open";
+        }
+        ResponseEnd::At(_) => text += " whole",
+        ResponseEnd::NotFollowed => {}
     }
     text
 }

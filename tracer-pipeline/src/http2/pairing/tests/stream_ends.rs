@@ -71,7 +71,7 @@ impl Fixture {
         });
         let mut text = status.map_or("unanswered".to_owned(), |status| status.to_string());
         match exchange.response_end {
-            ResponseEnd::Unseen => text += " unseen",
+            ResponseEnd::Unseen | ResponseEnd::WithConnection => text += " unseen",
             ResponseEnd::After(_) => text += " open",
             ResponseEnd::NotFollowed | ResponseEnd::At(_) => {}
         }

@@ -1,0 +1,138 @@
+//! Responses whose bodies go on behind the packet of their head.
+
+use super::script::check;
+
+#[test]
+fn a_response_is_over_when_its_last_byte_is_read() {
+    check(
+        "> 100 1 /a
+         r> 100
+         <o 1 200 200
+         r< 1
+         <e 40 200 18
+         r< 57
+         > 200 58 /b
+         r> 200
+         < 58 300 204
+         r< 58",
+        &["/a 200 whole", "/b 204"],
+    );
+}
+
+#[test]
+fn its_end_is_sent_again() {
+    check(
+        "> 100 1 /a
+         r> 100
+         <o 1 200 200
+         r< 1
+         <ed 40 200 18
+         <e 40 200 18
+         r< 57",
+        &["/a 200 whole"],
+    );
+}
+
+#[test]
+fn its_end_leaves_the_node() {
+    check(
+        "> 100 1 /a
+         r> 100
+         <o 1 200 200
+         <el 40 200 18
+         > 200 58 /b",
+        &["/a 200 unread whole"],
+    );
+}
+
+#[test]
+fn a_response_that_is_cut_is_no_success() {
+    // By a FIN of the server in the middle of its body, and by a RST.
+    for end in ["<f 40 200 5", "c> 104\n expire 2000000000"] {
+        let script = format!("> 100 1 /a\n r> 100\n <o 1 200 200\n r< 1\n {end}");
+        let expected = if end.starts_with('<') {
+            "/a 200 Closed by Server"
+        } else {
+            "/a 200 Reset by Server"
+        };
+        check(&script, &[expected]);
+    }
+}
+
+#[test]
+fn the_end_of_the_connection_alone_is_no_failure() {
+    // The packet with the last byte may be lost.
+    check(
+        "> 100 1 /a
+         r> 100
+         <o 1 200 200
+         r< 1
+         f<
+         c> 0
+         expire 2000000000",
+        &["/a 200 open"],
+    );
+}
+
+#[test]
+fn a_body_ends_with_its_connection() {
+    check(
+        "> 100 1 /a
+         r> 100
+         <w 1 200 200
+         r< 1
+         f<
+         c> 0
+         expire 2000000000",
+        &["/a 200 whole"],
+    );
+    check(
+        "> 100 1 /a
+         r> 100
+         <w 1 200 200
+         r< 1
+         c> 104
+         expire 2000000000",
+        &["/a 200 Reset by Server"],
+    );
+}
+
+#[test]
+fn a_response_without_its_end_is_open_after_the_limit() {
+    check(
+        "> 100 1 /a
+         r> 100
+         <o 1 200 200
+         r< 1
+         expire 599000000000
+         expire 2000000000",
+        &["/a 200 open"],
+    );
+}
+
+#[test]
+fn the_next_request_shows_that_a_response_has_ended() {
+    check(
+        "> 100 1 /a
+         r> 100
+         <o 1 200 200
+         r< 1
+         > 200 58 /b
+         r> 200
+         < 58 300 204
+         r< 58",
+        &["/a 200 open", "/b 204"],
+    );
+}
+
+#[test]
+fn the_response_to_a_head_has_no_body() {
+    // A node that sees only the response does not know what was asked.
+    check(
+        ">h 100 1 /a
+         r> 100
+         <o 1 200 200
+         r< 1",
+        &["/a 200"],
+    );
+}
