@@ -111,6 +111,28 @@ impl Boundary {
         self.is_at_head() && byte != b'\r' && byte != b'\n'
     }
 
+    /// The next step, where `here` bytes are left of the packet: how many of them it passes, and what
+    /// comes behind them. A step skips bytes, or reads one with `byte`.
+    ///
+    /// `None` where the next head begins, where it is not known what comes, and where `byte` reads
+    /// none.
+    #[inline(always)]
+    pub fn step(self, here: u32, byte: impl FnOnce() -> Option<u8>) -> Option<(u32, Self)> {
+        if self.part.is(Part::UNKNOWN) {
+            return None;
+        }
+        let skipped = self.skips(here);
+        if skipped != 0 {
+            let left = self.left - skipped as u64;
+            return Some((skipped, Self { left, ..self }));
+        }
+        let byte = byte()?;
+        if self.begins_with(byte) {
+            return None;
+        }
+        Some((1, self.after(byte)))
+    }
+
     /// After the next byte, which is read: neither skipped nor the first of a head.
     #[inline(always)]
     pub const fn after(self, byte: u8) -> Self {
@@ -156,23 +178,37 @@ mod tests {
     fn next_head(body: Body, bytes: &[u8]) -> Option<usize> {
         let mut boundary = Boundary::after_head(body);
         let mut at = 0;
-        while at < bytes.len() && !boundary.begins_with(bytes[at]) {
-            let skipped = boundary.skips(u32::try_from(bytes.len() - at).unwrap());
-            boundary = if skipped > 0 {
-                at += skipped as usize;
-                Boundary {
-                    left: boundary.left - u64::from(skipped),
-                    ..boundary
-                }
-            } else {
-                at += 1;
-                boundary.after(bytes[at - 1])
-            };
+        while let Some((passed, next)) = boundary
+            .step(u32::try_from(bytes.len() - at).unwrap(), || {
+                bytes.get(at).copied()
+            })
+        {
+            at += passed as usize;
+            boundary = next;
         }
         boundary
             .is_at_head()
             .then_some(at)
             .filter(|at| *at < bytes.len())
+    }
+
+    #[test]
+    fn a_step_skips_or_reads_one_byte() {
+        let unread = || -> Option<u8> { panic!("a byte is read") };
+        let body = Boundary::after_head(Body::Length(5));
+        let (passed, body) = body.step(3, unread).unwrap();
+        assert_eq!((passed, body.left), (3, 2));
+        let (passed, head) = body.step(9, unread).unwrap();
+        assert_eq!((passed, head.is_at_head()), (2, true));
+        assert_eq!(head.step(7, || Some(b'G')), None);
+        assert_eq!(head.step(7, || Some(b'\r')), Some((1, head)));
+        assert_eq!(head.step(7, || None), None);
+        let size = Boundary::after_head(Body::Chunked);
+        let (passed, more) = size.step(9, || Some(b'a')).unwrap();
+        assert_eq!((passed, more.left), (1, 10));
+        let (passed, unknown) = size.step(9, || Some(b'x')).unwrap();
+        assert_eq!((passed, unknown.part), (1, Part::UNKNOWN));
+        assert_eq!(unknown.step(8, unread), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! unknown length is the last one found.
 
 use tracer_common::{
-    http1::boundary::{Body, Boundary, Part},
+    http1::boundary::{Body, Boundary},
     message::Message,
 };
 
@@ -143,16 +143,13 @@ fn chunked_len(copied: &[u8]) -> Option<usize> {
 fn chunk_steps(copied: &[u8]) -> impl Iterator<Item = (usize, Boundary)> {
     let begin = Boundary::after_head(Body::Chunked);
     std::iter::successors(Some((0, begin)), |(at, boundary)| {
-        if boundary.is_at_head() || boundary.part.is(Part::UNKNOWN) {
+        if boundary.is_at_head() {
             return None;
         }
         let rest = copied.get(*at..)?;
-        let skipped = boundary.skips(u32::try_from(rest.len()).ok()?);
-        if skipped > 0 {
-            let left = boundary.left - u64::from(skipped);
-            return Some((at + skipped as usize, Boundary { left, ..*boundary }));
-        }
-        Some((at + 1, boundary.after(*rest.first()?)))
+        let here = u32::try_from(rest.len()).ok()?;
+        let (passed, next) = boundary.step(here, || rest.first().copied())?;
+        Some((at + passed as usize, next))
     })
 }
 

@@ -93,29 +93,30 @@ impl Socket {
 
     /// Goes on to the next head, or to the end of the packet.
     fn walk(&mut self, packet: &Packet) -> Position {
-        let mut steps = 0;
-        loop {
-            let offset = self.boundary_seq.wrapping_sub(packet.seq) as usize;
-            let Some(&byte) = packet.payload.get(offset) else {
-                return Position::Body;
+        for _ in 0..BOUNDARY_STEPS {
+            let rest = self.rest(packet);
+            let step = self.boundary.step(bytes(rest), || rest.first().copied());
+            let Some((passed, next)) = step else {
+                break;
             };
-            let is_over = steps == BOUNDARY_STEPS || self.boundary.part.is(Part::UNKNOWN);
-            if is_over && !self.boundary.is_at_head() {
-                self.forget_boundary();
-                return Position::Unknown;
-            }
-            let skipped = self.boundary.skips(bytes(&packet.payload[offset..]));
-            if is_over || (skipped == 0 && self.boundary.begins_with(byte)) {
-                return Position::At(offset);
-            }
-            self.boundary_seq = self.boundary_seq.wrapping_add(skipped.max(1));
-            if skipped > 0 {
-                self.boundary.left -= u64::from(skipped);
-            } else {
-                self.boundary = self.boundary.after(byte);
-            }
-            steps += 1;
+            self.boundary_seq = self.boundary_seq.wrapping_add(passed);
+            self.boundary = next;
         }
+        let rest = self.rest(packet);
+        if rest.is_empty() {
+            Position::Body
+        } else if self.boundary.is_at_head() {
+            Position::At(packet.payload.len() - rest.len())
+        } else {
+            self.forget_boundary();
+            Position::Unknown
+        }
+    }
+
+    /// The payload of a packet from the boundary on.
+    fn rest<'p>(&self, packet: &'p Packet) -> &'p [u8] {
+        let offset = self.boundary_seq.wrapping_sub(packet.seq) as usize;
+        packet.payload.get(offset..).unwrap_or_default()
     }
 
     /// Decides about a request.
