@@ -123,7 +123,7 @@ impl OpenStream {
             _ => ResponseEnd::NotFollowed,
         }
     }
-    /// Whether the head of the response has the whole result; that of a gRPC call is in its trailers.
+    /// Whether the head of the response shows the result, which for a gRPC call its trailers do.
     fn has_status(&self) -> bool {
         self.answered.is_some() && !self.asked.is_grpc
     }
