@@ -57,6 +57,10 @@ pub(super) struct CompletedHead {
 }
 
 /// What a piece does.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is taken apart at once: a box would cost each head an allocation"
+)]
 pub(super) enum Appended {
     /// It completes its head.
     Complete(CompletedHead),
