@@ -128,28 +128,12 @@ impl Turn for Steps<'_> {
         if offset >= packet.payload_bytes {
             return ControlFlow::Break(());
         }
-        let skipped = boundary.skips(packet.payload_bytes - offset);
-        if skipped != 0 {
-            let left = boundary.left - u64::from(skipped);
-            store(
-                socket,
-                seq.wrapping_add(skipped),
-                Boundary { left, ..boundary },
-            );
-            return ControlFlow::Continue(());
-        }
         let at = (packet.payload_offset + offset) as usize;
-        let Ok(byte) = seen.ctx.load::<u8>(at) else {
+        let here = packet.payload_bytes - offset;
+        let Some((passed, next)) = boundary.step(here, || seen.ctx.load::<u8>(at).ok()) else {
             return ControlFlow::Break(());
         };
-        if boundary.begins_with(byte) {
-            return ControlFlow::Break(());
-        }
-        let next = boundary.after(byte);
-        store(socket, seq.wrapping_add(1), next);
-        if next.part.is(Part::UNKNOWN) {
-            return ControlFlow::Break(());
-        }
+        store(socket, seq.wrapping_add(passed), next);
         ControlFlow::Continue(())
     }
 }
