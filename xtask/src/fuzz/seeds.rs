@@ -1,4 +1,4 @@
-//! The first inputs of each target. In: the captures and the recording of tracer-user's tests. Out:
+//! The first inputs of each target. In: the captures and the recordings of tracer-pipeline's tests. Out:
 //! a corpus for each target, in the target's own input format: real traffic, cut at boundaries of
 //! its format.
 
