@@ -196,6 +196,8 @@ fn response<const HTTP2: bool>(
     }
     if !seen.start.has_status() {
         partial_head::begin(seen, server);
+    } else if !seen.start.is_final() && partial_head::ends_with_blank_line(seen) {
+        request::interim_response_ends(server, seen.packet.end_seq());
     }
     let flags = if is_copy {
         ENDS_LATER

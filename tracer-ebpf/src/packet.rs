@@ -91,10 +91,16 @@ impl Packet {
         self.payload_bytes != 0 || self.flags & SYN != 0
     }
 
+    /// Sequence number behind the payload.
+    #[inline(always)]
+    pub(crate) fn end_seq(&self) -> u32 {
+        self.seq.wrapping_add(self.payload_bytes)
+    }
+
     /// Sequence number of the last byte of the payload.
     #[inline(always)]
     pub(crate) fn last_seq(&self) -> u32 {
-        self.seq.wrapping_add(self.payload_bytes).wrapping_sub(1)
+        self.end_seq().wrapping_sub(1)
     }
 
     /// Whether the packet is a SYN or a SYN-ACK.

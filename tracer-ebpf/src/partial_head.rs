@@ -50,7 +50,7 @@ pub(crate) fn begin(seen: &FirstSeen<'_>, socket: &Socket) {
     }
     socket.flags.set_bits(PARTIAL_HEAD);
     let head = PartialHead {
-        next_seq: Shared::new(packet.seq.wrapping_add(packet.payload_bytes)),
+        next_seq: Shared::new(packet.end_seq()),
         left_bytes: Shared::new(MAX_HEAD_BYTES as u32 - seen.head_bytes()),
     };
     // If this fails, the head stays cut, which user space finds out.
@@ -89,8 +89,7 @@ pub(crate) fn send_next(seen: &FirstSeen<'_>, socket: &Socket, piece: Piece) -> 
         end(seen, socket);
         return NEXT;
     }
-    let next_seq = packet.seq.wrapping_add(packet.payload_bytes);
-    head.next_seq.set(next_seq);
+    head.next_seq.set(packet.end_seq());
     head.left_bytes.set(left_bytes - packet.payload_bytes);
     NEXT
 }
@@ -102,8 +101,9 @@ pub(crate) fn forget(sender_cookie: u64) {
     let _ = PARTIAL_HEADS.remove(sender_cookie);
 }
 
+/// Whether a packet ends with the end of a head.
 #[inline(always)]
-fn ends_with_blank_line(seen: &FirstSeen<'_>) -> bool {
+pub(crate) fn ends_with_blank_line(seen: &FirstSeen<'_>) -> bool {
     let packet = &seen.packet;
     let end = packet.payload_offset + packet.payload_bytes;
     packet.payload_bytes >= 4

@@ -131,12 +131,17 @@ pub(crate) fn arrived(socket: &Socket, seq: u32, ack: u32, journey_flags: u8) {
         .set(flags | HAS_REQUEST | OWES_RESPONSE | no_body | pipelines);
 }
 
-/// Whether a response begins in a packet because one is owed: it begins with the byte that the
+/// Whether a response begins at `head_seq` because one is owed: it begins with the byte that the
 /// client has asked for, however short the packet is.
 #[inline(always)]
 pub(crate) fn is_owed_response(socket: &Socket, head_seq: u32) -> bool {
-    socket.flags.get() & (OWES_RESPONSE | PIPELINES) == OWES_RESPONSE
-        && socket.request_ack.get() == head_seq
+    socket.is(OWES_RESPONSE) && socket.request_ack.get() == head_seq
+}
+
+/// Notes an interim response, which is alone in its packet: the owed one begins behind it.
+#[inline(always)]
+pub(crate) fn interim_response_ends(socket: &Socket, end_seq: u32) {
+    socket.request_ack.set(end_seq);
 }
 
 /// Whether a response is followed.

@@ -74,7 +74,7 @@ fn walk_packet(seen: &FirstSeen<'_>) -> bool {
     let Some(cursor) = cursor::find(seen.sender_cookie) else {
         return false;
     };
-    let end_seq = seen.packet.seq.wrapping_add(seen.packet.payload_bytes);
+    let end_seq = seen.packet.end_seq();
     if !after(end_seq, cursor.seen_seq.get()) {
         // Sent again. Its frames were copied before, and user space finds out whether HEADERS are
         // among them.
@@ -97,7 +97,7 @@ fn first_new_byte(seen: &FirstSeen<'_>, cursor: &FrameCursor) -> Option<u32> {
     if after(packet.seq, seen_seq) && !cursor.is(OUT_OF_SYNC) {
         lose_boundary(seen, cursor);
     }
-    let end_seq = packet.seq.wrapping_add(packet.payload_bytes);
+    let end_seq = packet.end_seq();
     cursor.seen_seq.set(end_seq);
     if cursor.is(OUT_OF_SYNC) {
         if !frame::looks_like_frames(seen.ctx, packet) {
