@@ -12,6 +12,7 @@ mod case;
 mod head_writes;
 mod messages;
 mod pipelining;
+mod random;
 mod response_ends;
 mod switching;
 mod traced_request;
