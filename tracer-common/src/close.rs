@@ -36,8 +36,18 @@ pub struct Close {
     pub cookie: u64,
     /// `sock.sk_err`: the errno with which the connection ended; 0 if it did not fail.
     pub error: u32,
-    /// Zero.
-    pub padding: u32,
+    /// 1 if the two sequence numbers are known, else 0: only a `struct tcp_sock` has them, and the
+    /// `struct sock` of MPTCP is none.
+    pub has_seqs: u32,
+    /// `tcp_sock.rcv_nxt`: behind the last byte that was received in order. The peer's FIN counts
+    /// as one byte.
+    pub received_seq: u32,
+    /// `tcp_sock.snd_nxt`: behind the last byte that was sent. The socket's FIN counts as one byte,
+    /// once it is sent.
+    pub sent_seq: u32,
 }
 
-const _: () = assert!(size_of::<Close>() == 32);
+/// Size of the record without the sequence numbers, as in older recordings, where `has_seqs` is 0.
+pub const CLOSE_MIN_BYTES: usize = core::mem::offset_of!(Close, received_seq);
+
+const _: () = assert!(size_of::<Close>() == 40 && CLOSE_MIN_BYTES == 32);

@@ -63,7 +63,7 @@ const fn equal(left: &[u8], right: &[u8]) -> bool {
 }
 
 /// All fields. The offsets in net_device, net and sk_buff differ between 6.1 and 6.18.
-pub const FIELDS: [Field; 30] = [
+pub const FIELDS: [Field; 32] = [
     field("sk_buff", "dev", "SK_BUFF_DEV"),
     field("sk_buff", "_nfct", "SK_BUFF_NFCT"),
     field("sk_buff", "head", "SK_BUFF_HEAD"),
@@ -94,4 +94,6 @@ pub const FIELDS: [Field; 30] = [
     field("sock_exterr_skb", "ee", "SOCK_EXTERR_SKB_EE"),
     field("inet_sock", "inet_sport", "INET_SOCK_SPORT"),
     field("tcp_sock", "copied_seq", "TCP_SOCK_COPIED_SEQ"),
+    field("tcp_sock", "rcv_nxt", "TCP_SOCK_RCV_NXT"),
+    field("tcp_sock", "snd_nxt", "TCP_SOCK_SND_NXT"),
 ];

@@ -30,8 +30,6 @@ const MAX_CONNECTING: u32 = 16_384;
 /// Levels below the root of all cgroups at which the followed cgroup is searched for. Kubernetes
 /// has five above a container; inside a container there can be more.
 const MAX_LEVELS: i32 = 16;
-/// kernel: IPPROTO_TCP. Other protocols (MPTCP, SCTP) have the same states with other meanings.
-const IPPROTO_TCP: u16 = 6;
 
 /// The cgroup v2 id of the directory whose sockets are followed. The agent writes it before it
 /// loads the programs.
@@ -60,7 +58,7 @@ static CONNECTING: LruHashMap<u64, Connecting> = LruHashMap::with_max_entries(MA
 /// chosen yet).
 #[inline(always)]
 pub(crate) fn started(sock: Sock) {
-    if sock.protocol() != IPPROTO_TCP || !is_followed() {
+    if !sock.is_tcp() || !is_followed() {
         return;
     }
     let connecting = Connecting {

@@ -70,15 +70,24 @@ fn report(sock: Sock, state: u32) {
         socket::close(cookie);
     }
     hit(Hook::SocketClose);
-    let record = Close {
+    let mut record = Close {
         kind: RecordKind::Close as u32,
         what: what as u32,
         // SAFETY: the helper has no preconditions.
         at_ns: unsafe { bpf_ktime_get_ns() },
         cookie,
         error: sock.error(),
-        padding: 0,
+        has_seqs: 0,
+        received_seq: 0,
+        sent_seq: 0,
     };
+    if sock.is_tcp()
+        && let (Some(received), Some(sent)) = (sock.received_seq(), sock.sent_seq())
+    {
+        record.has_seqs = 1;
+        record.received_seq = received;
+        record.sent_seq = sent;
+    }
     ring::send::<Close>(&record, Counter::CloseLost);
 }
 

@@ -28,11 +28,16 @@ offsets!(
     SOCK_EXTERR_SKB_EE,
     INET_SOCK_SPORT,
     TCP_SOCK_COPIED_SEQ,
+    TCP_SOCK_RCV_NXT,
+    TCP_SOCK_SND_NXT,
 );
 
 /// kernel: include/linux/socket.h.
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
+
+/// kernel: include/uapi/linux/in.h.
+const IPPROTO_TCP: u16 = 6;
 
 /// kernel: include/uapi/linux/errqueue.h.
 const SO_EE_ORIGIN_LOCAL: u8 = 1;
@@ -140,11 +145,13 @@ impl Sock {
         }
     }
 
-    /// Number of the transport protocol in IP (kernel: u16 from 5.6).
+    /// Whether this is a `struct tcp_sock`. Sockets of other protocols (MPTCP, SCTP) have the same
+    /// states with other meanings.
     #[inline(always)]
-    pub(crate) fn protocol(self) -> u16 {
-        // SAFETY: `sk_protocol` is a u16.
-        unsafe { field(self.0, &SOCK_PROTOCOL) }
+    pub(crate) fn is_tcp(self) -> bool {
+        // SAFETY: `sk_protocol` is a u16 (kernel: from 5.6).
+        let protocol: u16 = unsafe { field(self.0, &SOCK_PROTOCOL) };
+        protocol == IPPROTO_TCP
     }
 
     /// Copies the tuple of the packets that the socket sends. Parts that cannot be read keep their
@@ -173,6 +180,21 @@ impl Sock {
     #[inline(always)]
     pub(crate) fn copied_seq(self) -> Option<u32> {
         self.probe(&TCP_SOCK_COPIED_SEQ)
+    }
+
+    /// The next byte that the peer will send. Its FIN counts as one byte, also in the change of
+    /// state that it causes (kernel: tcp_data_queue, which calls tcp_fin behind
+    /// tcp_rcv_nxt_update; same on 5.15 and 6.18). Only for a socket known to be TCP.
+    #[inline(always)]
+    pub(crate) fn received_seq(self) -> Option<u32> {
+        self.probe(&TCP_SOCK_RCV_NXT)
+    }
+
+    /// The next byte that TCP will send for the first time. The socket's FIN counts as one byte.
+    /// Only for a socket known to be TCP.
+    #[inline(always)]
+    pub(crate) fn sent_seq(self) -> Option<u32> {
+        self.probe(&TCP_SOCK_SND_NXT)
     }
 
     /// A field for which the verifier has no type: of a structure that begins with `struct sock`,

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 
 use proptest::prelude::*;
 use tracer_common::{
-    RecordKind, failed_connect,
+    RecordKind,
+    close::{self, CLOSE_MIN_BYTES, CloseKind},
+    failed_connect,
     hook::Hook,
     journey::{self, End, HEADER_BYTES},
     message::Message,
@@ -73,6 +75,34 @@ fn a_read_record_may_lack_tgid() {
     for cut in 0..READ_MIN_BYTES {
         assert_eq!(tgid(&bytes[..cut]), None, "{cut} bytes");
     }
+}
+
+/// Old recordings have close records without sequence numbers.
+#[test]
+fn a_close_record_may_lack_the_sequence_numbers() {
+    let raw = close::Close {
+        kind: RecordKind::Close as u32,
+        what: CloseKind::PeerFinished as u32,
+        cookie: 7,
+        has_seqs: 1,
+        received_seq: 500,
+        sent_seq: 0,
+        ..close::Close::default()
+    };
+    let bytes = bytes_of(&raw);
+    let seqs = |bytes: &[u8]| match decode(bytes) {
+        Ok(Record::Close(close)) => Some((close.cookie, close.received_seq, close.sent_seq)),
+        _ => None,
+    };
+    assert_eq!(seqs(&bytes), Some((7, Some(500), Some(0))));
+    for cut in CLOSE_MIN_BYTES..bytes.len() {
+        assert_eq!(seqs(&bytes[..cut]), Some((7, None, None)), "{cut} bytes");
+    }
+    for cut in 0..CLOSE_MIN_BYTES {
+        assert_eq!(seqs(&bytes[..cut]), None, "{cut} bytes");
+    }
+    let of_mptcp = close::Close { has_seqs: 0, ..raw };
+    assert_eq!(seqs(&bytes_of(&of_mptcp)), Some((7, None, None)));
 }
 
 #[test]

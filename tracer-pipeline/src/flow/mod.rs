@@ -287,6 +287,8 @@ impl Flow {
             what: CloseKind::Closed,
             at_ns: failed.at_ns,
             error: failed.error,
+            received_seq: None,
+            sent_seq: None,
         });
         self.losses.failed_connects_refused += u64::from(!self.failed_connects.push(failed));
     }

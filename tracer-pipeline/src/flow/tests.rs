@@ -184,6 +184,8 @@ fn close(cookie: u64, what: CloseKind, at_ns: u64) -> Close {
         what,
         at_ns,
         error: None,
+        received_seq: None,
+        sent_seq: None,
     }
 }
 

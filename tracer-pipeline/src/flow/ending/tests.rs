@@ -24,6 +24,8 @@ fn check(reports: &str, expected: &str) {
             what,
             at_ns,
             error,
+            received_seq: None,
+            sent_seq: None,
         };
         evidence.add(&close, side);
     }

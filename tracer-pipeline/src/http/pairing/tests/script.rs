@@ -149,6 +149,8 @@ impl Fixture {
             what,
             at_ns: self.now_ns,
             error: (errno != 0).then_some(errno),
+            received_seq: None,
+            sent_seq: None,
         });
     }
 

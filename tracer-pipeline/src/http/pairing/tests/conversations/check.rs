@@ -285,6 +285,8 @@ fn exchanges(played: &Played, is_closed: bool) -> (Vec<Exchange>, Http1Losses) {
             what: CloseKind::Closed,
             at_ns: played.end_ns,
             error: None,
+            received_seq: None,
+            sent_seq: None,
         });
         events.extend(flow.expire(played.end_ns + 1_000_000_000));
     }
