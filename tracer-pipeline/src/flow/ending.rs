@@ -5,6 +5,10 @@
 //! A FIN decides. What a socket reports after it, a RST or TCP's giving up, is a consequence: the
 //! other end no longer exists, or an orphaned socket (kernel: tcp_orphan) sends its last bytes in
 //! vain for minutes. Without a FIN only the receiver of a RST knows that it was one.
+//!
+//! The ending has how much of the responses the client has received. Where only the server's socket
+//! reports, it is how much the server had sent. If the client's FIN ended the connection, what the
+//! server sent after it does not count: the client answers it with a RST.
 
 use nix::errno::Errno;
 
@@ -21,6 +25,9 @@ pub struct Ending {
     pub by: Option<Side>,
     /// Time of the first close, nanoseconds of `CLOCK_MONOTONIC`.
     pub at_ns: u64,
+    /// TCP sequence number behind the last byte of the server that the client has received, or the
+    /// server has sent; a FIN counts as one byte. `None` where it is not known.
+    pub answered_until: Option<u32>,
 }
 
 /// Why a connection ended.
@@ -42,6 +49,7 @@ impl Ending {
             cause: Cause::Closed,
             by: Some(by),
             at_ns,
+            answered_until: None,
         }
     }
 
@@ -50,6 +58,7 @@ impl Ending {
             cause: Cause::Reset,
             by: Some(by),
             at_ns,
+            answered_until: None,
         }
     }
 }
@@ -57,32 +66,54 @@ impl Ending {
 /// What the two sockets of a connection have reported of its end.
 #[derive(Debug, Default)]
 pub(super) struct EndEvidence {
+    /// With what the server had sent, if its socket has reported this ending.
     ending: Option<Ending>,
     /// Nothing that comes later changes the ending.
     is_final: bool,
     /// The first FIN that the server's socket has sent or received. Not an ending: what the server
     /// has written may wait to be sent, and a client that has sent its FIN may wait for it.
     server_fin: Option<Ending>,
+    /// Up to which the client has received.
+    client_received: Option<u32>,
 }
 
 impl EndEvidence {
     /// How the connection ended, as far as is known.
     pub(super) fn ending(&self) -> Option<Ending> {
-        self.ending
+        let ending = self.ending?;
+        Some(Ending {
+            answered_until: self.client_received.or(ending.answered_until),
+            ..ending
+        })
     }
 
     /// Adds what the socket of `side` has reported.
     pub(super) fn add(&mut self, close: &Close, side: Side) {
+        let server_sent = match side {
+            Side::Client => {
+                self.client_received = close.received_seq.or(self.client_received);
+                None
+            }
+            Side::Server => close.sent_seq,
+        };
         let by = match close.what {
             CloseKind::Finished => side,
             CloseKind::PeerFinished => side.other(),
             CloseKind::Closed => {
-                let (ending, is_final) = self.of_closed(close, side);
+                let (mut ending, is_final) = self.of_closed(close, side);
+                // What the server had sent when the client's FIN came stays. After its own FIN record
+                // it may have had more to send.
+                if ending.by != Some(Side::Client) || ending.answered_until.is_none() {
+                    ending.answered_until = server_sent;
+                }
                 self.refine(ending, is_final);
                 return;
             }
         };
-        let fin = Ending::closed(by, close.at_ns);
+        let fin = Ending {
+            answered_until: server_sent,
+            ..Ending::closed(by, close.at_ns)
+        };
         match side {
             Side::Client => self.refine(fin, true),
             Side::Server => {
@@ -100,6 +131,7 @@ impl EndEvidence {
             cause,
             by: None,
             at_ns,
+            answered_until: None,
         };
         let errno = close
             .error

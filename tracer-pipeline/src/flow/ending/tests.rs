@@ -4,10 +4,15 @@ use super::*;
 
 /// Checks the ending after `reports`, each a word: `c` or `s` for the client's or the server's
 /// socket, then `f` for its FIN, `p` for its peer's FIN, or the error with which it has closed, `0`
-/// for none. The time of a report is its place, from 1.
+/// for none. Behind a colon, what the client has received or the server has sent. The time of a report
+/// is its place, from 1.
 fn check(reports: &str, expected: &str) {
     let mut evidence = EndEvidence::default();
     for (at_ns, report) in (1..).zip(reports.split_whitespace()) {
+        let (report, seq) = match report.split_once(':') {
+            Some((report, seq)) => (report, Some(seq.parse().unwrap())),
+            None => (report, None),
+        };
         let (side, what) = report.split_at(1);
         let side = match side {
             "c" => Side::Client,
@@ -24,14 +29,16 @@ fn check(reports: &str, expected: &str) {
             what,
             at_ns,
             error,
-            received_seq: None,
-            sent_seq: None,
+            received_seq: seq.filter(|_| side == Side::Client),
+            sent_seq: seq.filter(|_| side == Side::Server),
         };
         evidence.add(&close, side);
     }
     let ending = evidence.ending().map_or("none".to_owned(), |ending| {
         let by = ending.by.map_or(String::new(), |by| format!(" by {by:?}"));
-        format!("{:?}{by} at {}", ending.cause, ending.at_ns)
+        let until = ending.answered_until;
+        let until = until.map_or(String::new(), |seq| format!(" until {seq}"));
+        format!("{:?}{by} at {}{until}", ending.cause, ending.at_ns)
     });
     assert_eq!(ending, expected, "{reports}");
 }
@@ -114,6 +121,34 @@ fn both_sockets_are_seen() {
         ("sf cf cUNREACHABLE", "Closed by Client at 2"),
         // The client has closed its sending side, and the server resets.
         ("sp s0 cRESET", "Reset by Server at 2"),
+    ] {
+        check(reports, expected);
+    }
+}
+
+#[test]
+fn the_ending_has_how_much_of_the_responses_has_come() {
+    for (reports, expected) in [
+        ("c0:50", "Closed by Client at 1 until 50"),
+        ("s0:50", "Closed by Server at 1 until 50"),
+        ("c0:0", "Closed by Client at 1 until 0"),
+        ("cTIMEDOUT:50", "TimedOut at 1 until 50"),
+        // A response may have arrived behind the FIN, and the other side's FIN.
+        ("cf:50 c0:51", "Closed by Client at 1 until 51"),
+        ("cp:50 c0", "Closed by Server at 1 until 50"),
+        // The client's numbers count more, in any order.
+        ("s0:90 cRESET:50", "Reset by Server at 1 until 50"),
+        ("cRESET:50 s0:90", "Reset by Server at 1 until 50"),
+        ("sf:90 cp:50 sRESET:90", "Closed by Server at 2 until 50"),
+        // The server had more to send, before and after its FIN.
+        ("sf:50 sRESET:90", "Closed by Server at 1 until 90"),
+        ("sf:50 sTIMEDOUT:90", "Closed by Server at 1 until 90"),
+        // The client may have waited for what was sent behind its FIN, until it sends a RST.
+        ("sp:50 sf:70 s0:90", "Closed by Server at 3 until 90"),
+        ("sp:50 sPIPE:90", "Closed by Client at 1 until 50"),
+        ("sp:50 sf:70 sRESET:90", "Closed by Client at 1 until 50"),
+        ("sRESET:50", "Reset by Client at 1 until 50"),
+        ("sPIPE:50", "Closed by Client at 1 until 50"),
     ] {
         check(reports, expected);
     }

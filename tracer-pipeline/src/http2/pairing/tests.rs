@@ -126,6 +126,7 @@ impl Fixture {
             cause: Cause::Reset,
             by: Some(Side::Server),
             at_ns: self.now_ns,
+            answered_until: None,
         }));
     }
 

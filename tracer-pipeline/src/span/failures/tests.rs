@@ -52,6 +52,7 @@ fn failures_of_an_exchange_are_counted() {
         cause: Cause::Reset,
         by: None,
         at_ns: 2_000,
+        answered_until: None,
     });
     check(
         |failures, context| failures.exchange(&failed, context),
@@ -113,6 +114,7 @@ fn a_packet_dropped_early_has_the_service_of_its_connection() {
         cause: Cause::TimedOut,
         by: None,
         at_ns: 2_000,
+        answered_until: None,
     });
     check(
         |failures, context| failures.exchange(&failed, context),

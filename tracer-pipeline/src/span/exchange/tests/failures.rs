@@ -100,7 +100,12 @@ fn a_connection_that_ends_before_the_answer_is_an_error() {
         (Cause::Unreachable, None, "host_unreachable", ""),
     ] {
         let at_ns = 9_000;
-        exchange.ending = Some(Ending { cause, by, at_ns });
+        exchange.ending = Some(Ending {
+            cause,
+            by,
+            at_ns,
+            answered_until: None,
+        });
         let spans = make(&exchange);
         assert_eq!(spans[0].error.as_deref(), Some(error_type));
         assert_eq!(spans[0].end_unix_ns, 1_000_000 + at_ns);
