@@ -6,6 +6,7 @@
 //! request.
 
 mod connection;
+mod ended;
 mod losses;
 mod requests;
 mod response_ends;
@@ -18,11 +19,11 @@ use tracer_common::message::Message;
 
 use crate::{
     decode::Head,
-    flow::{Cause, ConnectionId, Ending, Event, EventKind, PacketId, Side, ZeroWindow},
+    flow::{ConnectionId, Event, EventKind, PacketId, Side, ZeroWindow},
 };
 
 use super::{
-    exchange::{Exchange, Leg, ResponseEnd},
+    exchange::{Exchange, Leg},
     handshake::Handshakes,
     head::HeadError,
     packet_heads::{self, ParsedHead},
@@ -199,10 +200,9 @@ impl Http1Pairing {
             EventKind::ResponseRead { seq, at_ns } => self.response_read(id, seq, at_ns, done),
             EventKind::Ended(ending) => {
                 let connection = self.connections.get_mut(&id);
-                let is_open = |open: &Exchange| open.response.is_none() || open.is_responding();
-                let open = connection.map(|connection| connection.remove_where(is_open));
-                for exchange in open.unwrap_or_default() {
-                    self.finish(with_ending(exchange, ending), done);
+                let over = connection.map(|connection| connection.ended(ending));
+                for exchange in over.unwrap_or_default() {
+                    self.finish(exchange, done);
                 }
             }
             EventKind::Forgotten => {
@@ -285,18 +285,6 @@ impl Http1Pairing {
         }
         done(exchange);
     }
-}
-
-/// An open exchange whose connection has ended. An orderly end is the end of a response that ends
-/// with its connection. Of another response it shows nothing: its last packet may be lost.
-fn with_ending(mut exchange: Exchange, ending: Ending) -> Exchange {
-    let is_failure = !exchange.is_responding() || ending.cause != Cause::Closed;
-    if is_failure {
-        exchange.ending = Some(ending);
-    } else if exchange.response_end == ResponseEnd::WithConnection {
-        exchange.response_end = ResponseEnd::At(ending.at_ns);
-    }
-    exchange
 }
 
 #[cfg(test)]

@@ -67,6 +67,7 @@ impl Http1Pairing {
             cause: Cause::Closed,
             by: Some(Side::Server),
             at_ns: journey.start_ns,
+            answered_until: None,
         };
         let connection = self.connections.get_mut(&id);
         let cut = connection.map(|connection| connection.remove_where(Exchange::is_responding));

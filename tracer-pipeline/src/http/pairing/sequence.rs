@@ -105,6 +105,11 @@ impl Sequence {
         }
     }
 
+    /// Where the next response begins, if that is known.
+    pub(super) fn next_response(&self) -> Option<u32> {
+        self.next_response
+    }
+
     /// A response ends at `end`, if that is known.
     pub(super) fn response_ends(&mut self, end: Option<u32>) {
         self.next_response = end;

@@ -21,6 +21,129 @@ fn a_connection_ends_before_the_response() {
     }
 }
 
+/// `c>` and `c<` carry how far the server's bytes have come.
+#[test]
+fn a_response_that_was_not_seen_is_no_error() {
+    for (end, expected) in [
+        // Nothing has come, or a FIN.
+        ("c> 0 1", "/a unanswered Closed by Client"),
+        ("c> 0 2", "/a unanswered Closed by Client"),
+        ("c< 0 2", "/a unanswered Closed by Server"),
+        ("c> 104 2", "/a unanswered Reset by Server"),
+        ("c> 0 3", "/a unanswered"),
+        ("c< 0 3", "/a unanswered"),
+        ("c> 104 3", "/a unanswered"),
+        ("c< 104 3", "/a unanswered"),
+        // What the client has received counts more than what was sent to it.
+        ("c< 0 3\nc> 104 1", "/a unanswered Reset by Server"),
+        // The response was under way.
+        ("c> 110 3", "/a unanswered TimedOut"),
+        ("c> 113 3", "/a unanswered Unreachable"),
+    ] {
+        let script = format!("> 100 1 /a\nr> 100\n{end}\nexpire 1000000000");
+        let losses = check(&script, &[expected]);
+        assert_eq!(losses.requests_unanswered, 1, "{end}");
+    }
+    // Sequence numbers wrap.
+    for (until, expected) in [(0, "/a unanswered Closed by Client"), (1, "/a unanswered")] {
+        let script = format!("> 100 4294967295 /a\nr> 100\nc> 0 {until}\nexpire 1000000000");
+        check(&script, &[expected]);
+    }
+}
+
+/// `<` 100 is an interim response of 38 bytes.
+#[test]
+fn an_interim_response_is_not_the_unseen_response() {
+    for (until, expected) in [
+        (40, "/a unanswered Closed by Server"),
+        (41, "/a unanswered"),
+    ] {
+        let script = format!(
+            "> 100 1 /a
+             r> 100
+             < 1 200 100
+             c< 0 {until}
+             expire 1000000000"
+        );
+        check(&script, &[expected]);
+    }
+}
+
+/// The client has received what a later copy of its request acknowledges: it may be the response.
+#[test]
+fn a_copy_of_a_request_may_acknowledge_the_unseen_response() {
+    for (until, expected) in [
+        (2, "/a unanswered retransmits=1 Closed by Client"),
+        (40, "/a unanswered retransmits=1"),
+    ] {
+        let script = format!(
+            ">d 100 1 /a
+             > 100 40 /a
+             r> 100
+             c> 0 {until}
+             expire 1000000000"
+        );
+        check(&script, &[expected]);
+    }
+}
+
+/// The bytes behind belong to the first exchange, or to others as well.
+#[test]
+fn unseen_responses_to_a_client_that_pipelines() {
+    for (until, expected) in [
+        (
+            2,
+            [
+                "/a unanswered Closed by Server",
+                "/b unanswered Closed by Server",
+                "/c unanswered Closed by Server",
+            ],
+        ),
+        (
+            30,
+            [
+                "/a unanswered",
+                "/b unanswered",
+                "/c unanswered Closed by Server",
+            ],
+        ),
+        // What the client had received when it sent /c is none of its response.
+        (
+            31,
+            [
+                "/a unanswered",
+                "/b unanswered",
+                "/c unanswered Closed by Server",
+            ],
+        ),
+        (32, ["/a unanswered", "/b unanswered", "/c unanswered"]),
+    ] {
+        let script = format!(
+            "> 100 1 /a /b
+             > 200 30 /c
+             r> 200
+             c< 0 {until}
+             expire 1000000000"
+        );
+        check(&script, &expected);
+    }
+    // The first one's response ends at 39.
+    for (until, expected) in [
+        (40, "/b unanswered Closed by Server"),
+        (41, "/b unanswered"),
+    ] {
+        let script = format!(
+            "> 100 1 /a /b
+             r> 100
+             < 1 200 200
+             r< 1
+             c< 0 {until}
+             expire 1000000000"
+        );
+        check(&script, &["/a 200", expected]);
+    }
+}
+
 #[test]
 fn a_response_under_way_arrives_before_the_end_of_the_connection() {
     // The server responds before it has read the body, and closes: a RST follows the response.

@@ -74,6 +74,27 @@ fn the_end_of_the_connection_alone_is_no_failure() {
     );
 }
 
+/// The sockets show how far the server's bytes have come: to 58, or not.
+#[test]
+fn what_has_come_decides_whether_a_response_is_cut() {
+    for (end, expected) in [
+        ("c> 0 57", "/a 200 Closed by Client"),
+        ("c> 0 58", "/a 200 open"),
+        ("c> 104 57", "/a 200 Reset by Server"),
+        ("c> 104 58", "/a 200 open"),
+    ] {
+        let script = format!(
+            "> 100 1 /a
+             r> 100
+             <o 1 200 200
+             r< 1
+             {end}
+             expire 2000000000"
+        );
+        check(&script, &[expected]);
+    }
+}
+
 #[test]
 fn a_body_ends_with_its_connection() {
     check(

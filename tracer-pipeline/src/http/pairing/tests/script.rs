@@ -27,6 +27,7 @@
 //! | `s SEQ`, `sd SEQ`, `a SEQ` | SYN, dropped SYN, SYN-ACK |
 //! | `c> ERRNO`, `c< ERRNO` | the client's or the server's socket closes; 0 is no error |
 //! | `f<` | the client receives the server's FIN |
+//! | `c> ERRNO SEQ`, `c< ERRNO SEQ` | the same, and the client has received until there, or the server sent |
 //! | `upgraded` | the connection continues in HTTP/2 |
 //! | `at NS`, `expire NS` | sets the clock; lets time pass |
 //! | `forget` | ends the connection |
@@ -37,7 +38,7 @@ use super::super::*;
 use crate::{
     decode::{Close, CloseKind, JourneyBuilder},
     flow::Flow,
-    http::test_head::request_head,
+    http::{exchange::ResponseEnd, test_head::request_head},
 };
 use tracer_common::hook::Hook;
 
@@ -95,9 +96,12 @@ impl Fixture {
             "a" => self.journey(Message::SynAck, End::Socket, number(1), 0),
             "r>" => self.read(SERVER, number(1)),
             "r<" => self.read(CLIENT, number(1)),
-            "c>" => self.close(CLIENT, CloseKind::Closed, number(1)),
-            "c<" => self.close(SERVER, CloseKind::Closed, number(1)),
-            "f<" => self.close(CLIENT, CloseKind::PeerFinished, 0),
+            "c>" | "c<" => {
+                let cookie = if words[0] == "c>" { CLIENT } else { SERVER };
+                let until = words.get(2).map(|_| number(2));
+                self.close(cookie, CloseKind::Closed, number(1), until);
+            }
+            "f<" => self.close(CLIENT, CloseKind::PeerFinished, 0, None),
             "upgraded" => {
                 let id = ConnectionId::of_client(CLIENT);
                 let exchange = self.pairing.upgraded(id);
@@ -143,14 +147,14 @@ impl Fixture {
         }
     }
 
-    fn close(&mut self, cookie: u64, what: CloseKind, errno: u32) {
+    fn close(&mut self, cookie: u64, what: CloseKind, errno: u32, until: Option<u32>) {
         self.flow.close(&Close {
             cookie,
             what,
             at_ns: self.now_ns,
             error: (errno != 0).then_some(errno),
-            received_seq: None,
-            sent_seq: None,
+            received_seq: until,
+            sent_seq: until,
         });
     }
 
