@@ -16,11 +16,11 @@ fn hop_events(span: &Span) -> Vec<(&str, u64, String)> {
     .collect()
 }
 
-fn has(event: &crate::span::Event, key: &str) -> bool {
+fn has(event: &Event, key: &str) -> bool {
     event.attributes.iter().any(|found| found.key == key)
 }
 
-fn value(event: &crate::span::Event, key: &str) -> String {
+fn value(event: &Event, key: &str) -> String {
     let found = event.attributes.iter().find(|found| found.key == key);
     match found.map(|found| &found.value) {
         Some(Value::Int(number)) => number.to_string(),
@@ -105,7 +105,7 @@ fn failures_are_recorded_at_every_detail() {
             .unwrap_or_else(|| panic!("{detail}: {spans:?}"));
         assert_eq!(span.error.as_deref(), Some("packet dropped"), "{detail}");
         assert_eq!(attribute(span, "hopspan.tcp.retransmits"), "1", "{detail}");
-        let again = |event: &&crate::span::Event| event.name == "tcp.retransmitted";
+        let again = |event: &&Event| event.name == "tcp.retransmitted";
         assert_eq!(span.events.iter().filter(again).count(), 1, "{detail}");
         let incomplete = attribute(&spans[0], "hopspan.incomplete");
         assert_eq!(incomplete, "response", "{detail}");
