@@ -12,9 +12,9 @@ mod socket;
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use proptest::{collection::vec, prelude::*, test_runner::TestRunner};
+use proptest::{collection::vec, prelude::*, sample::select, test_runner::TestRunner};
 
-use check::{Case, Outcome};
+use check::{Case, ConnectionEnd, Outcome};
 use generator::Plan;
 use network::Setting;
 
@@ -39,14 +39,20 @@ fn run<T: std::fmt::Debug>(
         change(&mut setting, changes);
         setting
     });
-    let strategy = (plans, settings, any::<bool>());
-    let result = TestRunner::new(config).run(&strategy, |(plans, setting, is_closed)| {
+    let ends = select(vec![
+        ConnectionEnd::Unseen,
+        ConnectionEnd::Client,
+        ConnectionEnd::ServerFin,
+        ConnectionEnd::Server,
+    ]);
+    let strategy = (plans, settings, ends);
+    let result = TestRunner::new(config).run(&strategy, |(plans, setting, end)| {
         let (to_server, to_client, truths) = generator::streams(&plans);
         let played = network::play(&setting, to_server, to_client);
         let case = Case {
             plans,
             setting,
-            is_closed,
+            end,
             truths,
             played,
         };

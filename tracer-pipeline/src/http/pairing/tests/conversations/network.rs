@@ -81,6 +81,16 @@ impl Wire {
         self.initial_seq.wrapping_add(u32::try_from(at).unwrap())
     }
 
+    /// The sequence number behind what has arrived.
+    pub(super) fn arrived_seq(&self) -> u32 {
+        self.seq(self.arrived)
+    }
+
+    /// The sequence number behind what was sent.
+    pub(super) fn sent_seq(&self) -> u32 {
+        self.seq(self.packets.last().map_or(0, |packet| packet.end))
+    }
+
     /// The position of a sequence number.
     pub(super) fn offset(&self, seq: u32) -> usize {
         seq.wrapping_sub(self.initial_seq) as usize
