@@ -119,7 +119,9 @@ pub(crate) fn arrived(socket: &Socket, seq: u32, ack: u32, journey_flags: u8) {
     socket.request_seq.set(seq);
     socket.request_ack.set(ack);
     socket.set_http1();
-    // A part of a response may have looked like a request of this socket before.
+    // A part of a response may have looked like a request of this socket before. What was known of
+    // the end of the last response, or of that request, is no longer of use.
+    boundary::forget(socket);
     let flags = socket.flags.get() & !(CLIENT | HAS_RESPONDED | RESPONDS | ASKED_NO_BODY);
     let no_body = if journey_flags & NO_BODY != 0 {
         ASKED_NO_BODY

@@ -1,9 +1,10 @@
 //! Follows the body of a response to the packet with its last byte.
 //!
 //! In: a response with a journey, and the packets that its socket sends next. Out: whether one of
-//! them has the last byte, or a FIN before it. Followed are bodies with a length, and in chunks; not those that end with
-//! the connection, those of a connection that pipelines, where it is not known whether a response
-//! has one, and those whose head does not end in its first packet. Needs `bpf_loop`.
+//! them has the last byte, or a FIN before it. Followed are bodies with a length, and in chunks. Not
+//! followed are those that end with the connection, those of a connection that pipelines, where it
+//! is not known whether a response has a body, and those whose head does not end in its first
+//! packet. Needs `bpf_loop`.
 
 use tracer_common::{journey::ENDS_LATER, remote};
 

@@ -104,6 +104,7 @@ impl Kernel {
             socket.has_request = true;
             socket.owes_response = true;
             socket.is_client = false;
+            socket.forget_boundary();
         }
         let (sender, receiver) = (cookie(packet.from), cookie(other(packet.from)));
         let mut journey = JourneyBuilder::new(followed.message)
@@ -208,8 +209,11 @@ impl Kernel {
         }
         if is_in_sequence {
             socket.forget_boundary();
+            if offset != 0 {
+                return None;
+            }
         }
-        let is_owed = socket.owes_response && !socket.pipelines && socket.request_ack == packet.seq;
+        let is_owed = socket.owes_response && socket.request_ack == packet.seq;
         let is_response =
             is_owed || (!(is_in_sequence && socket.is_client) && start.is_status_line());
         if !socket.is_client && is_response {

@@ -130,12 +130,14 @@ impl Socket {
         let is_first = !self.has_request;
         let is_behind = !is_first && self.request_ack == packet.ack;
         let mut followed = Followed::new(Message::Request);
+        followed.behind_left_out = is_behind && !is_in_sequence && self.left_out;
         if !is_behind || is_in_sequence {
             let is_sure = is_in_sequence && (self.is_sure || !(is_first || is_behind));
-            let is_pipelined = is_behind && self.request_seq != packet.seq;
+            let head_seq = packet.seq.wrapping_add(u32::try_from(offset).unwrap());
+            let is_pipelined = is_behind && self.request_seq != head_seq;
             followed.behind_left_out = is_pipelined && self.left_out;
             followed.in_sequence = is_sure;
-            self.request_seq = packet.seq;
+            self.request_seq = head_seq;
             self.request_ack = packet.ack;
             self.left_out = false;
             self.is_client = true;
@@ -143,7 +145,7 @@ impl Socket {
             self.pipelines |= is_pipelined;
             let findings = self.scan(packet, offset);
             followed.single = findings.is_some();
-            self.is_sure |= is_sure;
+            self.is_sure |= is_sure && followed.single;
             let is_followed = findings.is_none_or(|findings| findings.is_followed(false));
             if !self.pipelines && !is_followed && !follows_all {
                 self.left_out = true;
@@ -190,6 +192,8 @@ impl Socket {
         }
         if !start.has_status() {
             self.begin_partial_head(packet, 0);
+        } else if !start.is_final() && ends_with_blank_line(packet) {
+            self.request_ack = packet.seq.wrapping_add(bytes(&packet.payload));
         }
         Some(Followed::new(Message::Response))
     }
