@@ -39,7 +39,12 @@ pub(crate) struct Sighting {
     pub(crate) start: Start,
     /// Where the head of HTTP/1 begins in the payload: behind the body of the message before.
     pub(crate) head_offset: u32,
+    padding: u32,
 }
+
+const _: () = assert!(
+    size_of::<Sighting>() == size_of::<Packet>() + 2 * size_of::<u64>() + size_of::<Start>() + 8
+);
 
 /// Calls `function` with what a global function was called with; `otherwise` for null.
 ///
@@ -70,6 +75,7 @@ impl Sighting {
         sender_cookie: 0,
         start: Start::EMPTY,
         head_offset: 0,
+        padding: 0,
     };
 }
 

@@ -72,6 +72,8 @@ pub(crate) struct Packet {
     pub(crate) payload_bytes: u32,
 }
 
+const _: () = assert!(size_of::<Packet>() == size_of::<Tuple>() + 20);
+
 impl Packet {
     pub(crate) const ZERO: Self = Self {
         tuple: Tuple::ZERO,

@@ -14,6 +14,7 @@ pub struct Start {
     word: u64,
     next: u64,
     length: u32,
+    padding: u32,
 }
 
 impl Start {
@@ -22,6 +23,7 @@ impl Start {
         word: 0,
         next: 0,
         length: 0,
+        padding: 0,
     };
 
     /// `bytes`: the first ones in memory order. `length`: how many of them are there.
@@ -31,6 +33,7 @@ impl Start {
             word: u64::from_be(bytes[0]),
             next: u64::from_be(bytes[1]),
             length,
+            padding: 0,
         }
     }
 
