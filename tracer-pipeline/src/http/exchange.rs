@@ -214,6 +214,12 @@ impl Reset {
     /// NO_ERROR (section 7).
     pub const NO_ERROR: u32 = 0;
 
+    /// Whether the error code has a name in RFC 9113 section 7.
+    pub fn has_name(self) -> bool {
+        const LAST: u32 = 13;
+        self.code <= LAST
+    }
+
     /// Whether the stream has failed. With NO_ERROR a side only stops: a server does so after its
     /// response (section 8.1).
     pub fn is_error(self) -> bool {

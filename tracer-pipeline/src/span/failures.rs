@@ -5,7 +5,7 @@
 //! - packets of a message that the kernel dropped, by the kernel's reason;
 //! - packets that TCP sent again (`retransmitted`);
 //! - zero windows (`zero_window`);
-//! - exchanges that a connection's end left without a response, by `error.type`;
+//! - exchanges whose connection or stream ended before their response did, by `error.type`;
 //! - failed connects, by `error.type`, at the hop where their last packet was dropped.
 
 use std::{
@@ -16,7 +16,7 @@ use std::{
 
 use crate::{
     decode::{Conntrack, Journey},
-    http::{Connect, Exchange, FailedConnect, Leg},
+    http::{Connect, Exchange, FailedConnect, Leg, Reset},
     kube_proxy::{Client, Protocol, Rules, Translation},
 };
 
@@ -24,7 +24,8 @@ use super::{Context, failed_connect, http_attributes};
 
 /// Bound on label sets; failures beyond it are counted as [`OTHER`].
 const MAX_FAILURES: usize = 512;
-/// Reason of failures beyond the bound.
+/// Reason of failures beyond the bound, and of streams that end with an error code without a name:
+/// a peer chooses it.
 const OTHER: &str = "other";
 
 /// The label set of a failure.
@@ -90,7 +91,9 @@ impl Failures {
     pub fn exchange(&mut self, exchange: &Exchange, context: &Context<'_>) {
         let zero_windows: usize = exchange.legs().map(|leg| leg.zero_windows.len()).sum();
         let is_retransmitted = exchange.legs().any(|leg| !leg.earlier.is_empty());
-        if zero_windows == 0 && !is_retransmitted && exchange.ending.is_none() {
+        let reset = exchange.reset.filter(|reset| reset.is_error());
+        let has_ended = exchange.ending.is_some() || reset.is_some();
+        if zero_windows == 0 && !is_retransmitted && !has_ended {
             return;
         }
         let request = [&exchange.request].into_iter();
@@ -100,9 +103,9 @@ impl Failures {
         for _ in 0..zero_windows {
             self.count(Failure::of_no_hop("zero_window", Arc::clone(&service)));
         }
-        if exchange.ending.is_some()
-            && let Some(reason) = http_attributes::error_type(exchange)
-        {
+        if has_ended && let Some(reason) = http_attributes::error_type(exchange) {
+            let has_name = reset.is_none_or(Reset::has_name);
+            let reason = if has_name { reason } else { OTHER.into() };
             self.count(Failure::of_no_hop(reason, service));
         }
     }

@@ -5,7 +5,7 @@ use tracer_common::{journey::End, message::Message};
 use super::*;
 use crate::{
     decode,
-    flow::{Cause, Ending, ZeroWindow},
+    flow::{Cause, Ending, Side, ZeroWindow},
     span::exchange::tests::{exchange, journey, with_context},
 };
 
@@ -163,6 +163,26 @@ fn an_address_that_the_rules_refuse_has_its_service() {
     ] {
         let service = connected_to(asked.parse().unwrap(), &rules);
         assert_eq!(service.as_deref(), expected, "{asked}");
+    }
+}
+
+#[test]
+fn streams_that_are_reset_are_counted_by_the_name_of_their_code() {
+    for (code, expected) in [
+        (0, &[][..]),
+        (8, &["CANCEL default/web-manual:http  1"][..]),
+        (0xbad, &["other default/web-manual:http  1"][..]),
+    ] {
+        let mut reset = exchange("");
+        reset.reset = Some(Reset {
+            code,
+            by: Side::Client,
+            at_ns: 2_000,
+        });
+        check(
+            |failures, context| failures.exchange(&reset, context),
+            expected,
+        );
     }
 }
 
