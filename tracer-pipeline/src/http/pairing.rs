@@ -215,11 +215,18 @@ impl Http1Pairing {
         }
     }
 
-    /// The open requests that have been read.
+    /// The open requests that have been read. One is served until the end of its response.
     pub fn served(&self) -> impl Iterator<Item = Served> {
         let connections = self.connections.values();
         let open = connections.flat_map(Http1Connection::open_exchanges);
-        open.filter_map(Served::of)
+        open.filter_map(|open| {
+            let served = Served::of(open)?;
+            let is_responding = open.is_responding();
+            Some(Served {
+                until_ns: served.until_ns.filter(|_| !is_responding),
+                ..served
+            })
+        })
     }
 
     /// Drops heads and exchanges that are overdue.

@@ -96,6 +96,23 @@ fn what_has_come_decides_whether_a_response_is_cut() {
 }
 
 #[test]
+fn a_request_is_served_until_its_response_ends() {
+    check(
+        ">t 100 1 /a
+         r> 100
+         served
+         <o 1 200 200
+         r< 1
+         served
+         <e 40 200 18
+         served
+         r< 57
+         served",
+        &["serving", "serving", "served", "/a 200 whole"],
+    );
+}
+
+#[test]
 fn a_body_ends_with_its_connection() {
     check(
         "> 100 1 /a

@@ -20,6 +20,7 @@
 //! | `<ed`, `<el` | the same, but the packet is dropped, or leaves the node |
 //! | `<f SEQ ACK BYTES` | the same with a FIN, before the end of the response |
 //! | `>h SEQ ACK PATH` | a HEAD |
+//! | `>t SEQ ACK PATH` | a request with a sampled trace context |
 //! | `>k SEQ ACK PATH`, `<k SEQ ACK STATUS` | a head that announces chunks, which follow |
 //! | `>p SEQ ACK BYTES`, `<p SEQ ACK BYTES` | the first piece of a head |
 //! | `>+ SEQ BYTES`, `<+ SEQ BYTES` | the last piece of a head, followed by its end |
@@ -28,6 +29,7 @@
 //! | `c> ERRNO`, `c< ERRNO` | the client's or the server's socket closes; 0 is no error |
 //! | `f<` | the client receives the server's FIN |
 //! | `c> ERRNO SEQ`, `c< ERRNO SEQ` | the same, and the client has received until there, or the server sent |
+//! | `served` | adds, beside the exchanges, each open request that has been read: `serving` or `served` |
 //! | `upgraded` | the connection continues in HTTP/2 |
 //! | `at NS`, `expire NS` | sets the clock; lets time pass |
 //! | `forget` | ends the connection |
@@ -102,6 +104,14 @@ impl Fixture {
                 self.close(cookie, CloseKind::Closed, number(1), until);
             }
             "f<" => self.close(CLIENT, CloseKind::PeerFinished, 0, None),
+            "served" => {
+                let served = self.pairing.served();
+                let state = served.map(|served| match served.until_ns {
+                    None => "serving".to_owned(),
+                    Some(_) => "served".to_owned(),
+                });
+                self.exchanges.extend(state);
+            }
             "upgraded" => {
                 let id = ConnectionId::of_client(CLIENT);
                 let exchange = self.pairing.upgraded(id);
@@ -269,10 +279,12 @@ fn kind_of(kind: &str) -> Message {
 fn head(kind: &str, word: &str) -> String {
     const BODY: &str = "Content-Length: 18\r\n";
     const CHUNKED: &str = "Transfer-Encoding: chunked\r\n";
+    const TRACED: &str = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n";
     const H2C: &str = "Connection: Upgrade\r\nUpgrade: h2c\r\n";
     match kind {
         ">u" => format!("GET {word} HTTP/1.1\r\nHost: a\r\n{H2C}\r\n"),
         ">b" => format!("POST {word} HTTP/1.1\r\nHost: a\r\n{BODY}\r\n"),
+        ">t" => format!("GET {word} HTTP/1.1\r\nHost: a\r\n{TRACED}\r\n"),
         ">h" => format!("HEAD {word} HTTP/1.1\r\nHost: a\r\n\r\n"),
         ">k" => format!("POST {word} HTTP/1.1\r\nHost: a\r\n{CHUNKED}\r\n"),
         "<b" | "<o" => format!("HTTP/1.1 {word} OK\r\n{BODY}\r\n"),
