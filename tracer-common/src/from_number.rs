@@ -40,6 +40,6 @@ mod tests {
             assert_eq!(Message::try_from(*message as u8), Ok(*message));
         }
         assert_eq!(Message::try_from(0), Err(0));
-        assert_eq!(Message::try_from(6), Err(6));
+        assert_eq!(Message::try_from(7), Err(7));
     }
 }

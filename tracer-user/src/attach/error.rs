@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use aya::{maps::MapError, programs::ProgramError};
+use aya::programs::ProgramError;
 use tracer_common::hook::Hook;
 
 use super::{NETNS, NoBtf, UplinkSocketError, candidates::AttachPoint};
@@ -66,15 +66,6 @@ pub enum Refusal {
     /// The socket that it attaches to is refused.
     #[error(transparent)]
     UplinkSocket(#[from] UplinkSocketError),
-    /// The program that the uplinks' filter calls cannot be stored where the filter finds it.
-    #[error("store a program in {map}")]
-    ProgramArray {
-        /// The map.
-        map: &'static str,
-        /// The cause.
-        #[source]
-        source: MapError,
-    },
 }
 
 impl Refusal {

@@ -18,7 +18,6 @@ use aya::{
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use tracer_common::uplink::{BRIDGED, Bits, bit, key};
 
-use super::Refusal;
 use crate::uplinks::{Uplink, Uplinks};
 
 /// Why packets of an uplink are not followed.
@@ -32,6 +31,13 @@ pub enum UplinkSocketError {
         /// The cause.
         #[source]
         source: io::Error,
+    },
+    /// The program that the small filter calls cannot be stored where the filter finds it.
+    #[error("store the uplinks' program in {PROGRAM_MAP}")]
+    ProgramMap {
+        /// The cause.
+        #[source]
+        source: MapError,
     },
     /// The filter is refused.
     #[error("attach the filter for {name}")]
@@ -170,7 +176,7 @@ impl UplinkSockets {
 const PROGRAM_MAP: &str = "UPLINK_PROGRAM";
 
 /// Makes the uplinks' small filter call this program.
-pub(super) fn call(ebpf: &mut Ebpf, program: &ProgramFd) -> Result<(), Refusal> {
+pub(super) fn call(ebpf: &mut Ebpf, program: &ProgramFd) -> Result<(), UplinkSocketError> {
     let stored = ebpf
         .map_mut(PROGRAM_MAP)
         .ok_or(MapError::InvalidName {
@@ -178,10 +184,7 @@ pub(super) fn call(ebpf: &mut Ebpf, program: &ProgramFd) -> Result<(), Refusal> 
         })
         .and_then(ProgramArray::try_from)
         .and_then(|mut programs| programs.set(0, program, 0));
-    stored.map_err(|source| Refusal::ProgramArray {
-        map: PROGRAM_MAP,
-        source,
-    })
+    stored.map_err(|source| UplinkSocketError::ProgramMap { source })
 }
 
 /// A packet socket whose filter sees what arrives at a device. With `ifindex` 0 it is not bound.
