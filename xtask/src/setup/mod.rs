@@ -120,13 +120,22 @@ impl<'a> Setup<'a> {
         self.prepare_lab()?;
         let purpose = "programs for the lab's tests";
         let programs = self.apt.install_programs(&TEST_PROGRAMS, purpose);
-        let python = python::install(self.workspace, &self.apt);
+        let python = python::install(self.workspace, &self.apt, &python::TESTS);
         for error in [programs, python].into_iter().filter_map(Result::err) {
             note(&format!(
                 "set-up: {error:#}\n  the tests that need it are skipped"
             ));
         }
         Ok(found)
+    }
+
+    /// Installs the Python libraries of the matrix of programs. Of a failure there is a note: the
+    /// test skips the programs that it lacks.
+    pub(crate) fn prepare_program_matrix(&self) {
+        let python = python::install(self.workspace, &self.apt, &python::PROGRAM_MATRIX);
+        if let Err(error) = python {
+            note(&format!("set-up: {error:#}"));
+        }
     }
 
     /// Makes the lab runnable: its programs, and the kernel's bridge netfilter.

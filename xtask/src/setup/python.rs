@@ -1,4 +1,4 @@
-//! The Python environment of the tests. In: the list of packages beside the tests. Out: a virtual
+//! The Python environments of the tests. In: a list of packages beside the tests. Out: a virtual
 //! environment with these packages, below target/tools.
 
 use std::fs;
@@ -11,20 +11,42 @@ use super::apt::Apt;
 use crate::progress::{self, note};
 use crate::workspace::Workspace;
 
-/// Python packages, one a line, each with its version.
-const REQUIREMENTS: &str = "tests/e2e/tests/programs/requirements.txt";
+/// An environment, and the packages in it.
+#[derive(Debug)]
+pub(super) struct Environment {
+    /// Its directory in target/tools.
+    directory: &'static str,
+    /// The list of Python packages, one a line, each with its version.
+    requirements: &'static str,
+}
+
+/// For every run of the lab's tests.
+pub(super) const TESTS: Environment = Environment {
+    directory: "venv",
+    requirements: "tests/e2e/tests/programs/requirements.txt",
+};
+/// For the matrix of programs only.
+pub(super) const PROGRAM_MATRIX: Environment = Environment {
+    directory: "venv-programs",
+    requirements: "tests/e2e/tests/programs/matrix/requirements.txt",
+};
+
 /// For pip, on a slow network.
 const LIMIT: Duration = Duration::from_secs(10 * 60);
 
-/// Makes the environment, unless it has the packages of the list.
+/// Makes an environment, unless it has the packages of the list.
 ///
 /// # Errors
 /// When Python or pip fails; the message has the end of its output.
-pub(super) fn install(workspace: &Workspace, apt: &Apt<'_>) -> Result<()> {
-    let requirements = workspace.root().join(REQUIREMENTS);
+pub(super) fn install(
+    workspace: &Workspace,
+    apt: &Apt<'_>,
+    environment: &Environment,
+) -> Result<()> {
+    let requirements = workspace.root().join(environment.requirements);
     let wanted = fs::read_to_string(&requirements)
         .with_context(|| format!("read {}", requirements.display()))?;
-    let venv = workspace.tools().join("venv");
+    let venv = workspace.tools().join(environment.directory);
     // Written last, so that it lists what is installed.
     let installed = venv.join("requirements.txt");
     if fs::read_to_string(&installed).is_ok_and(|has| has == wanted) {
@@ -34,7 +56,8 @@ pub(super) fn install(workspace: &Workspace, apt: &Apt<'_>) -> Result<()> {
         apt.install(&["python3-venv"], "Python's venv")?;
     }
     note(&format!(
-        "set-up: installing the Python packages of {REQUIREMENTS} with pip, into {}",
+        "set-up: installing the Python packages of {} with pip, into {}",
+        environment.requirements,
         venv.display()
     ));
     let mut make = Command::new("python3");
@@ -68,14 +91,12 @@ mod tests {
 
     #[test]
     fn every_python_package_has_a_pinned_version() {
-        let list = Workspace::new().unwrap().root().join(REQUIREMENTS);
-        let list = fs::read_to_string(list).unwrap();
-        let mut packages = list.lines().filter(|line| !line.starts_with('#'));
-        assert!(
-            packages
-                .clone()
-                .any(|package| package.starts_with("grpcio=="))
-        );
-        assert!(packages.all(|package| package.is_empty() || package.contains("==")));
+        let root = Workspace::new().unwrap().root().to_owned();
+        for (environment, package) in [(TESTS, "grpcio=="), (PROGRAM_MATRIX, "httpx==")] {
+            let list = fs::read_to_string(root.join(environment.requirements)).unwrap();
+            let mut packages = list.lines().filter(|line| !line.starts_with('#'));
+            assert!(packages.clone().any(|line| line.starts_with(package)));
+            assert!(packages.all(|line| line.is_empty() || line.contains("==")));
+        }
     }
 }

@@ -24,6 +24,31 @@ pub(crate) const PROGRAM_PACKAGES: [&str; 3] = ["tracer-user", "hotrod", "hopspa
 /// The test program of the end-to-end tests.
 pub(crate) const END_TO_END: &str = "e2e";
 
+/// The end-to-end tests with other projects' programs.
+const PROGRAMS_MODULE: &str = "programs::";
+
+/// Its tests that run on demand only.
+const PROGRAM_MATRIX: &str = "programs::matrix::";
+
+/// Which of the lab's tests run.
+#[derive(Debug, Default)]
+pub(super) struct Selection<'a> {
+    /// Text in the path of each.
+    pub(super) filter: Option<&'a str>,
+    /// No test of other modules.
+    pub(super) only_programs: bool,
+    /// Also the tests that run on demand only.
+    pub(super) program_matrix: bool,
+}
+
+impl Selection<'_> {
+    fn has(&self, test: &str) -> bool {
+        test.contains(self.filter.unwrap_or_default())
+            && (!self.only_programs || test.starts_with(PROGRAMS_MODULE))
+            && (self.program_matrix || !test.starts_with(PROGRAM_MATRIX))
+    }
+}
+
 /// A compiled test program.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Program {
@@ -40,12 +65,12 @@ pub(crate) struct Program {
 pub(super) fn run(
     workspace: &Workspace,
     privilege: &Privilege,
-    filter: Option<&str>,
+    selection: &Selection<'_>,
 ) -> Result<Counts> {
     workspace.build(Profile::Dev, &PROGRAM_PACKAGES)?;
     let mut counts = Counts::default();
     for program in build_tests(workspace)? {
-        for (module, tests) in modules(&program, filter)? {
+        for (module, tests) in modules(&program, selection)? {
             note(&format!(
                 "     Running {} {module}",
                 program.executable.display()
@@ -56,12 +81,12 @@ pub(super) fn run(
     Ok(counts)
 }
 
-/// The tests of a program whose path contains `filter`, by the module whose tests run together.
+/// The selected tests of a program, by the module whose tests run together.
 /// Only the end-to-end tests have modules, because some of them measure and must run alone.
 ///
 /// # Errors
 /// When the program does not list its tests.
-fn modules(program: &Program, filter: Option<&str>) -> Result<BTreeMap<String, Vec<String>>> {
+fn modules(program: &Program, selection: &Selection<'_>) -> Result<BTreeMap<String, Vec<String>>> {
     let mut list = Command::new(&program.executable);
     let output = list.args(["--list", "--format", "terse"]).output();
     let output = output.with_context(|| format!("list the tests of {}", program.name))?;
@@ -70,7 +95,7 @@ fn modules(program: &Program, filter: Option<&str>) -> Result<BTreeMap<String, V
     let tests = output
         .lines()
         .filter_map(|line| line.strip_suffix(": test"));
-    for test in tests.filter(|test| test.contains(filter.unwrap_or_default())) {
+    for test in tests.filter(|test| selection.has(test)) {
         let module = match test.split_once("::") {
             Some((module, _)) if program.name == END_TO_END => module,
             _ => "",
@@ -161,6 +186,24 @@ mod tests {
         for message in others {
             assert_eq!(test_program(message), None, "{message}");
         }
+    }
+
+    #[test]
+    fn the_program_matrix_runs_on_demand_only() {
+        let tests = ["programs::curl", "programs::matrix::every", "hooks::matrix"];
+        let check = |only_programs, program_matrix, filter, expected: &[&str]| {
+            let selection = Selection {
+                filter,
+                only_programs,
+                program_matrix,
+            };
+            let selected = tests.into_iter().filter(|test| selection.has(test));
+            assert_eq!(selected.collect::<Vec<_>>(), expected, "{selection:?}");
+        };
+        check(false, false, None, &[tests[0], tests[2]]);
+        check(true, false, None, &tests[..1]);
+        check(true, true, None, &tests[..2]);
+        check(true, true, Some("matrix"), &tests[1..2]);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Reads the output of Rust's test harness. In: lines. Out: counts, and whether to show a line.
 //!
 //! A test that cannot run here prints `SKIP name: reason` and returns; the harness counts it as
-//! passed, and this module as skipped. The harness shows the output of passing tests only with
+//! passed, and this module as skipped. A test that leaves a part of its work out prints
+//! `SKIP name/part: reason`: it counts as passed or failed, and the part as skipped. The harness shows the output of passing tests only with
 //! `--show-output`, which the runs here set; its `successes:` section is read but not shown. The
 //! output of tests can look like a result line, so a result counts only outside of such sections.
 
@@ -81,7 +82,8 @@ impl Reader {
     }
 
     fn take(&mut self, result: &TestResult) {
-        self.counts.passed += result.passed.saturating_sub(self.skips.len());
+        let whole = self.skips.keys().filter(|name| !name.contains('/')).count();
+        self.counts.passed += result.passed.saturating_sub(whole);
         self.counts.failed += result.failed;
         let skips = std::mem::take(&mut self.skips);
         self.counts.skipped.extend(
@@ -195,6 +197,13 @@ mod tests {
         let output =
             format!("failures:\n\n---- a stdout ----\n{printed}\n\nfailures:\n    a\n\n{printed}");
         check(&output, false, "7 passed, 7 failed, 0 skipped", &output);
+    }
+
+    #[test]
+    fn a_test_that_skips_a_part_counts_as_passed() {
+        let result = "test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s";
+        let output = format!("SKIP a/java: no java\nSKIP a/perl: no perl\n{result}");
+        check(&output, true, "2 passed, 0 failed, 2 skipped", result);
     }
 
     #[test]

@@ -12,13 +12,14 @@ mod summary;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 
 use crate::progress::note;
 use crate::setup::Setup;
 use crate::sudo::Privilege;
 use crate::workspace::Workspace;
+use lab::Selection;
 use summary::{Counts, Summary};
 
 /// Run every check and test: rustfmt, clippy, unit tests, replays, doc tests, the lab
@@ -35,6 +36,13 @@ pub(crate) struct TestArgs {
     /// Run only the tests whose path contains TEXT, and no checks
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
+
+    /// With `programs`: also each HTTP/1.1 client with each server of a matrix
+    ///
+    /// Installs the matrix's Python libraries into target/tools. Programs that this machine lacks
+    /// are skipped.
+    #[arg(long)]
+    all: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -43,6 +51,8 @@ enum Part {
     Unit,
     /// The lab end to end: needs root
     Lab,
+    /// The lab's tests with other projects' programs: needs root
+    Programs,
     /// Everything
     All,
 }
@@ -67,12 +77,25 @@ impl<'a> Phase<'a> {
 /// # Errors
 /// Only when set-up fails: what fails in a phase is counted.
 pub(crate) fn run(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
+    ensure!(
+        !args.all || args.part == Part::Programs,
+        "--all is an option of `cargo xtask test programs`"
+    );
     let privilege = match args.part {
         Part::Unit => Privilege::none("unit tests need no root"),
-        Part::Lab | Part::All => Privilege::obtain("to run the lab's tests"),
+        Part::Lab | Part::Programs | Part::All => Privilege::obtain("to run the lab's tests"),
     };
-    let toolchain = Setup::new(workspace, &privilege).prepare_tests(args.part != Part::Unit)?;
+    let setup = Setup::new(workspace, &privilege);
+    let toolchain = setup.prepare_tests(args.part != Part::Unit)?;
+    if args.all {
+        setup.prepare_program_matrix();
+    }
     let filter = args.filter.as_deref();
+    let selection = Selection {
+        filter,
+        only_programs: args.part == Part::Programs,
+        program_matrix: args.all,
+    };
     let mut phases = Vec::new();
     if args.part == Part::All && filter.is_none() {
         for (name, directory) in [
@@ -91,7 +114,7 @@ pub(crate) fn run(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
             checks::clippy_fuzz(workspace)
         }));
     }
-    if args.part != Part::Lab {
+    if matches!(args.part, Part::Unit | Part::All) {
         phases.push(Phase::new("unit tests and replays", || {
             suites::unit(workspace, filter)
         }));
@@ -101,7 +124,7 @@ pub(crate) fn run(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
     }
     if args.part != Part::Unit {
         phases.push(Phase::new("lab tests", || {
-            lab::run(workspace, &privilege, filter)
+            lab::run(workspace, &privilege, &selection)
         }));
     }
     let summary = run_phases(phases);

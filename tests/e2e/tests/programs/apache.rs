@@ -48,7 +48,7 @@ pub(crate) fn tunnel(fixture: &mut ProgramFixture, pod: &Pod) {
 }
 
 /// Starts one process for all connections, with its files in a directory of its own.
-fn start(fixture: &mut ProgramFixture, pod: &Pod, modules: &[&str], more: &str) {
+pub(crate) fn start(fixture: &mut ProgramFixture, pod: &Pod, modules: &[&str], more: &str) {
     let directory = fixture.directory(pod.name());
     let load: String = ["mpm_event", "authz_core"]
         .iter()

@@ -1,4 +1,4 @@
-//! haproxy in a pod, in front of a service.
+//! haproxy in a pod: in front of a service, or with answers of its own.
 
 use std::fs;
 
@@ -15,9 +15,22 @@ pub(crate) fn proxy(fixture: &mut ProgramFixture, pod: &Pod, to: &Service, http:
         Http::One => "",
         Http::Two => "proto h2",
     };
+    let rules = format!(
+        "default_backend service
+backend service
+    http-reuse always
+    server service {} {protocol}",
+        to.address()
+    );
+    start(fixture, pod, "", &rules);
+}
+
+/// Starts one thread, with a global setting and with what its only frontend does with requests.
+pub(crate) fn start(fixture: &mut ProgramFixture, pod: &Pod, global: &str, rules: &str) {
     let configuration = format!(
         "global
     nbthread 1
+    {global}
 defaults
     mode http
     timeout connect 10s
@@ -25,12 +38,8 @@ defaults
     timeout server 30s
 frontend in
     bind 0.0.0.0:{PORT}
-    default_backend service
-backend service
-    http-reuse always
-    server service {} {protocol}
-",
-        to.address()
+    {rules}
+"
     );
     let path = fixture.directory(pod.name()).join("haproxy.cfg");
     fs::write(&path, configuration).unwrap();

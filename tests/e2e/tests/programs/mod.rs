@@ -16,6 +16,7 @@ mod fixture;
 mod grpc_tests;
 mod h2load_tests;
 mod haproxy;
+mod matrix;
 mod nghttp;
 mod nghttp_tests;
 mod nginx;

@@ -61,7 +61,7 @@ pub(crate) fn proxy(fixture: &mut ProgramFixture, pod: &Pod, to: &Service) {
 }
 
 /// Starts one worker, so that the connections which are kept are all its own.
-fn keep(fixture: &mut ProgramFixture, pod: &Pod, blocks: &str) {
+pub(crate) fn keep(fixture: &mut ProgramFixture, pod: &Pod, blocks: &str) {
     let nginx = Nginx {
         program: &find_program("nginx").unwrap(),
         directory: &fixture.directory(pod.name()),

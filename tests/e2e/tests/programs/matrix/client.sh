@@ -1,0 +1,31 @@
+# An HTTP/1.1 client, as client.py: curl, one invocation for all requests, or wget, an invocation
+# for each, because its options are those of all requests of an invocation.
+set -eu
+program=$1
+server=$2
+# Ends with an error that names the program, where there is none.
+"$program" --version > /dev/null
+
+case $program in
+curl)
+    first=yes
+    while read -r method path traceparent file; do
+        [ "$first" ] || echo next
+        first=
+        echo "url = \"$server$path\""
+        echo "header = \"traceparent: $traceparent\""
+        [ "$method" != HEAD ] || echo head
+        [ -z "$file" ] || echo "data-binary = \"@$file\""
+        printf 'output = /dev/null\nsilent\nhttp1.1\nwrite-out = "%%{http_code} %%{errormsg}\\n"\n'
+    done | { script=$(cat); [ -z "$script" ] || echo "$script" | curl --config -; } || true
+    ;;
+wget)
+    while read -r method path traceparent file; do
+        set -- --no-config --no-proxy --tries=1 --server-response --output-document=/dev/null
+        [ -z "$file" ] || set -- "$@" --body-file="$file"
+        log=$(wget "$@" --method="$method" --header="traceparent: $traceparent" "$server$path" 2>&1) || true
+        status=$(printf '%s\n' "$log" | sed -n 's/^ *HTTP\/[0-9.]* \([0-9]*\).*/\1/p' | tail -n 1)
+        echo "${status:-no response: $(printf '%s' "$log" | tail -n 1)}"
+    done
+    ;;
+esac
