@@ -110,7 +110,6 @@ impl Server {
                     .command(find_program(&command[0]).unwrap())
                     .args(&command[1..])
                     .arg(PORT.to_string())
-                    .env("PYTHONDONTWRITEBYTECODE", "1")
                     .spawn()
                     .unwrap();
                 fixture.keep(server);
