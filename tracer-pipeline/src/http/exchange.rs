@@ -214,12 +214,6 @@ impl Reset {
     /// NO_ERROR (section 7).
     pub const NO_ERROR: u32 = 0;
 
-    /// Whether the error code has a name in RFC 9113 section 7.
-    pub fn has_name(self) -> bool {
-        const LAST: u32 = 13;
-        self.code <= LAST
-    }
-
     /// Whether the stream has failed. With NO_ERROR a side only stops: a server does so after its
     /// response (section 8.1).
     pub fn is_error(self) -> bool {
@@ -280,6 +274,11 @@ impl Exchange {
         connect.chain([&self.request]).chain(answer)
     }
 
+    /// The last message of the response that was seen.
+    pub fn last_of_response(&self) -> Option<&Leg> {
+        self.response_last.as_ref().or(self.response.as_ref())
+    }
+
     /// Whether a response has come, and its end is still to come.
     pub fn is_responding(&self) -> bool {
         let is_open = matches!(
@@ -292,8 +291,7 @@ impl Exchange {
     /// When the exchange was over: the last message was read, the response's body ended, its stream
     /// or connection did, or the agent stopped waiting.
     pub fn ended_ns(&self) -> u64 {
-        let last = self.response_last.as_ref().or(self.response.as_ref());
-        let last_ns = last.unwrap_or(&self.request).end_ns();
+        let last_ns = self.last_of_response().unwrap_or(&self.request).end_ns();
         let ending_ns = self.ending.map_or(0, |ending| ending.at_ns);
         let reset_ns = self.reset.map_or(0, |reset| reset.at_ns);
         let body_ns = match self.response_end {

@@ -54,10 +54,7 @@ impl Served {
             asked: &exchange.asked,
             request: &exchange.request,
             request_seq: exchange.request_seq,
-            last: exchange
-                .response_last
-                .as_ref()
-                .or(exchange.response.as_ref()),
+            last: exchange.last_of_response(),
             ending: exchange.ending,
         })
     }

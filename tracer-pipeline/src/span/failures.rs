@@ -16,7 +16,7 @@ use std::{
 
 use crate::{
     decode::{Conntrack, Journey},
-    http::{Connect, Exchange, FailedConnect, Leg, Reset},
+    http::{Connect, Exchange, FailedConnect, Leg},
     kube_proxy::{Client, Protocol, Rules, Translation},
 };
 
@@ -104,7 +104,7 @@ impl Failures {
             self.count(Failure::of_no_hop("zero_window", Arc::clone(&service)));
         }
         if has_ended && let Some(reason) = http_attributes::error_type(exchange) {
-            let has_name = reset.is_none_or(Reset::has_name);
+            let has_name = reset.is_none_or(http_attributes::has_name);
             let reason = if has_name { reason } else { OTHER.into() };
             self.count(Failure::of_no_hop(reason, service));
         }

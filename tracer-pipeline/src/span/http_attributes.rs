@@ -7,7 +7,7 @@ use tracer_semconv::error;
 
 use crate::{
     flow::{Cause, Side},
-    http::{Answered, Asked, Exchange},
+    http::{Answered, Asked, Exchange, Reset},
 };
 
 use super::attribute::Attribute;
@@ -93,25 +93,31 @@ pub(super) fn side(side: Side) -> &'static str {
     }
 }
 
-/// Error codes of RFC 9113 section 7.
+/// Names of the error codes of RFC 9113 section 7.
+const RESET_NAMES: [&str; 14] = [
+    "NO_ERROR",
+    "PROTOCOL_ERROR",
+    "INTERNAL_ERROR",
+    "FLOW_CONTROL_ERROR",
+    "SETTINGS_TIMEOUT",
+    "STREAM_CLOSED",
+    "FRAME_SIZE_ERROR",
+    "REFUSED_STREAM",
+    "CANCEL",
+    "COMPRESSION_ERROR",
+    "CONNECT_ERROR",
+    "ENHANCE_YOUR_CALM",
+    "INADEQUATE_SECURITY",
+    "HTTP_1_1_REQUIRED",
+];
+
+/// Whether the error code of a reset has a name.
+pub(super) fn has_name(reset: Reset) -> bool {
+    (reset.code as usize) < RESET_NAMES.len()
+}
+
 fn reset_name(code: u32) -> Cow<'static, str> {
-    const NAMES: [&str; 14] = [
-        "NO_ERROR",
-        "PROTOCOL_ERROR",
-        "INTERNAL_ERROR",
-        "FLOW_CONTROL_ERROR",
-        "SETTINGS_TIMEOUT",
-        "STREAM_CLOSED",
-        "FRAME_SIZE_ERROR",
-        "REFUSED_STREAM",
-        "CANCEL",
-        "COMPRESSION_ERROR",
-        "CONNECT_ERROR",
-        "ENHANCE_YOUR_CALM",
-        "INADEQUATE_SECURITY",
-        "HTTP_1_1_REQUIRED",
-    ];
-    named(&NAMES, code)
+    named(&RESET_NAMES, code)
 }
 
 /// Status codes of gRPC (google.rpc.Code).

@@ -185,11 +185,7 @@ impl Http1Connection {
     fn acknowledged_by(&mut self, request: &Journey) -> Vec<Exchange> {
         let pipelines = self.pipelines;
         self.remove_where(|exchange| {
-            let last = exchange
-                .response_last
-                .as_ref()
-                .or(exchange.response.as_ref());
-            last.is_some_and(|last| {
+            exchange.last_of_response().is_some_and(|last| {
                 let is_over = if exchange.is_responding() {
                     !pipelines
                 } else {

@@ -6,6 +6,7 @@ use super::*;
 use crate::{
     decode,
     flow::{Cause, Ending, Side, ZeroWindow},
+    http::Reset,
     span::exchange::tests::{exchange, journey, with_context},
 };
 
