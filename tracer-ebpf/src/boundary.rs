@@ -98,7 +98,7 @@ pub(crate) fn forget(socket: &Socket) {
 #[inline(never)]
 fn walk(seen: &FirstSeen<'_>, socket: &'static Socket) -> u32 {
     let packet = &seen.packet;
-    bpf_loop::repeat(MAX_STEPS, &mut Steps { seen, socket });
+    bpf_loop::repeat(MAX_STEPS, &Steps { seen, socket });
     let offset = socket.boundary_seq.get().wrapping_sub(packet.seq);
     if offset >= packet.payload_bytes {
         BODY
@@ -119,7 +119,7 @@ struct Steps<'a> {
 impl Turn for Steps<'_> {
     /// Skips what is no line, or reads one byte of a line.
     #[inline(always)]
-    fn turn(&mut self, _index: u32) -> ControlFlow<()> {
+    fn turn(&self, _index: u32) -> ControlFlow<()> {
         let Self { seen, socket } = *self;
         let packet = &seen.packet;
         let seq = socket.boundary_seq.get();

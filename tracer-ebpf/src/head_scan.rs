@@ -175,7 +175,7 @@ impl Scan {
         self.offset.set(0);
         self.end.set(0);
         self.findings.set(Findings::NONE.bits());
-        bpf_loop::repeat(MAX_TURNS, &mut Lines { scan: self });
+        bpf_loop::repeat(MAX_TURNS, &Lines { scan: self });
         let end = self.end.get();
         if end == 0 {
             return Scanned::UNCLEAR;
@@ -248,7 +248,7 @@ struct Lines {
 impl Turn for Lines {
     /// Goes on to the next line, or some words further in a long one.
     #[inline(always)]
-    fn turn(&mut self, _index: u32) -> ControlFlow<()> {
+    fn turn(&self, _index: u32) -> ControlFlow<()> {
         let scan = self.scan;
         let mut offset = scan.offset.get();
         if offset >= scan.length.get() {

@@ -58,29 +58,28 @@ pub(crate) fn followed<const HTTP2: bool>(
     if HTTP2 && flags & HTTP1 == 0 && http2::is_known(seen.sender_cookie) {
         return headers(seen);
     }
+    // From here on never null: of an `Option` that is asked twice, verifiers before 6.3 do not know
+    // that the answers agree.
+    let socket = remembered(known, seen.sender_cookie)?;
+    let is_client = flags & CLIENT != 0;
     let mut is_in_sequence = false;
-    if flags & (CLIENT | SURE) != 0
-        && let Some(client) = known
-    {
-        match boundary::position::<HTTP2>(seen, client) {
+    if flags & (CLIENT | SURE) != 0 {
+        match boundary::position::<HTTP2>(seen, socket) {
             boundary::UNKNOWN => {}
             boundary::BODY => return None,
-            boundary::AGAIN => return again(seen, client),
+            boundary::AGAIN => return again(seen, socket),
             offset => {
                 seen.head_offset = offset;
                 is_in_sequence = true;
             }
         }
     }
-    let responding = known.filter(|server| HTTP2 && server.is(RESPONDS));
     let mut is_behind_body = false;
-    if let Some(server) = responding
-        && !response_body::may_be_over(seen, server)
-    {
-        match response_body::advance(seen, server) {
+    if HTTP2 && socket.is(RESPONDS) && !response_body::may_be_over(seen, socket) {
+        match response_body::advance(seen, socket) {
             response_body::NOT_FOLLOWED if seen.packet.payload_bytes == 0 => return None,
             response_body::NOT_FOLLOWED => {}
-            response_body::INSIDE => return cut_response(seen, server),
+            response_body::INSIDE => return cut_response(seen, socket),
             response_body::END => return Some(Followed::new(Message::ResponseEnd)),
             offset => {
                 seen.head_offset = offset;
@@ -89,50 +88,44 @@ pub(crate) fn followed<const HTTP2: bool>(
         }
     }
     if flags & (CLIENT | PARTIAL_HEAD) == CLIENT | PARTIAL_HEAD
-        && let Some(client) = known
-        && client.request_ack.get() == seen.packet.ack
-        && partial_head::send_next(seen, client, Piece::RequestContinued) == partial_head::NEXT
+        && socket.request_ack.get() == seen.packet.ack
+        && partial_head::send_next(seen, socket, Piece::RequestContinued) == partial_head::NEXT
     {
         // The rest of a method can look like another one.
         return None;
     }
-    let found = http1::recognise(seen, is_in_sequence && flags & CLIENT != 0);
+    let found = http1::recognise(seen, is_in_sequence && is_client);
     // A server sends no requests: what looks like one is a part of a response.
     let has_received = flags & (CLIENT | HAS_REQUEST) == HAS_REQUEST;
     if found == http1::REQUEST && !has_received {
-        let socket = remembered(known, seen.sender_cookie)?;
         socket.set_http1();
         return request::<HTTP2>(seen, socket, is_in_sequence);
     }
-    if let Some(client) = known
-        && is_in_sequence
-    {
+    if is_in_sequence {
         // Another protocol.
-        boundary::forget(client);
+        boundary::forget(socket);
         if seen.head_offset != 0 {
             // What precedes it is a body, which can look like anything.
             return None;
         }
     }
     // A client sends no responses: what looks like one is a part of a body.
-    let is_server = flags & CLIENT == 0;
-    let is_owed = known.is_some_and(|server| request::is_owed_response(server, seen.head_seq()));
-    if is_server && (is_owed || found == http1::RESPONSE) {
-        return response::<HTTP2>(seen, remembered(known, seen.sender_cookie)?);
+    if !is_client
+        && (found == http1::RESPONSE || request::is_owed_response(socket, seen.head_seq()))
+    {
+        return response::<HTTP2>(seen, socket);
     }
     if is_behind_body {
         return Some(Followed::new(Message::ResponseEnd));
     }
-    if let Some(server) = responding
-        && response_body::may_be_over(seen, server)
-    {
-        return match response_body::advance(seen, server) {
+    if HTTP2 && socket.is(RESPONDS) && response_body::may_be_over(seen, socket) {
+        return match response_body::advance(seen, socket) {
             response_body::NOT_FOLLOWED => None,
-            response_body::INSIDE => cut_response(seen, server),
+            response_body::INSIDE => cut_response(seen, socket),
             _ => Some(Followed::new(Message::ResponseEnd)),
         };
     }
-    other::<HTTP2>(seen, known)
+    other::<HTTP2>(seen, socket)
 }
 
 #[inline(always)]
@@ -225,25 +218,23 @@ fn cut_response(seen: &FirstSeen<'_>, server: &Socket) -> Option<Followed> {
 #[inline(always)]
 fn other<const HTTP2: bool>(
     seen: &mut FirstSeen<'_>,
-    known: Option<&'static Socket>,
+    socket: &'static Socket,
 ) -> Option<Followed> {
-    let flags = known.map_or(0, |socket| socket.flags.get());
+    let flags = socket.flags.get();
     let piece = if flags & CLIENT != 0 {
         Piece::RequestContinued
     } else {
         Piece::ResponseContinued
     };
     if flags & PARTIAL_HEAD != 0
-        && let Some(socket) = known
         && partial_head::send_next(seen, socket, piece) != partial_head::NONE
     {
         return None;
     }
-    if !HTTP2 || (flags & HTTP1 != 0 && !seen.start.is_http2_preface()) {
+    if flags & HTTP1 != 0 && !seen.start.is_http2_preface() {
         return None;
     }
-    let socket = remembered(known, seen.sender_cookie)?;
-    if !http2::recognise(seen) {
+    if !HTTP2 || !http2::recognise(seen) {
         socket.count_other_message();
         return None;
     }

@@ -22,14 +22,12 @@ const H2C: u32 = u32::from_ne_bytes(*b"h2c\r");
 const SWITCHING: u32 = u32::from_ne_bytes(*b"101 ");
 /// `HTTP/1.1 ` is before the status.
 const STATUS_OFFSET: u32 = 9;
-const STATUS_BYTES: u32 = 4;
+const WORD_BYTES: u32 = 4;
 
 /// The loop over the bytes of a head.
-struct Scan<'a> {
+struct Search<'a> {
     seen: &'a FirstSeen<'a>,
-    /// Where the head ends; 0 while that is not found.
-    end: u32,
-    is_h2c: bool,
+    wanted: u32,
 }
 
 /// Begins to follow the connection if the packet is a response that switches to HTTP/2. Whether
@@ -55,47 +53,51 @@ unsafe extern "C" fn http2_begin_after_101(skb: *mut __sk_buff, sighting: *mut S
 
 #[inline(always)]
 fn begin(seen: &FirstSeen<'_>) -> bool {
-    let packet = &seen.packet;
-    if packet.payload_bytes < STATUS_OFFSET + STATUS_BYTES || word(seen, STATUS_OFFSET) != SWITCHING
-    {
+    if word(seen, STATUS_OFFSET) != SWITCHING {
         return false;
     }
-    let mut scan = Scan {
-        seen,
-        end: 0,
-        is_h2c: false,
+    let (Some(blank_line), Some(h2c)) = (find(seen, BLANK_LINE), find(seen, H2C)) else {
+        return false;
     };
-    bpf_loop::repeat(MAX_HEAD_BYTES, &mut scan);
-    if scan.end == 0 || !scan.is_h2c {
+    if h2c > blank_line {
         return false;
     }
-    let next_seq = packet.seq.wrapping_add(scan.end);
+    let packet = &seen.packet;
+    let end = blank_line + WORD_BYTES;
+    let next_seq = packet.seq.wrapping_add(end);
     let cursor = FrameCursor::new(next_seq, next_seq, 0);
-    cursor::insert(seen.sender_cookie, &cursor) && scan.end < packet.payload_bytes
+    cursor::insert(seen.sender_cookie, &cursor) && end < packet.payload_bytes
 }
 
-impl Turn for Scan<'_> {
-    /// Compares the four bytes at `offset`.
+/// The offset of four bytes in the payload.
+#[inline(always)]
+fn find(seen: &FirstSeen<'_>, wanted: u32) -> Option<u32> {
+    let turns = bpf_loop::repeat(MAX_HEAD_BYTES, &Search { seen, wanted });
+    let offset = turns.wrapping_sub(1);
+    (word(seen, offset) == wanted).then_some(offset)
+}
+
+impl Turn for Search<'_> {
+    /// Compares the four bytes at `offset`. Ends where they are found, or cannot be read.
     #[inline(always)]
-    fn turn(&mut self, offset: u32) -> ControlFlow<()> {
-        if offset + 4 > self.seen.packet.payload_bytes {
+    fn turn(&self, offset: u32) -> ControlFlow<()> {
+        let word = word(self.seen, offset);
+        if word == 0 || word == self.wanted {
             return ControlFlow::Break(());
-        }
-        match word(self.seen, offset) {
-            BLANK_LINE => {
-                self.end = offset + 4;
-                return ControlFlow::Break(());
-            }
-            H2C => self.is_h2c = true,
-            _ => {}
         }
         ControlFlow::Continue(())
     }
 }
 
-/// Four bytes of the payload; 0 if they cannot be read.
+/// Four bytes of the payload; 0 if it has not so many.
 #[inline(always)]
 fn word(seen: &FirstSeen<'_>, offset: u32) -> u32 {
-    let at = seen.packet.payload_offset + offset;
-    seen.ctx.load(at as usize).unwrap_or(0)
+    let packet = &seen.packet;
+    let end = offset.checked_add(WORD_BYTES);
+    if end.is_none_or(|end| end > packet.payload_bytes) {
+        return 0;
+    }
+    seen.ctx
+        .load((packet.payload_offset + offset) as usize)
+        .unwrap_or(0)
 }

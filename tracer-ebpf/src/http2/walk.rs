@@ -158,7 +158,7 @@ fn walk(seen: &FirstSeen<'_>, cursor: &FrameCursor, begin: u32) -> bool {
         }
         cursor.offset.set(offset);
     }
-    bpf_loop::repeat(MAX_FRAMES, &mut Frames { seen, cursor });
+    bpf_loop::repeat(MAX_FRAMES, &Frames { seen, cursor });
     let offset = cursor.offset.get();
     if cursor.run.get() != NO_RUN {
         send_run(seen, cursor);
@@ -190,7 +190,7 @@ struct Frames<'a> {
 impl Turn for Frames<'_> {
     /// Goes on to the next frame.
     #[inline(always)]
-    fn turn(&mut self, _index: u32) -> ControlFlow<()> {
+    fn turn(&self, _index: u32) -> ControlFlow<()> {
         let Self { seen, cursor } = *self;
         let packet = &seen.packet;
         let offset = cursor.offset.get();

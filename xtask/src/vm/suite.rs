@@ -19,9 +19,10 @@ use crate::workspace::{Profile, Workspace};
 
 /// Modules of the end-to-end tests, and a filter of their tests: those with thousands of requests
 /// take too long in an emulated guest.
-const TESTS: [(&str, &str); 4] = [
+const TESTS: [(&str, &str); 5] = [
     ("dispatch", "dispatch::one_dispatch"),
     ("hooks", "hooks::"),
+    ("upgrade", "upgrade::"),
     ("agent_end", "agent_end::"),
     (
         "translation",
