@@ -21,8 +21,9 @@ const ENDED: Duration = Duration::from_secs(30);
 /// Enough to insert a rule.
 const RULE_TIME: Duration = Duration::from_secs(2);
 /// How often the client sends after its request.
-const SENDS: usize = 40;
-const SEND_EVERY: Duration = Duration::from_millis(50);
+const SENDS: usize = 10;
+/// Long beside what a kill takes, so that the server has read all that was sent when it dies.
+const SEND_EVERY: Duration = Duration::from_millis(300);
 
 /// Whether the pod has a socket that has sent a FIN without an ACK for it.
 fn has_orphan(pod: &Pod) -> bool {
@@ -119,17 +120,16 @@ fn a_client_gives_up_on_a_lost_path() {
     assert_given_up(&outcome, &second);
 }
 
-/// Kills the server after its first `steps` steps, while the client sends `more` again and again.
+/// Kills the server when it has read the first `more` after its steps. The client goes on sending.
 fn kill_server(label: &str, server: &[Step], mut client: Vec<Step>, more: &[u8]) -> Outcome {
     let dialogues = DialogueFixture::start(label).unwrap();
     for _ in 0..SENDS {
         client.extend([pause(SEND_EVERY), send(more)]);
     }
-    // It reads all that arrives: close(2) sends a FIN, not a RST, if nothing is unread.
-    let reading = [server, &[end()]].concat();
+    // close(2) sends a FIN, not a RST, if nothing is unread.
+    let reading = [server, &[until(more), end()]].concat();
     let mut dialogue = dialogues.begin(&reading, &client).unwrap();
-    dialogue.wait_server(server.len()).unwrap();
-    std::thread::sleep(SEND_EVERY * 5);
+    dialogue.wait_server(reading.len() - 1).unwrap();
     dialogue.server.kill().unwrap();
     let ended = dialogue.client.wait(ENDED).unwrap();
     // The RST ends its sending.
