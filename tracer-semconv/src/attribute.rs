@@ -7,47 +7,57 @@
 
 /// Every span. String: [`Role`](crate::Role).
 pub const ROLE: &str = "hopspan.role";
-/// hop; with `--detail path` the events that hops are. String: [`HopName`](crate::HopName).
+/// connect, request, response, exchange. String: 16 hexadecimal digits, the same on all spans of
+/// one exchange, whichever node's agent sent them. A connect that failed has none.
+pub const EXCHANGE_ID: &str = "hopspan.exchange.id";
+/// request, response, exchange. Integer: nanoseconds from the first packet of the exchange to its
+/// end, as this node saw them: the SYN, where the request opened the connection, to the read of the
+/// response's last byte, or to what ended the exchange before.
+pub const EXCHANGE_DURATION_NS: &str = "hopspan.exchange.duration_ns";
+/// hop. String: [`HopName`](crate::HopName).
 pub const HOP: &str = "hopspan.hop";
-/// exchange, connect, request, response, where one end of the connection is on another node.
+/// connect, request, response, exchange, where one end of the connection is on another node.
 /// String: [`Side`](crate::Side), the end that is on the node of the agent that sent the span.
 pub const HALF: &str = "hopspan.half";
-/// exchange, connect, request, response, where a part of it was not seen. String: the part, see
-/// [`incomplete`](crate::incomplete).
+/// connect, request, response, where a part of it was not seen; request, where the response was
+/// not. String: the part, see [`incomplete`](crate::incomplete).
 pub const INCOMPLETE: &str = "hopspan.incomplete";
-/// exchange. Integer: exchanges of the same client and service without spans, to limit the load,
+/// request. Integer: exchanges of the same client and service without spans, to limit the load,
 /// since the last exchange that has spans.
 pub const SHED: &str = "hopspan.shed";
+/// Every span that is shorter than a microsecond. Integer: nanoseconds that it took. A span that
+/// took none ends a microsecond after its start, because back ends refuse spans without a length.
+pub const DURATION_NS: &str = "hopspan.duration_ns";
 
-// Translation and kube-proxy. They stand on exchange and connect, and on the hop that translates:
-// for the destination `netfilter.output` or `netfilter.prerouting`, for the source
+// Translation and kube-proxy. They stand on connect, request and response, and on the hop that
+// translates: for the destination `netfilter.output` or `netfilter.prerouting`, for the source
 // `netfilter.postrouting`.
 
-/// exchange, connect, hop, where DNAT changed the destination. String: address and port before
+/// connect, request, response, hop, where DNAT changed the destination. String: address and port before
 /// DNAT.
 pub const NAT_ORIGINAL: &str = "hopspan.nat.original";
-/// exchange, connect, hop, where DNAT changed the destination. String: address and port after DNAT.
+/// connect, request, response, hop, where DNAT changed the destination. String: address and port after DNAT.
 pub const NAT_TRANSLATED: &str = "hopspan.nat.translated";
-/// exchange, hop (connect where hops have no spans), where SNAT changed the source. String: address
+/// request, response, hop (connect where hops have no spans), where SNAT changed the source. String: address
 /// and port after SNAT.
 pub const NAT_MASQUERADE: &str = "hopspan.nat.masquerade";
-/// exchange, connect, hop. String: kube-proxy's chains that chose the pod or refused the
+/// connect, request, response, hop. String: kube-proxy's chains that chose the pod or refused the
 /// connection, in the order of the jumps, joined by
 /// [`RULE_SEPARATOR`](crate::kube_proxy::RULE_SEPARATOR).
 pub const KUBE_PROXY_RULE: &str = "hopspan.kube_proxy.rule";
-/// exchange, connect, hop. String: the service that these chains belong to, `namespace/name:port`,
+/// connect, request, response, hop. String: the service that these chains belong to, `namespace/name:port`,
 /// or `namespace/name` where its only port has no name.
 pub const KUBE_PROXY_SERVICE: &str = "hopspan.kube_proxy.service";
-/// exchange, connect, hop. String: how the client reached the service, see
+/// connect, request, response, hop. String: how the client reached the service, see
 /// [`portal`](crate::kube_proxy::portal).
 pub const KUBE_PROXY_PORTAL: &str = "hopspan.kube_proxy.portal";
-/// exchange, connect, hop. String: why the connection was marked for masquerade, or
+/// connect, request, response, hop. String: why the connection was marked for masquerade, or
 /// [`NO_MASQUERADE`](crate::kube_proxy::NO_MASQUERADE).
 pub const KUBE_PROXY_MASQUERADE: &str = "hopspan.kube_proxy.masquerade";
-/// exchange, connect, hop, where the service has session affinity. String:
+/// connect, request, response, hop, where the service has session affinity. String:
 /// [`SESSION_AFFINITY_CLIENT_IP`](crate::kube_proxy::SESSION_AFFINITY_CLIENT_IP).
 pub const KUBE_PROXY_SESSION_AFFINITY: &str = "hopspan.kube_proxy.session_affinity";
-/// exchange, connect, hop, where only the node's own endpoints were candidates. String:
+/// connect, request, response, hop, where only the node's own endpoints were candidates. String:
 /// [`TRAFFIC_POLICY_LOCAL`](crate::kube_proxy::TRAFFIC_POLICY_LOCAL).
 pub const KUBE_PROXY_TRAFFIC_POLICY: &str = "hopspan.kube_proxy.traffic_policy";
 /// connect that failed. String: why the rules lead to no endpoint, see
@@ -59,7 +69,7 @@ pub const KUBE_PROXY_REFUSAL: &str = "hopspan.kube_proxy.refusal";
 /// connect that failed. Integer: the process that connected, its id in the machine's own PID
 /// namespace.
 pub const SOURCE_PROCESS_PID: &str = "hopspan.source.process.pid";
-/// exchange, connect. Boolean, always true: the service has no address of its own, so its clients
+/// connect, request, response. Boolean, always true: the service has no address of its own, so its clients
 /// resolve its name to pods.
 pub const SERVICE_HEADLESS: &str = "hopspan.service.headless";
 /// connect that failed. String: how it was assigned to a request, see
@@ -68,7 +78,7 @@ pub const CORRELATION: &str = "hopspan.correlation";
 
 // Packets.
 
-/// connect, request, response; with `--detail exchange` also exchange. Integer, at least 1: packets
+/// connect, request, response. Integer, at least 1: packets
 /// of the message that were retransmitted.
 pub const TCP_RETRANSMITS: &str = "hopspan.tcp.retransmits";
 /// Event [`TCP_RETRANSMITTED`](crate::event::TCP_RETRANSMITTED). String: what the packet carried,
@@ -80,7 +90,7 @@ pub const TCP_WINDOW_OF: &str = "hopspan.tcp.window_of";
 /// Event [`TCP_ZERO_WINDOW`](crate::event::TCP_ZERO_WINDOW), where the window opened again.
 /// Integer: nanoseconds for which it was zero.
 pub const TCP_ZERO_WINDOW_NS: &str = "hopspan.tcp.zero_window_ns";
-/// connect, request, response, with `--detail exchange` also exchange, where the kernel dropped a
+/// connect, request, response, where the kernel dropped a
 /// packet; event [`TCP_RETRANSMITTED`](crate::event::TCP_RETRANSMITTED). String: the name in the
 /// kernel's `enum skb_drop_reason`, without `SKB_DROP_REASON_`.
 pub const DROP_REASON: &str = "hopspan.drop.reason";
@@ -90,40 +100,28 @@ pub const DROP_HOP: &str = "hopspan.drop.hop";
 /// As [`DROP_REASON`], where something else than a rule dropped the packet. String: see
 /// [`drop`](crate::drop).
 pub const DROP_BY: &str = "hopspan.drop.by";
-/// exchange that ended before its response did; connect that the client gave up. String:
+/// response that was cut, request without a response, connect that the client gave up. String:
 /// [`Side`](crate::Side), the end that closed the connection, or reset the stream of HTTP/2.
 pub const CLOSED_BY: &str = "hopspan.closed_by";
 
-// Hops and paths without spans.
+// The hops of a path.
 
-/// With `--detail path`, the event that a hop is. Integer: nanoseconds that the hop took. The
-/// event's time is its start.
-pub const DURATION_NS: &str = "hopspan.duration_ns";
-/// connect that failed, with `--detail exchange`. String: its hops in order, each `name interface
-/// nanoseconds`, joined by `, `: `client.stack eth0 8120, route 530`. The interface is left out
-/// where there is none.
+/// connect, request, response, where its hops have no spans. String: its hops in order, each `name
+/// interface nanoseconds`, joined by `, `: `client.stack eth0 8120, route 530`. The interface is
+/// left out where there is none. The first hop starts with the span, each other one where the hop
+/// before it ends.
 pub const HOPS: &str = "hopspan.hops";
-/// exchange, with `--detail exchange`. String: the hops of its connect, as in [`HOPS`].
-pub const CONNECT_HOPS: &str = "hopspan.connect.hops";
-/// exchange, with `--detail exchange`. Integer: nanoseconds from the SYN to the SYN-ACK.
-pub const CONNECT_DURATION_NS: &str = "hopspan.connect.duration_ns";
-/// exchange, with `--detail exchange`. String: the hops of its request, as in [`HOPS`].
-pub const REQUEST_HOPS: &str = "hopspan.request.hops";
-/// exchange, with `--detail exchange`. Integer: nanoseconds from the client's send of the request
-/// to the server's read.
-pub const REQUEST_DURATION_NS: &str = "hopspan.request.duration_ns";
-/// exchange, with `--detail exchange`. String: the hops of its response, as in [`HOPS`].
-pub const RESPONSE_HOPS: &str = "hopspan.response.hops";
-/// exchange, with `--detail exchange`. Integer: nanoseconds from the server's send of the response
-/// to the client's read.
-pub const RESPONSE_DURATION_NS: &str = "hopspan.response.duration_ns";
-/// exchange, with `--detail exchange`, where the server is on the agent's node. Integer:
-/// nanoseconds from the server's read of the request to its send of the response.
-pub const SERVER_DURATION_NS: &str = "hopspan.server.duration_ns";
+/// connect, request, response. String: [`HopName`](crate::HopName) of the longest hop.
+pub const LONGEST_HOP_NAME: &str = "hopspan.longest_hop.name";
+/// connect, request, response. Integer: nanoseconds that the longest hop took.
+pub const LONGEST_HOP_DURATION_NS: &str = "hopspan.longest_hop.duration_ns";
+/// connect, request, response, where `--detail auto` made spans of the hops. String: why, see
+/// [`detail_reason`](crate::detail_reason).
+pub const DETAIL_REASON: &str = "hopspan.detail.reason";
 
 // Halves of two nodes, merged by the viewer.
 
-/// exchange that was merged from its halves. Integer: nanoseconds by which the clock of the
+/// request that was merged from its halves. Integer: nanoseconds by which the clock of the
 /// server's node was found to be ahead of the client's, and by which the viewer moved the spans of
 /// the server's node back; negative if it was behind.
 pub const CLOCK_SKEW_NS: &str = "hopspan.clock.skew_ns";

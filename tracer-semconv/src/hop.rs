@@ -7,7 +7,7 @@ values! {
     /// The name of a hop: the part of a packet's path between two places where hopspan saw the
     /// packet.
     ///
-    /// It is also the name of the hop's span, or of its event with `--detail path`.
+    /// It is also the name of the hop's span.
     pub enum HopName of attribute::HOP {
         /// From the sending socket to the first device, for requests and responses alike.
         ClientStack = "client.stack",
@@ -29,11 +29,15 @@ values! {
         Route = "route",
         /// Encapsulation, with everything that happens to the outer packet.
         Overlay = "overlay",
-        /// Between two nodes.
+        /// Between two nodes. An agent sees both ends only in a connect, with the other node's part
+        /// between them; of requests and responses the viewer finds it between the two halves.
         Wire = "wire",
         /// From the last device to the receiving socket.
         ServerStack = "server.stack",
         /// In the receive queue, until the application reads.
         SocketQueue = "socket.queue",
+        /// From the first byte of a response to its last, at the reader: most of it is the time in
+        /// which the server sends.
+        Body = "body",
     }
 }

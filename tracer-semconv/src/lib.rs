@@ -5,20 +5,26 @@
 //! defined here once. Keys of OpenTelemetry's semantic conventions come from the crate
 //! `opentelemetry-semantic-conventions`, except those in [`rpc`].
 //!
-//! The spans, in one exchange of a request and its response:
+//! The spans of one exchange of a request and its response, below the client's own span and beside
+//! the server's:
 //!
 //! ```text
-//! exchange            the request and its response, below the client's own span
+//! client span (the application's)
 //! ├─ connect          SYN sent .. SYN-ACK received, where the request opened the connection
 //! ├─ request          client's send .. server's read
 //! │  └─ hop …         the hops of a path follow each other without a gap
+//! ├─ server span (the application's)
 //! └─ response         server's send .. client's read
 //!    └─ hop …
 //! ```
 //!
-//! A connect that failed has a `connect` span without an exchange. How many of these spans the
-//! agent makes depends on its option `--detail`: `hop` makes all of them, `path` makes events of
-//! the hops, `exchange` makes the exchange span only.
+//! Between two nodes each agent sends its own half: `request to wire` and `response from wire` are
+//! those of the client's node, `request from wire` and `response to wire` those of the server's. No
+//! two spans have the same id. `hopspan.exchange.id` is the same on all.
+//!
+//! An `exchange` span covers all of it only as the root of a trace that hopspan began itself
+//! (`--untraced`). A connect that failed has a `connect` span without an exchange. Whether hops
+//! have spans or are one attribute of their path depends on the agent's option `--detail`.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -27,6 +33,7 @@ mod value;
 
 pub mod attribute;
 pub mod correlation;
+pub mod detail_reason;
 pub mod drop;
 pub mod error;
 pub mod event;

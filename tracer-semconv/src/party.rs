@@ -1,7 +1,7 @@
 //! Keys of `hopspan.source.*` and `hopspan.destination.*`: the pod, container and node at each end
 //! of a connection.
 //!
-//! They stand on exchange and connect spans and are strings. OpenTelemetry's `k8s.*` and
+//! They stand on connect, request and response and are strings. OpenTelemetry's `k8s.*` and
 //! `container.*` keys, which are the rest of each key, describe one entity per span, and these
 //! spans have two. The service that was called is one, and has OpenTelemetry's own key
 //! `k8s.service.name`.

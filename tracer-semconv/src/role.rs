@@ -6,10 +6,11 @@ values! {
     /// What a span stands for.
     ///
     /// It is also the name of the spans of [`Connect`](Self::Connect), [`Request`](Self::Request)
-    /// and [`Response`](Self::Response). The name of a hop span is its [`HopName`](crate::HopName),
-    /// the name of an exchange span is `METHOD service` or, for gRPC, `package.Service/Method`.
+    /// and [`Response`](Self::Response); between nodes ` to wire` or ` from wire` follows, for the
+    /// part that the agent saw. The name of a hop span is its [`HopName`](crate::HopName), the name
+    /// of an exchange span is `METHOD service` or, for gRPC, `package.Service/Method`.
     pub enum Role of attribute::ROLE {
-        /// A request and its response.
+        /// A request and its response, in a trace that hopspan began.
         Exchange = "exchange",
         /// From the SYN to the SYN-ACK.
         Connect = "connect",

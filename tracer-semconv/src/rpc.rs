@@ -1,4 +1,4 @@
-//! OpenTelemetry's keys for gRPC calls, on exchange spans.
+//! OpenTelemetry's keys for gRPC calls, on request and response.
 //!
 //! Its conventions have deprecated `rpc.system`, `rpc.service` and `rpc.grpc.status_code`; hopspan
 //! keeps them.
