@@ -11,7 +11,7 @@ use tracer_common::RecordKind;
 use tracer_pipeline::{
     pipeline::{Counts, Pipeline, Snapshot},
     recording::Reader,
-    span::{Span, Value},
+    span::{Detail, Span, Value},
 };
 
 const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings");
@@ -19,6 +19,7 @@ const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings"
 fn replay(name: &str) -> (Vec<Span>, Counts) {
     let path = Path::new(RECORDINGS).join(name);
     let mut pipeline = Pipeline::new("node");
+    pipeline.detail().set_detail(Detail::Hop);
     let mut spans = Vec::new();
     for record in Reader::open(&path).unwrap() {
         pipeline.replay(&record.unwrap(), &mut spans);

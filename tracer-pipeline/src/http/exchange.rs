@@ -288,6 +288,12 @@ impl Exchange {
         self.response.is_some() && is_open
     }
 
+    /// When its first packet left its socket, or arrived from another node.
+    pub fn started_ns(&self) -> u64 {
+        let first = |leg: &Leg| leg.first_start_ns();
+        self.legs().map(first).min().unwrap_or_default()
+    }
+
     /// When the exchange was over: the last message was read, the response's body ended, its stream
     /// or connection did, or the agent stopped waiting.
     pub fn ended_ns(&self) -> u64 {

@@ -1,9 +1,8 @@
 //! Builds a timeline of hops from stamps.
 //!
 //! In: a journey, the time of the read, the devices. Out: a [`Path`], whose hops follow each other
-//! without gap or overlap from its first nanosecond to its last. The wire to another node has only
-//! one end on this node, so that hop has no length. Knows Linux networking; knows no HTTP and no
-//! spans.
+//! without gap or overlap from its first nanosecond to its last. A path to or from another node ends
+//! or starts at the uplink. Knows Linux networking; knows no HTTP and no spans.
 
 mod devices;
 mod drop_hop;
@@ -34,6 +33,13 @@ pub struct Hop {
     pub interface: Option<Arc<str>>,
 }
 
+impl Hop {
+    /// Nanoseconds that it took.
+    pub fn duration_ns(&self) -> u64 {
+        self.end_ns.saturating_sub(self.start_ns)
+    }
+}
+
 /// The hops of one message on this node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Path {
@@ -49,9 +55,23 @@ pub struct Path {
     pub has_arrived: bool,
     /// The packet went on to another node.
     pub has_left: bool,
+    /// Name of the device by which it left for another node, or came from there.
+    pub uplink: Option<Arc<str>>,
 }
 
 impl Path {
+    /// The path of a packet that was not seen, which would have left its socket at this time.
+    pub fn unseen(at_ns: u64) -> Self {
+        Self {
+            hops: Vec::new(),
+            start_ns: at_ns,
+            end_ns: at_ns,
+            has_arrived: false,
+            has_left: false,
+            uplink: None,
+        }
+    }
+
     /// Moves the start back to the first transmission of a retransmitted message. Until its
     /// retransmission the message was in the sender's stack, so the first hop becomes longer.
     pub fn start_at(&mut self, first_ns: u64) {
@@ -70,27 +90,39 @@ impl Path {
     }
 
     /// This path followed by `next`, the path of the answer. The time between them was spent in the
-    /// stack that answered; there is no hop for it where that stack is on another node.
+    /// stack that answered; where that is on another node, on the wire there and back as well.
     #[must_use]
     pub fn then(mut self, next: Self) -> Self {
-        if self.has_left || next.has_arrived {
-            self.hops.extend(next.hops);
-            self.end_ns = next.end_ns.max(self.end_ns);
-            self.has_left = next.has_left;
-            return self;
-        }
-        let gap = stack(
-            HopName::ServerStack,
+        let is_elsewhere = self.has_left || next.has_arrived;
+        let mut between = stack(
+            if is_elsewhere {
+                HopName::Wire
+            } else {
+                HopName::ServerStack
+            },
             self.end_ns,
             next.start_ns.max(self.end_ns),
         );
-        push(&mut self.hops, gap);
+        if is_elsewhere {
+            between.interface = self.uplink.clone().or_else(|| next.uplink.clone());
+        }
+        push(&mut self.hops, between);
         for hop in next.hops {
             push(&mut self.hops, hop);
         }
         self.end_ns = next.end_ns.max(self.end_ns);
         self.has_left = next.has_left;
+        self.uplink = self.uplink.or(next.uplink);
         self
+    }
+
+    /// The rest of a message whose first packet this is the path of, until the reader has its last
+    /// byte.
+    pub fn extend_to(&mut self, last_ns: u64) {
+        if last_ns > self.end_ns {
+            self.hops.push(stack(HopName::Body, self.end_ns, last_ns));
+            self.end_ns = last_ns;
+        }
     }
 }
 
@@ -112,9 +144,6 @@ pub fn build_path(
     reasons: &DropReasons,
 ) -> Path {
     let mut hops: Vec<Hop> = Vec::with_capacity(journey.stamps.len());
-    if journey.has_arrived() {
-        hops.extend(journey.stamps.first().map(|stamp| wire(stamp, devices)));
-    }
     let layer = journey.drop_reason.and_then(|reason| reasons.layer(reason));
     let tunnels = overlay::tunnels(&journey.stamps, devices);
     let dropped_in = match journey.stamps.split_last() {
@@ -152,25 +181,19 @@ pub fn build_path(
         }
         _ => last_ns,
     };
-    if journey.has_left() {
-        hops.extend(journey.stamps.last().map(|stamp| wire(stamp, devices)));
-    }
+    let at_uplink = match (journey.has_left(), journey.has_arrived()) {
+        (true, _) => journey.stamps.last(),
+        (false, true) => journey.stamps.first(),
+        (false, false) => None,
+    };
+    let uplink = at_uplink.and_then(|stamp| devices.get(stamp.device));
     Path {
         hops,
         start_ns,
         end_ns,
         has_arrived: journey.has_arrived(),
         has_left: journey.has_left(),
-    }
-}
-
-/// This node's end of the wire to another, at an uplink.
-fn wire(stamp: &Stamp, devices: &Devices) -> Hop {
-    Hop {
-        name: HopName::Wire,
-        start_ns: stamp.at_ns,
-        end_ns: stamp.at_ns,
-        interface: devices.get(stamp.device).map(|device| device.name.clone()),
+        uplink: uplink.map(|device| device.name.clone()),
     }
 }
 

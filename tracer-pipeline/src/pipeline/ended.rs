@@ -11,7 +11,7 @@ use crate::{
         served_requests::{Correlation, ServedRequests},
     },
     span::{
-        Context, FailedConnectLimit, Failures, Span, SpanSource, Traced, Untraced,
+        Context, DetailChoice, FailedConnectLimit, Failures, Span, SpanSource, Traced, Untraced,
         failed_connect_spans, sides,
     },
 };
@@ -33,6 +33,7 @@ pub(super) struct Ended {
     pub(super) allowance: FailedConnectLimit,
     pub(super) shedding: Shedding,
     pub(super) failures: Failures,
+    pub(super) detail: DetailChoice,
     waiting: NameQueue<Over>,
     counts: Counts,
 }
@@ -46,6 +47,7 @@ impl Ended {
             allowance,
             shedding: Shedding::default(),
             failures: Failures::default(),
+            detail: DetailChoice::default(),
             waiting: NameQueue::default(),
             counts: Counts::default(),
         }
@@ -157,7 +159,8 @@ impl Ended {
                 self.counts.failed_connects_left_out += 1;
             }
             SpanSource::FailedConnect(failed, correlation) => {
-                let spans = failed_connect_spans(failed, correlation, &over.sides, &context);
+                let spans =
+                    failed_connect_spans(failed, correlation, &over.sides, &self.detail, &context);
                 self.made(spans, out);
             }
         }
@@ -173,7 +176,8 @@ impl Ended {
         let admitted = self.shedding.admit(|| traced.edge(), traced.ended_ns());
         if let Some(shed) = admitted {
             self.counts.exchanges_traced += 1;
-            self.made(traced.spans(shed), out);
+            let spans = traced.spans(shed, &mut self.detail);
+            self.made(spans, out);
         }
     }
 

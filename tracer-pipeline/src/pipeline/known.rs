@@ -10,20 +10,19 @@ use crate::{
     identity::directory::Directory,
     kube_proxy::Rules,
     path::Devices,
-    span::{Clock, Context, Detail},
+    span::{Clock, Context},
 };
 
 /// The current state of this node.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// Name of this node, which distinguishes its hops from those of other nodes.
+    /// Name of this node, which distinguishes its spans from those of other nodes.
     pub(super) node: String,
     pub(super) clock: Clock,
     pub(super) devices: Devices,
     pub(super) rules: Arc<Rules>,
     pub(super) drop_reasons: DropReasons,
     pub(super) who: Directory,
-    pub(super) detail: Detail,
 }
 
 impl Known {
@@ -36,7 +35,6 @@ impl Known {
             drop_reasons: &self.drop_reasons,
             directory: &self.who,
             node: &self.node,
-            detail: self.detail,
         }
     }
 

@@ -14,7 +14,7 @@ mod snapshot;
 use crate::{
     decode::{Record, decode},
     flow::Flow,
-    span::{Detail, FailedConnectLimit, Failure, Span, Untraced},
+    span::{DetailChoice, FailedConnectLimit, Failure, Span, Untraced},
 };
 
 pub use counts::Counts;
@@ -40,7 +40,7 @@ pub struct Pipeline {
 pub const FAILED_CONNECTS_PER_SECOND: u32 = 100;
 
 impl Pipeline {
-    /// An empty pipeline. `node` is the name of this node, and distinguishes its hops from those of other
+    /// An empty pipeline. `node` is the name of this node, and distinguishes its spans from those of other
     /// nodes.
     pub fn new(node: impl Into<String>) -> Self {
         Self {
@@ -66,9 +66,9 @@ impl Pipeline {
         self.ended.allowance = FailedConnectLimit::at_most(per_second);
     }
 
-    /// Sets which spans each exchange gets.
-    pub fn set_detail(&mut self, detail: Detail) {
-        self.known.detail = detail;
+    /// The choice of the exchanges whose hops have spans.
+    pub fn detail(&mut self) -> &mut DetailChoice {
+        &mut self.ended.detail
     }
 
     /// Makes spans for at most `per_second` exchanges, in bursts of at most as many. Each pair of caller

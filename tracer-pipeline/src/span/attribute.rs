@@ -43,6 +43,11 @@ impl Attribute {
         }
     }
 
+    /// A value as text that several spans have.
+    pub(super) fn written(key: &'static str, value: &impl ToString) -> Self {
+        Self::shared(key, &Arc::from(value.to_string()))
+    }
+
     /// Yes or no.
     pub fn bool(key: &'static str, value: bool) -> Self {
         Self {

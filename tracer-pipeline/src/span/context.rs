@@ -7,7 +7,7 @@ use crate::{
     path::{Devices, PacketDrop},
 };
 
-use super::{clock::Clock, detail::Detail};
+use super::clock::Clock;
 
 /// Clocks, tables and settings from which spans are built.
 #[derive(Clone, Copy, Debug)]
@@ -22,10 +22,8 @@ pub struct Context<'a> {
     pub drop_reasons: &'a DropReasons,
     /// Names of pods, nodes and services.
     pub directory: &'a Directory,
-    /// This node's name, a part of the ids of its hop spans.
+    /// This node's name, a part of the ids of its spans.
     pub node: &'a str,
-    /// How many spans an exchange has.
-    pub detail: Detail,
 }
 
 impl Context<'_> {

@@ -1,23 +1,23 @@
-//! How many spans an exchange has (`--detail`).
+//! Whether the hops of an exchange have spans (`--detail`).
 
 use std::{fmt, str::FromStr};
 
-/// What has a span of its own. What has none is recorded on the span above it, so no hop, failure
-/// or decision is lost.
+/// Which exchanges have spans for their hops. Where hops have none they are one attribute of their
+/// path, so no hop, failure or decision is lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Detail {
-    /// The exchange only; its paths are its attributes.
-    Exchange,
-    /// The exchange and its paths; hops are events of the paths.
+    /// No exchange.
     Path,
-    /// The exchange, its paths and their hops.
-    #[default]
+    /// Every exchange.
     Hop,
+    /// Those that failed, lost a packet, were slow, and one in so many.
+    #[default]
+    Auto,
 }
 
 /// Error for text that names no detail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected exchange, path or hop")]
+#[error("expected auto, path or hop")]
 pub struct NotADetail;
 
 impl FromStr for Detail {
@@ -25,9 +25,9 @@ impl FromStr for Detail {
 
     fn from_str(text: &str) -> Result<Self, NotADetail> {
         match text {
-            "exchange" => Ok(Self::Exchange),
             "path" => Ok(Self::Path),
             "hop" => Ok(Self::Hop),
+            "auto" => Ok(Self::Auto),
             _ => Err(NotADetail),
         }
     }
@@ -36,10 +36,27 @@ impl FromStr for Detail {
 impl fmt::Display for Detail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Exchange => "exchange",
             Self::Path => "path",
             Self::Hop => "hop",
+            Self::Auto => "auto",
         })
+    }
+}
+
+/// Whether the hops of one exchange have spans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HopSpans {
+    /// They are an attribute of their path.
+    No,
+    /// As those of every exchange.
+    Always,
+    /// For this reason (`hopspan.detail.reason`).
+    Because(&'static str),
+}
+
+impl HopSpans {
+    pub(super) fn are_made(self) -> bool {
+        self != Self::No
     }
 }
 
@@ -49,7 +66,7 @@ mod tests {
 
     #[test]
     fn display_and_from_str_round_trip() {
-        for detail in [Detail::Exchange, Detail::Path, Detail::Hop] {
+        for detail in [Detail::Path, Detail::Hop, Detail::Auto] {
             assert_eq!(detail.to_string().parse(), Ok(detail));
         }
         assert_eq!("hops".parse::<Detail>(), Err(NotADetail));

@@ -1,12 +1,13 @@
 //! The spans of one exchange.
 //!
-//! In: an exchange in its trace, and its sides. Out: the exchange span, with request, response and
-//! translation; its paths as spans below it or as its attributes, as the detail requires.
+//! In: an exchange in its trace, and its sides. Out: the spans of its paths, below the client's own
+//! span and beside the server's. In a trace that hopspan began, a span over the exchange is above
+//! them.
 
 use std::{borrow::Cow, net::SocketAddr};
 
 use opentelemetry_semantic_conventions::attribute as semconv;
-use tracer_semconv::{Role, error, event, incomplete};
+use tracer_semconv::{Role, event, incomplete};
 
 use crate::{
     http::{
@@ -19,26 +20,18 @@ use crate::{
 };
 
 use super::{
-    Clock, Context, Detail, Edge, Event, Span,
+    Context, Edge, Event, Span,
     attribute::{Attribute, key},
+    detail::HopSpans,
+    detail_choice::DetailChoice,
     half, http_attributes,
-    id::derive,
+    id::NO_SPAN,
     nat::Nat,
     parties::Parties,
     paths::Paths,
-    span_builder::{SpanBase, SpanBuilder, has_dropped, missing},
+    span_builder::{PathFacts, SpanBase, SpanBuilder, both},
     tcp_events,
 };
-
-/// Number of attributes of an exchange between pods through a service.
-const EXCHANGE_ATTRIBUTES: usize = 32;
-/// Role of the span that covers the whole exchange.
-const EXCHANGE: &str = Role::Exchange.as_str();
-
-/// The id of an exchange's span.
-pub(super) fn exchange_id(trace: &TraceContext, request_seq: u32) -> SpanId {
-    derive(trace, request_seq, EXCHANGE)
-}
 
 /// An exchange in its trace, with its parties and translation, before its spans are built.
 #[derive(Debug)]
@@ -90,8 +83,10 @@ impl<'a> Traced<'a> {
 
     /// Builds the spans, parents first. `shed` is how many exchanges of this edge were shed since
     /// the last one with spans.
-    pub fn spans(&self, shed: u64) -> Vec<Span> {
+    pub fn spans(&self, shed: u64, detail: &mut DetailChoice) -> Vec<Span> {
         let exchange = self.exchange;
+        let paths = Paths::of(exchange, self.context);
+        let hop_spans = detail.choose(exchange, &paths, || self.edge());
         let mut builder = SpanBuilder {
             trace: self.trace,
             trace_state: exchange.asked.tracestate.as_ref(),
@@ -101,79 +96,115 @@ impl<'a> Traced<'a> {
             refusal: None,
             parties: &self.parties,
             half: half::of(exchange),
-            spans: Vec::with_capacity(spans_at_most(exchange, self.context.detail)),
+            hop_spans,
+            spans: Vec::with_capacity(spans_at_most(exchange, hop_spans)),
         };
-        builder.exchange(exchange, self.sides[1].socket, shed);
+        builder.exchange(exchange, &paths, self.sides[1].socket, shed);
         builder.spans
     }
 }
 
-/// Upper bound on the number of spans: the exchange, its paths, and a hop between stamps.
-fn spans_at_most(exchange: &Exchange, detail: Detail) -> usize {
-    match detail {
-        Detail::Exchange => 1,
-        Detail::Path => 4,
-        Detail::Hop => {
-            let spans = |leg: &Leg| leg.journey.stamps.len() + 2;
-            exchange.legs().map(spans).sum::<usize>() + 1
-        }
+/// Upper bound on the number of spans: a root, the paths, and a hop between stamps.
+fn spans_at_most(exchange: &Exchange, hop_spans: HopSpans) -> usize {
+    if !hop_spans.are_made() {
+        return 4;
     }
+    let spans = |leg: &Leg| leg.journey.stamps.len() + 2;
+    exchange.legs().map(spans).sum::<usize>() + 1
 }
 
 impl SpanBuilder<'_> {
-    fn exchange(&mut self, exchange: &Exchange, server: SocketAddr, shed: u64) {
-        let paths = Paths::of(exchange, self.context);
-        let mut attributes = self.exchange_attributes(exchange, server);
+    fn exchange(&mut self, exchange: &Exchange, paths: &Paths, server: SocketAddr, shed: u64) {
+        let connection = self.of_connection(exchange, server);
+        let message = self.of_messages(exchange, &connection);
+        let parent = if self.trace.parent_id == NO_SPAN {
+            self.root(exchange, paths, message.clone())
+        } else {
+            self.trace.parent_id
+        };
+        if let (Some(connect), Some(path)) = (&exchange.connect, &paths.connect) {
+            let facts = PathFacts {
+                attributes: connection,
+                ..PathFacts::default()
+            };
+            let legs: Vec<&Leg> = connect.legs().collect();
+            self.path(parent, Role::Connect, &legs, path, facts);
+        }
+        let mut request = self.request(exchange, message.clone());
         if shed > 0 {
             let shed = i64::try_from(shed).unwrap_or(i64::MAX);
-            attributes.push(Attribute::int(key::SHED, shed));
+            request.attributes.push(Attribute::int(key::SHED, shed));
         }
-        let mut events = tcp_events::zero_windows(exchange, self.context.clock);
-        events.extend(first_byte(exchange, self.context.clock));
-        let mut error = http_attributes::error_type(exchange);
-        let mut incomplete = incomplete(exchange);
-        if self.context.detail == Detail::Exchange {
-            let legs: Vec<&Leg> = exchange.legs().collect();
-            self.leg_attributes(&legs, &mut attributes);
-            paths.attributes(&mut attributes);
-            events.extend(self.packet_events(&legs));
-            events.sort_by_key(|event| event.at_unix_ns);
-            error = error.or(has_dropped(&legs).then_some(error::PACKET_DROPPED.into()));
-            incomplete = incomplete.or(missing(&legs));
-        }
-        attributes.extend(incomplete.map(|what| Attribute::text(key::INCOMPLETE, what)));
-        let base = SpanBase {
-            span_id: self.id(EXCHANGE),
-            name: self.exchange_name(exchange),
-            start_ns: paths.start_ns(),
-            end_ns: paths.end_ns().max(exchange.ended_ns()),
-        };
-        let id = self.push(self.trace.parent_id, base, attributes);
-        if let Some(span) = self.spans.last_mut() {
-            span.error = error;
-            span.events = events;
-        }
-        if self.context.detail != Detail::Exchange {
-            self.legs(id, exchange, &paths);
+        let legs = [&exchange.request];
+        self.path(parent, Role::Request, &legs, &paths.request, request);
+        if let (Some(first), Some(path)) = (&exchange.response, &paths.response) {
+            let facts = self.response(exchange, first, message);
+            let legs: Vec<&Leg> = [first].into_iter().chain(&exchange.response_last).collect();
+            self.path(parent, Role::Response, &legs, path, facts);
         }
     }
 
-    /// Adds the spans of its paths.
-    fn legs(&mut self, id: SpanId, exchange: &Exchange, paths: &Paths) {
-        if let (Some(connect), Some(path)) = (&exchange.connect, &paths.connect) {
-            let legs: Vec<&Leg> = connect.legs().collect();
-            self.leg(id, Role::Connect.as_str(), &legs, path);
+    /// Adds the span that covers the exchange, where no span of the application does.
+    fn root(&mut self, exchange: &Exchange, paths: &Paths, facts: Vec<Attribute>) -> SpanId {
+        let mut attributes = self.attributes(Role::Exchange);
+        attributes.extend(facts);
+        let error = http_attributes::error_type(exchange);
+        attributes.extend(ending_attributes(exchange));
+        let base = SpanBase {
+            span_id: self.id(half::part(Role::Exchange, self.context.node, self.half)),
+            name: self.exchange_name(exchange),
+            start_ns: paths.start_ns(),
+            end_ns: exchange.ended_ns(),
+        };
+        let id = self.push(NO_SPAN, base, attributes);
+        if let Some(span) = self.spans.last_mut() {
+            span.error = error;
         }
-        self.leg(
-            id,
-            Role::Request.as_str(),
-            &[&exchange.request],
-            &paths.request,
-        );
-        if let (Some(first), Some(path)) = (&exchange.response, &paths.response) {
-            let legs: Vec<&Leg> = [first].into_iter().chain(&exchange.response_last).collect();
-            self.leg(id, Role::Response.as_str(), &legs, path);
+        id
+    }
+
+    /// What the request's span has. Where there is no response, that includes how the exchange
+    /// ended.
+    fn request(&self, exchange: &Exchange, attributes: Vec<Attribute>) -> PathFacts {
+        let clock = self.context.clock;
+        let server = tracer_semconv::Side::Server;
+        let head = exchange.asked.is_incomplete;
+        let mut facts = PathFacts {
+            attributes,
+            events: tcp_events::zero_windows(&exchange.request, server, clock).collect(),
+            incomplete: head.then_some(incomplete::REQUEST_HEAD.into()),
+            error: None,
+        };
+        if exchange.response.is_none() {
+            facts.attributes.extend(ending_attributes(exchange));
+            facts.error = http_attributes::error_type(exchange);
+            let unseen = (!has_failed(exchange)).then_some(incomplete::RESPONSE);
+            facts.incomplete = both(facts.incomplete, unseen);
         }
+        facts
+    }
+
+    /// What the response's span has; `first` is its first packet.
+    fn response(&self, exchange: &Exchange, first: &Leg, attributes: Vec<Attribute>) -> PathFacts {
+        let clock = self.context.clock;
+        let client = tracer_semconv::Side::Client;
+        let mut facts = PathFacts {
+            attributes,
+            events: tcp_events::zero_windows(first, client, clock).collect(),
+            incomplete: unseen_of_response(exchange).map(Cow::Borrowed),
+            error: http_attributes::error_type(exchange),
+        };
+        facts.attributes.extend(ending_attributes(exchange));
+        // When the response was there, if it ended later.
+        let first_ns = first.end_ns();
+        facts
+            .events
+            .extend((exchange.ended_ns() > first_ns).then(|| Event {
+                name: event::RESPONSE_FIRST_BYTE,
+                at_unix_ns: clock.unix_ns(first_ns),
+                attributes: Vec::new(),
+            }));
+        facts
     }
 
     /// A name of low cardinality: service and method of a gRPC call, else HTTP method and service.
@@ -193,78 +224,67 @@ impl SpanBuilder<'_> {
         }
     }
 
-    fn exchange_attributes(&self, exchange: &Exchange, server: SocketAddr) -> Vec<Attribute> {
-        let source = exchange.request.journey.client();
-        let mut attributes = self.attributes(EXCHANGE);
-        attributes.reserve(EXCHANGE_ATTRIBUTES);
+    /// What is known when the connection opens.
+    fn of_connection(&self, exchange: &Exchange, server: SocketAddr) -> Vec<Attribute> {
+        let client = exchange.request.journey.client();
+        let mut attributes = Vec::with_capacity(24);
         attributes.extend([
+            Attribute::written(key::EXCHANGE_ID, &self.id(Role::Exchange.as_str())),
             Attribute::text(semconv::NETWORK_TRANSPORT, "tcp"),
-            Attribute::text(semconv::NETWORK_PROTOCOL_NAME, "http"),
-            Attribute::text(semconv::SOURCE_ADDRESS, source.ip().to_string()),
-            Attribute::int(semconv::SOURCE_PORT, source.port()),
-            Attribute::text(semconv::DESTINATION_ADDRESS, server.ip().to_string()),
+            Attribute::written(semconv::SOURCE_ADDRESS, &client.ip()),
+            Attribute::int(semconv::SOURCE_PORT, client.port()),
+            Attribute::written(semconv::DESTINATION_ADDRESS, &server.ip()),
             Attribute::int(semconv::DESTINATION_PORT, server.port()),
         ]);
+        self.connection_attributes(&mut attributes);
+        attributes
+    }
+
+    /// What is known of the request and its response, and of their connection.
+    fn of_messages(&self, exchange: &Exchange, connection: &[Attribute]) -> Vec<Attribute> {
+        let mut attributes = Vec::with_capacity(connection.len() + 8);
+        attributes.extend_from_slice(connection);
+        let duration_ns = exchange.ended_ns().saturating_sub(exchange.started_ns());
+        attributes.extend([
+            Attribute::duration(key::EXCHANGE_DURATION_NS, duration_ns),
+            Attribute::text(semconv::NETWORK_PROTOCOL_NAME, "http"),
+        ]);
         http_attributes::asked(&exchange.asked, &mut attributes);
-        if let Some(answered) = &exchange.answered {
-            attributes.extend(http_attributes::answered(answered));
-        }
-        if let Some(nat) = self.nat {
-            nat.destination_attributes(&mut attributes);
-            nat.source_attributes(&mut attributes);
-        }
-        self.party_attributes(&mut attributes);
-        if let Some(error) = http_attributes::error_type(exchange) {
-            attributes.push(Attribute::text(semconv::ERROR_TYPE, error));
-        }
-        let reset_by = exchange.reset.map(|reset| reset.by);
-        let closed_by = reset_by.or(exchange.ending.and_then(|ending| ending.by));
-        attributes.extend(
-            closed_by.map(|side| Attribute::text(key::CLOSED_BY, http_attributes::side(side))),
-        );
+        attributes.extend(exchange.answered.iter().flat_map(http_attributes::answered));
         attributes
     }
 }
 
-/// When the response was there, if it ended later.
-fn first_byte(exchange: &Exchange, clock: &Clock) -> Option<Event> {
-    let first_ns = exchange.response.as_ref()?.end_ns();
-    (exchange.ended_ns() > first_ns).then(|| Event {
-        name: event::RESPONSE_FIRST_BYTE,
-        at_unix_ns: clock.unix_ns(first_ns),
-        attributes: Vec::new(),
-    })
+/// How the exchange failed, and by whom.
+fn ending_attributes(exchange: &Exchange) -> impl Iterator<Item = Attribute> {
+    let error = http_attributes::error_type(exchange);
+    let reset_by = exchange.reset.map(|reset| reset.by);
+    let closed_by = reset_by.or(exchange.ending.and_then(|ending| ending.by));
+    let closed_by =
+        closed_by.map(|side| Attribute::text(key::CLOSED_BY, http_attributes::side(side)));
+    let error = error.map(|error| Attribute::text(semconv::ERROR_TYPE, error));
+    error.into_iter().chain(closed_by)
 }
 
-/// The parts of an exchange that were not seen, or could not be parsed.
-fn incomplete(exchange: &Exchange) -> Option<&'static str> {
-    let request = exchange
-        .asked
-        .is_incomplete
-        .then_some(incomplete::REQUEST_HEAD);
-    // A stream or connection that ended early has no response.
-    let is_reset = exchange.reset.is_some_and(Reset::is_error);
-    let has_failed = is_reset || exchange.ending.is_some();
+/// A stream or connection that ended early: what it did not carry is not missing.
+fn has_failed(exchange: &Exchange) -> bool {
+    exchange.reset.is_some_and(Reset::is_error) || exchange.ending.is_some()
+}
+
+/// The part of a response that was not seen, or could not be parsed.
+fn unseen_of_response(exchange: &Exchange) -> Option<&'static str> {
     let is_open = matches!(
         exchange.response_end,
         ResponseEnd::Unseen | ResponseEnd::WithConnection | ResponseEnd::After(_)
     );
-    let status = exchange.answered.map(|answered| answered.status);
-    let response = match (&exchange.response, status) {
-        (None, _) if has_failed => None,
-        (None, _) => Some(incomplete::RESPONSE),
-        (Some(_), None | Some(None)) => Some(incomplete::RESPONSE_HEAD),
-        _ if is_open && !has_failed => Some(incomplete::RESPONSE_END),
-        _ => None,
-    };
-    match (request, response) {
-        (Some(_), Some(incomplete::RESPONSE)) => Some(incomplete::REQUEST_HEAD_AND_RESPONSE),
-        (Some(_), Some(incomplete::RESPONSE_END)) => {
-            Some(incomplete::REQUEST_HEAD_AND_RESPONSE_END)
-        }
-        (Some(_), Some(_)) => Some(incomplete::REQUEST_HEAD_AND_RESPONSE_HEAD),
-        (request, response) => request.or(response),
+    if exchange
+        .answered
+        .and_then(|answered| answered.status)
+        .is_none()
+    {
+        return Some(incomplete::RESPONSE_HEAD);
     }
+    (is_open && !has_failed(exchange)).then_some(incomplete::RESPONSE_END)
 }
 
 /// `customer` of `hotrod/customer:http`.

@@ -1,8 +1,9 @@
 //! The spans of a failed connect.
 //!
 //! In: the failed connect, and its correlation with requests. Out: a connect span with its hops.
-//! With a single candidate it is in that request's trace, below hopspan's span of the exchange;
-//! otherwise in a trace of its own, with a link to the exchange of each candidate.
+//! With a single candidate it is in that request's trace, below the client's span of that request
+//! and beside the server's; otherwise in a trace of its own, with a link to the client's span of
+//! each candidate.
 
 use std::borrow::Cow;
 
@@ -14,31 +15,29 @@ use tracer_semconv::{Role, correlation, error, incomplete};
 use crate::{
     flow,
     http::{
-        FailedConnect, Leg, Served,
+        Connect, FailedConnect, Leg, Served,
         trace_context::{SpanId, TraceContext, TraceId},
     },
     identity::{directory, served_requests::Correlation},
     kube_proxy::{Protocol, Reason, Refusal},
+    path::Path,
 };
 
 use super::{
     Context, Link, Span,
     attribute::{Attribute, key},
-    exchange::exchange_id,
+    detail_choice::DetailChoice,
     half, http_attributes,
-    id::derive,
+    id::{NO_SPAN, derive},
     nat::Nat,
     parties::{Parties, sides_of},
     paths::connect_path,
-    span_builder::{SpanBase, SpanBuilder},
+    span_builder::{PathFacts, SpanBuilder},
 };
 
-const CONNECT: &str = Role::Connect.as_str();
 /// Bound on links of one span; OpenTelemetry's default (OTEL_SPAN_LINK_COUNT_LIMIT).
 const MAX_LINKS: usize = 128;
 const SAMPLED: u8 = 1;
-/// An all-zero id is no span id: the connect has no parent.
-const NO_SPAN: SpanId = SpanId([0; 8]);
 
 /// Client and server, from the journey of the SYN or, where there is none, from the socket.
 pub(super) fn sides(failed: &FailedConnect) -> [directory::PartyKey; 2] {
@@ -68,6 +67,7 @@ pub fn spans(
     failed: &FailedConnect,
     correlation: &Correlation,
     sides: &[directory::PartyKey; 2],
+    detail: &DetailChoice,
     context: &Context<'_>,
 ) -> Vec<Span> {
     let joined = match correlation {
@@ -78,7 +78,7 @@ pub fn spans(
         || trace_id(failed, context.node),
         |served| served.trace.trace_id,
     );
-    let parent = joined.map_or(NO_SPAN, exchange_of);
+    let parent = joined.map_or(NO_SPAN, |served| served.trace.parent_id);
     let nat = failed
         .connect
         .as_ref()
@@ -105,14 +105,12 @@ pub fn spans(
         refusal,
         parties: &parties,
         half: failed.connect.as_ref().and_then(half::of_connect),
+        hop_spans: detail.of_failure(),
         spans: Vec::new(),
     };
-    builder.connect(failed, parent);
-    let attributes = attributes(failed, correlation, refusal);
+    builder.failed_connect(failed, correlation, parent);
     let mut spans = builder.spans;
     if let Some(connect) = spans.first_mut() {
-        connect.attributes.extend(attributes);
-        connect.error = Some(error_type(failed));
         connect.links = links(correlation);
     }
     spans
@@ -120,30 +118,30 @@ pub fn spans(
 
 impl SpanBuilder<'_> {
     /// Adds the connect span, from the call to the failure, and the hops of its SYN.
-    fn connect(&mut self, failed: &FailedConnect, parent: SpanId) {
+    fn failed_connect(
+        &mut self,
+        failed: &FailedConnect,
+        correlation: &Correlation,
+        parent: SpanId,
+    ) {
         let socket = &failed.socket;
-        if let Some(connect) = &failed.connect {
-            let mut path = connect_path(connect, self.context);
-            path.start_at(socket.began_ns);
-            let legs: Vec<&Leg> = connect.legs().collect();
-            self.leg(parent, CONNECT, &legs, &path);
-        } else {
-            let mut attributes = self.attributes(CONNECT);
-            attributes.push(Attribute::text(key::INCOMPLETE, incomplete::PATH));
-            self.party_attributes(&mut attributes);
-            let base = SpanBase {
-                span_id: self.id(CONNECT),
-                name: CONNECT.into(),
-                start_ns: socket.began_ns,
-                end_ns: socket.at_ns,
-            };
-            self.push(parent, base, attributes);
-        }
+        let mut path = match &failed.connect {
+            Some(connect) => connect_path(connect, self.context),
+            None => Path::unseen(socket.began_ns),
+        };
+        path.start_at(socket.began_ns);
         // A packet may be dropped long before the connect fails.
-        let end_unix_ns = self.context.clock.unix_ns(socket.at_ns);
-        if let Some(connect) = self.spans.first_mut() {
-            connect.end_unix_ns = connect.end_unix_ns.max(end_unix_ns);
-        }
+        path.end_ns = path.end_ns.max(socket.at_ns);
+        let legs: Vec<&Leg> = failed.connect.iter().flat_map(Connect::legs).collect();
+        let mut attributes = attributes(failed, correlation, self.refusal);
+        self.connection_attributes(&mut attributes);
+        let facts = PathFacts {
+            attributes,
+            events: Vec::new(),
+            incomplete: legs.is_empty().then_some(incomplete::PATH.into()),
+            error: Some(error_type(failed)),
+        };
+        self.path(parent, Role::Connect, &legs, &path, facts);
     }
 }
 
@@ -222,15 +220,9 @@ fn links(correlation: &Correlation) -> Vec<Link> {
     let link = |served: &Served| Link {
         trace_id: served.trace.trace_id,
         trace_state: served.tracestate.clone(),
-        span_id: exchange_of(served),
+        span_id: served.trace.parent_id,
     };
     requests.iter().take(MAX_LINKS).map(link).collect()
-}
-
-/// hopspan's span of this request's exchange. The application's server span cannot be known from
-/// outside.
-fn exchange_of(served: &Served) -> SpanId {
-    exchange_id(&served.trace, served.request_seq)
 }
 
 /// Text that is unique to this connect on this node.

@@ -1,10 +1,12 @@
 //! The half of an exchange that a node has seen, where it has not seen both.
 //!
-//! Each agent exports what its own node saw. The spans of both nodes have the same ids for
-//! exchange, connect, request, response and wire; of the wire one node has the departure and the
-//! other the arrival. A viewer joins spans of the same id.
+//! Each agent exports what its own node saw, as spans of its own. The wire is between the halves: a
+//! request leaves the client's node in one span and arrives at the server's in another. Names tell
+//! the two apart, and `hopspan.exchange.id` ties them.
 
 use std::fmt::{self, Display};
+
+use tracer_semconv::Role;
 
 use crate::{
     flow::Side,
@@ -35,16 +37,21 @@ fn crosses(leg: &Leg) -> bool {
     leg.journey.has_left() || leg.journey.has_arrived()
 }
 
-/// The id part of a hop on this node. It includes the half, because a node may see both halves of
-/// an exchange separately, where the packets pass through another node.
-pub(super) fn hop_part(role: &str, node: &str, half: Option<Side>, index: usize) -> impl Display {
-    fmt::from_fn(move |f| match half {
-        None => write!(f, "{role} {node} {index}"),
-        Some(half) => write!(f, "{role} {node} {} {index}", http_attributes::side(half)),
-    })
+/// The name of the span of a path.
+pub(super) fn path_name(role: Role, half: Option<Side>) -> &'static str {
+    match (role, half) {
+        (Role::Connect, Some(Side::Server)) => "connect from wire",
+        (Role::Request, Some(Side::Client)) => "request to wire",
+        (Role::Request, Some(Side::Server)) => "request from wire",
+        (Role::Response, Some(Side::Client)) => "response from wire",
+        (Role::Response, Some(Side::Server)) => "response to wire",
+        _ => role.as_str(),
+    }
 }
 
-/// The id part of a wire hop, the same on both nodes. In a connect, the SYN's wire is number 1.
-pub(super) fn wire_part(role: &str, number: usize) -> impl Display {
-    fmt::from_fn(move |f| write!(f, "{role} wire {number}"))
+/// The id part of a span of this node. It includes the half, because a node may see both halves of
+/// an exchange separately, where the packets pass through another node.
+pub(super) fn part(role: Role, node: &str, half: Option<Side>) -> impl Display {
+    let half = half.map_or("", http_attributes::side);
+    fmt::from_fn(move |f| write!(f, "{} {node} {half}", role.as_str()))
 }

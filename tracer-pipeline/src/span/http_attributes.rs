@@ -20,9 +20,9 @@ pub(super) fn asked(asked: &Asked, attributes: &mut Vec<Attribute>) {
             method.as_str(),
         ));
         if let Some(original) = method.original() {
-            attributes.push(Attribute::text(
+            attributes.push(Attribute::written(
                 semconv::HTTP_REQUEST_METHOD_ORIGINAL,
-                original.to_owned(),
+                &original,
             ));
         }
     }
@@ -30,14 +30,14 @@ pub(super) fn asked(asked: &Asked, attributes: &mut Vec<Attribute>) {
         attributes.push(Attribute::text(semconv::NETWORK_PROTOCOL_VERSION, version));
     }
     if let Some(path) = &asked.path {
-        attributes.push(Attribute::text(semconv::URL_PATH, path.clone()));
+        attributes.push(Attribute::written(semconv::URL_PATH, path));
     }
     if asked.is_grpc {
         attributes.push(Attribute::text(RPC_SYSTEM, "grpc"));
     }
     if let Some(rpc) = &asked.rpc {
-        attributes.push(Attribute::text(RPC_SERVICE, rpc.service.clone()));
-        attributes.push(Attribute::text(RPC_METHOD, rpc.method.clone()));
+        attributes.push(Attribute::written(RPC_SERVICE, &rpc.service));
+        attributes.push(Attribute::written(RPC_METHOD, &rpc.method));
     }
 }
 
@@ -58,7 +58,7 @@ pub(super) fn answered(answered: &Answered) -> impl Iterator<Item = Attribute> {
     status.into_iter().chain(grpc_status)
 }
 
-/// The value of `error.type`, which is also the exchange's status description: a gRPC status other
+/// The value of `error.type`, which is also the span's status description: a gRPC status other
 /// than OK, or the end of a stream or connection before the end of the response.
 ///
 /// An HTTP status is not an error here: the application's spans classify it.

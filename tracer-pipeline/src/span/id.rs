@@ -1,4 +1,4 @@
-//! Derives span ids that are the same on every node.
+//! Derives ids from the trace context and the place of a request in its connection.
 
 use std::fmt::{self, Display, Write};
 
@@ -6,10 +6,13 @@ use sha2::{Digest as _, Sha256};
 
 use crate::http::trace_context::{SpanId, TraceContext};
 
-/// The id of a span of the exchange whose request starts at TCP sequence number `seq`.
+/// An all-zero id is no span id: the span is the root of its trace.
+pub(super) const NO_SPAN: SpanId = SpanId([0; 8]);
+
+/// An id of the exchange whose request starts at TCP sequence number `seq`.
 ///
-/// Two nodes that each see half of an exchange derive the same id, and a batch that is sent twice
-/// has the same ids. `part` distinguishes the spans of one exchange.
+/// The same input gives the same id, on each node and at each replay: a batch that is sent twice
+/// has the same ids. `part` tells the ids of one exchange apart.
 pub(super) fn derive(context: &TraceContext, seq: u32, part: impl Display) -> SpanId {
     let mut hash = Sha256::new();
     hash.update(context.trace_id.0);

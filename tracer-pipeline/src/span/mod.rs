@@ -1,7 +1,7 @@
 //! Builds spans from exchanges and failed connects.
 //!
 //! In: an exchange with its journeys; the clocks, rules, devices and names. Out: [`Span`]s under
-//! the client's own span. In: a failed connect, and the request it probably belongs to. Out: its
+//! the client's own span, beside the server's. In: a failed connect, and the request it probably belongs to. Out: its
 //! spans in that request's trace, or in a trace of their own. Knows OpenTelemetry's names; knows no
 //! OTLP.
 
@@ -9,6 +9,7 @@ mod attribute;
 mod clock;
 mod context;
 mod detail;
+mod detail_choice;
 mod edge;
 mod exchange;
 mod failed_connect;
@@ -21,6 +22,7 @@ mod nat;
 mod parties;
 mod paths;
 mod rate_limit;
+mod running_quantile;
 mod span_builder;
 mod span_source;
 mod tcp_events;
@@ -34,6 +36,7 @@ pub use attribute::{Attribute, Value};
 pub use clock::Clock;
 pub use context::Context;
 pub use detail::{Detail, NotADetail};
+pub use detail_choice::{BASELINE, DetailChoice};
 pub use edge::{Edge, EdgeEnd};
 pub use exchange::Traced;
 pub use failed_connect::spans as failed_connect_spans;
@@ -50,15 +53,16 @@ pub struct Span {
     pub trace_id: TraceId,
     /// W3C `tracestate` of the request.
     pub trace_state: Option<Arc<str>>,
-    /// Derived from the exchange: the same on each node and at each replay.
+    /// Derived from the exchange and the node: the same at each replay, and no two spans' of a
+    /// trace, whatever number of nodes saw it.
     pub span_id: SpanId,
-    /// The client's span, or another span of this exchange.
+    /// The client's span, or another span of this exchange; zero for a root.
     pub parent_id: SpanId,
     /// Name of low cardinality.
     pub name: Cow<'static, str>,
     /// Nanoseconds since 1970-01-01 00:00 UTC.
     pub start_unix_ns: u64,
-    /// Nanoseconds since 1970-01-01 00:00 UTC, never before the start.
+    /// Nanoseconds since 1970-01-01 00:00 UTC, after the start.
     pub end_unix_ns: u64,
     /// Attributes of the semantic conventions, or `hopspan.*`.
     pub attributes: Vec<Attribute>,

@@ -1,7 +1,7 @@
 //! The translation of a connection's addresses, as attributes. In: a journey, the rules. Out: the
 //! translation, kube-proxy's decision behind it, and why the rules marked it for masquerade.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::net::SocketAddr;
 
 use tracer_common::hook::Hook;
 use tracer_semconv::kube_proxy::{NO_MASQUERADE, SESSION_AFFINITY_CLIENT_IP, TRAFFIC_POLICY_LOCAL};
@@ -46,13 +46,13 @@ impl<'r> Nat<'r> {
         });
         let mut destination = Vec::with_capacity(8);
         if original.destination != reply.source {
-            destination.push(written(key::NAT_ORIGINAL, &original.destination));
-            destination.push(written(key::NAT_TRANSLATED, &reply.source));
+            destination.push(Attribute::written(key::NAT_ORIGINAL, &original.destination));
+            destination.push(Attribute::written(key::NAT_TRANSLATED, &reply.source));
         }
         if let Some(decision) = decision {
             destination.extend(decision_attributes(decision));
             destination.push(match marked {
-                Some(source) => written(key::KUBE_PROXY_MASQUERADE, &source),
+                Some(source) => Attribute::written(key::KUBE_PROXY_MASQUERADE, &source),
                 None => Attribute::text(key::KUBE_PROXY_MASQUERADE, NO_MASQUERADE),
             });
         }
@@ -60,7 +60,8 @@ impl<'r> Nat<'r> {
             original: original.destination,
             decision,
             destination,
-            source: masqueraded.then(|| written(key::NAT_MASQUERADE, &reply.destination)),
+            source: masqueraded
+                .then(|| Attribute::written(key::NAT_MASQUERADE, &reply.destination)),
         })
     }
 
@@ -85,16 +86,11 @@ impl<'r> Nat<'r> {
     }
 }
 
-/// An attribute whose text several spans share.
-fn written(key: &'static str, value: &impl ToString) -> Attribute {
-    Attribute::shared(key, &Arc::from(value.to_string()))
-}
-
 fn decision_attributes(decision: &Decision) -> impl Iterator<Item = Attribute> {
     let always = [
         Attribute::shared(key::KUBE_PROXY_SERVICE, &decision.service),
         Attribute::text(key::KUBE_PROXY_PORTAL, decision.portal.as_str()),
-        written(key::KUBE_PROXY_RULE, &decision.chain_path()),
+        Attribute::written(key::KUBE_PROXY_RULE, &decision.chain_path()),
     ];
     let affinity = decision
         .session_affinity

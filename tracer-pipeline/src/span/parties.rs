@@ -127,14 +127,11 @@ impl<'w> Parties<'w> {
         } else if let Some((namespace, name)) = decided.and_then(|decided| decided.split_once('/'))
         {
             let name = name.split_once(':').map_or(name, |(name, _)| name);
-            out.push(Attribute::text(semconv::K8S_SERVICE_NAME, name.to_owned()));
+            out.push(Attribute::written(semconv::K8S_SERVICE_NAME, &name));
             // A service has endpoints only in its own namespace.
             let pod_namespace = self.destination.pod.and_then(|pod| pod.namespace.as_ref());
             if pod_namespace.is_none() {
-                out.push(Attribute::text(
-                    DESTINATION.namespace_name,
-                    namespace.to_owned(),
-                ));
+                out.push(Attribute::written(DESTINATION.namespace_name, &namespace));
             }
         }
     }

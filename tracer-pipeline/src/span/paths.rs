@@ -1,18 +1,18 @@
 //! The paths of an exchange's messages, and their hops as one line of text.
 //!
-//! In: an exchange. Out: its paths, and attributes for paths without spans.
+//! In: an exchange. Out: its paths.
 
 use std::fmt::Write as _;
+
+use tracer_common::journey::End;
+use tracer_semconv::Role;
 
 use crate::{
     http::{Connect, Exchange, Leg},
     path::{Hop, Path, build_path},
 };
 
-use super::{
-    Context,
-    attribute::{Attribute, key},
-};
+use super::Context;
 
 /// The paths of an exchange's messages.
 pub(super) struct Paths {
@@ -24,54 +24,36 @@ pub(super) struct Paths {
 impl Paths {
     pub(super) fn of(exchange: &Exchange, context: &Context<'_>) -> Self {
         let connect = exchange.connect.as_ref();
-        let response = exchange.response.as_ref();
         Self {
             connect: connect.map(|connect| connect_path(connect, context)),
             request: leg_path(&exchange.request, context),
-            response: response.map(|leg| leg_path(leg, context)),
+            response: response_path(exchange, context),
         }
+    }
+
+    /// All of them, with their roles.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Role, &Path)> {
+        let connect = self.connect.iter().map(|path| (Role::Connect, path));
+        let response = self.response.iter().map(|path| (Role::Response, path));
+        connect
+            .chain([(Role::Request, &self.request)])
+            .chain(response)
     }
 
     pub(super) fn start_ns(&self) -> u64 {
         let connect_ns = self.connect.as_ref().map(|path| path.start_ns);
         connect_ns.unwrap_or(u64::MAX).min(self.request.start_ns)
     }
+}
 
-    pub(super) fn end_ns(&self) -> u64 {
-        let response_ns = self.response.as_ref().map(|path| path.end_ns);
-        response_ns.unwrap_or(0).max(self.request.end_ns)
+/// The path of the response's first packet, and the time until its last byte.
+fn response_path(exchange: &Exchange, context: &Context<'_>) -> Option<Path> {
+    let first = exchange.response.as_ref()?;
+    let mut path = leg_path(first, context);
+    if matches!(first.journey.end, End::Socket | End::Left) {
+        path.extend_to(exchange.ended_ns());
     }
-
-    /// Adds the duration and hops of each path, and the server's time between request and response.
-    pub(super) fn attributes(&self, out: &mut Vec<Attribute>) {
-        let mut add = |path: Option<&Path>, duration, hops| {
-            let Some(path) = path else { return };
-            let duration_ns = path.end_ns.saturating_sub(path.start_ns);
-            out.push(Attribute::duration(duration, duration_ns));
-            out.push(Attribute::text(hops, list(&path.hops)));
-        };
-        add(
-            self.connect.as_ref(),
-            key::CONNECT_DURATION_NS,
-            key::CONNECT_HOPS,
-        );
-        add(
-            Some(&self.request),
-            key::REQUEST_DURATION_NS,
-            key::REQUEST_HOPS,
-        );
-        add(
-            self.response.as_ref(),
-            key::RESPONSE_DURATION_NS,
-            key::RESPONSE_HOPS,
-        );
-        // The time of a server on another node is not seen here.
-        let response = self.response.as_ref().filter(|path| !path.has_arrived);
-        if let Some(response) = response {
-            let server_ns = response.start_ns.saturating_sub(self.request.end_ns);
-            out.push(Attribute::duration(key::SERVER_DURATION_NS, server_ns));
-        }
-    }
+    Some(path)
 }
 
 fn leg_path(leg: &Leg, context: &Context<'_>) -> Path {
@@ -96,7 +78,7 @@ pub(super) fn list(hops: &[Hop]) -> String {
     for hop in hops {
         let separator = if list.is_empty() { "" } else { ", " };
         let name = hop.name.as_str();
-        let duration_ns = hop.end_ns.saturating_sub(hop.start_ns);
+        let duration_ns = hop.duration_ns();
         // Writing to a String cannot fail.
         let _ = match &hop.interface {
             Some(interface) => write!(list, "{separator}{name} {interface} {duration_ns}"),

@@ -1,7 +1,7 @@
-//! Builds the spans of an exchange, of a connect, of a message's path and of its hops.
+//! Builds the spans of a connect, a request and a response, and of their hops.
 //!
-//! In: legs and their paths. Out: spans with derived ids, as many as the detail requires: the hops
-//! of a path are spans below it, or its events, or one attribute of the exchange.
+//! In: legs and their paths. Out: spans with derived ids. The hops of a path are spans below it, or
+//! one attribute of it.
 
 use std::{borrow::Cow, fmt::Display, sync::Arc};
 
@@ -20,8 +20,9 @@ use crate::{
 };
 
 use super::{
-    Context, Detail, Event, Span,
+    Context, Event, Span,
     attribute::{Attribute, key},
+    detail::HopSpans,
     half, http_attributes,
     id::derive,
     nat::Nat,
@@ -29,6 +30,9 @@ use super::{
     paths::list,
     tcp_events,
 };
+
+/// A shorter span tells its length in an attribute as well: many back ends show microseconds.
+const MICROSECOND_NS: u64 = 1_000;
 
 /// Builds the spans of one exchange, or of one failed connect.
 pub(super) struct SpanBuilder<'a> {
@@ -42,6 +46,7 @@ pub(super) struct SpanBuilder<'a> {
     pub(super) refusal: Option<&'a Refusal>,
     pub(super) parties: &'a Parties<'a>,
     pub(super) half: Option<Side>,
+    pub(super) hop_spans: HopSpans,
     pub(super) spans: Vec<Span>,
 }
 
@@ -53,61 +58,90 @@ pub(super) struct SpanBase {
     pub(super) end_ns: u64,
 }
 
+/// What a span of a path has besides its hops and packets.
+#[derive(Default)]
+pub(super) struct PathFacts {
+    pub(super) attributes: Vec<Attribute>,
+    pub(super) events: Vec<Event>,
+    /// What was not seen.
+    pub(super) incomplete: Option<Cow<'static, str>>,
+    pub(super) error: Option<Cow<'static, str>>,
+}
+
 impl SpanBuilder<'_> {
     /// Adds the span of a connect (SYN and SYN-ACK), of a request or of a response, and its hops.
-    pub(super) fn leg(&mut self, parent: SpanId, role: &'static str, legs: &[&Leg], path: &Path) {
+    pub(super) fn path(
+        &mut self,
+        parent: SpanId,
+        role: Role,
+        legs: &[&Leg],
+        path: &Path,
+        facts: PathFacts,
+    ) {
         let mut attributes = self.attributes(role);
-        self.leg_attributes(legs, &mut attributes);
-        attributes.extend(missing(legs).map(|what| Attribute::text(key::INCOMPLETE, what)));
-        if role == Role::Connect.as_str() {
-            if let Some(nat) = self.nat {
-                nat.destination_attributes(&mut attributes);
-                // Without hop spans the connect has the attributes of the hop.
-                if self.context.detail != Detail::Hop {
-                    nat.source_attributes(&mut attributes);
-                }
-            }
-            self.party_attributes(&mut attributes);
+        self.packet_attributes(legs, &mut attributes);
+        let incomplete = both(facts.incomplete, missing(legs));
+        attributes.extend(incomplete.map(|what| Attribute::text(key::INCOMPLETE, what)));
+        if self.half.is_some() {
+            attributes.extend(interface(path.uplink.as_ref()));
         }
+        self.hop_attributes(&path.hops, &mut attributes);
+        attributes.extend(facts.attributes);
         let base = SpanBase {
-            span_id: self.id(role),
-            name: role.into(),
+            span_id: self.id(half::part(role, self.context.node, self.half)),
+            name: half::path_name(role, self.half).into(),
             start_ns: path.start_ns,
             end_ns: path.end_ns,
         };
-        let mut events = self.packet_events(legs);
-        match self.context.detail {
-            Detail::Hop => {}
-            Detail::Path => events.extend(path.hops.iter().map(|hop| self.hop_event(hop))),
-            Detail::Exchange => attributes.push(Attribute::text(key::HOPS, list(&path.hops))),
-        }
-        events.sort_by_key(|event| event.at_unix_ns);
         let id = self.push(parent, base, attributes);
+        let mut events = facts.events;
+        events.extend(self.retransmissions(legs));
+        events.sort_by_key(|event| event.at_unix_ns);
         if let Some(span) = self.spans.last_mut() {
             span.events = events;
-            if has_dropped(legs) {
-                span.error = Some(error::PACKET_DROPPED.into());
-            }
+            let dropped = has_dropped(legs).then_some(error::PACKET_DROPPED.into());
+            span.error = facts.error.or(dropped);
         }
-        if self.context.detail == Detail::Hop {
+        if self.hop_spans.are_made() {
             self.hops(id, role, path);
         }
     }
 
+    /// The longest hop, and all hops where they have no spans.
+    fn hop_attributes(&self, hops: &[Hop], attributes: &mut Vec<Attribute>) {
+        if let Some(longest) = hops.iter().max_by_key(|hop| hop.duration_ns()) {
+            attributes.push(Attribute::text(
+                key::LONGEST_HOP_NAME,
+                longest.name.as_str(),
+            ));
+            attributes.push(Attribute::duration(
+                key::LONGEST_HOP_DURATION_NS,
+                longest.duration_ns(),
+            ));
+        }
+        match self.hop_spans {
+            HopSpans::No if hops.is_empty() => {}
+            HopSpans::No => attributes.push(Attribute::text(key::HOPS, list(hops))),
+            HopSpans::Because(reason) => {
+                attributes.push(Attribute::text(key::DETAIL_REASON, reason));
+            }
+            HopSpans::Always => {}
+        }
+    }
+
     /// Adds a span for each hop of a path.
-    fn hops(&mut self, id: SpanId, role: &'static str, path: &Path) {
+    fn hops(&mut self, id: SpanId, role: Role, path: &Path) {
         // NAT acts in the first hook of each kind that a connection's packets pass: not a second
         // time for packets of the node to itself, and not for responses.
         let first = |name| path.hops.iter().position(|hop| hop.name == name);
         let decides = first(HopName::Output).or_else(|| first(HopName::Prerouting));
         let masquerades = first(HopName::Postrouting);
-        let nat = self.nat.filter(|_| role != Role::Response.as_str());
-        let mut wires = 0;
+        let nat = self.nat.filter(|_| role != Role::Response);
         for (index, hop) in path.hops.iter().enumerate() {
-            let mut attributes = Vec::with_capacity(3);
+            let mut attributes = Vec::with_capacity(4);
             attributes.push(Attribute::text(key::ROLE, Role::Hop.as_str()));
             attributes.push(Attribute::text(key::HOP, hop.name.as_str()));
-            attributes.extend(interface(hop));
+            attributes.extend(interface(hop.interface.as_ref()));
             if let Some(nat) = nat {
                 if Some(index) == decides {
                     nat.destination_attributes(&mut attributes);
@@ -116,14 +150,9 @@ impl SpanBuilder<'_> {
                     nat.source_attributes(&mut attributes);
                 }
             }
-            let span_id = if hop.name == HopName::Wire {
-                wires += 1;
-                self.id(half::wire_part(role, wires))
-            } else {
-                self.id(half::hop_part(role, self.context.node, self.half, index))
-            };
+            let part = half::part(role, self.context.node, self.half);
             let base = SpanBase {
-                span_id,
+                span_id: self.id(format_args!("{part} {index}")),
                 name: hop.name.as_str().into(),
                 start_ns: hop.start_ns,
                 end_ns: hop.end_ns,
@@ -132,22 +161,8 @@ impl SpanBuilder<'_> {
         }
     }
 
-    /// A hop as an event of its path, at the hop's start.
-    fn hop_event(&self, hop: &Hop) -> Event {
-        let duration_ns = hop.end_ns.saturating_sub(hop.start_ns);
-        let mut attributes = Vec::with_capacity(3);
-        attributes.push(Attribute::text(key::HOP, hop.name.as_str()));
-        attributes.extend(interface(hop));
-        attributes.push(Attribute::duration(key::DURATION_NS, duration_ns));
-        Event {
-            name: hop.name.as_str(),
-            at_unix_ns: self.context.clock.unix_ns(hop.start_ns),
-            attributes,
-        }
-    }
-
     /// Events for the retransmitted packets.
-    pub(super) fn packet_events(&self, legs: &[&Leg]) -> Vec<Event> {
+    fn retransmissions(&self, legs: &[&Leg]) -> Vec<Event> {
         let context = self.context;
         tcp_events::retransmissions(legs, context.clock, |leg, index| {
             context.packet_drop(leg.packets().get(index)?)
@@ -155,9 +170,9 @@ impl SpanBuilder<'_> {
     }
 
     /// The first attributes of every span but hops.
-    pub(super) fn attributes(&self, role: &'static str) -> Vec<Attribute> {
-        let mut attributes = Vec::with_capacity(4);
-        attributes.push(Attribute::text(key::ROLE, role));
+    pub(super) fn attributes(&self, role: Role) -> Vec<Attribute> {
+        let mut attributes = Vec::with_capacity(40);
+        attributes.push(Attribute::text(key::ROLE, role.as_str()));
         let half = self.half.map(http_attributes::side);
         attributes.extend(half.map(|half| Attribute::text(key::HALF, half)));
         attributes
@@ -172,17 +187,26 @@ impl SpanBuilder<'_> {
         &mut self,
         parent_id: SpanId,
         base: SpanBase,
-        attributes: Vec<Attribute>,
+        mut attributes: Vec<Attribute>,
     ) -> SpanId {
         let span_id = base.span_id;
+        let duration_ns = base.end_ns.saturating_sub(base.start_ns);
+        if duration_ns < MICROSECOND_NS {
+            attributes.push(Attribute::duration(key::DURATION_NS, duration_ns));
+        }
+        let start_unix_ns = self.context.clock.unix_ns(base.start_ns);
+        let end_unix_ns = match duration_ns {
+            0 => start_unix_ns.saturating_add(MICROSECOND_NS),
+            _ => self.context.clock.unix_ns(base.end_ns),
+        };
         self.spans.push(Span {
             trace_id: self.trace.trace_id,
             trace_state: self.trace_state.cloned(),
             span_id,
             parent_id,
             name: base.name,
-            start_unix_ns: self.context.clock.unix_ns(base.start_ns),
-            end_unix_ns: self.context.clock.unix_ns(base.end_ns.max(base.start_ns)),
+            start_unix_ns,
+            end_unix_ns,
             attributes,
             events: Vec::new(),
             links: Vec::new(),
@@ -192,7 +216,7 @@ impl SpanBuilder<'_> {
     }
 
     /// Adds the attributes for retransmissions and drops of a message's packets.
-    pub(super) fn leg_attributes(&self, legs: &[&Leg], attributes: &mut Vec<Attribute>) {
+    fn packet_attributes(&self, legs: &[&Leg], attributes: &mut Vec<Attribute>) {
         let retransmits: usize = legs.iter().map(|leg| leg.earlier.len()).sum();
         if retransmits > 0 {
             let count = i64::try_from(retransmits).unwrap_or(i64::MAX);
@@ -205,7 +229,12 @@ impl SpanBuilder<'_> {
         attributes.extend(lost.into_iter().flat_map(tcp_events::drop_attributes));
     }
 
-    pub(super) fn party_attributes(&self, attributes: &mut Vec<Attribute>) {
+    /// Adds the translation of the connection, and its parties.
+    pub(super) fn connection_attributes(&self, attributes: &mut Vec<Attribute>) {
+        if let Some(nat) = self.nat {
+            nat.destination_attributes(attributes);
+            nat.source_attributes(attributes);
+        }
         let decision = self.nat.and_then(Nat::decision);
         let decided = decision.map(|decision| &*decision.service);
         let refused = self.refusal.map(|refusal| &*refusal.service);
@@ -219,7 +248,7 @@ pub(super) fn has_dropped(legs: &[&Leg]) -> bool {
 }
 
 /// The part of a message's path that was not seen.
-pub(super) fn missing(legs: &[&Leg]) -> Option<&'static str> {
+fn missing(legs: &[&Leg]) -> Option<&'static str> {
     legs.iter().find_map(|leg| missing_of(leg))
 }
 
@@ -234,10 +263,17 @@ fn missing_of(leg: &Leg) -> Option<&'static str> {
     }
 }
 
-fn interface(hop: &Hop) -> Option<Attribute> {
-    let interface = hop.interface.as_ref()?;
-    Some(Attribute::shared(
-        semconv::NETWORK_INTERFACE_NAME,
-        interface,
-    ))
+/// Two values of `hopspan.incomplete` as one.
+pub(super) fn both(
+    first: Option<Cow<'static, str>>,
+    second: Option<&'static str>,
+) -> Option<Cow<'static, str>> {
+    match (first, second) {
+        (Some(first), Some(second)) => Some(format!("{first}, {second}").into()),
+        (first, second) => first.or(second.map(Cow::Borrowed)),
+    }
+}
+
+fn interface(name: Option<&Arc<str>>) -> Option<Attribute> {
+    name.map(|name| Attribute::shared(semconv::NETWORK_INTERFACE_NAME, name))
 }

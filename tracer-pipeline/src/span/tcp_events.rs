@@ -5,10 +5,7 @@
 use tracer_common::message::Message;
 use tracer_semconv::{Side, drop, event, packet};
 
-use crate::{
-    http::{Exchange, Leg},
-    path::PacketDrop,
-};
+use crate::{http::Leg, path::PacketDrop};
 
 use super::{
     Event,
@@ -57,27 +54,24 @@ pub(super) fn drop_attributes(lost: PacketDrop) -> impl Iterator<Item = Attribut
     reason.into_iter().chain(hop).chain(by)
 }
 
-/// An event for each zero window, with its duration once the window has opened.
-pub(super) fn zero_windows(exchange: &Exchange, clock: &Clock) -> Vec<Event> {
-    let of = |leg: Option<&Leg>, side: &'static str| -> Vec<Event> {
-        let windows = leg.into_iter().flat_map(|leg| &leg.zero_windows);
-        let event = windows.map(|zero| {
-            let duration = zero.opened_ns.map(|ns| ns.saturating_sub(zero.closed_ns));
-            let duration = duration.and_then(|ns| i64::try_from(ns).ok());
-            let side = Attribute::text(key::TCP_WINDOW_OF, side);
-            let duration = duration.map(|ns| Attribute::int(key::TCP_ZERO_WINDOW_NS, ns));
-            Event {
-                name: event::TCP_ZERO_WINDOW,
-                at_unix_ns: clock.unix_ns(zero.closed_ns),
-                attributes: std::iter::once(side).chain(duration).collect(),
-            }
-        });
-        event.collect()
-    };
-    let mut events = of(Some(&exchange.request), Side::Server.as_str());
-    events.extend(of(exchange.response.as_ref(), Side::Client.as_str()));
-    events.sort_by_key(|event| event.at_unix_ns);
-    events
+/// An event for each zero window of the message's receiver, with its duration once the window has
+/// opened.
+pub(super) fn zero_windows(
+    leg: &Leg,
+    receiver: Side,
+    clock: &Clock,
+) -> impl Iterator<Item = Event> {
+    leg.zero_windows.iter().map(move |zero| {
+        let duration = zero.opened_ns.map(|ns| ns.saturating_sub(zero.closed_ns));
+        let duration = duration.and_then(|ns| i64::try_from(ns).ok());
+        let side = Attribute::text(key::TCP_WINDOW_OF, receiver.as_str());
+        let duration = duration.map(|ns| Attribute::int(key::TCP_ZERO_WINDOW_NS, ns));
+        Event {
+            name: event::TCP_ZERO_WINDOW,
+            at_unix_ns: clock.unix_ns(zero.closed_ns),
+            attributes: std::iter::once(side).chain(duration).collect(),
+        }
+    })
 }
 
 fn message_name(message: Message) -> &'static str {

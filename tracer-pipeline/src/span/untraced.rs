@@ -12,11 +12,11 @@ use crate::{
     decode::Journey,
     http::{
         Exchange,
-        trace_context::{Extraction, SpanId, TraceContext, TraceId},
+        trace_context::{Extraction, TraceContext, TraceId},
     },
 };
 
-use super::rate_limit::RateLimit;
+use super::{id::NO_SPAN, rate_limit::RateLimit};
 
 const SAMPLED: u8 = 1;
 
@@ -56,8 +56,7 @@ impl Untraced {
         }
         Some(TraceContext {
             trace_id: trace_id(exchange),
-            // An all-zero id is no span id: the exchange has no parent.
-            parent_id: SpanId([0; 8]),
+            parent_id: NO_SPAN,
             flags: SAMPLED,
         })
     }

@@ -17,7 +17,7 @@ use tracer_pipeline::{
     http2::{headers, hpack::Decoder},
     path::build_path,
     pipeline::Pipeline,
-    span::{Context, Detail, Span, SpanSource, Traced},
+    span::{Context, Detail, DetailChoice, Span, SpanSource, Traced},
 };
 use tracer_user::export::Encoder;
 
@@ -102,8 +102,9 @@ fn to_spans(group: &mut BenchmarkGroup<'_, WallTime>, recorded: &Recorded) {
         drop_reasons: &recorded.drop_reasons,
         directory: &recorded.who,
         node: "node",
-        detail: Detail::Hop,
     };
+    let mut detail = DetailChoice::default();
+    detail.set_detail(Detail::Hop);
     let traced: Vec<(_, _, TraceContext)> = recorded
         .exchanges
         .iter()
@@ -116,12 +117,12 @@ fn to_spans(group: &mut BenchmarkGroup<'_, WallTime>, recorded: &Recorded) {
         bencher.iter(|| {
             for (exchange, sides, trace) in &traced {
                 let traced = Traced::new(black_box(exchange), sides, *trace, &context);
-                black_box(traced.spans(0));
+                black_box(traced.spans(0, &mut detail));
             }
         });
     });
     let spans_of = |(exchange, sides, trace): &(&_, _, TraceContext)| {
-        Traced::new(exchange, sides, *trace, &context).spans(0)
+        Traced::new(exchange, sides, *trace, &context).spans(0, &mut detail)
     };
     let spans: Vec<Vec<Span>> = traced.iter().map(spans_of).collect();
     let encoder = Encoder::for_this_node();
@@ -133,7 +134,11 @@ fn to_spans(group: &mut BenchmarkGroup<'_, WallTime>, recorded: &Recorded) {
 fn whole_pipeline(group: &mut BenchmarkGroup<'_, WallTime>, recorded: &Recorded) {
     group.bench_function("pipeline", |bencher| {
         bencher.iter_batched_ref(
-            || (Pipeline::new("node"), Vec::new()),
+            || {
+                let mut pipeline = Pipeline::new("node");
+                pipeline.detail().set_detail(Detail::Hop);
+                (pipeline, Vec::new())
+            },
             |(pipeline, out)| {
                 for record in &recorded.raw {
                     pipeline.push(black_box(record), out);

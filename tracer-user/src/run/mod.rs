@@ -20,7 +20,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracer_pipeline::{
     http::pairing::RESPONSE_WAIT_S,
     pipeline::{FAILED_CONNECTS_PER_SECOND, Pipeline},
-    span::Detail,
+    span::{BASELINE, Detail},
 };
 
 use crate::{
@@ -84,12 +84,24 @@ pub struct Args {
     #[arg(long, value_name = "RATE", default_value_t = EXCHANGES_PER_SECOND)]
     pub max_exchanges_per_second: u32,
 
-    /// The smallest unit with its own span: exchange, path (connect, request, response), or hop
+    /// The exchanges whose hops have spans: all (hop), none (path), or those worth it (auto)
     ///
-    /// With `path`, hops are events of the path's span. With `exchange`, connect, request, response
-    /// and their hops are attributes of the exchange's span.
-    #[arg(long, value_name = "DETAIL", default_value_t = Detail::Hop)]
+    /// Worth it are exchanges that failed, lost a packet, met a zero window or were slow, and one in
+    /// --baseline. hopspan.detail.reason names the reason. Without spans, hops are an attribute of
+    /// connect, request and response.
+    #[arg(long, value_name = "DETAIL", default_value_t = Detail::Auto)]
     pub detail: Detail,
+
+    /// With --detail auto: a path or hop that takes longer than DURATION, as in 5ms, is slow
+    ///
+    /// Without this option, one is slow that takes longer than 99 of 100 of its kind between the
+    /// same client and service, and longer than 100 microseconds.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub slow: Option<Duration>,
+
+    /// With --detail auto: one exchange in N has spans for its hops in any case; 0 is none
+    #[arg(long, value_name = "N", default_value_t = BASELINE)]
+    pub baseline: u32,
 
     /// Export a request that has no response after SECONDS as open
     ///
@@ -124,6 +136,14 @@ pub struct Args {
     /// Use the programs for old kernels on any kernel. For tests
     #[arg(long, hide = true)]
     pub only_fallbacks: bool,
+}
+
+/// Parses `5ms`, `1.5s` or `250us`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: Result<jiff::SignedDuration, _> = text.parse();
+    parsed
+        .and_then(Duration::try_from)
+        .map_err(|error| format!("{error}; expected a duration such as 5ms"))
 }
 
 /// Runs the agent until SIGTERM or SIGINT.
@@ -170,7 +190,12 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut pipeline = Pipeline::new(node);
     pipeline.trace_untraced(args.untraced);
     pipeline.limit_failed_connects(args.failed_connects);
-    pipeline.set_detail(args.detail);
+    let detail = pipeline.detail();
+    detail.set_detail(args.detail);
+    detail.set_baseline(args.baseline);
+    if let Some(slow) = args.slow {
+        detail.set_slow(slow);
+    }
     let per_second = NonZero::new(args.max_exchanges_per_second);
     if let Some(per_second) = per_second {
         pipeline.limit_exchanges(per_second.get());

@@ -22,17 +22,17 @@ const LOADS: [(&str, &str, PacedLoad); 5] = [
         "not exported and followed all the same (--follow-all)",
         unexported(&["--follow-all"]),
     ),
-    ("exported", "exported with all hops", exported(&[])),
+    (
+        "exported",
+        "exported with all hops (--detail hop)",
+        exported(&["--detail", "hop"]),
+    ),
     (
         "exported_path",
-        "exported, hops as events (--detail path)",
+        "exported without hop spans (--detail path)",
         exported(&["--detail", "path"]),
     ),
-    (
-        "exported_exchange",
-        "exported as one span (--detail exchange)",
-        exported(&["--detail", "exchange"]),
-    ),
+    ("exported_auto", "exported (--detail auto)", exported(&[])),
 ];
 
 const fn unexported(arguments: &'static [&'static str]) -> PacedLoad {

@@ -14,7 +14,7 @@ use crate::workspace::Profile;
 const MAX_SERVICES: u64 = 32_768;
 
 /// The agent's `--detail`.
-const DETAILS: [&str; 3] = ["exchange", "path", "hop"];
+const DETAILS: [&str; 3] = ["auto", "path", "hop"];
 
 /// Each has an agent of its own; more only make the page longer.
 const MAX_NODES: u64 = 5;
@@ -83,7 +83,7 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) full: bool,
 
-    /// What has a span of its own: exchange, path or hop
+    /// The exchanges whose hops have spans: all (hop), none (path), or those worth it (auto)
     #[arg(long, value_name = "DETAIL", default_value = DETAILS[2], value_parser = DETAILS)]
     pub(crate) detail: String,
 

@@ -34,8 +34,7 @@ fn to_a_pod_of_another_node() {
          netfilter.forward 1
          route 1
          netfilter.postrouting 2
-         route 3
-         wire ens5 0",
+         route 3",
     );
 }
 
@@ -53,8 +52,7 @@ fn from_a_pod_of_another_node() {
          70 device_receive eth9:veth
          80 cgroup_ingress",
         Some(90),
-        "wire ens5 0
-         route 4
+        "route 4
          netfilter.prerouting 2
          route 1
          netfilter.forward 1
@@ -73,8 +71,7 @@ fn to_the_node_from_another() {
         "50 uplink_receive ens5:
          60 cgroup_ingress",
         Some(61),
-        "wire ens5 0
-         server.stack ens5 10
+        "server.stack ens5 10
          socket.queue 1",
     );
 }
@@ -98,8 +95,7 @@ fn through_a_tunnel_to_another_node() {
          veth vethc 14
          netfilter.forward 1
          route 5
-         overlay flannel 10
-         wire ens5 0",
+         overlay flannel 10",
     );
 }
 
@@ -118,8 +114,7 @@ fn through_a_tunnel_from_another_node() {
          60 device_receive eth9:veth
          80 cgroup_ingress",
         None,
-        "wire ens5 0
-         overlay flannel 12
+        "overlay flannel 12
          netfilter.prerouting 3
          route 2
          veth veths 3
@@ -127,10 +122,9 @@ fn through_a_tunnel_from_another_node() {
     );
 }
 
-/// The handshake of a connection to another node: the time between its two wire hops is no hop
-/// here.
+/// The handshake of a connection to another node.
 #[test]
-fn time_on_another_node_is_no_hop() {
+fn time_on_another_node_is_on_the_wire() {
     let mut devices = Devices::default();
     let mut path_of = |stamps: &str, change: fn(&mut Journey)| {
         let stamps = stamps
@@ -151,13 +145,11 @@ fn time_on_another_node_is_no_hop() {
     let lines: Vec<String> = connect.hops.iter().map(line).collect();
     let expected = [
         "client.stack ens5 10",
-        "wire ens5 0",
-        "wire ens5 0",
+        "wire ens5 40",
         "server.stack ens5 10",
     ];
     assert_eq!(lines, expected);
     assert_eq!((connect.start_ns, connect.end_ns), (0, 60));
-    assert_eq!(connect.hops[2].start_ns, 50);
 }
 
 /// The time since the first transmission belongs to the sender's node.

@@ -5,7 +5,7 @@ mod failures;
 mod halves;
 mod translation;
 
-use std::net::SocketAddr;
+use std::{collections::BTreeSet, net::SocketAddr};
 
 use tracer_common::{hook::Hook, journey::End, message::Message};
 
@@ -17,7 +17,7 @@ use crate::{
     identity::directory::Directory,
     kube_proxy::Rules,
     path::Devices,
-    span::{Clock, Value, parties::sides},
+    span::{Clock, Detail, Untraced, Value, parties::sides},
 };
 
 const TRACE: &str = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n";
@@ -101,11 +101,41 @@ fn make_in(detail: Detail, exchange: &Exchange, shed: u64) -> Vec<Span> {
     let Some(trace) = exchange.asked.trace.sampled() else {
         return Vec::new();
     };
+    make_of_node("node", detail, exchange, trace, shed)
+}
+
+fn make_of_node(
+    node: &str,
+    detail: Detail,
+    exchange: &Exchange,
+    trace: TraceContext,
+    shed: u64,
+) -> Vec<Span> {
     let sides = sides(exchange);
+    let mut choice = DetailChoice::default();
+    choice.set_detail(detail);
     with_context(|context| {
-        let context = Context { detail, ..*context };
-        Traced::new(exchange, &sides, trace, &context).spans(shed)
+        let context = Context { node, ..*context };
+        Traced::new(exchange, &sides, trace, &context).spans(shed, &mut choice)
     })
+}
+
+/// The last span of the exchange that is no hop: it tells how the exchange ended.
+fn last(spans: &[Span]) -> &Span {
+    let mut paths = spans.iter().rev();
+    paths
+        .find(|span| attribute(span, "hopspan.role") != "hop")
+        .unwrap()
+}
+
+/// The span of this name.
+fn named<'s>(spans: &'s [Span], name: &str) -> &'s Span {
+    let mut found = spans.iter().filter(|span| span.name == name);
+    let span = found
+        .next()
+        .unwrap_or_else(|| panic!("no {name}: {spans:#?}"));
+    assert!(found.next().is_none(), "more than one {name}");
+    span
 }
 
 /// Calls `make` with the rules of the fixture; monotonic 0 is Unix time 1 ms.
@@ -127,7 +157,6 @@ pub(crate) fn with_context<T>(make: impl FnOnce(&Context<'_>) -> T) -> T {
         },
         directory: &Directory::default(),
         node: "node",
-        detail: Detail::Hop,
     })
 }
 
@@ -165,33 +194,106 @@ fn one_exchange() {
     check(
         &exchange,
         &[
-            "GET web-manual 1000..1330",
             "connect 1000..1130",
             "request 1200..1230",
             "response 1300..1330",
         ],
     );
     let spans = make(&exchange);
-    assert_eq!(spans[0].parent_id.to_string(), "b7ad6b7169203331");
-    assert_eq!(
-        attribute(&spans[0], "hopspan.nat.original"),
-        "10.97.10.10:80"
-    );
-    assert_eq!(
-        attribute(&spans[0], "hopspan.nat.translated"),
-        "10.201.1.12:8080"
-    );
-    assert_eq!(
-        attribute(&spans[0], "hopspan.kube_proxy.service"),
-        "default/web-manual:http"
-    );
-    assert_eq!(attribute(&spans[0], "http.response.status_code"), "200");
-    for span in &spans[1..] {
-        assert!(
-            spans.iter().any(|parent| parent.span_id == span.parent_id),
-            "{span:?}"
+    let ids: BTreeSet<SpanId> = spans.iter().map(|span| span.span_id).collect();
+    assert_eq!(ids.len(), spans.len(), "no id twice");
+    for name in ["connect", "request", "response"] {
+        let span = named(&spans, name);
+        assert_eq!(span.parent_id.to_string(), "b7ad6b7169203331", "{name}");
+        let of_request = |key| attribute(named(&spans, "request"), key);
+        for key in [
+            "hopspan.exchange.id",
+            "hopspan.nat.original",
+            "hopspan.nat.translated",
+            "hopspan.kube_proxy.service",
+            "source.address",
+            "destination.port",
+        ] {
+            assert_eq!(attribute(span, key), of_request(key), "{key} of {name}");
+        }
+    }
+    for name in ["request", "response"] {
+        for (key, expected) in [
+            ("hopspan.nat.original", "10.97.10.10:80"),
+            ("hopspan.nat.translated", "10.201.1.12:8080"),
+            ("hopspan.kube_proxy.service", "default/web-manual:http"),
+            ("http.request.method", "GET"),
+            ("url.path", "/a"),
+            ("http.response.status_code", "200"),
+            ("hopspan.exchange.duration_ns", "330"),
+            ("error.type", ""),
+        ] {
+            assert_eq!(
+                attribute(named(&spans, name), key),
+                expected,
+                "{key} of {name}"
+            );
+        }
+        assert_eq!(
+            attribute(named(&spans, name), "hopspan.exchange.id").len(),
+            16
         );
     }
+    let hops = spans
+        .iter()
+        .filter(|span| attribute(span, "hopspan.role") == "hop");
+    for hop in hops {
+        let parents = spans.iter().filter(|path| path.span_id == hop.parent_id);
+        assert_eq!(parents.count(), 1, "{hop:?}");
+    }
+}
+
+/// Back ends refuse spans without a length, and show microseconds.
+#[test]
+fn a_short_span_tells_its_length() {
+    let mut exchange = exchange(TRACE);
+    for stamp in &mut exchange.request.journey.stamps {
+        stamp.at_ns = 1_200;
+    }
+    exchange.request.read_ns = Some(3_200);
+    let spans = make(&exchange);
+    let lengths: Vec<(&str, u64, String)> = spans
+        .iter()
+        .filter(|span| span.parent_id == named(&spans, "request").span_id)
+        .map(|span| {
+            let length_ns = span.end_unix_ns - span.start_unix_ns;
+            (
+                &*span.name,
+                length_ns,
+                attribute(span, "hopspan.duration_ns"),
+            )
+        })
+        .collect();
+    let expected = [
+        ("client.stack", 1_000, "0".to_owned()),
+        ("netfilter.prerouting", 1_000, "0".to_owned()),
+        ("socket.queue", 2_000, String::new()),
+    ];
+    assert_eq!(lengths, expected);
+}
+
+/// In a trace that hopspan began there is no span of an application above.
+#[test]
+fn a_trace_without_an_application_has_a_root() {
+    let exchange = exchange("");
+    let trace = Untraced::at_most(1).begin(&exchange).unwrap();
+    let spans = make_of_node("node", Detail::Path, &exchange, trace, 0);
+    let root = &spans[0];
+    assert_eq!(root.name, "GET web-manual");
+    assert_eq!(root.parent_id, SpanId([0; 8]));
+    assert_eq!(attribute(root, "hopspan.role"), "exchange");
+    assert_eq!(attribute(root, "http.response.status_code"), "200");
+    assert_eq!(
+        (root.start_unix_ns, root.end_unix_ns),
+        (1_001_000, 1_001_330)
+    );
+    assert_eq!(spans.len(), 4);
+    assert!(spans[1..].iter().all(|span| span.parent_id == root.span_id));
 }
 
 #[test]

@@ -6,7 +6,10 @@ use super::*;
 use crate::{
     decode::{self, Journey, Tuple},
     http::Connect,
-    span::exchange::tests::{attribute, journey, with_context},
+    span::{
+        Detail,
+        exchange::tests::{attribute, journey, with_context},
+    },
 };
 
 /// A service without endpoints in the fixture.
@@ -66,7 +69,9 @@ fn served(number: u8) -> Served {
 }
 
 fn make(failed: &FailedConnect, correlation: &Correlation) -> Vec<Span> {
-    with_context(|context| spans(failed, correlation, &sides(failed), context))
+    let mut detail = DetailChoice::default();
+    detail.set_detail(Detail::Hop);
+    with_context(|context| spans(failed, correlation, &sides(failed), &detail, context))
 }
 
 fn assert_attributes(span: &Span, expected: &[(&str, &str)]) {
@@ -86,7 +91,7 @@ fn refused_for_want_of_endpoints() {
     assert_eq!(connect.name, "connect");
     assert_eq!(connect.trace_id, TraceId([1; 16]));
     assert_eq!(connect.trace_state.as_deref(), Some("a=1"));
-    assert_eq!(connect.parent_id, exchange_id(&served(1).trace, 100));
+    assert_eq!(connect.parent_id, served(1).trace.parent_id);
     assert_eq!(connect.start_unix_ns, 1_000_900, "the call");
     assert_eq!(connect.end_unix_ns, 1_005_000, "the error");
     assert_eq!(connect.error.as_deref(), Some("connection_refused"));
@@ -131,7 +136,7 @@ fn several_candidates_are_linked() {
         assert_eq!(connect.links.len(), links);
         for (link, number) in connect.links.iter().zip(1..) {
             assert_eq!(link.trace_id, TraceId([number; 16]));
-            assert_eq!(link.span_id, exchange_id(&served(number).trace, 100));
+            assert_eq!(link.span_id, served(number).trace.parent_id);
             assert_ne!(link.trace_id, connect.trace_id);
         }
         assert_eq!(make(&failed, &correlation), spans, "derived ids");

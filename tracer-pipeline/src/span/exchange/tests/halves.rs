@@ -1,11 +1,9 @@
 //! The spans of one exchange from the two nodes it crosses.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use tracer_common::remote::REMOTE;
 
 use super::*;
-use crate::http::trace_context::SpanId;
+use crate::http::trace_context::Extraction;
 
 /// The exchange on the client's node.
 fn client_half() -> Exchange {
@@ -49,43 +47,57 @@ fn arrives(leg: &mut Leg) {
     leg.journey.stamps[0].hook = Hook::UplinkReceive;
 }
 
-/// Parent ids of the spans whose name is `wanted`, by the first word of the name and span id.
-fn ids(spans: &[Span], wanted: impl Fn(&str) -> bool) -> BTreeMap<(String, SpanId), SpanId> {
-    spans
-        .iter()
-        .filter(|span| wanted(&span.name))
-        .map(|span| {
-            (
-                (
-                    span.name.split(' ').next().unwrap().to_owned(),
-                    span.span_id,
-                ),
-                span.parent_id,
-            )
-        })
-        .collect()
+fn make_half(node: &str, exchange: &Exchange) -> Vec<Span> {
+    let trace = exchange.asked.trace.sampled().unwrap();
+    make_of_node(node, Detail::Hop, exchange, trace, 0)
+}
+
+/// Back ends keep one of two spans with the same id.
+#[test]
+fn no_id_occurs_twice() {
+    // The second pair: a node port on another node that leads back to this one, which then has both
+    // halves. The third: the packets pass through a node between the two.
+    for nodes in [["one", "two"], ["one", "one"], ["two", "three"]] {
+        let [client, server] = nodes;
+        let mut spans = make_half(client, &client_half());
+        spans.extend(make_half(server, &server_half()));
+        let ids: BTreeSet<SpanId> = spans.iter().map(|span| span.span_id).collect();
+        assert_eq!(ids.len(), spans.len(), "{nodes:?}");
+    }
+    let servers = ["two", "three"].map(|node| make_half(node, &server_half()));
+    assert_ne!(servers[0][0].span_id, servers[1][0].span_id);
+    assert_eq!(make_half("two", &server_half()), servers[0], "sent again");
 }
 
 #[test]
-fn both_nodes_derive_the_same_ids_for_shared_spans() {
-    let is_shared = |name: &str| {
-        name.starts_with("GET") || ["connect", "request", "response", "wire"].contains(&name)
-    };
-    let (client, server) = (make(&client_half()), make(&server_half()));
-    let shared = ids(&client, is_shared);
-    assert_eq!(shared, ids(&server, is_shared));
-    // Exchange, three legs, and four wires: SYN, SYN-ACK, request, response.
-    assert_eq!(shared.len(), 8);
-    let own = |spans: &[Span]| -> BTreeSet<SpanId> {
-        ids(spans, |name| !is_shared(name))
-            .into_keys()
-            .map(|(_, id)| id)
-            .collect()
-    };
-    assert!(
-        own(&client).is_disjoint(&own(&server)),
-        "hops are each node's own"
-    );
+fn the_halves_have_one_parent_and_one_exchange() {
+    let spans = [make(&client_half()), make(&server_half())].concat();
+    let paths = spans
+        .iter()
+        .filter(|span| attribute(span, "hopspan.role") != "hop");
+    let parents: BTreeSet<(SpanId, String)> = paths
+        .map(|span| (span.parent_id, attribute(span, "hopspan.exchange.id")))
+        .collect();
+    assert_eq!(parents.len(), 1, "{parents:?}");
+}
+
+/// In an untraced request's trace each half has a root of its own, in case the other is missing.
+#[test]
+fn each_half_has_a_root() {
+    let halves = [("one", client_half()), ("two", server_half())];
+    let roots = halves.map(|(node, mut exchange)| {
+        exchange.asked.trace = Extraction::None;
+        let trace = Untraced::at_most(1).begin(&exchange).unwrap();
+        let spans = make_of_node(node, Detail::Path, &exchange, trace, 0);
+        assert!(
+            spans[1..]
+                .iter()
+                .all(|span| span.parent_id == spans[0].span_id)
+        );
+        spans[0].clone()
+    });
+    assert_eq!(roots[0].trace_id, roots[1].trace_id);
+    assert_ne!(roots[0].span_id, roots[1].span_id);
 }
 
 #[test]
@@ -115,22 +127,36 @@ fn each_half_covers_the_time_seen_on_its_node() {
     check(
         &client_half(),
         &[
-            "GET web-manual 1000..1330",
             "connect 1000..1130",
-            "request 1200..1220",
-            "response 1300..1330",
+            "request to wire 1200..1220",
+            "response from wire 1300..1330",
         ],
     );
-    // The translation happened on the client's node, so the service is unknown here.
     check(
         &server_half(),
         &[
-            "GET 1000..1320",
-            "connect 1000..1120",
-            "request 1200..1230",
-            "response 1300..1320",
+            "connect from wire 1000..1120",
+            "request from wire 1200..1230",
+            "response to wire 1300..1320",
         ],
     );
+}
+
+/// The other node's part of the handshake is within the client's `wire`.
+#[test]
+fn only_a_connect_has_a_wire() {
+    let wires = |spans: &[Span]| -> Vec<String> {
+        let wires = spans.iter().filter(|span| span.name == "wire");
+        let parent = |wire: &Span| {
+            let parents = spans.iter().filter(|span| span.span_id == wire.parent_id);
+            parents
+                .map(|span| span.name.to_string())
+                .collect::<String>()
+        };
+        wires.map(parent).collect()
+    };
+    assert_eq!(wires(&make(&client_half())), ["connect"]);
+    assert!(wires(&make(&server_half())).is_empty());
 }
 
 #[test]
@@ -150,15 +176,4 @@ fn the_server_s_half_has_no_attributes_of_a_translation_elsewhere() {
         "10.97.10.10:80"
     );
     assert_eq!(attribute(&client[0], "destination.address"), "10.201.1.12");
-}
-
-/// A node port on another node that leads back to this one: this node has both halves.
-#[test]
-fn hops_of_both_halves_on_one_node_have_distinct_ids() {
-    let spans = [make(&client_half()), make(&server_half())].concat();
-    let hops = spans.iter().filter(|span| {
-        attribute(span, "hopspan.role") == "hop" && attribute(span, "hopspan.hop") != "wire"
-    });
-    let hops: Vec<SpanId> = hops.map(|hop| hop.span_id).collect();
-    assert_eq!(hops.iter().collect::<BTreeSet<_>>().len(), hops.len());
 }

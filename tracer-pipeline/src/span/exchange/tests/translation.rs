@@ -82,11 +82,12 @@ fn the_translation_is_on_the_hop_where_it_happened() {
     assert_eq!(
         translated_spans,
         [
-            "GET web-manual",
             "connect",
             // Of the SYN and of the request, not of the SYN-ACK.
             "netfilter.prerouting",
-            "netfilter.prerouting"
+            "request",
+            "netfilter.prerouting",
+            "response"
         ]
     );
 }
@@ -122,7 +123,7 @@ fn the_source_of_the_node_s_own_packets_is_the_original_one() {
     ] {
         assert_eq!(attribute(&spans[0], key), expected, "{key}");
     }
-    let request = spans.iter().find(|span| span.name == "request").unwrap();
+    let request = named(&spans, "request");
     let translated_spans: Vec<&str> = spans
         .iter()
         .filter(|span| span.parent_id == request.span_id)
