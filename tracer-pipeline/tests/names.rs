@@ -93,7 +93,7 @@ fn clock_after(records: &[Vec<u8>], seconds: u64) -> Vec<u8> {
 fn sources(spans: &[Vec<Span>]) -> Vec<Option<String>> {
     let exchanges = spans.iter().flatten().filter(|span| {
         let role = span.attributes.first().map(|attribute| &attribute.value);
-        role == Some(&Value::Text("exchange".into()))
+        role == Some(&Value::Text("request".into()))
     });
     let source = |span: &Span| {
         let mut attributes = span.attributes.iter();

@@ -82,6 +82,10 @@ impl<'a> AgentOptions<'a> {
             // speed of the export.
             .env("OTEL_BSP_MAX_QUEUE_SIZE", "500000")
             .env("NODE_NAME", self.node.name());
+        if !self.arguments.contains(&"--detail") {
+            // Most tests check the hops of every exchange.
+            command = command.args(["--detail", "hop"]);
+        }
         // The agent computes wall time as the kernel's monotonic time plus the distance between its
         // own two clocks. Where its monotonic clock is behind, that distance is too long, and the
         // times that it exports are too late.

@@ -23,9 +23,9 @@ use tracer_semconv::attribute;
 /// Far more than a batch of the agent has.
 const BODY_MAX_BYTES: usize = 64 << 20;
 
-/// What a test needs of a span of the role `exchange`.
+/// What a test needs of an exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exchange {
+pub struct CollectedExchange {
     /// The trace's id, as a number.
     pub trace_id: u128,
     /// The parent span's id, as a number.
@@ -36,7 +36,7 @@ pub struct Exchange {
     pub status: Option<i64>,
     /// `network.protocol.version`.
     pub version: Option<String>,
-    /// `hopspan.incomplete`.
+    /// `hopspan.incomplete` of its request or of its response.
     pub incomplete: Option<String>,
 }
 
@@ -44,7 +44,7 @@ pub struct Exchange {
 #[derive(Clone, Debug, Default)]
 pub struct Collected {
     /// The exchanges, in the order of arrival.
-    pub exchanges: Vec<Exchange>,
+    pub exchanges: Vec<CollectedExchange>,
     /// Spans of all roles.
     pub spans: u64,
     /// Why the first request that was no OTLP was refused.
@@ -161,14 +161,21 @@ impl Collected {
             .flat_map(|scope| scope.spans);
         for span in spans {
             self.spans += 1;
-            if text(&span.attributes, attribute::ROLE).as_deref() == Some("exchange") {
-                self.exchanges.push(Exchange::from(&span));
+            let role = text(&span.attributes, attribute::ROLE);
+            match (role.as_deref(), self.exchanges.last_mut()) {
+                (Some("request"), _) => self.exchanges.push(CollectedExchange::from(&span)),
+                // It follows its request.
+                (Some("response"), Some(last)) if last.trace_id == number(&span.trace_id) => {
+                    let incomplete = text(&span.attributes, attribute::INCOMPLETE);
+                    last.incomplete = last.incomplete.take().or(incomplete);
+                }
+                _ => {}
             }
         }
     }
 }
 
-impl From<&Span> for Exchange {
+impl From<&Span> for CollectedExchange {
     fn from(span: &Span) -> Self {
         let text = |key| text(&span.attributes, key);
         let status = match value(&span.attributes, "http.response.status_code") {

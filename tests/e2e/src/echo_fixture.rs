@@ -16,7 +16,7 @@ use anyhow::{Context, Result, ensure};
 use hopspan_lab::{Command, Lab, Node, Pod, Process, kube_proxy::Service};
 
 use crate::{
-    Collected, Collector, Exchange, Report,
+    Collected, CollectedExchange, Collector, Report,
     agent::{Agent, AgentOptions, end},
     answer::TRACE_PREFIX,
     echo, echo_server,
@@ -65,7 +65,7 @@ pub struct Judgement {
     /// Numbers of requests whose exchange came complete and right.
     pub right: HashSet<u64>,
     /// Exchanges that came incomplete, with nothing wrong, by the number of the request.
-    pub partial: BTreeMap<u64, Exchange>,
+    pub partial: BTreeMap<u64, CollectedExchange>,
     /// Exchanges with a wrong attribute, and those that came twice.
     pub wrong: Vec<String>,
 }

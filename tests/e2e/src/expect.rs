@@ -13,7 +13,7 @@ use hopspan_lab::{
 };
 use tracer_semconv::{attribute, scope};
 
-use crate::{Kernel, Span, Trace, Traces};
+use crate::{Exchange, Kernel, Span, Trace, Traces};
 
 /// The calls between pods of one dispatch: to frontend, to customer, to driver (gRPC), ten to
 /// route.
@@ -65,7 +65,7 @@ pub fn assert_exchanges(traces: &Traces, dispatched: &[String], truth: &Truth) {
             assert_exchange(trace, call, truth, openers.contains(&call.span_id));
         }
         let parents: HashSet<&str> = calls.iter().map(|call| call.span_id.as_str()).collect();
-        for exchange in trace.of_role("exchange") {
+        for exchange in trace.exchanges() {
             assert!(
                 parents.contains(exchange.parent_id.as_str()),
                 "{exchange:?}"
@@ -74,11 +74,7 @@ pub fn assert_exchanges(traces: &Traces, dispatched: &[String], truth: &Truth) {
         assert_ids_are_unique(trace);
     }
     assert_connects(traces);
-    let exchanges: usize = traces
-        .0
-        .values()
-        .map(|trace| trace.of_role("exchange").count())
-        .sum();
+    let exchanges: usize = traces.0.values().map(|trace| trace.exchanges().len()).sum();
     assert_eq!(
         exchanges,
         dispatched.len() * CALLS,
@@ -100,8 +96,8 @@ fn assert_connects(traces: &Traces) {
             let seen = connects
                 .entry(call.attribute("network.local.port"))
                 .or_default();
-            for exchange in trace.children_of_role(call, "exchange") {
-                *seen += trace.children_of_role(exchange, "connect").len();
+            for exchange in trace.exchanges_below(call) {
+                *seen += exchange.paths("connect").len();
             }
         }
     }
@@ -132,7 +128,7 @@ fn openers(traces: &Traces) -> HashSet<String> {
 }
 
 fn assert_exchange(trace: &Trace, call: &Span, truth: &Truth, opened: bool) {
-    let exchange = trace.only_child(call, "exchange");
+    let exchange = &trace.exchange_below(call);
     assert_eq!(exchange.scope, scope::NAME);
     exchange.assert_within(call);
     assert!(
@@ -159,8 +155,8 @@ fn assert_exchange(trace: &Trace, call: &Span, truth: &Truth, opened: bool) {
     }
     assert_addresses(exchange, call, truth);
     let one = |role: &str| {
-        let leg = trace.only_child(exchange, role);
-        leg.assert_within(exchange);
+        let leg = exchange.path(role);
+        leg.assert_within(call);
         assert_partition(trace, leg);
         leg
     };
@@ -175,14 +171,14 @@ fn assert_exchange(trace: &Trace, call: &Span, truth: &Truth, opened: bool) {
         one("connect");
     } else {
         assert!(
-            trace.children_of_role(exchange, "connect").is_empty(),
+            exchange.paths("connect").is_empty(),
             "connect under {call:?}"
         );
     }
 }
 
 /// Checks that ClusterIP, pod and rules are the lab's.
-fn assert_addresses(exchange: &Span, call: &Span, truth: &Truth) {
+fn assert_addresses(exchange: &Exchange<'_>, call: &Span, truth: &Truth) {
     let service_address = format!(
         "{}:{}",
         call.attribute("network.peer.address"),
@@ -264,20 +260,20 @@ pub fn assert_partition(trace: &Trace, path: &Span) {
     for hop in hops {
         assert_eq!(hop.role(), "hop", "{hop:?}");
         assert_eq!(hop.start_ns, at_ns, "gap or overlap before {hop:?}");
-        at_ns = hop.end_ns;
+        at_ns = hop.start_ns + hop.duration_ns();
     }
     assert_eq!(at_ns, path.end_ns, "the hops end before {path:?} does");
 }
 
 /// Checks that an exchange has one request, one response, and a connect if it opened the
-/// connection, each complete and within it.
-pub fn assert_legs(trace: &Trace, exchange: &Span, connected: bool) {
+/// connection, each complete and within its time.
+pub fn assert_legs(trace: &Trace, exchange: &Exchange<'_>, connected: bool) {
     for (role, count) in [
         ("connect", usize::from(connected)),
         ("request", 1),
         ("response", 1),
     ] {
-        let legs = trace.children_of_role(exchange, role);
+        let legs = exchange.paths(role);
         assert_eq!(legs.len(), count, "{role} spans under {exchange:#?}");
         for leg in legs {
             assert_eq!(leg.attribute(attribute::INCOMPLETE), "", "{leg:#?}");
@@ -287,7 +283,8 @@ pub fn assert_legs(trace: &Trace, exchange: &Span, connected: bool) {
     }
 }
 
-fn assert_ids_are_unique(trace: &Trace) {
+/// Checks that no two spans of a trace have the same id, whatever number of agents sent them.
+pub fn assert_ids_are_unique(trace: &Trace) {
     let mut seen = HashSet::new();
     for span in &trace.spans {
         assert!(seen.insert(&span.span_id), "span id twice: {span:?}");

@@ -13,6 +13,7 @@ mod dialogue_fixture;
 mod drop_rule;
 mod echo;
 mod echo_fixture;
+mod exchange;
 mod expect;
 mod fdinfo;
 mod fixture;
@@ -30,7 +31,7 @@ pub use agent::{AGENT_PORT, Agent, Metrics};
 pub use answer::Answer;
 pub use binaries::binary;
 pub use call_ends::CallEnds;
-pub use collector::{Collected, Collector, Exchange};
+pub use collector::{Collected, CollectedExchange, Collector};
 pub use dialogue_fixture::{CLOSE_REPORTED, Dialogue, DialogueFixture};
 pub use drop_rule::{DropRule, Dropped, insert_rule};
 pub use echo::{
@@ -38,7 +39,10 @@ pub use echo::{
     wait_for_steps,
 };
 pub use echo_fixture::{EchoFixture, EchoOutcome, Judgement};
-pub use expect::{Truth, assert_exchanges, assert_legs, assert_partition, hop_names};
+pub use exchange::Exchange;
+pub use expect::{
+    Truth, assert_exchanges, assert_ids_are_unique, assert_legs, assert_partition, hop_names,
+};
 pub use fdinfo::{fdinfos, held_ids, number_after};
 pub use fixture::{Fixture, NodeAgent, Outcome};
 pub use kernel::Kernel;

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::{Span, Trace, Traces};
+use crate::{Exchange, Trace, Traces};
 
 /// The ids of a caller's span.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,9 +44,8 @@ impl Parent {
 
     /// All exchanges of its trace, in the order of their start. Checks that it is the parent of
     /// each.
-    pub fn exchanges<'t>(&self, traces: &'t Traces) -> Vec<&'t Span> {
-        let mut exchanges: Vec<&Span> = self.trace(traces).of_role("exchange").collect();
-        exchanges.sort_by_key(|span| span.start_ns);
+    pub fn exchanges<'t>(&self, traces: &'t Traces) -> Vec<Exchange<'t>> {
+        let exchanges = self.trace(traces).exchanges();
         for exchange in &exchanges {
             assert_eq!(exchange.parent_id, self.span_id, "{exchange:?}");
         }
@@ -54,11 +53,9 @@ impl Parent {
     }
 
     /// The only exchange of its trace.
-    pub fn exchange<'t>(&self, traces: &'t Traces) -> &'t Span {
-        let exchanges = self.exchanges(traces);
-        let [exchange] = exchanges[..] else {
-            panic!("{} exchanges of {self:?}: {exchanges:#?}", exchanges.len());
-        };
-        exchange
+    pub fn exchange<'t>(&self, traces: &'t Traces) -> Exchange<'t> {
+        let mut exchanges = self.exchanges(traces);
+        assert_eq!(exchanges.len(), 1, "exchanges of {self:?}: {exchanges:#?}");
+        exchanges.remove(0)
     }
 }

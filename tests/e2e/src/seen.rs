@@ -18,7 +18,7 @@ pub fn seen(outcome: &Outcome) -> String {
         .traces
         .0
         .values()
-        .map(|trace| trace.of_role("exchange").count())
+        .map(|trace| trace.exchanges().len())
         .sum();
     let line = json!({
         "kernel": Kernel::running().release(),

@@ -14,6 +14,8 @@ use opentelemetry_proto::tonic::{
 use tracer_semconv::attribute;
 use tracer_view::merge::merge_requests;
 
+use crate::Exchange;
+
 /// A span, with the attributes of its resource and the name of its scope.
 #[derive(Clone, Debug)]
 pub struct Span {
@@ -75,9 +77,11 @@ impl Span {
         }
     }
 
-    /// Its length in nanoseconds.
+    /// Its length in nanoseconds; of one of no length that, not the microsecond that it is sent
+    /// with.
     pub fn duration_ns(&self) -> u64 {
-        self.end_ns.saturating_sub(self.start_ns)
+        let short = self.attribute(attribute::DURATION_NS).parse();
+        short.unwrap_or_else(|_| self.end_ns.saturating_sub(self.start_ns))
     }
 
     /// Checks that it lies within another span.
@@ -118,23 +122,33 @@ impl Trace {
         self.spans.iter().filter(move |span| span.role() == role)
     }
 
+    /// The exchanges of each agent, in the order of their start.
+    pub fn exchanges(&self) -> Vec<Exchange<'_>> {
+        Exchange::all(self)
+    }
+
+    /// The exchanges below a span.
+    pub fn exchanges_below(&self, parent: &Span) -> Vec<Exchange<'_>> {
+        let mut exchanges = self.exchanges();
+        exchanges.retain(|exchange| exchange.parent_id == parent.span_id);
+        exchanges
+    }
+
+    /// The only exchange below a span.
+    ///
+    /// # Panics
+    /// When there is none, or there are several.
+    pub fn exchange_below(&self, parent: &Span) -> Exchange<'_> {
+        let mut exchanges = self.exchanges_below(parent);
+        assert_eq!(exchanges.len(), 1, "exchanges under {parent:#?}");
+        exchanges.remove(0)
+    }
+
     /// The children of one role.
     pub fn children_of_role(&self, parent: &Span, role: &str) -> Vec<&Span> {
         let mut children = self.children(parent);
         children.retain(|span| span.role() == role);
         children
-    }
-
-    /// The only child of a role.
-    ///
-    /// # Panics
-    /// When there is none, or there are several.
-    pub fn only_child(&self, parent: &Span, role: &str) -> &Span {
-        let children = self.children_of_role(parent, role);
-        let [child] = children[..] else {
-            panic!("{} {role} spans under {parent:#?}", children.len());
-        };
-        child
     }
 
     /// The application's client spans, of HTTP and of gRPC.

@@ -1,10 +1,12 @@
-//! How many spans an exchange has (`--detail`), and how many exchanges have spans
+//! Which exchanges have spans for their hops (`--detail`), and how many exchanges have spans
 //! (`--max-exchanges-per-second`).
 
 #![allow(
     clippy::unwrap_used,
     reason = "a test ends where it fails, helper functions too"
 )]
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use hopspan_e2e::{Fixture, Outcome, assert_legs};
 
@@ -20,9 +22,9 @@ fn dispatched(label: &str, dispatches: u32, arguments: &[&str]) -> Outcome {
     fixture.finish().unwrap()
 }
 
-/// The number of spans of exchanges, requests, responses and hops.
-fn roles(outcome: &Outcome) -> [usize; 4] {
-    ["exchange", "request", "response", "hop"].map(|role| {
+/// The number of spans of requests, responses and hops.
+fn roles(outcome: &Outcome) -> [usize; 3] {
+    ["request", "response", "hop"].map(|role| {
         let traces = outcome.traces.0.values();
         traces.flat_map(|trace| trace.of_role(role)).count()
     })
@@ -35,37 +37,51 @@ fn paths_without_spans_of_their_hops() {
     }
     let outcome = dispatched("paths", DISPATCHES, &["--detail", "path"]);
     outcome.report().assert_nothing_lost();
-    let [exchanges, requests, responses, hops] = roles(&outcome);
-    assert!(
-        exchanges >= (DISPATCHES * EXCHANGES) as usize,
-        "{exchanges}"
-    );
-    assert_eq!([requests, responses, hops], [exchanges, exchanges, 0]);
+    let [requests, responses, hops] = roles(&outcome);
+    assert!(requests >= (DISPATCHES * EXCHANGES) as usize, "{requests}");
+    assert_eq!([responses, hops], [requests, 0]);
+    for trace in outcome.traces.0.values() {
+        for request in trace.of_role("request") {
+            let hops = request.attribute("hopspan.hops");
+            assert!(hops.starts_with("client.stack "), "{hops}");
+            assert!(hops.contains(", socket.queue "), "{hops}");
+        }
+    }
     // The waterfall shows the hops nonetheless.
     for hop in ["client.stack", "netfilter.prerouting", "socket.queue"] {
         assert!(outcome.page.contains(hop), "no {hop}:\n{}", outcome.page);
     }
 }
 
+/// One exchange in ten has spans for its hops, and those that were slow.
 #[test]
-fn exchanges_without_spans_of_their_paths() {
-    if hopspan_lab::skip("exchanges_without_spans_of_their_paths") {
+fn hops_have_spans_where_they_are_worth_it() {
+    if hopspan_lab::skip("hops_have_spans_where_they_are_worth_it") {
         return;
     }
-    let outcome = dispatched("exchanges", DISPATCHES, &["--detail", "exchange"]);
+    let baseline = ["--detail", "auto", "--baseline", "10", "--slow", "10s"];
+    let outcome = dispatched("auto", 10, &baseline);
     outcome.report().assert_nothing_lost();
-    let [exchanges, requests, responses, hops] = roles(&outcome);
-    assert!(
-        exchanges >= (DISPATCHES * EXCHANGES) as usize,
-        "{exchanges}"
-    );
-    assert_eq!([requests, responses, hops], [0, 0, 0]);
-    let traces = outcome.traces.0.values();
-    for exchange in traces.flat_map(|trace| trace.of_role("exchange")) {
-        let hops = exchange.attribute("hopspan.request.hops");
-        assert!(hops.starts_with("client.stack "), "{hops}");
-        assert!(hops.contains(", socket.queue "), "{hops}");
-        assert!(!exchange.attribute("hopspan.response.hops").is_empty());
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for trace in outcome.traces.0.values() {
+        for request in trace.of_role("request") {
+            let reason = request.attribute("hopspan.detail.reason");
+            let has_hops = !trace.children(request).is_empty();
+            assert_eq!(has_hops, !reason.is_empty(), "{request:#?}");
+            *reasons.entry(reason).or_default() += 1;
+        }
+    }
+    let exchanges: usize = reasons.values().sum();
+    assert_eq!(reasons["baseline"], exchanges / 10, "{reasons:?}");
+    assert_eq!(reasons.len(), 2, "{reasons:?}");
+
+    let slow = ["--detail", "auto", "--baseline", "0", "--slow", "1ns"];
+    let outcome = dispatched("auto-slow", 1, &slow);
+    for trace in outcome.traces.0.values() {
+        for exchange in trace.exchanges() {
+            exchange.assert_attributes(&[("hopspan.detail.reason", "slow")]);
+            assert_legs(trace, &exchange, !exchange.paths("connect").is_empty());
+        }
     }
 }
 
@@ -87,21 +103,21 @@ fn exchanges_are_shed_whole_and_fairly() {
         "{shed}, {kernel} and {exported} of {traced}"
     );
     assert_eq!(outcome.report().number(&["pipeline", "shed", "queue"]), 0);
-    let [exchanges, requests, responses, _] = roles(&outcome);
-    assert_eq!(exchanges as u64, exported);
-    assert_eq!([requests, responses], [exchanges, exchanges]);
+    let [requests, responses, _] = roles(&outcome);
+    assert_eq!(requests as u64, exported);
+    assert_eq!(responses, requests);
     let mut marked = 0;
-    let mut methods = std::collections::BTreeSet::new();
+    let mut services = BTreeSet::new();
     for trace in outcome.traces.0.values() {
-        for exchange in trace.of_role("exchange") {
-            let connected = !trace.children_of_role(exchange, "connect").is_empty();
+        for exchange in &trace.exchanges() {
+            let connected = !exchange.paths("connect").is_empty();
             assert_legs(trace, exchange, connected);
-            methods.insert(exchange.name.clone());
+            services.insert(exchange.attribute("k8s.service.name").to_owned());
             let shed = exchange.attribute("hopspan.shed");
             marked += shed.parse::<u64>().unwrap_or(0);
         }
     }
-    assert!(methods.len() >= 4, "only {methods:?}");
+    assert!(services.len() >= 4, "only {services:?}");
     assert!(
         marked > 0 && marked <= shed,
         "{marked} of {shed} are marked"

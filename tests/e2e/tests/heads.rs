@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use hopspan_e2e::{Fixture, Span};
+use hopspan_e2e::Fixture;
 use hopspan_lab::hotrod::HotRod;
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -49,7 +49,7 @@ fn exchanges(label: &str, script: &str) -> Vec<(String, String, String)> {
     let outcome = fixture.finish().unwrap();
     outcome.report().assert_nothing_lost();
     let trace = outcome.traces.0.get(TRACE).cloned().unwrap_or_default();
-    let mut exchanges: Vec<&Span> = trace.of_role("exchange").collect();
+    let mut exchanges = trace.exchanges();
     exchanges.sort_by_key(|exchange| exchange.start_ns);
     exchanges
         .iter()

@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use hopspan_e2e::{Fixture, Kernel, Span, fdinfos, insert_rule, number_after};
+use hopspan_e2e::{Exchange, Fixture, Kernel, fdinfos, insert_rule, number_after};
 use hopspan_lab::{Node, Signal, hotrod::HotRod};
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -118,11 +118,11 @@ fn the_fallbacks_for_old_kernels_work() {
     hotrod.stop().unwrap();
     let outcome = fixture.finish().unwrap();
     outcome.report().assert_nothing_lost();
-    let exchanges: Vec<&Span> = outcome
+    let exchanges: Vec<Exchange<'_>> = outcome
         .traces
         .0
         .values()
-        .flat_map(|trace| trace.of_role("exchange"))
+        .flat_map(|trace| trace.exchanges())
         .collect();
     assert_eq!(exchanges.len(), 12, "{exchanges:?}");
     let queues = outcome

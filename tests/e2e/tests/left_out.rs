@@ -74,7 +74,7 @@ fn in_turn(dialogues: &DialogueFixture) -> Vec<(usize, Parent)> {
 /// spans.
 fn assert_exact(outcome: &Outcome, sampled: &[(usize, Parent)]) {
     for (index, (number, parent)) in sampled.iter().enumerate() {
-        let exchange = parent.exchange(&outcome.traces);
+        let exchange = &parent.exchange(&outcome.traces);
         assert_eq!(exchange.attribute("url.path"), path(index));
         assert_eq!(
             exchange.attribute("http.response.status_code"),
@@ -158,7 +158,7 @@ fn pipelined_requests_never_get_a_wrong_answer() {
         let Some(trace) = outcome.traces.0.get(&parent.trace_id) else {
             continue;
         };
-        for exchange in trace.of_role("exchange") {
+        for exchange in &trace.exchanges() {
             assert_eq!(exchange.attribute("url.path"), path(index));
             let answered = exchange.attribute("http.response.status_code");
             let is_right = answered == status(*place).to_string();
@@ -168,7 +168,7 @@ fn pipelined_requests_never_get_a_wrong_answer() {
     }
     println!("{exported} of {} have spans", sampled.len());
     for (number, parent) in &in_order {
-        let exchange = parent.exchange(&outcome.traces);
+        let exchange = &parent.exchange(&outcome.traces);
         assert_eq!(
             exchange.attribute("http.response.status_code"),
             status(*number).to_string()

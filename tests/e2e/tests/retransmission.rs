@@ -60,7 +60,7 @@ fn on_http2(parents: &[Parent; 3], request: &str, response: &str) -> Parts {
 /// Checks the exchange whose leg `lost` was dropped `retransmits` times, and its neighbours.
 fn assert(traces: &Traces, parents: &[Parent; 3], lost: &str, retransmits: usize) {
     for (index, parent) in parents.iter().enumerate() {
-        let (trace, exchange) = (parent.trace(traces), parent.exchange(traces));
+        let (trace, exchange) = (parent.trace(traces), &parent.exchange(traces));
         exchange.assert_attributes(&[
             ("url.path", "/item"),
             ("http.response.status_code", "200"),
@@ -69,7 +69,7 @@ fn assert(traces: &Traces, parents: &[Parent; 3], lost: &str, retransmits: usize
         ]);
         assert_legs(trace, exchange, index == 0);
         for role in ["request", "response"] {
-            let leg = trace.children_of_role(exchange, role)[0];
+            let leg = exchange.paths(role)[0];
             if (index, role, lost) == (1, "request", "response") {
                 // The lost response would have acknowledged the request. Without it the request may
                 // be sent again: it arrives twice and counts once.

@@ -38,7 +38,7 @@ fn exchanges_with_frontend(traces: &Traces) -> usize {
     traces
         .0
         .values()
-        .flat_map(|trace| trace.of_role("exchange"))
+        .flat_map(|trace| trace.exchanges())
         .filter(|exchange| exchange.attribute("url.path") == "/dispatch")
         .count()
 }

@@ -227,7 +227,7 @@ fn check(label: &str, steps: fn(&[Case]) -> Parts) {
     assert!(seen >= cases.len() as u64, "{seen} requests were seen");
     for (index, case) in cases.iter().enumerate() {
         let trace = outcome.traces.0.get(&case.parent.trace_id);
-        let exchanges = trace.map_or(0, |trace: &Trace| trace.of_role("exchange").count());
+        let exchanges = trace.map_or(0, |trace: &Trace| trace.exchanges().len());
         assert_eq!(
             exchanges,
             usize::from(case.traced),
@@ -235,7 +235,7 @@ fn check(label: &str, steps: fn(&[Case]) -> Parts) {
             case.fields
         );
         if case.traced {
-            let exchange = case.parent.exchange(&outcome.traces);
+            let exchange = &case.parent.exchange(&outcome.traces);
             let (status, path) = (
                 exchange.attribute("http.response.status_code"),
                 exchange.attribute("url.path"),

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use hopspan_e2e::{
-    DialogueFixture, Outcome, Parent, Span, Step, Trace, assert_legs, frames,
+    DialogueFixture, Exchange, Outcome, Parent, Span, Step, Trace, assert_legs, frames,
     http1::{HEAD_END, OK, request, traceparent},
     pause, send, until,
 };
@@ -81,10 +81,15 @@ fn outcome(label: &str, arguments: &[&str], recorded: &Parent) -> Outcome {
 }
 
 /// The exchanges of a path, each with its trace.
-fn of_path<'o>(outcome: &'o Outcome, path: &str) -> Vec<(&'o Trace, &'o Span)> {
+fn of_path<'o>(outcome: &'o Outcome, path: &str) -> Vec<(&'o Trace, Exchange<'o>)> {
     let traces = outcome.traces.0.values();
     traces
-        .flat_map(|trace| trace.of_role("exchange").map(move |span| (trace, span)))
+        .flat_map(|trace| {
+            trace
+                .exchanges()
+                .into_iter()
+                .map(move |exchange| (trace, exchange))
+        })
         .filter(|(_, exchange)| exchange.attribute("url.path") == path)
         .collect()
 }
@@ -117,15 +122,21 @@ fn traces_are_limited_per_second_and_complete() {
     let http2 = of_path(&outcome, "/http2");
     assert_eq!(http2.len(), 1);
     assert_eq!(of_path(&outcome, "/decided").len(), 1);
-    let own: Vec<(&Trace, &Span)> = [first, second, http2].concat();
+    let own: Vec<(&Trace, Exchange<'_>)> = [first, second, http2].concat();
     // Each is the root of a trace of its own; the agent's own export has no trace.
     assert_eq!(outcome.traces.0.len(), own.len() + 1);
     for (trace, exchange) in own {
-        assert_eq!(exchange.parent_id, "", "{exchange:#?}");
+        let roots: Vec<&Span> = trace.of_role("exchange").collect();
+        let [root] = roots[..] else {
+            panic!("{roots:#?}");
+        };
+        assert_eq!(root.parent_id, "", "{root:#?}");
+        assert_eq!(root.span_id, exchange.parent_id);
+        exchange.assert_within(root);
         assert_eq!(exchange.attribute("http.response.status_code"), "200");
         assert_eq!(exchange.attribute("hopspan.incomplete"), "");
         let connects = trace.of_role("connect").count();
-        assert_legs(trace, exchange, connects == 1);
+        assert_legs(trace, &exchange, connects == 1);
     }
     assert_eq!(
         recorded.exchange(&outcome.traces).parent_id,

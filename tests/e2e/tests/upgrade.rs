@@ -34,7 +34,7 @@ fn get(stream: u32, parent: &Parent) -> Step {
 
 fn assert(traces: &Traces, parents: &[Parent; 3]) {
     for (index, (parent, status)) in parents.iter().zip(STATUSES).enumerate() {
-        let exchange = parent.exchange(traces);
+        let exchange = &parent.exchange(traces);
         exchange.assert_attributes(&[
             ("url.path", if index == 0 { "/upgraded" } else { "/next" }),
             ("http.request.method", "GET"),

@@ -51,7 +51,7 @@ fn give_up(dialogues: DialogueFixture, mut dialogue: Dialogue) -> Outcome {
 
 /// Checks that the client closed the connection when its patience was over.
 fn assert_given_up(outcome: &Outcome, parent: &Parent) {
-    let exchange = parent.exchange(&outcome.traces);
+    let exchange = &parent.exchange(&outcome.traces);
     exchange.assert_attributes(&[
         ("error.type", "connection_closed"),
         ("hopspan.closed_by", "client"),
@@ -82,8 +82,7 @@ fn a_client_gives_up_on_a_lost_request() {
         .unwrap();
     let outcome = give_up(dialogues, dialogue);
     assert_given_up(&outcome, &parent);
-    let trace = parent.trace(&outcome.traces);
-    let request = trace.only_child(parent.exchange(&outcome.traces), "request");
+    let request = parent.exchange(&outcome.traces).path("request");
     request.assert_attributes(&[("hopspan.drop.hop", "netfilter.forward")]);
 }
 

@@ -54,7 +54,7 @@ fn a_half_closed_connection_gets_its_answer() {
         .unwrap();
     let outcome = dialogues.finish().unwrap();
     outcome.report().assert_nothing_lost();
-    let exchange = parent.exchange(&outcome.traces);
+    let exchange = &parent.exchange(&outcome.traces);
     exchange.assert_attributes(&[
         ("http.response.status_code", "200"),
         ("error.type", ""),
@@ -85,7 +85,7 @@ fn an_answer_before_the_end_is_kept() {
         .unwrap();
     let outcome = dialogues.finish_after_close().unwrap();
     outcome.report().assert_nothing_lost();
-    let exchange = parents[0].exchange(&outcome.traces);
+    let exchange = &parents[0].exchange(&outcome.traces);
     assert_eq!(exchange.attribute("http.response.status_code"), "200");
     assert_eq!(exchange.attribute("error.type"), "");
     for parent in &parents[1..] {

@@ -40,7 +40,7 @@ fn every_end_of_a_connection_ends_all_open_streams() {
     outcome.report().assert_nothing_lost();
     for (ending, (answered, open)) in End::ALL.iter().zip(&played) {
         println!("{ending:?}");
-        let exchange = answered.exchange(&outcome.traces);
+        let exchange = &answered.exchange(&outcome.traces);
         assert_eq!(exchange.attribute("http.response.status_code"), "200");
         assert_eq!(exchange.attribute("error.type"), "");
         let (error, closed_by) = ending.attributes();

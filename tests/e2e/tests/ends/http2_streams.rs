@@ -56,7 +56,7 @@ impl Case {
     }
 
     fn assert(&self, traces: &Traces, (parent, next): &(Parent, Parent)) {
-        let exchange = parent.exchange(traces);
+        let exchange = &parent.exchange(traces);
         exchange.assert_attributes(&[
             ("http.response.status_code", self.status),
             ("error.type", self.error),

@@ -45,7 +45,7 @@ fn a_request_without_an_answer_is_still_open() {
     drop((on_http1, on_http2));
     outcome.report().assert_nothing_lost();
     for parent in [&one, &two] {
-        let exchange = parent.exchange(&outcome.traces);
+        let exchange = &parent.exchange(&outcome.traces);
         exchange.assert_attributes(&[
             ("error.type", ""),
             ("hopspan.closed_by", ""),
@@ -86,13 +86,10 @@ fn tcp_gives_up() {
     let outcome = dialogues.finish_after_close().unwrap();
     drop(dialogue);
     outcome.report().assert_nothing_lost();
-    let (trace, exchange) = (
-        parent.trace(&outcome.traces),
-        parent.exchange(&outcome.traces),
-    );
+    let exchange = &parent.exchange(&outcome.traces);
     assert_eq!(exchange.attribute("error.type"), "timeout", "{exchange:#?}");
     assert_eq!(exchange.attribute("hopspan.closed_by"), "");
-    let request = trace.only_child(exchange, "request");
+    let request = exchange.path("request");
     assert_eq!(request.attribute("hopspan.drop.hop"), "netfilter.forward");
     let retransmits: u32 = request
         .attribute("hopspan.tcp.retransmits")

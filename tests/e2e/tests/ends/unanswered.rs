@@ -87,7 +87,7 @@ impl End {
 /// Checks that the exchange of this request has no response, and is an error with these attributes,
 /// and that its request is complete.
 pub(crate) fn assert(traces: &Traces, parent: &Parent, error: &str, closed_by: &str) {
-    let (trace, exchange) = (parent.trace(traces), parent.exchange(traces));
+    let (trace, exchange) = (parent.trace(traces), &parent.exchange(traces));
     exchange.assert_attributes(&[
         ("error.type", error),
         ("hopspan.closed_by", closed_by),
@@ -95,8 +95,8 @@ pub(crate) fn assert(traces: &Traces, parent: &Parent, error: &str, closed_by: &
         ("http.response.status_code", ""),
     ]);
     assert!(exchange.is_error(), "{exchange:#?}");
-    assert!(trace.children_of_role(exchange, "response").is_empty());
-    let request = trace.only_child(exchange, "request");
+    assert!(exchange.paths("response").is_empty());
+    let request = exchange.path("request");
     request.assert_within(exchange);
     assert_partition(trace, request);
     // The exchange lasts until the end of the connection.

@@ -4,7 +4,7 @@
 use std::{net::Ipv4Addr, time::Duration};
 
 use hopspan_e2e::{
-    Parent, Span, Traces, end, hang, http1::get_traced, knock, pause, send, until, wait_for_steps,
+    Parent, Traces, end, hang, http1::get_traced, knock, pause, send, until, wait_for_steps,
 };
 
 use super::fixture::{FailedConnectFixture, LONG, failed, knock_from};
@@ -20,13 +20,13 @@ fn request(parent: &Parent) -> String {
     get_traced("/item", parent)
 }
 
-/// Checks that the connect to a port of `server` is below the exchange of this request, in its
-/// trace.
+/// Checks that the connect to a port of `server` is in the trace of this request, below its client's
+/// span.
 fn assert_in_trace(traces: &Traces, server: Ipv4Addr, port: u16, parent: &Parent) {
     let (_, connect) = failed(traces, (server, port).into());
-    let exchange = parent.exchange(traces);
+    let exchange = &parent.exchange(traces);
     assert_eq!(connect.trace_id, parent.trace_id, "{connect:#?}");
-    assert_eq!(connect.parent_id, exchange.span_id, "{connect:#?}");
+    assert_eq!(connect.parent_id, parent.span_id, "{connect:#?}");
     connect.assert_within(exchange);
     assert_eq!(connect.links, []);
     connect.assert_attributes(&[
@@ -35,18 +35,17 @@ fn assert_in_trace(traces: &Traces, server: Ipv4Addr, port: u16, parent: &Parent
     ]);
 }
 
-/// Checks that it is in a trace of its own, with links to the exchanges of `candidates`.
+/// Checks that it is in a trace of its own, with links to the client spans of `candidates`.
 fn assert_linked(traces: &Traces, server: Ipv4Addr, port: u16, candidates: &[&Parent]) {
     let (trace, connect) = failed(traces, (server, port).into());
     assert_eq!(connect.parent_id, "", "{connect:#?}");
-    assert_eq!(trace.of_role("exchange").count(), 0);
+    assert_eq!(trace.exchanges().len(), 0);
     let mut links = connect.links.clone();
     links.sort();
-    let exchanges = candidates.iter().map(|parent| {
-        let exchange: &Span = parent.exchange(traces);
-        (parent.trace_id.clone(), exchange.span_id.clone())
-    });
-    let mut expected: Vec<(String, String)> = exchanges.collect();
+    let clients = candidates
+        .iter()
+        .map(|parent| (parent.trace_id.clone(), parent.span_id.clone()));
+    let mut expected: Vec<(String, String)> = clients.collect();
     expected.sort();
     assert_eq!(links, expected, "{connect:#?}");
     let correlation = match candidates {

@@ -125,20 +125,20 @@ impl FaultFixture {
     }
 }
 
-/// The connect that failed while the parent's request was served: below its exchange, within it,
+/// The connect that failed while the parent's request was served: beside its spans, within its time,
 /// marked as inferred, and with an error.
 pub(crate) fn failed_connect<'o>(outcome: &'o Outcome, parent: &Parent) -> &'o Span {
     let trace = parent.trace(&outcome.traces);
-    let exchange = parent.exchange(&outcome.traces);
+    let exchange = &parent.exchange(&outcome.traces);
     assert_eq!(exchange.attribute("http.response.status_code"), "200");
-    let connects = trace.children_of_role(exchange, "connect");
-    let failed: Vec<&&Span> = connects
-        .iter()
+    let failed: Vec<&Span> = trace
+        .of_role("connect")
         .filter(|connect| !connect.attribute("error.type").is_empty())
         .collect();
     let [failed] = failed[..] else {
-        panic!("{} failed connects: {connects:#?}", failed.len());
+        panic!("{} failed connects: {failed:#?}", failed.len());
     };
+    assert_eq!(failed.parent_id, parent.span_id, "{failed:#?}");
     assert!(failed.is_error(), "{failed:#?}");
     failed.assert_attributes(&[("hopspan.correlation", "inferred")]);
     failed.assert_within(exchange);

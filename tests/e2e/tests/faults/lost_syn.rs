@@ -30,10 +30,10 @@ fn a_syn_that_is_lost_once() {
         fixture.dialogues.play(&server, &client).unwrap();
         drop(rule);
         let outcome = fixture.finish();
-        let exchange = parent.exchange(&outcome.traces);
+        let exchange = &parent.exchange(&outcome.traces);
         exchange.assert_attributes(&[("http.response.status_code", "200"), ("error.type", "")]);
         let trace = parent.trace(&outcome.traces);
-        let connect = trace.children_of_role(exchange, "connect")[0];
+        let connect = exchange.paths("connect")[0];
         connect.assert_attributes(&[
             ("hopspan.tcp.retransmits", "1"),
             ("hopspan.drop.reason", "NETFILTER_DROP"),

@@ -20,7 +20,7 @@ fn a_reset_before_the_answer() {
     let client = [send(get_traced("/item", &parent)), end()];
     fixture.dialogues.play(&server, &client).unwrap();
     let outcome = fixture.finish();
-    let exchange = parent.exchange(&outcome.traces);
+    let exchange = &parent.exchange(&outcome.traces);
     exchange.assert_attributes(&[
         ("error.type", "connection_reset"),
         ("hopspan.closed_by", "server"),

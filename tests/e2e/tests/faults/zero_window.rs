@@ -29,7 +29,7 @@ fn a_server_that_does_not_read() {
     let client = [send(head), fill(BODY_BYTES), until("ok")];
     fixture.dialogues.play(&server, &client).unwrap();
     let outcome = fixture.finish();
-    let exchange = parent.exchange(&outcome.traces);
+    let exchange = &parent.exchange(&outcome.traces);
     exchange.assert_attributes(&[("http.response.status_code", "200"), ("error.type", "")]);
     assert!(!exchange.events.is_empty(), "{exchange:#?}");
     assert!(

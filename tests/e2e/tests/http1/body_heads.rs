@@ -66,7 +66,7 @@ fn an_upload_that_looks_like_a_request() {
     let outcome = check("upload-head", &cases);
     for case in &cases {
         for slow in [1, 3] {
-            let exchange = case.requests[slow].parent.exchange(&outcome.traces);
+            let exchange = &case.requests[slow].parent.exchange(&outcome.traces);
             let lasted = Duration::from_nanos(exchange.duration_ns());
             assert!(lasted >= SLOW, "{lasted:?}");
         }

@@ -131,11 +131,11 @@ fn assert_all_followed(outcome: &Outcome, cases: &[Case]) {
 
 /// Checks that there are so many exchanges in all traces, each in a trace of its own.
 pub(crate) fn assert_exchanges(traces: &Traces, expected: usize) {
-    let paths: Vec<&str> = traces
+    let paths: Vec<String> = traces
         .0
         .values()
-        .flat_map(|trace| trace.of_role("exchange"))
-        .map(|exchange| exchange.attribute("url.path"))
+        .flat_map(|trace| trace.exchanges())
+        .map(|exchange| exchange.attribute("url.path").to_owned())
         .collect();
     assert_eq!(paths.len(), expected, "exchanges of {paths:?}");
     assert_eq!(traces.0.len(), expected, "traces: {:?}", traces.0.keys());

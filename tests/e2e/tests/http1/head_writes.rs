@@ -91,7 +91,7 @@ fn methods_of_other_specifications() {
         .enumerate()
         .zip(statuses.iter().zip(&parents))
     {
-        let exchange = parent.exchange(&outcome.traces);
+        let exchange = &parent.exchange(&outcome.traces);
         exchange.assert_attributes(&[
             ("http.request.method", "_OTHER"),
             ("http.request.method_original", method),
@@ -136,7 +136,7 @@ fn play(label: &str, server: &[Step], client: &[Step]) -> Outcome {
 
 /// Checks that a request has its status, or none and an incomplete response, and no error.
 fn assert_no_error(outcome: &Outcome, parent: &Parent, status: &str) {
-    let exchange = parent.exchange(&outcome.traces);
+    let exchange = &parent.exchange(&outcome.traces);
     exchange.assert_attributes(&[("error.type", ""), ("hopspan.closed_by", "")]);
     assert!(!exchange.is_error(), "{exchange:#?}");
     let found = exchange.attribute("http.response.status_code");

@@ -32,7 +32,7 @@ fn assert_exchange(
     error: &str,
     closed_by: &str,
 ) {
-    let exchange = parent.exchange(&outcome.traces);
+    let exchange = &parent.exchange(&outcome.traces);
     exchange.assert_attributes(&[
         ("http.response.status_code", "200"),
         ("error.type", error),
@@ -150,7 +150,7 @@ fn a_response_without_a_body_is_over_at_once() {
         pause(Duration::from_millis(500)),
     ];
     let (outcome, parent) = play("no-body", &server, &client);
-    let exchange = parent.exchange(&outcome.traces);
+    let exchange = &parent.exchange(&outcome.traces);
     exchange.assert_attributes(&[
         ("http.response.status_code", "304"),
         ("error.type", ""),

@@ -58,7 +58,7 @@ impl TracedRequest {
 
     /// Checks that the request has one complete exchange, which opened the connection or not.
     pub(crate) fn assert(&self, traces: &Traces, connected: bool) {
-        let exchange = self.parent.exchange(traces);
+        let exchange = &self.parent.exchange(traces);
         exchange.assert_attributes(&[
             ("http.request.method", self.method),
             ("url.path", &*self.path),

@@ -11,7 +11,7 @@ const MAX_BOUND_NS: i64 = 20_000_000;
 /// Checks the skew that was taken out of each exchange: the real one is within the bound of error.
 pub(crate) fn assert_skews(dispatched: &Dispatched, expected: RangeInclusive<i64>) {
     for (trace, call) in dispatched.calls() {
-        for exchange in trace.children_of_role(call, "exchange") {
+        for exchange in &trace.exchanges_below(call) {
             let number = |key: &str| -> i64 { exchange.attribute(key).parse().unwrap() };
             let skew_ns = number("hopspan.clock.skew_ns");
             let bound_ns = number("hopspan.clock.skew_bound_ns");

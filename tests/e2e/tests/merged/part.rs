@@ -1,7 +1,7 @@
 //! Exchanges of which only one node has an agent. In: the traces. Out: a failed test where that
 //! half is incomplete or misplaced.
 
-use hopspan_e2e::{Span, Trace};
+use hopspan_e2e::{Exchange, Trace};
 
 use super::dispatched::Dispatched;
 
@@ -9,7 +9,7 @@ use super::dispatched::Dispatched;
 /// agent's clock, and has the attribute of its side.
 pub(crate) fn assert_part(dispatched: &Dispatched, half: &str) {
     for (trace, call) in dispatched.calls() {
-        let exchange = trace.only_child(call, "exchange");
+        let exchange = &trace.exchange_below(call);
         assert_eq!(exchange.attribute("hopspan.half"), half, "{exchange:?}");
         assert_eq!(
             exchange.attribute("hopspan.clock.skew_ns"),
@@ -27,9 +27,9 @@ pub(crate) fn assert_part(dispatched: &Dispatched, half: &str) {
     );
 }
 
-fn assert_legs_within(trace: &Trace, exchange: &Span) {
+fn assert_legs_within(trace: &Trace, exchange: &Exchange<'_>) {
     for role in ["request", "response"] {
-        let leg = trace.only_child(exchange, role);
+        let leg = exchange.path(role);
         leg.assert_within(exchange);
         let hops = trace.children(leg);
         assert!(hops.iter().all(|hop| hop.is_within(leg)), "{hops:#?}");

@@ -1,7 +1,7 @@
 //! Exchanges of which both agents sent their half. In: the traces. Out: a failed test where the two
 //! are not one complete exchange.
 
-use hopspan_e2e::{Kernel, Span, Trace, assert_legs};
+use hopspan_e2e::{Exchange, Kernel, Span, Trace, assert_legs};
 use hopspan_lab::Overlay;
 
 use super::dispatched::Dispatched;
@@ -11,7 +11,7 @@ use super::dispatched::Dispatched;
 pub(crate) fn assert_whole(dispatched: &Dispatched, within: bool) {
     let mut connects = 0;
     for (trace, call) in dispatched.calls() {
-        let exchange = trace.only_child(call, "exchange");
+        let exchange = &trace.exchange_below(call);
         for key in ["hopspan.half", "hopspan.incomplete", "error.type"] {
             assert_eq!(exchange.attribute(key), "", "{key} of {exchange:#?}");
         }
@@ -26,11 +26,11 @@ pub(crate) fn assert_whole(dispatched: &Dispatched, within: bool) {
             !within || exchange.is_within(call),
             "{exchange:?} is not within {call:?}"
         );
-        let connected = trace.children_of_role(exchange, "connect").len();
+        let connected = exchange.paths("connect").len();
         connects += connected;
         assert_legs(trace, exchange, connected > 0);
         for role in ["connect", "request", "response"] {
-            for leg in trace.children_of_role(exchange, role) {
+            for leg in exchange.paths(role) {
                 assert_eq!(leg.attribute("hopspan.half"), "", "{leg:?}");
                 assert_crossings(dispatched, trace, leg);
             }
@@ -47,10 +47,12 @@ pub(crate) fn assert_whole(dispatched: &Dispatched, within: bool) {
 }
 
 /// Checks that each agent sent its half.
-fn assert_copies(dispatched: &Dispatched, exchange: &Span) {
+fn assert_copies(dispatched: &Dispatched, exchange: &Exchange<'_>) {
     let sent = &dispatched.outcome.traces.0[&exchange.trace_id].spans;
-    let copies = sent.iter().filter(|span| span.span_id == exchange.span_id);
-    let mut halves: Vec<[&str; 2]> = copies
+    let id = |span: &Span| span.attribute("hopspan.exchange.id").to_owned();
+    let requests = sent.iter().filter(|span| span.role() == "request");
+    let halves = requests.filter(|span| id(span) == id(exchange));
+    let mut halves: Vec<[&str; 2]> = halves
         .map(|span| {
             [
                 span.attribute("hopspan.half"),

@@ -109,11 +109,11 @@ fn an_address_used_again_within_seconds_is_attributed_by_time() {
             (&second, "second")
         };
         let expected = format!("shop/{} deployment={workload} main @{NODE}", pod.name());
-        assert_eq!(side(exchange, "destination"), expected, "{number}");
+        assert_eq!(side(&exchange, "destination"), expected, "{number}");
         let uid = exchange.attribute("hopspan.destination.k8s.pod.uid");
         assert_eq!(uid, pod.uid(), "{number}");
         assert_eq!(
-            side(exchange, "source"),
+            side(&exchange, "source"),
             format!("shop/client deployment=client main @{NODE}")
         );
         // A headless service: nothing is translated, and the span has the reason.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use hopspan_apiserver::object::{self, Endpoint};
-use hopspan_e2e::{Fixture, Outcome, Span};
+use hopspan_e2e::{Exchange, Fixture, Outcome};
 use hopspan_lab::{Pod, hotrod::NAMESPACE};
 
 use super::fixture::{ClusterFixture, NODE, side};
@@ -48,9 +48,9 @@ fn fill(cluster: &ClusterFixture, pods: &[Pod]) {
 }
 
 /// All exchanges.
-fn exchanges(outcome: &Outcome) -> Vec<&Span> {
+fn exchanges(outcome: &Outcome) -> Vec<Exchange<'_>> {
     let traces = outcome.traces.0.values();
-    traces.flat_map(|trace| trace.of_role("exchange")).collect()
+    traces.flat_map(|trace| trace.exchanges()).collect()
 }
 
 fn by_ip(pods: &[Pod]) -> HashMap<String, &Pod> {
@@ -86,9 +86,8 @@ fn every_exchange_names_pod_workload_and_service() {
     for exchange in exchanges {
         let source = pods[exchange.attribute("source.address")];
         let destination = pods[exchange.attribute("destination.address")];
-        let trace = &outcome.traces.0[&exchange.trace_id];
-        let connects = trace.children_of_role(exchange, "connect");
-        for span in connects.into_iter().chain([exchange]) {
+        let paths = ["connect", "request", "response"].map(|role| exchange.paths(role));
+        for span in paths.into_iter().flatten() {
             assert_eq!(side(span, "source"), expected(source), "{span:?}");
             assert_eq!(side(span, "destination"), expected(destination), "{span:?}");
             assert_eq!(span.attribute("hopspan.source.k8s.pod.uid"), source.uid());

@@ -10,7 +10,7 @@ use std::{
 };
 
 use hopspan_apiserver::{Server, Store, object};
-use hopspan_e2e::{EchoLoad, Fixture, Outcome, Span};
+use hopspan_e2e::{EchoLoad, Exchange, Fixture, Outcome, Span};
 use hopspan_lab::Pod;
 
 /// A watch sends a change at once; the agent may have to wait for a processor.
@@ -116,10 +116,10 @@ pub(crate) fn load(
 }
 
 /// The exchanges of `echo`'s requests, in the order of the numbers in their trace ids.
-pub(crate) fn exchanges(outcome: &Outcome) -> Vec<(u64, &Span)> {
+pub(crate) fn exchanges(outcome: &Outcome) -> Vec<(u64, Exchange<'_>)> {
     let traces = outcome.traces.0.values();
-    let mut exchanges: Vec<(u64, &Span)> = traces
-        .flat_map(|trace| trace.of_role("exchange"))
+    let mut exchanges: Vec<(u64, Exchange<'_>)> = traces
+        .flat_map(|trace| trace.exchanges())
         .map(|span| (u64::from_str_radix(&span.trace_id[16..], 16).unwrap(), span))
         .collect();
     exchanges.sort_by_key(|(number, _)| *number);

@@ -113,7 +113,7 @@ fn host_network_pods_and_processes_of_the_node_are_distinguished() {
             // No pod: only the node is known.
             _ => "/   @node",
         };
-        assert_eq!(side(exchange, "destination"), expected, "{number}");
+        assert_eq!(side(&exchange, "destination"), expected, "{number}");
         let daemon_set = exchange.attribute("hopspan.destination.k8s.daemonset.name");
         assert_eq!(daemon_set.is_empty(), number >= 200, "{number}");
     }

@@ -36,17 +36,16 @@ pub(crate) fn requests_over_ipv6(fixture: &mut Fixture, others: &[Service]) -> V
 pub(crate) fn assert_halves(outcome: &Outcome, answers: &[Answer], expected: &Expected) {
     for answer in answers {
         let trace = &outcome.traces.0[&answer.trace_id()];
-        let exchanges: Vec<&Span> = trace.of_role("exchange").collect();
-        let [first, ..] = exchanges[..] else {
-            panic!("no exchange of {answer:?}");
-        };
+        let exchanges = trace.exchanges();
+        let first = exchanges.first();
+        let first = first.unwrap_or_else(|| panic!("no exchange of {answer:?}"));
         // `echo` exports no span of the call itself. This span stands for it, and contains
         // everything.
         let call = Span {
             span_id: first.parent_id.clone(),
             start_ns: 0,
             end_ns: u64::MAX,
-            ..first.clone()
+            ..Span::clone(first)
         };
         assert_ends(trace, &call, &exchanges, ["node-1", "node-2"], expected);
         for exchange in exchanges {

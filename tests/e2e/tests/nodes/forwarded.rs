@@ -6,7 +6,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
 };
 
-use hopspan_e2e::{EchoLoad, Fixture, NodeAgent, Span, echo_server};
+use hopspan_e2e::{EchoLoad, Fixture, NodeAgent, echo_server};
 use hopspan_lab::{NodeOptions, kube_proxy::Service, skip};
 
 const PORT: u16 = 8080;
@@ -66,8 +66,8 @@ fn a_node_in_between_counts_forwarded_packets_and_exports_nothing() {
     assert!(heads_unmatched <= 1, "{heads_unmatched} heads");
     for answer in answers {
         let trace = &outcome.traces.0[&answer.trace_id()];
-        let exchanges: Vec<&Span> = trace.of_role("exchange").collect();
-        let [exchange] = exchanges[..] else {
+        let exchanges = trace.exchanges();
+        let [exchange] = &exchanges[..] else {
             panic!("{exchanges:#?}");
         };
         assert_eq!(exchange.resource["k8s.node.name"], last.name());

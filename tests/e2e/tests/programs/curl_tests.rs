@@ -57,7 +57,7 @@ impl Case {
                 "{answer:?}"
             );
             let exchanges = answer.parent.exchanges(&traces);
-            let [exchange] = exchanges[..] else {
+            let [exchange] = &exchanges[..] else {
                 panic!("{} exchanges for {answer:?}", exchanges.len());
             };
             ExpectedExchange {

@@ -3,7 +3,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use hopspan_e2e::{Span, Trace, assert_legs};
+use hopspan_e2e::{Exchange, Trace, assert_legs};
 use hopspan_lab::kube_proxy::{Service, endpoint_chain, service_chain};
 
 /// The expected attributes of one exchange.
@@ -26,12 +26,12 @@ pub(crate) struct ExpectedExchange<'a> {
 
 impl ExpectedExchange<'_> {
     /// Checks an exchange of GET and everything below it.
-    pub(crate) fn assert(&self, trace: &Trace, exchange: &Span) {
+    pub(crate) fn assert(&self, trace: &Trace, exchange: &Exchange<'_>) {
         self.assert_method("GET", trace, exchange);
     }
 
     /// Checks an exchange of another method.
-    pub(crate) fn assert_method(&self, method: &str, trace: &Trace, exchange: &Span) {
+    pub(crate) fn assert_method(&self, method: &str, trace: &Trace, exchange: &Exchange<'_>) {
         let chains = format!(
             "KUBE-SERVICES > {} > {}",
             service_chain(self.service),

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use hopspan_e2e::{Span, Trace, Traces, assert_legs, python};
+use hopspan_e2e::{Exchange, Span, Trace, Traces, assert_legs, python};
 use hopspan_lab::{Command, Pod, kube_proxy::Service};
 
 use super::fixture::{PORT, ProgramFixture, endpoint};
@@ -65,8 +65,8 @@ fn every_call_of_python_is_an_exchange() {
     assert_eq!(calls.len(), 3 * ROUNDS, "{calls:#?}");
     let mut by_method: BTreeMap<&str, usize> = BTreeMap::new();
     for (index, (trace, call)) in calls.iter().enumerate() {
-        let exchange = exchange_of(trace, call);
-        let method = exchange.attribute("rpc.method");
+        let exchange = &exchange_of(trace, call);
+        let method = call.attribute("rpc.method");
         *by_method.entry(method).or_default() += 1;
         assert_rpc(exchange, call);
         exchange.assert_within(call);
@@ -91,14 +91,14 @@ fn every_call_of_python_is_an_exchange() {
     assert_eq!(by_method, BTreeMap::from(expected));
 }
 
-fn exchange_of<'t>(trace: &'t Trace, call: &Span) -> &'t Span {
-    let exchange = trace.only_child(call, "exchange");
-    assert_eq!(trace.of_role("exchange").count(), 1, "{:#?}", trace.spans);
+fn exchange_of<'t>(trace: &'t Trace, call: &Span) -> Exchange<'t> {
+    let exchange = trace.exchange_below(call);
+    assert_eq!(trace.exchanges().len(), 1, "{:#?}", trace.spans);
     exchange
 }
 
 /// Compares the attributes of hopspan's exchange with those of the instrumentation's call.
-fn assert_rpc(exchange: &Span, call: &Span) {
+fn assert_rpc(exchange: &Exchange<'_>, call: &Span) {
     exchange.assert_attributes(&[
         ("hopspan.incomplete", ""),
         ("network.protocol.version", "2"),
@@ -114,7 +114,7 @@ fn assert_rpc(exchange: &Span, call: &Span) {
 }
 
 /// Checks that only the call that fails is an error.
-fn assert_error(exchange: &Span) {
+fn assert_error(exchange: &Exchange<'_>) {
     let (status, error) = match exchange.attribute("rpc.method") {
         "Missing" => ("5", "NOT_FOUND"),
         _ => ("0", ""),
@@ -124,9 +124,9 @@ fn assert_error(exchange: &Span) {
     assert_eq!(exchange.is_error(), !error.is_empty(), "{exchange:#?}");
 }
 
-/// Checks that the exchange ends with the trailers, after the last message, and that its response
-/// is the first message.
-fn assert_lasts_to_its_trailers(trace: &Trace, call: &Span, exchange: &Span) {
+/// Checks that the response ends with the trailers, after the last message, and that its body begins
+/// with the first one.
+fn assert_lasts_to_its_trailers(trace: &Trace, call: &Span, exchange: &Exchange<'_>) {
     let served = trace.children(call);
     let server = served
         .iter()
@@ -136,10 +136,8 @@ fn assert_lasts_to_its_trailers(trace: &Trace, call: &Span, exchange: &Span) {
         exchange.end_ns >= server.start_ns + STREAM_NS,
         "{exchange:#?} ends before the last message of {server:#?}"
     );
-    for response in trace.children_of_role(exchange, "response") {
-        assert!(
-            response.end_ns <= exchange.end_ns - STREAM_NS / 2,
-            "{response:#?} is not the first message"
-        );
-    }
+    let hops = trace.children(exchange.path("response"));
+    let body = hops.last().unwrap();
+    assert_eq!(body.name, "body", "{hops:#?}");
+    assert!(body.duration_ns() >= STREAM_NS / 2, "{body:#?}");
 }

@@ -46,8 +46,8 @@ fn padding_hides_nothing() {
             source: client.ip(),
             service: &service,
             endpoint: endpoint(server.ip()),
-            connected: !trace.children_of_role(exchange, "connect").is_empty(),
+            connected: !exchange.paths("connect").is_empty(),
         }
-        .assert(trace, exchange);
+        .assert(trace, &exchange);
     }
 }

@@ -50,7 +50,7 @@ impl Case {
 
         for (index, answer) in answers.iter().enumerate() {
             let exchanges = answer.parent.exchanges(&traces);
-            let [to_proxy, to_server] = exchanges[..] else {
+            let [to_proxy, to_server] = &exchanges[..] else {
                 panic!(
                     "{} exchanges for {answer:?}: {exchanges:#?}",
                     exchanges.len()

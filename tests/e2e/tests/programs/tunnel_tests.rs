@@ -54,7 +54,7 @@ fn a_tunnel_through_a_proxy() {
     assert_eq!(output, "200 200");
     let traces = fixture.finish();
 
-    let tunnel = to_proxy.exchange(&traces);
+    let tunnel = &to_proxy.exchange(&traces);
     let common = ExpectedExchange {
         version: "1.1",
         path: "",
@@ -73,6 +73,6 @@ fn a_tunnel_through_a_proxy() {
         endpoint: endpoint(server.ip()),
         ..common
     }
-    .assert(to_server.trace(&traces), to_server.exchange(&traces));
+    .assert(to_server.trace(&traces), &to_server.exchange(&traces));
     assert_eq!(traces.0.len(), 2, "{:?}", traces.0.keys());
 }

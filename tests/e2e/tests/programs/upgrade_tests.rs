@@ -42,7 +42,7 @@ fn check_curl(label: &str, start: fn(&mut ProgramFixture, &Pod), versions: [&str
         }
         .assert(
             answer.parent.trace(&traces),
-            answer.parent.exchange(&traces),
+            &answer.parent.exchange(&traces),
         );
     }
     assert_eq!(

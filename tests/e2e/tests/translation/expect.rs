@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use hopspan_e2e::{Answer, Kernel, Span, Trace, Traces, assert_legs, hop_names};
+use hopspan_e2e::{Answer, Exchange, Kernel, Trace, Traces, assert_legs, hop_names};
 use hopspan_lab::{
     NodeOptions, Wiring,
     kube_proxy::{ProxyMode, ServiceConnection},
@@ -38,8 +38,8 @@ fn translation(traces: &Traces, case: &Case, answer: &Answer, options: NodeOptio
     let what = format!("{} {answer:?}", case.name);
     let trace = traces.0.get(&answer.trace_id());
     let trace = trace.unwrap_or_else(|| panic!("no trace of {what}"));
-    let exchanges: Vec<&Span> = trace.of_role("exchange").collect();
-    let [exchange] = exchanges[..] else {
+    let exchanges = trace.exchanges();
+    let [exchange] = &exchanges[..] else {
         panic!("{} exchanges of {what}", exchanges.len());
     };
     assert_masquerade(case, answer);
@@ -123,9 +123,9 @@ fn attributes(case: &Case, answer: &Answer, mode: ProxyMode) -> Vec<(&'static st
 
 /// Checks the hops of connect and request, and that the hop in which a translation was made has its
 /// attributes.
-fn assert_hops(trace: &Trace, exchange: &Span, case: &Case, wiring: Wiring) {
+fn assert_hops(trace: &Trace, exchange: &Exchange<'_>, case: &Case, wiring: Wiring) {
     let roles = ["connect", "request"];
-    let legs = roles.map(|role| trace.children_of_role(exchange, role));
+    let legs = roles.map(|role| exchange.paths(role));
     for leg in legs.into_iter().flatten() {
         let hops = trace.children(leg);
         let names: Vec<&str> = hops

@@ -52,11 +52,7 @@ fn check(test: &str, wiring: Wiring, proxy_mode: ProxyMode) {
         }
         expect::translations(&traces, case, answers, options);
     }
-    let found: usize = traces
-        .0
-        .values()
-        .map(|trace| trace.of_role("exchange").count())
-        .sum();
+    let found: usize = traces.0.values().map(|trace| trace.exchanges().len()).sum();
     assert_eq!(found, exchanges, "exchanges in all traces");
 }
 

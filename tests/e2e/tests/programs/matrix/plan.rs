@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hopspan_e2e::{Parent, Span, Traces};
+use hopspan_e2e::{Parent, Traces};
 
 /// Method, path and the status of every server.
 pub(super) const REQUESTS: [(&str, &str, &str); 5] = [
@@ -104,8 +104,8 @@ impl Request {
         let Some(trace) = traces.0.get(&self.parent.trace_id) else {
             return vec!["no span".to_owned()];
         };
-        let exchanges: Vec<&Span> = trace.of_role("exchange").collect();
-        let [exchange] = exchanges[..] else {
+        let exchanges = trace.exchanges();
+        let [exchange] = &exchanges[..] else {
             return vec![format!("{} exchanges: {exchanges:?}", exchanges.len())];
         };
         let expected = [

@@ -1,0 +1,106 @@
+//! An exchange, put together from its spans.
+//!
+//! In: the spans of a trace. Out: for each exchange of each agent its connect, request and
+//! response, and what they say of it as one span: it begins with the first of them, lasts as long
+//! as the exchange did, and has the attributes of the last.
+
+use std::{collections::BTreeMap, ops::Deref};
+
+use tracer_semconv::attribute;
+
+use crate::{Span, Trace};
+
+const PATHS: [&str; 3] = ["connect", "request", "response"];
+
+/// An exchange, as one agent saw it, or merged.
+#[derive(Clone, Debug)]
+pub struct Exchange<'t> {
+    /// What its spans say of it.
+    whole: Span,
+    /// In the order of their start.
+    paths: Vec<&'t Span>,
+}
+
+impl Deref for Exchange<'_> {
+    type Target = Span;
+
+    fn deref(&self) -> &Span {
+        &self.whole
+    }
+}
+
+impl<'t> Exchange<'t> {
+    /// All exchanges of a trace, in the order of their start.
+    pub(crate) fn all(trace: &'t Trace) -> Vec<Self> {
+        type Key<'t> = (&'t str, &'t str, &'t str);
+        let mut paths: BTreeMap<Key<'t>, Vec<&'t Span>> = BTreeMap::new();
+        for span in trace
+            .spans
+            .iter()
+            .filter(|span| PATHS.contains(&span.role()))
+        {
+            let id = span.attribute(attribute::EXCHANGE_ID);
+            if !id.is_empty() {
+                let half = span.attribute(attribute::HALF);
+                let node = span.resource.get("k8s.node.name");
+                let key = (id, half, node.map_or("", String::as_str));
+                paths.entry(key).or_default().push(span);
+            }
+        }
+        let mut all: Vec<Self> = paths.into_values().map(Self::of).collect();
+        all.sort_by_key(|exchange| exchange.start_ns);
+        all
+    }
+
+    fn of(mut paths: Vec<&'t Span>) -> Self {
+        paths.sort_by_key(|span| (span.start_ns, span.end_ns));
+        let of_role = |role| {
+            paths
+                .iter()
+                .copied()
+                .find(|span: &&Span| span.role() == role)
+        };
+        let last = of_role("response").or_else(|| of_role("request"));
+        let mut whole = Span::clone(last.unwrap_or_else(|| panic!("no request: {paths:#?}")));
+        whole.start_ns = paths.iter().map(|span| span.start_ns).min().unwrap_or(0);
+        let duration: Result<u64, _> = whole.attribute(attribute::EXCHANGE_DURATION_NS).parse();
+        whole.end_ns = whole.start_ns + duration.expect("a duration");
+        let incomplete: Vec<&str> = paths
+            .iter()
+            .map(|span| span.attribute(attribute::INCOMPLETE))
+            .filter(|what| !what.is_empty())
+            .collect();
+        if !incomplete.is_empty() {
+            let incomplete = incomplete.join(", ");
+            whole
+                .attributes
+                .insert(attribute::INCOMPLETE.to_owned(), incomplete);
+        }
+        for span in &paths {
+            assert_eq!(span.parent_id, whole.parent_id, "siblings: {paths:#?}");
+            if let Some(shed) = span.attributes.get(attribute::SHED) {
+                whole
+                    .attributes
+                    .insert(attribute::SHED.to_owned(), shed.clone());
+            }
+        }
+        Self { whole, paths }
+    }
+
+    /// The spans of a role: at most one, unless two nodes saw it.
+    pub fn paths(&self, role: &str) -> Vec<&'t Span> {
+        let of_role = |span: &&&'t Span| span.role() == role;
+        self.paths.iter().filter(of_role).copied().collect()
+    }
+
+    /// The only span of a role.
+    ///
+    /// # Panics
+    /// When there is none, or there are several.
+    pub fn path(&self, role: &str) -> &'t Span {
+        let [span] = self.paths(role)[..] else {
+            panic!("not one {role} of {self:#?}");
+        };
+        span
+    }
+}
