@@ -81,7 +81,12 @@ impl<'a> AgentOptions<'a> {
             // A dev build exports a burst slowly: these tests are about the spans, not about the
             // speed of the export.
             .env("OTEL_BSP_MAX_QUEUE_SIZE", "500000")
-            .env("NODE_NAME", self.node.name());
+            .env("NODE_NAME", self.node.name())
+            // The nodes of a lab are one machine, with one id.
+            .env(
+                "OTEL_RESOURCE_ATTRIBUTES",
+                format!("host.id={}", self.node.name()),
+            );
         if !self.arguments.contains(&"--detail") {
             // Most tests check the hops of every exchange.
             command = command.args(["--detail", "hop"]);

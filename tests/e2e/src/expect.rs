@@ -13,7 +13,10 @@ use hopspan_lab::{
 };
 use tracer_semconv::{attribute, scope};
 
-use crate::{Exchange, Kernel, Span, Trace, Traces};
+use crate::{
+    Exchange, Kernel, Span, Trace, Traces,
+    back_ends::{self, Clocks},
+};
 
 /// The calls between pods of one dispatch: to frontend, to customer, to driver (gRPC), ten to
 /// route.
@@ -71,7 +74,7 @@ pub fn assert_exchanges(traces: &Traces, dispatched: &[String], truth: &Truth) {
                 "{exchange:?}"
             );
         }
-        assert_ids_are_unique(trace);
+        back_ends::assert_shown(trace, Clocks::Agree);
     }
     assert_connects(traces);
     let exchanges: usize = traces.0.values().map(|trace| trace.exchanges().len()).sum();
@@ -280,13 +283,5 @@ pub fn assert_legs(trace: &Trace, exchange: &Exchange<'_>, connected: bool) {
             leg.assert_within(exchange);
             assert_partition(trace, leg);
         }
-    }
-}
-
-/// Checks that no two spans of a trace have the same id, whatever number of agents sent them.
-pub fn assert_ids_are_unique(trace: &Trace) {
-    let mut seen = HashSet::new();
-    for span in &trace.spans {
-        assert!(seen.insert(&span.span_id), "span id twice: {span:?}");
     }
 }

@@ -6,6 +6,7 @@
 
 mod agent;
 mod answer;
+pub mod back_ends;
 mod binaries;
 mod call_ends;
 mod collector;
@@ -40,9 +41,7 @@ pub use echo::{
 };
 pub use echo_fixture::{EchoFixture, EchoOutcome, Judgement};
 pub use exchange::Exchange;
-pub use expect::{
-    Truth, assert_exchanges, assert_ids_are_unique, assert_legs, assert_partition, hop_names,
-};
+pub use expect::{Truth, assert_exchanges, assert_legs, assert_partition, hop_names};
 pub use fdinfo::{fdinfos, held_ids, number_after};
 pub use fixture::{Fixture, NodeAgent, Outcome};
 pub use kernel::Kernel;

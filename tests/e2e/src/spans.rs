@@ -17,7 +17,7 @@ use tracer_view::merge::merge_requests;
 use crate::Exchange;
 
 /// A span, with the attributes of its resource and the name of its scope.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Span {
     /// 32 lower-case hexadecimal digits.
     pub trace_id: String,

@@ -17,11 +17,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
-use nix::sched::{CloneFlags, setns};
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
-use nix::unistd::{getppid, write};
+use nix::unistd::{getppid, sethostname, write};
 
 use crate::clock::{self, ClockShift};
 use crate::process::Process;
@@ -220,6 +220,7 @@ impl Command {
             .open(&procs)
             .with_context(|| format!("open {}", procs.display()))?;
         let netns = File::open(netns).with_context(|| format!("open {}", netns.display()))?;
+        let host_name = self.sandbox.host_name().to_owned();
         let owner = std::process::id();
         let clock = self.clock.map(ClockShift::offsets);
         let enter = move || {
@@ -231,6 +232,8 @@ impl Command {
             // 0 stands for the writer itself (kernel: cgroup_procs_write_start).
             write(&procs, b"0")?;
             setns(&netns, CloneFlags::CLONE_NEWNET)?;
+            unshare(CloneFlags::CLONE_NEWUTS)?;
+            sethostname(&host_name)?;
             if let Some(offsets) = &clock {
                 clock::enter(offsets)?;
             }

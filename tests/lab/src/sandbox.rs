@@ -1,4 +1,4 @@
-//! Where processes of a lab run: a network namespace and a cgroup.
+//! Where processes of a lab run: a network namespace, a cgroup and a host name.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,4 +14,13 @@ pub(crate) struct Sandbox {
     pub(crate) name: String,
     pub(crate) cgroup: PathBuf,
     pub(crate) netns: PathBuf,
+}
+
+impl Sandbox {
+    /// As in a cluster: a node has its own name, and a pod is a host by its name.
+    pub(crate) fn host_name(&self) -> &str {
+        self.name
+            .rsplit_once('.')
+            .map_or(&self.name, |(_, pod)| pod)
+    }
 }

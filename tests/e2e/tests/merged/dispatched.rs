@@ -5,7 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use hopspan_e2e::{CallEnds, Fixture, Kernel, NodeAgent, Outcome, Span, Trace, Traces};
+use hopspan_e2e::{
+    CallEnds, Fixture, Kernel, NodeAgent, Outcome, Span, Trace, Traces,
+    back_ends::{self, Clocks},
+};
 use hopspan_lab::{NodeOptions, Overlay, skip};
 
 /// How many, one after the other, unless a test has another number.
@@ -54,6 +57,15 @@ impl Dispatched {
         for report in outcome.reports.values() {
             report.assert_all_attached(&Kernel::running());
             report.assert_nothing_lost();
+        }
+        let is_off = |agent: &NodeAgent| matches!(agent, NodeAgent::Off(_));
+        let clocks = if agents.iter().any(is_off) {
+            Clocks::Differ
+        } else {
+            Clocks::Agree
+        };
+        for trace in outcome.traces.0.values() {
+            back_ends::assert_shown(trace, clocks);
         }
         Some(Self {
             options,

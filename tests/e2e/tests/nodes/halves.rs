@@ -2,7 +2,8 @@
 //! the pods. Out: a failed test where a half is wrong by itself, or the two do not belong together.
 
 use hopspan_e2e::{
-    CallEnds, Exchange, Outcome, Span, Trace, assert_ids_are_unique, assert_partition,
+    CallEnds, Exchange, Outcome, Span, Trace, assert_partition,
+    back_ends::{self, Clocks},
 };
 
 use super::hops::Expected;
@@ -88,7 +89,7 @@ pub(crate) fn assert_ends(
             let seen = ["request", "response"].map(|role| &*exchange.path(role).name);
             assert_eq!(seen, names);
         }
-        assert_ids_are_unique(trace);
+        back_ends::assert_shown(trace, Clocks::Agree);
     }
     if let Some(client) = client {
         assert_eq!(client.resource["k8s.node.name"], from);
