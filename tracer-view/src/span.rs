@@ -202,7 +202,7 @@ pub struct Facts {
     pub incomplete: Option<Text>,
     /// `k8s.service.name`: the service that was called.
     pub service: Option<Text>,
-    /// `k8s.pod.name`: the pod that answered.
+    /// `hopspan.destination.k8s.pod.name`: the pod that answered.
     pub pod: Option<Text>,
     /// `destination.address` with `destination.port`.
     pub destination: Option<Text>,

@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_semantic_conventions::attribute as otel;
-use tracer_semconv::{attribute, event};
+use tracer_semconv::{attribute, event, party};
 
 use super::attribute::{integer, parsed, string, text, value};
 use super::hops::hops;
@@ -136,7 +136,7 @@ fn facts(attributes: &[KeyValue]) -> Facts {
         zero_window_ns: None,
         incomplete: incomplete(attributes),
         service: text(otel::K8S_SERVICE_NAME),
-        pod: text(otel::K8S_POD_NAME),
+        pod: text(party::DESTINATION.pod_name),
         destination: destination(attributes),
         skew: None,
         hops: Box::default(),

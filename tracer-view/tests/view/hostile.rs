@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use opentelemetry_semantic_conventions::attribute as otel;
-use tracer_semconv::{Role, Side, attribute};
+use tracer_semconv::{Role, Side, attribute, party};
 use tracer_view::decode::decode;
 use tracer_view::merge::{merge, merge_requests};
 use tracer_view::render::{Charset, Style, waterfall};
@@ -46,7 +46,7 @@ fn no_control_character_reaches_the_terminal() {
             attribute::DROP_REASON,
             attribute::DROP_HOP,
             attribute::INCOMPLETE,
-            otel::K8S_POD_NAME,
+            party::DESTINATION.pod_name,
             otel::K8S_SERVICE_NAME,
             otel::DESTINATION_ADDRESS,
             otel::ERROR_TYPE,

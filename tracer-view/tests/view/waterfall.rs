@@ -5,7 +5,7 @@ use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, SpanKind};
 use opentelemetry_semantic_conventions::attribute as otel;
 use tracer_semconv::{
-    HopName, Role, attribute, correlation, drop, error, event, kube_proxy::refusal,
+    HopName, Role, attribute, correlation, drop, error, event, kube_proxy::refusal, party,
 };
 use tracer_view::render::Style;
 
@@ -94,7 +94,7 @@ fn problems() -> Vec<ExportTraceServiceRequest> {
         nat(role_span(13, 1, Role::Request, 204_050, 30))
             .exchange(10)
             .text(attribute::NAT_MASQUERADE, "10.0.0.1")
-            .text(otel::K8S_POD_NAME, "slow-1")
+            .text(party::DESTINATION.pod_name, "slow-1")
             .text(otel::ERROR_TYPE, error::TIMEOUT)
             .text(attribute::DROP_REASON, "NETFILTER_DROP")
             .text(attribute::DROP_HOP, HopName::Forward.as_str())
