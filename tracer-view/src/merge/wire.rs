@@ -37,7 +37,7 @@ impl Wires {
                     span(client).end_ns,
                     span(server).start_ns,
                 )),
-                syn: None,
+                ..Self::default()
             },
             Role::Response => Self {
                 new: Some(wire(
@@ -46,7 +46,7 @@ impl Wires {
                     span(server).end_ns,
                     span(client).start_ns,
                 )),
-                syn: None,
+                ..Self::default()
             },
             Role::Connect => index.wire(client).map_or_else(Self::default, |at| {
                 let both = span(at);

@@ -1,5 +1,5 @@
 //! Notes under a span, on lines of their own so that no column cuts them: the translation of its
-//! connection, and its problems. In: a node. Out: notes. Knows no layout.
+//! connection, and its problems. In: a span. Out: notes. Knows no layout.
 
 use tracer_semconv::Side;
 
@@ -7,7 +7,7 @@ use super::duration::duration;
 use super::line::Ink;
 use crate::span::{Facts, Span};
 use crate::text::Text;
-use crate::tree::{Detached, Node};
+use crate::tree::Detached;
 
 /// A line under a span.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,12 +31,11 @@ impl Note {
     }
 }
 
-/// The problems of a span; the exclamation mark marks them without colour, too.
-pub(super) fn problems(node: &Node<'_>) -> Vec<Note> {
-    let span = node.span;
+/// The problems of a span, and why it is apart from its parent; the exclamation mark marks them without colour, too.
+pub(super) fn problems(span: &Span, detached: Option<Detached>) -> Vec<Note> {
     let facts = span.facts();
     let all = [
-        node.detached.map(detached),
+        detached.map(apart),
         (span.end_ns < span.start_ns).then(|| {
             format!(
                 "ends {} before it starts",
@@ -151,7 +150,7 @@ pub(super) fn translates_otherwise(span: &Span, above: &Span) -> bool {
         .any(|(own, known)| own.is_some() && own != known)
 }
 
-fn detached(reason: Detached) -> String {
+fn apart(reason: Detached) -> String {
     match reason {
         Detached::ParentMissing(parent) => format!("its parent span {parent} was not received"),
         Detached::ParentCycle => "its parent spans form a cycle".to_owned(),

@@ -14,7 +14,7 @@ use crate::call::Call;
 use crate::exchange::Exchange;
 use crate::span::Span;
 use crate::text::Text;
-use crate::tree::{NodeId, Tree};
+use crate::tree::{Detached, NodeId, Tree};
 
 /// One row and its notes.
 pub(super) struct Row<'a> {
@@ -136,7 +136,7 @@ impl Plan {
         let node = &tree.nodes[at.id];
         let mut notes: Vec<Note> = self.translation(tree, at.id).into_iter().collect();
         notes.extend(self.half(tree, at.id));
-        notes.extend(problems(node));
+        notes.extend(problems(node.span, self.detached(tree, at.id)));
         let kind = match summary {
             Some(hops) => RowKind::Summary { hops },
             None => bar(tree, at.id),
@@ -167,6 +167,13 @@ impl Plan {
         let mut note = translation(span, self.pods.get(&id))?;
         note.more_wraps = !self.brief.contains(&id);
         Some(note)
+    }
+
+    /// Why the span is a root, once for an exchange.
+    fn detached(&self, tree: &Tree<'_>, id: NodeId) -> Option<Detached> {
+        let own = tree.nodes[id].detached;
+        let main = self.main_paths.get(&id).copied().filter(|&main| main != id);
+        own.filter(|_| main.is_none_or(|main| tree.nodes[main].detached != own))
     }
 
     /// The missing half. It stands once where all of the exchange has the same half only: under the

@@ -126,6 +126,29 @@ fn requests_are_merged_as_the_viewer_merges() {
     }
 }
 
+/// The server's half alone is moved into the client's span, and stays a half.
+#[test]
+fn one_half_is_written_as_a_half() {
+    for hop_spans in [[true, true], [false, false]] {
+        let case = TwoNodes {
+            ahead_us: -50_000,
+            hop_spans,
+            ..TwoNodes::default()
+        };
+        let [client, server, _, of_2] = case.requests();
+        let sent = [client, server, of_2];
+        let (mut merged, mut sent) = (merged(&sent), sent);
+        let [merged, sent] =
+            [&mut merged[2], &mut sent[2]].map(|request| spans_of(request).clone());
+        assert_eq!(merged.len(), sent.len());
+        for (merged, sent) in merged.iter().zip(&sent) {
+            assert_eq!(merged.name, sent.name);
+            assert!(merged.start_time_unix_nano > sent.start_time_unix_nano);
+            assert_eq!(merged.attributes, sent.attributes);
+        }
+    }
+}
+
 /// Where no agent sent hops as spans, the merged path has them as an attribute, the wire included;
 /// where one did, all are spans.
 #[test]

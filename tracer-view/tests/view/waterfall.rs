@@ -171,6 +171,17 @@ fn problems_have_notes() {
     check_expected("problems-200.txt", &printed(&problems(), UTF8_200));
 }
 
+/// Connect, request and response are of one exchange: what is said of all is said once.
+#[test]
+fn an_exchange_without_its_client_span_has_one_note() {
+    let paths = [Role::Connect, Role::Request, Role::Response]
+        .into_iter()
+        .zip(2..);
+    let paths = paths.map(|(role, id)| role_span(id, 99, role, id, 1).exchange(7));
+    let printed = printed(&[data_plane(paths.collect())], UTF8_80);
+    assert_eq!(printed.matches("was not received").count(), 1, "{printed}");
+}
+
 #[test]
 fn no_spans_and_one_span() {
     assert_eq!(printed(&[], UTF8_80), "");
