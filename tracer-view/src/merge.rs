@@ -45,6 +45,6 @@ pub fn merge(spans: &[Span]) -> Cow<'_, [Span]> {
     if !spans.iter().any(changes) {
         return Cow::Borrowed(spans);
     }
-    let joined = join::join(spans).into_iter();
+    let joined = join::join(spans).joined.into_iter();
     Cow::Owned(joined.map(|joined| joined.span).collect())
 }

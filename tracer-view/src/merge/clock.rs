@@ -67,7 +67,12 @@ fn by_client_span(exchange: &ExchangeHalves, index: &Index<'_>) -> Option<Skew> 
     if client.start_ns == 0 || client.end_ns < client.start_ns {
         return None;
     }
-    let end_ns = halves().map(|half| half.end_ns).max()?;
+    // A client may end its span before it has read the whole body.
+    let first_byte_ns = |at: usize| match index.body(at) {
+        Some(body) => index.spans[body].start_ns,
+        None => index.spans[at].end_ns,
+    };
+    let end_ns = exchange.of_side(Side::Server).map(first_byte_ns).max()?;
     let within = |start_ns: u64| {
         let mut interval = Interval::default();
         interval.client_sent(client.start_ns, start_ns);

@@ -34,8 +34,9 @@ impl Halves {
 pub(super) struct ExchangeHalves(BTreeMap<Role, Halves>);
 
 impl ExchangeHalves {
-    /// The exchanges of a trace in an order that does not depend on which span came first. Of
-    /// several spans of one exchange with the same role and half, the earliest is the half.
+    /// The exchanges of a trace in an order that does not depend on which span came first. Where
+    /// several agents saw one side, as when packets pass through a third node, all halves of that
+    /// side are of one agent.
     pub(super) fn all(spans: &[Span]) -> Vec<Self> {
         let mut exchanges: BTreeMap<ExchangeId, Self> = BTreeMap::new();
         for (at, span) in spans.iter().enumerate() {
@@ -48,7 +49,7 @@ impl ExchangeHalves {
             }
             let halves = exchanges.entry(id).or_default().0.entry(role).or_default();
             let known = halves.of(side);
-            let order = |at: usize| (spans[at].start_ns, spans[at].id);
+            let order = |at: usize| (&spans[at].resource.sender, spans[at].start_ns, spans[at].id);
             if known.is_none_or(|known| order(at) < order(known)) {
                 *known = Some(at);
             }

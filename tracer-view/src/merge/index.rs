@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use tracer_semconv::Role;
+use tracer_semconv::{HopName, Role};
 
 use crate::id::SpanId;
 use crate::span::{DataPlane, Span};
@@ -46,6 +46,16 @@ impl<'a> Index<'a> {
             data_plane.is_some_and(DataPlane::is_wire)
         });
         wires.min_by_key(|&at| (self.spans[at].start_ns, self.spans[at].id))
+    }
+
+    /// The rest of a response's body, as the node of this path saw it.
+    pub(super) fn body(&self, response: usize) -> Option<usize> {
+        let is_body = |at: &usize| {
+            let data_plane = self.spans[*at].data_plane();
+            data_plane.is_some_and(|hop| hop.is_hop(HopName::Body))
+        };
+        let bodies = self.hops(response).iter().copied().filter(is_body);
+        bodies.max_by_key(|&at| (self.spans[at].start_ns, self.spans[at].id))
     }
 
     /// The application's span with this id.

@@ -5,6 +5,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use tracer_semconv::Role;
+
 use super::align::align;
 use super::facts::join_facts;
 use super::halves::ExchangeHalves;
@@ -31,13 +33,21 @@ pub(super) struct Sent {
     pub(super) moved_ns: i128,
 }
 
+/// The result.
+pub(super) struct Merged {
+    pub(super) joined: Vec<Joined>,
+    /// Positions of the hops that are in no span of it.
+    pub(super) left_out: HashSet<usize>,
+}
+
 /// Joins the halves of each path, and of each root of a trace that hopspan began.
-pub(super) fn join(spans: &[Span]) -> Vec<Joined> {
+pub(super) fn join(spans: &[Span]) -> Merged {
     let Expanded {
         spans: mut expanded,
         sent_in,
     } = expand(spans);
     let exchanges = ExchangeHalves::all(&expanded);
+    let left_out = end_with_first_byte(&mut expanded, &exchanges);
     let moved_ns = align(&mut expanded, &exchanges);
     let wires = wires(&mut expanded, &exchanges);
     let whole = exchanges.iter().flat_map(ExchangeHalves::whole);
@@ -54,7 +64,7 @@ pub(super) fn join(spans: &[Span]) -> Vec<Joined> {
     };
     let mut joined: Vec<Joined> = Vec::with_capacity(expanded.len() + wires.len());
     for (at, span) in expanded.iter().enumerate() {
-        if servers.contains(&at) {
+        if servers.contains(&at) || left_out.contains(&at) {
             continue;
         }
         let server = server_of.get(&at).copied();
@@ -75,7 +85,23 @@ pub(super) fn join(spans: &[Span]) -> Vec<Joined> {
         sent_in: of,
     });
     joined.extend(wires);
-    joined
+    Merged { joined, left_out }
+}
+
+/// Ends the server's half of each response with its first packet. The time in which the server's
+/// node saw the rest of the body leave is within the client's `body`, or on the wire with it.
+/// Returns the hops that the halves no longer have.
+fn end_with_first_byte(spans: &mut [Span], exchanges: &[ExchangeHalves]) -> HashSet<usize> {
+    let index = Index::of(spans);
+    let halves = exchanges
+        .iter()
+        .filter_map(|of| of.halves(Role::Response).both());
+    let bodies = halves.filter_map(|[_, server]| Some((server, index.body(server)?)));
+    let bodies: Vec<(usize, usize)> = bodies.collect();
+    for &(server, body) in &bodies {
+        spans[server].end_ns = spans[body].start_ns;
+    }
+    bodies.into_iter().map(|(_, body)| body).collect()
 }
 
 /// The new wires, each with the position of the half whose packet it is.

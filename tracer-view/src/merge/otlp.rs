@@ -12,7 +12,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span as OtlpSpan};
 use tracer_semconv::{Role, scope};
 
-use super::join::{Joined, join};
+use super::join::{Joined, Merged, join};
 use super::write::{joined_span, moved, new_hop, set_hops};
 use crate::decode::names::Names;
 use crate::decode::span::{resource, span};
@@ -138,7 +138,9 @@ impl<'a> HopsOfJoined<'a> {
 
 impl Trace {
     fn change(self, requests: &[ExportTraceServiceRequest], changes: &mut Changes) {
-        let joined = join(&self.spans);
+        let Merged { joined, left_out } = join(&self.spans);
+        let left_out = left_out.iter().filter_map(|&at| self.positions.get(at));
+        changes.extend(left_out.map(|&position| (position, Vec::new())));
         let hops = HopsOfJoined::of(&joined);
         for part in &joined {
             let position = self.positions[part.sent_in];

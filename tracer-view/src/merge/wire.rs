@@ -7,7 +7,7 @@ use tracer_semconv::{HopName, Role};
 
 use super::index::Index;
 use crate::id::SpanId;
-use crate::span::{DataPlane, Kind, Layer, Resource, Span};
+use crate::span::{DataPlane, Kind, Layer, Span};
 use crate::text::Text;
 
 /// The wires of a path whose halves are there.
@@ -26,8 +26,8 @@ impl Wires {
         let span = |at: usize| &index.spans[at];
         let wire = |from: usize, to: usize, left_ns: u64, arrived_ns: u64| {
             let ids = (span(server).id, span(client).id);
-            let nodes = [from, to].map(|at| &span(at).resource);
-            (new(ids, nodes, between(left_ns, arrived_ns)), from)
+            let times = between(left_ns, arrived_ns);
+            (new(ids, [span(from), span(to)], times), from)
         };
         match role {
             Role::Request => Self {
@@ -76,7 +76,7 @@ fn between(left_ns: u64, arrived_ns: u64) -> (u64, u64) {
 
 fn new(
     (id, path): (SpanId, SpanId),
-    [from, to]: [&Arc<Resource>; 2],
+    [from, to]: [&Span; 2],
     (start_ns, end_ns): (u64, u64),
 ) -> Span {
     let name = Text::clean(HopName::Wire.as_str());
@@ -87,15 +87,16 @@ fn new(
         end_ns,
         name: name.clone(),
         kind: Kind::Other,
-        resource: Arc::clone(from),
+        resource: Arc::clone(&from.resource),
         failure: None,
         layer: Layer::DataPlane(DataPlane {
             role: Some(Role::Hop),
             hop: Some(name),
-            interface: None,
+            // The device to other nodes.
+            interface: from.data_plane().and_then(|half| half.interface.clone()),
             exchange: None,
             half: None,
-            peer: Some(Arc::clone(to)),
+            peer: Some(Arc::clone(&to.resource)),
             facts: None,
         }),
     }

@@ -9,6 +9,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_semantic_conventions::attribute as otel;
+use tracer_semconv::event::RESPONSE_FIRST_BYTE;
 use tracer_semconv::{Role, attribute};
 
 use crate::decode::span::MICROSECOND_NS;
@@ -119,7 +120,11 @@ fn add(mut first: OtlpSpan, second: OtlpSpan) -> OtlpSpan {
         .into_iter()
         .filter(|kv| !known.contains(&kv.key));
     first.attributes.extend(new);
-    first.events.extend(second.events);
+    // When the client read the first byte, its own node knows.
+    let has_first_byte = (first.events.iter()).any(|event| event.name == RESPONSE_FIRST_BYTE);
+    let others = second.events.into_iter();
+    let others = others.filter(|event| !has_first_byte || event.name != RESPONSE_FIRST_BYTE);
+    first.events.extend(others);
     first.events.sort_by_key(|event| event.time_unix_nano);
     first.links.extend(second.links);
     let failed = |span: &OtlpSpan| {

@@ -10,7 +10,7 @@ use tracer_view::tree::Tree;
 
 use crate::decoded::{WIDE, by_id, spans, store};
 use crate::fixture::two_nodes::{CLIENT_HALVES, CLIENT_SPAN, REQUEST, TwoNodes};
-use crate::fixture::{SpanBuilder, check_expected, hop_span, role_span, spans_of};
+use crate::fixture::{SpanBuilder, check_expected, hop_span, role_span, spans_of, string};
 use crate::halves::{check, check_whole, skew_of};
 use crate::printed::{UTF8_80, UTF8_200, printed};
 
@@ -78,6 +78,46 @@ fn a_retransmitted_message_moves_no_clock() {
         of_server.map(|span| (span.start_ns, span.end_ns)).collect()
     };
     assert_eq!(hops(&merged), hops(&sent), "nothing was moved");
+}
+
+/// Packets may arrive on a third node and pass through it. All halves that are joined are of one
+/// agent; the other's stay halves.
+#[test]
+fn of_two_nodes_on_the_server_s_side_one_is_joined() {
+    let case = TwoNodes::default();
+    let third = {
+        let mut request = case.requests()[3].clone();
+        for span in spans_of(&mut request) {
+            let other = |bytes: &[u8]| {
+                let id = u64::from_be_bytes(bytes.try_into().unwrap());
+                (id + if id == CLIENT_SPAN { 0 } else { 0x10_0000 })
+                    .to_be_bytes()
+                    .to_vec()
+            };
+            span.span_id = other(&span.span_id);
+            span.parent_span_id = other(&span.parent_span_id);
+            // Earlier on the way there, later on the way back.
+            let is_response = span.name.starts_with("response");
+            let by_ns = if is_response { 50_000 } else { -50_000 };
+            for at_ns in [&mut span.start_time_unix_nano, &mut span.end_time_unix_nano] {
+                *at_ns = at_ns.checked_add_signed(by_ns).unwrap();
+            }
+        }
+        let resource = request.resource_spans[0].resource.as_mut().unwrap();
+        resource
+            .attributes
+            .push(string(otel::SERVICE_INSTANCE_ID, "third"));
+        request
+    };
+    let [client, server, of_1, of_2] = case.requests();
+    let merged = merge(&spans(&[client, server, of_1, of_2, third])).into_owned();
+    let halves: Vec<&Span> = merged
+        .iter()
+        .filter(|span| span.data_plane().is_some_and(|of| of.half.is_some()))
+        .collect();
+    assert_eq!(halves.len(), 3);
+    let sender = &halves[0].resource.sender;
+    assert!(halves.iter().all(|half| half.resource.sender == *sender));
 }
 
 /// It stands below the client's span, beside the exchange, and is of the server's clock.

@@ -7,13 +7,13 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::span::Event;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span as OtlpSpan, Status};
-use tracer_semconv::{Role, attribute};
+use tracer_semconv::{Role, attribute, event};
 use tracer_view::merge::{merge, merge_requests};
 use tracer_view::span::Span;
 use tracer_view::{MergeArgs, merge_files};
 
 use crate::decoded::{by_id, spans};
-use crate::fixture::two_nodes::{CLIENT_SPAN, CONNECT, REQUEST, SERVER_HALVES, TwoNodes};
+use crate::fixture::two_nodes::{CLIENT_SPAN, CONNECT, REQUEST, RESPONSE, SERVER_HALVES, TwoNodes};
 use crate::fixture::{spans_of, string};
 
 /// The merged requests, after checks that hold for all: the viewer shows the same of them as of the
@@ -164,18 +164,59 @@ fn hops_are_written_as_they_were_sent() {
     assert_eq!(spans.len(), 2 + 3);
     let hops = |path: u64| attributes(&spans, path).remove(attribute::HOPS);
     let text = |text: &str| Some(Value::StringValue(text.to_owned()));
-    let request = "client.stack 4000, veth 2000, netfilter.postrouting 6000, wire 210000, \
+    let request = "client.stack 4000, veth 2000, netfilter.postrouting 6000, wire eth0 210000, \
         netfilter.prerouting 3000, veth 2000, server.stack 5000, socket.queue 15000";
     assert_eq!(hops(REQUEST), text(request));
     let connect = "client.stack 4000, veth 2000, netfilter.postrouting 6000, wire eth0 200000, \
         netfilter.prerouting 3000, veth 2000, server.stack 5000, client.stack 4000, veth 2000, \
-        netfilter.postrouting 6000, wire 200000, netfilter.prerouting 3000, veth 2000, \
+        netfilter.postrouting 6000, wire eth0 200000, netfilter.prerouting 3000, veth 2000, \
         server.stack 5000";
     assert_eq!(hops(CONNECT), text(connect));
     for mixed in [[true, true], [true, false], [false, true]] {
         let spans = of(mixed);
         assert_eq!(spans.len(), 2 + 3 + 14 + 8 + 8, "{mixed:?}");
         assert_eq!(attributes(&spans, REQUEST).get(attribute::HOPS), None);
+    }
+}
+
+/// Each node saw a part of the body; the server's part is not the client's wait.
+#[test]
+fn the_body_of_a_response_is_written_once() {
+    for hop_spans in [[true, true], [false, false]] {
+        let case = TwoNodes {
+            body_us: 700,
+            hop_spans,
+            ..TwoNodes::default()
+        };
+        let mut requests = case.requests();
+        for (request, id) in requests[2..].iter_mut().zip([RESPONSE, SERVER_HALVES[3]]) {
+            let half = spans_of(request).iter_mut();
+            let mut half = half.filter(|span| span.span_id == id.to_be_bytes());
+            half.next().unwrap().events.push(Event {
+                name: event::RESPONSE_FIRST_BYTE.to_owned(),
+                ..Event::default()
+            });
+        }
+        let spans = all_spans(&mut merged(&requests));
+        let response = spans
+            .iter()
+            .find(|span| span.span_id == RESPONSE.to_be_bytes())
+            .unwrap();
+        assert_eq!(response.events.len(), 1);
+        // Until the first byte is read, and the body.
+        let took_ns = response.end_time_unix_nano - response.start_time_unix_nano;
+        assert_eq!(took_ns, (12 + 190 + 10 + 12 + 700) * 1_000);
+        let bodies = spans.iter().filter(|span| span.name == "body").count();
+        let text = attributes(&spans, RESPONSE).remove(attribute::HOPS);
+        let in_text = text.map(|text| format!("{text:?}").matches("body").count());
+        assert_eq!(
+            (bodies, in_text),
+            if hop_spans[0] {
+                (1, None)
+            } else {
+                (0, Some(1))
+            }
+        );
     }
 }
 
