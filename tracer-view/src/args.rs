@@ -90,7 +90,7 @@ pub struct Args {
 
     /// Keep at most N spans in all traces together
     ///
-    /// A span takes about 250 bytes. One trace has at most N / 20 spans, or 20,000 if that is more.
+    /// A span takes about 250 bytes; a hop in the attribute of its path counts as one. One trace has at most N / 20 spans, or 20,000 if that is more.
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     pub max_spans: usize,
 }

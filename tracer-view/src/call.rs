@@ -1,9 +1,10 @@
-//! The calls of a trace: client span, exchange and server span that belong together, and the parts
+//! The calls of a trace: client span, exchanges and server span that belong together, and the parts
 //! of the call's time. In: a tree. Out: one `Call` per client span that reached another service.
 //! Pure; knows nothing of other traces.
 
 use tracer_semconv::{HopName, Role};
 
+use crate::exchange::{Exchange, data_plane_ns, hop_ns};
 use crate::span::{Facts, Kind, Span};
 use crate::text::Text;
 use crate::tree::{NodeId, Tree};
@@ -25,7 +26,7 @@ pub struct Call {
     /// The calling application's span.
     pub client: NodeId,
     /// The exchanges under it: one, or more where the client tried again under one span.
-    pub exchanges: Vec<NodeId>,
+    pub exchanges: Vec<Exchange>,
     /// The answering application's spans under it.
     pub servers: Vec<NodeId>,
     /// The parts of its time.
@@ -45,15 +46,19 @@ pub struct Times {
     pub socket_queue_ns: Option<u64>,
     /// Server span.
     pub server_span_ns: Option<u64>,
-    /// Server's send to client's read.
+    /// Server's send to client's read of the first byte.
     pub response_ns: Option<u64>,
+    /// The rest of the response's body, which is no part of the data plane: it comes as the server
+    /// sends it. `None` where the first read was the last.
+    pub body_ns: Option<u64>,
 }
 
 impl Times {
     /// Connect, request path and response path together. `None` unless both paths were measured: a
     /// sum with a part missing would look like a fast network.
     pub fn data_plane_ns(&self) -> Option<u64> {
-        Some(self.connect_ns.unwrap_or(0) + self.request_ns? + self.response_ns?)
+        let paths = self.request_ns?.saturating_add(self.response_ns?);
+        Some(paths.saturating_add(self.connect_ns.unwrap_or(0)))
     }
 
     /// Data-plane time by client span, in 0..=1 unless clocks disagree.
@@ -62,7 +67,8 @@ impl Times {
         self.data_plane_ns().map(|ns| ns as f64 / whole)
     }
 
-    /// The client span without data plane and server span: time in the client's own libraries.
+    /// The client span without data plane and server span: time in the client's own libraries, and of
+    /// a body that goes on after the server span.
     /// Negative when the parts overlap, as when a server starts to work before it has read the
     /// whole request.
     pub fn client_ns(&self) -> Option<i64> {
@@ -87,7 +93,7 @@ impl Call {
         if span.data_plane().is_some() {
             return None;
         }
-        let exchanges: Vec<NodeId> = tree.children_with(client, Role::Exchange).collect();
+        let exchanges = Exchange::among(tree, &tree.nodes[client].children);
         let is_answer = |&id: &NodeId| answers(span, tree.nodes[id].span);
         let servers: Vec<NodeId> = tree.nodes[client]
             .children
@@ -121,15 +127,13 @@ fn answers(client: &Span, child: &Span) -> bool {
     child.data_plane().is_none() && remote
 }
 
-fn server_name(tree: &Tree<'_>, servers: &[NodeId], exchanges: &[NodeId]) -> Text {
+fn server_name(tree: &Tree<'_>, servers: &[NodeId], exchanges: &[Exchange]) -> Text {
     let by_server = servers
         .first()
         .map(|&id| tree.nodes[id].span.resource.service.clone());
     let by_exchange = || {
-        let facts = exchanges
-            .iter()
-            .filter_map(|&id| tree.nodes[id].span.facts());
-        facts.filter_map(destination_name).next()
+        let mut facts = exchanges.iter().flat_map(|exchange| exchange.facts(tree));
+        facts.find_map(destination_name)
     };
     by_server
         .or_else(by_exchange)
@@ -146,51 +150,37 @@ fn destination_name(facts: &Facts) -> Option<Text> {
         .cloned()
 }
 
-fn times(tree: &Tree<'_>, client: &Span, exchanges: &[NodeId], servers: &[NodeId]) -> Times {
-    let path = |role: Role| -> Vec<NodeId> {
-        exchanges
+fn times(tree: &Tree<'_>, client: &Span, exchanges: &[Exchange], servers: &[NodeId]) -> Times {
+    let paths = |role: Role| -> Vec<NodeId> {
+        let paths = exchanges
             .iter()
-            .flat_map(|&exchange| tree.children_with(exchange, role))
+            .flat_map(|exchange| exchange.with_role(tree, role));
+        paths
             .filter(|&path| is_whole(tree.nodes[path].span))
             .collect()
     };
-    let mut connects = path(Role::Connect);
-    connects.retain(|&connect| !is_of_another_call(tree.nodes[connect].span));
-    let requests = path(Role::Request);
-    let queues: Vec<NodeId> = requests
-        .iter()
-        .flat_map(|&request| tree.children_with(request, Role::Hop))
-        .filter(|&hop| is_socket_queue(tree.nodes[hop].span))
-        .collect();
+    let total = |paths: &[NodeId]| sum(paths.iter().map(|&path| data_plane_ns(tree, path)));
+    let hops = |paths: &[NodeId], name: HopName| {
+        sum(paths.iter().filter_map(|&path| hop_ns(tree, path, name)))
+    };
+    let [requests, responses] = [Role::Request, Role::Response].map(paths);
     Times {
         client_span_ns: client.duration_ns(),
-        connect_ns: total(tree, &connects),
-        request_ns: total(tree, &requests),
-        socket_queue_ns: total(tree, &queues),
-        server_span_ns: total(tree, servers),
-        response_ns: total(tree, &path(Role::Response)),
+        connect_ns: total(&paths(Role::Connect)),
+        request_ns: total(&requests),
+        socket_queue_ns: hops(&requests, HopName::SocketQueue),
+        server_span_ns: sum(servers.iter().map(|&id| tree.nodes[id].span.duration_ns())),
+        response_ns: total(&responses),
+        body_ns: hops(&responses, HopName::Body),
     }
 }
 
 /// One node's part of a path between nodes is not whole.
 fn is_whole(span: &Span) -> bool {
-    span.data_plane().is_some_and(|path| path.half.is_none())
+    span.half().is_none()
 }
 
-/// Whether a connect is below the exchange because it failed while the request was being served: it
-/// is of another call.
-fn is_of_another_call(connect: &Span) -> bool {
-    connect
-        .facts()
-        .is_some_and(|facts| facts.correlation.is_some())
-}
-
-fn is_socket_queue(span: &Span) -> bool {
-    span.data_plane()
-        .is_some_and(|hop| hop.is_hop(HopName::SocketQueue))
-}
-
-fn total(tree: &Tree<'_>, nodes: &[NodeId]) -> Option<u64> {
-    let durations = nodes.iter().map(|&id| tree.nodes[id].span.duration_ns());
-    (!nodes.is_empty()).then(|| durations.fold(0, u64::saturating_add))
+fn sum(mut times: impl Iterator<Item = u64>) -> Option<u64> {
+    let first = times.next()?;
+    Some(times.fold(first, u64::saturating_add))
 }

@@ -44,8 +44,11 @@ pub struct EdgeTimes {
     pub request: Option<Spread>,
     /// Socket queue, nanoseconds.
     pub socket_queue: Option<Spread>,
-    /// Response path, nanoseconds.
+    /// Response path to the first byte, nanoseconds.
     pub response: Option<Spread>,
+    /// The rest of the response's body, over the calls that have one, nanoseconds. It is in no other
+    /// number of the data plane.
+    pub body: Option<Spread>,
 }
 
 /// Median and maximum over the calls that have the quantity. The medians of parts do not add up to
@@ -145,6 +148,7 @@ fn edge_times(edge: &Edge, samples: &[Sample]) -> EdgeTimes {
         request: spread(|t| t.request_ns),
         socket_queue: spread(|t| t.socket_queue_ns),
         response: spread(|t| t.response_ns),
+        body: spread(|t| t.body_ns),
     }
 }
 

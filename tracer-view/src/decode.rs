@@ -44,12 +44,7 @@ pub fn decode(request: &ExportTraceServiceRequest) -> Decoded {
                 .is_some_and(|s| s.name == scope::NAME);
             for otlp in &scope_spans.spans {
                 match span(otlp, &resource, by_hopspan, &mut names) {
-                    Some((trace, span)) => {
-                        let hops = hops::below(otlp, &span, &mut names);
-                        decoded.spans.push((trace, span));
-                        let hops = hops.into_iter().map(|hop| (trace, hop));
-                        decoded.spans.extend(hops);
-                    }
+                    Some(span) => decoded.spans.push(span),
                     None => decoded.rejected += 1,
                 }
             }

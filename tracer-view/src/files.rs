@@ -1,6 +1,6 @@
-//! `hopspan merge`, for back ends that keep every copy of a span id, or only the last. In:
-//! OTLP/JSON lines, in files as `hopspan view --json` and collectors' file exporters write them.
-//! Out: the same lines with each span once, on a writer.
+//! `hopspan merge`, for back ends that show spans as they were sent. In: OTLP/JSON lines, in files as
+//! `hopspan view --json` and collectors' file exporters write them. Out: the same lines with the
+//! halves of each path joined, on a writer.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
@@ -14,9 +14,10 @@ use crate::merge::merge_requests;
 /// Join the halves of exchanges between nodes in OTLP/JSON lines
 ///
 /// Reads every FILE, with one ExportTraceServiceRequest a line as `hopspan view --json` writes
-/// them, and prints the same requests with every span once. The two agents' spans of an exchange
-/// become one span, with the attributes and events of both, on the client's clock;
-/// hopspan.clock.skew_ns and hopspan.clock.skew_bound_ns are the offset of the server's clock.
+/// them, and prints the same requests with every span once. The two agents' halves of a connect,
+/// request or response become one span on the client's clock, with the attributes, events and hops
+/// of both and the wire between them; hopspan.clock.skew_ns and hopspan.clock.skew_bound_ns of the
+/// request are the offset of the server's clock.
 #[derive(Debug, Clone, clap::Args)]
 pub struct MergeArgs {
     /// Files to read, as if they were one [default: standard input]

@@ -1,5 +1,5 @@
-//! Trace and span ids (W3C Trace Context, section 3.2.2). In: bytes from OTLP. Out: ids that are
-//! valid.
+//! Trace and span ids (W3C Trace Context, section 3.2.2), and hopspan's own exchange ids. In: bytes
+//! or text from OTLP. Out: ids that are valid.
 
 use std::fmt;
 use std::num::{NonZeroU64, NonZeroU128};
@@ -16,6 +16,11 @@ macro_rules! id {
             pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
                 let number = <$integer>::from_be_bytes(bytes.try_into().ok()?);
                 <$nonzero>::new(number).map(Self)
+            }
+
+            /// The bytes, as in OTLP.
+            pub fn to_bytes(self) -> Vec<u8> {
+                self.0.get().to_be_bytes().to_vec()
             }
         }
 
@@ -47,3 +52,44 @@ id!(
     u64,
     NonZeroU64
 );
+id!(
+    /// The id that the spans of one exchange share, `hopspan.exchange.id`: 8 bytes, not all zero.
+    ExchangeId,
+    u64,
+    NonZeroU64
+);
+
+impl ExchangeId {
+    /// `None` unless `text` is 16 hexadecimal digits, not all zero.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let is_hex = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = is_hex.then(|| u64::from_str_radix(text, 16).ok())??;
+        Self::from_bytes(&number.to_be_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exchange_id_is_sixteen_hexadecimal_digits() {
+        let check = |text: &str, expected: Option<&str>| {
+            let id = ExchangeId::from_hex(text).map(|id| id.to_string());
+            assert_eq!(id.as_deref(), expected, "{text:?}");
+        };
+        check("00000000000000ff", Some("00000000000000ff"));
+        check("ABCDEF0123456789", Some("abcdef0123456789"));
+        for refused in [
+            "",
+            "0",
+            "0000000000000000",
+            "+0000000000000ff",
+            "00000000000000fg",
+        ] {
+            check(refused, None);
+        }
+        check("00000000000000ff0", None);
+        check("0000000000000\u{00e4}f", None);
+    }
+}

@@ -12,8 +12,9 @@
 //! |---|---|---|
 //! | [`receive`] | sockets to requests, and requests to [`decode`]d spans | yes |
 //! | [`store`] | spans to traces, in bounded memory | no |
-//! | [`merge`] | the halves of an exchange between nodes to one exchange, on one clock | no |
+//! | [`merge`] | the halves of an exchange between nodes to one exchange on one clock, hops to spans | no |
 //! | [`tree`] | a trace to a tree | no |
+//! | [`exchange`] | a tree to exchanges: connect, request and response that belong together | no |
 //! | [`call`] | a tree to calls between services | no |
 //! | [`compare`] | calls to a comparison per service edge | no |
 //! | [`render`] | trees and comparisons to lines of text | no |
@@ -26,6 +27,7 @@ pub mod call;
 pub mod choose;
 pub mod compare;
 pub mod decode;
+pub mod exchange;
 mod files;
 pub mod id;
 pub mod merge;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tracer_semconv::{HopName, Role, Side};
 
-use crate::id::SpanId;
+use crate::id::{ExchangeId, SpanId};
 use crate::text::Text;
 
 /// One span of a trace.
@@ -62,16 +62,14 @@ impl Span {
         self.data_plane()?.half
     }
 
-    /// The copy of its id that the span is. A span that was sent again has the same key; the halves
-    /// of an exchange have different keys. `None` for an application's span, of which there are no
-    /// copies.
-    pub(crate) fn copy_key(&self) -> Option<CopyKey> {
-        let data_plane = self.data_plane()?;
-        Some(CopyKey {
-            sender: self.resource.sender.clone(),
-            half: data_plane.half,
-            on_wire_ns: data_plane.is_wire().then_some(self.start_ns),
-        })
+    /// The exchange that it is a part of; `None` for a hop and for a connect that failed.
+    pub(crate) fn exchange(&self) -> Option<ExchangeId> {
+        self.data_plane()?.exchange
+    }
+
+    /// The hops that are an attribute of it and have no spans.
+    pub(crate) fn hops(&self) -> &[Hop] {
+        self.facts().map_or(&[], |facts| &facts.hops)
     }
 
     /// The role of a data-plane span. `None` for an application's span and for an unknown role.
@@ -147,10 +145,12 @@ pub struct DataPlane {
     pub hop: Option<Text>,
     /// `network.interface.name`.
     pub interface: Option<Text>,
+    /// `hopspan.exchange.id`.
+    pub exchange: Option<ExchangeId>,
     /// `hopspan.half`: the side of an exchange between nodes that this span shows; `None` when it
     /// is whole.
     pub half: Option<Side>,
-    /// The sender of the other copy, where two were merged: the server's agent; of a wire hop the
+    /// The sender of the other half, where two were merged: the server's agent; of a wire hop the
     /// receiver's agent.
     pub peer: Option<Arc<Resource>>,
     /// Attributes that few spans have; boxed because most spans are hops without them.
@@ -169,16 +169,6 @@ impl DataPlane {
     pub(crate) fn is_wire(&self) -> bool {
         self.role == Some(Role::Hop) && self.is_hop(HopName::Wire)
     }
-}
-
-/// Distinguishes the copies of one span id, see [`Span::copy_key`].
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct CopyKey {
-    sender: Sender,
-    /// One agent sends both halves where its packets go by way of another node.
-    half: Option<Side>,
-    /// The two copies of such an agent's wire hop differ in time alone.
-    on_wire_ns: Option<u64>,
 }
 
 /// What happened to a message, and its parties.
@@ -212,12 +202,26 @@ pub struct Facts {
     pub incomplete: Option<Text>,
     /// `k8s.service.name`: the service that was called.
     pub service: Option<Text>,
-    /// `k8s.pod.name`: the pod that answered.
+    /// `hopspan.destination.k8s.pod.name`: the pod that answered.
     pub pod: Option<Text>,
     /// `destination.address` with `destination.port`.
     pub destination: Option<Text>,
-    /// On a merged exchange: `hopspan.clock.skew_ns`, `hopspan.clock.skew_bound_ns`.
+    /// On a merged request: `hopspan.clock.skew_ns`, `hopspan.clock.skew_bound_ns`.
     pub skew: Option<Skew>,
+    /// `hopspan.hops`: the hops of a path whose hops have no spans.
+    pub hops: Box<[Hop]>,
+}
+
+/// A hop that is a part of an attribute. The first starts with its path, each other one where the
+/// hop before it ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hop {
+    /// The name.
+    pub name: Text,
+    /// The device, where the hop has one.
+    pub interface: Option<Text>,
+    /// Nanoseconds.
+    pub duration_ns: u64,
 }
 
 /// The offset of a server's clock from the client's.

@@ -1,14 +1,14 @@
 //! The last traces, in bounded memory. In: decoded spans and the time of their arrival. Out:
 //! traces. Pure: the caller passes the time. Knows no parents and no names.
 
-use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::id::{SpanId, TraceId};
-use crate::span::{CopyKey, Span};
+use crate::span::Span;
 
-/// How much is kept. When more comes, the oldest trace is dropped first.
+/// How much is kept. When more comes, the oldest trace is dropped first. A hop that is a part of an
+/// attribute takes as much room as a span, and counts as one.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Number of traces.
@@ -45,10 +45,9 @@ pub struct Trace {
     pub spans: Vec<Span>,
     /// Spans that arrived when it was full.
     pub refused: u64,
-    /// The position of each id's first span.
-    ids: HashMap<SpanId, usize>,
-    /// Further copies of an id, of exchanges between nodes.
-    copies: HashSet<(SpanId, CopyKey)>,
+    ids: HashSet<SpanId>,
+    /// Spans, and hops that are a part of an attribute.
+    size: usize,
     last_arrival: Instant,
     printed_spans: usize,
 }
@@ -58,28 +57,6 @@ impl Trace {
     /// yet.
     pub fn new_spans(&self) -> usize {
         self.spans.len() - self.printed_spans
-    }
-
-    /// Whether the trace has the span already. Another agent's copy of the span is a different span
-    /// here.
-    fn has(&self, span: &Span) -> bool {
-        let Some(first) = self.ids.get(&span.id).and_then(|&at| self.spans.get(at)) else {
-            return false;
-        };
-        match (first.copy_key(), span.copy_key()) {
-            (Some(first), Some(copy)) => first == copy || self.copies.contains(&(span.id, copy)),
-            _ => true,
-        }
-    }
-
-    fn add(&mut self, span: Span) {
-        match self.ids.entry(span.id) {
-            Entry::Vacant(vacant) => _ = vacant.insert(self.spans.len()),
-            Entry::Occupied(_) => self
-                .copies
-                .extend(span.copy_key().map(|copy| (span.id, copy))),
-        }
-        self.spans.push(span);
     }
 
     /// Whether the trace was printed before.
@@ -95,7 +72,7 @@ pub struct Store {
     traces: HashMap<TraceId, Trace>,
     /// Oldest first, by the arrival of a trace's first span.
     order: VecDeque<TraceId>,
-    spans: usize,
+    size: usize,
     counts: Counts,
 }
 
@@ -111,7 +88,7 @@ impl Store {
             limits,
             traces: HashMap::new(),
             order: VecDeque::new(),
-            spans: 0,
+            size: 0,
             counts: Counts::default(),
         }
     }
@@ -131,23 +108,26 @@ impl Store {
                 id,
                 spans: Vec::new(),
                 refused: 0,
-                ids: HashMap::new(),
-                copies: HashSet::new(),
+                ids: HashSet::new(),
+                size: 0,
                 last_arrival: now,
                 printed_spans: 0,
             }
         });
         trace.last_arrival = now;
-        if trace.has(&span) {
+        let size = 1 + span.hops().len();
+        if trace.ids.contains(&span.id) {
             self.counts.duplicates += 1;
-        } else if trace.spans.len() >= self.limits.spans_per_trace {
+        } else if trace.size + size > self.limits.spans_per_trace {
             trace.refused += 1;
             self.counts.over_trace_limit += 1;
         } else {
-            trace.add(span);
-            self.spans += 1;
+            trace.ids.insert(span.id);
+            trace.spans.push(span);
+            trace.size += size;
+            self.size += size;
         }
-        while self.traces.len() > self.limits.traces || self.spans > self.limits.spans {
+        while self.traces.len() > self.limits.traces || self.size > self.limits.spans {
             self.evict_oldest();
         }
     }
@@ -160,7 +140,7 @@ impl Store {
         else {
             return;
         };
-        self.spans -= trace.spans.len();
+        self.size -= trace.size;
         self.counts.evicted_traces += 1;
         self.counts.evicted_spans += trace.spans.len() as u64;
     }

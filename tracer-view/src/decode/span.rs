@@ -1,5 +1,6 @@
 //! One OTLP span to the viewer's. In: a span, its resource and whether hopspan made it. Out: what
-//! the viewer keeps of it.
+//! the viewer keeps of it. A span of hopspan that is shorter than a microsecond has the length that
+//! its attribute gives.
 
 use std::sync::Arc;
 
@@ -9,13 +10,17 @@ use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_semantic_conventions::attribute as otel;
-use tracer_semconv::{attribute, event};
+use tracer_semconv::{attribute, event, party};
 
 use super::attribute::{integer, parsed, string, text, value};
+use super::hops::hops;
 use super::names::Names;
-use crate::id::{SpanId, TraceId};
+use crate::id::{ExchangeId, SpanId, TraceId};
 use crate::span::{DataPlane, Facts, Kind, Layer, Resource, Sender, Span};
 use crate::text::Text;
+
+/// Shorter spans of hopspan have their length as an attribute.
+pub(crate) const MICROSECOND_NS: u64 = 1_000;
 
 pub(crate) fn resource(attributes: &[KeyValue]) -> Resource {
     let text = |key| string(attributes, key).map(Text::clean);
@@ -44,7 +49,7 @@ pub(crate) fn span<'a>(
         id: SpanId::from_bytes(&otlp.span_id)?,
         parent,
         start_ns: otlp.start_time_unix_nano,
-        end_ns: otlp.end_time_unix_nano,
+        end_ns: end_ns(otlp, by_hopspan),
         name: names.get(&otlp.name),
         kind: match SpanKind::try_from(otlp.kind) {
             Ok(SpanKind::Client) => Kind::Client,
@@ -60,6 +65,17 @@ pub(crate) fn span<'a>(
         },
     };
     Some((TraceId::from_bytes(&otlp.trace_id)?, span))
+}
+
+/// Back ends refuse spans without a length, so an agent's span of no length ends a microsecond after
+/// its start.
+fn end_ns(otlp: &OtlpSpan, by_hopspan: bool) -> u64 {
+    let length = integer(&otlp.attributes, attribute::DURATION_NS).filter(|_| by_hopspan);
+    let length = length.and_then(|ns| u64::try_from(ns).ok());
+    match length.filter(|&ns| ns < MICROSECOND_NS) {
+        Some(ns) => otlp.start_time_unix_nano.saturating_add(ns),
+        None => otlp.end_time_unix_nano,
+    }
 }
 
 /// A span with `error.type` or an error status failed. `http.response.status_code` alone is no
@@ -85,14 +101,18 @@ fn failure(otlp: &OtlpSpan) -> Option<Text> {
 
 fn data_plane<'a>(otlp: &'a OtlpSpan, names: &mut Names<'a>) -> DataPlane {
     let attributes = &otlp.attributes[..];
+    let length_ns = end_ns(otlp, true).saturating_sub(otlp.start_time_unix_nano);
+    let hops = string(attributes, attribute::HOPS).and_then(|text| hops(text, length_ns, names));
     let facts = Facts {
         zero_window_ns: zero_window_ns(otlp),
+        hops: hops.unwrap_or_default(),
         ..facts(attributes)
     };
     DataPlane {
         role: parsed(attributes, attribute::ROLE),
         hop: string(attributes, attribute::HOP).map(|name| names.get(name)),
         interface: string(attributes, otel::NETWORK_INTERFACE_NAME).map(|name| names.get(name)),
+        exchange: string(attributes, attribute::EXCHANGE_ID).and_then(ExchangeId::from_hex),
         half: parsed(attributes, attribute::HALF),
         peer: None,
         facts: (facts != Facts::default()).then(|| Box::new(facts)),
@@ -116,9 +136,10 @@ fn facts(attributes: &[KeyValue]) -> Facts {
         zero_window_ns: None,
         incomplete: incomplete(attributes),
         service: text(otel::K8S_SERVICE_NAME),
-        pod: text(otel::K8S_POD_NAME),
+        pod: text(party::DESTINATION.pod_name),
         destination: destination(attributes),
         skew: None,
+        hops: Box::default(),
     }
 }
 

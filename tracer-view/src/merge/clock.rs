@@ -1,123 +1,93 @@
 //! The clock of the server's node. In: an exchange. Out: how far that clock is off from the
 //! client's, as far as the spans show.
 
-use std::collections::{HashMap, HashSet};
-
 use tracer_semconv::{Role, Side};
 
-use super::exchange::Exchange;
+use super::halves::ExchangeHalves;
 use super::index::Index;
 use super::interval::Interval;
-use crate::id::SpanId;
-use crate::span::{DataPlane, Skew, Span};
+use crate::span::{Skew, Span};
 
 /// How far the server's clock is off: by the packets that crossed the wire, or, without the
 /// client's half, by the client's own span, in which the request was sent and the response
 /// received. `None` where nothing is known, and where one agent sent both halves, because one agent
 /// has one clock.
-pub(super) fn skew(exchange: &Exchange, index: &Index<'_>) -> Option<Skew> {
-    let server = exchange.server_half?;
+pub(super) fn skew(exchange: &ExchangeHalves, index: &Index<'_>) -> Option<Skew> {
+    let server = exchange.of_side(Side::Server).next()?;
     let sender = |at: usize| &index.spans[at].resource.sender;
-    match exchange.client_half {
+    match exchange.of_side(Side::Client).next() {
         Some(client) if sender(client) == sender(server) => None,
-        Some(client) => by_wire(exchange, index, [client, server]),
-        None => by_client_span(exchange, index, server),
+        Some(_) => by_wire(exchange, index),
+        None => by_client_span(exchange, index),
     }
 }
 
-fn by_wire(exchange: &Exchange, index: &Index<'_>, halves: [usize; 2]) -> Option<Skew> {
-    let roles = [Role::Connect, Role::Request, Role::Response];
-    let is_sure = |role: &Role| !was_retransmitted(exchange, index, *role);
-    let (sure, unsure): (Vec<Role>, Vec<Role>) = roles.into_iter().partition(is_sure);
+fn by_wire(exchange: &ExchangeHalves, index: &Index<'_>) -> Option<Skew> {
+    let whole = || exchange.whole().filter(|(role, _)| role.is_path());
+    let is_sure = |path: &(Role, [usize; 2])| !was_retransmitted(path.1, index);
+    let (sure, unsure): (Vec<_>, Vec<_>) = whole().partition(is_sure);
     let mut interval = Interval::default();
+    for (role, halves) in sure {
+        add_crossings(role, halves, index, &mut interval);
+    }
     // Of a message that was retransmitted, the two nodes may have recorded different packets.
-    for role in sure.into_iter().chain(unsure) {
-        if interval.is_bounded() && was_retransmitted(exchange, index, role) {
-            break;
-        }
-        let mut crossings = crossings(exchange, index, role, halves);
-        crossings.sort_unstable();
-        for (number, (at_client_ns, at_server_ns)) in crossings.into_iter().enumerate() {
-            match sender(role, number) {
-                Side::Client => interval.client_sent(at_client_ns, at_server_ns),
-                Side::Server => interval.server_sent(at_server_ns, at_client_ns),
-            }
+    for (role, halves) in unsure {
+        if !interval.is_bounded() {
+            add_crossings(role, halves, index, &mut interval);
         }
     }
     interval.skew()
 }
 
-/// Of a handshake the SYN crosses first.
-fn sender(role: Role, number: usize) -> Side {
-    match (role, number) {
-        (Role::Response, _) | (Role::Connect, 1..) => Side::Server,
-        _ => Side::Client,
+fn was_retransmitted(halves: [usize; 2], index: &Index<'_>) -> bool {
+    let mut facts = halves.iter().filter_map(|&at| index.spans[at].facts());
+    facts.any(|facts| facts.retransmits > 0)
+}
+
+/// Adds the packets of a path that crossed the wire.
+fn add_crossings(role: Role, halves: [usize; 2], index: &Index<'_>, interval: &mut Interval) {
+    let [client, server] = halves.map(|at| &index.spans[at]);
+    match role {
+        Role::Request => interval.client_sent(client.end_ns, server.start_ns),
+        Role::Response => interval.server_sent(server.end_ns, client.start_ns),
+        Role::Connect => {
+            if let Some(wire) = index.wire(halves[0]).map(|at| &index.spans[at]) {
+                interval.client_sent(wire.start_ns, server.start_ns);
+                interval.server_sent(server.end_ns, wire.end_ns);
+            }
+        }
+        Role::Exchange | Role::Hop => {}
     }
 }
 
-fn was_retransmitted(exchange: &Exchange, index: &Index<'_>, role: Role) -> bool {
-    let facts = |at: usize| index.spans[at].facts();
-    let mut paths = paths(exchange, index, role).filter_map(facts);
-    paths.any(|facts| facts.retransmits > 0)
-}
-
-/// When packets of a path were on the wire, by the client's clock and by the server's.
-fn crossings(
-    exchange: &Exchange,
-    index: &Index<'_>,
-    role: Role,
-    [client, server]: [usize; 2],
-) -> Vec<(u64, u64)> {
-    let spans = index.spans;
-    let paths: HashSet<SpanId> = paths(exchange, index, role)
-        .map(|at| spans[at].id)
-        .collect();
-    let wires = || {
-        let below = paths.iter().flat_map(|&path| index.children(path));
-        below.map(|&at| &spans[at]).filter(|span| is_wire(span))
-    };
-    let of_agent = |half: usize| {
-        let sender = &spans[half].resource.sender;
-        wires().filter(move |wire| wire.resource.sender == *sender)
-    };
-    let at_server: HashMap<SpanId, u64> = of_agent(server)
-        .map(|wire| (wire.id, wire.start_ns))
-        .collect();
-    of_agent(client)
-        .filter_map(|wire| Some((wire.start_ns, *at_server.get(&wire.id)?)))
-        .collect()
-}
-
-fn by_client_span(exchange: &Exchange, index: &Index<'_>, server: usize) -> Option<Skew> {
-    let spans = index.spans;
-    let half = &spans[server];
-    let client = half.parent.and_then(|id| index.application(id))?;
+fn by_client_span(exchange: &ExchangeHalves, index: &Index<'_>) -> Option<Skew> {
+    let halves = || exchange.of_side(Side::Server).map(|at| &index.spans[at]);
+    let parent = halves().find_map(|half| half.parent)?;
+    let client = index.application(parent)?;
     if client.start_ns == 0 || client.end_ns < client.start_ns {
         return None;
     }
-    let requests = paths(exchange, index, Role::Request);
-    let of_server = |&at: &usize| spans[at].resource.sender == half.resource.sender;
-    let requests = requests.filter(of_server).map(|at| spans[at].start_ns);
+    // A client may end its span before it has read the whole body.
+    let first_byte_ns = |at: usize| match index.body(at) {
+        Some(body) => index.spans[body].start_ns,
+        None => index.spans[at].end_ns,
+    };
+    let end_ns = exchange.of_side(Side::Server).map(first_byte_ns).max()?;
     let within = |start_ns: u64| {
         let mut interval = Interval::default();
         interval.client_sent(client.start_ns, start_ns);
-        interval.server_sent(half.end_ns, client.end_ns);
+        interval.server_sent(end_ns, client.end_ns);
         interval.skew()
     };
     // The handshake may be older than the client's span, where a pool opened the connection ahead.
-    // So a handshake outside the client's span shows nothing, unless the request is outside, too.
-    let request = within(requests.min().unwrap_or(half.start_ns));
-    match request {
-        Some(skew) if skew.taken_ns != 0 => within(half.start_ns).or(request),
-        _ => request,
+    // So a handshake outside the client's span shows nothing, unless the rest is outside, too.
+    let start = |half: &Span| half.start_ns;
+    let is_handshake = |half: &&Span| half.role() == Some(Role::Connect);
+    let first_ns = halves().map(start).min()?;
+    let later_ns = halves().filter(|half| !is_handshake(half)).map(start).min();
+    let later = within(later_ns.unwrap_or(first_ns));
+    match later {
+        Some(skew) if skew.taken_ns != 0 => within(first_ns).or(later),
+        _ => later,
     }
-}
-
-fn paths(exchange: &Exchange, index: &Index<'_>, role: Role) -> impl Iterator<Item = usize> {
-    let below = index.children(exchange.id).iter().copied();
-    below.filter(move |&at| index.spans[at].role() == Some(role))
-}
-
-fn is_wire(span: &Span) -> bool {
-    span.data_plane().is_some_and(DataPlane::is_wire)
 }

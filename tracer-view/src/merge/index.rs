@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 
+use tracer_semconv::{HopName, Role};
+
 use crate::id::SpanId;
-use crate::span::Span;
+use crate::span::{DataPlane, Span};
 
 pub(super) struct Index<'a> {
     pub(super) spans: &'a [Span],
-    /// The data-plane spans with an id: more than one where several agents sent it.
-    copies: HashMap<SpanId, Vec<usize>>,
-    /// The data-plane spans with an id as their parent.
-    children: HashMap<SpanId, Vec<usize>>,
+    /// The hops with an id as their parent.
+    hops: HashMap<SpanId, Vec<usize>>,
     application: HashMap<SpanId, usize>,
 }
 
@@ -18,32 +18,44 @@ impl<'a> Index<'a> {
     pub(super) fn of(spans: &'a [Span]) -> Self {
         let mut index = Self {
             spans,
-            copies: HashMap::new(),
-            children: HashMap::new(),
+            hops: HashMap::new(),
             application: HashMap::new(),
         };
         for (at, span) in spans.iter().enumerate() {
             if span.data_plane().is_none() {
                 index.application.entry(span.id).or_insert(at);
-                continue;
             }
-            index.copies.entry(span.id).or_default().push(at);
-            if let Some(parent) = span.parent {
-                index.children.entry(parent).or_default().push(at);
+            if let (Some(Role::Hop), Some(parent)) = (span.role(), span.parent) {
+                index.hops.entry(parent).or_default().push(at);
             }
         }
         index
     }
 
-    /// The data-plane spans of each id, in any order.
-    pub(super) fn copies(&self) -> impl Iterator<Item = (SpanId, &[usize])> {
-        let copies = self.copies.iter();
-        copies.map(|(id, positions)| (*id, positions.as_slice()))
+    /// The hops of the path at this position.
+    pub(super) fn hops(&self, path: usize) -> &[usize] {
+        self.hops
+            .get(&self.spans[path].id)
+            .map_or(&[], Vec::as_slice)
     }
 
-    /// The data-plane spans whose parent is `id`.
-    pub(super) fn children(&self, id: SpanId) -> &[usize] {
-        self.children.get(&id).map_or(&[], Vec::as_slice)
+    /// The hop of a connect from the SYN's leaving the client's node to the SYN-ACK's arrival.
+    pub(super) fn wire(&self, connect: usize) -> Option<usize> {
+        let wires = self.hops(connect).iter().copied().filter(|&at| {
+            let data_plane = self.spans[at].data_plane();
+            data_plane.is_some_and(DataPlane::is_wire)
+        });
+        wires.min_by_key(|&at| (self.spans[at].start_ns, self.spans[at].id))
+    }
+
+    /// The rest of a response's body, as the node of this path saw it.
+    pub(super) fn body(&self, response: usize) -> Option<usize> {
+        let is_body = |at: &usize| {
+            let data_plane = self.spans[*at].data_plane();
+            data_plane.is_some_and(|hop| hop.is_hop(HopName::Body))
+        };
+        let bodies = self.hops(response).iter().copied().filter(is_body);
+        bodies.max_by_key(|&at| (self.spans[at].start_ns, self.spans[at].id))
     }
 
     /// The application's span with this id.

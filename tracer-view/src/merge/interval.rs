@@ -14,15 +14,21 @@ pub(super) struct Interval {
 
 impl Interval {
     /// Adds a packet that left the client at `sent_ns` of its clock, and arrived at `arrived_ns` of
-    /// the server's.
+    /// the server's. A time of 0 is none.
     pub(super) fn client_sent(&mut self, sent_ns: u64, arrived_ns: u64) {
+        if sent_ns == 0 || arrived_ns == 0 {
+            return;
+        }
         let most_ns = i128::from(arrived_ns) - i128::from(sent_ns);
         self.most_ns = Some(self.most_ns.map_or(most_ns, |known| known.min(most_ns)));
     }
 
     /// Adds a packet that left the server at `sent_ns` of its clock, and arrived at `arrived_ns` of
-    /// the client's.
+    /// the client's. A time of 0 is none.
     pub(super) fn server_sent(&mut self, sent_ns: u64, arrived_ns: u64) {
+        if sent_ns == 0 || arrived_ns == 0 {
+            return;
+        }
         let least_ns = i128::from(sent_ns) - i128::from(arrived_ns);
         self.least_ns = Some(self.least_ns.map_or(least_ns, |known| known.max(least_ns)));
     }
@@ -104,9 +110,10 @@ mod tests {
     fn no_offset_explains_packets_that_take_negative_time() {
         check(&[(100, 90)], &[(500, 490)], None);
         check(
-            &[(0, u64::MAX)],
-            &[(u64::MAX, 0)],
-            Some((u64::MAX.into(), Some(0))),
+            &[(1, u64::MAX)],
+            &[(u64::MAX, 1)],
+            Some(((u64::MAX - 1).into(), Some(0))),
         );
+        check(&[(0, 90)], &[(500, 0)], None);
     }
 }

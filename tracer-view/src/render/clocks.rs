@@ -13,7 +13,7 @@ use crate::tree::Tree;
 /// Pairs with a line of their own; the others are only counted.
 const MAX_PAIRS: usize = 3;
 
-/// `clock of node-2 ahead of node-1's by 50.0 ms ± 0.2 ms, taken out`, by the exchange between the
+/// `clock of node-2 ahead of node-1's by 50.0 ms ± 0.2 ms, taken out`, by the request between the
 /// two nodes with the least bound.
 pub(super) fn lines(tree: &Tree<'_>) -> Vec<String> {
     let mut pairs: BTreeMap<(&Text, &Text), Skew> = BTreeMap::new();
@@ -33,7 +33,7 @@ pub(super) fn lines(tree: &Tree<'_>) -> Vec<String> {
 fn skewed(span: &Span) -> Option<((&Text, &Text), Skew)> {
     let data_plane = span
         .data_plane()
-        .filter(|_| span.role() == Some(Role::Exchange))?;
+        .filter(|_| span.role() == Some(Role::Request))?;
     let skew = span.facts()?.skew.filter(|skew| skew.taken_ns != 0)?;
     let server = data_plane.peer.as_ref()?.node()?;
     Some(((span.resource.node()?, server), skew))

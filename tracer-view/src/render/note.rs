@@ -1,13 +1,13 @@
 //! Notes under a span, on lines of their own so that no column cuts them: the translation of its
-//! connection, and its problems. In: a node. Out: notes. Knows no layout.
+//! connection, and its problems. In: a span. Out: notes. Knows no layout.
 
-use tracer_semconv::{Role, Side};
+use tracer_semconv::Side;
 
 use super::duration::duration;
 use super::line::Ink;
 use crate::span::{Facts, Span};
 use crate::text::Text;
-use crate::tree::{Detached, Node};
+use crate::tree::Detached;
 
 /// A line under a span.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,12 +31,11 @@ impl Note {
     }
 }
 
-/// The problems of a span; the exclamation mark marks them without colour, too.
-pub(super) fn problems(node: &Node<'_>) -> Vec<Note> {
-    let span = node.span;
+/// The problems of a span, and why it is apart from its parent; the exclamation mark marks them without colour, too.
+pub(super) fn problems(span: &Span, detached: Option<Detached>) -> Vec<Note> {
     let facts = span.facts();
     let all = [
-        node.detached.map(detached),
+        detached.map(apart),
         (span.end_ns < span.start_ns).then(|| {
             format!(
                 "ends {} before it starts",
@@ -76,12 +75,9 @@ pub(super) fn problems(node: &Node<'_>) -> Vec<Note> {
         .collect()
 }
 
-/// The side and node of a half exchange, where no agent sent the other half.
+/// The side and node of a half, where no agent sent the other half.
 pub(super) fn half(span: &Span) -> Option<Note> {
-    let half = span.data_plane()?.half?;
-    if span.role() != Some(Role::Exchange) {
-        return None;
-    }
+    let half = span.half()?;
     let other = match half {
         Side::Client => Side::Server,
         Side::Server => Side::Client,
@@ -96,14 +92,14 @@ pub(super) fn half(span: &Span) -> Option<Note> {
     ))
 }
 
-/// Whether a span has a problem that its exchange's hops may explain.
+/// Whether a span has a problem that the hops of its exchange may explain.
 pub(super) fn has_problem(span: &Span) -> bool {
     let lost = |f: &Facts| f.retransmits > 0 || f.drop_reason.is_some() || f.drop_hop.is_some();
     span.data_plane().is_some() && (span.failure.is_some() || span.facts().is_some_and(lost))
 }
 
-/// The translation of a connection, and the rule that chose the endpoint. `pod` is the answering
-/// pod by other spans.
+/// The translation of a connection, or the address that was not translated, and the rule that chose
+/// the endpoint. `pod` is the answering pod by other spans.
 pub(super) fn translation(span: &Span, pod: Option<&Text>) -> Option<Note> {
     let facts = span.facts()?;
     let mut text = match (
@@ -113,10 +109,8 @@ pub(super) fn translation(span: &Span, pod: Option<&Text>) -> Option<Note> {
     ) {
         (Some(original), Some(translated), _) => format!("{original} → {translated}"),
         (None, Some(only), _) | (Some(only), None, _) => format!("→ {only}"),
-        (None, None, Some(destination)) if shows_destination(span) => {
-            format!("→ {destination}")
-        }
-        _ => String::new(),
+        (None, None, Some(destination)) => format!("→ {destination}"),
+        (None, None, None) => String::new(),
     };
     if let Some(pod) = facts.pod.as_ref().or(pod).filter(|_| !text.is_empty()) {
         text.push_str(&format!(" ({pod})"));
@@ -138,16 +132,6 @@ pub(super) fn translation(span: &Span, pod: Option<&Text>) -> Option<Note> {
     }
 }
 
-/// Whether the destination of the span is shown: of an exchange, and of a connect that no exchange
-/// followed.
-fn shows_destination(span: &Span) -> bool {
-    match span.role() {
-        Some(Role::Exchange) => true,
-        Some(Role::Connect) => span.failure.is_some(),
-        _ => false,
-    }
-}
-
 /// Whether `span` has values of a translation that differ from those of the span above.
 pub(super) fn translates_otherwise(span: &Span, above: &Span) -> bool {
     let fields = |f: &Facts| {
@@ -166,7 +150,7 @@ pub(super) fn translates_otherwise(span: &Span, above: &Span) -> bool {
         .any(|(own, known)| own.is_some() && own != known)
 }
 
-fn detached(reason: Detached) -> String {
+fn apart(reason: Detached) -> String {
     match reason {
         Detached::ParentMissing(parent) => format!("its parent span {parent} was not received"),
         Detached::ParentCycle => "its parent spans form a cycle".to_owned(),

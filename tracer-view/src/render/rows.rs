@@ -11,9 +11,10 @@ use super::glyphs::Mark;
 use super::name::hop_name;
 use super::note::{Note, half, has_problem, problems, translates_otherwise, translation};
 use crate::call::Call;
+use crate::exchange::Exchange;
 use crate::span::Span;
 use crate::text::Text;
-use crate::tree::{NodeId, Tree};
+use crate::tree::{Detached, NodeId, Tree};
 
 /// One row and its notes.
 pub(super) struct Row<'a> {
@@ -44,25 +45,16 @@ pub(super) struct Rails {
 
 /// All rows of the tree. Each span is in exactly one: its own, or as a hop that of its path.
 pub(super) fn rows<'a>(tree: &Tree<'a>, full: bool) -> Vec<Row<'a>> {
-    let calls = Call::all(tree);
-    let plan = Plan::new(tree, &calls, full);
+    let plan = Plan::new(tree, &Call::all(tree), full);
     let mut rows = Vec::with_capacity(tree.nodes.len());
     let root = |&id: &NodeId| Open {
         id,
         rails: Rails { depth: 0, open: 0 },
-        detailed: true,
     };
     let mut open: Vec<Open> = tree.roots.iter().rev().map(root).collect();
     while let Some(next) = open.pop() {
-        let detailed = match tree.nodes[next.id].span.role() {
-            Some(Role::Exchange) => plan.detailed.contains(&next.id),
-            _ => next.detailed,
-        };
-        let summary = if detailed {
-            None
-        } else {
-            summary(tree, next.id)
-        };
+        let is_brief = plan.brief.contains(&next.id);
+        let summary = is_brief.then(|| summary(tree, next.id)).flatten();
         let children = match &summary {
             Some(_) => &[][..],
             None => &tree.nodes[next.id].children,
@@ -73,11 +65,7 @@ pub(super) fn rows<'a>(tree: &Tree<'a>, full: bool) -> Vec<Row<'a>> {
                 depth: next.rails.depth + 1,
                 open: next.rails.open << 1 | u64::from(later > 0),
             };
-            open.push(Open {
-                id,
-                rails,
-                detailed,
-            });
+            open.push(Open { id, rails });
         }
     }
     rows
@@ -86,44 +74,54 @@ pub(super) fn rows<'a>(tree: &Tree<'a>, full: bool) -> Vec<Row<'a>> {
 struct Open {
     id: NodeId,
     rails: Rails,
-    detailed: bool,
 }
 
 /// Facts of the whole trace that its rows depend on.
 struct Plan {
-    /// Exchanges whose hops get rows of their own.
-    detailed: HashSet<NodeId>,
-    /// The answering pod of an exchange, by the server span under the same client span.
+    /// Paths whose hops are in one row.
+    brief: HashSet<NodeId>,
+    /// For each path the main path of its exchange. What both have stands under the main path only.
+    main_paths: HashMap<NodeId, NodeId>,
+    /// For each main path the answering pod, by the server span under the same client span.
     pods: HashMap<NodeId, Text>,
 }
 
 impl Plan {
     fn new(tree: &Tree<'_>, calls: &[Call], full: bool) -> Self {
-        let mut edges = HashMap::new();
-        let mut pods = HashMap::new();
+        let (mut edges, mut pods) = (HashMap::new(), HashMap::new());
         for call in calls {
-            let pod = call
-                .servers
-                .iter()
-                .find_map(|&id| tree.nodes[id].span.resource.pod.clone());
-            for &exchange in &call.exchanges {
-                edges.insert(exchange, &call.edge);
-                pods.extend(pod.clone().map(|pod| (exchange, pod)));
+            let mut servers = call.servers.iter().map(|&id| tree.nodes[id].span);
+            let pod = servers.find_map(|server| server.resource.pod.clone());
+            let exchanges = call.exchanges.iter();
+            for main in exchanges.filter_map(|exchange| exchange.main_path(tree)) {
+                edges.insert(main, &call.edge);
+                pods.extend(pod.clone().map(|pod| (main, pod)));
             }
         }
-        let is_exchange = |id: &NodeId| tree.nodes[*id].span.role() == Some(Role::Exchange);
-        let exchanges: Vec<NodeId> = (0..tree.nodes.len()).filter(is_exchange).collect();
-        let mut slowest = HashMap::new();
-        for &id in &exchanges {
-            let best = slowest.entry(edges.get(&id)).or_insert(id);
-            if time_on_paths(tree, id) > time_on_paths(tree, *best) {
-                *best = id;
+        let exchanges = Exchange::all(tree);
+        let (mut main_paths, mut slowest) = (HashMap::new(), HashMap::new());
+        for (at, exchange) in exchanges.iter().enumerate() {
+            let main = exchange.main_path(tree);
+            main_paths.extend(
+                exchange
+                    .paths
+                    .iter()
+                    .filter_map(|&path| Some((path, main?))),
+            );
+            let time_ns = exchange.data_plane_ns(tree);
+            let edge = main.and_then(|main| edges.get(&main));
+            let best = slowest.entry(edge).or_insert((time_ns, at));
+            if time_ns > best.0 {
+                *best = (time_ns, at);
             }
         }
-        let slowest: HashSet<NodeId> = slowest.into_values().collect();
-        let needs_detail = |&id: &NodeId| full || slowest.contains(&id) || has_problem_in(tree, id);
+        let slowest: HashSet<usize> = slowest.into_values().map(|(_, at)| at).collect();
+        let brief = exchanges.into_iter().enumerate().filter(|(at, exchange)| {
+            !full && !slowest.contains(at) && !has_problem_in(tree, exchange)
+        });
         Self {
-            detailed: exchanges.into_iter().filter(needs_detail).collect(),
+            brief: brief.flat_map(|(_, exchange)| exchange.paths).collect(),
+            main_paths,
             pods,
         }
     }
@@ -136,9 +134,9 @@ impl Plan {
         has_children: bool,
     ) -> Row<'a> {
         let node = &tree.nodes[at.id];
-        let mut notes: Vec<Note> = self.translation(tree, at).into_iter().collect();
-        notes.extend(half(node.span));
-        notes.extend(problems(node));
+        let mut notes: Vec<Note> = self.translation(tree, at.id).into_iter().collect();
+        notes.extend(self.half(tree, at.id));
+        notes.extend(problems(node.span, self.detached(tree, at.id)));
         let kind = match summary {
             Some(hops) => RowKind::Summary { hops },
             None => bar(tree, at.id),
@@ -152,19 +150,43 @@ impl Plan {
         }
     }
 
-    /// The translation: under the exchange, and under a span below it only where it differs. The
-    /// rule of an exchange without detail is left out where it does not fit on the line.
-    fn translation(&self, tree: &Tree<'_>, at: &Open) -> Option<Note> {
-        let span = tree.nodes[at.id].span;
-        let mut note = translation(span, self.pods.get(&at.id))?;
-        let mut ancestors =
-            std::iter::successors(tree.nodes[at.id].parent, |&id| tree.nodes[id].parent).take(2);
-        let exchange = ancestors.find(|&id| tree.nodes[id].span.role() == Some(Role::Exchange));
-        if exchange.is_some_and(|id| !translates_otherwise(span, tree.nodes[id].span)) {
+    /// The translation: under the main path of an exchange, and under another path or a hop only
+    /// where it differs. The rule of an exchange without detail is left out where it does not fit on
+    /// the line.
+    fn translation(&self, tree: &Tree<'_>, id: NodeId) -> Option<Note> {
+        let span = tree.nodes[id].span;
+        let path = match span.role()? {
+            Role::Exchange => return None,
+            Role::Hop => tree.nodes[id].parent?,
+            Role::Connect | Role::Request | Role::Response => id,
+        };
+        let main = self.main_paths.get(&path).copied().unwrap_or(path);
+        if main != id && !translates_otherwise(span, tree.nodes[main].span) {
             return None;
         }
-        note.more_wraps = span.role() != Some(Role::Exchange) || self.detailed.contains(&at.id);
+        let mut note = translation(span, self.pods.get(&id))?;
+        note.more_wraps = !self.brief.contains(&id);
         Some(note)
+    }
+
+    /// Why the span is a root, once for an exchange.
+    fn detached(&self, tree: &Tree<'_>, id: NodeId) -> Option<Detached> {
+        let own = tree.nodes[id].detached;
+        let main = self.main_paths.get(&id).copied().filter(|&main| main != id);
+        own.filter(|_| main.is_none_or(|main| tree.nodes[main].detached != own))
+    }
+
+    /// The missing half. It stands once where all of the exchange has the same half only: under the
+    /// root that hopspan began, or under the main path. A connect that failed has no other half.
+    fn half(&self, tree: &Tree<'_>, id: NodeId) -> Option<Note> {
+        let node = &tree.nodes[id];
+        node.span.exchange()?;
+        let is_root = |id: &NodeId| tree.nodes[*id].span.role() == Some(Role::Exchange);
+        let root = node.parent.filter(is_root);
+        let above = root.or_else(|| self.main_paths.get(&id).copied());
+        let is_same = |above: NodeId| tree.nodes[above].span.half() == node.span.half();
+        let is_repeated = above.is_some_and(|above| above != id && is_same(above));
+        half(node.span).filter(|_| !is_repeated)
     }
 }
 
@@ -211,18 +233,11 @@ fn summary(tree: &Tree<'_>, id: NodeId) -> Option<Vec<(Text, u64)>> {
         .collect()
 }
 
-fn time_on_paths(tree: &Tree<'_>, exchange: NodeId) -> u64 {
-    let spans = tree.nodes[exchange]
-        .children
+fn has_problem_in(tree: &Tree<'_>, exchange: &Exchange) -> bool {
+    let hops = exchange
+        .paths
         .iter()
-        .map(|&id| tree.nodes[id].span);
-    let paths = spans.filter(|s| s.role().is_some_and(Role::is_path));
-    paths.map(Span::duration_ns).fold(0, u64::saturating_add)
-}
-
-fn has_problem_in(tree: &Tree<'_>, exchange: NodeId) -> bool {
-    let children = &tree.nodes[exchange].children;
-    let below = children.iter().flat_map(|&id| &tree.nodes[id].children);
-    let mut all = std::iter::once(&exchange).chain(children).chain(below);
+        .flat_map(|&path| &tree.nodes[path].children);
+    let mut all = exchange.paths.iter().chain(hops);
     all.any(|&id| has_problem(tree.nodes[id].span))
 }

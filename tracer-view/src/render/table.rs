@@ -30,7 +30,7 @@ pub fn table(comparison: &Comparison, style: Style) -> Vec<Line> {
         lines.extend(rows(edge, &lead, charset));
     }
     lines.extend(notes(comparison, charset));
-    lines.extend(explanations(style));
+    lines.extend(explanations(comparison, style));
     lines
         .into_iter()
         .map(|line| line.cut_to(style.width(), charset))
@@ -261,16 +261,19 @@ fn notes(comparison: &Comparison, charset: Charset) -> Vec<Line> {
     lines
 }
 
-fn explanations(style: Style) -> Vec<Line> {
+fn explanations(comparison: &Comparison, style: Style) -> Vec<Line> {
     let parts = [
         "data plane = connect + request path (its socket queue included) + response path",
         "app = server span, the calls it makes included",
         "client rest = client span - app - data plane",
         "medians are per column, those of connect over the calls that opened a connection",
     ];
+    let with_body = comparison.edges.iter().any(|edge| edge.body.is_some());
+    let body = "response path = to the first byte; the rest of its body comes as the server sends it and is not data-plane time";
     let wrap = |text: &str| wrap(text, style.width());
     parts
         .iter()
+        .chain(with_body.then_some(&body))
         .flat_map(|text| wrap(text))
         .map(|text| Line::of(Ink::Faint, text))
         .collect()

@@ -1,7 +1,7 @@
 //! A tree to a waterfall. In: a tree, a caption and a style. Out: lines: heading, legend, time
 //! line, and rows with name, duration, start and bar. Knows no other traces.
 
-use tracer_semconv::Role;
+use tracer_semconv::{HopName, Role};
 
 use super::bar::{Extent, draw};
 use super::clocks;
@@ -84,22 +84,30 @@ fn heading(id: TraceId, tree: &Tree<'_>, caption: &str, columns: &Columns) -> Ve
         .collect()
 }
 
-/// The longest hop of the trace, for the heading.
+/// The longest hop of the trace, for the heading. Most of a body's time is the server's.
 fn longest_hop(tree: &Tree<'_>) -> Option<String> {
     let hops = tree
         .nodes
         .iter()
-        .filter(|n| n.span.role() == Some(Role::Hop));
+        .filter(|n| n.span.role() == Some(Role::Hop) && !is_body(n.span));
     let hop = hops.max_by_key(|n| n.span.duration_ns())?;
     let path = &tree.nodes[hop.parent?];
-    let exchange = &tree.nodes[path.parent?];
+    let above = name(tree.nodes[path.parent?].span).into_iter();
+    let above: String = above
+        .filter(|(ink, _)| *ink != Ink::Faint)
+        .map(|(_, piece)| piece)
+        .collect();
     Some(format!(
-        "longest hop: {} {}, {} of net {}",
+        "longest hop: {} {}, {} of {above}",
         hop_name(hop.span),
         duration(hop.span.duration_ns(), 4),
         path_name(path.span),
-        exchange.span.name
     ))
+}
+
+fn is_body(hop: &Span) -> bool {
+    hop.data_plane()
+        .is_some_and(|hop| hop.is_hop(HopName::Body))
 }
 
 fn legend(columns: &Columns) -> Line {

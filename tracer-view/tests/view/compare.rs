@@ -3,7 +3,7 @@
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use tracer_semconv::{HopName, Role, attribute};
+use tracer_semconv::{HopName, Role, attribute, correlation};
 use tracer_view::call::Call;
 use tracer_view::compare::{Calls, Comparison, Spread};
 use tracer_view::render::{Style, table};
@@ -39,9 +39,9 @@ fn call(
         |id, parent, role, start, duration| of_trace(role_span(id, parent, role, start, duration));
     let hop =
         |id, parent, hop, start, duration| of_trace(hop_span(id, parent, hop, start, duration));
+    let path = |id, kind, start, duration| role(id, 1, kind, start, duration).exchange(10);
     let mut net = vec![
-        role(10, 1, Role::Exchange, 0, client),
-        role(12, 10, Role::Request, connect, request),
+        path(12, Role::Request, connect, request),
         hop(
             13,
             12,
@@ -50,10 +50,10 @@ fn call(
             queue,
         ),
         hop(14, 12, HopName::Veth, connect, request - queue),
-        role(15, 10, Role::Response, client - response, response),
+        path(15, Role::Response, client - response, response),
     ];
     if connect > 0 {
-        net.push(role(11, 10, Role::Connect, 0, connect));
+        net.push(path(11, Role::Connect, 0, connect));
     }
     let client_span = of_trace(span(1, 0, "GET", 0, client)).kind(SpanKind::Client);
     let server_span = of_trace(span(2, 1, "GET", connect + request, server)).kind(SpanKind::Server);
@@ -115,12 +115,51 @@ fn an_exchange_without_a_response_path_is_in_no_sum() {
     assert_eq!(edge.client, spread(130_000, 130_000));
 }
 
+/// A client that tries again under one span: the parts of both exchanges count.
+#[test]
+fn exchanges_of_one_client_span_are_added_up() {
+    let mut requests = call(1, [1_000, 100, 50, 20, 700, 50]);
+    let spans = spans_of(&mut requests[2]);
+    let again = [
+        role_span(21, 1, Role::Request, 850, 30),
+        role_span(22, 1, Role::Response, 900, 20),
+    ];
+    spans.extend(again.map(|span| span.exchange(20)));
+    // A connect that failed while this request was being served is of another call.
+    spans.push(
+        role_span(23, 1, Role::Connect, 300, 200)
+            .text(attribute::CORRELATION, correlation::INFERRED),
+    );
+    let edge = &compare(&requests).edges[0];
+    assert_eq!((edge.calls, edge.connected, edge.incomplete), (1, 1, 0));
+    assert_eq!(edge.connect, spread(100_000, 100_000));
+    assert_eq!(edge.request, spread(80_000, 80_000));
+    assert_eq!(edge.response, spread(70_000, 70_000));
+    assert_eq!(edge.data_plane, spread(250_000, 250_000));
+}
+
+/// The rest of a body comes as the server sends it.
+#[test]
+fn a_body_is_no_time_of_the_data_plane() {
+    let mut requests = call(1, [1_000, 0, 50, 20, 700, 200]);
+    spans_of(&mut requests[2]).push(hop_span(16, 15, HopName::Body, 850, 150));
+    let comparison = compare(&requests);
+    let edge = &comparison.edges[0];
+    assert_eq!(edge.response, spread(50_000, 50_000));
+    assert_eq!(edge.data_plane, spread(100_000, 100_000));
+    assert_eq!(edge.body, spread(150_000, 150_000));
+    let note = "not data-plane time";
+    assert!(text(&table(&comparison, UTF8_200), false).contains(note));
+    let without = compare(&call(1, [1_000, 0, 50, 20, 700, 200]));
+    assert!(!text(&table(&without, UTF8_200), false).contains(note));
+}
+
 #[test]
 fn a_server_without_spans_is_named_by_its_address() {
     let mut requests = call(1, [1_000, 0, 50, 20, 700, 50]);
     requests.remove(1);
-    let exchange = &mut spans_of(&mut requests[1])[0];
-    *exchange = exchange
+    let request = &mut spans_of(&mut requests[1])[0];
+    *request = request
         .clone()
         .text(attribute::NAT_ORIGINAL, "10.96.0.9:80");
     let edge = &compare(&requests).edges[0];
@@ -142,7 +181,7 @@ fn parts_longer_than_the_client_span_give_a_negative_rest() {
 fn a_table_of_thirty_dispatches() {
     let mut requests: Vec<_> = (1..=30).flat_map(dispatch).collect();
     requests.extend(call(31, [1_000, 0, 50, 20, 700, 50]));
-    spans_of(requests.last_mut().unwrap()).truncate(2);
+    spans_of(requests.last_mut().unwrap()).truncate(1);
     let comparison = compare(&requests);
     let printed = |style: Style| {
         let lines = table(&comparison, style);

@@ -1,11 +1,11 @@
 //! OTLP to spans: ids, attributes, and what is rejected.
 
-use opentelemetry_proto::tonic::trace::v1::span::{Event, SpanKind};
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::{Span as OtlpSpan, Status, status::StatusCode};
 use opentelemetry_semantic_conventions::attribute as otel;
-use tracer_semconv::{HopName, Role, Side, attribute, event};
+use tracer_semconv::{HopName, Role, attribute};
 use tracer_view::decode::decode;
-use tracer_view::span::{Kind, Layer, Span};
+use tracer_view::span::{Hop, Kind, Layer, Span};
 
 use crate::fixture::{SpanBuilder, application, data_plane, request, role_span, span};
 
@@ -74,62 +74,67 @@ fn hopspan_attributes_count_only_in_its_scope() {
     assert_eq!(without_role.role(), None);
 }
 
-/// With `--detail path` the agent sends hops as events; decoded, they are the spans that `--detail
-/// hop` sends.
+/// With `--detail path` hops are an attribute of their path. One that cannot be right is ignored.
 #[test]
-fn hops_may_come_as_events_of_their_path() {
-    let hop = |name: HopName, start_us: u64, duration_us: u64| {
-        let hop = span(9, 0, "", start_us, 0).text(attribute::HOP, name.as_str());
-        Event {
-            time_unix_nano: hop.start_time_unix_nano,
-            name: name.to_string(),
-            attributes: hop
-                .int(attribute::DURATION_NS, duration_us as i64 * 1_000)
-                .text(otel::NETWORK_INTERFACE_NAME, "veth1")
-                .attributes,
-            ..Event::default()
-        }
+fn hops_may_be_an_attribute_of_their_path() {
+    let check = |text: &str, expected: &[(&str, Option<&str>, u64)]| {
+        let path = role_span(2, 1, Role::Request, 10, 10).text(attribute::HOPS, text);
+        let span = only_span(&data_plane(vec![path]));
+        let facts = span.data_plane().and_then(|of| of.facts.as_ref());
+        let hops: Vec<_> = facts.iter().flat_map(|facts| &facts.hops).collect();
+        let interface = |hop: &Hop| hop.interface.as_ref().map(ToString::to_string);
+        let hops: Vec<(&str, Option<String>, u64)> = hops
+            .iter()
+            .map(|hop| (hop.name.as_str(), interface(hop), hop.duration_ns))
+            .collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(name, interface, ns)| (*name, interface.map(str::to_owned), *ns))
+            .collect();
+        assert_eq!(hops, expected);
     };
-    let path = |half| OtlpSpan {
-        events: vec![
-            hop(HopName::ClientStack, 10, 4),
-            Event {
-                name: event::TCP_RETRANSMITTED.to_owned(),
-                ..Event::default()
-            },
-            hop(HopName::Wire, 14, 0),
-            hop(HopName::Veth, 14, 6),
-        ],
-        ..role_span(2, 1, Role::Request, 10, 10).half(half)
-    };
-    let spans = |half| decode(&data_plane(vec![path(half)])).spans;
-    let (client, server) = (spans(Side::Client), spans(Side::Server));
-    let names_and_durations: Vec<(&str, u64)> = client
-        .iter()
-        .map(|(_, span)| (span.name.as_str(), span.duration_ns()))
-        .collect();
-    assert_eq!(
-        names_and_durations,
-        [
-            ("request", 10_000),
-            ("client.stack", 4_000),
-            ("wire", 0),
-            ("veth", 6_000)
-        ]
+    check(
+        "client.stack eth0 8120, route 530",
+        &[("client.stack", Some("eth0"), 8_120), ("route", None, 530)],
     );
-    let below = client[1..].iter().map(|(_, hop)| hop);
-    for hop in below {
-        assert_eq!(hop.parent, Some(client[0].1.id));
-        assert_eq!(hop.role(), Some(Role::Hop));
-        let interface = hop.data_plane().and_then(|of| of.interface.as_ref());
+    check("client.stack eth0 8120, route 5300", &[]);
+    check("client.stack eth0", &[]);
+}
+
+/// A span that took no time ends a microsecond after its start, for back ends.
+#[test]
+fn a_short_span_has_its_true_length() {
+    let check = |ns: i64, expected: u64| {
+        let hop = span(1, 0, "x", 5, 1).hop(HopName::Route);
+        let hop = hop.int(attribute::DURATION_NS, ns);
         assert_eq!(
-            interface.map(tracer_view::text::Text::as_str),
-            Some("veth1")
+            only_span(&data_plane(vec![hop.clone()])).duration_ns(),
+            expected
         );
-    }
-    // The wire has one id from both nodes; the other hops have not.
-    let same = |at: usize| client[at].1.id == server[at].1.id;
-    assert_eq!([same(1), same(2), same(3)], [false, true, false]);
+        assert_eq!(only_span(&application("a", vec![hop])).duration_ns(), 1_000);
+    };
+    check(0, 0);
+    check(999, 999);
+    check(1_000, 1_000);
+    check(-1, 1_000);
+    check(i64::MAX, 1_000);
+}
+
+#[test]
+fn an_exchange_id_is_kept_where_it_is_valid() {
+    let exchange = |id: &str| {
+        let path = role_span(2, 1, Role::Request, 10, 10).text(attribute::EXCHANGE_ID, id);
+        let span = only_span(&data_plane(vec![path]));
+        span.data_plane()
+            .and_then(|of| of.exchange)
+            .map(|id| id.to_string())
+    };
+    assert_eq!(
+        exchange("00000000000000e1").as_deref(),
+        Some("00000000000000e1")
+    );
+    assert_eq!(exchange("e1"), None);
+    assert_eq!(exchange(&"e".repeat(1_000_000)), None);
 }
 
 #[test]

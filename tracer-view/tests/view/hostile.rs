@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use opentelemetry_semantic_conventions::attribute as otel;
-use tracer_semconv::{Role, Side, attribute};
-use tracer_view::merge::merge;
-use tracer_view::render::{Charset, Style};
+use tracer_semconv::{Role, Side, attribute, party};
+use tracer_view::decode::decode;
+use tracer_view::merge::{merge, merge_requests};
+use tracer_view::render::{Charset, Style, waterfall};
+use tracer_view::span::Span;
 use tracer_view::tree::Tree;
 
 use crate::decoded;
-use crate::fixture::{EPOCH_NS, SpanBuilder, application, data_plane, request, span};
+use crate::fixture::{EPOCH_NS, SpanBuilder, application, data_plane, request, role_span, span};
 use crate::printed::{UTF8_80, lines, printed, text};
 
 /// Escape sequences that set the window title, clear the screen, make the terminal answer, and add
@@ -34,6 +36,8 @@ fn no_control_character_reaches_the_terminal() {
     let attacked = |span: OtlpSpan| {
         let keys = [
             attribute::HOP,
+            attribute::HOPS,
+            attribute::EXCHANGE_ID,
             otel::NETWORK_INTERFACE_NAME,
             attribute::NAT_ORIGINAL,
             attribute::NAT_TRANSLATED,
@@ -42,7 +46,7 @@ fn no_control_character_reaches_the_terminal() {
             attribute::DROP_REASON,
             attribute::DROP_HOP,
             attribute::INCOMPLETE,
-            otel::K8S_POD_NAME,
+            party::DESTINATION.pod_name,
             otel::K8S_SERVICE_NAME,
             otel::DESTINATION_ADDRESS,
             otel::ERROR_TYPE,
@@ -124,17 +128,53 @@ fn a_trace_of_100_000_spans() {
     assert_faster(started, Duration::from_secs(60));
 }
 
-/// The merge visits each span once, not once for each exchange above it.
+/// The merge visits each span once, not once for each span above or beside it.
 #[test]
-fn exchanges_nested_a_hundred_thousand_deep() {
-    let spans = (1..=100_000u64).map(|id| {
-        let exchange = span(id, id - 1, "nested", id, 1).role(Role::Exchange);
-        exchange.half(Side::Server)
-    });
-    let spans = decoded::spans(&[data_plane(spans.collect())]);
-    let started = Instant::now();
-    assert_eq!(merge(&spans).len(), spans.len());
-    assert_faster(started, Duration::from_secs(10));
+fn a_hundred_thousand_halves_below_and_beside_each_other() {
+    let merged_fast = |spans: Vec<OtlpSpan>| {
+        let spans = decoded::spans(&[
+            application("a", vec![span(1, 0, "x", 0, 1)]),
+            data_plane(spans),
+        ]);
+        let started = Instant::now();
+        assert_eq!(merge(&spans).len(), spans.len());
+        lines_of(&spans);
+        assert_faster(started, Duration::from_secs(20));
+    };
+    let half = |id: u64, parent: u64| {
+        let half = role_span(id, parent, Role::Request, id, 1).exchange(id);
+        half.half(Side::Server)
+    };
+    merged_fast((2..=100_000).map(|id| half(id, id - 1)).collect());
+    let failed = |id: u64| role_span(id, 1, Role::Connect, id, 1).half(Side::Client);
+    let beside = (2..=50_000).map(|id| half(id, 1));
+    merged_fast(beside.chain((50_001..=100_000).map(failed)).collect());
+}
+
+fn lines_of(spans: &[Span]) {
+    let id = decode(&application("a", vec![span(1, 0, "x", 0, 1)])).spans[0].0;
+    waterfall(id, &Tree::new(&merge(spans)), "", UTF8_80);
+}
+
+/// Both halves of one exchange under each other, of one id, and of every role.
+#[test]
+fn halves_that_cannot_be_halves() {
+    let half = |id: u64, parent: u64, role: Role, side: Side| {
+        role_span(id, parent, role, id, 5).exchange(7).half(side)
+    };
+    let mut spans = Vec::new();
+    for (role, id) in Role::ALL.iter().zip((10..).step_by(10)) {
+        spans.push(half(id, id + 1, *role, Side::Client));
+        spans.push(half(id + 1, id, *role, Side::Server));
+        spans.push(half(id + 2, id + 2, *role, Side::Server));
+        spans.push(half(id + 3, id + 1, Role::Hop, Side::Server).text(attribute::HOP, "wire"));
+        spans.push(half(id + 4, id, Role::Hop, Side::Client).text(attribute::HOP, "wire"));
+    }
+    let requests = [data_plane(spans)];
+    for width in [40, 200] {
+        assert!(lines(&requests, Style { width, ..UTF8_80 }).len() > 10);
+    }
+    merge_requests(&requests);
 }
 
 #[test]

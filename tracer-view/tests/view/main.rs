@@ -5,6 +5,7 @@
 
 mod decoded;
 mod fixture;
+mod halves;
 mod printed;
 mod running_viewer;
 
@@ -13,6 +14,7 @@ mod decode;
 mod hostile;
 mod merge;
 mod merge_otlp;
+mod merge_parts;
 mod receive;
 mod run;
 mod sinks;

@@ -5,7 +5,7 @@ use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, SpanKind};
 use opentelemetry_semantic_conventions::attribute as otel;
 use tracer_semconv::{
-    HopName, Role, attribute, correlation, drop, error, event, kube_proxy::refusal,
+    HopName, Role, attribute, correlation, drop, error, event, kube_proxy::refusal, party,
 };
 use tracer_view::render::Style;
 
@@ -34,8 +34,7 @@ fn full_shows_a_row_for_every_span() {
         .map(|s| s.spans.len())
         .sum();
     let rows = |style| {
-        let is_row =
-            |line: &&str| line.contains('│') && (line.ends_with('│') || line.ends_with('┊'));
+        let is_row = |line: &&str| line.ends_with('│') || line.ends_with('┊');
         printed(&requests, style).lines().filter(is_row).count()
     };
     assert_eq!(
@@ -87,25 +86,34 @@ fn problems() -> Vec<ExportTraceServiceRequest> {
             .text(attribute::NAT_TRANSLATED, "10.244.1.9:8080")
     };
     let net = vec![
-        nat(role_span(10, 1, Role::Exchange, 50, 259_000))
-            .text(attribute::NAT_MASQUERADE, "10.0.0.1")
-            .text(otel::K8S_POD_NAME, "slow-1")
-            .flag(attribute::INCOMPLETE),
-        role_span(11, 10, Role::Connect, 50, 204_000).int(attribute::TCP_RETRANSMITS, 1),
+        nat(role_span(11, 1, Role::Connect, 50, 204_000))
+            .exchange(10)
+            .int(attribute::TCP_RETRANSMITS, 1),
         nat(hop_span(12, 11, HopName::Prerouting, 60, 12))
             .text(attribute::KUBE_PROXY_RULE, "KUBE-SERVICES > KUBE-SVC-X"),
-        role_span(13, 10, Role::Request, 204_050, 30)
+        nat(role_span(13, 1, Role::Request, 204_050, 30))
+            .exchange(10)
+            .text(attribute::NAT_MASQUERADE, "10.0.0.1")
+            .text(party::DESTINATION.pod_name, "slow-1")
+            .text(otel::ERROR_TYPE, error::TIMEOUT)
             .text(attribute::DROP_REASON, "NETFILTER_DROP")
             .text(attribute::DROP_HOP, HopName::Forward.as_str())
             .int(attribute::TCP_RETRANSMITS, 3)
             .text(attribute::INCOMPLETE, "server.stack not seen"),
         hop_span(14, 13, HopName::ClientStack, 204_050, 10),
         hop_span(15, 13, HopName::Prerouting, 204_060, 20),
-        role_span(20, 3, Role::Exchange, 230_100, 8_000)
+        role_span(19, 3, Role::Request, 230_100, 90)
+            .exchange(20)
             .text(otel::DESTINATION_ADDRESS, "10.244.1.7")
             .int(otel::DESTINATION_PORT, 9000),
-        span(21, 20, "mystery", 230_200, 100).text(attribute::ROLE, "mystery"),
-        role_span(22, 99, Role::Exchange, 100_000, 5_000)
+        role_span(20, 3, Role::Response, 238_000, 100)
+            .exchange(20)
+            .text(otel::DESTINATION_ADDRESS, "10.244.1.7")
+            .int(otel::DESTINATION_PORT, 9000)
+            .flag(attribute::INCOMPLETE),
+        span(21, 19, "mystery", 230_200, 100).text(attribute::ROLE, "mystery"),
+        role_span(22, 99, Role::Request, 100_000, 5_000)
+            .exchange(30)
             .text(otel::DESTINATION_ADDRESS, "fd00::7")
             .int(otel::DESTINATION_PORT, 80),
         hop_span(23, 98, HopName::Veth, 120_000, 3),
@@ -131,9 +139,9 @@ fn problems() -> Vec<ExportTraceServiceRequest> {
     ]
 }
 
-/// A connect that failed while the request of the exchange above was being served.
+/// A connect that failed while the request beside it was being served.
 fn refused_while_served() -> OtlpSpan {
-    role_span(24, 20, Role::Connect, 231_000, 400)
+    role_span(24, 3, Role::Connect, 231_000, 400)
         .text(otel::ERROR_TYPE, error::CONNECTION_REFUSED)
         .text(attribute::CORRELATION, correlation::INFERRED)
         .text(attribute::KUBE_PROXY_REFUSAL, refusal::NO_ENDPOINTS)
@@ -145,14 +153,14 @@ fn refused_while_served() -> OtlpSpan {
         .int(otel::DESTINATION_PORT, 80)
 }
 
-/// An exchange with receive windows that were zero.
+/// A request with receive windows that were zero.
 fn zero_windows() -> OtlpSpan {
     let closed = |ns| Event {
         name: event::TCP_ZERO_WINDOW.to_owned(),
         attributes: vec![integer(attribute::TCP_ZERO_WINDOW_NS, ns)],
         ..Event::default()
     };
-    let mut span = role_span(25, 3, Role::Exchange, 231_500, 5_000);
+    let mut span = role_span(25, 3, Role::Request, 231_500, 5_000).exchange(25);
     span.events = vec![closed(1_200_000), closed(300_000)];
     span
 }
@@ -161,6 +169,17 @@ fn zero_windows() -> OtlpSpan {
 fn problems_have_notes() {
     check_expected("problems-80.txt", &printed(&problems(), UTF8_80));
     check_expected("problems-200.txt", &printed(&problems(), UTF8_200));
+}
+
+/// Connect, request and response are of one exchange: what is said of all is said once.
+#[test]
+fn an_exchange_without_its_client_span_has_one_note() {
+    let paths = [Role::Connect, Role::Request, Role::Response]
+        .into_iter()
+        .zip(2..);
+    let paths = paths.map(|(role, id)| role_span(id, 99, role, id, 1).exchange(7));
+    let printed = printed(&[data_plane(paths.collect())], UTF8_80);
+    assert_eq!(printed.matches("was not received").count(), 1, "{printed}");
 }
 
 #[test]
