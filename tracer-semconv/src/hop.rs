@@ -36,8 +36,8 @@ values! {
         ServerStack = "server.stack",
         /// In the receive queue, until the application reads.
         SocketQueue = "socket.queue",
-        /// From the first byte of a response to its last, at the reader: most of it is the time in
-        /// which the server sends.
+        /// From the first packet of a response to its last, as they were read, or left for another
+        /// node: most of it is the time in which the server sends.
         Body = "body",
     }
 }

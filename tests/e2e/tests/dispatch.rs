@@ -41,12 +41,7 @@ fn one_dispatch() {
         return;
     }
     let page = check("one", Wiring::Bridge, 1, 1);
-    for text in [
-        "net GET customer",
-        "KUBE-SVC-",
-        "frontend → route",
-        "10 calls",
-    ] {
+    for text in ["━ request", "KUBE-SVC-", "frontend → route", "10 calls"] {
         assert!(page.contains(text), "no {text:?} on the page:\n{page}");
     }
 }

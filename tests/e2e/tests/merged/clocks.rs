@@ -12,7 +12,8 @@ const MAX_BOUND_NS: i64 = 20_000_000;
 pub(crate) fn assert_skews(dispatched: &Dispatched, expected: RangeInclusive<i64>) {
     for (trace, call) in dispatched.calls() {
         for exchange in &trace.exchanges_below(call) {
-            let number = |key: &str| -> i64 { exchange.attribute(key).parse().unwrap() };
+            let request = exchange.path("request");
+            let number = |key: &str| -> i64 { request.attribute(key).parse().unwrap() };
             let skew_ns = number("hopspan.clock.skew_ns");
             let bound_ns = number("hopspan.clock.skew_bound_ns");
             assert!((0..MAX_BOUND_NS).contains(&bound_ns), "{exchange:#?}");

@@ -33,11 +33,7 @@ fn assert_legs_within(trace: &Trace, exchange: &Exchange<'_>) {
         leg.assert_within(exchange);
         let hops = trace.children(leg);
         assert!(hops.iter().all(|hop| hop.is_within(leg)), "{hops:#?}");
-        let wires = hops
-            .iter()
-            .filter(|hop| hop.attribute("hopspan.hop") == "wire");
         // Only one end of the wire was seen.
-        let lengths: Vec<u64> = wires.map(|wire| wire.duration_ns()).collect();
-        assert_eq!(lengths, [0], "wires of {leg:?}");
+        assert!(hops.iter().all(|hop| hop.name != "wire"), "{hops:#?}");
     }
 }
