@@ -29,9 +29,33 @@ impl Deref for Exchange<'_> {
     }
 }
 
+impl Trace {
+    /// The exchanges of each agent, in the order of their start.
+    pub fn exchanges(&self) -> Vec<Exchange<'_>> {
+        Exchange::all(self)
+    }
+
+    /// The exchanges below a span.
+    pub fn exchanges_below(&self, parent: &Span) -> Vec<Exchange<'_>> {
+        let mut exchanges = self.exchanges();
+        exchanges.retain(|exchange| exchange.parent_id == parent.span_id);
+        exchanges
+    }
+
+    /// The only exchange below a span.
+    ///
+    /// # Panics
+    /// When there is none, or there are several.
+    pub fn exchange_below(&self, parent: &Span) -> Exchange<'_> {
+        let mut exchanges = self.exchanges_below(parent);
+        assert_eq!(exchanges.len(), 1, "exchanges under {parent:#?}");
+        exchanges.remove(0)
+    }
+}
+
 impl<'t> Exchange<'t> {
     /// All exchanges of a trace, in the order of their start.
-    pub(crate) fn all(trace: &'t Trace) -> Vec<Self> {
+    fn all(trace: &'t Trace) -> Vec<Self> {
         type Key<'t> = (&'t str, &'t str, &'t str);
         let mut paths: BTreeMap<Key<'t>, Vec<&'t Span>> = BTreeMap::new();
         for span in trace

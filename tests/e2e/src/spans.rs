@@ -14,8 +14,6 @@ use opentelemetry_proto::tonic::{
 use tracer_semconv::attribute;
 use tracer_view::merge::merge_requests;
 
-use crate::Exchange;
-
 /// A span, with the attributes of its resource and the name of its scope.
 #[derive(Clone, Debug, Default)]
 pub struct Span {
@@ -120,28 +118,6 @@ impl Trace {
     /// The spans of one `hopspan.role`.
     pub fn of_role(&self, role: &str) -> impl Iterator<Item = &Span> {
         self.spans.iter().filter(move |span| span.role() == role)
-    }
-
-    /// The exchanges of each agent, in the order of their start.
-    pub fn exchanges(&self) -> Vec<Exchange<'_>> {
-        Exchange::all(self)
-    }
-
-    /// The exchanges below a span.
-    pub fn exchanges_below(&self, parent: &Span) -> Vec<Exchange<'_>> {
-        let mut exchanges = self.exchanges();
-        exchanges.retain(|exchange| exchange.parent_id == parent.span_id);
-        exchanges
-    }
-
-    /// The only exchange below a span.
-    ///
-    /// # Panics
-    /// When there is none, or there are several.
-    pub fn exchange_below(&self, parent: &Span) -> Exchange<'_> {
-        let mut exchanges = self.exchanges_below(parent);
-        assert_eq!(exchanges.len(), 1, "exchanges under {parent:#?}");
-        exchanges.remove(0)
     }
 
     /// The children of one role.

@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use hopspan_e2e::{Exchange, Fixture, Kernel, fdinfos, insert_rule, number_after};
+use hopspan_e2e::{Exchange, Fixture, Kernel, Trace, fdinfos, insert_rule, number_after};
 use hopspan_lab::{Node, Signal, hotrod::HotRod};
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -122,7 +122,7 @@ fn the_fallbacks_for_old_kernels_work() {
         .traces
         .0
         .values()
-        .flat_map(|trace| trace.exchanges())
+        .flat_map(Trace::exchanges)
         .collect();
     assert_eq!(exchanges.len(), 12, "{exchanges:?}");
     let queues = outcome

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use hopspan_e2e::{Fixture, Traces};
+use hopspan_e2e::{Fixture, Trace, Traces};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -38,7 +38,7 @@ fn exchanges_with_frontend(traces: &Traces) -> usize {
     traces
         .0
         .values()
-        .flat_map(|trace| trace.exchanges())
+        .flat_map(Trace::exchanges)
         .filter(|exchange| exchange.attribute("url.path") == "/dispatch")
         .count()
 }

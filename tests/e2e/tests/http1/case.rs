@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use hopspan_e2e::{DialogueFixture, Outcome, Step, Traces, pause, send, take};
+use hopspan_e2e::{DialogueFixture, Outcome, Step, Trace, Traces, pause, send, take};
 
 use super::traced_request::TracedRequest;
 
@@ -134,7 +134,7 @@ pub(crate) fn assert_exchanges(traces: &Traces, expected: usize) {
     let paths: Vec<String> = traces
         .0
         .values()
-        .flat_map(|trace| trace.exchanges())
+        .flat_map(Trace::exchanges)
         .map(|exchange| exchange.attribute("url.path").to_owned())
         .collect();
     assert_eq!(paths.len(), expected, "exchanges of {paths:?}");

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use hopspan_apiserver::object::{self, Endpoint};
-use hopspan_e2e::{Exchange, Fixture, Outcome};
+use hopspan_e2e::{Exchange, Fixture, Outcome, Trace};
 use hopspan_lab::{Pod, hotrod::NAMESPACE};
 
 use super::fixture::{ClusterFixture, NODE, side};
@@ -50,7 +50,7 @@ fn fill(cluster: &ClusterFixture, pods: &[Pod]) {
 /// All exchanges.
 fn exchanges(outcome: &Outcome) -> Vec<Exchange<'_>> {
     let traces = outcome.traces.0.values();
-    traces.flat_map(|trace| trace.exchanges()).collect()
+    traces.flat_map(Trace::exchanges).collect()
 }
 
 fn by_ip(pods: &[Pod]) -> HashMap<String, &Pod> {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use hopspan_apiserver::{Server, Store, object};
-use hopspan_e2e::{EchoLoad, Exchange, Fixture, Outcome, Span};
+use hopspan_e2e::{EchoLoad, Exchange, Fixture, Outcome, Span, Trace};
 use hopspan_lab::Pod;
 
 /// A watch sends a change at once; the agent may have to wait for a processor.
@@ -119,7 +119,7 @@ pub(crate) fn load(
 pub(crate) fn exchanges(outcome: &Outcome) -> Vec<(u64, Exchange<'_>)> {
     let traces = outcome.traces.0.values();
     let mut exchanges: Vec<(u64, Exchange<'_>)> = traces
-        .flat_map(|trace| trace.exchanges())
+        .flat_map(Trace::exchanges)
         .map(|span| (u64::from_str_radix(&span.trace_id[16..], 16).unwrap(), span))
         .collect();
     exchanges.sort_by_key(|(number, _)| *number);
