@@ -169,6 +169,7 @@ fn keep(path: &Path, name: &str) {
 /// The spans of a recording.
 fn replay(entries: &[Vec<u8>]) -> Vec<span::Span> {
     let mut pipeline = Pipeline::new("node");
+    pipeline.detail().set_detail(span::Detail::Hop);
     let mut spans = Vec::new();
     for entry in entries {
         pipeline.replay(entry, &mut spans);
