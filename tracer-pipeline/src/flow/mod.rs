@@ -23,7 +23,7 @@ use crate::decode::{
     Close, CloseKind, Conntrack, FailedConnect, Fragment, Journey, Read, Tuple, Window, WindowKind,
 };
 
-pub use ending::{Cause, Ending};
+pub use ending::{Cause, Ending, ServerBytes};
 pub use event::{ConnectionId, Event, EventKind, PacketId, ZeroWindow};
 pub use side::Side;
 pub use tracer_common::seq::{after, before};
