@@ -54,7 +54,8 @@ from_number!(End: u8, Expired, Socket, Dropped, Left);
 pub struct Journey {
     /// [`crate::RecordKind::Journey`].
     pub kind: u32,
-    /// A [`crate::message::Message`].
+    /// A [`crate::message::Message`], with [`crate::message::IN_SYN`] if the packet is a SYN that
+    /// carries it.
     pub message: u8,
     /// An [`End`].
     pub end: u8,
@@ -68,8 +69,8 @@ pub struct Journey {
     /// Cookie of the sending socket (the listener's for a SYN-ACK), or the synthetic cookie
     /// ([`crate::remote`]) of a socket on another node.
     pub sender_cookie: u64,
-    /// Cookie of the receiving socket (the listener's for a SYN); 0 if no socket received the
-    /// packet.
+    /// Cookie of the receiving socket (the listener's for a SYN, unless a new socket has taken the
+    /// message in it); 0 if no socket received the packet.
     pub receiver_cookie: u64,
     /// The cgroup v2 id of the sending socket (the listener's for a SYN-ACK): the inode number of
     /// its directory. 0 if not known.
@@ -79,7 +80,8 @@ pub struct Journey {
     pub receiver_cgroup: u64,
     /// TCP sequence number of the segment's first byte.
     pub seq: u32,
-    /// TCP acknowledgment number of the segment.
+    /// TCP acknowledgment number of the segment. Of a SYN whose message a socket of this node has
+    /// taken: where that socket's first response begins.
     pub ack: u32,
     /// TCP payload of the packet; of a GSO packet, of all its segments.
     pub payload_bytes: u32,

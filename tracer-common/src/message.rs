@@ -21,4 +21,7 @@ pub enum Message {
     ResponseEnd = 6,
 }
 
+/// Added to the number of a message that the SYN of its connection carries (TCP Fast Open, RFC 7413).
+pub const IN_SYN: u8 = 128;
+
 from_number!(Message: u8, Syn, SynAck, Request, Response, Headers, ResponseEnd);

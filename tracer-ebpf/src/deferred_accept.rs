@@ -9,7 +9,10 @@
 //! another port.
 
 use aya_ebpf::{macros::map, maps::PerCpuArray};
-use tracer_common::{journey::End, message::Message};
+use tracer_common::{
+    journey::End,
+    message::{IN_SYN, Message},
+};
 
 use crate::{
     journey, read_tracking, request,
@@ -25,7 +28,8 @@ use crate::{
 #[map]
 static DEFERRED: PerCpuArray<Shared<u64>> = PerCpuArray::with_max_entries(1, 0);
 
-/// Parks a packet that has come to a listener; [`finish`] will end its journey.
+/// Parks a packet that has come to a listener. [`finish`] will end its journey; that of a SYN with a
+/// message ends with the SYN-ACK.
 #[inline(always)]
 pub(crate) fn park(skb: u64) -> bool {
     let Some(parked) = DEFERRED.value(0) else {
@@ -48,14 +52,15 @@ pub(crate) fn finish(skb: u64, client_port_be: u16, cookie: u64) {
     let Some(journey) = journey::find(skb) else {
         return;
     };
-    if field!(journey, received.source_port_be).get() != client_port_be {
+    let message = field!(journey, message).get();
+    if message & IN_SYN != 0 || field!(journey, received.source_port_be).get() != client_port_be {
         return;
     }
     field!(journey, receiver_cookie).set(cookie);
     if let Some(socket) = socket::find_or_add(cookie) {
         let seq = field!(journey, seq).get();
         read_tracking::head_arrived(socket, seq);
-        if field!(journey, message).get() == Message::Request as u8 {
+        if message == Message::Request as u8 {
             let (ack, flags) = (field!(journey, ack).get(), field!(journey, flags).get());
             request::arrived(socket, seq, ack, flags);
         }

@@ -22,7 +22,7 @@ use tracer_common::{
     counter::Counter,
     hook::Hook,
     journey::{End, HEADER_BYTES, Journey, MAX_JOURNEYS, MAX_STAMPS, STAMPS_CUT},
-    message::Message,
+    message::{IN_SYN, Message},
     stamp::Stamp,
     tuple::Tuple,
 };
@@ -82,9 +82,9 @@ fn at(slot: u32) -> Option<&'static Shared<Journey>> {
     JOURNEYS.value(slot)
 }
 
-/// Opens the journey of a packet. `None` if its bucket is full, which is counted.
+/// Opens the journey of a packet with this message. `None` if its bucket is full, which is counted.
 #[inline(always)]
-pub(crate) fn open(seen: &FirstSeen<'_>, message: Message) -> Option<&'static Shared<Journey>> {
+pub(crate) fn open(seen: &FirstSeen<'_>, message: u8) -> Option<&'static Shared<Journey>> {
     let skb = seen.skb();
     let keys = keys()?;
     let mut slot = keys.find(skb);
@@ -105,10 +105,15 @@ pub(crate) fn open(seen: &FirstSeen<'_>, message: Message) -> Option<&'static Sh
 
 /// Writes everything before the stamps, except `conntrack`, which is valid with a flag only.
 #[inline(always)]
-fn write_header(journey: &Shared<Journey>, seen: &FirstSeen<'_>, message: Message) {
+fn write_header(journey: &Shared<Journey>, seen: &FirstSeen<'_>, message: u8) {
     let packet = &seen.packet;
+    let (message, seq) = if packet.is_syn() && message != Message::Syn as u8 {
+        (message | IN_SYN, packet.seq.wrapping_sub(1))
+    } else {
+        (message, packet.seq)
+    };
     field!(journey, kind).set(RecordKind::Journey as u32);
-    field!(journey, message).set(message as u8);
+    field!(journey, message).set(message);
     field!(journey, end).set(End::Expired as u8);
     field!(journey, stamp_count).set(0);
     field!(journey, flags).set(0);
@@ -117,7 +122,7 @@ fn write_header(journey: &Shared<Journey>, seen: &FirstSeen<'_>, message: Messag
     field!(journey, receiver_cookie).set(0);
     field!(journey, sender_cgroup).set(0);
     field!(journey, receiver_cgroup).set(0);
-    field!(journey, seq).set(packet.seq);
+    field!(journey, seq).set(seq);
     field!(journey, ack).set(packet.ack);
     field!(journey, payload_bytes).set(packet.payload_bytes);
     field!(journey, drop_reason).set(0);

@@ -16,6 +16,7 @@ mod deferred_accept;
 mod device;
 mod edge;
 mod failed_connect;
+mod fast_open;
 mod first_seen;
 mod head;
 mod head_scan;

@@ -16,17 +16,28 @@ use crate::{
     socket::{self, CLIENT, HAS_REQUEST, HTTP1, LEFT_OUT, PARTIAL_HEAD, RESPONDS, SURE, Socket},
 };
 
-/// A message that is followed, and flags of its journey.
+/// The number of no message.
+pub(crate) const NOTHING: u8 = 0;
+
+/// The number of a message that is followed, or [`NOTHING`], and flags of its journey.
 #[derive(Clone, Copy)]
 pub(crate) struct Followed {
-    pub(crate) message: Message,
+    pub(crate) message: u8,
     pub(crate) flags: u8,
 }
 
 impl Followed {
     #[inline(always)]
     const fn new(message: Message) -> Self {
-        Self { message, flags: 0 }
+        Self::with(message, 0)
+    }
+
+    #[inline(always)]
+    const fn with(message: Message, flags: u8) -> Self {
+        Self {
+            message: message as u8,
+            flags,
+        }
     }
 }
 
@@ -40,21 +51,54 @@ pub(crate) fn may_be_in(packet: &Packet, sender: Option<&'static Socket>) -> boo
 
 /// The message of a packet, if it is followed. `known` is the sending socket, if it is remembered.
 ///
-/// HTTP/2 is checked before HTTP/1, because a body on such a connection may look like a head.
+/// From here on the sequence number of a SYN with a message is that of its first byte of payload.
 #[inline(always)]
 pub(crate) fn followed<const HTTP2: bool>(
     seen: &mut FirstSeen<'_>,
     known: Option<&'static Socket>,
-) -> Option<Followed> {
-    if let Some(handshake) = seen.packet.handshake() {
-        if handshake as u8 == Message::Syn as u8
-            && let Some(client) = remembered(known, seen.sender_cookie)
-        {
-            boundary::open(client, seen.packet.seq.wrapping_add(1));
-        }
-        return Some(Followed::new(handshake));
+) -> Followed {
+    if seen.packet.is_syn_ack() {
+        return Followed::new(Message::SynAck);
     }
-    let flags = known.map_or(0, |socket| socket.flags.get());
+    let is_syn = seen.packet.is_syn();
+    if is_syn {
+        let seq = seen.packet.seq.wrapping_add(1);
+        if let Some(client) = remembered(known, seen.sender_cookie) {
+            boundary::open(client, seq);
+        }
+        if seen.packet.payload_bytes == 0 {
+            return Followed::new(Message::Syn);
+        }
+        seen.packet.seq = seq;
+    }
+    let flags = match known {
+        _ if is_syn => SURE,
+        Some(socket) => socket.flags.get(),
+        None => 0,
+    };
+    match in_payload::<HTTP2>(seen, known, flags) {
+        Some(found) => found,
+        None if is_syn => {
+            seen.packet.seq = seen.packet.seq.wrapping_sub(1);
+            Followed::new(Message::Syn)
+        }
+        None => Followed {
+            message: NOTHING,
+            flags: 0,
+        },
+    }
+}
+
+/// The message in the payload of a packet, if it is followed. `flags` are those of the sending
+/// socket.
+///
+/// HTTP/2 is checked before HTTP/1, because a body on such a connection may look like a head.
+#[inline(always)]
+fn in_payload<const HTTP2: bool>(
+    seen: &mut FirstSeen<'_>,
+    known: Option<&'static Socket>,
+    flags: u32,
+) -> Option<Followed> {
     if HTTP2 && flags & HTTP1 == 0 && http2::is_known(seen.sender_cookie) {
         return headers(seen);
     }
@@ -144,10 +188,7 @@ fn request<const HTTP2: bool>(
     } else if socket.is(PARTIAL_HEAD) {
         partial_head::end(seen, socket);
     }
-    Some(Followed {
-        message: Message::Request,
-        flags,
-    })
+    Some(Followed::with(Message::Request, flags))
 }
 
 /// A packet is sent again. The last request begins in it, if any does. It was whole and alone in its
@@ -164,10 +205,7 @@ fn again(seen: &mut FirstSeen<'_>, client: &Socket) -> Option<Followed> {
     } else {
         SINGLE
     };
-    Some(Followed {
-        message: Message::Request,
-        flags,
-    })
+    Some(Followed::with(Message::Request, flags))
 }
 
 #[inline(always)]
@@ -199,19 +237,14 @@ fn response<const HTTP2: bool>(
     } else {
         0
     };
-    Some(Followed {
-        message: Message::Response,
-        flags,
-    })
+    Some(Followed::with(Message::Response, flags))
 }
 
 /// A packet in the middle of a response: followed if the server sends nothing behind it.
 #[inline(always)]
 fn cut_response(seen: &FirstSeen<'_>, server: &Socket) -> Option<Followed> {
-    response_body::is_cut(&seen.packet, server).then_some(Followed {
-        message: Message::ResponseEnd,
-        flags: ENDS_LATER,
-    })
+    let cut = Followed::with(Message::ResponseEnd, ENDS_LATER);
+    response_body::is_cut(&seen.packet, server).then_some(cut)
 }
 
 /// A packet that does not look like the beginning of a message of HTTP/1.
@@ -258,11 +291,13 @@ fn headers(seen: &mut FirstSeen<'_>) -> Option<Followed> {
 
 /// Sends the head of HTTP/1 that a packet has. Returns flags for its journey.
 #[inline(always)]
-pub(crate) fn send_head(seen: &FirstSeen<'_>, message: Message) -> u8 {
-    let is_sent = match message {
-        Message::Request => head::send(seen, Piece::Request),
-        Message::Response => head::send(seen, Piece::Response),
-        _ => true,
+pub(crate) fn send_head(seen: &FirstSeen<'_>, message: u8) -> u8 {
+    let is_sent = if message == Message::Request as u8 {
+        head::send(seen, Piece::Request)
+    } else if message == Message::Response as u8 {
+        head::send(seen, Piece::Response)
+    } else {
+        true
     };
     if is_sent { 0 } else { HEAD_LOST }
 }

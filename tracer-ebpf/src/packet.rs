@@ -4,10 +4,7 @@
 //! packets with IPv6 extension headers are not recognised as TCP.
 
 use aya_ebpf::{bindings::__sk_buff, programs::SkBuffContext};
-use tracer_common::{
-    message::Message,
-    tuple::{Tuple, mapped},
-};
+use tracer_common::tuple::{Tuple, mapped};
 
 const IPPROTO_TCP: u8 = 6;
 const IPPROTO_UDP: u8 = 17;
@@ -105,14 +102,14 @@ impl Packet {
         self.end_seq().wrapping_sub(1)
     }
 
-    /// Whether the packet is a SYN or a SYN-ACK.
     #[inline(always)]
-    pub(crate) fn handshake(&self) -> Option<Message> {
-        match self.flags & (SYN | ACK) {
-            SYN => Some(Message::Syn),
-            flags if flags == SYN | ACK => Some(Message::SynAck),
-            _ => None,
-        }
+    pub(crate) fn is_syn(&self) -> bool {
+        self.flags & (SYN | ACK) == SYN
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_syn_ack(&self) -> bool {
+        self.flags & (SYN | ACK) == SYN | ACK
     }
 
     /// Whether `window` is that of an established connection. The field of a RST has no meaning.

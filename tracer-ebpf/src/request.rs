@@ -84,7 +84,9 @@ pub(crate) fn decide<const HTTP2: bool>(
     if is_sure && scanned.is_single() {
         socket.flags.set_bits(SURE);
     }
-    if HTTP2 && flags & PIPELINES == 0 && !seen.start.is_connect() {
+    // A request in a SYN has no acknowledgment number, by which a pipelined one behind it would be
+    // known: it is always followed.
+    if HTTP2 && flags & PIPELINES == 0 && !seen.start.is_connect() && !seen.packet.is_syn() {
         let is_followed = follow == FOLLOW_ALL || scanned.is_followed();
         if !is_followed {
             count(Counter::LeftOut);

@@ -11,7 +11,9 @@ use std::{
 use anyhow::{Result, ensure};
 use hopspan_lab::{Node, NodeOptions, Pod, Process, kube_proxy::Service};
 
-use crate::{Fixture, Outcome, Step, play_client, play_server, wait_for_steps};
+use crate::{
+    Fixture, Outcome, Step, play_client, play_fast_open_client, play_server, wait_for_steps,
+};
 
 /// What the server listens on.
 const PORT: u16 = 8080;
@@ -135,6 +137,18 @@ impl DialogueFixture {
         let server = play_server(&self.server, listen, server)?;
         let client = play_client(&self.client, self.address(), client)?;
         Ok(Dialogue { client, server })
+    }
+
+    /// Plays a dialogue in which the client's first step is in the SYN, if the kernel of its pod has
+    /// a cookie of the server (TCP Fast Open).
+    ///
+    /// # Errors
+    /// When one of them could not do a step.
+    pub fn play_fast_open(&self, server: &[Step], client: &[Step]) -> Result<()> {
+        let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT));
+        let server = play_server(&self.server, listen, server)?;
+        let client = play_fast_open_client(&self.client, self.address(), client)?;
+        Dialogue { client, server }.finish()
     }
 
     /// Plays a dialogue until both ends have done all of their steps.

@@ -88,6 +88,22 @@ pub fn play_client(
         .spawn()
 }
 
+/// Starts the same client with TCP Fast Open: the first step, which sends, is in the SYN, if the
+/// kernel has a cookie of the server.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn play_fast_open_client(
+    place: &dyn RunsPrograms,
+    server: SocketAddr,
+    steps: &[Step],
+) -> Result<Process> {
+    echo(place)?
+        .args(["play", "--fast-open", "--connect", &server.to_string()])
+        .args(steps.iter().map(Step::as_argument))
+        .spawn()
+}
+
 fn listening(command: Command, port: u16) -> Result<Process> {
     let mut server = command.spawn()?;
     server.wait_listening(port, LISTEN_LIMIT)?;

@@ -36,8 +36,8 @@ pub use collector::{Collected, CollectedExchange, Collector};
 pub use dialogue_fixture::{CLOSE_REPORTED, Dialogue, DialogueFixture};
 pub use drop_rule::{DropRule, Dropped, insert_rule};
 pub use echo::{
-    EchoLoad, RunsPrograms, echo, echo_server, play_client, play_server, wait_for_output,
-    wait_for_steps,
+    EchoLoad, RunsPrograms, echo, echo_server, play_client, play_fast_open_client, play_server,
+    wait_for_output, wait_for_steps,
 };
 pub use echo_fixture::{EchoFixture, EchoOutcome, Judgement};
 pub use exchange::Exchange;

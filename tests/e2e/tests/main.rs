@@ -10,6 +10,7 @@ mod dispatch;
 mod doctor;
 mod ends;
 mod failed_connects;
+mod fast_open;
 mod faults;
 mod heads;
 mod hooks;

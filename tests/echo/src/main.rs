@@ -7,6 +7,7 @@
 mod addresses;
 mod client;
 mod descriptors;
+mod fast_open;
 mod knock;
 mod load;
 mod open;

@@ -15,7 +15,7 @@ use nix::{
     sys::socket::{setsockopt, sockopt},
 };
 
-use crate::{knock::knock, step::Step};
+use crate::{fast_open, knock::knock, step::Step};
 
 /// Bytes of one write or read.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -27,6 +27,9 @@ pub(crate) struct Args {
     /// Be the client of the server at this address
     #[arg(long, conflicts_with = "listen", required_unless_present = "listen")]
     connect: Option<SocketAddr>,
+    /// Send the first bytes in the SYN, if the kernel has a cookie of the server
+    #[arg(long, conflicts_with = "listen")]
+    fast_open: bool,
     /// Be the server of one connection to this address
     #[arg(long)]
     listen: Option<SocketAddr>,
@@ -44,6 +47,7 @@ struct Connection {
 /// Does the steps. It blocks: the process does nothing else.
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let stream = match (args.connect, args.listen) {
+        (Some(address), _) if args.fast_open => fast_open::connect(address)?,
         (Some(address), _) => {
             TcpStream::connect(address).with_context(|| format!("connect to {address}"))?
         }

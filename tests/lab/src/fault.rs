@@ -52,6 +52,15 @@ pub fn drop_containing(node: &Node, text: &str, limit: Option<u32>) -> Result<Ru
     Rule::for_text(node, text, limit)
 }
 
+/// Removes the conntrack entries of the node's namespace, once: the packets of open connections are
+/// not translated any more.
+///
+/// # Errors
+/// When the kernel refuses it.
+pub fn flush_conntrack(node: &Node) -> Result<()> {
+    node.within(conntrack::flush)?
+}
+
 /// Fills the conntrack table of the node's namespace and leaves `spare` entries free.
 ///
 /// # Errors

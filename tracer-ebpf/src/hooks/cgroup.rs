@@ -17,11 +17,16 @@ use aya_ebpf::{
     programs::SkBuffContext,
 };
 use aya_log_ebpf::debug;
-use tracer_common::{counter::Counter, hook::Hook, journey::End, message::Message};
+use tracer_common::{
+    counter::Counter,
+    hook::Hook,
+    journey::End,
+    message::{IN_SYN, Message},
+};
 
 use crate::{
     counter::count,
-    deferred_accept,
+    deferred_accept, fast_open,
     first_seen::{FirstSeen, Sighting},
     journey::{self, HookPoint},
     message::{self, Followed},
@@ -74,6 +79,9 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
         return None;
     }
     window::track(packet, sender_cookie, socket);
+    if packet.is_syn_ack() {
+        fast_open::answered(packet, sender_cookie);
+    }
     if !message::may_be_in(packet, socket) {
         return None;
     }
@@ -88,7 +96,10 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
         ctx,
         sighting: &mut sighting,
     };
-    let Followed { message, flags } = message::followed::<HTTP2>(&mut seen, socket)?;
+    let Followed { message, flags } = message::followed::<HTTP2>(&mut seen, socket);
+    if message == message::NOTHING {
+        return None;
+    }
     let journey = journey::open(&seen, message)?;
     if output_ns != 0 {
         output_stamps::adopt(journey);
@@ -97,7 +108,7 @@ fn send<const HTTP2: bool>(ctx: &SkBuffContext) -> Option<()> {
     journey::stamp(journey, hook_point(ctx, Hook::CgroupEgress));
     let flags = flags | message::send_head(&seen, message);
     field!(journey, flags).set_bits(flags);
-    log_open(ctx, message as u8, seen.packet.seq);
+    log_open(ctx, message, seen.packet.seq);
     Some(())
 }
 
@@ -115,10 +126,10 @@ fn receive(ctx: &SkBuffContext) -> Option<()> {
     field!(journey, received).copy_from(&packet.tuple);
     field!(journey, receiver_cgroup).set(cgroup_id(ctx));
     let message = field!(journey, message).get();
-    let is_message = message >= Message::Request as u8;
-    if is_message && is_listener(ctx) && deferred_accept::park(skb) {
+    if message >= Message::Request as u8 && is_listener(ctx) && deferred_accept::park(skb) {
         return Some(());
     }
+    let is_message = message >= Message::Request as u8 && message & IN_SYN == 0;
     let receiver_cookie = cookie(ctx);
     field!(journey, receiver_cookie).set(receiver_cookie);
     if is_message && let Some(socket) = socket::find_or_add(receiver_cookie) {

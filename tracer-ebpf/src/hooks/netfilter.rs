@@ -15,7 +15,7 @@ use core::ffi::c_void;
 use tracer_common::{
     hook::Hook,
     journey::{HAS_CONNTRACK, Journey},
-    message::Message,
+    message::{IN_SYN, Message},
 };
 
 use crate::{
@@ -91,8 +91,10 @@ fn leave(skb: Skb, hook: Hook) {
 /// NAT rewrites the tuples of a new connection at two hooks. Afterwards they do not change.
 #[inline(always)]
 fn needs_conntrack(journey: &Shared<Journey>) -> bool {
+    let message = field!(journey, message).get();
     field!(journey, flags).get() & HAS_CONNTRACK == 0
-        || field!(journey, message).get() == Message::Syn as u8
+        || message == Message::Syn as u8
+        || message & IN_SYN != 0
 }
 
 #[inline(always)]

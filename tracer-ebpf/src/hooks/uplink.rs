@@ -116,7 +116,10 @@ fn open<const HTTP2: bool>(ctx: &SkBuffContext, sighting: &mut Sighting) -> Opti
     // SAFETY: the helper has no preconditions.
     sighting.start_ns = unsafe { bpf_ktime_get_ns() };
     let mut seen = FirstSeen { ctx, sighting };
-    let Followed { message, flags } = message::followed::<HTTP2>(&mut seen, known)?;
+    let Followed { message, flags } = message::followed::<HTTP2>(&mut seen, known);
+    if message == message::NOTHING {
+        return None;
+    }
     let journey = journey::open(&seen, message)?;
     let point = HookPoint {
         hook: Hook::UplinkReceive,

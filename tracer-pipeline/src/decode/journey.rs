@@ -11,7 +11,7 @@ use tracer_common::{
         self as raw, BEHIND_LEFT_OUT, ENDS_LATER, End, HAS_CONNTRACK, HEAD_LOST, HEADER_BYTES,
         IN_SEQUENCE, STAMPS_CUT,
     },
-    message::Message,
+    message::{IN_SYN, Message},
     remote::is_remote,
     stamp,
 };
@@ -34,6 +34,8 @@ pub struct Stamp {
 pub struct Journey {
     /// What the packet carried.
     pub message: Message,
+    /// What a SYN carried besides (TCP Fast Open): a request or HEADERS.
+    pub in_syn: Option<Message>,
     /// How the journey ended.
     pub end: End,
     /// When the packet left the sending socket, or arrived from another node, nanoseconds of
@@ -42,8 +44,8 @@ pub struct Journey {
     /// Cookie of the sending socket (the listener's for a SYN-ACK); a synthetic cookie
     /// (`tracer_common::remote`) where the sender is on another node.
     pub sender_cookie: u64,
-    /// Cookie of the receiving socket (the listener's for a SYN); 0 where the packet reached no
-    /// socket.
+    /// Cookie of the receiving socket (the listener's for a SYN, unless a new socket has taken the
+    /// message in it); 0 where the packet reached no socket.
     pub receiver_cookie: u64,
     /// The sending socket's cgroup v2 id (the listener's for a SYN-ACK); 0 where unknown.
     pub sender_cgroup: u64,
@@ -51,7 +53,8 @@ pub struct Journey {
     pub receiver_cgroup: u64,
     /// TCP sequence number of the packet's first byte.
     pub seq: u32,
-    /// TCP acknowledgment number.
+    /// TCP acknowledgment number. Of a SYN whose message a socket of this node has taken: where that
+    /// socket's first response begins.
     pub ack: u32,
     /// TCP payload of the packet in bytes.
     pub payload_bytes: u32,
@@ -128,10 +131,16 @@ pub(super) fn decode(bytes: &[u8], short: DecodeError) -> Result<Journey, Decode
     {
         return Err(short);
     }
-    let message = Message::try_from(raw.message).map_err(value("journey message"))?;
+    let carried = Message::try_from(raw.message & !IN_SYN).map_err(value("journey message"))?;
+    let (message, in_syn) = if raw.message & IN_SYN == 0 {
+        (carried, None)
+    } else {
+        (Message::Syn, Some(carried))
+    };
     let end = End::try_from(raw.end).map_err(value("journey end"))?;
     Ok(Journey {
         message,
+        in_syn: in_syn.filter(|carried| matches!(carried, Message::Request | Message::Headers)),
         end,
         start_ns: raw.start_ns,
         sender_cookie: raw.sender_cookie,

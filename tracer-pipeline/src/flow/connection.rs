@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, net::SocketAddr};
 
-use crate::decode::Tuple;
+use crate::decode::{Journey, Tuple};
 
 use super::{Ending, ending::EndEvidence};
 
@@ -29,6 +29,8 @@ pub(super) struct Connection {
     pub(super) is_client_closed: bool,
     /// The sequence number of the client's SYN.
     pub(super) syn_seq: Option<u32>,
+    /// The message in the client's SYN, until the SYN-ACK shows whether the server has taken it.
+    pub(super) in_syn: Option<Box<Journey>>,
     /// A message has arrived on it, not only a handshake.
     pub(super) has_carried: bool,
 }

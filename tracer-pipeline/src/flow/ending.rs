@@ -25,9 +25,27 @@ pub struct Ending {
     pub by: Option<Side>,
     /// Time of the first close, nanoseconds of `CLOCK_MONOTONIC`.
     pub at_ns: u64,
-    /// TCP sequence number behind the last byte of the server that the client has received, or the
-    /// server has sent; a FIN counts as one byte. `None` where it is not known.
-    pub answered_until: Option<u32>,
+    /// How far the bytes of the server have come; `None` where it is not known.
+    pub answered_until: Option<ServerBytes>,
+}
+
+/// How far the bytes of the server have come: the TCP sequence number behind the last one. A FIN
+/// counts as one byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerBytes {
+    /// As the client's socket has reported.
+    Received(u32),
+    /// As the server's socket has reported, alone: not all of them need have arrived.
+    Sent(u32),
+}
+
+impl ServerBytes {
+    /// The sequence number.
+    pub fn until(self) -> u32 {
+        match self {
+            Self::Received(until) | Self::Sent(until) => until,
+        }
+    }
 }
 
 /// Why a connection ended.
@@ -81,8 +99,9 @@ impl EndEvidence {
     /// How the connection ended, as far as is known.
     pub(super) fn ending(&self) -> Option<Ending> {
         let ending = self.ending?;
+        let received = self.client_received.map(ServerBytes::Received);
         Some(Ending {
-            answered_until: self.client_received.or(ending.answered_until),
+            answered_until: received.or(ending.answered_until),
             ..ending
         })
     }
@@ -94,7 +113,7 @@ impl EndEvidence {
                 self.client_received = close.received_seq.or(self.client_received);
                 None
             }
-            Side::Server => close.sent_seq,
+            Side::Server => close.sent_seq.map(ServerBytes::Sent),
         };
         let by = match close.what {
             CloseKind::Finished => side,

@@ -12,6 +12,8 @@ mod connection;
 mod ending;
 mod event;
 mod failed_connects;
+mod fast_open;
+mod placement;
 mod side;
 mod unplaced_fragments;
 
@@ -23,7 +25,7 @@ use crate::decode::{
     Close, CloseKind, Conntrack, FailedConnect, Fragment, Journey, Read, Tuple, Window, WindowKind,
 };
 
-pub use ending::{Cause, Ending};
+pub use ending::{Cause, Ending, ServerBytes};
 pub use event::{ConnectionId, Event, EventKind, PacketId, ZeroWindow};
 pub use side::Side;
 pub use tracer_common::seq::{after, before};
@@ -85,7 +87,38 @@ impl Flow {
     }
 
     /// Assigns a journey to its connection, after the fragments of its sender that waited for that.
+    /// The message in a SYN follows as a journey of its own when it is known whether the server has
+    /// taken it.
     pub fn journey(&mut self, journey: Journey, emit: &mut impl FnMut(Event)) {
+        let in_syn = match journey.message {
+            Message::Syn => fast_open::carried(&journey),
+            Message::SynAck => self.answered_syn(&journey),
+            _ => None,
+        };
+        let is_syn = journey.message == Message::Syn;
+        self.packet(journey, emit);
+        match in_syn {
+            Some(carried) if is_syn && !fast_open::is_taken(&carried) => self.hold(carried),
+            Some(carried) => self.packet(carried, emit),
+            None => {}
+        }
+    }
+
+    /// Keeps the message in a SYN until the SYN-ACK.
+    fn hold(&mut self, carried: Journey) {
+        if let Some(connection) = self.by_client.get_mut(&carried.sender_cookie) {
+            connection.in_syn = Some(Box::new(carried));
+        }
+    }
+
+    /// The message in the SYN that a SYN-ACK answers, if one was kept.
+    fn answered_syn(&mut self, syn_ack: &Journey) -> Option<Journey> {
+        let (_, client_cookie) = self.sender(syn_ack)?;
+        let carried = self.by_client.get_mut(&client_cookie)?.in_syn.take()?;
+        Some(fast_open::answered(*carried, syn_ack))
+    }
+
+    fn packet(&mut self, journey: Journey, emit: &mut impl FnMut(Event)) {
         let Some((side, client_cookie)) = self.sender(&journey) else {
             self.losses.journeys_unplaced += 1;
             return;
@@ -106,14 +139,6 @@ impl Flow {
             emit(id.event(EventKind::Fragment { side, fragment }));
         }
         emit(id.event(EventKind::Journey { side, journey }));
-    }
-
-    /// Whether a journey begins another connection than the known one of this synthetic cookie.
-    fn begins_another_connection(&self, journey: &Journey, client_cookie: u64) -> bool {
-        let known = self.by_client.get(&client_cookie);
-        journey.message == Message::Syn
-            && is_remote(client_cookie)
-            && known.is_some_and(|known| known.syn_seq != Some(journey.seq))
     }
 
     /// For a SYN. A socket that has failed to connect before begins a new connection under the same
@@ -259,15 +284,6 @@ impl Flow {
         Some(ConnectionId(client_cookie).event(EventKind::Window { side, zero }))
     }
 
-    /// The side and the client cookie of a socket's connection. A socket that is no known server
-    /// counts as a client.
-    fn side_of(&self, cookie: u64) -> (Side, u64) {
-        match self.client_of_server.get(&cookie) {
-            Some(client_cookie) => (Side::Server, *client_cookie),
-            None => (Side::Client, cookie),
-        }
-    }
-
     /// Notes that a socket has closed, or a FIN. Its events come from [`Self::expire`].
     pub fn close(&mut self, close: &Close) {
         let (side, client_cookie) = self.side_of(close.cookie);
@@ -356,43 +372,6 @@ impl Flow {
             self.client_of_tuple.remove(&tuple);
         }
         Some(ConnectionId(client_cookie).event(EventKind::Forgotten))
-    }
-
-    /// The side that sent a packet, and the cookie of the connection's client.
-    fn sender(&self, journey: &Journey) -> Option<(Side, u64)> {
-        let cookie = journey.sender_cookie;
-        let receiver = (journey.end == End::Socket).then_some(journey.receiver_cookie);
-        match journey.message {
-            Message::Syn | Message::Request => Some((Side::Client, cookie)),
-            Message::SynAck | Message::Response | Message::ResponseEnd => match receiver {
-                Some(receiver) => Some((Side::Server, receiver)),
-                None => self.by_server(cookie, &journey.sent),
-            },
-            Message::Headers if self.by_client.contains_key(&cookie) => {
-                Some((Side::Client, cookie))
-            }
-            Message::Headers => self.by_server(cookie, &journey.sent).or_else(|| {
-                if let Some(client) = receiver.filter(|cookie| self.by_client.contains_key(cookie))
-                {
-                    return Some((Side::Server, client));
-                }
-                // The connection is new here; conntrack's original source is its client.
-                let conntrack = journey.conntrack?;
-                if conntrack.original.source == journey.sent.source {
-                    Some((Side::Client, cookie))
-                } else {
-                    Some((Side::Server, receiver?))
-                }
-            }),
-        }
-    }
-
-    /// The connection whose server has this cookie, or sends packets with this tuple.
-    fn by_server(&self, cookie: u64, sent: &Tuple) -> Option<(Side, u64)> {
-        self.client_of_server
-            .get(&cookie)
-            .or_else(|| self.client_of_tuple.get(sent))
-            .map(|client_cookie| (Side::Server, *client_cookie))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Assignment of journeys, fragments and reads to connections, and removal of connections.
 
 mod ends;
+mod fast_open;
 
 use tracer_common::{journey::End, message::Message, remote::REMOTE};
 

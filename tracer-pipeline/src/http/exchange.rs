@@ -132,6 +132,18 @@ impl Connect {
         std::iter::once(&self.syn).chain(&self.syn_ack)
     }
 
+    /// Adds a SYN-ACK that has come after the request: the request was in the SYN. A later copy of
+    /// one that has arrived is left out.
+    pub(crate) fn answered(&mut self, syn_ack: &Journey) {
+        match &mut self.syn_ack {
+            None => self.syn_ack = Some(Leg::new(syn_ack.clone())),
+            Some(known) if !matches!(known.journey.end, End::Socket | End::Left) => {
+                known.retransmitted(syn_ack.clone());
+            }
+            Some(_) => {}
+        }
+    }
+
     /// When the client may send.
     pub fn end_ns(&self) -> u64 {
         let syn_ack_ns = self.syn_ack.as_ref().map_or(0, Leg::end_ns);

@@ -26,11 +26,12 @@ const KEEP_NS: u64 = CONNECT_GAP_NS + 2_000_000_000;
 pub struct Handshakes(HashMap<ConnectionId, Box<Connect>>);
 
 impl Handshakes {
-    /// Takes the journey of a SYN or a SYN-ACK; ignores every other event.
-    pub fn event(&mut self, event: Event) {
+    /// Takes the journey of a SYN or a SYN-ACK; ignores every other event. Returns a SYN-ACK whose
+    /// SYN it does not have: a request has taken it, or the agent started between the two.
+    pub fn event(&mut self, event: Event) -> Option<Journey> {
         let (id, journey) = match event.kind {
             EventKind::Journey { journey, .. } => (event.connection, journey),
-            _ => return,
+            _ => return None,
         };
         match (journey.message, self.0.get_mut(&id)) {
             (Message::Syn, Some(connect)) => connect.syn.retransmitted(journey),
@@ -45,9 +46,9 @@ impl Handshakes {
                 Some(syn_ack) => syn_ack.retransmitted(journey),
                 empty => *empty = Some(Leg::new(journey)),
             },
-            // The agent started between the SYN and the SYN-ACK.
-            (_, None) => {}
+            (_, None) => return Some(journey),
         }
+        None
     }
 
     /// Removes the handshake; returns it if `request` waited for it. Only the first request on a

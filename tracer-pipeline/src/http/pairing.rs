@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use tracer_common::message::Message;
 
 use crate::{
-    decode::Head,
+    decode::{Head, Journey},
     flow::{ConnectionId, Event, EventKind, PacketId, Side, ZeroWindow},
 };
 
@@ -211,6 +211,15 @@ impl Http1Pairing {
                 for exchange in open.unwrap_or_default() {
                     self.finish(exchange, done);
                 }
+            }
+        }
+    }
+
+    /// A SYN-ACK has come: adds it to the connect of the exchange whose request was in the SYN.
+    pub fn syn_answered(&mut self, id: ConnectionId, syn_ack: &Journey) {
+        for exchange in self.exchanges(id, |exchange| exchange.connect.is_some()) {
+            if let Some(connect) = &mut exchange.connect {
+                connect.answered(syn_ack);
             }
         }
     }

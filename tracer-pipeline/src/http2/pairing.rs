@@ -154,6 +154,13 @@ impl Http2Pairing {
         followed.recount(&mut self.streams);
     }
 
+    /// A SYN-ACK has come: adds it to the connect of the exchange whose request was in the SYN.
+    pub fn syn_answered(&mut self, id: ConnectionId, syn_ack: &Journey) {
+        if let Some(followed) = self.connections.get_mut(&id) {
+            followed.open.packets.syn_answered(syn_ack);
+        }
+    }
+
     /// The open requests that have been read.
     pub fn served(&self) -> impl Iterator<Item = Served> {
         self.connections

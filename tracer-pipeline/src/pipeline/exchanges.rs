@@ -43,7 +43,13 @@ impl Exchanges {
         let handshakes = &mut self.handshakes;
         match &event.kind {
             EventKind::Journey { journey, .. } => match journey.message {
-                Message::Syn | Message::SynAck => handshakes.event(event),
+                Message::Syn | Message::SynAck => {
+                    let id = event.connection;
+                    if let Some(syn_ack) = handshakes.event(event) {
+                        self.http.syn_answered(id, &syn_ack);
+                        self.http2.syn_answered(id, &syn_ack);
+                    }
+                }
                 Message::Request | Message::Response | Message::ResponseEnd => {
                     self.http.event(event, handshakes, done);
                 }

@@ -151,7 +151,12 @@ pub(crate) fn exchanges(records: &[Record]) -> Vec<Exchange> {
     }
     events(records, |event| match &event.kind {
         EventKind::Journey { journey, .. } => match journey.message {
-            Message::Syn | Message::SynAck => handshakes.event(event),
+            Message::Syn | Message::SynAck => {
+                let id = event.connection;
+                if let Some(syn_ack) = handshakes.event(event) {
+                    pairing.syn_answered(id, &syn_ack);
+                }
+            }
             Message::Headers => {}
             _ => pairing.event(event, &mut handshakes, &mut |done| exchanges.push(done)),
         },

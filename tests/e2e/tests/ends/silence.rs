@@ -3,9 +3,9 @@
 use std::{fs, time::Duration};
 
 use hopspan_e2e::{
-    DialogueFixture, DropRule, Dropped, Parent, end, frames, hang,
-    http1::{HEAD_END, get_traced},
-    send, until,
+    DialogueFixture, DropRule, Dropped, Parent, assert_legs, end, frames, hang,
+    http1::{HEAD_END, OK, get_traced},
+    pause, send, until,
 };
 
 /// `--response-timeout`.
@@ -59,6 +59,33 @@ fn a_request_without_an_answer_is_still_open() {
             "{lasted:?}"
         );
     }
+}
+
+/// A long poll: nothing passes between the request and its answer.
+#[test]
+fn a_late_answer_within_the_limit_is_no_timeout() {
+    const LIMIT_S: &str = "10";
+    const LATE: Duration = Duration::from_secs(6);
+    if hopspan_lab::skip("a_late_answer_within_the_limit_is_no_timeout") {
+        return;
+    }
+    let arguments = ["--response-timeout", LIMIT_S];
+    let dialogues = DialogueFixture::start_with("long-poll", &arguments).unwrap();
+    let parent = Parent::new();
+    let server = [until(HEAD_END), pause(LATE), send(OK), end()];
+    let client = [send(get_traced("/poll", &parent)), until("ok")];
+    dialogues.play(&server, &client).unwrap();
+    let outcome = dialogues.finish_after_close().unwrap();
+    outcome.report().assert_nothing_lost();
+    let exchange = parent.exchange(&outcome.traces);
+    exchange.assert_attributes(&[
+        ("http.response.status_code", "200"),
+        ("error.type", ""),
+        ("hopspan.incomplete", ""),
+    ]);
+    assert_legs(parent.trace(&outcome.traces), exchange, true);
+    let lasted = Duration::from_nanos(exchange.duration_ns());
+    assert!((LATE..LATE + Duration::from_secs(1)).contains(&lasted));
 }
 
 /// A request that never arrives, though TCP sends it several times.

@@ -20,6 +20,8 @@ use hopspan_lab::{
 
 /// What pods listen on.
 pub(crate) const PORT: u16 = 8080;
+/// An address of no pod (RFC 5737).
+pub(crate) const UNROUTABLE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 9);
 /// kube-proxy's names of the two services.
 pub(crate) const SERVICE: &str = "dialogue/server";
 pub(crate) const FAR_SERVICE: &str = "dialogue/far";
@@ -35,6 +37,8 @@ pub(crate) enum Far {
     Silent,
     /// No endpoint.
     Missing,
+    /// A pod with the address [`UNROUTABLE`], to which the test leaves no route.
+    Unroutable,
 }
 
 /// Pods, services and agent.
@@ -55,9 +59,13 @@ impl FaultFixture {
         let server = (far == Far::Listens)
             .then(|| echo_server(&pod, (Ipv4Addr::UNSPECIFIED, PORT)).unwrap());
         let mut service = Service::new("dialogue", "far", ([10, 96, 0, 31], 80).into());
-        if far != Far::Missing {
-            service.endpoints = vec![SocketAddr::new(pod.ip().into(), PORT)];
-        }
+        let endpoint = match far {
+            Far::Listens | Far::Silent => Some(pod.ip()),
+            Far::Unroutable => Some(UNROUTABLE),
+            Far::Missing => None,
+        };
+        let endpoints = endpoint.map(|ip| SocketAddr::new(ip.into(), PORT));
+        service.endpoints = endpoints.into_iter().collect();
         dialogues
             .add_services(std::slice::from_ref(&service))
             .unwrap();

@@ -112,16 +112,26 @@ fn add_entries(spare: u32) -> Result<u32> {
 fn remove_entries() -> Result<()> {
     let mut attributes = attribute(CTA_MARK, &MARK.to_be_bytes());
     attributes.extend(attribute(CTA_MARK_MASK, &u32::MAX.to_be_bytes()));
+    remove(&attributes)
+}
+
+/// Removes the entries with these attributes.
+fn remove(attributes: &[u8]) -> Result<()> {
     let socket = open()?;
     write(
         &socket,
-        &message(CT_DELETE, NLM_F_REQUEST | NLM_F_ACK, &attributes),
+        &message(CT_DELETE, NLM_F_REQUEST | NLM_F_ACK, attributes),
     )?;
     // The kernel answers when it has removed all of them.
     let mut answer = [0; 512];
     recv(socket.as_raw_fd(), &mut answer, MsgFlags::empty())
         .context("wait until the kernel has removed them")?;
     Ok(())
+}
+
+/// Removes every entry for IPv4 from the table of the calling thread's namespace.
+pub(super) fn flush() -> Result<()> {
+    remove(&[])
 }
 
 fn open() -> Result<OwnedFd> {

@@ -37,6 +37,7 @@ impl JourneyBuilder {
         let builder = Self {
             journey: Journey {
                 message,
+                in_syn: None,
                 end: End::Socket,
                 start_ns: 1_000,
                 sender_cookie: Self::CLIENT_COOKIE,
@@ -77,6 +78,12 @@ impl JourneyBuilder {
     /// The kernel has found the request where the one before ends.
     pub(crate) fn in_sequence(mut self, in_sequence: bool) -> Self {
         self.journey.in_sequence = in_sequence;
+        self
+    }
+
+    /// The packet is a SYN that carries a message.
+    pub(crate) fn in_syn(mut self, message: Message) -> Self {
+        self.journey.in_syn = Some(message);
         self
     }
 

@@ -37,7 +37,7 @@ fn check(reports: &str, expected: &str) {
     let ending = evidence.ending().map_or("none".to_owned(), |ending| {
         let by = ending.by.map_or(String::new(), |by| format!(" by {by:?}"));
         let until = ending.answered_until;
-        let until = until.map_or(String::new(), |seq| format!(" until {seq}"));
+        let until = until.map_or(String::new(), |bytes| format!(" until {}", bytes.until()));
         format!("{:?}{by} at {}{until}", ending.cause, ending.at_ns)
     });
     assert_eq!(ending, expected, "{reports}");
@@ -133,6 +133,7 @@ fn the_ending_has_how_much_of_the_responses_has_come() {
         ("s0:50", "Closed by Server at 1 until 50"),
         ("c0:0", "Closed by Client at 1 until 0"),
         ("cTIMEDOUT:50", "TimedOut at 1 until 50"),
+        ("sUNREACHABLE:50 c0:40", "Unreachable at 1 until 40"),
         // A response may have arrived behind the FIN, and the other side's FIN.
         ("cf:50 c0:51", "Closed by Client at 1 until 51"),
         ("cp:50 c0", "Closed by Server at 1 until 50"),

@@ -1,26 +1,34 @@
 //! The end of a connection, for its open exchanges.
 //!
 //! In: how the connection ended, and how far the server's bytes have come. Out: the exchanges. The
-//! end is the error of those of which no response can have begun, or whose response is cut.
+//! end is the error of those of which no response can have begun, or whose response is cut or lost.
+
+use tracer_common::journey::End;
 
 use crate::{
-    flow::{Cause, Ending, after, before},
+    flow::{Cause, Ending, ServerBytes, after, before},
     http::exchange::{Exchange, ResponseEnd},
 };
 
 use super::connection::Http1Connection;
 
 impl Http1Connection {
-    /// Removes and returns the exchanges whose response has not come, or not ended. One without a
-    /// response has the ending unless its response may have come unseen: the server has sent more than one byte, which may be its FIN,
-    /// behind what the client had received before the request, and behind the last response that
-    /// was seen, be it an interim one. If the client pipelines, these bytes may belong to the first
-    /// of several exchanges or to all of them, so each for which they lie behind has no ending.
+    /// Removes and returns the exchanges whose response has not come, or not ended, or was lost.
+    ///
+    /// One without a response has the ending unless its response may have come unseen: the server
+    /// has sent more than one byte, which may be its FIN, behind what the client had received before
+    /// the request, and behind the last response that was seen, be it an interim one. If the client
+    /// pipelines, these bytes may belong to the first of several exchanges or to all of them, so each
+    /// for which they lie behind has no ending.
     pub(super) fn ended(&mut self, ending: Ending) -> Vec<Exchange> {
         let next_response = self.sequence.next_response();
-        let mut open = self.remove_where(|open| open.response.is_none() || open.is_responding());
+        let mut open = self.remove_where(|open| {
+            open.response.is_none() || open.is_responding() || is_lost(open, &ending)
+        });
         for exchange in &mut open {
-            let has_failed = if exchange.is_responding() {
+            let has_failed = if is_lost(exchange, &ending) {
+                true
+            } else if exchange.is_responding() {
                 is_cut(exchange, next_response, &ending)
             } else {
                 !may_be_answered(exchange, next_response, &ending)
@@ -40,19 +48,34 @@ impl Http1Connection {
 /// shows nothing, because the record of the last packet may be lost.
 fn is_cut(exchange: &Exchange, end: Option<u32>, ending: &Ending) -> bool {
     match end.zip(ending.answered_until) {
-        Some((end, until)) if exchange.response_end == ResponseEnd::Unseen => before(until, end),
+        Some((end, bytes)) if exchange.response_end == ResponseEnd::Unseen => {
+            before(bytes.until(), end)
+        }
         _ => ending.cause != Cause::Closed,
     }
 }
 
-fn may_be_answered(exchange: &Exchange, next_response: Option<u32>, ending: &Ending) -> bool {
-    let Some(until) = ending.answered_until else {
+/// Whether no byte of a response has arrived. The client's socket shows it; without that, the drop
+/// of every packet does if the connection has ended as an error.
+fn is_lost(exchange: &Exchange, ending: &Ending) -> bool {
+    let Some(response) = &exchange.response else {
         return false;
     };
-    // Without a FIN or a RST the response was still under way.
-    if !matches!(ending.cause, Cause::Closed | Cause::Reset) {
-        return false;
+    match (response.journey.end, ending.answered_until) {
+        (End::Socket | End::Left, _) => false,
+        (_, Some(ServerBytes::Received(until))) => !after(until, response.journey.seq),
+        (End::Dropped, _) => ending.cause != Cause::Closed,
+        (End::Expired, _) => false,
     }
+}
+
+fn may_be_answered(exchange: &Exchange, next_response: Option<u32>, ending: &Ending) -> bool {
+    let until = match (ending.answered_until, ending.cause) {
+        (None, _) => return false,
+        // The server's TCP gave up: the client has not acknowledged what was sent.
+        (Some(ServerBytes::Sent(_)), Cause::TimedOut | Cause::Unreachable) => return false,
+        (Some(bytes), _) => bytes.until(),
+    };
     let request = &exchange.request;
     let first_ack = request.earlier.iter().map(|journey| journey.ack).fold(
         request.journey.ack,

@@ -110,6 +110,35 @@ fn only_the_exchange_that_opened_the_connection_has_a_connect() {
     );
 }
 
+/// TCP Fast Open. The builder's packets have 100 bytes.
+#[test]
+fn a_request_in_a_syn_has_the_connect() {
+    // The server takes it, and has read it before the SYN-ACK arrives.
+    check(
+        "st 99 1 /a
+         r> 100
+         a 0 200
+         < 1 200 200
+         r< 1
+         > 200 40 /b
+         r> 200
+         < 40 300 200
+         r< 40",
+        &["/a 200 connect", "/b 200"],
+    );
+    // The server refuses it, and TCP sends it again.
+    let losses = check(
+        "st 99 0 /a
+         a 0 100
+         > 100 1 /a
+         r> 100
+         < 1 200 200
+         r< 1",
+        &["/a 200 connect retransmits=1"],
+    );
+    assert_eq!(losses.heads_unmatched, 0);
+}
+
 #[test]
 fn a_pooled_connection_has_no_connect() {
     check(

@@ -24,7 +24,7 @@ const REFUSED_STREAM: u32 = 7;
 #[derive(Default)]
 pub(super) struct OpenStreams {
     streams: BTreeMap<u32, OpenStream>,
-    packets: Packets,
+    pub(super) packets: Packets,
     /// Streams that the frames of the current packet have closed, and that may be complete.
     closed: Vec<u32>,
     /// Time of the packet whose frames are read.

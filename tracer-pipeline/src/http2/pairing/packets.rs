@@ -118,6 +118,14 @@ impl Packets {
         }
     }
 
+    /// A SYN-ACK has come: adds it to the handshake of the packet that was the SYN.
+    pub(super) fn syn_answered(&mut self, syn_ack: &Journey) {
+        let packets = self.needed.values_mut();
+        packets
+            .filter_map(|packet| packet.connect.as_mut())
+            .for_each(|connect| connect.answered(syn_ack));
+    }
+
     /// Removes and returns the handshake that a packet waited for.
     pub(super) fn take_connect(&mut self, id: PacketId) -> Option<Connect> {
         self.needed.get_mut(&id)?.connect.take()

@@ -36,9 +36,13 @@ fn a_response_that_was_not_seen_is_no_error() {
         ("c< 104 3", "/a unanswered"),
         // What the client has received counts more than what was sent to it.
         ("c< 0 3\nc> 104 1", "/a unanswered Reset by Server"),
-        // The response was under way.
-        ("c> 110 3", "/a unanswered TimedOut"),
-        ("c> 113 3", "/a unanswered Unreachable"),
+        // The client gave up later, in vain sending something else.
+        ("c> 110 2", "/a unanswered TimedOut"),
+        ("c> 110 3", "/a unanswered"),
+        ("c> 113 3", "/a unanswered"),
+        // The server did, and it is not known how much has arrived.
+        ("c< 110 3", "/a unanswered TimedOut"),
+        ("c< 113 3", "/a unanswered Unreachable"),
     ] {
         let script = format!("> 100 1 /a\nr> 100\n{end}\nexpire 1000000000");
         let losses = check(&script, &[expected]);
@@ -48,6 +52,27 @@ fn a_response_that_was_not_seen_is_no_error() {
     for (until, expected) in [(0, "/a unanswered Closed by Client"), (1, "/a unanswered")] {
         let script = format!("> 100 4294967295 /a\nr> 100\nc> 0 {until}\nexpire 1000000000");
         check(&script, &[expected]);
+    }
+}
+
+/// `c>` and `c<` carry how far the server's bytes have come.
+#[test]
+fn a_response_that_is_lost_has_the_end_of_the_connection() {
+    for (end, expected) in [
+        // The client has received nothing of it.
+        ("c> 0 1", "/a 200 Closed by Client unread"),
+        ("c> 104 1", "/a 200 Reset by Server unread"),
+        // The server's socket alone: its bytes need not have arrived.
+        ("c< 104 39", "/a 200 Reset by Client unread"),
+        ("c< 110 39", "/a 200 TimedOut unread"),
+    ] {
+        let script = format!("> 100 1 /a\nr> 100\n<d 1 200 200\n{end}\nexpire 1000000000");
+        check(&script, &[expected]);
+    }
+    // A copy of it has arrived unseen, or may have.
+    for end in ["c> 0 39", "c< 0 39"] {
+        let script = format!("> 100 1 /a\nr> 100\n<d 1 200 200\n{end}\nforget");
+        check(&script, &["/a 200 unread"]);
     }
 }
 

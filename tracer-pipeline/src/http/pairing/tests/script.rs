@@ -26,6 +26,8 @@
 //! | `>+ SEQ BYTES`, `<+ SEQ BYTES` | the last piece of a head, followed by its end |
 //! | `r> SEQ`, `r< SEQ` | the application reads the request or the response |
 //! | `s SEQ`, `sd SEQ`, `a SEQ` | SYN, dropped SYN, SYN-ACK |
+//! | `st SEQ ACK PATH` | a SYN with a request; the server's socket, whose response begins at ACK, has taken it, or the listener has received it (0) |
+//! | `a SEQ ACK` | a SYN-ACK that acknowledges the request, or not |
 //! | `c> ERRNO`, `c< ERRNO` | the client's or the server's socket closes; 0 is no error |
 //! | `f<` | the client receives the server's FIN |
 //! | `c> ERRNO SEQ`, `c< ERRNO SEQ` | the same, and the client has received until there, or the server sent |
@@ -95,7 +97,16 @@ impl Fixture {
             "at" => self.now_ns = words[1].parse().unwrap(),
             "s" => self.journey(Message::Syn, End::Socket, number(1), 0),
             "sd" => self.journey(Message::Syn, End::Dropped, number(1), 0),
-            "a" => self.journey(Message::SynAck, End::Socket, number(1), 0),
+            "a" => {
+                let ack = words.get(2).map_or(0, |_| number(2));
+                self.journey(Message::SynAck, End::Socket, number(1), ack);
+            }
+            "st" => {
+                let (seq, ack) = (number(1), number(2));
+                self.head(Message::Request, seq + 1, ack, &head(">", words[3]));
+                let syn = JourneyBuilder::new(Message::Syn).in_syn(Message::Request);
+                self.journey_of(syn.seq(seq).ack(ack).in_sequence(true));
+            }
             "r>" => self.read(SERVER, number(1)),
             "r<" => self.read(CLIENT, number(1)),
             "c>" | "c<" => {
@@ -248,7 +259,10 @@ impl Fixture {
             if let EventKind::Journey { journey, .. } = &event.kind
                 && matches!(journey.message, Message::Syn | Message::SynAck)
             {
-                self.handshakes.event(event);
+                let id = event.connection;
+                if let Some(syn_ack) = self.handshakes.event(event) {
+                    self.pairing.syn_answered(id, &syn_ack);
+                }
                 continue;
             }
             self.pairing
@@ -298,7 +312,7 @@ fn head(kind: &str, word: &str) -> String {
     }
 }
 
-/// `path status`, then `connect`, `retransmits=N`, how the connection ended, `unread` where a read
+/// `path status`, then `connect`, with `syn-alone` where the SYN-ACK was not seen, `retransmits=N`, how the connection ended, `unread` where a read
 /// time is missing, and `whole` or `open` where the end of the response was followed.
 fn text_of(exchange: &Exchange) -> String {
     let path = exchange.asked.path.as_deref().unwrap_or("?");
@@ -308,8 +322,11 @@ fn text_of(exchange: &Exchange) -> String {
         (None, _) => "unanswered".into(),
     };
     let mut text = format!("{path} {status}");
-    if exchange.connect.is_some() {
+    if let Some(connect) = &exchange.connect {
         text += " connect";
+        if connect.syn_ack.is_none() {
+            text += " syn-alone";
+        }
     }
     let response = exchange.response.as_ref();
     let legs = [Some(&exchange.request), response];
