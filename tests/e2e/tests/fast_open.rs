@@ -12,8 +12,8 @@ use std::{
 };
 
 use hopspan_e2e::{
-    CLOSE_REPORTED, DialogueFixture, DropRule, Dropped, Fixture, NodeAgent, Outcome, Parent, Span,
-    assert_legs, end, frames,
+    CLOSE_REPORTED, DialogueFixture, DropRule, Dropped, Exchange, Fixture, NodeAgent, Outcome,
+    Parent, Span, assert_legs, end, frames,
     http1::{HEAD_END, OK, get_traced},
     play_fast_open_client, play_server, send, until,
 };
@@ -84,7 +84,7 @@ fn counter(pod: &Pod, name: &str) -> u64 {
 }
 
 /// Checks that a request has its answer and opened the connection, or did not. Returns its exchange.
-fn assert_answered<'o>(outcome: &'o Outcome, parent: &Parent, opened: bool) -> &'o Span {
+fn assert_answered<'o>(outcome: &'o Outcome, parent: &Parent, opened: bool) -> Exchange<'o> {
     let exchange = parent.exchange(&outcome.traces);
     exchange.assert_attributes(&[
         ("http.response.status_code", "200"),
@@ -92,8 +92,8 @@ fn assert_answered<'o>(outcome: &'o Outcome, parent: &Parent, opened: bool) -> &
         ("hopspan.incomplete", ""),
     ]);
     let trace = parent.trace(&outcome.traces);
-    assert_legs(trace, exchange, opened);
-    let request = trace.only_child(exchange, "request");
+    assert_legs(trace, &exchange, opened);
+    let request = exchange.path("request");
     let hops = trace.children_of_role(request, "hop");
     for hop in ["client.stack", "server.stack", "socket.queue"] {
         let count = |span: &&&Span| span.attribute("hopspan.hop") == hop;
@@ -103,8 +103,7 @@ fn assert_answered<'o>(outcome: &'o Outcome, parent: &Parent, opened: bool) -> &
 }
 
 fn retransmits<'o>(outcome: &'o Outcome, parent: &Parent, role: &str) -> &'o str {
-    let trace = parent.trace(&outcome.traces);
-    let leg = trace.only_child(parent.exchange(&outcome.traces), role);
+    let leg = parent.exchange(&outcome.traces).path(role);
     leg.attribute("hopspan.tcp.retransmits")
 }
 
@@ -126,8 +125,7 @@ fn a_request_in_the_syn() {
     assert_eq!(fixture.sent_in_syn(), 1);
     let outcome = fixture.finish();
     let exchange = assert_answered(&outcome, &first, true);
-    let trace = first.trace(&outcome.traces);
-    let start_of = |role| trace.only_child(exchange, role).start_ns;
+    let start_of = |role| exchange.path(role).start_ns;
     assert_eq!(start_of("connect"), start_of("request"), "one packet");
     assert_answered(&outcome, &second, false);
     for parent in [&first, &second] {
@@ -169,8 +167,7 @@ fn a_lost_syn_with_a_request() {
     assert_answered(&outcome, &parent, true);
     for role in ["connect", "request"] {
         assert_eq!(retransmits(&outcome, &parent, role), "1", "{role}");
-        let trace = parent.trace(&outcome.traces);
-        let leg = trace.only_child(parent.exchange(&outcome.traces), role);
+        let leg = parent.exchange(&outcome.traces).path(role);
         leg.assert_attributes(&[("hopspan.drop.hop", "netfilter.forward")]);
     }
 }

@@ -77,7 +77,7 @@ fn a_late_answer_within_the_limit_is_no_timeout() {
     dialogues.play(&server, &client).unwrap();
     let outcome = dialogues.finish_after_close().unwrap();
     outcome.report().assert_nothing_lost();
-    let exchange = parent.exchange(&outcome.traces);
+    let exchange = &parent.exchange(&outcome.traces);
     exchange.assert_attributes(&[
         ("http.response.status_code", "200"),
         ("error.type", ""),

@@ -47,8 +47,7 @@ fn ask(fixture: &FaultFixture, response: &str, break_path: impl FnOnce(&Node)) -
 fn failed_response<'o>(outcome: &'o Outcome, parent: &Parent) -> &'o Span {
     let exchange = parent.exchange(&outcome.traces);
     assert!(exchange.is_error(), "{exchange:#?}");
-    let trace = parent.trace(&outcome.traces);
-    trace.only_child(exchange, "response")
+    exchange.path("response")
 }
 
 /// The server's node does not translate the response back. The client's pod does not know the
