@@ -6,11 +6,18 @@
 
 use std::{collections::BTreeMap, ops::Deref};
 
-use tracer_semconv::attribute;
+use tracer_semconv::{attribute, incomplete};
 
 use crate::{Span, Trace};
 
 const PATHS: [&str; 3] = ["connect", "request", "response"];
+/// What `hopspan.incomplete` says of messages, not of the hops of one path.
+const OF_MESSAGES: [&str; 4] = [
+    incomplete::REQUEST_HEAD,
+    incomplete::RESPONSE,
+    incomplete::RESPONSE_HEAD,
+    incomplete::RESPONSE_END,
+];
 
 /// An exchange, as one agent saw it, or merged.
 #[derive(Clone, Debug)]
@@ -91,9 +98,10 @@ impl<'t> Exchange<'t> {
         whole.end_ns = whole.start_ns + duration.expect("a duration");
         let incomplete: Vec<&str> = paths
             .iter()
-            .map(|span| span.attribute(attribute::INCOMPLETE))
-            .filter(|what| !what.is_empty())
+            .flat_map(|span| span.attribute(attribute::INCOMPLETE).split(", "))
+            .filter(|what| OF_MESSAGES.contains(what))
             .collect();
+        whole.attributes.remove(attribute::INCOMPLETE);
         if !incomplete.is_empty() {
             let incomplete = incomplete.join(", ");
             whole

@@ -45,18 +45,18 @@ pub(crate) fn hops_of(case: &Case, wiring: Wiring) -> Vec<&'static str> {
             "client.stack route",
             "netfilter.prerouting route netfilter.input",
         ],
-        // From the wire on.
+        // From the uplink on.
         (Origin::Outside, false, Wiring::Bridge) => &[
-            "wire route",
+            "route",
             "netfilter.prerouting route netfilter.forward route netfilter.postrouting",
             "route bridge veth",
         ],
         (Origin::Outside, false, Wiring::Routed) => &[
-            "wire route",
+            "route",
             "netfilter.prerouting route netfilter.forward route netfilter.postrouting",
             "route veth",
         ],
-        (Origin::Outside, true, _) => &["wire route", "netfilter.prerouting route netfilter.input"],
+        (Origin::Outside, true, _) => &["route", "netfilter.prerouting route netfilter.input"],
     };
     let groups = way.iter().chain(&["server.stack socket.queue"]);
     groups.flat_map(|hops| hops.split(' ')).collect()
