@@ -6,6 +6,7 @@
 //! OTLP.
 
 mod attribute;
+mod called_service;
 mod clock;
 mod context;
 mod detail;
