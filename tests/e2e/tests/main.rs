@@ -22,6 +22,7 @@ mod middle;
 mod names;
 mod nodes;
 mod programs;
+mod prometheus;
 mod replay;
 mod retransmission;
 mod rules;

@@ -11,8 +11,8 @@ use crate::{
         served_requests::{Correlation, ServedRequests},
     },
     span::{
-        Context, DetailChoice, FailedConnectLimit, Failures, Span, SpanSource, Traced, Untraced,
-        failed_connect_spans, sides,
+        Context, DetailChoice, EdgeMetrics, FailedConnectLimit, Failures, Measured, Span,
+        SpanSource, Traced, Untraced, failed_connect_spans, sides,
     },
 };
 
@@ -34,6 +34,9 @@ pub(super) struct Ended {
     pub(super) shedding: Shedding,
     pub(super) failures: Failures,
     pub(super) detail: DetailChoice,
+    pub(super) edges: EdgeMetrics,
+    /// Exchanges without a sampled trace context are measured too.
+    pub(super) measures_unsampled: bool,
     waiting: NameQueue<Over>,
     counts: Counts,
 }
@@ -48,6 +51,8 @@ impl Ended {
             shedding: Shedding::default(),
             failures: Failures::default(),
             detail: DetailChoice::default(),
+            edges: EdgeMetrics::default(),
+            measures_unsampled: false,
             waiting: NameQueue::default(),
             counts: Counts::default(),
         }
@@ -68,6 +73,7 @@ impl Ended {
     pub(super) fn set_now(&mut self, now_ns: u64) {
         self.serving.set_now(now_ns);
         self.waiting.set_now(now_ns);
+        self.edges.set_now(now_ns);
     }
 
     /// Takes an ended exchange.
@@ -80,9 +86,18 @@ impl Ended {
         // The common case: no spans, so no names are waited for or looked up.
         let context = known.context();
         self.count(&exchange, &context);
-        if let Some(trace) = self.untraced.begin(&exchange) {
-            let sides = sides(&exchange);
-            self.export_exchange(Traced::new(&exchange, &sides, trace, &context), out);
+        let trace = self.untraced.begin(&exchange);
+        if trace.is_none() && !self.measures(&exchange) {
+            return;
+        }
+        let sides = sides(&exchange);
+        match trace {
+            Some(trace) => {
+                self.export_exchange(Traced::new(&exchange, &sides, trace, &context), out);
+            }
+            None => self
+                .edges
+                .exchange(&Measured::new(&exchange, &sides, &context)),
         }
     }
 
@@ -171,14 +186,22 @@ impl Ended {
         self.failures.exchange(exchange, context);
     }
 
-    /// Makes the spans of an exchange unless it is shed.
+    /// Whether an exchange without a sampled trace context is measured.
+    fn measures(&self, exchange: &Exchange) -> bool {
+        self.measures_unsampled || self.untraced.is_meant(exchange)
+    }
+
+    /// Makes the spans of an exchange unless it is shed. Measures it in any case.
     fn export_exchange(&mut self, traced: Traced<'_>, out: &mut Vec<Vec<Span>>) {
         let admitted = self.shedding.admit(|| traced.edge(), traced.ended_ns());
-        if let Some(shed) = admitted {
-            self.counts.exchanges_traced += 1;
-            let spans = traced.spans(shed, &mut self.detail);
-            self.made(spans, out);
-        }
+        let Some(shed) = admitted else {
+            self.edges.exchange(&traced.measured(None));
+            return;
+        };
+        self.counts.exchanges_traced += 1;
+        let spans = traced.spans(shed, &mut self.detail);
+        self.edges.exchange(&traced.measured(Some(&spans)));
+        self.made(spans, out);
     }
 
     fn made(&mut self, spans: Vec<Span>, out: &mut Vec<Vec<Span>>) {

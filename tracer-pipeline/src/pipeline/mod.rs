@@ -14,7 +14,7 @@ mod snapshot;
 use crate::{
     decode::{Record, decode},
     flow::Flow,
-    span::{DetailChoice, FailedConnectLimit, Failure, Span, Untraced},
+    span::{DetailChoice, EdgeSnapshot, FailedConnectLimit, Failure, Span, Untraced},
 };
 
 pub use counts::Counts;
@@ -83,6 +83,16 @@ impl Pipeline {
         self.ended.shedding.set_room(spans);
     }
 
+    /// Measures exchanges that carry no sampled trace context too, as far as they are followed.
+    pub fn measure_unsampled(&mut self) {
+        self.ended.measures_unsampled = true;
+    }
+
+    /// Measures all exchanges as those of one edge, `all`.
+    pub fn sum_edges(&mut self) {
+        self.ended.edges.sum_edges();
+    }
+
     /// Sets how long a request waits for its response, in nanoseconds.
     pub fn wait_for_response(&mut self, wait_ns: u64) {
         self.exchanges.wait_for_response(wait_ns);
@@ -107,6 +117,11 @@ impl Pipeline {
     /// The number of failures so far, by reason, service and hop.
     pub fn failures(&self) -> impl Iterator<Item = (&Failure, u64)> {
         self.ended.failures.counts()
+    }
+
+    /// What exchanges took so far, by client and service.
+    pub fn edges(&self) -> EdgeSnapshot {
+        self.ended.edges.snapshot(&self.known.node)
     }
 
     /// Takes one record of the kernel programs; adds the spans of each exchange that it completes to

@@ -4,6 +4,7 @@
 //! of a workload are one caller, and the pods of a service one callee.
 
 use std::{
+    fmt,
     net::{IpAddr, SocketAddr},
     sync::Arc,
 };
@@ -29,4 +30,15 @@ pub enum EdgeEnd {
     Host(IpAddr),
     /// The address and port of a callee without a known name.
     Socket(SocketAddr),
+}
+
+impl fmt::Display for EdgeEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(Some(namespace), name) => write!(f, "{namespace}/{name}"),
+            Self::Named(None, name) | Self::Ruled(name) => f.write_str(name),
+            Self::Host(address) => write!(f, "{address}"),
+            Self::Socket(address) => write!(f, "{address}"),
+        }
+    }
 }

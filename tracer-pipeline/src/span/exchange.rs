@@ -4,7 +4,7 @@
 //! span and beside the server's. In a trace that hopspan began, a span over the exchange is above
 //! them.
 
-use std::{borrow::Cow, net::SocketAddr};
+use std::{borrow::Cow, cell::OnceCell, net::SocketAddr};
 
 use opentelemetry_semantic_conventions::attribute as semconv;
 use tracer_semconv::{Role, event, incomplete};
@@ -20,7 +20,7 @@ use crate::{
 };
 
 use super::{
-    Context, Edge, Event, Span,
+    Context, Edge, Event, Measured, Span,
     attribute::{Attribute, key},
     detail::HopSpans,
     detail_choice::DetailChoice,
@@ -42,6 +42,7 @@ pub struct Traced<'a> {
     sides: &'a [directory::PartyKey; 2],
     nat: Option<Nat<'a>>,
     parties: Parties<'a>,
+    paths: OnceCell<Paths>,
 }
 
 impl<'a> Traced<'a> {
@@ -66,6 +67,7 @@ impl<'a> Traced<'a> {
             sides,
             parties: Parties::of(sides, asked, context.directory),
             nat,
+            paths: OnceCell::new(),
         }
     }
 
@@ -85,8 +87,8 @@ impl<'a> Traced<'a> {
     /// the last one with spans.
     pub fn spans(&self, shed: u64, detail: &mut DetailChoice) -> Vec<Span> {
         let exchange = self.exchange;
-        let paths = Paths::of(exchange, self.context);
-        let hop_spans = detail.choose(exchange, &paths, || self.edge());
+        let paths = self.paths();
+        let hop_spans = detail.choose(exchange, paths, || self.edge());
         let mut builder = SpanBuilder {
             trace: self.trace,
             trace_state: exchange.asked.tracestate.as_ref(),
@@ -99,8 +101,21 @@ impl<'a> Traced<'a> {
             hop_spans,
             spans: Vec::with_capacity(spans_at_most(exchange, hop_spans)),
         };
-        builder.exchange(exchange, &paths, self.sides[1].socket, shed);
+        builder.exchange(exchange, paths, self.sides[1].socket, shed);
         builder.spans
+    }
+
+    /// The exchange for the metrics, with the spans that [`Self::spans`] made if they are exported.
+    pub fn measured<'s>(&'s self, spans: Option<&'s [Span]>) -> Measured<'s> {
+        Measured {
+            exported: spans.map(|spans| (spans, self.paths())),
+            ..Measured::new(self.exchange, self.sides, self.context)
+        }
+    }
+
+    fn paths(&self) -> &Paths {
+        let build = || Paths::of(self.exchange, self.context);
+        self.paths.get_or_init(build)
     }
 }
 

@@ -10,17 +10,19 @@
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
     sync::{Arc, LazyLock},
 };
 
 use crate::{
     decode::{Conntrack, Journey},
     http::{Connect, Exchange, FailedConnect, Leg},
-    kube_proxy::{Client, Protocol, Rules, Translation},
 };
 
-use super::{Context, failed_connect, http_attributes};
+use super::{
+    Context,
+    called_service::{connected_to, service, service_of, translated},
+    failed_connect, http_attributes,
+};
 
 /// Bound on label sets; failures beyond it are counted as [`OTHER`].
 const MAX_FAILURES: usize = 512;
@@ -150,47 +152,6 @@ impl Failure {
             hop: "",
         }
     }
-}
-
-/// The service of a connection: that of the first of its packets which shows one.
-fn service_of<'l>(legs: impl Iterator<Item = &'l Leg>, rules: &Rules) -> Option<Arc<str>> {
-    let mut packets = legs.flat_map(|leg| [&leg.journey].into_iter().chain(&leg.earlier));
-    packets.find_map(|journey| service(journey, rules))
-}
-
-/// The service that the client of this packet, or its receiver, connected to.
-fn service(journey: &Journey, rules: &Rules) -> Option<Arc<str>> {
-    match journey.translation() {
-        Some(known) => translated(known, rules),
-        None => connected_to(journey.sent.destination, rules),
-    }
-}
-
-/// The service of a connection with this translation.
-fn translated(known: Conntrack, rules: &Rules) -> Option<Arc<str>> {
-    let asked = known.original.destination;
-    connected_to(asked, rules).or_else(|| {
-        let decision = rules.decision(&Translation {
-            client: Client {
-                ip: known.original.source.ip(),
-                on_node: None,
-            },
-            destination: asked,
-            protocol: Protocol::Tcp,
-            endpoint: known.reply.source,
-        });
-        decision.map(|decision| Arc::clone(&decision.service))
-    })
-}
-
-/// The service of an address, or that of a closed portal.
-fn connected_to(asked: SocketAddr, rules: &Rules) -> Option<Arc<str>> {
-    let refused = || {
-        let refusal = rules.refusal(asked, Protocol::Tcp)?;
-        Some(&refusal.service)
-    };
-    let service = rules.service(asked, Protocol::Tcp).or_else(refused);
-    service.map(Arc::clone)
 }
 
 fn no_service() -> Arc<str> {

@@ -6,23 +6,30 @@
 //! OTLP.
 
 mod attribute;
+mod called_service;
 mod clock;
 mod context;
 mod detail;
 mod detail_choice;
 mod edge;
+mod edge_label;
+mod edge_metrics;
 mod exchange;
+mod exchange_times;
 mod failed_connect;
 mod failed_connect_limit;
 mod failures;
 mod half;
+mod histogram;
 mod http_attributes;
 mod id;
 mod nat;
 mod parties;
 mod paths;
 mod rate_limit;
+mod request_result;
 mod running_quantile;
+mod series_table;
 mod span_builder;
 mod span_source;
 mod tcp_events;
@@ -38,11 +45,15 @@ pub use context::Context;
 pub use detail::{Detail, NotADetail};
 pub use detail_choice::{BASELINE, DetailChoice};
 pub use edge::{Edge, EdgeEnd};
+pub use edge_label::EdgeLabel;
+pub use edge_metrics::{EdgeKey, EdgeMetrics, EdgeSnapshot, EdgeTimes, HopTimes, Measured};
 pub use exchange::Traced;
 pub use failed_connect::spans as failed_connect_spans;
 pub use failed_connect_limit::FailedConnectLimit;
 pub use failures::{Failure, Failures};
+pub use histogram::{Exemplar, ExportedSpan, Histogram};
 pub use parties::sides;
+pub use request_result::RequestResult;
 pub use span_source::SpanSource;
 pub use untraced::Untraced;
 

@@ -15,6 +15,7 @@ use crate::{
 use super::Context;
 
 /// The paths of an exchange's messages.
+#[derive(Debug)]
 pub(super) struct Paths {
     pub(super) connect: Option<Path>,
     pub(super) request: Path,

@@ -41,12 +41,17 @@ impl Untraced {
         self.left_out
     }
 
+    /// Whether this exchange would get a trace if there were no limit.
+    pub fn is_meant(&self, exchange: &Exchange) -> bool {
+        self.limit.per_second() > 0 && exchange.asked.trace == Extraction::None
+    }
+
     /// The trace of an exchange whose request has no trace context, within the limit.
     ///
     /// The trace id is derived from what both nodes see of the connection, so their ids agree.
     /// Exchanges that began in an earlier second are charged to the current one.
     pub fn begin(&mut self, exchange: &Exchange) -> Option<TraceContext> {
-        if self.limit.per_second() == 0 || exchange.asked.trace != Extraction::None {
+        if !self.is_meant(exchange) {
             return None;
         }
         self.limit.advance(exchange.request.journey.start_ns);

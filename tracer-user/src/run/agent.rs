@@ -247,6 +247,7 @@ impl Agent {
                 .failures()
                 .map(|(failure, count)| (failure.clone(), count))
                 .collect(),
+            edges: self.stream.pipeline.edges(),
             export: self.exporter.totals(),
             queue: self.exporter.queue(),
         });

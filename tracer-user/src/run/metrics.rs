@@ -4,7 +4,9 @@
 //! and never decrease.
 
 mod conntrack;
+mod edges;
 mod encoder;
+mod histogram_text;
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::SystemTime};
 
@@ -27,9 +29,17 @@ pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0
 /// Writes all metrics.
 pub(super) fn render(status: &Arc<Status>) -> String {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Metrics(Arc::clone(status))));
+    let numbers = status.numbers();
+    registry.register_collector(Box::new(Metrics {
+        status: Arc::clone(status),
+        numbers: Arc::clone(&numbers),
+    }));
     let mut text = String::new();
-    match text::encode(&mut text, &registry) {
+    let written = text::encode_registry(&mut text, &registry).and_then(|()| {
+        edges::histograms(&mut text, &numbers.edges);
+        text::encode_eof(&mut text)
+    });
+    match written {
         Ok(()) => text,
         // Writing to a String does not fail: this is an error of this module.
         Err(fmt::Error) => {
@@ -39,19 +49,23 @@ pub(super) fn render(status: &Arc<Status>) -> String {
     }
 }
 
+/// One scrape. The numbers are read once, so that counters and histograms agree.
 #[derive(Debug)]
-struct Metrics(Arc<Status>);
+struct Metrics {
+    status: Arc<Status>,
+    numbers: Arc<Numbers>,
+}
 
 impl Collector for Metrics {
     fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
-        let status = &*self.0;
+        let (status, numbers) = (&*self.status, &*self.numbers);
         let mut metrics = MetricsEncoder::new(encoder);
         agent(&mut metrics, status)?;
-        let numbers = status.numbers();
-        journeys(&mut metrics, &numbers)?;
-        failures(&mut metrics, &numbers)?;
-        stages(&mut metrics, &numbers)?;
-        export(&mut metrics, &numbers)?;
+        journeys(&mut metrics, numbers)?;
+        failures(&mut metrics, numbers)?;
+        edges::counters(&mut metrics, &numbers.edges)?;
+        stages(&mut metrics, numbers)?;
+        export(&mut metrics, numbers)?;
         rules(&mut metrics, &status.rules())?;
         kubernetes(&mut metrics, &status.kubernetes())?;
         process(&mut metrics)

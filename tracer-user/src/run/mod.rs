@@ -129,6 +129,13 @@ pub struct Args {
     #[arg(long, value_name = "PLACE", default_value = "9464")]
     pub listen: Listen,
 
+    /// Measure requests by client and service, or all of them together
+    ///
+    /// By client and service there are series for at most 256 pairs; the others share the pair
+    /// `other`. Together they are the pair `all`.
+    #[arg(long, value_name = "WHETHER", value_enum, default_value_t = PerEdge::On)]
+    pub metrics_per_edge: PerEdge,
+
     /// Let the kernel programs log each packet of interest. Slow; for development
     #[arg(long)]
     pub debug: bool,
@@ -136,6 +143,15 @@ pub struct Args {
     /// Use the programs for old kernels on any kernel. For tests
     #[arg(long, hide = true)]
     pub only_fallbacks: bool,
+}
+
+/// The argument of --metrics-per-edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum PerEdge {
+    /// By client and service.
+    On,
+    /// All together.
+    Off,
 }
 
 /// Parses `5ms`, `1.5s` or `250us`.
@@ -199,6 +215,12 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let per_second = NonZero::new(args.max_exchanges_per_second);
     if let Some(per_second) = per_second {
         pipeline.limit_exchanges(per_second.get());
+    }
+    if args.follow_all {
+        pipeline.measure_unsampled();
+    }
+    if args.metrics_per_edge == PerEdge::Off {
+        pipeline.sum_edges();
     }
     pipeline.wait_for_response(u64::from(args.response_timeout) * 1_000_000_000);
     status.set_missing(reasons_by_hook(&attached.missing));

@@ -12,7 +12,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tracer_pipeline::{decode::fact::Kind, pipeline, span::Failure};
+use tracer_pipeline::{
+    decode::fact::Kind,
+    pipeline,
+    span::{EdgeSnapshot, Failure},
+};
 
 use crate::{
     capture, cluster::kubernetes::WatchState, export, rules::RulesState, uplinks::Uplinks,
@@ -47,6 +51,8 @@ pub(crate) struct Numbers {
     pub(crate) pipeline: pipeline::Counts,
     /// Failures of the applications' connections and exchanges.
     pub(crate) failures: Vec<(Failure, u64)>,
+    /// What exchanges took, by client and service.
+    pub(crate) edges: EdgeSnapshot,
     /// The results of the export.
     pub(crate) export: export::Totals,
     /// How full the export queue is.

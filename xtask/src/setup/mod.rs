@@ -29,15 +29,17 @@ const LAB_PROGRAMS: [Program; 5] = [
     ("nft", "nftables"),
 ];
 
-/// Clients, proxies and servers that the lab's tests run. A test whose program is missing skips
-/// itself.
-const TEST_PROGRAMS: [Program; 6] = [
+/// Clients, proxies and servers that the lab's tests run, and Prometheus. A test whose program is
+/// missing skips itself.
+const TEST_PROGRAMS: [Program; 8] = [
     ("curl", "curl"),
     ("nginx", "nginx-light"),
     ("haproxy", "haproxy"),
     ("apache2", "apache2-bin"),
     ("h2load", "nghttp2-client"),
     ("nghttp", "nghttp2-client"),
+    ("prometheus", "prometheus"),
+    ("promtool", "prometheus"),
 ];
 
 /// The load of the benchmarks, its server, and what hopspan is compared with.

@@ -19,7 +19,8 @@ fn root() -> &'static Path {
         .expect("xtask is in a workspace")
 }
 
-fn deploy(overlay: &str) -> PathBuf {
+/// A directory of deploy/.
+pub(crate) fn deploy(overlay: &str) -> PathBuf {
     root().join("deploy").join(overlay)
 }
 

@@ -2,10 +2,13 @@
 //!
 //! In: the kustomizations, the Python of the tests with PyYAML and kubernetes-validate, and
 //! kustomize where it is installed. Out: what an API server would refuse, and mistakes that it
-//! would accept: references to nothing, probes of another port, rights beyond reading.
+//! would accept: references to nothing, probes of another port, rights beyond reading. In: the
+//! alert rules, and promtool where it is installed. Out: what it refuses, and alerts that do not
+//! fire.
 
 mod build;
 mod manifest;
+mod prometheus;
 mod references;
 mod rights;
 mod wiring;

@@ -2,7 +2,7 @@
 
 mod detail;
 mod failures;
-mod halves;
+pub(crate) mod halves;
 mod translation;
 
 use std::{collections::BTreeSet, net::SocketAddr};

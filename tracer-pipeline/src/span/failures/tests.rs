@@ -150,24 +150,6 @@ fn a_connect_that_fails_early_has_the_service_of_its_address() {
 }
 
 #[test]
-fn an_address_that_the_rules_refuse_has_its_service() {
-    let (rules, _) = Rules::from_iptables_save(
-        "*filter\n\
-        -A KUBE-SERVICES -d 10.0.0.1/32 -p tcp -m comment --comment \"a/b:c has no endpoints\" -m tcp --dport 80 -j REJECT\n\
-        -A KUBE-EXTERNAL-SERVICES -m addrtype --dst-type LOCAL -p tcp -m comment --comment \"a/b:d has no local endpoints\" -m tcp --dport 30000 -j DROP\n\
-        COMMIT\n",
-    );
-    for (asked, expected) in [
-        ("10.0.0.1:80", Some("a/b:c")),
-        ("192.168.7.9:30000", Some("a/b:d")),
-        ("10.0.0.2:80", None),
-    ] {
-        let service = connected_to(asked.parse().unwrap(), &rules);
-        assert_eq!(service.as_deref(), expected, "{asked}");
-    }
-}
-
-#[test]
 fn streams_that_are_reset_are_counted_by_the_name_of_their_code() {
     for (code, expected) in [
         (0, &[][..]),

@@ -1,14 +1,38 @@
 //! The text of known numbers.
 
+mod queries;
+
 use std::time::Duration;
 
-use tracer_pipeline::{decode::fact::Kind, pipeline, span::Failure};
+use tracer_pipeline::{
+    decode::fact::Kind,
+    pipeline::{self, Pipeline},
+    recording::Reader,
+    span::{EdgeSnapshot, Failure},
+};
 
 use crate::{capture, export};
 
 use crate::rules::Mode;
 
 use super::*;
+
+/// One dispatch of HotROD, 13 exchanges.
+const RECORDING: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../tracer-pipeline/tests/recordings/dispatch.hopspan"
+);
+
+/// What the exchanges of a recording took.
+fn edges() -> EdgeSnapshot {
+    let mut pipeline = Pipeline::new("node-1");
+    let mut spans = Vec::new();
+    for record in Reader::open(RECORDING.as_ref()).unwrap() {
+        pipeline.replay(&record.unwrap(), &mut spans);
+    }
+    pipeline.finish(&mut spans);
+    pipeline.edges()
+}
 
 fn numbers() -> Numbers {
     let mut kernel = capture::Totals::default();
@@ -36,6 +60,7 @@ fn numbers() -> Numbers {
             },
             3,
         )],
+        edges: edges(),
         export: export::Totals {
             sent: 58,
             failed: 1,

@@ -6,7 +6,7 @@ use super::*;
 use crate::http::trace_context::Extraction;
 
 /// The exchange on the client's node.
-fn client_half() -> Exchange {
+pub(crate) fn client_half() -> Exchange {
     let mut exchange = exchange(TRACE);
     let connect = exchange.connect.as_mut().unwrap();
     leaves(&mut connect.syn);
@@ -17,7 +17,7 @@ fn client_half() -> Exchange {
 }
 
 /// The exchange on the server's node, where packets arrive with the pod's address.
-fn server_half() -> Exchange {
+pub(crate) fn server_half() -> Exchange {
     let mut exchange = exchange(TRACE);
     let connect = exchange.connect.as_mut().unwrap();
     arrives(&mut connect.syn);
