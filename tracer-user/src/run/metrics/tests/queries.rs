@@ -22,7 +22,12 @@ fn rendered() -> Labels {
     for line in render(&status).lines() {
         if let Some(family) = line.strip_prefix("# TYPE ") {
             let (name, kind) = family.split_once(' ').unwrap();
-            let suffix = if kind == "counter" { "_total" } else { "" };
+            let suffix = match kind {
+                // Its samples have suffixes of their own.
+                "histogram" => continue,
+                "counter" => "_total",
+                _ => "",
+            };
             metrics.entry(format!("{name}{suffix}")).or_default();
         } else if !line.starts_with('#') {
             let sample = line.split(" # ").next().unwrap();
