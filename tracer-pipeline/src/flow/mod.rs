@@ -12,6 +12,7 @@ mod connection;
 mod ending;
 mod event;
 mod failed_connects;
+mod sender;
 mod side;
 mod unplaced_fragments;
 
@@ -102,7 +103,7 @@ impl Flow {
         }
         self.update_connection(&journey, side, client_cookie);
         let id = ConnectionId(client_cookie);
-        for fragment in self.unplaced.take(journey.sender_cookie) {
+        for (side, fragment) in self.unplaced.take_with(&journey, side) {
             emit(id.event(EventKind::Fragment { side, fragment }));
         }
         emit(id.event(EventKind::Journey { side, journey }));
@@ -180,10 +181,16 @@ impl Flow {
             }
         }
         let to_server = side == Side::Client;
-        if !to_server && journey.has_arrived() {
-            connection.server_cookie = Some(journey.sender_cookie);
-            self.client_of_server
-                .insert(journey.sender_cookie, client_cookie);
+        let is_handshake = matches!(journey.message, Message::Syn | Message::SynAck);
+        let is_received = journey.end == End::Socket && !is_handshake;
+        let server_cookie = match side {
+            Side::Client if is_received => Some(journey.receiver_cookie),
+            Side::Server if is_received || journey.has_arrived() => Some(journey.sender_cookie),
+            _ => None,
+        };
+        if let Some(server_cookie) = server_cookie {
+            connection.server_cookie = Some(server_cookie);
+            self.client_of_server.insert(server_cookie, client_cookie);
         }
         if to_server && connection.from_server.is_none() {
             // Without conntrack or a receiver there was no translation on this node.
@@ -195,18 +202,12 @@ impl Flow {
                 self.client_of_tuple.insert(tuple, client_cookie);
             }
         }
-        if journey.end != End::Socket {
-            return;
-        }
-        match (journey.message, side) {
-            (Message::Syn | Message::SynAck, _) => {}
-            (_, Side::Client) => {
-                push_unread(&mut connection.unread_requests, journey.read_seq());
-                connection.server_cookie = Some(journey.receiver_cookie);
-                self.client_of_server
-                    .insert(journey.receiver_cookie, client_cookie);
-            }
-            (_, Side::Server) => push_unread(&mut connection.unread_responses, journey.read_seq()),
+        if is_received {
+            let unread = match side {
+                Side::Client => &mut connection.unread_requests,
+                Side::Server => &mut connection.unread_responses,
+            };
+            push_unread(unread, journey.read_seq());
         }
     }
 
@@ -356,43 +357,6 @@ impl Flow {
             self.client_of_tuple.remove(&tuple);
         }
         Some(ConnectionId(client_cookie).event(EventKind::Forgotten))
-    }
-
-    /// The side that sent a packet, and the cookie of the connection's client.
-    fn sender(&self, journey: &Journey) -> Option<(Side, u64)> {
-        let cookie = journey.sender_cookie;
-        let receiver = (journey.end == End::Socket).then_some(journey.receiver_cookie);
-        match journey.message {
-            Message::Syn | Message::Request => Some((Side::Client, cookie)),
-            Message::SynAck | Message::Response | Message::ResponseEnd => match receiver {
-                Some(receiver) => Some((Side::Server, receiver)),
-                None => self.by_server(cookie, &journey.sent),
-            },
-            Message::Headers if self.by_client.contains_key(&cookie) => {
-                Some((Side::Client, cookie))
-            }
-            Message::Headers => self.by_server(cookie, &journey.sent).or_else(|| {
-                if let Some(client) = receiver.filter(|cookie| self.by_client.contains_key(cookie))
-                {
-                    return Some((Side::Server, client));
-                }
-                // The connection is new here; conntrack's original source is its client.
-                let conntrack = journey.conntrack?;
-                if conntrack.original.source == journey.sent.source {
-                    Some((Side::Client, cookie))
-                } else {
-                    Some((Side::Server, receiver?))
-                }
-            }),
-        }
-    }
-
-    /// The connection whose server has this cookie, or sends packets with this tuple.
-    fn by_server(&self, cookie: u64, sent: &Tuple) -> Option<(Side, u64)> {
-        self.client_of_server
-            .get(&cookie)
-            .or_else(|| self.client_of_tuple.get(sent))
-            .map(|client_cookie| (Side::Server, *client_cookie))
     }
 }
 
