@@ -10,6 +10,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+mod conversation_tests;
 pub mod decode;
 pub mod flow;
 pub mod http;

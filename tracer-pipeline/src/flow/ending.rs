@@ -29,6 +29,17 @@ pub struct Ending {
     pub answered_until: Option<ServerBytes>,
 }
 
+impl Ending {
+    /// How far the bytes of the server have come, where that is evidence of a response. What the
+    /// server has sent is none if its TCP gave up: the client has not acknowledged it.
+    pub fn response_until(&self) -> Option<u32> {
+        match (self.answered_until?, self.cause) {
+            (ServerBytes::Sent(_), Cause::TimedOut | Cause::Unreachable) => None,
+            (bytes, _) => Some(bytes.until()),
+        }
+    }
+}
+
 /// How far the bytes of the server have come: the TCP sequence number behind the last one. A FIN
 /// counts as one byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -112,6 +112,12 @@ impl PacketId {
         self.seq
     }
 
+    /// When the packet left its socket, or arrived from another node, nanoseconds of
+    /// `CLOCK_MONOTONIC`.
+    pub fn start_ns(&self) -> u64 {
+        self.start_ns
+    }
+
     /// Nanoseconds from the packet's leaving its socket to `now_ns`.
     pub fn age_ns(&self, now_ns: u64) -> u64 {
         now_ns.saturating_sub(self.start_ns)

@@ -14,6 +14,7 @@ mod event;
 mod failed_connects;
 mod fast_open;
 mod placement;
+mod sender;
 mod side;
 mod unplaced_fragments;
 
@@ -135,7 +136,7 @@ impl Flow {
         }
         self.update_connection(&journey, side, client_cookie);
         let id = ConnectionId(client_cookie);
-        for fragment in self.unplaced.take(journey.sender_cookie) {
+        for (side, fragment) in self.unplaced.take_with(&journey, side) {
             emit(id.event(EventKind::Fragment { side, fragment }));
         }
         emit(id.event(EventKind::Journey { side, journey }));
@@ -205,10 +206,16 @@ impl Flow {
             }
         }
         let to_server = side == Side::Client;
-        if !to_server && journey.has_arrived() {
-            connection.server_cookie = Some(journey.sender_cookie);
-            self.client_of_server
-                .insert(journey.sender_cookie, client_cookie);
+        let is_handshake = matches!(journey.message, Message::Syn | Message::SynAck);
+        let is_received = journey.end == End::Socket && !is_handshake;
+        let server_cookie = match side {
+            Side::Client if is_received => Some(journey.receiver_cookie),
+            Side::Server if is_received || journey.has_arrived() => Some(journey.sender_cookie),
+            _ => None,
+        };
+        if let Some(server_cookie) = server_cookie {
+            connection.server_cookie = Some(server_cookie);
+            self.client_of_server.insert(server_cookie, client_cookie);
         }
         if to_server && connection.from_server.is_none() {
             // Without conntrack or a receiver there was no translation on this node.
@@ -220,18 +227,12 @@ impl Flow {
                 self.client_of_tuple.insert(tuple, client_cookie);
             }
         }
-        if journey.end != End::Socket {
-            return;
-        }
-        match (journey.message, side) {
-            (Message::Syn | Message::SynAck, _) => {}
-            (_, Side::Client) => {
-                push_unread(&mut connection.unread_requests, journey.read_seq());
-                connection.server_cookie = Some(journey.receiver_cookie);
-                self.client_of_server
-                    .insert(journey.receiver_cookie, client_cookie);
-            }
-            (_, Side::Server) => push_unread(&mut connection.unread_responses, journey.read_seq()),
+        if is_received {
+            let unread = match side {
+                Side::Client => &mut connection.unread_requests,
+                Side::Server => &mut connection.unread_responses,
+            };
+            push_unread(unread, journey.read_seq());
         }
     }
 

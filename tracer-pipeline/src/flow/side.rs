@@ -11,7 +11,7 @@ pub enum Side {
 
 impl Side {
     /// The opposite end.
-    pub(super) fn other(self) -> Self {
+    pub(crate) fn other(self) -> Self {
         match self {
             Self::Client => Self::Server,
             Self::Server => Self::Client,

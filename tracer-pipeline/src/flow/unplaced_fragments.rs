@@ -5,7 +5,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::decode::Fragment;
+use crate::decode::{Fragment, Journey};
+
+use super::Side;
 
 /// Bound on sockets with waiting fragments.
 const MAX_SOCKETS: usize = 1024;
@@ -42,6 +44,22 @@ impl UnplacedFragments {
     /// Removes and returns the fragments of a socket.
     pub(super) fn take(&mut self, cookie: u64) -> VecDeque<Fragment> {
         self.0.remove(&cookie).unwrap_or_default()
+    }
+
+    /// Removes and returns the fragments of both sockets of a journey, in the order of their packets.
+    /// `side` is the sender's.
+    pub(super) fn take_with(&mut self, journey: &Journey, side: Side) -> Vec<(Side, Fragment)> {
+        let sockets = [
+            (side, journey.sender_cookie),
+            (side.other(), journey.receiver_cookie),
+        ];
+        let mut waiting = Vec::new();
+        for (side, cookie) in sockets {
+            let fragments = self.take(cookie).into_iter();
+            waiting.extend(fragments.map(|fragment| (side, fragment)));
+        }
+        waiting.sort_by_key(|(_, fragment)| fragment.start_ns);
+        waiting
     }
 
     /// Discards the fragments that have waited too long. Returns how many.

@@ -83,6 +83,12 @@ impl BlockAssembler {
         })
     }
 
+    /// The sequence number of the first byte of the open block.
+    #[must_use]
+    pub fn open_seq(&self) -> Option<u32> {
+        self.open.as_ref().map(|block| block.seq)
+    }
+
     /// Bytes on the heap.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {

@@ -82,6 +82,8 @@ pub struct FrameFragment<'b> {
 pub enum Assembled<'b> {
     /// A frame. Of a cut frame the payload is shorter than the header's length.
     Frame(Frame<'b>),
+    /// The part of a frame before a gap, which follows. The rest came in a packet that was not seen.
+    Abandoned(Frame<'b>),
     /// Bytes are missing between the previous frame and the next.
     Gap,
     /// The fragment was seen before, or is the rest of a cut frame.
@@ -122,6 +124,12 @@ impl FrameAssembler {
     #[must_use]
     pub fn is_following(&self) -> bool {
         !self.awaits_frame_start
+    }
+
+    /// The sequence number of the first byte of the frame that is not complete.
+    #[must_use]
+    pub fn open_seq(&self) -> Option<u32> {
+        self.open.as_ref().map(|open| open.seq)
     }
 
     /// Takes the next fragment.
@@ -180,7 +188,7 @@ impl FrameAssembler {
             return;
         }
         if let Some(frame) = self.open.take().as_ref().and_then(OpenFrame::frame) {
-            each(Assembled::Frame(frame));
+            each(Assembled::Abandoned(frame));
         }
         self.awaits_frame_start = true;
         each(Assembled::Gap);

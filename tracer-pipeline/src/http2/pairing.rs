@@ -20,6 +20,7 @@ use crate::{
 
 use super::{
     fragments::{self, Direction},
+    frame::{Flags, FrameHeader, FrameType},
     streams::{self, Http2Connection, Start},
 };
 
@@ -52,6 +53,7 @@ pub struct Http2Losses {
 }
 
 struct FollowedConnection {
+    start: Start,
     http2: Http2Connection,
     open: OpenStreams,
     /// This connection's share of [`Http2Pairing::heap_bytes`].
@@ -63,11 +65,22 @@ struct FollowedConnection {
 impl FollowedConnection {
     fn new(start: Start, open: OpenStreams) -> Self {
         Self {
+            start,
             http2: Http2Connection::new(start),
             open,
             heap_bytes: 0,
             streams: 0,
         }
+    }
+
+    /// Whether nothing that could be lost is before a fragment: its direction is recognised with it,
+    /// in mid-connection or with the server's preface (RFC 9113 section 3.4).
+    fn begins_with(&self, direction: Direction, fragment: &Fragment) -> bool {
+        let is_preface = FrameHeader::parse(&fragment.bytes).is_some_and(|header| {
+            header.kind == FrameType::Settings && !header.flags.has(Flags::ACK)
+        });
+        let is_first = fragment.recognised && !self.open.packets.has_sent(direction);
+        is_first && (self.start == Start::Middle || is_preface && !self.open.misses(fragment.seq))
     }
 
     /// Updates `all`, the open streams of all connections, with those of this connection.
@@ -128,10 +141,13 @@ impl Http2Pairing {
             EventKind::Journey { side, journey } if journey.message == Message::Headers => {
                 let connect = |journey: &Journey| handshakes.take(id, journey);
                 let direction = Direction::of(side);
+                if let Some(seq) = followed.http2.open_seq(direction) {
+                    followed.open.packets.hold(direction, seq, &journey);
+                }
                 followed.open.journey(direction, journey, connect, done);
             }
             EventKind::RequestRead { seq, at_ns, tgid } => {
-                followed.open.read_by(seq, tgid);
+                followed.open.packets.read_by(seq, tgid);
                 followed.open.read(Direction::ToServer, seq, at_ns, done);
             }
             EventKind::ResponseRead { seq, at_ns } => {
@@ -219,9 +235,7 @@ impl Http2Pairing {
             seq: fragment.seq,
             starts_frame: fragment.starts_frame,
             cut: fragment.cut,
-            // The first fragment of a recognised direction has nothing before it that could be
-            // lost.
-            lost_before: fragment.lost_before && followed.open.has_sent(direction),
+            lost_before: fragment.lost_before && !followed.begins_with(direction, fragment),
             bytes: &fragment.bytes,
         };
         followed.open.packet(direction, fragment);
@@ -240,6 +254,9 @@ impl Http2Pairing {
             }
             open.stream(event, done);
         });
+        if http2.open_seq(direction).is_none() {
+            open.packets.let_go(direction);
+        }
         open.finish_closed(done);
         self.losses.streams_given_up += open.take_given_up();
         followed.recount(&mut self.streams);

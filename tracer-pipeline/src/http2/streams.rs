@@ -111,6 +111,17 @@ impl Http2Connection {
         }
     }
 
+    /// The sequence number of the first byte of a direction's header block, or of its frame, that
+    /// is not complete.
+    #[must_use]
+    pub fn open_seq(&self, direction: Direction) -> Option<u32> {
+        let state = match direction {
+            Direction::ToServer => &self.to_server,
+            Direction::ToClient => &self.to_client,
+        };
+        state.blocks.open_seq().or(state.fragments.open_seq())
+    }
+
     /// Whether all of a direction's fields can be decoded.
     #[must_use]
     pub fn synchronised(&self, direction: Direction) -> bool {
@@ -130,6 +141,11 @@ impl Http2Connection {
     fn piece(&mut self, direction: Direction, piece: Assembled<'_>, out: &mut impl FnMut(Event)) {
         match piece {
             Assembled::Frame(frame) => self.frame(direction, &frame, out),
+            Assembled::Abandoned(frame) => {
+                self.frame(direction, &frame, &mut |event: Event| {
+                    event.without_end(out)
+                });
+            }
             Assembled::Gap => self.desynchronised(direction, DesyncCause::Lost, out),
             Assembled::Repeated => self.counts.fragments_again += 1,
         }
@@ -159,7 +175,9 @@ impl Http2Connection {
         if let Some(block) = self.direction_state(direction).blocks.abandon() {
             // The fields before the cut are valid. The error is dropped: the cause is reported
             // below.
-            let _ = self.message(direction, &block, out);
+            let _ = self.message(direction, &block, &mut |event: Event| {
+                event.without_end(out)
+            });
         }
         self.direction_state(direction).decoder.forget();
         self.counts.desynchronised += 1;
@@ -199,7 +217,9 @@ impl Http2Connection {
         self.counts.blocks_incomplete += u64::from(fields.unknown());
         let state = self.streams.state(block.stream);
         match headers::message_kind(&fields, direction, state, block.end_stream) {
-            Some(MessageKind::Request) => self.request(block, fields, out),
+            // Streams of clients have odd numbers (RFC 9113 section 5.1.1).
+            Some(MessageKind::Request) if block.stream % 2 == 1 => self.request(block, fields, out),
+            Some(MessageKind::Request) => self.counts.blocks_malformed += 1,
             Some(_) if state == StreamState::New || state == StreamState::Old => {
                 self.counts.blocks_unmatched += 1;
             }
@@ -235,6 +255,15 @@ impl Http2Connection {
             seq: block.seq,
             headers,
         });
+        // A request that has crossed the GOAWAY.
+        if let Some(code) = self.streams.refusal(block.stream)
+            && self.streams.close(block.stream)
+        {
+            out(Event::Refused {
+                stream: block.stream,
+                code,
+            });
+        }
     }
 
     fn response(&mut self, block: &HeaderBlock<'_>, fields: Fields, out: &mut impl FnMut(Event)) {
@@ -291,7 +320,7 @@ impl Http2Connection {
     fn goaway(&mut self, direction: Direction, goaway: frame::GoAway, out: &mut impl FnMut(Event)) {
         let frame::GoAway { last_stream, code } = goaway;
         if direction == Direction::ToClient {
-            for stream in self.streams.close_after(last_stream) {
+            for stream in self.streams.close_after(last_stream, code) {
                 out(Event::Refused { stream, code });
             }
         }

@@ -17,10 +17,10 @@ const MAX_FAILED: usize = 8192;
 
 /// The open handshakes, requests and streams of all connections.
 #[derive(Default)]
-pub(super) struct Exchanges {
+pub(crate) struct Exchanges {
     handshakes: Handshakes,
-    pub(super) http: http::Http1Pairing,
-    pub(super) http2: http2::pairing::Http2Pairing,
+    pub(crate) http: http::Http1Pairing,
+    pub(crate) http2: http2::pairing::Http2Pairing,
     /// Failed connects since the last [`Self::take_failed`].
     failed: Vec<FailedConnect>,
     failed_left_out: u64,
@@ -34,12 +34,12 @@ impl Exchanges {
     }
 
     /// Takes a head of HTTP/1; passes the exchanges that it ends to `done`.
-    pub(super) fn head(&mut self, head: &Head, done: &mut impl FnMut(Exchange)) {
+    pub(crate) fn head(&mut self, head: &Head, done: &mut impl FnMut(Exchange)) {
         self.http.head(head, &mut self.handshakes, done);
     }
 
     /// Takes an event; passes the exchanges that it ends to `done`.
-    pub(super) fn event(&mut self, event: flow::Event, done: &mut impl FnMut(Exchange)) {
+    pub(crate) fn event(&mut self, event: flow::Event, done: &mut impl FnMut(Exchange)) {
         let handshakes = &mut self.handshakes;
         match &event.kind {
             EventKind::Journey { journey, .. } => match journey.message {

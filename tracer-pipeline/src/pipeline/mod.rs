@@ -22,7 +22,7 @@ pub use shedding::Shed;
 pub use snapshot::{Snapshot, SnapshotError};
 
 use ended::Ended;
-use exchanges::Exchanges;
+pub(crate) use exchanges::Exchanges;
 use known::Known;
 
 /// The state of the pure stages.

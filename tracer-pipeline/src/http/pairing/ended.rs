@@ -70,11 +70,8 @@ fn is_lost(exchange: &Exchange, ending: &Ending) -> bool {
 }
 
 fn may_be_answered(exchange: &Exchange, next_response: Option<u32>, ending: &Ending) -> bool {
-    let until = match (ending.answered_until, ending.cause) {
-        (None, _) => return false,
-        // The server's TCP gave up: the client has not acknowledged what was sent.
-        (Some(ServerBytes::Sent(_)), Cause::TimedOut | Cause::Unreachable) => return false,
-        (Some(bytes), _) => bytes.until(),
+    let Some(until) = ending.response_until() else {
+        return false;
     };
     let request = &exchange.request;
     let first_ack = request.earlier.iter().map(|journey| journey.ack).fold(

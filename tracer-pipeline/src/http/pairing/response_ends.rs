@@ -59,8 +59,14 @@ impl Http1Pairing {
             return;
         }
         if !journey.ends_later {
-            // A copy that comes after the exchange was over finds none.
-            self.response_ends_in(id, &Leg::new(journey));
+            // A copy that comes after the exchange was over finds none. A response whose packet was
+            // not seen may end here, too.
+            let connection = self.connections.get(&id);
+            let end = connection.and_then(|connection| connection.sequence.next_response());
+            let has_byte = |seq: u32| seq.wrapping_sub(journey.seq) < journey.payload_bytes;
+            if end.is_none_or(|end| has_byte(end.wrapping_sub(1))) {
+                self.response_ends_in(id, &Leg::new(journey));
+            }
             return;
         }
         let ending = Ending {

@@ -6,7 +6,7 @@
 
 use crate::{
     decode::Journey,
-    flow::{ConnectionId, PacketId},
+    flow::{ConnectionId, PacketId, after, before},
     http::{
         exchange::{Answered, Exchange, Leg},
         head::Method,
@@ -97,6 +97,14 @@ impl Http1Pairing {
             if switches {
                 connection.ignore();
             }
+            // A response that began before is over, though its end was not seen.
+            let begun_before = |open: &Exchange| {
+                let response = open.response.as_ref().filter(|_| open.is_responding());
+                response.is_some_and(|response| before(response.journey.seq, leg.journey.seq))
+            };
+            for over in connection.remove_where(begun_before) {
+                self.finish(over, done);
+            }
         }
         // A response that has waited for its head may have been read before.
         if let Some(at_ns) = leg.read_ns {
@@ -135,7 +143,19 @@ impl Http1Pairing {
     ) {
         match why {
             Unassigned::Ignored => {}
-            Unassigned::Unmatched => self.losses.responses_unmatched += 1,
+            Unassigned::Unmatched => {
+                self.losses.responses_unmatched += 1;
+                // The response before is over, though its end was not seen.
+                let is_before = |open: &Exchange| {
+                    let response = open.response.as_ref().filter(|_| open.is_responding());
+                    response.is_some_and(|response| after(ack, response.journey.ack))
+                };
+                let connection = self.connections.get_mut(&id);
+                let over = connection.map(|connection| connection.remove_where(is_before));
+                for exchange in over.unwrap_or_default() {
+                    self.finish(exchange, done);
+                }
+            }
             Unassigned::Body => self.losses.responses_in_body += 1,
             Unassigned::Unsure => {
                 self.losses.responses_unsure += 1;

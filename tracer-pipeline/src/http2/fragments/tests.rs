@@ -19,7 +19,7 @@ fn lines(mut fragments: FrameAssembler, captured: &[Captured]) -> Vec<String> {
 
 fn line(piece: &Assembled<'_>) -> String {
     match piece {
-        Assembled::Frame(frame) => {
+        Assembled::Frame(frame) | Assembled::Abandoned(frame) => {
             let whole = frame.payload.len() == frame.header.payload_bytes as usize;
             let at = frame.seq.wrapping_sub(SEQ);
             let cut = if whole { "" } else { " cut" };
@@ -257,7 +257,7 @@ fn a_long_frame_takes_no_more_than_the_bound() {
         seq = seq.wrapping_add(bytes.len() as u32);
         let mut kept = None;
         fragments.push(&fragment, |piece| {
-            if let Assembled::Frame(frame) = piece {
+            if let Assembled::Frame(frame) | Assembled::Abandoned(frame) = piece {
                 kept = Some(frame.payload.len());
             }
         });

@@ -76,6 +76,11 @@ impl Fields {
         self.status.seen()
     }
 
+    /// Whether the block has a trace context, which trailers have not.
+    pub(super) fn has_trace(&self) -> bool {
+        self.traceparent_seen || !matches!(self.nameless, Nameless::None)
+    }
+
     /// The status code, if known.
     #[must_use]
     pub fn status(&self) -> Option<u16> {

@@ -46,7 +46,10 @@ pub fn message_kind(
         Direction::ToServer if stream != StreamState::New => {
             end_stream.then_some(MessageKind::Trailers)
         }
-        Direction::ToServer => fields.unknown().then_some(MessageKind::Request),
+        // Without a pseudo-header field they may as well be the trailers of a request that was not
+        // seen, or no frame.
+        Direction::ToServer if fields.unknown() && fields.has_trace() => Some(MessageKind::Request),
+        Direction::ToServer => fields.unknown().then_some(MessageKind::Trailers),
         Direction::ToClient if fields.is_request() => None,
         Direction::ToClient if fields.is_response() => Some(response(fields)),
         Direction::ToClient => response_without_status(fields, stream, end_stream),

@@ -366,7 +366,7 @@ fn the_stream_decides_the_kind_of_unknown_fields() {
     use StreamState::{Answered, New, Old, Requested};
     const TRAILERS: Option<MessageKind> = Some(MessageKind::Trailers);
     for (fields, direction, stream, end, expected) in [
-        ("?", ToServer, New, false, Some(MessageKind::Request)),
+        ("?", ToServer, New, false, TRAILERS),
         ("a: b", ToServer, New, false, None),
         ("a: b", ToServer, Requested, true, TRAILERS),
         ("a: b", ToServer, Requested, false, None),

@@ -1,8 +1,8 @@
 //! One open stream: its request, what was seen of its response, and how it ended.
 
 use crate::{
-    flow::{Ending, PacketId},
-    http::{Answered, Asked, Reset, ResponseEnd},
+    flow::{Ending, PacketId, after},
+    http::{Answered, Asked, Leg, Reset, ResponseEnd},
 };
 
 /// How long a stream whose response has ended waits for the application to read it.
@@ -22,7 +22,10 @@ pub(super) struct OpenStream {
     /// Frames of the server were lost since the request, or the head of the response, and may have
     /// been those of this stream.
     pub(super) is_unsure: bool,
-    /// The decoder has removed the stream: no further event of it will come.
+    /// Frames of the client were lost since the request, and may have been a reset.
+    pub(super) may_be_reset: bool,
+    /// It is not known how the stream ends, and no further event of it will come: the decoder has
+    /// removed it, or it was reset after a loss.
     pub(super) is_lost: bool,
 }
 
@@ -50,7 +53,20 @@ impl OpenStream {
             trailers: None,
             close: None,
             is_unsure: false,
+            may_be_reset: false,
             is_lost: false,
+        }
+    }
+
+    /// The first end counts. A reset after a loss may have come after the end of the response, and a
+    /// GOAWAY before the request that it leaves out.
+    pub(super) fn end(&mut self, mut close: Close) {
+        if let Close::Reset(reset) = &mut close {
+            self.is_lost |= self.is_unsure;
+            reset.at_ns = reset.at_ns.max(self.request.start_ns());
+        }
+        if !self.is_lost {
+            self.close.get_or_insert(close);
         }
     }
 
@@ -72,10 +88,11 @@ impl OpenStream {
         self.close.is_none() && !self.has_status()
     }
 
-    /// Whether the end of the connection is the end of this stream: no frame of the response can
-    /// have been missed.
+    /// Whether the end of the connection is the end of this stream: no frame of the response, and no
+    /// reset, can have been missed.
     pub(super) fn ends_with_connection(&self) -> bool {
-        self.close.is_none() && !self.is_unsure && !self.is_lost
+        let may_be_over = self.is_unsure || self.may_be_reset || self.is_lost;
+        self.close.is_none() && !may_be_over
     }
 
     /// Whether the agent waits no longer for the response or its end. A gRPC call waits for as long
@@ -127,4 +144,12 @@ impl OpenStream {
     fn has_status(&self) -> bool {
         self.answered.is_some() && !self.asked.is_grpc
     }
+}
+
+/// Whether a request may be answered though no frame of the server was seen: the server has sent
+/// more than a FIN behind what the client had received before it sent the request.
+pub(super) fn may_be_answered(request: &Leg, ending: &Ending) -> bool {
+    let received = request.journey.ack;
+    let until = ending.response_until();
+    until.is_some_and(|until| after(until, received.wrapping_add(1)))
 }

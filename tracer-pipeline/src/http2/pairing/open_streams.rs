@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     decode::{Fragment, Journey},
-    flow::{Ending, PacketId, Side, ZeroWindow},
+    flow::{Ending, PacketId, Side, ZeroWindow, before},
     http::{Answered, Asked, Connect, Exchange, Leg, ReadRequest, Reset, Served},
     http2::{
         fragments::Direction,
@@ -14,7 +14,7 @@ use crate::{
 };
 
 use super::{
-    open_stream::{Close, OpenStream},
+    open_stream::{Close, OpenStream, may_be_answered},
     packets::Packets,
 };
 
@@ -59,9 +59,11 @@ impl OpenStreams {
         self.streams.len()
     }
 
-    /// Whether this direction has sent a fragment before.
-    pub(super) fn has_sent(&self, direction: Direction) -> bool {
-        self.packets.has_sent(direction)
+    /// Whether the server has sent something before `seq` since the client sent a request.
+    pub(super) fn misses(&self, seq: u32) -> bool {
+        let requests = self.streams.values().map(|stream| stream.request);
+        let mut legs = requests.filter_map(|request| self.packets.leg(request));
+        legs.any(|leg| before(leg.journey.ack, seq))
     }
 
     /// Records the packet of the next fragment.
@@ -106,9 +108,9 @@ impl OpenStreams {
             Event::Refused { stream, .. } => self.reset(stream, REFUSED_STREAM, Side::Server),
             Event::Evicted { stream } => self.evicted(stream),
             Event::Desynchronised {
-                direction: Direction::ToClient,
+                direction,
                 cause: DesyncCause::Lost | DesyncCause::Frame(_),
-            } => self.responses_lost(),
+            } => self.frames_lost(direction),
             Event::Interim { .. } | Event::GoAway { .. } | Event::Desynchronised { .. } => {}
         }
     }
@@ -132,10 +134,13 @@ impl OpenStreams {
         self.finish(closed, done);
     }
 
-    /// Frames of the server were lost: they may have been those of any open stream.
-    fn responses_lost(&mut self) {
+    /// Frames were lost: they may have been those of any open stream.
+    fn frames_lost(&mut self, direction: Direction) {
         for (id, open) in &mut self.streams {
-            open.is_unsure = true;
+            match direction {
+                Direction::ToServer => open.may_be_reset = true,
+                Direction::ToClient => open.is_unsure = true,
+            }
             self.closed.extend(open.is_final().then_some(*id));
         }
     }
@@ -154,9 +159,10 @@ impl OpenStreams {
         };
         self.is_answered = true;
         // A second response follows an interim one of unknown status.
-        if open.response.is_none() {
-            open.response = self.packets.add_stream(Direction::ToClient, seq);
+        if let Some(interim) = open.response.take() {
+            self.packets.release(interim);
         }
+        open.response = self.packets.add_stream(Direction::ToClient, seq);
         open.answered = Some(answered);
         // The frames of the server are found again, so the end will be seen.
         open.is_unsure = false;
@@ -187,10 +193,9 @@ impl OpenStreams {
         self.close(stream, Close::Reset(Reset { code, by, at_ns }));
     }
 
-    /// The first end of a stream counts.
     fn close(&mut self, stream: u32, close: Close) {
         if let Some(open) = self.streams.get_mut(&stream) {
-            open.close.get_or_insert(close);
+            open.end(close);
             self.closed.push(stream);
         }
     }
@@ -226,11 +231,6 @@ impl OpenStreams {
         }
     }
 
-    /// Sets the process that reads the requests in the packet that starts at `seq`.
-    pub(super) fn read_by(&mut self, seq: u32, tgid: Option<u32>) {
-        self.packets.read_by(seq, tgid);
-    }
-
     /// The requests that are being served, or whose responses are under way.
     pub(super) fn served(&self) -> impl Iterator<Item = Served> {
         self.streams.values().filter_map(|stream| {
@@ -253,8 +253,11 @@ impl OpenStreams {
     /// The connection has ended: ends the open streams.
     pub(super) fn ended(&mut self, ending: Ending, done: &mut impl FnMut(Exchange)) {
         let over = self.streams_where(|_, stream| stream.close.is_none());
+        let is_blind = !self.packets.has_sent(Direction::ToClient);
         for stream in self.streams.values_mut() {
-            if stream.ends_with_connection() {
+            let request = self.packets.leg(stream.request);
+            let is_unsure = is_blind && request.is_some_and(|leg| may_be_answered(leg, &ending));
+            if stream.ends_with_connection() && !is_unsure {
                 stream.close = Some(Close::Connection(ending));
             }
         }

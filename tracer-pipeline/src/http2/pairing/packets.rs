@@ -21,6 +21,16 @@ struct Packet {
     connect: Option<Connect>,
 }
 
+impl Packet {
+    /// Adds the journey of the packet, or of a packet that repeats it.
+    fn add(&mut self, journey: Journey) {
+        match &mut self.leg {
+            Some(leg) => leg.retransmitted(journey),
+            empty => *empty = Some(Leg::new(journey)),
+        }
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Packets {
     /// The packets with HEADERS of open streams.
@@ -28,6 +38,9 @@ pub(super) struct Packets {
     by_seq: HashMap<(Direction, u32), PacketId>,
     to_server: VecDeque<PacketId>,
     to_client: VecDeque<PacketId>,
+    /// Of each direction, the packet in which a header block begins that was not complete when the
+    /// packet's journey came.
+    held: [Option<PacketId>; 2],
 }
 
 impl Packets {
@@ -72,6 +85,27 @@ impl Packets {
         packet.leg = Some(leg);
         packet.connect = connect;
         id
+    }
+
+    /// Keeps the packet of a journey for the header block that begins at `seq`, if it begins in it.
+    pub(super) fn hold(&mut self, direction: Direction, seq: u32, journey: &Journey) {
+        let last_of_header = seq.wrapping_add(HEADER_BYTES as u32 - 1);
+        let held = self.held[direction as usize];
+        let is_copy = held.is_some_and(|held| holds(journey, held.seq()));
+        if is_copy || !holds(journey, last_of_header) {
+            return;
+        }
+        self.let_go(direction);
+        let id = PacketId::from(journey);
+        self.entry(direction, id).streams += 1;
+        self.held[direction as usize] = Some(id);
+    }
+
+    /// The header block of the packet that is kept is complete, or abandoned.
+    pub(super) fn let_go(&mut self, direction: Direction) {
+        if let Some(held) = self.held[direction as usize].take() {
+            self.release(held);
+        }
     }
 
     fn entry(&mut self, direction: Direction, id: PacketId) -> &mut Packet {
@@ -135,23 +169,20 @@ impl Packets {
     /// The packet's fragments came before, so no later stream can need the journey.
     pub(super) fn arrived(&mut self, direction: Direction, journey: Journey) -> bool {
         let id = PacketId::from(&journey);
-        let first = if self.needed.contains_key(&id) {
-            Some(id)
-        } else {
-            // A retransmission may join the packet with its neighbours.
-            self.by_seq
-                .iter()
-                .find(|((way, seq), _)| *way == direction && holds(&journey, *seq))
-                .map(|(_, id)| *id)
-        };
-        let Some(packet) = first.and_then(|id| self.needed.get_mut(&id)) else {
-            return false;
-        };
-        match &mut packet.leg {
-            Some(leg) => leg.retransmitted(journey),
-            empty => *empty = Some(Leg::new(journey)),
+        if let Some(packet) = self.needed.get_mut(&id) {
+            packet.add(journey);
+            return true;
         }
-        true
+        // A retransmission may join the packet with its neighbours.
+        let is_in = |(way, seq): &(Direction, u32)| *way == direction && holds(&journey, *seq);
+        let joined = self.by_seq.iter().filter(|(place, _)| is_in(place));
+        let joined: Vec<PacketId> = joined.map(|(_, id)| *id).collect();
+        for id in &joined {
+            if let Some(packet) = self.needed.get_mut(id) {
+                packet.add(journey.clone());
+            }
+        }
+        !joined.is_empty()
     }
 
     /// Stores the read of the packet that starts at `seq`; returns whether the packet carries

@@ -1,5 +1,6 @@
 //! Streams and their packets, when packets are lost or the connection ends.
 
+mod conversations;
 mod stream_ends;
 
 use bytes::Bytes;

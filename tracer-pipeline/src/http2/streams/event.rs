@@ -87,7 +87,8 @@ pub enum Event {
         /// Error code (section 7).
         code: u32,
     },
-    /// Too many streams are open: this stream is evicted, and no further event of it will come.
+    /// Too many streams are open, or the end of this stream was not seen: no further event of it will
+    /// come.
     Evicted {
         /// Stream identifier.
         stream: u32,
@@ -100,6 +101,30 @@ pub enum Event {
         /// The cause.
         cause: DesyncCause,
     },
+}
+
+impl Event {
+    /// The event of a block whose end was not seen: neither was the time at which the stream ends
+    /// with it.
+    pub(super) fn without_end(self, out: &mut impl FnMut(Self)) {
+        match self {
+            Self::Response {
+                stream,
+                seq,
+                mut headers,
+            } if headers.end_stream => {
+                headers.end_stream = false;
+                out(Self::Response {
+                    stream,
+                    seq,
+                    headers,
+                });
+                out(Self::Evicted { stream });
+            }
+            Self::Trailers { stream, .. } => out(Self::Evicted { stream }),
+            event => out(event),
+        }
+    }
 }
 
 /// Why a direction is desynchronised.

@@ -38,6 +38,8 @@ pub(super) struct StreamTable {
     /// Ordered by id, so by age.
     streams: VecDeque<StreamEntry>,
     newest: u32,
+    /// The last stream that the server processes, and its error code, once it has sent GOAWAY.
+    last: Option<(u32, u32)>,
 }
 
 impl StreamTable {
@@ -90,9 +92,16 @@ impl StreamTable {
             .is_ok_and(|at| self.streams.remove(at).is_some())
     }
 
-    /// Removes and returns the streams with an id greater than `last`, except those whose response
-    /// has started: they were processed.
-    pub(super) fn close_after(&mut self, last: u32) -> Vec<u32> {
+    /// The error code of the GOAWAY that leaves a stream out.
+    pub(super) fn refusal(&self, id: u32) -> Option<u32> {
+        self.last
+            .and_then(|(last, code)| (id > last).then_some(code))
+    }
+
+    /// The server processes no stream with an id greater than `last`. Removes and returns such
+    /// streams, except those whose response has started: they were processed.
+    pub(super) fn close_after(&mut self, last: u32, code: u32) -> Vec<u32> {
+        self.last = Some((last, code));
         let refused =
             |stream: &StreamEntry| stream.id > last && stream.progress == Progress::Requested;
         let closed = self.streams.iter().filter(|stream| refused(stream));
@@ -170,9 +179,9 @@ mod tests {
             table.open(id, None);
         }
         table.answer(7, None);
-        assert_eq!(table.close_after(3), [9, 11]);
+        assert_eq!(table.close_after(3, 0), [9, 11]);
         assert_eq!(table.state(7), StreamState::Answered);
-        assert_eq!(table.close_after(3), [0; 0]);
+        assert_eq!(table.close_after(3, 0), [0; 0]);
         assert_eq!(table.state(3), StreamState::Requested);
     }
 

@@ -6,22 +6,24 @@
 
 mod check;
 mod generator;
-mod model;
-mod network;
-mod socket;
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use proptest::{collection::vec, prelude::*, sample::select, test_runner::TestRunner};
+use proptest::{collection::vec, prelude::*, test_runner::TestRunner};
 
-use check::{Case, ConnectionEnd, Outcome};
+use check::{Case, Outcome};
 use generator::Plan;
-use network::Setting;
+
+use crate::conversation_tests::{self, Setting};
 
 /// On a connection that was open before it was watched, a request that is not known to be one is
 /// forgotten, and its response is given to the first request that is: a client that pipelines is
 /// left out here.
 const OLD_CONNECTIONS_PIPELINE: bool = false;
+
+/// A request that arrives behind the one after it counts as a copy of one that is answered, and its
+/// response is given to the other: a client that pipelines is left out here.
+const RETRANSMISSIONS_PIPELINE: bool = false;
 
 /// Runs any conversations in the settings that `change` makes.
 fn run<T: std::fmt::Debug>(
@@ -31,28 +33,18 @@ fn run<T: std::fmt::Debug>(
     change: impl Fn(&mut Setting, T),
 ) -> BTreeMap<String, Outcome> {
     let outcomes = RefCell::default();
-    let config = ProptestConfig {
-        source_file: Some(file!()),
-        ..ProptestConfig::with_cases(cases)
-    };
-    let settings = (network::setting(), changes).prop_map(|(mut setting, changes)| {
+    let config = conversation_tests::config(cases, file!());
+    let settings = (conversation_tests::setting(), changes).prop_map(|(mut setting, changes)| {
         change(&mut setting, changes);
         setting
     });
-    let ends = select(vec![
-        ConnectionEnd::Unseen,
-        ConnectionEnd::Client,
-        ConnectionEnd::ServerFin,
-        ConnectionEnd::Server,
-    ]);
-    let strategy = (plans, settings, ends);
-    let result = TestRunner::new(config).run(&strategy, |(plans, setting, end)| {
+    let strategy = (plans, settings);
+    let result = TestRunner::new(config).run(&strategy, |(plans, setting)| {
         let (to_server, to_client, truths) = generator::streams(&plans);
-        let played = network::play(&setting, to_server, to_client);
+        let played = conversation_tests::play(&setting, to_server, to_client);
         let case = Case {
             plans,
             setting,
-            end,
             truths,
             played,
         };
@@ -90,6 +82,15 @@ fn conversations_that_end_early() {
     let plans = generator::plans(true);
     run(1_000, plans, 0..60_usize, |setting, steps| {
         setting.ends_after = Some(steps);
+    });
+}
+
+#[test]
+fn conversations_with_retransmissions() {
+    let plans = generator::plans(RETRANSMISSIONS_PIPELINE);
+    let troubles = conversation_tests::troubles();
+    run(1_000, plans, troubles, |setting, troubles| {
+        setting.troubles = troubles;
     });
 }
 

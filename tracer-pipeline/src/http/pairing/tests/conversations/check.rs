@@ -7,12 +7,11 @@ use proptest::{prelude::*, test_runner::TestCaseResult};
 use super::{
     super::super::*,
     generator::{Plan, Truth},
-    model,
-    network::{Played, Setting},
 };
 use crate::{
-    decode::{Close, CloseKind, Record},
-    flow::Flow,
+    conversation_tests::{Played, Seen, Setting, Told},
+    decode::Record,
+    http::ResponseEnd,
 };
 
 /// The kernel programs take a server that has received no request with a journey for a client if a
@@ -31,6 +30,10 @@ const BODIES_MAY_BE_REQUESTS: bool = true;
 ///   looks like a response behind that part counts as one.
 const RESPONSES_MAY_MOVE: bool = true;
 
+/// Of a lost record of a read only the next one shows that the application has read. The kernel
+/// programs take a head that is sent again for the newest one, and do not report the read of another.
+const READS_MAY_BE_LATE: bool = true;
+
 /// How many exchanges came out, by kind of conversation.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Outcome {
@@ -42,24 +45,10 @@ pub(super) struct Outcome {
     pub(super) conversations: usize,
 }
 
-/// What ends the connection, and is seen of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ConnectionEnd {
-    /// Nothing.
-    Unseen,
-    /// The client's socket closes.
-    Client,
-    /// The server's FIN arrives behind what has arrived before.
-    ServerFin,
-    /// The server's socket closes. The client's is on another node.
-    Server,
-}
-
 /// A conversation that was played.
 pub(super) struct Case {
     pub(super) plans: Vec<Plan>,
     pub(super) setting: Setting,
-    pub(super) end: ConnectionEnd,
     pub(super) truths: Vec<Truth>,
     pub(super) played: Played,
 }
@@ -71,7 +60,7 @@ impl Case {
         outcome.conversations += 1;
         let is_kernel_right = self.is_kernel_right();
         let is_old = self.setting.attached_after.is_some();
-        let is_certain = self.is_plain() && !is_old;
+        let is_certain = self.is_plain() && !is_old && self.setting.seen == Seen::Both;
         prop_assert!(
             is_kernel_right || self.played.kernel.has_two_clients() || !is_certain,
             "a certain request is none"
@@ -80,7 +69,11 @@ impl Case {
             outcome.unchecked += 1;
             return Ok(());
         }
-        let (exchanges, losses) = exchanges(&self.played, self.end);
+        let Told {
+            exchanges,
+            http1: losses,
+            ..
+        } = Told::of(&self.played, &self.setting);
         let is_status_certain = !RESPONSES_MAY_MOVE || self.is_status_certain(losses);
         let mut found: BTreeMap<&str, Exchange> = BTreeMap::new();
         for exchange in exchanges {
@@ -92,11 +85,12 @@ impl Case {
                 return Err(TestCaseError::fail(format!("never sent: {asked:?}")));
             };
             check_request(&exchange, truth)?;
+            self.check_times(&exchange, truth, is_status_certain)?;
             if is_status_certain {
                 self.check_response(&exchange, truth)?;
             }
             let is_failed = exchange.ending.is_some();
-            let has_failed = !self.is_answered(truth);
+            let has_failed = self.played.to_client.arrived < truth.response_end;
             prop_assert!(has_failed || !is_failed, "{} has failed", truth.path);
             let must_fail = is_certain && self.is_known_to_fail(truth);
             prop_assert!(is_failed || !must_fail, "{} has not failed", truth.path);
@@ -116,12 +110,46 @@ impl Case {
                 Some(false) => outcome.without_response += 1,
                 None => outcome.missing += 1,
             }
-            let is_certain = self.is_plain() && !is_old && !self.has_losses();
+            let is_certain = is_certain && self.setting.troubles.is_empty() && !self.has_losses();
             prop_assert!(
                 response == Some(true) || !is_certain,
                 "{} is silent",
                 truth.path
             );
+        }
+        Ok(())
+    }
+
+    /// The times of the messages and of the end of the response are those of packets with their bytes.
+    fn check_times(
+        &self,
+        exchange: &Exchange,
+        truth: &Truth,
+        is_status_certain: bool,
+    ) -> TestCaseResult {
+        let Played {
+            to_server,
+            to_client,
+            ..
+        } = &self.played;
+        let request = &exchange.request;
+        let begin = to_server.offset(exchange.request_seq);
+        let starts = request.packets().into_iter().map(|packet| packet.start_ns);
+        let mut is_seen = starts.map(|at_ns| to_server.is_seen_at(begin, at_ns));
+        prop_assert!(is_seen.any(|is_so| is_so), "when {} was sent", truth.path);
+        let is_plain = self.setting.losses.is_empty() && self.setting.troubles.is_empty();
+        if let Some(read_ns) = request.read_ns {
+            let expected = to_server.read_ns(to_server.offset(request.journey.seq));
+            let is_late = READS_MAY_BE_LATE && !is_plain && expected < Some(read_ns);
+            prop_assert!(
+                is_late || expected == Some(read_ns),
+                "when {} was read",
+                truth.path
+            );
+        }
+        if let (ResponseEnd::At(at_ns), true) = (exchange.response_end, is_status_certain) {
+            let is_so = to_client.is_seen_at(truth.response_end - 1, at_ns);
+            prop_assert!(is_so, "when the response to {} ended", truth.path);
         }
         Ok(())
     }
@@ -161,8 +189,10 @@ impl Case {
         self.truths.iter().any(|truth| truth.is_long)
     }
 
+    /// Whether records are lost, or a node sees packets of another one out of order.
     fn has_losses(&self) -> bool {
-        !self.setting.losses.is_empty()
+        let is_disordered = self.setting.seen != Seen::Both && !self.setting.troubles.is_empty();
+        !self.setting.losses.is_empty() || is_disordered
     }
 
     /// The kind of conversation, for the outcomes.
@@ -189,7 +219,7 @@ impl Case {
         let to_client = &self.played.to_client;
         let is_complete = to_client.sent_seq() == to_client.arrived_seq() && !self.has_losses();
         let has_begun = to_client.arrived > truth.response_head.start;
-        self.end != ConnectionEnd::Unseen && is_complete && !has_begun
+        self.setting.is_end_seen() && is_complete && !has_begun
     }
 
     /// Whether each request of which the kernel programs are certain is one.
@@ -225,7 +255,7 @@ impl Case {
     /// What the kernel programs have sent, for a failure.
     pub(super) fn story(&self) -> String {
         let mut story = format!("{:#?}\n", self.truths);
-        for record in &self.played.kernel.records {
+        for record in self.played.kernel.records() {
             story += &match record {
                 Record::Head(head) => format!(
                     "{:?} head {}+{} ack {} {}{:?}\n",
@@ -256,7 +286,7 @@ impl Case {
                 _ => String::new(),
             };
         }
-        for exchange in exchanges(&self.played, self.end).0 {
+        for exchange in Told::of(&self.played, &self.setting).exchanges {
             story += &format!(
                 "{} {:?} {:?} {:?}\n",
                 exchange.request_seq, exchange.asked.path, exchange.answered, exchange.ending
@@ -277,58 +307,4 @@ fn check_request(exchange: &Exchange, truth: &Truth) -> TestCaseResult {
         prop_assert_eq!(method.original().unwrap_or(method.as_str()), truth.method);
     }
     Ok(())
-}
-
-/// Plays the records, then the end of the connection if it has one.
-fn exchanges(played: &Played, end: ConnectionEnd) -> (Vec<Exchange>, Http1Losses) {
-    let (mut flow, mut handshakes) = (Flow::default(), Handshakes::default());
-    let (mut pairing, mut exchanges) = (Http1Pairing::default(), Vec::new());
-    let mut events = Vec::new();
-    for record in played.kernel.records.iter().cloned() {
-        match record {
-            Record::Head(head) => pairing.head(&head, &mut handshakes, &mut |exchange| {
-                exchanges.push(exchange);
-            }),
-            Record::Journey(journey) => flow.journey(journey, &mut |event| events.push(event)),
-            Record::Read(read) => flow.read(read, &mut |event| events.push(event)),
-            _ => {}
-        }
-        for event in events.drain(..) {
-            pairing.event(event, &mut handshakes, &mut |exchange| {
-                exchanges.push(exchange);
-            });
-        }
-    }
-    if let Some(close) = close(played, end) {
-        flow.close(&close);
-        events.extend(flow.expire(played.end_ns + 1_000_000_000));
-    }
-    events.extend(flow.finish());
-    for event in events {
-        pairing.event(event, &mut handshakes, &mut |exchange| {
-            exchanges.push(exchange);
-        });
-    }
-    let losses = pairing.losses();
-    (exchanges, losses)
-}
-
-/// The record of the end.
-fn close(played: &Played, end: ConnectionEnd) -> Option<Close> {
-    let arrived_seq = played.to_client.arrived_seq();
-    let (side, what) = match end {
-        ConnectionEnd::Unseen => return None,
-        ConnectionEnd::Client => (Side::Client, CloseKind::Closed),
-        ConnectionEnd::ServerFin => (Side::Client, CloseKind::PeerFinished),
-        ConnectionEnd::Server => (Side::Server, CloseKind::Closed),
-    };
-    let fin_bytes = u32::from(end == ConnectionEnd::ServerFin);
-    Some(Close {
-        cookie: model::cookie(side),
-        what,
-        at_ns: played.end_ns,
-        error: None,
-        received_seq: (side == Side::Client).then_some(arrived_seq.wrapping_add(fin_bytes)),
-        sent_seq: (side == Side::Server).then_some(played.to_client.sent_seq()),
-    })
 }

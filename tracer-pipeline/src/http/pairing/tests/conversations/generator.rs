@@ -1,11 +1,12 @@
 //! Conversations of HTTP/1 on one connection.
 //!
-//! Out: the bytes of both directions, where they are cut into packets, what each side waits for
-//! before it sends, and the truth of each exchange. Knows nothing of the kernel programs.
+//! Out: the bytes of both directions, what each side waits for before it sends, and the truth of each exchange. Knows nothing of the kernel programs.
 
 use std::ops::Range;
 
-use proptest::{collection::vec, option, prelude::*, sample::Index, sample::select};
+use proptest::{collection::vec, option, prelude::*, sample::select};
+
+use crate::conversation_tests::Stream;
 
 /// Parts of bodies. No true exchange has the path `/x`, the status 500 or the status 200.
 const TEXTS: &[&str] = &[
@@ -65,34 +66,6 @@ enum Status {
     Fixed(u16),
 }
 
-/// Where a direction is cut into packets.
-#[derive(Clone, Debug)]
-pub(super) struct Cutting {
-    every_byte: bool,
-    /// No head is cut.
-    keeps_heads: bool,
-    anywhere: Vec<Index>,
-    /// Among the beginnings of heads, bodies and their parts.
-    at_marks: Vec<Index>,
-}
-
-/// A side sends the byte at `at` when it has received so many bytes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Gate {
-    pub(super) at: usize,
-    pub(super) received: usize,
-}
-
-/// The bytes of a direction.
-#[derive(Default)]
-pub(super) struct Stream {
-    pub(super) bytes: Vec<u8>,
-    /// Ascending.
-    pub(super) gates: Vec<Gate>,
-    pub(super) heads: Vec<Range<usize>>,
-    marks: Vec<usize>,
-}
-
 /// What really happens.
 #[derive(Debug)]
 pub(super) struct Truth {
@@ -106,25 +79,8 @@ pub(super) struct Truth {
     pub(super) request_head: Range<usize>,
     /// Of the last response.
     pub(super) response_head: Range<usize>,
-}
-
-impl Stream {
-    fn text(&mut self, text: &str) {
-        self.marks.push(self.bytes.len());
-        self.bytes.extend(text.as_bytes());
-    }
-
-    fn head(&mut self, text: &str) -> Range<usize> {
-        let begin = self.bytes.len();
-        self.text(text);
-        self.heads.push(begin..self.bytes.len());
-        begin..self.bytes.len()
-    }
-
-    fn wait_for(&mut self, received: usize) {
-        let at = self.bytes.len();
-        self.gates.push(Gate { at, received });
-    }
+    /// Where that response ends.
+    pub(super) response_end: usize,
 }
 
 impl Body {
@@ -139,18 +95,18 @@ impl Body {
     fn write(&self, stream: &mut Stream) {
         match self {
             Self::None => {}
-            Self::Length(texts) => texts.iter().for_each(|text| stream.text(text)),
+            Self::Length(texts) => texts.iter().for_each(|text| stream.write(text.as_bytes())),
             Self::Chunked {
                 chunks,
                 extension,
                 trailer,
             } => {
                 for chunk in chunks {
-                    stream.text(&format!("{:x}{extension}\r\n", chunk.len()));
-                    stream.text(chunk);
-                    stream.text("\r\n");
+                    stream.write(format!("{:x}{extension}\r\n", chunk.len()).as_bytes());
+                    stream.write(chunk.as_bytes());
+                    stream.write(b"\r\n");
                 }
-                stream.text(&format!("0{extension}\r\n{trailer}\r\n"));
+                stream.write(format!("0{extension}\r\n{trailer}\r\n").as_bytes());
             }
         }
     }
@@ -181,7 +137,7 @@ impl Plan {
         }
         let request_begin = to_server.bytes.len() - 2 * usize::from(follows_line);
         if self.line_before {
-            to_server.text("\r\n");
+            to_server.write(b"\r\n");
         }
         let trace = self.sampled.map_or(String::new(), |sampled| {
             let flags = u8::from(sampled);
@@ -190,20 +146,21 @@ impl Plan {
             )
         });
         let long = if self.is_long { 4_200 } else { 1 };
-        let request_head = to_server.head(&format!(
+        let head = format!(
             "{} {path} HTTP/1.1\r\nHost: a\r\n{}{trace}X: {}\r\n\r\n",
             self.method,
             self.request_body.header(),
             "x".repeat(long),
-        ));
+        );
+        let request_head = to_server.head(head.as_bytes());
         self.request_body.write(to_server);
         let request_end = to_server.bytes.len();
         if self.line_behind {
-            to_server.text("\r\n");
+            to_server.write(b"\r\n");
         }
         for status in &self.interim {
             to_client.wait_for(request_head.end);
-            to_client.head(&format!("HTTP/1.1 {status} Interim\r\nLink: a\r\n\r\n"));
+            to_client.head(format!("HTTP/1.1 {status} Interim\r\nLink: a\r\n\r\n").as_bytes());
         }
         to_client.wait_for(if self.is_early {
             request_head.end
@@ -219,7 +176,8 @@ impl Plan {
             _ if status == 204 => String::new(),
             body => body.header(),
         };
-        let response_head = to_client.head(&format!("HTTP/1.1 {status} Last\r\n{header}\r\n"));
+        let head = format!("HTTP/1.1 {status} Last\r\n{header}\r\n");
+        let response_head = to_client.head(head.as_bytes());
         if has_body {
             self.response_body.write(to_client);
         }
@@ -232,6 +190,7 @@ impl Plan {
             request_begin,
             request_head,
             response_head,
+            response_end: to_client.bytes.len(),
         }
     }
 }
@@ -246,30 +205,6 @@ pub(super) fn streams(plans: &[Plan]) -> (Stream, Stream, Vec<Truth>) {
         follows_line = plan.line_behind;
     }
     (to_server, to_client, truths)
-}
-
-impl Cutting {
-    /// The ends of the packets, ascending. A gate cuts as well.
-    pub(super) fn ends(&self, stream: &Stream) -> Vec<usize> {
-        let length = stream.bytes.len();
-        let mut ends: Vec<usize> = if self.every_byte {
-            (1..length).collect()
-        } else {
-            let anywhere = self.anywhere.iter().map(|index| index.index(length));
-            let marks = self.at_marks.iter().map(|index| *index.get(&stream.marks));
-            anywhere.chain(marks).collect()
-        };
-        if self.keeps_heads {
-            ends.retain(|end| {
-                let mut heads = stream.heads.iter();
-                !heads.any(|head| head.start < *end && *end < head.end)
-            });
-        }
-        ends.push(length);
-        ends.sort_unstable();
-        ends.dedup();
-        ends
-    }
 }
 
 fn body() -> impl Strategy<Value = Body> {
@@ -337,19 +272,4 @@ fn plan(pipelines: bool) -> impl Strategy<Value = Plan> {
 /// The exchanges of a connection. `may_pipeline`: the client waits for responses, or does not.
 pub(super) fn plans(may_pipeline: bool) -> impl Strategy<Value = Vec<Plan>> {
     any::<bool>().prop_flat_map(move |pipelines| vec(plan(may_pipeline && pipelines), 1..7))
-}
-
-pub(super) fn cutting() -> impl Strategy<Value = Cutting> {
-    (
-        prop::bool::weighted(0.05),
-        prop::bool::weighted(0.6),
-        vec(any::<Index>(), 0..6),
-        vec(any::<Index>(), 0..12),
-    )
-        .prop_map(|(every_byte, keeps_heads, anywhere, at_marks)| Cutting {
-            every_byte,
-            keeps_heads,
-            anywhere,
-            at_marks,
-        })
 }
