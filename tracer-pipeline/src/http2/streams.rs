@@ -143,7 +143,7 @@ impl Http2Connection {
             Assembled::Frame(frame) => self.frame(direction, &frame, out),
             Assembled::Abandoned(frame) => {
                 self.frame(direction, &frame, &mut |event: Event| {
-                    event.without_end(out)
+                    event.without_end(out);
                 });
             }
             Assembled::Gap => self.desynchronised(direction, DesyncCause::Lost, out),
@@ -176,7 +176,7 @@ impl Http2Connection {
             // The fields before the cut are valid. The error is dropped: the cause is reported
             // below.
             let _ = self.message(direction, &block, &mut |event: Event| {
-                event.without_end(out)
+                event.without_end(out);
             });
         }
         self.direction_state(direction).decoder.forget();

@@ -14,13 +14,14 @@ use super::{encoder::MetricsEncoder, histogram_text::HistogramFamily};
 /// The end of each help text: which requests are covered.
 const COVERED: &str = "Of requests whose trace is sampled, except those shed in the kernel; with --untraced also of requests without trace context; with --follow-all of all HTTP requests";
 
-/// A histogram for each edge: name, help, and the values of the label `message` with their
-/// histograms.
+/// A value of the label `message`, or none, and where its histogram is.
+type OfMessage = (Option<&'static str>, fn(&EdgeTimes) -> &Histogram);
+
+/// A histogram for each edge.
 struct EdgeFamily {
     name: &'static str,
     help: &'static str,
-    /// The label `message`, or none.
-    histograms: &'static [(Option<&'static str>, fn(&EdgeTimes) -> &Histogram)],
+    histograms: &'static [OfMessage],
 }
 
 const EDGE_FAMILIES: [EdgeFamily; 4] = [
