@@ -4,7 +4,7 @@
 //! response, and what they say of it as one span: it begins with the first of them, lasts as long
 //! as the exchange did, and has the attributes of the last.
 
-use std::{collections::BTreeMap, ops::Deref};
+use std::{collections::HashMap, ops::Deref};
 
 use tracer_semconv::{attribute, incomplete};
 
@@ -63,22 +63,23 @@ impl Trace {
 impl<'t> Exchange<'t> {
     /// All exchanges of a trace, in the order of their start.
     fn all(trace: &'t Trace) -> Vec<Self> {
-        type Key<'t> = (&'t str, &'t str, &'t str);
-        let mut paths: BTreeMap<Key<'t>, Vec<&'t Span>> = BTreeMap::new();
-        for span in trace
-            .spans
-            .iter()
-            .filter(|span| PATHS.contains(&span.role()))
-        {
+        let mut known = HashMap::new();
+        let mut paths: Vec<Vec<&'t Span>> = Vec::new();
+        for span in &trace.spans {
             let id = span.attribute(attribute::EXCHANGE_ID);
-            if !id.is_empty() {
-                let half = span.attribute(attribute::HALF);
-                let node = span.resource.get("k8s.node.name");
-                let key = (id, half, node.map_or("", String::as_str));
-                paths.entry(key).or_default().push(span);
+            if id.is_empty() || !PATHS.contains(&span.role()) {
+                continue;
+            }
+            let half = span.attribute(attribute::HALF);
+            let node = span.resource.get("k8s.node.name");
+            let at = *known.entry((id, half, node)).or_insert(paths.len());
+            match paths.get_mut(at) {
+                Some(paths) => paths.push(span),
+                None => paths.push(vec![span]),
             }
         }
-        let mut all: Vec<Self> = paths.into_values().map(Self::of).collect();
+        let mut all: Vec<Self> = paths.into_iter().map(Self::of).collect();
+        // Of those in one packet the first to arrive stays first.
         all.sort_by_key(|exchange| exchange.start_ns);
         all
     }
