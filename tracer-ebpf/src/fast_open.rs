@@ -18,11 +18,7 @@ use tracer_common::{
 };
 
 use crate::{
-    deferred_accept, journey,
-    packet::Packet,
-    read_tracking, request,
-    shared::field,
-    socket,
+    deferred_accept, journey, packet::Packet, read_tracking, request, shared::field, socket,
 };
 
 /// Ends the journey of the SYN that a SYN-ACK answers, if that SYN waits: at the SYN-ACK's sender.

@@ -249,10 +249,7 @@ fn cut_response(seen: &FirstSeen<'_>, server: &Socket) -> Option<Followed> {
 
 /// A packet that does not look like the beginning of a message of HTTP/1.
 #[inline(always)]
-fn other<const HTTP2: bool>(
-    seen: &mut FirstSeen<'_>,
-    socket: &'static Socket,
-) -> Option<Followed> {
+fn other<const HTTP2: bool>(seen: &mut FirstSeen<'_>, socket: &'static Socket) -> Option<Followed> {
     let flags = socket.flags.get();
     let piece = if flags & CLIENT != 0 {
         Piece::RequestContinued

@@ -220,7 +220,7 @@ impl Command {
             .open(&procs)
             .with_context(|| format!("open {}", procs.display()))?;
         let netns = File::open(netns).with_context(|| format!("open {}", netns.display()))?;
-        let host_name = self.sandbox.host_name().to_owned();
+        let host_name = self.sandbox.host_name().map(str::to_owned);
         let owner = std::process::id();
         let clock = self.clock.map(ClockShift::offsets);
         let enter = move || {
@@ -232,8 +232,10 @@ impl Command {
             // 0 stands for the writer itself (kernel: cgroup_procs_write_start).
             write(&procs, b"0")?;
             setns(&netns, CloneFlags::CLONE_NEWNET)?;
-            unshare(CloneFlags::CLONE_NEWUTS)?;
-            sethostname(&host_name)?;
+            if let Some(host_name) = &host_name {
+                unshare(CloneFlags::CLONE_NEWUTS)?;
+                sethostname(host_name)?;
+            }
             if let Some(offsets) = &clock {
                 clock::enter(offsets)?;
             }

@@ -17,10 +17,9 @@ pub(crate) struct Sandbox {
 }
 
 impl Sandbox {
-    /// As in a cluster: a node has its own name, and a pod is a host by its name.
-    pub(crate) fn host_name(&self) -> &str {
-        self.name
-            .rsplit_once('.')
-            .map_or(&self.name, |(_, pod)| pod)
+    /// The name of a node or host, as its machine's. A pod keeps the name of this machine: it has no
+    /// /etc/hosts of its own, and programs would ask DNS for a name that is not there.
+    pub(crate) fn host_name(&self) -> Option<&str> {
+        (!self.name.contains('.')).then_some(&self.name)
     }
 }
