@@ -138,10 +138,14 @@ fn the_fallbacks_for_old_kernels_work() {
 /// agent's start. The kernel shows the number from 5.16.
 #[test]
 fn the_verifier_needs_few_steps() {
-    const MOST: u64 = 100_000;
     if hopspan_lab::skip("the_verifier_needs_few_steps") {
         return;
     }
+    // Older verifiers find fewer states alike.
+    let most = match Kernel::running().has_netfilter_links() {
+        true => 100_000,
+        false => 200_000,
+    };
     let mut fixture = Fixture::start("verifier").unwrap();
     let steps: Vec<u64> = fdinfos(fixture.agent().process.pid())
         .iter()
@@ -150,7 +154,7 @@ fn the_verifier_needs_few_steps() {
     fixture.finish().unwrap();
     // Those of the cgroup, of five tracepoints and of the uplinks.
     assert!(steps.len() >= 8, "{steps:?}");
-    assert!(steps.iter().all(|steps| *steps < MOST), "{steps:?}");
+    assert!(steps.iter().all(|steps| *steps < most), "{steps:?}");
 }
 
 #[test]
