@@ -291,6 +291,11 @@ impl Exchange {
         self.response_last.as_ref().or(self.response.as_ref())
     }
 
+    /// Whether its stream or its connection ended before the response did.
+    pub fn has_failed(&self) -> bool {
+        self.ending.is_some() || self.reset.is_some_and(Reset::is_error)
+    }
+
     /// Whether a response has come, and its end is still to come.
     pub fn is_responding(&self) -> bool {
         let is_open = matches!(

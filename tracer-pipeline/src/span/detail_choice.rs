@@ -8,7 +8,7 @@ use std::{collections::HashMap, time::Duration};
 use tracer_semconv::{HopName, Role, detail_reason};
 
 use crate::{
-    http::{Exchange, Leg, Reset},
+    http::{Exchange, Leg},
     path::Path,
 };
 
@@ -169,10 +169,9 @@ fn measured(path: &Path) -> impl Iterator<Item = (HopName, u64)> {
 /// The reason for hop spans that is not a duration.
 fn what_happened(exchange: &Exchange) -> Option<&'static str> {
     let any = |is: &dyn Fn(&Leg) -> bool| exchange.legs().any(is);
-    let is_reset = exchange.reset.is_some_and(Reset::is_error);
     let reasons = [
         (
-            is_reset || exchange.ending.is_some() || exchange.response.is_none(),
+            exchange.has_failed() || exchange.response.is_none(),
             detail_reason::ERROR,
         ),
         (any(&|leg| leg.dropped().is_some()), detail_reason::DROP),

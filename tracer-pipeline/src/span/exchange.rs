@@ -11,7 +11,7 @@ use tracer_semconv::{Role, event, incomplete};
 
 use crate::{
     http::{
-        Exchange, Leg, Reset, ResponseEnd,
+        Exchange, Leg, ResponseEnd,
         head::Method,
         trace_context::{SpanId, TraceContext},
     },
@@ -164,7 +164,7 @@ impl SpanBuilder<'_> {
         let mut attributes = self.attributes(Role::Exchange);
         attributes.extend(facts);
         let error = http_attributes::error_type(exchange);
-        attributes.extend(ending_attributes(exchange));
+        attributes.extend(ending_attributes(exchange, error.clone()));
         let base = SpanBase {
             span_id: self.id(half::part(Role::Exchange, self.context.node, self.half)),
             name: self.exchange_name(exchange),
@@ -191,9 +191,9 @@ impl SpanBuilder<'_> {
             error: None,
         };
         if exchange.response.is_none() {
-            facts.attributes.extend(ending_attributes(exchange));
-            facts.error = http_attributes::error_type(exchange);
-            let unseen = (!has_failed(exchange)).then_some(incomplete::RESPONSE);
+            facts.end(exchange);
+            // What a stream or connection that failed did not carry is not missing.
+            let unseen = (!exchange.has_failed()).then_some(incomplete::RESPONSE);
             facts.incomplete = both(facts.incomplete, unseen);
         }
         facts
@@ -207,9 +207,9 @@ impl SpanBuilder<'_> {
             attributes,
             events: tcp_events::zero_windows(first, client, clock).collect(),
             incomplete: unseen_of_response(exchange).map(Cow::Borrowed),
-            error: http_attributes::error_type(exchange),
+            error: None,
         };
-        facts.attributes.extend(ending_attributes(exchange));
+        facts.end(exchange);
         // When the response was there, if it ended later.
         let first_ns = first.end_ns();
         facts
@@ -270,20 +270,26 @@ impl SpanBuilder<'_> {
     }
 }
 
+impl PathFacts {
+    /// How the exchange ended: on the last of its spans.
+    fn end(&mut self, exchange: &Exchange) {
+        self.error = http_attributes::error_type(exchange);
+        let ending = ending_attributes(exchange, self.error.clone());
+        self.attributes.extend(ending);
+    }
+}
+
 /// How the exchange failed, and by whom.
-fn ending_attributes(exchange: &Exchange) -> impl Iterator<Item = Attribute> {
-    let error = http_attributes::error_type(exchange);
+fn ending_attributes(
+    exchange: &Exchange,
+    error: Option<Cow<'static, str>>,
+) -> impl Iterator<Item = Attribute> {
     let reset_by = exchange.reset.map(|reset| reset.by);
     let closed_by = reset_by.or(exchange.ending.and_then(|ending| ending.by));
     let closed_by =
         closed_by.map(|side| Attribute::text(key::CLOSED_BY, http_attributes::side(side)));
     let error = error.map(|error| Attribute::text(semconv::ERROR_TYPE, error));
     error.into_iter().chain(closed_by)
-}
-
-/// A stream or connection that ended early: what it did not carry is not missing.
-fn has_failed(exchange: &Exchange) -> bool {
-    exchange.reset.is_some_and(Reset::is_error) || exchange.ending.is_some()
 }
 
 /// The part of a response that was not seen, or could not be parsed.
@@ -299,7 +305,7 @@ fn unseen_of_response(exchange: &Exchange) -> Option<&'static str> {
     {
         return Some(incomplete::RESPONSE_HEAD);
     }
-    (is_open && !has_failed(exchange)).then_some(incomplete::RESPONSE_END)
+    (is_open && !exchange.has_failed()).then_some(incomplete::RESPONSE_END)
 }
 
 /// `customer` of `hotrod/customer:http`.

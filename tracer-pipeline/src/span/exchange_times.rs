@@ -6,7 +6,7 @@
 
 use crate::{
     flow::Side,
-    http::{Connect, Exchange, Leg, Reset, ResponseEnd},
+    http::{Connect, Exchange, Leg, ResponseEnd},
 };
 
 use tracer_common::journey::End;
@@ -59,11 +59,9 @@ pub(super) fn side(exchange: &Exchange) -> Side {
 
 /// Whether the end is that of the exchange, and not that of the agent's patience.
 fn has_known_end(exchange: &Exchange) -> bool {
-    let is_reset = exchange.reset.is_some_and(Reset::is_error);
-    let has_failed = exchange.ending.is_some() || is_reset;
     let is_seen =
         exchange.response.is_some() && !matches!(exchange.response_end, ResponseEnd::After(_));
-    has_failed || is_seen
+    exchange.has_failed() || is_seen
 }
 
 #[derive(Clone, Copy)]

@@ -93,9 +93,8 @@ impl Failures {
     pub fn exchange(&mut self, exchange: &Exchange, context: &Context<'_>) {
         let zero_windows: usize = exchange.legs().map(|leg| leg.zero_windows.len()).sum();
         let is_retransmitted = exchange.legs().any(|leg| !leg.earlier.is_empty());
-        let reset = exchange.reset.filter(|reset| reset.is_error());
-        let has_ended = exchange.ending.is_some() || reset.is_some();
-        if zero_windows == 0 && !is_retransmitted && !has_ended {
+        let has_failed = exchange.has_failed();
+        if zero_windows == 0 && !is_retransmitted && !has_failed {
             return;
         }
         let request = [&exchange.request].into_iter();
@@ -105,8 +104,8 @@ impl Failures {
         for _ in 0..zero_windows {
             self.count(Failure::of_no_hop("zero_window", Arc::clone(&service)));
         }
-        if has_ended && let Some(reason) = http_attributes::error_type(exchange) {
-            let has_name = reset.is_none_or(http_attributes::has_name);
+        if has_failed && let Some(reason) = http_attributes::error_type(exchange) {
+            let has_name = exchange.reset.is_none_or(http_attributes::has_name);
             let reason = if has_name { reason } else { OTHER.into() };
             self.count(Failure::of_no_hop(reason, service));
         }

@@ -2,7 +2,7 @@
 //!
 //! In: an ended exchange. Out: a class. Knows no service and no metric.
 
-use crate::http::{Exchange, Reset};
+use crate::http::Exchange;
 
 /// The class of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +54,7 @@ impl RequestResult {
 
     /// The result of an exchange.
     pub(super) fn of(exchange: &Exchange) -> Self {
-        let is_reset = exchange.reset.is_some_and(Reset::is_error);
-        if exchange.ending.is_some() || is_reset {
+        if exchange.has_failed() {
             return Self::Failed;
         }
         let answered = exchange.answered.unwrap_or_default();
@@ -76,7 +75,11 @@ impl RequestResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{flow::Side, http::Answered, span::exchange::tests::exchange};
+    use crate::{
+        flow::Side,
+        http::{Answered, Reset},
+        span::exchange::tests::exchange,
+    };
 
     #[test]
     fn a_result_is_the_class_of_its_status() {

@@ -243,7 +243,7 @@ impl SpanBuilder<'_> {
 }
 
 /// Whether the kernel dropped the last packet of a message.
-pub(super) fn has_dropped(legs: &[&Leg]) -> bool {
+fn has_dropped(legs: &[&Leg]) -> bool {
     legs.iter().any(|leg| leg.journey.end == End::Dropped)
 }
 
