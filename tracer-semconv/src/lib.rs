@@ -22,8 +22,9 @@
 //! those of the client's node, `request from wire` and `response to wire` those of the server's. No
 //! two spans have the same id. `hopspan.exchange.id` is the same on all.
 //!
-//! An `exchange` span covers all of it only as the root of a trace that hopspan began itself
-//! (`--untraced`). A connect that failed has a `connect` span without an exchange. Whether hops
+//! An `exchange` span covers all of it only where the client has no span: as the root of a trace
+//! that hopspan began itself (`--untraced`), or as a further root, with a link to the server's span,
+//! in the trace that the response names (`traceresponse`). A connect that failed has a `connect` span without an exchange. Whether hops
 //! have spans or are one attribute of their path depends on the agent's option `--detail`.
 
 #![no_std]

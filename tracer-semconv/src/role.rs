@@ -10,7 +10,7 @@ values! {
     /// part that the agent saw. The name of a hop span is its [`HopName`](crate::HopName), the name
     /// of an exchange span is `METHOD service` or, for gRPC, `package.Service/Method`.
     pub enum Role of attribute::ROLE {
-        /// A request and its response, in a trace that hopspan began.
+        /// A request and its response, where the client has no span.
         Exchange = "exchange",
         /// From the SYN to the SYN-ACK.
         Connect = "connect",

@@ -30,6 +30,7 @@ mod rules_cost;
 mod sampling;
 mod shedding;
 mod trace_formats;
+mod trace_response;
 mod translation;
 mod untraced;
 mod upgrade;

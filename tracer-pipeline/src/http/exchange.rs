@@ -12,7 +12,7 @@ use crate::{
 use super::{
     head::{Method, RequestHead, ResponseHead, Version},
     rpc::Rpc,
-    trace_context::Extraction,
+    trace_context::{Extraction, ServerSpan},
 };
 
 /// The journey of one message, with the read at its end and its retransmissions.
@@ -198,6 +198,8 @@ pub struct Answered {
     pub status: Option<u16>,
     /// gRPC's status, from the trailers.
     pub grpc_status: Option<u32>,
+    /// The server's span, by `traceresponse`.
+    pub server_span: Option<ServerSpan>,
 }
 
 impl From<&ResponseHead> for Answered {
@@ -205,6 +207,7 @@ impl From<&ResponseHead> for Answered {
         Self {
             status: Some(head.status),
             grpc_status: None,
+            server_span: head.server_span,
         }
     }
 }
@@ -284,6 +287,14 @@ impl Exchange {
         let connect = self.connect.iter().flat_map(Connect::legs);
         let answer = self.response.iter().chain(&self.response_last);
         connect.chain([&self.request]).chain(answer)
+    }
+
+    /// The server's span by `traceresponse`, of a request without any trace context.
+    pub fn server_span(&self) -> Option<ServerSpan> {
+        let answered = self.answered?;
+        answered
+            .server_span
+            .filter(|_| self.asked.trace == Extraction::None)
     }
 
     /// The last message of the response that was seen.

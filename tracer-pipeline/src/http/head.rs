@@ -20,7 +20,7 @@ use thiserror::Error;
 use self::framing::FramingFields;
 use self::readable::readable;
 use self::target::Target;
-use super::trace_context::{self, Extraction};
+use super::trace_context::{self, Extraction, ServerSpan, Traceresponse};
 
 pub use self::framing::BodyFraming;
 pub use self::method::Method;
@@ -124,6 +124,8 @@ pub struct ResponseHead {
     pub head_len: Option<usize>,
     /// Whether the server ends the connection after this exchange.
     pub connection_close: bool,
+    /// The server's span, by `traceresponse`.
+    pub server_span: Option<ServerSpan>,
     fields: FramingFields,
 }
 
@@ -188,11 +190,14 @@ impl ResponseHead {
             .map(Version::from_minor)
             .ok_or(HeadError::Incomplete)?;
         let fields = framing_fields(response.headers);
+        let mut traceresponse = Traceresponse::default();
+        whole_lines(response.headers).for_each(|(name, value)| traceresponse.note(name, value));
         Ok(Self {
             status: response.code.ok_or(HeadError::Incomplete)?,
             version,
             head_len: complete_len(parsed),
             connection_close: fields.connection_close(Some(version)),
+            server_span: traceresponse.server_span(),
             fields,
         })
     }

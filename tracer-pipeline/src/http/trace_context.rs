@@ -86,6 +86,7 @@ mod id;
 mod jaeger;
 #[cfg(test)]
 mod tests;
+mod traceresponse;
 mod tracestate;
 mod w3c;
 mod x_ray;
@@ -103,7 +104,10 @@ use self::{
     x_ray::XRay,
 };
 
-pub use self::id::{SpanId, TraceId};
+pub use self::{
+    id::{SpanId, TraceId},
+    traceresponse::{NAME as TRACERESPONSE, ServerSpan, Traceresponse},
+};
 
 /// The trace flags that W3C level 2 defines (section 3.2.2.5); other formats are translated to
 /// them.

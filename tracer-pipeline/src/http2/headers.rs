@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use crate::http::head::Method;
 use crate::http::rpc::Rpc;
-use crate::http::trace_context::Extraction;
+use crate::http::trace_context::{Extraction, ServerSpan};
 
 pub use self::fields::Fields;
 pub use self::message_kind::{MessageKind, StreamState, message_kind};
@@ -58,6 +58,8 @@ pub struct ResponseHeaders {
     pub grpc: Option<bool>,
     /// gRPC's status, in a response that consists of trailers only.
     pub grpc_status: Option<u32>,
+    /// The server's span, by `traceresponse`.
+    pub server_span: Option<ServerSpan>,
     /// Whether the response has neither body nor trailers.
     pub end_stream: bool,
     /// Whether some fields are unknown or were cut.

@@ -15,7 +15,8 @@ pub struct Counts {
     pub records_refused: u64,
     /// Exchanges completed or given up.
     pub exchanges: u64,
-    /// Exchanges with spans: the request carried a sampled trace context, or --untraced started a trace.
+    /// Exchanges with spans: the request carried a sampled trace context, the response named a sampled
+    /// trace, or --untraced started one.
     pub exchanges_traced: u64,
     /// Exchanges without a context that got no trace because of the limit of --untraced.
     pub untraced_left_out: u64,

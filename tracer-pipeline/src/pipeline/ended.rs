@@ -11,8 +11,8 @@ use crate::{
         served_requests::{Correlation, ServedRequests},
     },
     span::{
-        Context, DetailChoice, EdgeMetrics, FailedConnectLimit, Failures, Measured, Span,
-        SpanSource, Traced, Untraced, failed_connect_spans, sides,
+        Context, DetailChoice, EdgeMetrics, ExchangeTrace, FailedConnectLimit, Failures, Measured,
+        Span, SpanSource, Traced, Untraced, failed_connect_spans, sides,
     },
 };
 
@@ -79,7 +79,7 @@ impl Ended {
     /// Takes an ended exchange.
     pub(super) fn exchange(&mut self, exchange: Exchange, known: &Known, out: &mut Vec<Vec<Span>>) {
         self.serving.add_finished(&exchange);
-        if exchange.asked.trace.sampled().is_some() {
+        if ExchangeTrace::of(&exchange).is_some() {
             self.named(Over::from(SpanSource::Exchange(exchange)), known, out);
             return;
         }
@@ -166,7 +166,7 @@ impl Ended {
         match &over.item {
             SpanSource::Exchange(exchange) => {
                 self.count(exchange, &context);
-                if let Some(trace) = exchange.asked.trace.sampled() {
+                if let Some(trace) = ExchangeTrace::of(exchange) {
                     self.export_exchange(Traced::new(exchange, &over.sides, trace, &context), out);
                 }
             }

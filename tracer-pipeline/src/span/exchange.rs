@@ -1,8 +1,7 @@
 //! The spans of one exchange.
 //!
 //! In: an exchange in its trace, and its sides. Out: the spans of its paths, below the client's own
-//! span and beside the server's. In a trace that hopspan began, a span over the exchange is above
-//! them.
+//! span and beside the server's. Where the client has none, a span over the exchange is above them.
 
 use std::{borrow::Cow, cell::OnceCell, net::SocketAddr};
 
@@ -10,11 +9,7 @@ use opentelemetry_semantic_conventions::attribute as semconv;
 use tracer_semconv::{Role, event, incomplete};
 
 use crate::{
-    http::{
-        Exchange, Leg, ResponseEnd,
-        head::Method,
-        trace_context::{SpanId, TraceContext},
-    },
+    http::{Exchange, Leg, ResponseEnd, head::Method, trace_context::SpanId},
     identity::directory,
     kube_proxy::Decision,
 };
@@ -24,6 +19,7 @@ use super::{
     attribute::{Attribute, key},
     detail::HopSpans,
     detail_choice::DetailChoice,
+    exchange_trace::ExchangeTrace,
     half, http_attributes,
     id::NO_SPAN,
     nat::Nat,
@@ -37,7 +33,7 @@ use super::{
 #[derive(Debug)]
 pub struct Traced<'a> {
     exchange: &'a Exchange,
-    trace: TraceContext,
+    trace: ExchangeTrace,
     context: &'a Context<'a>,
     sides: &'a [directory::PartyKey; 2],
     nat: Option<Nat<'a>>,
@@ -51,7 +47,7 @@ impl<'a> Traced<'a> {
     pub fn new(
         exchange: &'a Exchange,
         sides: &'a [directory::PartyKey; 2],
-        trace: TraceContext,
+        trace: ExchangeTrace,
         context: &'a Context<'a>,
     ) -> Self {
         let journey = &exchange.request.journey;
@@ -90,7 +86,8 @@ impl<'a> Traced<'a> {
         let paths = self.paths();
         let hop_spans = detail.choose(exchange, paths, || self.edge());
         let mut builder = SpanBuilder {
-            trace: self.trace,
+            trace: self.trace.seed(),
+            parent: self.trace.parent(),
             trace_state: exchange.asked.tracestate.as_ref(),
             seq: exchange.request_seq,
             context: self.context,
@@ -102,7 +99,11 @@ impl<'a> Traced<'a> {
             spans: Vec::with_capacity(spans_at_most(exchange, hop_spans)),
         };
         builder.exchange(exchange, paths, self.sides[1].socket, shed);
-        builder.spans
+        let mut spans = builder.spans;
+        if let (Some(root), Some(link)) = (spans.first_mut(), self.trace.link()) {
+            root.links.push(link);
+        }
+        spans
     }
 
     /// The exchange for the metrics, with the spans that [`Self::spans`] made if they are exported.
@@ -132,10 +133,10 @@ impl SpanBuilder<'_> {
     fn exchange(&mut self, exchange: &Exchange, paths: &Paths, server: SocketAddr, shed: u64) {
         let connection = self.of_connection(exchange, server);
         let message = self.of_messages(exchange, &connection);
-        let parent = if self.trace.parent_id == NO_SPAN {
+        let parent = if self.parent == NO_SPAN {
             self.root(exchange, paths, message.clone())
         } else {
-            self.trace.parent_id
+            self.parent
         };
         if let (Some(connect), Some(path)) = (&exchange.connect, &paths.connect) {
             let facts = PathFacts {

@@ -98,6 +98,7 @@ pub fn spans(
             parent_id: seed(failed, trace_id, parent, context.node),
             flags: SAMPLED,
         },
+        parent,
         trace_state: joined.and_then(|served| served.tracestate.as_ref()),
         seq: 0,
         context,
@@ -108,7 +109,7 @@ pub fn spans(
         hop_spans: detail.of_failure(),
         spans: Vec::new(),
     };
-    builder.failed_connect(failed, correlation, parent);
+    builder.failed_connect(failed, correlation);
     let mut spans = builder.spans;
     if let Some(connect) = spans.first_mut() {
         connect.links = links(correlation);
@@ -118,12 +119,7 @@ pub fn spans(
 
 impl SpanBuilder<'_> {
     /// Adds the connect span, from the call to the failure, and the hops of its SYN.
-    fn failed_connect(
-        &mut self,
-        failed: &FailedConnect,
-        correlation: &Correlation,
-        parent: SpanId,
-    ) {
+    fn failed_connect(&mut self, failed: &FailedConnect, correlation: &Correlation) {
         let socket = &failed.socket;
         let mut path = match &failed.connect {
             Some(connect) => connect_path(connect, self.context),
@@ -141,7 +137,7 @@ impl SpanBuilder<'_> {
             incomplete: legs.is_empty().then_some(incomplete::PATH.into()),
             error: Some(error_type(failed)),
         };
-        self.path(parent, Role::Connect, &legs, &path, facts);
+        self.path(self.parent, Role::Connect, &legs, &path, facts);
     }
 }
 

@@ -98,6 +98,7 @@ mod tests {
             exchange.answered = Some(Answered {
                 status,
                 grpc_status,
+                server_span: None,
             });
             assert_eq!(
                 RequestResult::of(&exchange).as_str(),

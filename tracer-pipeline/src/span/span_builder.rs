@@ -38,6 +38,8 @@ const MICROSECOND_NS: u64 = 1_000;
 pub(super) struct SpanBuilder<'a> {
     /// Span ids are derived from this and from `seq`.
     pub(super) trace: TraceContext,
+    /// The client's span; zero where there is none, or it is not known.
+    pub(super) parent: SpanId,
     pub(super) trace_state: Option<&'a Arc<str>>,
     pub(super) seq: u32,
     pub(super) context: &'a Context<'a>,

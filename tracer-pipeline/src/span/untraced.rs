@@ -12,13 +12,11 @@ use crate::{
     decode::Journey,
     http::{
         Exchange,
-        trace_context::{Extraction, TraceContext, TraceId},
+        trace_context::{Extraction, TraceId},
     },
 };
 
-use super::{id::NO_SPAN, rate_limit::RateLimit};
-
-const SAMPLED: u8 = 1;
+use super::{exchange_trace::ExchangeTrace, rate_limit::RateLimit};
 
 /// Begins traces at a limited rate.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,7 +48,7 @@ impl Untraced {
     ///
     /// The trace id is derived from what both nodes see of the connection, so their ids agree.
     /// Exchanges that began in an earlier second are charged to the current one.
-    pub fn begin(&mut self, exchange: &Exchange) -> Option<TraceContext> {
+    pub fn begin(&mut self, exchange: &Exchange) -> Option<ExchangeTrace> {
         if !self.is_meant(exchange) {
             return None;
         }
@@ -59,11 +57,7 @@ impl Untraced {
             self.left_out += 1;
             return None;
         }
-        Some(TraceContext {
-            trace_id: trace_id(exchange),
-            parent_id: NO_SPAN,
-            flags: SAMPLED,
-        })
+        Some(ExchangeTrace::Own(trace_id(exchange)))
     }
 }
 
@@ -158,6 +152,6 @@ mod tests {
         assert_eq!(ids[0], ids[1]);
         let mut other = sender.clone();
         other.request_seq += 1;
-        assert_ne!(untraced.begin(&other).unwrap().trace_id, ids[0].trace_id);
+        assert_ne!(untraced.begin(&other).unwrap(), ids[0]);
     }
 }

@@ -10,14 +10,11 @@ use anyhow::Context as _;
 use criterion::{BatchSize, BenchmarkGroup, Criterion, measurement::WallTime};
 use tracer_pipeline::{
     decode::decode,
-    http::{
-        head::{RequestHead, ResponseHead},
-        trace_context::TraceContext,
-    },
+    http::head::{RequestHead, ResponseHead},
     http2::{headers, hpack::Decoder},
     path::build_path,
     pipeline::Pipeline,
-    span::{Context, Detail, DetailChoice, Span, SpanSource, Traced},
+    span::{Context, Detail, DetailChoice, ExchangeTrace, Span, SpanSource, Traced},
 };
 use tracer_user::export::Encoder;
 
@@ -105,12 +102,12 @@ fn to_spans(group: &mut BenchmarkGroup<'_, WallTime>, recorded: &Recorded) {
     };
     let mut detail = DetailChoice::default();
     detail.set_detail(Detail::Hop);
-    let traced: Vec<(_, _, TraceContext)> = recorded
+    let traced: Vec<(_, _, ExchangeTrace)> = recorded
         .exchanges
         .iter()
         .filter_map(|exchange| {
             let sides = SpanSource::Exchange(exchange.clone()).sides();
-            Some((exchange, sides, exchange.asked.trace.sampled()?))
+            Some((exchange, sides, ExchangeTrace::of(exchange)?))
         })
         .collect();
     group.bench_function("spans", |bencher| {
@@ -121,7 +118,7 @@ fn to_spans(group: &mut BenchmarkGroup<'_, WallTime>, recorded: &Recorded) {
             }
         });
     });
-    let spans_of = |(exchange, sides, trace): &(&_, _, TraceContext)| {
+    let spans_of = |(exchange, sides, trace): &(&_, _, ExchangeTrace)| {
         Traced::new(exchange, sides, *trace, &context).spans(0, &mut detail)
     };
     let spans: Vec<Vec<Span>> = traced.iter().map(spans_of).collect();

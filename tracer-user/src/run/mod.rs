@@ -59,15 +59,22 @@ pub struct Args {
     pub uplink: Vec<String>,
 
     /// Make traces of requests that carry no trace context: at most RATE a second
+    ///
+    /// Where the response names a sampled trace of the server (`traceresponse`), the exchange joins
+    /// that trace, whatever the RATE. This needs a request that is followed. Without a trace
+    /// context, requests of HTTP/2 are followed always; those of HTTP/1 with --untraced (a RATE
+    /// above 0) or --follow-all, and else only where the kernel programs cannot judge them, as where
+    /// a client pipelines.
     #[arg(long, value_name = "RATE", default_value_t = 0)]
     pub untraced: u32,
 
     /// Follow all HTTP/1 requests, not only those whose spans are exported
     ///
     /// Without this option, the kernel programs leave out requests whose trace context is not
-    /// sampled and, without --untraced, requests without a trace context. The exported spans are
-    /// the same. With this option, failures of these requests are counted too, at the cost of
-    /// following them.
+    /// sampled and, without --untraced, requests without a trace context. With this option,
+    /// failures of these requests are counted too, at the cost of following them. More spans are
+    /// exported only for requests without a trace context whose response names the server's trace
+    /// (`traceresponse`).
     #[arg(long)]
     pub follow_all: bool,
 

@@ -37,7 +37,7 @@ impl W3c {
 
 /// Section 3.2.2: `version "-" trace-id "-" parent-id "-" trace-flags`, digits in lower case. A
 /// later version may append more after another dash.
-fn parse(value: &[u8]) -> Option<TraceContext> {
+pub(super) fn parse(value: &[u8]) -> Option<TraceContext> {
     let (known, added) = value.split_at_checked(TRACEPARENT_LEN)?;
     let mut fields = known.split(|byte| *byte == b'-');
     let [version] = exact(fields.next()?)?;

@@ -11,7 +11,7 @@ use crate::{
     http::{
         head::{self, Method},
         rpc::Rpc,
-        trace_context,
+        trace_context::{self, TRACERESPONSE, Traceresponse},
     },
     http2::hpack::{Decoder, Field, HpackError},
 };
@@ -30,11 +30,13 @@ pub struct Fields {
     grpc_status: SingleField<u32>,
     trace: trace_context::Reader,
     traceparent_seen: bool,
+    traceresponse: Traceresponse,
     nameless: Nameless,
     unknown: bool,
 }
 
-/// Values under unknown names that have the form of a `traceparent`.
+/// Values under unknown names that have the form of a `traceparent`, which is also that of a
+/// `traceresponse`.
 #[derive(Clone, Copy, Default)]
 enum Nameless {
     #[default]
@@ -120,11 +122,15 @@ impl Fields {
 
     /// The block as a final response.
     #[must_use]
-    pub fn into_response(self, end_stream: bool) -> ResponseHeaders {
+    pub fn into_response(mut self, end_stream: bool) -> ResponseHeaders {
+        if let (Nameless::One(value), false) = (self.nameless, self.traceresponse.is_sent()) {
+            self.traceresponse.read(&value);
+        }
         ResponseHeaders {
             status: self.status(),
             grpc: self.grpc(),
             grpc_status: self.grpc_status.into_value(),
+            server_span: self.traceresponse.server_span(),
             end_stream,
             incomplete: self.unknown,
         }
@@ -173,6 +179,11 @@ impl Fields {
                 .content_is_grpc
                 .take(|| Some(value.is_some_and(is_grpc))),
             b"grpc-status" => self.grpc_status.take(|| number(value?)),
+            name if name == TRACERESPONSE.as_bytes() => {
+                value
+                    .into_iter()
+                    .for_each(|value| self.traceresponse.read(value));
+            }
             name => {
                 if let (Some(header), Some(value)) = (TraceHeader::find(name), value) {
                     self.traceparent_seen |= header == TraceHeader::Traceparent;

@@ -4,6 +4,8 @@
 
 use tracer_common::trace_header::TraceHeader;
 
+use crate::http::trace_context::TRACERESPONSE;
+
 /// The content type of gRPC; a subtype may follow (gRPC over HTTP/2, "Requests").
 const GRPC: &[u8] = b"application/grpc";
 
@@ -30,9 +32,10 @@ pub fn retained_part<'v>(name: Option<&[u8]>, value: &'v [u8]) -> Option<&'v [u8
     }
 }
 
-/// Whether a field is a trace header. Names are in lower case on HTTP/2 (RFC 9113 section 8.2).
+/// Whether a field is a trace header, of a request or of a response. Names are in lower case on HTTP/2 (RFC 9113 section 8.2).
 fn is_trace_header(name: &[u8]) -> bool {
-    TraceHeader::find(name).is_some_and(|header| header.name().as_bytes() == name)
+    name == TRACERESPONSE.as_bytes()
+        || TraceHeader::find(name).is_some_and(|header| header.name().as_bytes() == name)
 }
 
 /// Whether a content type is gRPC's. `application/grpc-web` is another protocol.
@@ -70,6 +73,7 @@ mod tests {
             (":status", "200", Some("200")),
             ("grpc-status", "13", Some("13")),
             ("traceparent", TRACEPARENT, Some(TRACEPARENT)),
+            ("traceresponse", TRACEPARENT, Some(TRACEPARENT)),
             ("b3", "0", Some("0")),
             ("uber-trace-id", "1:2:0:1", Some("1:2:0:1")),
             (":path", "/a?token=secret", Some("/a")),

@@ -1,5 +1,7 @@
 //! Header blocks as text, and the values read from them, known and unknown.
 
+mod traceresponse;
+
 use super::*;
 use crate::http2::fragments::Direction;
 use crate::http2::hpack::Decoder;

@@ -89,6 +89,7 @@ impl OpenStreams {
                 let answered = Answered {
                     status: headers.status,
                     grpc_status: headers.grpc_status,
+                    server_span: headers.server_span,
                 };
                 self.response(stream, seq, answered, headers.end_stream);
             }

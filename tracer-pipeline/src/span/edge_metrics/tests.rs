@@ -3,7 +3,7 @@
 use super::*;
 use crate::http::trace_context::SpanId;
 use crate::span::{
-    Detail, DetailChoice, Traced,
+    Detail, DetailChoice, ExchangeTrace, Traced,
     exchange::tests::{
         exchange,
         halves::{client_half, server_half},
@@ -20,7 +20,7 @@ const SECOND_NS: u64 = 1_000_000_000;
 fn take(metrics: &mut EdgeMetrics, exchange: &Exchange, exported: bool) -> Vec<Span> {
     let sides = sides(exchange);
     with_context(|context| {
-        let Some(trace) = exchange.asked.trace.sampled().filter(|_| exported) else {
+        let Some(trace) = ExchangeTrace::of(exchange).filter(|_| exported) else {
             metrics.exchange(&Measured::new(exchange, &sides, context));
             return Vec::new();
         };

@@ -3,6 +3,7 @@
 mod detail;
 mod failures;
 pub(crate) mod halves;
+mod server_trace;
 mod translation;
 
 use std::{collections::BTreeSet, net::SocketAddr};
@@ -78,6 +79,7 @@ pub(crate) fn exchange(headers: &str) -> Exchange {
         answered: Some(Answered {
             status: Some(200),
             grpc_status: None,
+            server_span: None,
         }),
         request_seq: 100,
         response_last: None,
@@ -98,7 +100,7 @@ fn make(exchange: &Exchange) -> Vec<Span> {
 }
 
 fn make_in(detail: Detail, exchange: &Exchange, shed: u64) -> Vec<Span> {
-    let Some(trace) = exchange.asked.trace.sampled() else {
+    let Some(trace) = ExchangeTrace::of(exchange) else {
         return Vec::new();
     };
     make_of_node("node", detail, exchange, trace, shed)
@@ -108,7 +110,7 @@ fn make_of_node(
     node: &str,
     detail: Detail,
     exchange: &Exchange,
-    trace: TraceContext,
+    trace: ExchangeTrace,
     shed: u64,
 ) -> Vec<Span> {
     let sides = sides(exchange);

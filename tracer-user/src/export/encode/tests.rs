@@ -12,7 +12,6 @@ use tracer_pipeline::{
     http::trace_context::{SpanId, TraceId},
     pipeline::Pipeline,
     recording::Reader,
-    span::Detail,
 };
 
 use super::{super::reference::span_data, *};
@@ -56,7 +55,6 @@ fn a_recorded_dispatch_is_encoded_as_by_the_library() {
         "/../tracer-pipeline/tests/recordings/dispatch.hopspan"
     );
     let mut pipeline = Pipeline::new("node");
-    pipeline.detail().set_detail(Detail::Hop);
     let mut spans = Vec::new();
     for record in Reader::open(path.as_ref()).unwrap() {
         pipeline.replay(&record.unwrap(), &mut spans);

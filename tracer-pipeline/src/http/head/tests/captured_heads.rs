@@ -64,6 +64,11 @@ fn real_responses() {
     check_response(responses[1], "200 1.1 whole Length(59)");
     check_response(responses[11], "200 1.1 whole Length(40) close");
     check_response(responses[24], "404 1.1 whole Length(20)");
+    let named = responses
+        .iter()
+        .filter_map(|head| ResponseHead::parse(head).ok()?.server_span);
+    let lines = include_str!("../../../../tests/fixtures/heads/hotrod-responses.txt");
+    assert_eq!(named.count(), lines.matches("\nTraceresponse: ").count());
 }
 
 /// Each part of a cut request is absent, or equal to that of the whole request.
@@ -126,6 +131,7 @@ fn every_prefix_of_real_heads() {
         for end in 0..head.len() {
             match ResponseHead::parse(&head[..end]) {
                 Ok(cut) => {
+                    assert!(cut.server_span.is_none() || cut.server_span == whole.server_span);
                     assert_eq!(
                         (cut.status, cut.version, cut.head_len),
                         (whole.status, whole.version, None)

@@ -47,8 +47,8 @@ fn arrives(leg: &mut Leg) {
     leg.journey.stamps[0].hook = Hook::UplinkReceive;
 }
 
-fn make_half(node: &str, exchange: &Exchange) -> Vec<Span> {
-    let trace = exchange.asked.trace.sampled().unwrap();
+pub(super) fn make_half(node: &str, exchange: &Exchange) -> Vec<Span> {
+    let trace = ExchangeTrace::of(exchange).unwrap();
     make_of_node(node, Detail::Hop, exchange, trace, 0)
 }
 
