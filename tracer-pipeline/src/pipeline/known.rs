@@ -10,7 +10,7 @@ use crate::{
     identity::directory::Directory,
     kube_proxy::Rules,
     path::Devices,
-    span::{Clock, Context},
+    span::{Clock, Context, ServiceName},
 };
 
 /// The current state of this node.
@@ -23,6 +23,8 @@ pub(super) struct Known {
     pub(super) rules: Arc<Rules>,
     pub(super) drop_reasons: DropReasons,
     pub(super) who: Directory,
+    /// Under which service's name spans are exported.
+    pub(super) service_name: ServiceName,
 }
 
 impl Known {
@@ -35,6 +37,7 @@ impl Known {
             drop_reasons: &self.drop_reasons,
             directory: &self.who,
             node: &self.node,
+            service_name: self.service_name,
         }
     }
 

@@ -14,7 +14,7 @@ mod snapshot;
 use crate::{
     decode::{Record, decode},
     flow::Flow,
-    span::{DetailChoice, EdgeSnapshot, FailedConnectLimit, Failure, Span, Untraced},
+    span::{DetailChoice, EdgeSnapshot, FailedConnectLimit, Failure, ServiceName, Span, Untraced},
 };
 
 pub use counts::Counts;
@@ -64,6 +64,11 @@ impl Pipeline {
     /// Makes spans for at most `per_second` failed connects, and for a tenth of that from one container.
     pub fn limit_failed_connects(&mut self, per_second: u32) {
         self.ended.allowance = FailedConnectLimit::at_most(per_second);
+    }
+
+    /// Sets under which service's name spans are exported.
+    pub fn set_service_name(&mut self, name: ServiceName) {
+        self.known.service_name = name;
     }
 
     /// The choice of the exchanges whose hops have spans.

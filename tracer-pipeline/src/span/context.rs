@@ -7,7 +7,7 @@ use crate::{
     path::{Devices, PacketDrop},
 };
 
-use super::clock::Clock;
+use super::{clock::Clock, service_name::ServiceName};
 
 /// Clocks, tables and settings from which spans are built.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +24,8 @@ pub struct Context<'a> {
     pub directory: &'a Directory,
     /// This node's name, a part of the ids of its spans.
     pub node: &'a str,
+    /// Under which service's name spans are exported.
+    pub service_name: ServiceName,
 }
 
 impl Context<'_> {

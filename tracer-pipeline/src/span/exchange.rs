@@ -96,6 +96,7 @@ impl<'a> Traced<'a> {
             parties: &self.parties,
             half: half::of(exchange),
             hop_spans,
+            workload: None,
             spans: Vec::with_capacity(spans_at_most(exchange, hop_spans)),
         };
         builder.exchange(exchange, paths, self.sides[1].socket, shed);
@@ -162,6 +163,7 @@ impl SpanBuilder<'_> {
 
     /// Adds the span that covers the exchange, where no span of the application does.
     fn root(&mut self, exchange: &Exchange, paths: &Paths, facts: Vec<Attribute>) -> SpanId {
+        self.name_service(Role::Exchange);
         let mut attributes = self.attributes(Role::Exchange);
         attributes.extend(facts);
         let error = http_attributes::error_type(exchange);

@@ -107,6 +107,7 @@ pub fn spans(
         parties: &parties,
         half: failed.connect.as_ref().and_then(half::of_connect),
         hop_spans: detail.of_failure(),
+        workload: None,
         spans: Vec::new(),
     };
     builder.failed_connect(failed, correlation);

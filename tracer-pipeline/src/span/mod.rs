@@ -31,6 +31,7 @@ mod rate_limit;
 mod request_result;
 mod running_quantile;
 mod series_table;
+mod service_name;
 mod span_builder;
 mod span_source;
 mod tcp_events;
@@ -56,6 +57,7 @@ pub use failures::{Failure, Failures};
 pub use histogram::{Exemplar, ExportedSpan, Histogram};
 pub use parties::sides;
 pub use request_result::RequestResult;
+pub use service_name::{NotAServiceName, ServiceName};
 pub use span_source::SpanSource;
 pub use untraced::Untraced;
 
@@ -85,6 +87,8 @@ pub struct Span {
     pub links: Vec<Link>,
     /// The status description, where the status is an error.
     pub error: Option<Cow<'static, str>>,
+    /// The workload under whose name it is exported; `None` for the agent's own.
+    pub workload: Option<Arc<str>>,
 }
 
 /// A link to a related span.

@@ -12,6 +12,7 @@ use tracer_semconv::party::{DESTINATION, Keys, SOURCE};
 
 use crate::{
     decode::{DeviceId, Journey, fact::WorkloadKind},
+    flow::Side,
     http::Exchange,
     identity::directory::{Directory, Party, PartyKey, Service},
 };
@@ -78,6 +79,19 @@ impl<'w> Parties<'w> {
     /// The service's name, where the API has the service.
     pub(super) fn service_name(&self) -> Option<&str> {
         self.service.map(|service| &*service.name)
+    }
+
+    /// The name of the workload of a side; else that of its pod, else of its node.
+    pub(super) fn workload(&self, side: Side) -> Option<&'w Arc<str>> {
+        let party = match side {
+            Side::Client => &self.source,
+            Side::Server => &self.destination,
+        };
+        let of_pod = party.pod.and_then(|pod| {
+            let workload = pod.workload.as_ref().map(|(_, name)| name);
+            workload.or(pod.name.as_ref())
+        });
+        of_pod.or(party.node)
     }
 
     /// The edge from workload to service. `decided` is the service by kube-proxy's rules.

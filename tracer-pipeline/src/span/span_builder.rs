@@ -28,6 +28,7 @@ use super::{
     nat::Nat,
     parties::Parties,
     paths::list,
+    service_name::ServiceName,
     tcp_events,
 };
 
@@ -49,6 +50,8 @@ pub(super) struct SpanBuilder<'a> {
     pub(super) parties: &'a Parties<'a>,
     pub(super) half: Option<Side>,
     pub(super) hop_spans: HopSpans,
+    /// The workload under whose name the next spans are exported.
+    pub(super) workload: Option<Arc<str>>,
     pub(super) spans: Vec<Span>,
 }
 
@@ -80,6 +83,7 @@ impl SpanBuilder<'_> {
         path: &Path,
         facts: PathFacts,
     ) {
+        self.name_service(role);
         let mut attributes = self.attributes(role);
         self.packet_attributes(legs, &mut attributes);
         let incomplete = both(facts.incomplete, missing(legs));
@@ -180,6 +184,18 @@ impl SpanBuilder<'_> {
         attributes
     }
 
+    /// Sets under whose name the spans of a role are exported.
+    pub(super) fn name_service(&mut self, role: Role) {
+        let side = match role {
+            Role::Response => Side::Server,
+            _ => Side::Client,
+        };
+        self.workload = match self.context.service_name {
+            ServiceName::Hopspan => None,
+            ServiceName::Workload => self.parties.workload(side).cloned(),
+        };
+    }
+
     /// The span id of a part of the exchange or connect.
     pub(super) fn id(&self, part: impl Display) -> SpanId {
         derive(&self.trace, self.seq, part)
@@ -213,6 +229,7 @@ impl SpanBuilder<'_> {
             events: Vec::new(),
             links: Vec::new(),
             error: None,
+            workload: self.workload.clone(),
         });
         span_id
     }

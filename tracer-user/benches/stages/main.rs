@@ -14,7 +14,7 @@ use tracer_pipeline::{
     http2::{headers, hpack::Decoder},
     path::build_path,
     pipeline::Pipeline,
-    span::{Context, Detail, DetailChoice, ExchangeTrace, Span, SpanSource, Traced},
+    span::{Context, Detail, DetailChoice, ExchangeTrace, ServiceName, Span, SpanSource, Traced},
 };
 use tracer_user::export::Encoder;
 
@@ -99,6 +99,7 @@ fn to_spans(group: &mut BenchmarkGroup<'_, WallTime>, recorded: &Recorded) {
         drop_reasons: &recorded.drop_reasons,
         directory: &recorded.who,
         node: "node",
+        service_name: ServiceName::Hopspan,
     };
     let mut detail = DetailChoice::default();
     detail.set_detail(Detail::Hop);
@@ -122,7 +123,7 @@ fn to_spans(group: &mut BenchmarkGroup<'_, WallTime>, recorded: &Recorded) {
         Traced::new(exchange, sides, *trace, &context).spans(0, &mut detail)
     };
     let spans: Vec<Vec<Span>> = traced.iter().map(spans_of).collect();
-    let encoder = Encoder::for_this_node();
+    let mut encoder = Encoder::for_this_node();
     group.bench_function("otlp", |bencher| {
         bencher.iter(|| black_box(encoder.request(black_box(&spans))));
     });

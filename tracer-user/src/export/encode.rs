@@ -4,14 +4,22 @@
 //! the library's types, each attribute of each span would be three strings and two copies of them,
 //! which costs more than all other work on an exchange.
 
+mod resources;
+mod wire;
+
+use std::collections::BTreeMap;
+
 use opentelemetry_sdk::Resource;
-use prost::{
-    bytes::{BufMut, Bytes},
-    encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len},
-};
+use prost::bytes::{BufMut as _, Bytes};
 use tracer_pipeline::span::{Attribute, Event, Link, Span, Value};
 
 use super::resource::resource;
+
+use resources::Resources;
+use wire::{
+    field, field_len, fixed32_len, fixed64_len, number_len, pair_len, put_bytes, put_fixed32,
+    put_fixed64, put_length, put_number, put_text, text_field_len, text_len,
+};
 
 /// Sampled, and with a parent context that is known not to be remote (opentelemetry-proto,
 /// SpanFlags).
@@ -21,8 +29,7 @@ const ERROR: u64 = 2;
 
 /// Encodes requests. Holds the bytes that all requests share.
 pub struct Encoder {
-    /// The field `resource` of ResourceSpans.
-    resource: Vec<u8>,
+    resources: Resources,
     /// The field `scope` of ScopeSpans.
     scope: Vec<u8>,
 }
@@ -34,40 +41,56 @@ impl Encoder {
     }
 
     fn new(resource: &Resource) -> Self {
-        let mut attributes = Vec::new();
-        for (key, value) in resource {
-            let value = value.as_str();
-            put_length(1, pair_len(key.as_str(), text_len(&value)), &mut attributes);
-            put_text(1, key.as_str(), &mut attributes);
-            put_length(2, text_len(&value), &mut attributes);
-            put_text(1, &value, &mut attributes);
-        }
         let mut scope = Vec::new();
         put_text(1, tracer_semconv::scope::NAME, &mut scope);
         put_text(2, env!("CARGO_PKG_VERSION"), &mut scope);
         Self {
-            resource: field(1, &attributes),
+            resources: Resources::new(resource),
             scope: field(1, &scope),
         }
     }
 
     /// Encodes a request with the spans of these exchanges.
-    pub fn request(&self, exchanges: &[Vec<Span>]) -> Bytes {
+    pub fn request(&mut self, exchanges: &[Vec<Span>]) -> Bytes {
         let spans = || exchanges.iter().flatten();
+        let mut out = Vec::new();
+        if spans().all(|span| span.workload.is_none()) {
+            self.resource_spans(None, spans, &mut out);
+            return out.into();
+        }
+        let mut by_name: BTreeMap<Option<&str>, Vec<&Span>> = BTreeMap::new();
+        for span in spans() {
+            let workload = span.workload.as_ref();
+            let name = workload.and_then(|workload| self.resources.add(workload));
+            by_name.entry(name).or_default().push(span);
+        }
+        for (name, spans) in by_name {
+            self.resource_spans(name, || spans.iter().copied(), &mut out);
+        }
+        out.into()
+    }
+
+    /// Adds the spans of one resource.
+    fn resource_spans<'s, S: Iterator<Item = &'s Span>>(
+        &self,
+        workload: Option<&str>,
+        spans: impl Fn() -> S,
+        out: &mut Vec<u8>,
+    ) {
+        let resource = self.resources.get(workload);
         let lengths: Vec<usize> = spans().map(span_len).collect();
         let of_spans: usize = lengths.iter().map(|length| field_len(2, *length)).sum();
         let of_scope = self.scope.len() + of_spans;
-        let of_resource = self.resource.len() + field_len(2, of_scope);
-        let mut out = Vec::with_capacity(field_len(1, of_resource));
-        put_length(1, of_resource, &mut out);
-        out.put_slice(&self.resource);
-        put_length(2, of_scope, &mut out);
+        let of_resource = resource.len() + field_len(2, of_scope);
+        out.reserve(field_len(1, of_resource));
+        put_length(1, of_resource, out);
+        out.put_slice(resource);
+        put_length(2, of_scope, out);
         out.put_slice(&self.scope);
         for (span, length) in spans().zip(lengths) {
-            put_length(2, length, &mut out);
-            put_span(span, &mut out);
+            put_length(2, length, out);
+            put_span(span, out);
         }
-        out.into()
     }
 }
 
@@ -200,71 +223,6 @@ fn value_len(value: &Value) -> usize {
         Value::Bool(value) => number_len(2, u64::from(*value)),
         Value::Int(number) => number_len(3, number.cast_unsigned()),
     }
-}
-
-/// The length of an AnyValue that is a string. Unlike other fields, an empty string is written.
-fn text_len(text: &str) -> usize {
-    text_field_len(1, text)
-}
-
-fn pair_len(key: &str, value_len: usize) -> usize {
-    text_field_len(1, key) + field_len(2, value_len)
-}
-
-fn text_field_len(tag: u32, text: &str) -> usize {
-    field_len(tag, text.len())
-}
-
-/// The length of a length-delimited field, with key and length.
-fn field_len(tag: u32, length: usize) -> usize {
-    key_len(tag) + encoded_len_varint(length as u64) + length
-}
-
-fn number_len(tag: u32, number: u64) -> usize {
-    key_len(tag) + encoded_len_varint(number)
-}
-
-fn fixed64_len(tag: u32) -> usize {
-    key_len(tag) + size_of::<u64>()
-}
-
-fn fixed32_len(tag: u32) -> usize {
-    key_len(tag) + size_of::<u32>()
-}
-
-fn field(tag: u32, bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(field_len(tag, bytes.len()));
-    put_bytes(tag, bytes, &mut out);
-    out
-}
-
-fn put_text(tag: u32, text: &str, out: &mut Vec<u8>) {
-    put_bytes(tag, text.as_bytes(), out);
-}
-
-fn put_bytes(tag: u32, bytes: &[u8], out: &mut Vec<u8>) {
-    put_length(tag, bytes.len(), out);
-    out.put_slice(bytes);
-}
-
-fn put_length(tag: u32, length: usize, out: &mut Vec<u8>) {
-    encode_key(tag, WireType::LengthDelimited, out);
-    encode_varint(length as u64, out);
-}
-
-fn put_number(tag: u32, number: u64, out: &mut Vec<u8>) {
-    encode_key(tag, WireType::Varint, out);
-    encode_varint(number, out);
-}
-
-fn put_fixed64(tag: u32, number: u64, out: &mut Vec<u8>) {
-    encode_key(tag, WireType::SixtyFourBit, out);
-    out.put_u64_le(number);
-}
-
-fn put_fixed32(tag: u32, number: u32, out: &mut Vec<u8>) {
-    encode_key(tag, WireType::ThirtyTwoBit, out);
-    out.put_u32_le(number);
 }
 
 #[cfg(test)]

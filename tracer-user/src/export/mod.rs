@@ -139,7 +139,12 @@ impl Exporter {
     }
 }
 
-async fn export(transport: Transport, encoder: Encoder, mut batches: Batches, counts: Arc<Counts>) {
+async fn export(
+    transport: Transport,
+    mut encoder: Encoder,
+    mut batches: Batches,
+    counts: Arc<Counts>,
+) {
     let mut batch = Vec::new();
     while batches.next(&mut batch).await {
         let spans = batch.iter().map(Vec::len).sum::<usize>() as u64;

@@ -36,6 +36,7 @@ pub(super) fn bare_span() -> Span {
         events: Vec::new(),
         links: Vec::new(),
         error: None,
+        workload: None,
     }
 }
 

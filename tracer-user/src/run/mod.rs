@@ -20,7 +20,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracer_pipeline::{
     http::pairing::RESPONSE_WAIT_S,
     pipeline::{FAILED_CONNECTS_PER_SECOND, Pipeline},
-    span::{BASELINE, Detail},
+    span::{BASELINE, Detail, ServiceName},
 };
 
 use crate::{
@@ -109,6 +109,16 @@ pub struct Args {
     /// With --detail auto: one exchange in N has spans for its hops in any case; 0 is none
     #[arg(long, value_name = "N", default_value_t = BASELINE)]
     pub baseline: u32,
+
+    /// The service under whose name spans are exported: hopspan (or OTEL_SERVICE_NAME) for all, or
+    /// the workload of each side
+    ///
+    /// With workload, the service of connect and request spans is the client's workload, such as
+    /// its Deployment, else its pod, else its node; that of response spans is the server's. Where
+    /// none is known, and beyond 1,024 workloads, it is hopspan. It changes service graphs: see
+    /// docs/agent.md.
+    #[arg(long, value_name = "NAME", default_value_t = ServiceName::Hopspan)]
+    pub service_name: ServiceName,
 
     /// Export a request that has no response after SECONDS as open
     ///
@@ -213,6 +223,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut pipeline = Pipeline::new(node);
     pipeline.trace_untraced(args.untraced);
     pipeline.limit_failed_connects(args.failed_connects);
+    pipeline.set_service_name(args.service_name);
     let detail = pipeline.detail();
     detail.set_detail(args.detail);
     detail.set_baseline(args.baseline);

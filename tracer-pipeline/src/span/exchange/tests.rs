@@ -4,6 +4,7 @@ mod detail;
 mod failures;
 pub(crate) mod halves;
 mod server_trace;
+mod service_names;
 mod translation;
 
 use std::{collections::BTreeSet, net::SocketAddr};
@@ -18,7 +19,7 @@ use crate::{
     identity::directory::Directory,
     kube_proxy::Rules,
     path::Devices,
-    span::{Clock, Detail, Untraced, Value, parties::sides},
+    span::{Clock, Detail, ServiceName, Untraced, Value, parties::sides},
 };
 
 const TRACE: &str = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n";
@@ -159,6 +160,7 @@ pub(crate) fn with_context<T>(make: impl FnOnce(&Context<'_>) -> T) -> T {
         },
         directory: &Directory::default(),
         node: "node",
+        service_name: ServiceName::default(),
     })
 }
 
