@@ -15,15 +15,11 @@ use std::{
 use hopspan_e2e::{
     DialogueFixture, Fixture, NodeAgent, Parent, Span, Traces, end, fill,
     http1::{HEAD_END, OK, request, traceparent},
-    pause, play_client, send, take, until,
+    pause, play_client, replay, send, take, until,
 };
 use hopspan_lab::NodeOptions;
 use tracer_common::RecordKind;
-use tracer_pipeline::{
-    pipeline::{Pipeline, Snapshot},
-    recording::Reader,
-    span,
-};
+use tracer_pipeline::{pipeline::Snapshot, recording::Reader};
 
 /// More than the queues of both sockets hold while the server does not read.
 const BODY_BYTES: u64 = 16 << 20;
@@ -31,8 +27,8 @@ const PAUSE: Duration = Duration::from_millis(800);
 /// No socket listens here.
 const CLOSED_PORT: u16 = 9;
 
-/// An exported span in one line, for the comparison.
-fn exported(span: &Span) -> String {
+/// A span in one line, for the comparison.
+fn in_a_line(span: &Span) -> String {
     let attributes: BTreeMap<&str, &str> = span
         .attributes
         .iter()
@@ -50,35 +46,6 @@ fn exported(span: &Span) -> String {
     )
 }
 
-/// A replayed span in the same form.
-fn replayed(span: &span::Span) -> String {
-    let texts: Vec<(&str, String)> = span
-        .attributes
-        .iter()
-        .map(|attribute| match &attribute.value {
-            span::Value::Text(text) => (attribute.key, text.to_string()),
-            span::Value::Shared(text) => (attribute.key, text.to_string()),
-            span::Value::Bool(truth) => (attribute.key, truth.to_string()),
-            span::Value::Int(number) => (attribute.key, number.to_string()),
-        })
-        .collect();
-    let attributes: BTreeMap<&str, &str> = texts
-        .iter()
-        .map(|(key, text)| (*key, text.as_str()))
-        .collect();
-    let events: Vec<&str> = span.events.iter().map(|event| event.name).collect();
-    let is_root = span.parent_id.0 == [0; 8];
-    let parent_id = if is_root {
-        String::new()
-    } else {
-        span.parent_id.to_string()
-    };
-    format!(
-        "{} {} {} {} {} {} {attributes:?} {events:?}",
-        span.trace_id, span.span_id, parent_id, span.name, span.start_unix_ns, span.end_unix_ns
-    )
-}
-
 #[test]
 fn a_recording_gives_the_spans_that_were_exported() {
     if hopspan_lab::skip("a_recording_gives_the_spans_that_were_exported") {
@@ -90,9 +57,8 @@ fn a_recording_gives_the_spans_that_were_exported() {
     hotrod.dispatch(3, 2).unwrap();
     hotrod.stop().unwrap();
     let outcome = fixture.finish().unwrap();
-    let spans = replay(&outcome.recordings["node"]);
-    assert_same(&outcome.traces, &spans);
-    assert!(spans.len() > 3 * 12 * 20, "{} spans", spans.len());
+    let spans = assert_same(&outcome.traces, &outcome.recordings["node"]);
+    assert!(spans > 3 * 12 * 20, "{spans} spans");
 }
 
 /// One dispatch. With UPDATE_EXPECTED=1 the recording becomes the one of which tracer-pipeline loses
@@ -111,7 +77,7 @@ fn a_recording_of_one_dispatch_gives_the_spans_that_were_exported() {
     hotrod.stop().unwrap();
     let outcome = fixture.finish().unwrap();
     let entries: Vec<Vec<u8>> = Reader::open(&path).unwrap().map(Result::unwrap).collect();
-    assert_same(&outcome.traces, &replay(&entries));
+    assert_same(&outcome.traces, &entries);
     keep(&path, "dispatch.hopspan");
 }
 
@@ -151,7 +117,7 @@ fn a_recording_of_every_kind_gives_the_spans_that_were_exported() {
         .collect();
     let records = RecordKind::ALL.iter().map(|kind| *kind as u32);
     assert_eq!(kinds, records.chain(Snapshot::KINDS).collect());
-    assert_same(&outcome.traces, &replay(&entries));
+    assert_same(&outcome.traces, &entries);
     keep(&path, "every-kind.hopspan");
 }
 
@@ -166,27 +132,17 @@ fn keep(path: &Path, name: &str) {
     }
 }
 
-/// The spans of a recording.
-fn replay(entries: &[Vec<u8>]) -> Vec<span::Span> {
-    let mut pipeline = Pipeline::new("node");
-    pipeline.detail().set_detail(span::Detail::Hop);
-    let mut spans = Vec::new();
-    for entry in entries {
-        pipeline.replay(entry, &mut spans);
-    }
-    pipeline.finish(&mut spans);
-    spans.concat()
-}
-
-/// Checks that these spans were exported, and no other.
-fn assert_same(traces: &Traces, spans: &[span::Span]) {
+/// Checks that the spans of a recording were exported, and no other. Returns their number.
+fn assert_same(traces: &Traces, entries: &[Vec<u8>]) -> usize {
+    let spans = replay("node", entries);
     let exported: BTreeSet<String> = traces
         .0
         .values()
         .flat_map(|trace| &trace.spans)
         .filter(|span| span.scope == tracer_semconv::scope::NAME)
-        .map(exported)
+        .map(in_a_line)
         .collect();
     assert_eq!(exported.len(), spans.len());
-    assert_eq!(exported, spans.iter().map(replayed).collect());
+    assert_eq!(exported, spans.iter().map(in_a_line).collect());
+    spans.len()
 }
