@@ -48,6 +48,8 @@ pub struct Fixture {
     /// By the names of their nodes.
     pub agents: BTreeMap<String, Agent>,
     viewer: Process,
+    /// Where agents and applications export to instead of the viewer.
+    collector: Option<Ipv4Addr>,
     // Last, so that it is taken down after the processes.
     lab: Lab,
 }
@@ -113,7 +115,7 @@ impl Fixture {
         agents: &[NodeAgent],
     ) -> Result<Self> {
         let mut fixture = Self::without_agents(label, options, agents.len())?;
-        fixture.start_agents(agents, true)?;
+        fixture.start_recording_agents(agents)?;
         Ok(fixture)
     }
 
@@ -134,9 +136,17 @@ impl Fixture {
         Ok(Self {
             viewer: start_viewer(&lab, first)?,
             agents: BTreeMap::new(),
+            collector: None,
             nodes,
             lab,
         })
+    }
+
+    /// Lets the agents and applications that are started from now on export to this address: agents
+    /// to port 4318 by OTLP over HTTP, applications to port 4317 by OTLP over gRPC. The viewer
+    /// receives nothing then.
+    pub fn export_to(&mut self, collector: Ipv4Addr) {
+        self.collector = Some(collector);
     }
 
     /// Starts the agent of the first node, to follow the sockets of a cgroup.
@@ -154,6 +164,15 @@ impl Fixture {
         Ok(())
     }
 
+    /// Starts an agent on each node that has one. They record what they see, see
+    /// [`Outcome::recordings`].
+    ///
+    /// # Errors
+    /// When one cannot start.
+    pub fn start_recording_agents(&mut self, agents: &[NodeAgent]) -> Result<()> {
+        self.start_agents(agents, true)
+    }
+
     fn start_agents(&mut self, agents: &[NodeAgent], records: bool) -> Result<()> {
         let first = self.node().clone();
         for (node, agent) in self.nodes.iter().zip(agents) {
@@ -162,7 +181,7 @@ impl Fixture {
                 NodeAgent::Off(shift) => Some(*shift),
                 NodeAgent::Missing => continue,
             };
-            let collector = match node.name() == first.name() {
+            let viewer = match node.name() == first.name() {
                 true => Ipv4Addr::LOCALHOST,
                 false => first.ip(),
             };
@@ -170,7 +189,7 @@ impl Fixture {
             let record = ["--record", recording.as_str()];
             let options = AgentOptions {
                 arguments: if records { &record } else { &[] },
-                collector: IpAddr::V4(collector),
+                collector: IpAddr::V4(self.collector.unwrap_or(viewer)),
                 wall_clock,
                 ..AgentOptions::new(node, self.report(node.name()))
             };
@@ -223,7 +242,7 @@ impl Fixture {
     pub fn hotrod(&mut self) -> Result<HotRod> {
         let options = HotRodOptions {
             binary: binary("hotrod")?,
-            otlp_endpoint: None,
+            otlp_endpoint: self.collector.map(|ip| format!("http://{ip}:4317")),
             env: Vec::new(),
             before: Vec::new(),
         };
@@ -256,13 +275,21 @@ impl Fixture {
         Ok((self.outcome()?, Traces::read_merged(&self.spans())?))
     }
 
-    fn end(&mut self) -> Result<()> {
+    /// Ends agents and viewer with SIGTERM. The lab and the other processes in it stay.
+    ///
+    /// # Errors
+    /// When one of them does not end well.
+    pub fn end(&mut self) -> Result<()> {
         let mut agents = self.agents.values_mut();
         agents.try_for_each(|agent| end(&mut agent.process))?;
         end(&mut self.viewer)
     }
 
-    fn outcome(&self) -> Result<Outcome> {
+    /// What agents and viewer have seen, after their end.
+    ///
+    /// # Errors
+    /// When they have not written it.
+    pub fn outcome(&self) -> Result<Outcome> {
         let nodes = || self.agents.keys().cloned();
         let reports = nodes().map(|node| Ok((node.clone(), Report::read(&self.report(&node))?)));
         let recordings = nodes().filter_map(|node| {

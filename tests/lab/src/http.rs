@@ -5,7 +5,7 @@
 //! only: no chunks, no compression.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -15,7 +15,7 @@ use crate::Node;
 /// How long a response may take on a busy machine.
 const RESPONSE_LIMIT: Duration = Duration::from_secs(60);
 
-/// A connection to a server on the loopback address of a node.
+/// A connection to a server, on the loopback address of a node or elsewhere in the lab.
 #[derive(Debug)]
 pub struct HttpClient {
     stream: BufReader<TcpStream>,
@@ -38,10 +38,17 @@ impl HttpClient {
     /// # Errors
     /// When nothing listens on the port, or the namespace is gone.
     pub fn connect(node: &Node, port: u16) -> Result<Self> {
-        let address = (Ipv4Addr::LOCALHOST, port);
+        Self::connect_to(node, (Ipv4Addr::LOCALHOST, port).into())
+    }
+
+    /// Connects from the node's network namespace to any address.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub fn connect_to(node: &Node, address: SocketAddr) -> Result<Self> {
         let stream = node
             .within(|| TcpStream::connect(address))?
-            .with_context(|| format!("connect to port {port} of node {}", node.name()))?;
+            .with_context(|| format!("connect to {address} from node {}", node.name()))?;
         stream.set_read_timeout(Some(RESPONSE_LIMIT))?;
         Ok(Self {
             stream: BufReader::new(stream),

@@ -140,6 +140,14 @@ impl<'a> Setup<'a> {
         }
     }
 
+    /// Installs the back end that a test exports to.
+    ///
+    /// # Errors
+    /// What could not be installed: the test, which runs on demand only, is about nothing else.
+    pub(crate) fn prepare_back_end(&self) -> Result<()> {
+        python::install(self.workspace, &self.apt, &python::BACK_END)
+    }
+
     /// Makes the lab runnable: its programs, and the kernel's bridge netfilter.
     ///
     /// # Errors

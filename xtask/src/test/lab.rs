@@ -30,21 +30,40 @@ const PROGRAMS_MODULE: &str = "programs::";
 /// Its tests that run on demand only.
 const PROGRAM_MATRIX: &str = "programs::matrix::";
 
+/// The end-to-end tests with another project's back end, which run on demand only.
+const BACK_END_MODULE: &str = "back_end::";
+
+/// Which modules' tests run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Modules {
+    /// All, but those on demand.
+    #[default]
+    All,
+    /// Those with other projects' programs.
+    Programs,
+    /// Those with another project's back end.
+    BackEnd,
+}
+
 /// Which of the lab's tests run.
 #[derive(Debug, Default)]
 pub(super) struct Selection<'a> {
     /// Text in the path of each.
     pub(super) filter: Option<&'a str>,
-    /// No test of other modules.
-    pub(super) only_programs: bool,
+    pub(super) modules: Modules,
     /// Also the tests that run on demand only.
     pub(super) program_matrix: bool,
 }
 
 impl Selection<'_> {
     fn has(&self, test: &str) -> bool {
-        test.contains(self.filter.unwrap_or_default())
-            && (!self.only_programs || test.starts_with(PROGRAMS_MODULE))
+        let is_in_a_module = match self.modules {
+            Modules::All => !test.starts_with(BACK_END_MODULE),
+            Modules::Programs => test.starts_with(PROGRAMS_MODULE),
+            Modules::BackEnd => test.starts_with(BACK_END_MODULE),
+        };
+        is_in_a_module
+            && test.contains(self.filter.unwrap_or_default())
             && (self.program_matrix || !test.starts_with(PROGRAM_MATRIX))
     }
 }
@@ -189,21 +208,28 @@ mod tests {
     }
 
     #[test]
-    fn the_program_matrix_runs_on_demand_only() {
-        let tests = ["programs::curl", "programs::matrix::every", "hooks::matrix"];
-        let check = |only_programs, program_matrix, filter, expected: &[&str]| {
+    fn the_program_matrix_and_the_back_end_run_on_demand_only() {
+        let tests = [
+            "programs::curl",
+            "programs::matrix::every",
+            "hooks::matrix",
+            "back_end::reads_back",
+        ];
+        let check = |modules, program_matrix, filter, expected: &[&str]| {
             let selection = Selection {
                 filter,
-                only_programs,
+                modules,
                 program_matrix,
             };
             let selected = tests.into_iter().filter(|test| selection.has(test));
             assert_eq!(selected.collect::<Vec<_>>(), expected, "{selection:?}");
         };
-        check(false, false, None, &[tests[0], tests[2]]);
-        check(true, false, None, &tests[..1]);
-        check(true, true, None, &tests[..2]);
-        check(true, true, Some("matrix"), &tests[1..2]);
+        check(Modules::All, false, None, &[tests[0], tests[2]]);
+        check(Modules::Programs, false, None, &tests[..1]);
+        check(Modules::Programs, true, None, &tests[..2]);
+        check(Modules::Programs, true, Some("matrix"), &tests[1..2]);
+        check(Modules::BackEnd, false, None, &tests[3..]);
+        check(Modules::BackEnd, false, Some("hooks"), &[]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::progress::note;
 use crate::setup::Setup;
 use crate::sudo::Privilege;
 use crate::workspace::Workspace;
-use lab::Selection;
+use lab::{Modules, Selection};
 use summary::{Counts, Summary};
 
 /// Run every check and test: rustfmt, clippy, unit tests, replays, doc tests, the lab
@@ -53,6 +53,11 @@ enum Part {
     Lab,
     /// The lab's tests with other projects' programs: needs root
     Programs,
+    /// Two nodes that export to Arize Phoenix, another project's back end: needs root, on demand
+    /// only
+    ///
+    /// Installs Phoenix into target/tools.
+    BackEnd,
     /// Everything
     All,
 }
@@ -83,17 +88,26 @@ pub(crate) fn run(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
     );
     let privilege = match args.part {
         Part::Unit => Privilege::none("unit tests need no root"),
-        Part::Lab | Part::Programs | Part::All => Privilege::obtain("to run the lab's tests"),
+        Part::Lab | Part::Programs | Part::BackEnd | Part::All => {
+            Privilege::obtain("to run the lab's tests")
+        }
     };
     let setup = Setup::new(workspace, &privilege);
     let toolchain = setup.prepare_tests(args.part != Part::Unit)?;
     if args.all {
         setup.prepare_program_matrix();
     }
+    if args.part == Part::BackEnd {
+        setup.prepare_back_end()?;
+    }
     let filter = args.filter.as_deref();
     let selection = Selection {
         filter,
-        only_programs: args.part == Part::Programs,
+        modules: match args.part {
+            Part::Programs => Modules::Programs,
+            Part::BackEnd => Modules::BackEnd,
+            Part::Unit | Part::Lab | Part::All => Modules::All,
+        },
         program_matrix: args.all,
     };
     let mut phases = Vec::new();
