@@ -1,5 +1,5 @@
 //! What the agent takes in user space. In: nginx under a fixed rate. Out: processor time for each
-//! exchange, exported and not, spans a second, bytes a span, memory.
+//! exchange, exported and not, its spans and bytes, memory.
 
 use anyhow::Result;
 
@@ -102,30 +102,29 @@ fn outcome(results: &[Vec<PacedResult>; LOADS.len()]) -> Outcome {
             rss,
         );
     }
-    let [_, _, exported, ..] = results;
-    let figures: [(&str, &str, Unit, Quantity); 4] = [
-        ("rate", "spans received", Unit::PerSecond, |result| {
-            result.spans() / result.h2load.seconds
-        }),
-        (
-            "per_exchange",
-            "spans of an exchange",
-            Unit::Count,
-            |result| result.spans() / result.received.exchanges as f64,
-        ),
-        (
-            "bytes",
-            "bytes of a span on the wire",
+    let [_, _, exported @ ..] = results;
+    for (results, (key, what, _)) in exported.iter().zip(&LOADS[2..]) {
+        let spans: Quantity = |result| result.spans() / result.received.exchanges as f64;
+        add(
+            &format!("{key}.spans"),
+            &format!("spans of an exchange, {what}"),
+            Unit::Ratio,
+            results,
+            spans,
+        );
+        let bytes: Quantity =
+            |result| result.received.hopspan_bytes as f64 / result.received.exchanges as f64;
+        add(
+            &format!("{key}.bytes"),
+            &format!("bytes of an exchange on the wire, {what}"),
             Unit::Bytes,
-            |result| result.received.hopspan_bytes as f64 / result.spans(),
-        ),
-        ("batch", "spans of a request", Unit::Count, |result| {
-            result.spans() / result.received.hopspan_requests as f64
-        }),
-    ];
-    for (key, what, unit, value) in figures {
-        add(&format!("spans.{key}"), what, unit, exported, value);
+            results,
+            bytes,
+        );
     }
+    let rate: Quantity = |result| result.spans() / result.h2load.seconds;
+    let what = "spans received, exported with all hops";
+    add("spans.rate", what, Unit::PerSecond, &results[2], rate);
     outcome.note(
         "Processor time in user space and in system calls, of all the agent's threads. Its programs in the kernel run in the time of the sender or receiver of a packet, and are in `hooks`. Exchanges that are not exported are HTTP/1, and these programs leave them out; over HTTP/2 they are followed, as with --follow-all. Allocations per exchange are in `stages`.",
     );
