@@ -8,10 +8,10 @@ use prost::Message;
 
 /// The instrumentation scope of hopspan's spans.
 const SCOPE: &[u8] = tracer_semconv::scope::NAME.as_bytes();
-/// The attribute of an exchange.
+/// The attribute of the span that each exchange has once on a node: that of its request.
 const ROLE: (&[u8], &[u8]) = (
     tracer_semconv::attribute::ROLE.as_bytes(),
-    tracer_semconv::Role::Exchange.as_str().as_bytes(),
+    tracer_semconv::Role::Request.as_str().as_bytes(),
 );
 
 /// Counts of everything received.
@@ -27,7 +27,7 @@ pub(super) struct Totals {
     spans: u64,
     /// Spans of hopspan.
     hopspan_spans: u64,
-    /// Spans of hopspan that are exchanges.
+    /// Exchanges of hopspan, by the spans of their requests.
     exchanges: u64,
     /// Connections that ended with a request that is no OTLP.
     pub(super) refused: u64,
@@ -120,14 +120,14 @@ pub(super) fn count(body: Bytes) -> Result<Batch, prost::DecodeError> {
         if scope.scope.is_some_and(|scope| scope.name == SCOPE) {
             batch.hopspan_spans += spans;
             for span in scope.spans {
-                batch.exchanges += u64::from(is_exchange(&Span::decode(span)?));
+                batch.exchanges += u64::from(is_request(&Span::decode(span)?));
             }
         }
     }
     Ok(batch)
 }
 
-fn is_exchange(span: &Span) -> bool {
+fn is_request(span: &Span) -> bool {
     let (key, value) = ROLE;
     span.attributes.iter().any(|attribute| {
         attribute.key == key && attribute.value.as_ref().is_some_and(|of| of.text == value)
@@ -180,8 +180,8 @@ mod tests {
     #[test]
     fn real_requests_are_counted() {
         let mut totals = Totals::default();
-        let ours = request("hopspan", &["exchange", "hop", "hop"]).encode_to_vec();
-        let theirs = request("hotrod", &["exchange"]).encode_to_vec();
+        let ours = request("hopspan", &["connect", "request", "hop", "response"]).encode_to_vec();
+        let theirs = request("hotrod", &["request"]).encode_to_vec();
         let bytes = ours.len() as u64;
         for body in [ours, theirs] {
             totals.add(&count(Bytes::from(body)).unwrap());
@@ -190,8 +190,8 @@ mod tests {
             requests: 2,
             hopspan_requests: 1,
             hopspan_bytes: bytes,
-            spans: 4,
-            hopspan_spans: 3,
+            spans: 5,
+            hopspan_spans: 4,
             exchanges: 1,
             refused: 0,
         };
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_request_that_is_cut_is_refused_or_counts_no_more() {
-        let whole = request("hopspan", &["exchange", "hop"]).encode_to_vec();
+        let whole = request("hopspan", &["request", "hop"]).encode_to_vec();
         for end in 0..whole.len() {
             if let Ok(batch) = count(Bytes::copy_from_slice(&whole[..end])) {
                 assert!(batch.spans <= 2, "{batch:?}");
