@@ -19,8 +19,10 @@ pub struct Read {
     /// The reading process (kernel: `task_struct.tgid`), by its number in the initial PID
     /// namespace; 0 if not known.
     pub tgid: u32,
-    /// Zero.
-    pub padding: u32,
+    /// How many bytes lie between the position that the read before, or its lost record, had
+    /// reported, and `read_seq`; at the first read, between the first head and `read_seq`. 0 in older
+    /// recordings.
+    pub new_bytes: u32,
 }
 
 /// Size of the record without `tgid` and what follows, as in older recordings.

@@ -17,11 +17,12 @@ use crate::{
 pub(crate) fn head_arrived(socket: &Socket, seq: u32) {
     if !socket.is(HAS_HEAD) {
         socket.reported_seq.set(seq);
+        socket.newest_seq.set(seq);
         socket.flags.set_bits(HAS_HEAD);
+    } else if after(seq, socket.newest_seq.get()) {
+        // A head that is sent again, or was overtaken, is not the newest one.
+        socket.newest_seq.set(seq);
     }
-    // Packets of one socket that arrive on two CPUs are serialised by its lock, or, in its backlog,
-    // differ by a head that is later anyway.
-    socket.newest_seq.set(seq);
 }
 
 /// Reports that the application has read from a socket up to `read_seq`, if a head was waiting.
@@ -46,10 +47,11 @@ pub(crate) fn report(cookie: u64, read_seq: impl FnOnce() -> Option<u32>) {
         at_ns: unsafe { bpf_ktime_get_ns() },
         cookie,
         tgid: (bpf_get_current_pid_tgid() >> 32) as u32,
-        padding: 0,
+        new_bytes: read_seq.wrapping_sub(reported_seq),
     };
     ring::send::<Read>(&record, Counter::ReadLost);
-    // After the first value only this hook stores the field, under the socket's lock.
+    // Also after a loss: the next record shows by `new_bytes` that this one is missing. After the
+    // first value only this hook stores the field, under the socket's lock.
     socket.reported_seq.set(read_seq);
     if socket.is_over() {
         socket::forget(cookie);

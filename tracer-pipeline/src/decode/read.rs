@@ -16,6 +16,9 @@ pub struct Read {
     /// The reading process, by its id in the initial PID namespace. `None` in recordings whose read
     /// records lack the field.
     pub tgid: Option<u32>,
+    /// What lies before this sequence number was read before, though the record of that may be lost.
+    /// `None` in recordings whose read records lack the field.
+    pub new_from: Option<u32>,
 }
 
 pub(super) fn decode(bytes: &[u8], short: DecodeError) -> Result<Read, DecodeError> {
@@ -28,5 +31,6 @@ pub(super) fn decode(bytes: &[u8], short: DecodeError) -> Result<Read, DecodeErr
         read_seq: raw.read_seq,
         at_ns: raw.at_ns,
         tgid: (raw.tgid != 0).then_some(raw.tgid),
+        new_from: (raw.new_bytes != 0).then(|| raw.read_seq.wrapping_sub(raw.new_bytes)),
     })
 }

@@ -56,24 +56,28 @@ fn a_journey_record_may_end_after_its_last_stamp() {
     }
 }
 
-/// Old recordings have read records without `tgid`.
+/// Old recordings have read records without `tgid` and what follows.
 #[test]
-fn a_read_record_may_lack_tgid() {
+fn a_read_record_may_lack_fields() {
     let raw = read::Read {
         kind: RecordKind::Read as u32,
+        read_seq: 5,
         cookie: 7,
         tgid: 42,
+        new_bytes: 10,
         ..read::Read::default()
     };
     let bytes = bytes_of(&raw);
-    let tgid = |bytes: &[u8]| match decode(bytes) {
-        Ok(Record::Read(read)) => Some((read.cookie, read.tgid)),
+    let fields = |bytes: &[u8]| match decode(bytes) {
+        Ok(Record::Read(read)) => Some((read.cookie, read.tgid, read.new_from)),
         _ => None,
     };
-    assert_eq!(tgid(&bytes), Some((7, Some(42))));
-    assert_eq!(tgid(&bytes[..READ_MIN_BYTES]), Some((7, None)));
+    let new_from = 5_u32.wrapping_sub(10);
+    assert_eq!(fields(&bytes), Some((7, Some(42), Some(new_from))));
+    let begin = &bytes[..READ_MIN_BYTES];
+    assert_eq!(fields(begin), Some((7, None, None)));
     for cut in 0..READ_MIN_BYTES {
-        assert_eq!(tgid(&bytes[..cut]), None, "{cut} bytes");
+        assert_eq!(fields(&bytes[..cut]), None, "{cut} bytes");
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, net::SocketAddr};
 
 use crate::decode::{Journey, Tuple};
 
-use super::{Ending, ending::EndEvidence};
+use super::{Ending, after, ending::EndEvidence};
 
 /// Bound on unread messages per connection and direction, 4 KiB; the oldest is discarded first.
 pub(super) const MAX_UNREAD: usize = 1024;
@@ -44,10 +44,12 @@ impl Connection {
     }
 }
 
-/// Adds a message that the application has not read yet.
+/// Adds a message that the application has not read yet, behind those before it in the stream:
+/// packets overtake each other.
 pub(super) fn push_unread(unread: &mut VecDeque<u32>, seq: u32) {
     if unread.len() >= MAX_UNREAD {
         unread.pop_front();
     }
-    unread.push_back(seq);
+    let before = unread.iter().rposition(|known| !after(*known, seq));
+    unread.insert(before.map_or(0, |before| before + 1), seq);
 }

@@ -249,7 +249,8 @@ impl Flow {
         Some(Conntrack { original, reply })
     }
 
-    /// Emits the messages that a read took out of its socket's receive queue.
+    /// Emits the messages that a read took out of its socket's receive queue. Of a message that was
+    /// read before, in a read whose record is lost, it is not known when.
     pub fn read(&mut self, read: Read, emit: &mut impl FnMut(Event)) {
         let Read { at_ns, tgid, .. } = read;
         let client_cookie = self.client_of_server.get(&read.cookie).copied();
@@ -264,6 +265,9 @@ impl Flow {
             &mut known.unread_responses
         };
         while let Some(seq) = unread.pop_front_if(|seq| before(*seq, read.read_seq)) {
+            if read.new_from.is_some_and(|from| before(seq, from)) {
+                continue;
+            }
             let kind = if client_cookie.is_some() {
                 EventKind::RequestRead { seq, at_ns, tgid }
             } else {

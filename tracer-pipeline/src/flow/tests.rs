@@ -59,6 +59,7 @@ fn read(cookie: u64, read_seq: u32) -> Read {
         read_seq,
         at_ns: 5_000,
         tgid: None,
+        new_from: None,
     }
 }
 

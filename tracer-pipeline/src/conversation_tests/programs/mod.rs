@@ -16,6 +16,7 @@ use tracer_common::{
     },
     journey::End,
     message::Message,
+    seq::after,
 };
 
 use super::packet::{Followed, Packet, Ring, bytes};
@@ -94,8 +95,9 @@ impl Kernel {
             } else {
                 packet.seq
             };
-            let reported = socket.newest_and_reported.map(|(_, reported)| reported);
-            socket.newest_and_reported = Some((read_seq, reported.unwrap_or(read_seq)));
+            let known = socket.newest_and_reported.unwrap_or((read_seq, read_seq));
+            let newest = if after(read_seq, known.0) { read_seq } else { known.0 };
+            socket.newest_and_reported = Some((newest, known.1));
             if followed.message == Message::Request {
                 socket.arrived(packet, followed);
             }
@@ -105,13 +107,14 @@ impl Kernel {
 
     /// An application reads everything up to `read_seq`.
     pub(super) fn read(&mut self, by: Side, read_seq: u32, at_ns: u64) {
-        if self.sender(by).socket.reports_read(read_seq) {
+        if let Some(new_from) = self.sender(by).socket.reports_read(read_seq) {
             let cookie = self.ring.cookie(by);
             self.ring.send(Record::Read(Read {
                 cookie,
                 read_seq,
                 at_ns,
                 tgid: None,
+                new_from: Some(new_from),
             }));
         }
     }

@@ -195,15 +195,10 @@ impl Socket {
         Piece::Next
     }
 
-    /// Whether a read up to `read_seq` is reported.
-    pub(super) fn reports_read(&mut self, read_seq: u32) -> bool {
-        let Some((newest, reported)) = &mut self.newest_and_reported else {
-            return false;
-        };
+    /// If a read up to `read_seq` is reported: what the report before had.
+    pub(super) fn reports_read(&mut self, read_seq: u32) -> Option<u32> {
+        let (newest, reported) = self.newest_and_reported.as_mut()?;
         let is_reported = !after(*reported, *newest) && after(read_seq, *reported);
-        if is_reported {
-            *reported = read_seq;
-        }
-        is_reported
+        is_reported.then(|| std::mem::replace(reported, read_seq))
     }
 }

@@ -247,6 +247,7 @@ impl Fixture {
             read_seq: seq.wrapping_add(1),
             at_ns: self.now_ns,
             tgid: None,
+            new_from: None,
         };
         let mut events = Vec::new();
         self.flow.read(read, &mut |event| events.push(event));

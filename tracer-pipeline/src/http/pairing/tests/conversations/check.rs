@@ -30,10 +30,6 @@ const BODIES_MAY_BE_REQUESTS: bool = true;
 ///   looks like a response behind that part counts as one.
 const RESPONSES_MAY_MOVE: bool = true;
 
-/// Of a lost record of a read only the next one shows that the application has read. The kernel
-/// programs take a head that is sent again for the newest one, and do not report the read of another.
-const READS_MAY_BE_LATE: bool = true;
-
 /// How many exchanges came out, by kind of conversation.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Outcome {
@@ -137,15 +133,9 @@ impl Case {
         let starts = request.packets().into_iter().map(|packet| packet.start_ns);
         let mut is_seen = starts.map(|at_ns| to_server.is_seen_at(begin, at_ns));
         prop_assert!(is_seen.any(|is_so| is_so), "when {} was sent", truth.path);
-        let is_plain = self.setting.losses.is_empty() && self.setting.troubles.is_empty();
-        if let Some(read_ns) = request.read_ns {
+        if request.read_ns.is_some() {
             let expected = to_server.read_ns(to_server.offset(request.journey.seq));
-            let is_late = READS_MAY_BE_LATE && !is_plain && expected < Some(read_ns);
-            prop_assert!(
-                is_late || expected == Some(read_ns),
-                "when {} was read",
-                truth.path
-            );
+            prop_assert_eq!(request.read_ns, expected, "when {} was read", truth.path);
         }
         if let (ResponseEnd::At(at_ns), true) = (exchange.response_end, is_status_certain) {
             let is_so = to_client.is_seen_at(truth.response_end - 1, at_ns);

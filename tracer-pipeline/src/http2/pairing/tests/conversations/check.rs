@@ -16,10 +16,6 @@ use crate::{
     http::{Exchange, Leg, ResponseEnd, trace_context::Extraction},
 };
 
-/// Of a lost record of a read only the next one shows that the application has read. The kernel
-/// programs take a head that is sent again for the newest one, and do not report the read of another.
-const READS_MAY_BE_LATE: bool = true;
-
 /// Where the beginning of a direction was not seen, a packet that begins with a body of frames shows
 /// nothing by which an observer could tell them from frames of the connection. The next frame of the
 /// connection is then read in the wrong place, so that such a mistake ends soon.
@@ -86,11 +82,6 @@ impl Case {
         let is_ordered = setting.seen == Seen::Both || setting.troubles.is_empty();
         let is_whole = setting.losses.is_empty() && setting.attached_after.is_none();
         is_ordered && is_whole && self.follows(Side::Client) && self.follows(Side::Server)
-    }
-
-    /// Whether nothing is lost, on the way or between kernel and agent.
-    fn is_plain(&self) -> bool {
-        self.setting.losses.is_empty() && self.setting.troubles.is_empty()
     }
 
     /// Whether a direction is followed from its first frame on: the preface of the client, or
@@ -201,11 +192,9 @@ impl Case {
         if self.is_certain() {
             prop_assert_eq!(leg.first_start_ns(), first_ns, "when the message was sent");
         }
-        if let Some(read_ns) = leg.read_ns {
+        if leg.read_ns.is_some() {
             let at = wire.offset(leg.journey.seq);
-            let expected = wire.read_ns(at);
-            let is_late = READS_MAY_BE_LATE && !self.is_plain() && expected < Some(read_ns);
-            prop_assert!(is_late || expected == Some(read_ns), "when it was read");
+            prop_assert_eq!(leg.read_ns, wire.read_ns(at), "when it was read");
         }
         Ok(())
     }
