@@ -38,9 +38,16 @@ pub(super) struct Packets {
     by_seq: HashMap<(Direction, u32), PacketId>,
     to_server: VecDeque<PacketId>,
     to_client: VecDeque<PacketId>,
-    /// Of each direction, the packet in which a header block begins that was not complete when the
-    /// packet's journey came.
-    held: [Option<PacketId>; 2],
+    /// Of each direction, the header block that was not complete when the journey of the packet came
+    /// in which it begins.
+    held: [Option<Held>; 2],
+}
+
+/// The sequence number of a header block, and the packet in which it begins.
+#[derive(Clone, Copy)]
+struct Held {
+    seq: u32,
+    packet: PacketId,
 }
 
 impl Packets {
@@ -91,20 +98,21 @@ impl Packets {
     pub(super) fn hold(&mut self, direction: Direction, seq: u32, journey: &Journey) {
         let last_of_header = seq.wrapping_add(HEADER_BYTES as u32 - 1);
         let held = self.held[direction as usize];
-        let is_copy = held.is_some_and(|held| holds(journey, held.seq()));
-        if is_copy || !holds(journey, last_of_header) {
+        // The packet may be sent again, also in pieces.
+        let is_held = held.is_some_and(|held| held.seq == seq);
+        if is_held || !holds(journey, last_of_header) {
             return;
         }
         self.let_go(direction);
-        let id = PacketId::from(journey);
-        self.entry(direction, id).streams += 1;
-        self.held[direction as usize] = Some(id);
+        let packet = PacketId::from(journey);
+        self.entry(direction, packet).streams += 1;
+        self.held[direction as usize] = Some(Held { seq, packet });
     }
 
     /// The header block of the packet that is kept is complete, or abandoned.
     pub(super) fn let_go(&mut self, direction: Direction) {
         if let Some(held) = self.held[direction as usize].take() {
-            self.release(held);
+            self.release(held.packet);
         }
     }
 

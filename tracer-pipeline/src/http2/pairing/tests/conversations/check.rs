@@ -248,9 +248,19 @@ impl Case {
         let told = Told::of(&self.played, &self.setting);
         for exchange in told.exchanges {
             story += &format!(
-                "{} {:?} {:?} {:?} {:?} {:?}\n",
+                "{} {:?}{}{} {:?} {:?} {:?} {:?}\n",
                 exchange.request_seq,
                 exchange.asked.path,
+                if exchange.asked.is_incomplete {
+                    " incomplete"
+                } else {
+                    ""
+                },
+                if exchange.response.is_none() {
+                    " without response"
+                } else {
+                    ""
+                },
                 exchange.answered,
                 exchange.response_end,
                 exchange.reset,
