@@ -18,7 +18,8 @@ const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 /// Flag of DATA: the sender ends the stream.
 const END_STREAM: u8 = 1;
-/// All registered types are below this.
+/// All registered types are below this. Other types are sent to see that the peer ignores them
+/// (GREASE, 0x0b + n * 0x1f).
 const TYPES: u8 = 0x20;
 /// The initial value of SETTINGS_MAX_FRAME_SIZE.
 const DEFAULT_FRAME_BYTES: u32 = 16_384;
@@ -52,10 +53,16 @@ impl Frame {
     }
 
     /// Whether the header is valid where a frame is known to start. Section 5.5 allows unknown
-    /// types, which are ignored.
+    /// types, which are ignored. They are expected to be short: the length of text is not.
     #[inline(always)]
     pub(super) fn is_possible(&self) -> bool {
-        self.kind < TYPES
+        self.kind < TYPES || self.payload_bytes <= DEFAULT_FRAME_BYTES
+    }
+
+    /// Whether the type is unknown, and the header possible.
+    #[inline(always)]
+    fn is_unknown(&self) -> bool {
+        self.kind > CONTINUATION && self.payload_bytes <= DEFAULT_FRAME_BYTES
     }
 
     #[inline(always)]
@@ -115,8 +122,8 @@ impl Frame {
 }
 
 /// Whether a packet most likely starts with a frame: its first header is likely, and the frame ends
-/// with the packet or another likely header follows. A frame that is longer than its packet must be
-/// HEADERS, for which random bytes are hardly taken.
+/// with the packet, or another likely header or one of an unknown type follows. A frame that is
+/// longer than its packet must be HEADERS or SETTINGS, for which random bytes are hardly taken.
 #[inline(always)]
 pub(super) fn looks_like_frames(ctx: &SkBuffContext, packet: &Packet) -> bool {
     let Some(first) = Frame::at(ctx, packet, 0) else {
@@ -130,7 +137,7 @@ pub(super) fn looks_like_frames(ctx: &SkBuffContext, packet: &Packet) -> bool {
         return true;
     }
     if end > packet.payload_bytes {
-        return first.is_headers();
+        return first.is_headers() || first.kind == SETTINGS;
     }
-    Frame::at(ctx, packet, end).is_none_or(|second| second.is_likely())
+    Frame::at(ctx, packet, end).is_none_or(|second| second.is_likely() || second.is_unknown())
 }

@@ -151,7 +151,7 @@ impl Cursor {
                 self.header = payload[offset..].to_vec();
                 break;
             };
-            if header.kind >= TYPES {
+            if !header.is_possible() {
                 break;
             }
             let (end, copied_bytes) = (offset + header.frame_bytes(), header.copied_bytes());
@@ -211,7 +211,7 @@ impl Cursor {
         self.header.extend(&payload[offset..begin]);
         let header = Header::at(&self.header, 0)?;
         let prefix = std::mem::take(&mut self.header);
-        if header.kind >= TYPES {
+        if !header.is_possible() {
             self.lose_boundary(packet, ring);
             return None;
         }
@@ -289,6 +289,14 @@ impl Header {
         }
     }
 
+    fn is_possible(&self) -> bool {
+        self.kind < TYPES || self.payload_bytes <= DEFAULT_FRAME_BYTES
+    }
+
+    fn is_unknown(&self) -> bool {
+        self.kind > 9 && self.payload_bytes <= DEFAULT_FRAME_BYTES
+    }
+
     fn is_likely(&self) -> bool {
         let on_stream = self.stream != 0 && self.stream >> 31 == 0;
         let (bytes, flags) = (self.payload_bytes, self.flags);
@@ -319,7 +327,7 @@ fn looks_like_frames(payload: &[u8]) -> bool {
         return true;
     }
     if end > payload.len() {
-        return first.kind == 1;
+        return matches!(first.kind, 1 | 4);
     }
-    Header::at(payload, end).is_none_or(|second| second.is_likely())
+    Header::at(payload, end).is_none_or(|second| second.is_likely() || second.is_unknown())
 }

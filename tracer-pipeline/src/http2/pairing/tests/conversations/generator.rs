@@ -281,6 +281,7 @@ impl Writer {
             Noise::Settings => self.frame(4, 0, 0, &[0, 1, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0]),
             Noise::SettingsAck => self.frame(4, 1, 0, &[]),
             Noise::Unknown => self.frame(0x1f, 0xff, 9, b"unknown"),
+            Noise::Grease => self.frame(0x0b + 7 * 0x1f, 0xff, 0x8000_0009, b"grease"),
             Noise::GoAway(_) => return,
         };
     }

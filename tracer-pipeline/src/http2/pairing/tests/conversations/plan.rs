@@ -79,6 +79,8 @@ pub(super) enum Noise {
     Settings,
     SettingsAck,
     Unknown,
+    /// A frame of a type that is not registered.
+    Grease,
     /// Of the server: GOAWAY, whose last stream is the newest one so far, the newest one that was
     /// answered, or the highest possible.
     GoAway(u8),
@@ -230,6 +232,7 @@ pub(super) fn conversations(has_frames: bool) -> impl Strategy<Value = Conversat
         Just(Noise::Settings),
         Just(Noise::SettingsAck),
         Just(Noise::Unknown),
+        Just(Noise::Grease),
         (0..3_u8).prop_map(Noise::GoAway),
     ];
     (
