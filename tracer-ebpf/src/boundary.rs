@@ -11,7 +11,7 @@ use crate::{
     bpf_loop::{self, Turn},
     first_seen::FirstSeen,
     packet::Packet,
-    socket::{SURE, Socket},
+    socket::{OPENED, SURE, Socket},
 };
 
 /// Steps through one packet: bytes of lines between chunks, and chunks. A packet of more and
@@ -29,7 +29,7 @@ pub(crate) const AGAIN: u32 = u32::MAX - 2;
 #[inline(always)]
 pub(crate) fn open(socket: &Socket, seq: u32) {
     store(socket, seq, Boundary::after_head(Body::Length(0)));
-    socket.flags.set_bits(SURE);
+    socket.flags.set_bits(OPENED | SURE);
 }
 
 /// Goes on over a packet. Where in its payload a message begins, or one of the numbers above.

@@ -4,6 +4,7 @@
 use tracer_common::{
     journey::{ENDS_LATER, HEAD_LOST, IN_SEQUENCE, SINGLE},
     message::Message,
+    remote,
 };
 
 use crate::{
@@ -13,7 +14,10 @@ use crate::{
     http1, http2,
     packet::{FIN, Packet},
     partial_head, request, response_body,
-    socket::{self, CLIENT, HAS_REQUEST, HTTP1, LEFT_OUT, PARTIAL_HEAD, RESPONDS, SURE, Socket},
+    socket::{
+        self, ACCEPTED, CLIENT, HAS_REQUEST, HTTP1, LEFT_OUT, OPENED, PARTIAL_HEAD, RESPONDS, SURE,
+        Socket,
+    },
 };
 
 /// The number of no message.
@@ -58,6 +62,12 @@ pub(crate) fn followed<const HTTP2: bool>(
     known: Option<&'static Socket>,
 ) -> Followed {
     if seen.packet.is_syn_ack() {
+        // At the socket that sends it, it has the cookie of the listener.
+        if remote::is_remote(seen.sender_cookie)
+            && let Some(server) = remembered(known, seen.sender_cookie)
+        {
+            server.flags.set_bits(ACCEPTED);
+        }
         return Followed::new(Message::SynAck);
     }
     let is_syn = seen.packet.is_syn();
@@ -72,7 +82,7 @@ pub(crate) fn followed<const HTTP2: bool>(
         seen.packet.seq = seq;
     }
     let flags = match known {
-        _ if is_syn => SURE,
+        _ if is_syn => OPENED | SURE,
         Some(socket) => socket.flags.get(),
         None => 0,
     };
@@ -140,8 +150,8 @@ fn in_payload<const HTTP2: bool>(
     }
     let found = http1::recognise(seen, is_in_sequence && is_client);
     // A server sends no requests: what looks like one is a part of a response.
-    let has_received = flags & (CLIENT | HAS_REQUEST) == HAS_REQUEST;
-    if found == http1::REQUEST && !has_received {
+    let is_server = flags & ACCEPTED != 0 || flags & (CLIENT | HAS_REQUEST) == HAS_REQUEST;
+    if found == http1::REQUEST && !is_server {
         socket.set_http1();
         return request::<HTTP2>(seen, socket, is_in_sequence);
     }
@@ -154,7 +164,7 @@ fn in_payload<const HTTP2: bool>(
         }
     }
     // A client sends no responses: what looks like one is a part of a body.
-    if !is_client
+    if flags & (CLIENT | OPENED) == 0
         && (found == http1::RESPONSE || request::is_owed_response(socket, seen.head_seq()))
     {
         return response::<HTTP2>(seen, socket);

@@ -12,6 +12,7 @@ use tracer_common::{
     counter::Counter,
     journey::{BEHIND_LEFT_OUT, IN_SEQUENCE, NO_BODY, SINGLE},
     remote,
+    seq::{after, before},
 };
 
 use crate::{
@@ -145,7 +146,9 @@ pub(crate) fn is_owed_response(socket: &Socket, head_seq: u32) -> bool {
 /// Notes an interim response, which is alone in its packet: the owed one begins behind it.
 #[inline(always)]
 pub(crate) fn interim_response_ends(socket: &Socket, end_seq: u32) {
-    socket.request_ack.set(end_seq);
+    if after(end_seq, socket.request_ack.get()) {
+        socket.request_ack.set(end_seq);
+    }
 }
 
 /// Whether a response is followed.
@@ -155,7 +158,10 @@ pub(crate) fn is_response_followed(seen: &FirstSeen<'_>, socket: &Socket) -> boo
     // A remote socket has received its requests by an uplink, under another cookie.
     let is_remote = remote::is_remote(seen.sender_cookie);
     if is_remote || socket.is(OWES_RESPONSE | PIPELINES) {
-        if seen.start.is_final() {
+        // What the client had received when it sent the request does not answer it: it is sent
+        // again.
+        let is_again = !is_remote && before(seen.head_seq(), socket.request_ack.get());
+        if seen.start.is_final() && !is_again {
             socket.response_seq.set(seq);
             let flags = socket.flags.get();
             socket.flags.set(flags & !OWES_RESPONSE | HAS_RESPONDED);

@@ -51,6 +51,12 @@ pub(crate) const RESPONDS: u32 = 8192;
 /// The last request that the socket has received is one whose response has no body.
 pub(crate) const ASKED_NO_BODY: u32 = 16384;
 
+/// The socket has sent the SYN of its connection: it sends no responses.
+pub(crate) const OPENED: u32 = 32_768;
+/// The socket has accepted its connection: it sends no requests. Lost, or not seen: what looks like
+/// a request of the socket counts as one until the socket has received a request.
+pub(crate) const ACCEPTED: u32 = 65_536;
+
 /// One socket.
 ///
 /// Egress, ingress, reads and closes of one socket can run on several CPUs at the same time, and an

@@ -22,7 +22,13 @@ use tracer_common::{
     hook::Hook,
 };
 
-use crate::{counter::hit, deferred_accept, failed_connect, kernel::sock::Sock, ring, socket};
+use crate::{
+    counter::hit,
+    deferred_accept, failed_connect,
+    kernel::sock::Sock,
+    ring,
+    socket::{self, ACCEPTED},
+};
 
 /// kernel: include/net/tcp_states.h.
 const TCP_ESTABLISHED: u32 = 1;
@@ -40,7 +46,7 @@ fn socket_close(ctx: BtfTracePointContext) -> i32 {
         (_, TCP_SYN_SENT) => failed_connect::started(sock),
         (TCP_SYN_SENT, TCP_CLOSE) if failed_connect::report(sock) => socket::close(sock.cookie()),
         (TCP_SYN_SENT, TCP_ESTABLISHED) => failed_connect::established(sock),
-        (TCP_SYN_RECV, TCP_ESTABLISHED) => finish_deferred(sock),
+        (TCP_SYN_RECV, TCP_ESTABLISHED) => accepted(sock),
         (_, state) => report(sock, state),
     }
     0
@@ -91,10 +97,15 @@ fn report(sock: Sock, state: u32) {
     ring::send::<Close>(&record, Counter::CloseLost);
 }
 
+/// A listener has created the socket: it is a server's.
 #[inline(always)]
-fn finish_deferred(sock: Sock) {
+fn accepted(sock: Sock) {
+    let cookie = sock.make_cookie();
+    if let Some(server) = socket::find_or_add(cookie) {
+        server.flags.set_bits(ACCEPTED);
+    }
     let skb = deferred_accept::take();
     if skb != 0 {
-        deferred_accept::finish(skb, sock.peer_port_be(), sock.make_cookie());
+        deferred_accept::finish(skb, sock.peer_port_be(), cookie);
     }
 }

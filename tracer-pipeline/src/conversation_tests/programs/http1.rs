@@ -1,7 +1,7 @@
 //! Which message of HTTP/1 a packet carries, and whether it is followed.
 
 use bytes::Bytes;
-use tracer_common::{head::MAX_HEAD_BYTES, http1::start::Start, message::Message};
+use tracer_common::{head::MAX_HEAD_BYTES, http1::start::Start, message::Message, seq::after};
 
 use super::{
     Kernel,
@@ -32,7 +32,8 @@ impl Kernel {
         let is_remote = self.ring.is_remote(packet.from);
         let follows_all = self.follows_all;
         let socket = &mut self.sender(packet.from).socket;
-        let (was_client, had_request) = (socket.is_client, socket.has_request);
+        let was_client = socket.is_client;
+        let is_server = socket.has_accepted || socket.has_request && !was_client;
         let mut place = Place::default();
         if socket.is_client || socket.is_sure {
             match socket.position(packet) {
@@ -68,7 +69,7 @@ impl Kernel {
         } else {
             start.message()
         };
-        if found == Some(Message::Request) && (was_client || !had_request) {
+        if found == Some(Message::Request) && !is_server {
             socket.set_http1();
             let (offset, is_in_sequence) = (place.offset, place.is_in_sequence);
             let followed = socket.request(packet, offset, is_in_sequence, follows_all)?;
@@ -88,7 +89,8 @@ impl Kernel {
             .seq
             .wrapping_add(u32::try_from(place.offset).unwrap());
         let is_owed = socket.owes_response && socket.request_ack == head_seq;
-        if !was_client && (found == Some(Message::Response) || is_owed) {
+        let may_respond = !was_client && !socket.has_opened;
+        if may_respond && (found == Some(Message::Response) || is_owed) {
             return self.response(packet, place.offset, start, is_remote);
         }
         if place.is_behind_body {
@@ -112,7 +114,7 @@ impl Kernel {
         is_remote: bool,
     ) -> Option<Followed> {
         let socket = &mut self.sender(packet.from).socket;
-        let followed = socket.response(packet, start, is_remote)?;
+        let followed = socket.response(packet, offset, start, is_remote)?;
         if start.is_switching_protocols()
             && let Some(begin) = Cursor::after_101(packet)
         {
@@ -203,7 +205,10 @@ impl super::socket::Socket {
     ) -> Followed {
         if !start.has_status() {
             self.begin_partial_head(packet, offset);
-        } else if !start.is_final() && ends_with_blank_line(packet) {
+        } else if !start.is_final()
+            && ends_with_blank_line(packet)
+            && after(packet.end_seq(), self.request_ack)
+        {
             self.request_ack = packet.end_seq();
         }
         if !followed.ends_later {

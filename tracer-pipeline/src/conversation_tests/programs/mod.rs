@@ -61,12 +61,15 @@ impl Kernel {
         &self.ring.records
     }
 
-    /// The client sends a SYN, whose next byte has this sequence number.
+    /// The client sends a SYN, whose next byte has this sequence number, and the server accepts the
+    /// connection.
     pub(super) fn syn(&mut self, next_seq: u32, start_ns: u64) {
         let client = &mut self.client.socket;
         client.boundary_seq = next_seq;
         client.boundary = Boundary::after_head(Body::Length(0));
         client.is_sure = true;
+        client.has_opened = true;
+        self.server.socket.has_accepted = true;
         self.ring.syn(next_seq, start_ns);
     }
 

@@ -8,7 +8,7 @@ use tracer_common::{
         start::Start,
     },
     message::Message,
-    seq::after,
+    seq::{after, before},
 };
 
 use super::ends_with_blank_line;
@@ -20,6 +20,8 @@ pub(super) struct Socket {
     pub(super) is_not_http: bool,
     pub(super) is_http1: bool,
     pub(super) is_client: bool,
+    pub(super) has_opened: bool,
+    pub(super) has_accepted: bool,
     pub(super) has_request: bool,
     pub(super) is_sure: bool,
     left_out: bool,
@@ -46,6 +48,8 @@ impl Default for Socket {
             is_not_http: false,
             is_http1: false,
             is_client: false,
+            has_opened: false,
+            has_accepted: false,
             has_request: false,
             is_sure: false,
             left_out: false,
@@ -159,13 +163,16 @@ impl Socket {
     pub(super) fn response(
         &mut self,
         packet: &Packet,
+        offset: usize,
         start: Start,
         is_remote: bool,
     ) -> Option<Followed> {
+        let head_seq = packet.seq.wrapping_add(u32::try_from(offset).unwrap());
         self.set_http1();
         let is_copy = self.responds && self.response_seq == packet.seq;
         if is_remote || self.owes_response || self.pipelines {
-            if start.is_final() {
+            let is_again = !is_remote && before(head_seq, self.request_ack);
+            if start.is_final() && !is_again {
                 self.response_seq = packet.seq;
                 self.owes_response = false;
                 self.has_responded = true;
