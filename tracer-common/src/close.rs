@@ -45,9 +45,14 @@ pub struct Close {
     /// `tcp_sock.snd_nxt`: behind the last byte that was sent. The socket's FIN counts as one byte,
     /// once it is sent.
     pub sent_seq: u32,
+    /// When a record of any socket was last lost on its way to the agent; 0 if none was. It may have
+    /// been one of this connection.
+    pub last_loss_ns: u64,
 }
 
 /// Size of the record without the sequence numbers, as in older recordings, where `has_seqs` is 0.
 pub const CLOSE_MIN_BYTES: usize = core::mem::offset_of!(Close, received_seq);
+/// Size of the record with the sequence numbers, and without what follows.
+pub const CLOSE_SEQS_BYTES: usize = core::mem::offset_of!(Close, last_loss_ns);
 
-const _: () = assert!(size_of::<Close>() == 40 && CLOSE_MIN_BYTES == 32);
+const _: () = assert!(size_of::<Close>() == 48 && CLOSE_SEQS_BYTES == 40 && CLOSE_MIN_BYTES == 32);

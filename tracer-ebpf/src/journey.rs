@@ -94,7 +94,7 @@ pub(crate) fn open(seen: &FirstSeen<'_>, message: u8) -> Option<&'static Shared<
         slot = keys.claim(skb);
     }
     let Some(journey) = at(slot) else {
-        count(Counter::OpenFailed);
+        ring::lose(Counter::OpenFailed);
         return None;
     };
     count(Counter::Opened);

@@ -5,7 +5,7 @@ use core::mem::MaybeUninit;
 use aya_ebpf::{EbpfContext as _, helpers::generated::bpf_skb_load_bytes, programs::SkBuffContext};
 use tracer_common::counter::Counter;
 
-use crate::{counter::count, ring};
+use crate::ring;
 
 /// Bytes of a packet.
 pub(crate) struct PacketBytes<'a> {
@@ -53,7 +53,7 @@ impl PacketBytes<'_> {
         };
         if failed != 0 {
             entry.discard(ring::NO_WAKEUP);
-            count(Counter::HeadUnreadable);
+            ring::lose(Counter::HeadUnreadable);
             return false;
         }
         entry.submit(ring::NO_WAKEUP);

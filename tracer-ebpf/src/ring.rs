@@ -6,12 +6,16 @@
 
 use aya_ebpf::{
     bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP},
+    helpers::bpf_ktime_get_ns,
     macros::map,
-    maps::{RingBuf, ring_buf::RingBufEntry},
+    maps::{Array, RingBuf, ring_buf::RingBufEntry},
 };
 use tracer_common::counter::Counter;
 
-use crate::counter::count;
+use crate::{
+    counter::count,
+    shared::{MapValue as _, Shared},
+};
 
 /// 4 MiB: about 60 ms of 30,000 followed exchanges a second.
 const RING_BYTES: u32 = 4 << 20;
@@ -24,6 +28,30 @@ pub(crate) const NO_WAKEUP: u64 = BPF_RB_NO_WAKEUP as u64;
 
 #[map]
 static EVENTS: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
+
+/// When a record was last lost, 0 if none was. Stored without order between CPUs: a loss of the same
+/// moment is as good.
+#[map]
+static LAST_LOSS: Array<Shared<u64>> = Array::with_max_entries(1, 0);
+
+/// Counts a record that is lost, and notes the time.
+///
+/// Of all sockets together: a record does not belong to one socket alone, and the sender's socket
+/// may be on another node, where its close is not seen.
+#[inline(always)]
+pub(crate) fn lose(lost: Counter) {
+    count(lost);
+    if let Some(last_loss) = LAST_LOSS.value(0) {
+        // SAFETY: the helper has no preconditions.
+        last_loss.set(unsafe { bpf_ktime_get_ns() });
+    }
+}
+
+/// When a record was last lost; 0 if none was.
+#[inline(always)]
+pub(crate) fn last_loss_ns() -> u64 {
+    LAST_LOSS.value(0).map_or(0, Shared::get)
+}
 
 /// Sends a copy of `record`. If the buffer is full, counts `lost` and returns false.
 #[inline(always)]
@@ -48,7 +76,7 @@ pub(crate) fn send_and_wake<T: ?Sized>(record: &T, lost: Counter) -> bool {
 fn output<T: ?Sized>(record: &T, lost: Counter, flags: u64) -> bool {
     let is_sent = EVENTS.output::<T>(record, flags).is_ok();
     if !is_sent {
-        count(lost);
+        lose(lost);
     }
     is_sent
 }
@@ -61,7 +89,7 @@ fn output<T: ?Sized>(record: &T, lost: Counter, flags: u64) -> bool {
 pub(crate) fn reserve<T: 'static>(lost: Counter) -> Option<RingBufEntry<T>> {
     let entry = EVENTS.reserve::<T>(0);
     if entry.is_none() {
-        count(lost);
+        lose(lost);
     }
     entry
 }

@@ -86,6 +86,7 @@ fn report(sock: Sock, state: u32) {
         has_seqs: 0,
         received_seq: 0,
         sent_seq: 0,
+        last_loss_ns: ring::last_loss_ns(),
     };
     if sock.is_tcp()
         && let (Some(received), Some(sent)) = (sock.received_seq(), sock.sent_seq())

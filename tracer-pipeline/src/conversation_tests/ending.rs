@@ -90,6 +90,7 @@ fn closes(played: &Played, setting: &Setting) -> Vec<Close> {
             .then(|| played.to_client.arrived_seq().wrapping_add(fin_bytes)),
         sent_seq: (side == Side::Server)
             .then(|| played.to_client.sent_seq().wrapping_add(fin_bytes)),
+        last_loss_ns: played.kernel.last_loss_ns(),
     };
     match setting.end {
         ConnectionEnd::Client if seen.has(Side::Client) => {

@@ -108,7 +108,7 @@ pub(crate) fn play(setting: &Setting, to_server: Stream, to_client: Stream) -> P
     let mut due = 0;
     let steps = setting.ends_after.unwrap_or(usize::MAX);
     for (step, choice) in setting.schedule.iter().cycle().enumerate().take(steps) {
-        network.played.end_ns += STEP_NS;
+        network.advance();
         network.is_attached = setting.attached_after.is_none_or(|steps| step >= steps);
         if let Some(trouble) = troubles.front().copied()
             && step >= due + usize::from(trouble.after)
@@ -132,6 +132,11 @@ pub(crate) fn play(setting: &Setting, to_server: Stream, to_client: Stream) -> P
 }
 
 impl Network<'_> {
+    fn advance(&mut self) {
+        self.played.end_ns += STEP_NS;
+        self.played.kernel.set_time(self.played.end_ns);
+    }
+
     fn possible(&self) -> Vec<(Side, Step)> {
         let Played {
             to_server,
@@ -238,7 +243,7 @@ impl Network<'_> {
     /// A side sends a FIN when everything that it has sent has arrived.
     fn finish(&mut self, from: Side) {
         loop {
-            self.played.end_ns += STEP_NS;
+            self.advance();
             let (wire, _) = self.wires(from);
             let step = if !wire.in_flight.is_empty() {
                 Step::Arrive

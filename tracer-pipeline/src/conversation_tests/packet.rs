@@ -46,6 +46,8 @@ pub(crate) struct Ring {
     /// For the next records: whether each is lost. Used in turns.
     losses: Vec<bool>,
     sent: usize,
+    pub(crate) now_ns: u64,
+    pub(crate) last_loss_ns: u64,
     pub(crate) records: Vec<Record>,
 }
 
@@ -106,6 +108,8 @@ impl Ring {
             seen,
             losses: losses.to_vec(),
             sent: 0,
+            now_ns: 0,
+            last_loss_ns: 0,
             records: Vec::new(),
         }
     }
@@ -123,7 +127,9 @@ impl Ring {
         let turn = self.sent.checked_rem(self.losses.len());
         self.sent += 1;
         let is_lost = turn.is_some_and(|turn| self.losses[turn]);
-        if !is_lost {
+        if is_lost {
+            self.last_loss_ns = self.now_ns;
+        } else {
             self.records.push(record);
         }
         !is_lost

@@ -23,6 +23,9 @@ pub struct Close {
     /// TCP sequence number behind the last byte that the socket has sent; its FIN counts as one
     /// byte. `None` as for `received_seq`.
     pub sent_seq: Option<u32>,
+    /// When a record of any socket was last lost between kernel and agent, nanoseconds of
+    /// `CLOCK_MONOTONIC`; 0 if none was.
+    pub last_loss_ns: u64,
 }
 
 pub(super) fn decode(bytes: &[u8], short: DecodeError) -> Result<Close, DecodeError> {
@@ -34,7 +37,7 @@ pub(super) fn decode(bytes: &[u8], short: DecodeError) -> Result<Close, DecodeEr
         field: "close",
         value,
     })?;
-    let has_seqs = raw.has_seqs != 0 && bytes.len() >= size_of::<raw::Close>();
+    let has_seqs = raw.has_seqs != 0 && bytes.len() >= raw::CLOSE_SEQS_BYTES;
     Ok(Close {
         cookie: raw.cookie,
         what,
@@ -42,5 +45,6 @@ pub(super) fn decode(bytes: &[u8], short: DecodeError) -> Result<Close, DecodeEr
         error: (raw.error != 0).then_some(raw.error),
         received_seq: has_seqs.then_some(raw.received_seq),
         sent_seq: has_seqs.then_some(raw.sent_seq),
+        last_loss_ns: raw.last_loss_ns,
     })
 }

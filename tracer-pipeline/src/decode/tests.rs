@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use proptest::prelude::*;
 use tracer_common::{
     RecordKind,
-    close::{self, CLOSE_MIN_BYTES, CloseKind},
+    close::{self, CLOSE_MIN_BYTES, CLOSE_SEQS_BYTES, CloseKind},
     failed_connect,
     hook::Hook,
     journey::{self, End, HEADER_BYTES},
@@ -81,9 +81,9 @@ fn a_read_record_may_lack_fields() {
     }
 }
 
-/// Old recordings have close records without sequence numbers.
+/// Old recordings have close records without sequence numbers, or without the time of a loss.
 #[test]
-fn a_close_record_may_lack_the_sequence_numbers() {
+fn a_close_record_may_lack_fields() {
     let raw = close::Close {
         kind: RecordKind::Close as u32,
         what: CloseKind::PeerFinished as u32,
@@ -91,15 +91,23 @@ fn a_close_record_may_lack_the_sequence_numbers() {
         has_seqs: 1,
         received_seq: 500,
         sent_seq: 0,
+        last_loss_ns: 3,
         ..close::Close::default()
     };
     let bytes = bytes_of(&raw);
-    let seqs = |bytes: &[u8]| match decode(bytes) {
-        Ok(Record::Close(close)) => Some((close.cookie, close.received_seq, close.sent_seq)),
+    let close = |bytes: &[u8]| match decode(bytes) {
+        Ok(Record::Close(close)) => Some(close),
         _ => None,
     };
-    assert_eq!(seqs(&bytes), Some((7, Some(500), Some(0))));
-    for cut in CLOSE_MIN_BYTES..bytes.len() {
+    let seqs =
+        |bytes: &[u8]| close(bytes).map(|close| (close.cookie, close.received_seq, close.sent_seq));
+    let whole = Some((7, Some(500), Some(0)));
+    assert_eq!(seqs(&bytes), whole);
+    assert_eq!(close(&bytes).map(|close| close.last_loss_ns), Some(3));
+    let begin = &bytes[..CLOSE_SEQS_BYTES];
+    assert_eq!(seqs(begin), whole);
+    assert_eq!(close(begin).map(|close| close.last_loss_ns), Some(0));
+    for cut in CLOSE_MIN_BYTES..CLOSE_SEQS_BYTES {
         assert_eq!(seqs(&bytes[..cut]), Some((7, None, None)), "{cut} bytes");
     }
     for cut in 0..CLOSE_MIN_BYTES {

@@ -59,6 +59,18 @@ impl ServerBytes {
     }
 }
 
+/// When a record was last lost between kernel and agent, nanoseconds of `CLOCK_MONOTONIC`; 0 if none
+/// was. It may have been one of this connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LastLoss(pub u64);
+
+impl LastLoss {
+    /// Whether the record of something that happened after `since_ns` may be lost.
+    pub fn may_hide(self, since_ns: u64) -> bool {
+        self.0 >= since_ns
+    }
+}
+
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
@@ -104,6 +116,7 @@ pub(super) struct EndEvidence {
     server_fin: Option<Ending>,
     /// Up to which the client has received.
     client_received: Option<u32>,
+    pub(super) last_loss: LastLoss,
 }
 
 impl EndEvidence {
@@ -119,6 +132,7 @@ impl EndEvidence {
 
     /// Adds what the socket of `side` has reported.
     pub(super) fn add(&mut self, close: &Close, side: Side) {
+        self.last_loss = self.last_loss.max(LastLoss(close.last_loss_ns));
         let server_sent = match side {
             Side::Client => {
                 self.client_received = close.received_seq.or(self.client_received);

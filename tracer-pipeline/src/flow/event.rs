@@ -2,7 +2,7 @@
 
 use crate::decode::{FailedConnect, Fragment, Head, Journey};
 
-use super::{Ending, Side};
+use super::{Ending, LastLoss, Side};
 
 /// Identifies a connection: the cookie of its client's socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -62,7 +62,12 @@ pub enum EventKind {
         zero: ZeroWindow,
     },
     /// The connection has ended: open requests stay without a response.
-    Ended(Ending),
+    Ended {
+        /// How.
+        ending: Ending,
+        /// What may have happened before, unseen.
+        last_loss: LastLoss,
+    },
     /// The connection was never established: no request will come on it.
     ConnectFailed(FailedConnect),
     /// The connection was removed: whatever is open on it is over.
@@ -79,7 +84,7 @@ impl Event {
             }
             EventKind::ResponseRead { seq, at_ns } => EventKind::ResponseRead { seq, at_ns },
             EventKind::Window { side, zero } => EventKind::Window { side, zero },
-            EventKind::Ended(ending) => EventKind::Ended(ending),
+            EventKind::Ended { ending, last_loss } => EventKind::Ended { ending, last_loss },
             EventKind::Forgotten => EventKind::Forgotten,
             EventKind::Journey { .. }
             | EventKind::Fragment { .. }

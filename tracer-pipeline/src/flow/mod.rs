@@ -26,7 +26,7 @@ use crate::decode::{
     Close, CloseKind, Conntrack, FailedConnect, Fragment, Journey, Read, Tuple, Window, WindowKind,
 };
 
-pub use ending::{Cause, Ending, ServerBytes};
+pub use ending::{Cause, Ending, LastLoss, ServerBytes};
 pub use event::{ConnectionId, Event, EventKind, PacketId, ZeroWindow};
 pub use side::Side;
 pub use tracer_common::seq::{after, before};
@@ -36,8 +36,8 @@ use ending::EndEvidence;
 use failed_connects::FailedConnects;
 use unplaced_fragments::UnplacedFragments;
 
-/// Bound on connections. More are refused and counted until idle ones expire. Each takes less than
-/// 750 bytes in the three tables, 47 MiB in all.
+/// Bound on connections. More are refused and counted until idle ones expire. Each takes at most
+/// 768 bytes in the three tables, 48 MiB in all.
 const MAX_CONNECTIONS: usize = 65_536;
 /// A connection without records for this long is removed. It is long because a live stream may be
 /// silent, and a connection whose sockets close is removed anyway.
@@ -63,7 +63,7 @@ pub struct Losses {
 }
 
 // A hash table's capacity is up to twice its number of entries.
-const _: () = assert!(2 * (size_of::<(u64, Connection)>() + size_of::<(Tuple, u64)>() + 16) < 750);
+const _: () = assert!(2 * (size_of::<(u64, Connection)>() + size_of::<(Tuple, u64)>() + 16) <= 768);
 
 /// The connections of this node.
 #[derive(Debug, Default)]
@@ -310,6 +310,7 @@ impl Flow {
             error: failed.error,
             received_seq: None,
             sent_seq: None,
+            last_loss_ns: 0,
         });
         self.losses.failed_connects_refused += u64::from(!self.failed_connects.push(failed));
     }
@@ -353,7 +354,9 @@ impl Flow {
                 && let Some(ending) = connection.ended(now_ns)
             {
                 connection.is_ending_reported = true;
-                events.push(ConnectionId(*client_cookie).event(EventKind::Ended(ending)));
+                let last_loss = connection.end.last_loss;
+                let ended = EventKind::Ended { ending, last_loss };
+                events.push(ConnectionId(*client_cookie).event(ended));
             }
             if over(*client_cookie, connection) {
                 forgotten.push(*client_cookie);

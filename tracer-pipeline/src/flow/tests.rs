@@ -188,6 +188,7 @@ fn close(cookie: u64, what: CloseKind, at_ns: u64) -> Close {
         error: None,
         received_seq: None,
         sent_seq: None,
+        last_loss_ns: 0,
     }
 }
 
@@ -196,7 +197,7 @@ fn expired(flow: &mut Flow, now_ns: u64) -> Vec<String> {
     let events = flow.expire(now_ns).into_iter();
     events
         .map(|event| match event.kind {
-            EventKind::Ended(ending) => format!("ended {:?}", ending.by),
+            EventKind::Ended { ending, .. } => format!("ended {:?}", ending.by),
             EventKind::ConnectFailed(failed) => format!("failed {:?}", failed.error),
             EventKind::Forgotten => "forgotten".to_owned(),
             kind => panic!("{kind:?}"),

@@ -198,9 +198,9 @@ impl Http1Pairing {
                 }
             }
             EventKind::ResponseRead { seq, at_ns } => self.response_read(id, seq, at_ns, done),
-            EventKind::Ended(ending) => {
+            EventKind::Ended { ending, last_loss } => {
                 let connection = self.connections.get_mut(&id);
-                let over = connection.map(|connection| connection.ended(ending));
+                let over = connection.map(|connection| connection.ended(ending, last_loss));
                 for exchange in over.unwrap_or_default() {
                     self.finish(exchange, done);
                 }

@@ -161,8 +161,8 @@ impl Http2Pairing {
                 };
                 followed.open.window(direction, zero);
             }
-            EventKind::Ended(ending) => {
-                followed.open.ended(ending, done);
+            EventKind::Ended { ending, last_loss } => {
+                followed.open.ended(ending, last_loss, done);
                 self.losses.streams_given_up += followed.open.take_given_up();
             }
             _ => {}

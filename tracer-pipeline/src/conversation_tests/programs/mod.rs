@@ -73,6 +73,16 @@ impl Kernel {
         self.ring.syn(next_seq, start_ns);
     }
 
+    /// The time from now on.
+    pub(super) fn set_time(&mut self, now_ns: u64) {
+        self.ring.now_ns = now_ns;
+    }
+
+    /// When a record was last lost.
+    pub(crate) fn last_loss_ns(&self) -> u64 {
+        self.ring.last_loss_ns
+    }
+
     /// A socket sends a packet, or one arrives from another node.
     pub(super) fn see(&mut self, packet: &mut Packet) {
         let socket = &self.sender(packet.from).socket;
@@ -99,7 +109,11 @@ impl Kernel {
                 packet.seq
             };
             let known = socket.newest_and_reported.unwrap_or((read_seq, read_seq));
-            let newest = if after(read_seq, known.0) { read_seq } else { known.0 };
+            let newest = if after(read_seq, known.0) {
+                read_seq
+            } else {
+                known.0
+            };
             socket.newest_and_reported = Some((newest, known.1));
             if followed.message == Message::Request {
                 socket.arrived(packet, followed);

@@ -31,6 +31,7 @@ fn check(reports: &str, expected: &str) {
             error,
             received_seq: seq.filter(|_| side == Side::Client),
             sent_seq: seq.filter(|_| side == Side::Server),
+            last_loss_ns: 0,
         };
         evidence.add(&close, side);
     }

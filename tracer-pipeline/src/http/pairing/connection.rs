@@ -67,6 +67,11 @@ impl Http1Connection {
         self.is_ignored
     }
 
+    /// Whether the client sends requests without waiting for responses.
+    pub(super) fn pipelines(&self) -> bool {
+        self.pipelines
+    }
+
     /// Whether a request is a copy of an earlier one, which may be answered long ago.
     pub(super) fn is_copy(&self, request_seq: u32) -> bool {
         self.newest_request_seq

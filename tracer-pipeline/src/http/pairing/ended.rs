@@ -6,7 +6,7 @@
 use tracer_common::journey::End;
 
 use crate::{
-    flow::{Cause, Ending, ServerBytes, after, before},
+    flow::{Cause, Ending, LastLoss, ServerBytes, after, before},
     http::exchange::{Exchange, ResponseEnd},
 };
 
@@ -20,8 +20,9 @@ impl Http1Connection {
     /// the request, and behind the last response that was seen, be it an interim one. If the client
     /// pipelines, these bytes may belong to the first of several exchanges or to all of them, so each
     /// for which they lie behind has no ending.
-    pub(super) fn ended(&mut self, ending: Ending) -> Vec<Exchange> {
+    pub(super) fn ended(&mut self, ending: Ending, last_loss: LastLoss) -> Vec<Exchange> {
         let next_response = self.sequence.next_response();
+        let pipelines = self.pipelines();
         let mut open = self.remove_where(|open| {
             open.response.is_none() || open.is_responding() || is_lost(open, &ending)
         });
@@ -31,7 +32,8 @@ impl Http1Connection {
             } else if exchange.is_responding() {
                 is_cut(exchange, next_response, &ending)
             } else {
-                !may_be_answered(exchange, next_response, &ending)
+                let is_hidden = pipelines && last_loss.may_hide(exchange.request.first_start_ns());
+                !is_hidden && !may_be_answered(exchange, next_response, &ending)
             };
             if has_failed {
                 exchange.ending = Some(ending);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     decode::{Fragment, Journey},
-    flow::{Ending, PacketId, Side, ZeroWindow, before},
+    flow::{Ending, LastLoss, PacketId, Side, ZeroWindow, before},
     http::{Answered, Asked, Connect, Exchange, Leg, ReadRequest, Reset, Served},
     http2::{
         fragments::Direction,
@@ -251,13 +251,20 @@ impl OpenStreams {
         self.packets.window(direction, zero);
     }
 
-    /// The connection has ended: ends the open streams.
-    pub(super) fn ended(&mut self, ending: Ending, done: &mut impl FnMut(Exchange)) {
+    /// The connection has ended: ends the open streams. The end of one may be in a record that is
+    /// lost.
+    pub(super) fn ended(
+        &mut self,
+        ending: Ending,
+        last_loss: LastLoss,
+        done: &mut impl FnMut(Exchange),
+    ) {
         let over = self.streams_where(|_, stream| stream.close.is_none());
         let is_blind = !self.packets.has_sent(Direction::ToClient);
         for stream in self.streams.values_mut() {
             let request = self.packets.leg(stream.request);
-            let is_unsure = is_blind && request.is_some_and(|leg| may_be_answered(leg, &ending));
+            let is_unsure = last_loss.may_hide(stream.request.start_ns())
+                || is_blind && request.is_some_and(|leg| may_be_answered(leg, &ending));
             if stream.ends_with_connection() && !is_unsure {
                 stream.close = Some(Close::Connection(ending));
             }

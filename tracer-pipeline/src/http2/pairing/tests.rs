@@ -9,7 +9,7 @@ use tracer_common::journey::End;
 use super::*;
 use crate::{
     decode::JourneyBuilder,
-    flow::{Cause, Ending},
+    flow::{Cause, Ending, LastLoss},
     http::{
         Asked, Connect, Leg, Reset, ResponseEnd, pairing::RESPONSE_WAIT_NS,
         trace_context::Extraction,
@@ -123,12 +123,14 @@ impl Fixture {
     }
 
     fn ended(&mut self) {
-        self.event(EventKind::Ended(Ending {
+        let ending = Ending {
             cause: Cause::Reset,
             by: Some(Side::Server),
             at_ns: self.now_ns,
             answered_until: None,
-        }));
+        };
+        let last_loss = LastLoss::default();
+        self.event(EventKind::Ended { ending, last_loss });
     }
 
     fn expire(&mut self, after_ns: u64) {

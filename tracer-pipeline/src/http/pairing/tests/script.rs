@@ -176,6 +176,7 @@ impl Fixture {
             error: (errno != 0).then_some(errno),
             received_seq: until,
             sent_seq: until,
+            last_loss_ns: 0,
         });
     }
 
