@@ -18,7 +18,7 @@ pub const HAS_CONNTRACK: u8 = 2;
 /// Flag: the head record of this message is lost.
 pub const HEAD_LOST: u8 = 4;
 /// Flag: the message is a request, sent before the response to the request before, which has no
-/// journey.
+/// journey, or may be behind one without, because the beginning of the connection was not seen.
 pub const BEHIND_LEFT_OUT: u8 = 8;
 
 /// Flag: the message is a request that begins where the connection begins, or where the request
@@ -28,9 +28,16 @@ pub const IN_SEQUENCE: u8 = 16;
 pub const SINGLE: u8 = 32;
 /// Flag: the message is a request whose response has no body, whatever its head announces.
 pub const NO_BODY: u8 = 64;
+/// Flag of a response, where [`NO_BODY`] is one of a request: the packet does not begin with the last
+/// response to a request, but with an interim one (100, 103), or with a piece of a head that does not
+/// show it.
+pub const INTERIM: u8 = 64;
 /// Flag: the message is a response that does not end in its packet. The packet in which it does has
 /// a journey, of a [`crate::message::Message::ResponseEnd`].
 pub const ENDS_LATER: u8 = 128;
+/// Flag of a request, where [`ENDS_LATER`] is one of a response: the socket has sent a request before
+/// the response to the one before, this one or an earlier one.
+pub const PIPELINES: u8 = 128;
 
 /// How a journey ended.
 #[repr(u8)]
@@ -62,7 +69,7 @@ pub struct Journey {
     /// Used elements of `stamps`.
     pub stamp_count: u8,
     /// [`STAMPS_CUT`], [`HAS_CONNTRACK`], [`HEAD_LOST`], [`BEHIND_LEFT_OUT`], [`IN_SEQUENCE`],
-    /// [`SINGLE`], [`NO_BODY`], [`ENDS_LATER`].
+    /// [`SINGLE`], [`NO_BODY`] or [`INTERIM`], [`ENDS_LATER`] or [`PIPELINES`].
     pub flags: u8,
     /// When the packet left the sending socket, or arrived from another node.
     pub start_ns: u64,

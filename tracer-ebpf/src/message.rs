@@ -2,7 +2,7 @@
 //! or where it arrives from another node.
 
 use tracer_common::{
-    journey::{ENDS_LATER, HEAD_LOST, IN_SEQUENCE, SINGLE},
+    journey::{ENDS_LATER, HEAD_LOST, IN_SEQUENCE, INTERIM, SINGLE},
     message::Message,
     remote,
 };
@@ -215,6 +215,7 @@ fn again(seen: &mut FirstSeen<'_>, client: &Socket) -> Option<Followed> {
     } else {
         SINGLE
     };
+    let flags = flags | request::pipelines(client);
     Some(Followed::with(Message::Request, flags))
 }
 
@@ -240,6 +241,7 @@ fn response<const HTTP2: bool>(
     } else if !seen.start.is_final() && partial_head::ends_with_blank_line(seen) {
         request::interim_response_ends(server, seen.packet.end_seq());
     }
+    let interim = if seen.start.is_final() { 0 } else { INTERIM };
     let flags = if is_copy {
         ENDS_LATER
     } else if HTTP2 {
@@ -247,7 +249,7 @@ fn response<const HTTP2: bool>(
     } else {
         0
     };
-    Some(Followed::with(Message::Response, flags))
+    Some(Followed::with(Message::Response, flags | interim))
 }
 
 /// A packet in the middle of a response: followed if the server sends nothing behind it.

@@ -10,7 +10,7 @@
 use aya_ebpf::Global;
 use tracer_common::{
     counter::Counter,
-    journey::{BEHIND_LEFT_OUT, IN_SEQUENCE, NO_BODY, SINGLE},
+    journey::{self, BEHIND_LEFT_OUT, IN_SEQUENCE, NO_BODY, SINGLE},
     remote,
     seq::{after, before},
 };
@@ -22,8 +22,8 @@ use crate::{
     first_seen::FirstSeen,
     head_scan::{self, Scanned, Scanning},
     socket::{
-        ASKED_NO_BODY, CLIENT, HAS_REQUEST, HAS_RESPONDED, LEFT_OUT, OWES_RESPONSE, PIPELINES,
-        RESPONDS, SURE, Socket,
+        ASKED_NO_BODY, CLIENT, HAS_REQUEST, HAS_RESPONDED, LEFT_OUT, OPENED, OWES_RESPONSE,
+        PIPELINES, RESPONDS, SURE, Socket,
     },
 };
 
@@ -52,23 +52,26 @@ pub(crate) fn decide<const HTTP2: bool>(
     if is_behind && !is_in_sequence {
         // The server has sent nothing since the last request: a part of its body, or a request that
         // does not wait for the response. User space finds out which.
-        return if socket.is(LEFT_OUT) {
-            u32::from(BEHIND_LEFT_OUT)
+        let behind = if socket.is(LEFT_OUT) {
+            BEHIND_LEFT_OUT
         } else {
             0
         };
+        return u32::from(behind | pipelines(socket));
     }
     // On a connection that was open before it was watched, what looks like the first request may be
-    // a part of a body. The next one is a request if it begins where that one ends, and the server
-    // has sent something between them.
-    let is_sure = is_in_sequence && (socket.is(SURE) || !(is_first || is_behind));
+    // a part of a body. The next one is a request if it begins where that one ends, with a packet,
+    // and the server has sent something between them.
+    let is_next = !is_first && !is_behind && seen.head_offset == 0;
+    let is_sure = is_in_sequence && (socket.is(SURE) || is_next);
     let head_seq = seen.head_seq();
     let is_pipelined = is_behind && socket.request_seq.get() != head_seq;
-    let was_left_out = socket.is(LEFT_OUT);
+    // Before a connection was watched, the client may have sent requests without waiting, too.
+    let may_be_behind = socket.is(LEFT_OUT) || !socket.is(OPENED);
     socket.request_seq.set(head_seq);
     socket.request_ack.set(packet.ack);
-    let pipelines = if is_pipelined { PIPELINES } else { 0 };
-    let flags = socket.flags.get() & !LEFT_OUT | CLIENT | HAS_REQUEST | pipelines;
+    let behind = if is_pipelined { PIPELINES } else { 0 };
+    let flags = socket.flags.get() & !LEFT_OUT | CLIENT | HAS_REQUEST | behind;
     socket.flags.set(flags);
     let follow = FOLLOW.load();
     let scanned = if HTTP2 && !seen.start.is_connect() {
@@ -101,8 +104,19 @@ pub(crate) fn decide<const HTTP2: bool>(
     let flags = flag(is_sure, IN_SEQUENCE)
         | flag(scanned.is_single(), SINGLE)
         | flag(seen.start.is_head(), NO_BODY)
-        | flag(is_pipelined && was_left_out, BEHIND_LEFT_OUT);
+        | flag(is_pipelined && may_be_behind, BEHIND_LEFT_OUT)
+        | pipelines(socket);
     u32::from(flags)
+}
+
+/// The flag of a journey for a client that pipelines.
+#[inline(always)]
+pub(crate) fn pipelines(client: &Socket) -> u8 {
+    if client.is(PIPELINES) {
+        journey::PIPELINES
+    } else {
+        0
+    }
 }
 
 /// Notes that a request with a journey arrives at a socket, which will send the response.
@@ -113,8 +127,8 @@ pub(crate) fn arrived(socket: &Socket, seq: u32, ack: u32, journey_flags: u8) {
         // A late copy of a request that has its response.
         return;
     }
-    let is_pipelined = is_another && socket.is(HAS_REQUEST) && socket.request_ack.get() == ack;
-    let pipelines = if is_pipelined || journey_flags & SINGLE == 0 {
+    let is_pipelined = is_another && socket.is(OWES_RESPONSE);
+    let pipelines = if is_pipelined || journey_flags & (SINGLE | journey::PIPELINES) != SINGLE {
         PIPELINES
     } else {
         0

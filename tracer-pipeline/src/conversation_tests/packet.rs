@@ -30,6 +30,8 @@ pub(crate) struct Followed {
     pub(crate) no_body: bool,
     pub(crate) behind_left_out: bool,
     pub(crate) ends_later: bool,
+    pub(crate) is_interim: bool,
+    pub(crate) pipelines: bool,
 }
 
 /// The sockets that are on this node.
@@ -76,6 +78,8 @@ impl Followed {
             no_body: false,
             behind_left_out: false,
             ends_later: false,
+            is_interim: false,
+            pipelines: false,
         }
     }
 }
@@ -182,6 +186,8 @@ impl Ring {
         journey.head_lost = followed.head_lost;
         journey.behind_left_out = followed.behind_left_out;
         journey.ends_later = followed.ends_later;
+        journey.is_interim = followed.is_interim;
+        journey.pipelines = followed.pipelines;
         journey
     }
 }

@@ -171,11 +171,15 @@ impl Wire {
 
     /// Whether every head that has begun is in one packet.
     pub(crate) fn has_whole_heads(&self) -> bool {
-        self.stream.heads.iter().all(|head| {
-            let mut packets = self.packets.iter();
-            let first = packets.find(|packet| packet.contains(&head.start));
-            first.is_none_or(|packet| packet.end >= head.end)
-        })
+        let mut heads = self.stream.heads.iter();
+        heads.all(|head| self.is_in_one_packet(head))
+    }
+
+    /// Whether these bytes, if any of them was sent, are in one packet.
+    pub(crate) fn is_in_one_packet(&self, bytes: &Range<usize>) -> bool {
+        let mut packets = self.packets.iter();
+        let first = packets.find(|packet| packet.contains(&bytes.start));
+        first.is_none_or(|packet| packet.end >= bytes.end)
     }
 
     /// Whether everything that was sent has arrived.

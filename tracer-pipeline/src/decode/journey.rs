@@ -9,7 +9,7 @@ use tracer_common::{
     hook::Hook,
     journey::{
         self as raw, BEHIND_LEFT_OUT, ENDS_LATER, End, HAS_CONNTRACK, HEAD_LOST, HEADER_BYTES,
-        IN_SEQUENCE, STAMPS_CUT,
+        IN_SEQUENCE, INTERIM, PIPELINES, STAMPS_CUT,
     },
     message::{IN_SYN, Message},
     remote::is_remote,
@@ -72,7 +72,8 @@ pub struct Journey {
     pub stamps_cut: bool,
     /// The head record of this message was lost.
     pub head_lost: bool,
-    /// A pipelined request behind an unanswered request that the kernel programs did not follow.
+    /// A pipelined request behind an unanswered request that the kernel programs did not follow, or on
+    /// a connection of which they have not seen the beginning.
     pub behind_left_out: bool,
     /// A request that begins where the connection begins, or where the request before it ends, as
     /// the kernel programs have found. Without it, what looks like a request may be a part of a
@@ -80,6 +81,11 @@ pub struct Journey {
     pub in_sequence: bool,
     /// A response that goes on behind its packet. The packet with its last byte has a journey.
     pub ends_later: bool,
+    /// A response that begins with an interim one (100, 103), or with a piece that does not show whether
+    /// it does.
+    pub is_interim: bool,
+    /// A request of a client that has sent one before the response to the one before.
+    pub pipelines: bool,
 }
 
 impl Journey {
@@ -138,6 +144,7 @@ pub(super) fn decode(bytes: &[u8], short: DecodeError) -> Result<Journey, Decode
         (Message::Syn, Some(carried))
     };
     let end = End::try_from(raw.end).map_err(value("journey end"))?;
+    let is_request = carried == Message::Request;
     Ok(Journey {
         message,
         in_syn: in_syn.filter(|carried| matches!(carried, Message::Request | Message::Headers)),
@@ -159,7 +166,9 @@ pub(super) fn decode(bytes: &[u8], short: DecodeError) -> Result<Journey, Decode
         head_lost: raw.flags & HEAD_LOST != 0,
         behind_left_out: raw.flags & BEHIND_LEFT_OUT != 0,
         in_sequence: raw.flags & IN_SEQUENCE != 0,
-        ends_later: raw.flags & ENDS_LATER != 0,
+        ends_later: !is_request && raw.flags & ENDS_LATER != 0,
+        is_interim: carried == Message::Response && raw.flags & INTERIM != 0,
+        pipelines: is_request && raw.flags & PIPELINES != 0,
     })
 }
 

@@ -27,6 +27,8 @@ pub(super) struct LocatedHead {
     /// Where the message ends, if it has the body that it announces and that is known. The response
     /// to a HEAD has none.
     pub(super) body_end: Option<u32>,
+    /// Of a body with chunks that does not end in the packet: a place before its end.
+    pub(super) chunks_until: Option<u32>,
     pub(super) head: ParsedHead,
 }
 
@@ -117,6 +119,11 @@ pub(super) fn head_at(
             let behind = rest.get(head_len..).unwrap_or_default();
             at(head_len.checked_add(body_len(body, behind)?)?)
         }),
+        chunks_until: head_len.and_then(|head_len| {
+            let behind = rest.get(head_len..).unwrap_or_default();
+            let is_chunked = body == BodyFraming::Chunked;
+            at(head_len.checked_add(chunked_min(behind).filter(|_| is_chunked)?)?)
+        }),
         head,
     })
 }
@@ -136,6 +143,15 @@ fn body_len(body: BodyFraming, copied: &[u8]) -> Option<usize> {
 fn chunked_len(copied: &[u8]) -> Option<usize> {
     let (at, boundary) = chunk_steps(copied).last()?;
     boundary.is_at_head().then_some(at)
+}
+
+/// A length that a chunked body exceeds which does not end within `copied`, or has no bytes there.
+fn chunked_min(copied: &[u8]) -> Option<usize> {
+    let Some((at, boundary)) = chunk_steps(copied).last() else {
+        return Some(0);
+    };
+    let left = usize::try_from(i32::try_from(boundary.left).ok()?).ok()?;
+    (!boundary.is_at_head()).then_some(at.checked_add(left)?)
 }
 
 /// The steps over a chunked body: each position, and what comes there. The last one is the end of

@@ -96,10 +96,11 @@ impl Socket {
         let mut followed = Followed::new(Message::Request);
         followed.behind_left_out = is_behind && !is_in_sequence && self.left_out;
         if !is_behind || is_in_sequence {
-            let is_sure = is_in_sequence && (self.is_sure || !(is_first || is_behind));
+            let is_next = !is_first && !is_behind && offset == 0;
+            let is_sure = is_in_sequence && (self.is_sure || is_next);
             let head_seq = packet.seq.wrapping_add(u32::try_from(offset).unwrap());
             let is_pipelined = is_behind && self.request_seq != head_seq;
-            followed.behind_left_out = is_pipelined && self.left_out;
+            followed.behind_left_out = is_pipelined && (self.left_out || !self.has_opened);
             followed.in_sequence = is_sure;
             self.request_seq = head_seq;
             self.request_ack = packet.ack;
@@ -117,6 +118,7 @@ impl Socket {
                 return None;
             }
         }
+        followed.pipelines = self.pipelines;
         if followed.single {
             self.partial_head = None;
         } else {
@@ -134,6 +136,7 @@ impl Socket {
         let followed = Followed {
             single: true,
             in_sequence: self.is_sure,
+            pipelines: self.pipelines,
             ..Followed::new(Message::Request)
         };
         Some((followed, offset as usize))
@@ -145,8 +148,8 @@ impl Socket {
         if !is_another && self.has_responded && !self.owes_response {
             return;
         }
-        let is_pipelined = is_another && self.has_request && self.request_ack == packet.ack;
-        self.pipelines |= is_pipelined || !followed.single;
+        let is_pipelined = is_another && self.owes_response;
+        self.pipelines |= is_pipelined || !followed.single || followed.pipelines;
         self.request_seq = packet.seq;
         self.request_ack = packet.ack;
         self.set_http1();
@@ -182,6 +185,7 @@ impl Socket {
         }
         Some(Followed {
             ends_later: is_copy,
+            is_interim: !start.is_final(),
             ..Followed::new(Message::Response)
         })
     }

@@ -57,6 +57,8 @@ impl JourneyBuilder {
                 behind_left_out: false,
                 in_sequence: false,
                 ends_later: false,
+                is_interim: false,
+                pipelines: false,
             },
             offsets: vec![(0, Hook::CgroupEgress)],
         };

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::sequence::{Place, RequestPosition, Sequence};
 use crate::{
     decode::Journey,
-    flow::after,
+    flow::{after, before},
     http::exchange::{Exchange, ResponseEnd},
 };
 
@@ -22,15 +22,42 @@ const LEFT_WAIT_NS: u64 = 1_000_000_000;
 #[derive(Default)]
 pub(super) struct Http1Connection {
     /// An answered exchange is removed when the client has read the response.
-    exchanges: VecDeque<Exchange>,
+    exchanges: VecDeque<Open>,
     /// The client sends requests without waiting for responses.
     pipelines: bool,
+    /// Where the oldest request without a response begins: where the last one with a response ends.
+    /// If the client pipelines, a response is assigned only to the request there, so that a request
+    /// or response that was not seen ends the pairing on the connection instead of shifting it.
+    next_unanswered: Option<u32>,
+    /// What was seen of the last response, or of the one that is due.
+    progress: Progress,
     /// TCP sequence number of the newest request.
     newest_request_seq: Option<u32>,
     /// Messages on this connection are not paired any more.
     is_ignored: bool,
     /// Where the next messages begin.
     pub(super) sequence: Sequence,
+}
+
+/// What was seen of the last response.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Progress {
+    /// Nothing, or all of it as far as is known.
+    #[default]
+    Over,
+    /// It is due.
+    Due,
+    /// Interim ones (100, 103) before it.
+    Interim,
+    /// A part of it: its end is behind this sequence number.
+    Part(u32),
+}
+
+/// An open exchange.
+struct Open {
+    exchange: Exchange,
+    /// Where the request ends, if that is known.
+    request_end: Option<u32>,
 }
 
 /// Why a response is not assigned to a request.
@@ -49,12 +76,18 @@ pub(super) enum Unassigned {
 impl Http1Connection {
     /// The open exchanges, the oldest first.
     pub(super) fn exchanges(&mut self) -> impl Iterator<Item = &mut Exchange> {
-        self.exchanges.iter_mut()
+        self.exchanges.iter_mut().map(|open| &mut open.exchange)
     }
 
     /// The open exchanges, read-only.
     pub(super) fn open_exchanges(&self) -> impl Iterator<Item = &Exchange> {
-        self.exchanges.iter()
+        self.exchanges.iter().map(|open| &open.exchange)
+    }
+
+    /// The open exchanges without a response, the oldest first.
+    fn unanswered(&self) -> impl DoubleEndedIterator<Item = &Open> {
+        let open = self.exchanges.iter();
+        open.filter(|open| open.exchange.response.is_none())
     }
 
     /// Stops pairing: another protocol begins, or responses cannot be assigned any more.
@@ -72,30 +105,56 @@ impl Http1Connection {
         self.pipelines
     }
 
-    /// Whether a request is a copy of an earlier one, which may be answered long ago.
-    pub(super) fn is_copy(&self, request_seq: u32) -> bool {
-        self.newest_request_seq
-            .is_some_and(|newest| !after(request_seq, newest))
-    }
-
-    /// Notes what is, or looks like, a request.
-    pub(super) fn note_request(&mut self, request: RequestPosition) -> Place {
-        let is_behind = self.sequence.has_last_ack(request.ack);
+    /// Notes what is, or looks like, a request. `None` for a copy of an earlier one, which may be
+    /// answered long ago.
+    pub(super) fn note_request(&mut self, request: RequestPosition) -> Option<Place> {
+        let is_late = self
+            .newest_request_seq
+            .is_some_and(|newest| !after(request.seq, newest));
+        if is_late {
+            // The one behind it has overtaken it, and so cannot have waited for its response.
+            let is_overtaken = request.in_sequence && self.is_missing(request.seq);
+            self.pipelines |= is_overtaken;
+            return is_overtaken.then_some(Place::Message);
+        }
+        let is_behind = self.sequence.has_last_ack(request.ack) || self.is_early(request.ack);
         let place = self.sequence.request(request);
-        self.pipelines |= is_behind && place == Place::Message;
+        self.pipelines |= request.pipelines || is_behind && place == Place::Message;
         if place != Place::Body {
             self.newest_request_seq = Some(request.seq);
         }
-        place
+        Some(place)
+    }
+
+    /// Whether a client that has received the bytes before `ack` has not received the last response,
+    /// or may have received interim ones only.
+    fn is_early(&self, ack: u32) -> bool {
+        let next_response = self.sequence.next_response();
+        match self.progress {
+            Progress::Over => next_response.is_some_and(|next| before(ack, next)),
+            Progress::Due => next_response == Some(ack),
+            Progress::Interim => true,
+            Progress::Part(end) => !after(ack, end),
+        }
+    }
+
+    /// Whether no request was seen at `seq`, and none behind it has a response.
+    fn is_missing(&self, seq: u32) -> bool {
+        let mut unanswered = self.unanswered();
+        self.next_unanswered.is_some_and(|next| !before(seq, next))
+            && unanswered.all(|open| open.exchange.request_seq != seq)
     }
 
     /// Notes what looks like a request and may be a part of a body. Its response would come next.
-    pub(super) fn expect_any_response(&mut self, ack: u32) {
-        if self.exchanges.iter().any(|open| open.response.is_none()) {
-            self.sequence.response_may_follow(ack);
-        } else {
-            self.sequence.response_follows(ack);
+    pub(super) fn expect_any_response(&mut self, request: RequestPosition) {
+        let is_alone = self.unanswered().next().is_none();
+        if !is_alone {
+            self.sequence.response_may_follow(request.ack);
+        } else if !self.pipelines {
+            self.next_unanswered = Some(request.seq);
+            self.sequence.response_follows(request.ack);
         }
+        self.progress = Progress::Due;
     }
 
     /// The rest of the head of the request at `seq` has come. The request ends at `end`, if that is
@@ -103,6 +162,10 @@ impl Http1Connection {
     pub(super) fn request_completed(&mut self, seq: u32, end: Option<u32>) {
         if self.newest_request_seq == Some(seq) {
             self.sequence.request_ends(end);
+        }
+        let mut open = self.exchanges.iter_mut();
+        if let Some(open) = open.find(|open| open.exchange.request_seq == seq) {
+            open.request_end = end;
         }
     }
 
@@ -112,14 +175,65 @@ impl Http1Connection {
         if self.is_ignored {
             return Err(Unassigned::Ignored);
         }
-        let mut open = self.exchanges.iter_mut();
-        let first = open.find(|open| open.response.is_none() && may_answer(open, ack, seq));
+        let place = self.sequence.response_at(seq);
+        let is_certain = !self.pipelines || self.is_ordered();
+        let mut open = self.exchanges().filter(|open| open.response.is_none());
+        let first = open.find(|open| may_answer(open, ack, seq));
         let first = first.ok_or(Unassigned::Unmatched)?;
-        match self.sequence.response_at(seq) {
-            Place::Message => Ok(first),
+        match place {
+            Place::Message if is_certain => Ok(first),
             Place::Body => Err(Unassigned::Body),
-            Place::Unknown => Err(Unassigned::Unsure),
+            Place::Message | Place::Unknown => Err(Unassigned::Unsure),
         }
+    }
+
+    /// Whether it is known that the next response is that of the oldest open request: no request is
+    /// missing before it, and no response.
+    pub(super) fn is_ordered(&self) -> bool {
+        let oldest = self.unanswered().next();
+        let oldest = oldest.map(|open| open.exchange.request_seq);
+        oldest.is_none_or(|oldest| self.next_unanswered == Some(oldest))
+            && self.sequence.next_response().is_some()
+    }
+
+    /// The request at `request_seq` has a response, which ends at `end`, or else behind `until`, if
+    /// that is known.
+    pub(super) fn answered(&mut self, request_seq: u32, end: Option<u32>, until: Option<u32>) {
+        let mut open = self.exchanges.iter();
+        let open = open.find(|open| open.exchange.request_seq == request_seq);
+        self.next_unanswered = open.and_then(|open| open.request_end);
+        self.progress = until.map_or(Progress::Over, Progress::Part);
+        self.sequence.response_ends(end);
+    }
+
+    /// The head of a response has begun at `seq`, and goes on behind `until`.
+    pub(super) fn response_begins(&mut self, seq: u32, until: u32) {
+        if self.sequence.response_at(seq) == Place::Message {
+            self.progress = Progress::Part(until);
+        }
+    }
+
+    /// The last response ends at `end`.
+    pub(super) fn response_ends(&mut self, end: u32) {
+        self.progress = Progress::Over;
+        self.sequence.response_ends(Some(end));
+    }
+
+    /// An interim response ends at `end`, if that is known.
+    pub(super) fn interim_response(&mut self, end: Option<u32>) {
+        self.progress = Progress::Interim;
+        self.sequence.response_ends(end);
+    }
+
+    /// Whether no request was seen.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.newest_request_seq.is_none()
+    }
+
+    /// Notes a response to a request that was not seen, or is not known.
+    pub(super) fn answered_unseen(&mut self) {
+        self.progress = Progress::Over;
+        self.sequence.response_ends(None);
     }
 
     /// Removes the exchanges that the packet of a response with this acknowledgment number may
@@ -127,27 +241,35 @@ impl Http1Connection {
     /// either.
     pub(super) fn give_up_answered_by(&mut self, ack: u32) -> Vec<Exchange> {
         self.sequence.response_ends(None);
+        self.next_unanswered = None;
         self.remove_where(|open| open.response.is_none() && after(ack, open.request_seq))
     }
 
-    /// Adds a new request. Returns the exchanges that are over because of it, though their response
-    /// or its read was not seen.
-    pub(super) fn open(&mut self, exchange: Exchange) -> Vec<Exchange> {
-        let ack = exchange.request.journey.ack;
+    /// Adds a new request, which ends at `request_end`, if that is known. Returns the exchanges that
+    /// are over because of it, though their response or its read was not seen.
+    pub(super) fn open(&mut self, exchange: Exchange, request_end: Option<u32>) -> Vec<Exchange> {
+        let (seq, ack) = (exchange.request_seq, exchange.request.journey.ack);
         let mut over = self.acknowledged_by(&exchange.request.journey);
         over.extend(self.superseded_by(&exchange.request.journey));
-        self.exchanges.push_back(exchange);
-        self.expect_response(ack);
+        let mut known = self.exchanges.iter();
+        let before = known.rposition(|open| before(open.exchange.request_seq, seq));
+        let open = Open {
+            exchange,
+            request_end,
+        };
+        self.exchanges
+            .insert(before.map_or(0, |before| before + 1), open);
+        self.expect_response(seq, ack);
         over
     }
 
     /// Removes and returns the exchanges that match.
     pub(super) fn remove_where(&mut self, predicate: impl Fn(&Exchange) -> bool) -> Vec<Exchange> {
-        let (meant, open) = std::mem::take(&mut self.exchanges)
+        let (meant, open): (VecDeque<Open>, _) = std::mem::take(&mut self.exchanges)
             .into_iter()
-            .partition(|exchange| predicate(exchange));
+            .partition(|open| predicate(&open.exchange));
         self.exchanges = open;
-        Vec::from(meant)
+        meant.into_iter().map(|open| open.exchange).collect()
     }
 
     /// Removes and returns the exchanges whose response or read is overdue.
@@ -175,12 +297,23 @@ impl Http1Connection {
         over
     }
 
-    /// Notes that the response to the newest request, which has this acknowledgment number, comes
-    /// next, if that is so.
-    fn expect_response(&mut self, ack: u32) {
-        let mut unanswered = self.exchanges.iter().filter(|open| open.response.is_none());
-        if unanswered.nth(1).is_none() {
+    /// Notes that the response to the newest request, which has these numbers, comes next, if that
+    /// is so.
+    fn expect_response(&mut self, seq: u32, ack: u32) {
+        self.progress = Progress::Due;
+        if self.unanswered().nth(1).is_some() {
+            return;
+        }
+        if !self.pipelines {
+            self.next_unanswered = Some(seq);
             self.sequence.response_follows(ack);
+        } else if self
+            .sequence
+            .next_response()
+            .is_some_and(|next| before(next, ack))
+        {
+            // The client has received something that was not seen.
+            self.sequence.response_ends(None);
         }
     }
 
@@ -206,12 +339,12 @@ impl Http1Connection {
     /// than its previous one.
     fn superseded_by(&mut self, request: &Journey) -> Vec<Exchange> {
         let unanswered = |exchange: &Exchange| exchange.response.is_none();
-        let Some(before) = self.exchanges.iter().rfind(|exchange| unanswered(exchange)) else {
+        let Some(before) = self.unanswered().next_back() else {
             return Vec::new();
         };
         // `note_request` compares with the first copy of the request before; a later copy may
         // acknowledge more.
-        if before.request.journey.ack == request.ack {
+        if before.exchange.request.journey.ack == request.ack {
             self.pipelines = true;
         }
         if self.pipelines {
@@ -219,6 +352,7 @@ impl Http1Connection {
             return full
                 .then(|| self.exchanges.pop_front())
                 .flatten()
+                .map(|open| open.exchange)
                 .into_iter()
                 .collect();
         }

@@ -19,21 +19,25 @@ impl Http1Connection {
     /// has sent more than one byte, which may be its FIN, behind what the client had received before
     /// the request, and behind the last response that was seen, be it an interim one. If the client
     /// pipelines, these bytes may belong to the first of several exchanges or to all of them, so each
-    /// for which they lie behind has no ending.
+    /// for which they lie behind has no ending; nor has any where it is not known which of them are
+    /// answered, or where a record may be lost.
     pub(super) fn ended(&mut self, ending: Ending, last_loss: LastLoss) -> Vec<Exchange> {
         let next_response = self.sequence.next_response();
-        let pipelines = self.pipelines();
+        let (pipelines, is_ordered) = (self.pipelines(), self.is_ordered());
         let mut open = self.remove_where(|open| {
             open.response.is_none() || open.is_responding() || is_lost(open, &ending)
         });
         for exchange in &mut open {
+            let is_hidden = last_loss.may_hide(exchange.request.first_start_ns());
             let has_failed = if is_lost(exchange, &ending) {
                 true
             } else if exchange.is_responding() {
-                is_cut(exchange, next_response, &ending)
+                let is_followed = exchange.response_end == ResponseEnd::Unseen;
+                let is_unsure = is_followed && next_response.is_none() && (pipelines || is_hidden);
+                !is_unsure && is_cut(exchange, next_response, &ending)
             } else {
-                let is_hidden = pipelines && last_loss.may_hide(exchange.request.first_start_ns());
-                !is_hidden && !may_be_answered(exchange, next_response, &ending)
+                let is_unsure = pipelines && (!is_ordered || is_hidden);
+                !is_unsure && !may_be_answered(exchange, next_response, &ending)
             };
             if has_failed {
                 exchange.ending = Some(ending);

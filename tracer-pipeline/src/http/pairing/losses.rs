@@ -5,8 +5,9 @@
 pub struct Http1Losses {
     /// Packets whose heads exceeded the limit.
     pub heads_refused: u64,
-    /// Requests sent while an untraced request on the same connection was unanswered: responses
-    /// cannot be assigned on such a connection.
+    /// Requests sent while an untraced request on the same connection was unanswered, or may have been
+    /// because the beginning of the connection was not seen: responses cannot be assigned on such a
+    /// connection.
     pub requests_behind_left_out: u64,
     /// Requests that exceeded the limit of open exchanges.
     pub requests_refused: u64,
@@ -18,7 +19,7 @@ pub struct Http1Losses {
     /// What looked like responses within the bodies of others.
     pub responses_in_body: u64,
     /// Responses of which it is not known which request they answer, because the end of the response
-    /// before is not known.
+    /// before is not known, or a request of a client that pipelines was not seen.
     pub responses_unsure: u64,
     /// Packets with heads whose journey was not seen.
     pub heads_unmatched: u64,

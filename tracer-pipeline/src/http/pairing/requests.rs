@@ -46,7 +46,28 @@ impl Http1Pairing {
         match heads {
             Some(heads) if heads.is_empty() => self.wait_for_head(id, leg),
             Some(heads) => self.requests(id, &leg, heads, handshakes, done),
-            None => self.losses.journeys_without_head += 1,
+            None => self.request_without_head(id, &leg.journey),
+        }
+    }
+
+    /// Notes a request whose head is lost, or could not be read: it has a response, too.
+    fn request_without_head(&mut self, id: ConnectionId, journey: &Journey) {
+        self.losses.journeys_without_head += 1;
+        let connection = self.connections.entry(id).or_default();
+        let position = RequestPosition {
+            seq: journey.seq,
+            ack: journey.ack,
+            in_sequence: journey.in_sequence,
+            pipelines: journey.pipelines,
+            begins_packet: true,
+            end: None,
+        };
+        if connection.is_ignored() {
+            return;
+        }
+        let place = connection.note_request(position);
+        if place.is_some_and(|place| place != Place::Body) {
+            connection.expect_any_response(position);
         }
     }
 
@@ -66,27 +87,32 @@ impl Http1Pairing {
                 ack: journey.ack,
                 // This is said of the first head of a packet.
                 in_sequence: journey.in_sequence && index == 0,
+                pipelines: journey.pipelines,
+                begins_packet: head.offset == 0,
                 end: head.body_end.map(|end| journey.seq.wrapping_add(end)),
             };
             let ParsedHead::Request(head) = head.head else {
                 continue;
             };
             let connection = self.connections.entry(id).or_default();
-            if connection.is_ignored() || connection.is_copy(position.seq) {
+            if connection.is_ignored() {
                 continue;
             }
-            match connection.note_request(position) {
+            let Some(place) = connection.note_request(position) else {
+                continue;
+            };
+            match place {
                 Place::Body => self.losses.requests_in_body += 1,
                 Place::Unknown => {
                     self.losses.requests_unsure += 1;
-                    connection.expect_any_response(journey.ack);
+                    connection.expect_any_response(position);
                 }
                 Place::Message if self.open >= MAX_OPEN => self.losses.requests_refused += 1,
                 Place::Message => {
                     self.open += 1;
                     let mut exchange = exchange(head, leg, position.seq);
                     exchange.connect = handshakes.take(id, journey);
-                    for over in connection.open(exchange) {
+                    for over in connection.open(exchange, position.end) {
                         self.finish(over, done);
                     }
                 }

@@ -17,7 +17,7 @@ use crate::{
 
 use super::{
     Http1Pairing,
-    connection::{is_last, is_response},
+    connection::{Http1Connection, is_last, is_response},
 };
 
 /// The end of a response, as far as its first packet shows it.
@@ -58,14 +58,25 @@ impl Http1Pairing {
         if is_copy {
             return;
         }
+        let connection = self.connections.get(&id);
+        let pipelines = connection.is_some_and(Http1Connection::pipelines);
+        // Of a server on another node the kernel programs do not know whether a response has a body,
+        // nor which one a packet ends.
+        let is_exact = !journey.has_arrived();
+        if pipelines && !is_exact {
+            return;
+        }
         if !journey.ends_later {
             // A copy that comes after the exchange was over finds none. A response whose packet was
             // not seen may end here, too.
-            let connection = self.connections.get(&id);
             let end = connection.and_then(|connection| connection.sequence.next_response());
             let has_byte = |seq: u32| seq.wrapping_sub(journey.seq) < journey.payload_bytes;
             if end.is_none_or(|end| has_byte(end.wrapping_sub(1))) {
                 self.response_ends_in(id, &Leg::new(journey));
+                let connection = self.connections.get_mut(&id).filter(|_| is_exact);
+                if let Some(connection) = connection {
+                    connection.response_ends(seq.wrapping_add(1));
+                }
             }
             return;
         }

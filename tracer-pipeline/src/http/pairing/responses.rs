@@ -18,6 +18,7 @@ use super::{
     Http1Pairing,
     connection::{Unassigned, is_response},
     response_ends::first_end,
+    sequence::Place,
 };
 
 impl Http1Pairing {
@@ -41,7 +42,13 @@ impl Http1Pairing {
         let head_lost = journey.head_lost;
         let leg = Leg::new(journey);
         match heads {
-            Some(heads) if heads.is_empty() => self.wait_for_head(id, leg),
+            Some(heads) if heads.is_empty() => {
+                if let Some(connection) = self.connections.get_mut(&id) {
+                    let (seq, payload_bytes) = (leg.journey.seq, leg.journey.payload_bytes);
+                    connection.response_begins(seq, seq.wrapping_add(payload_bytes));
+                }
+                self.wait_for_head(id, leg);
+            }
             Some(heads) => self.responses(id, &leg, &heads, done),
             None if head_lost => self.response_without_head(id, leg, done),
             None => self.losses.journeys_without_head += 1,
@@ -58,30 +65,46 @@ impl Http1Pairing {
     ) {
         let ack = leg.journey.ack;
         let seq_at = |offset: u32| leg.journey.seq.wrapping_add(offset);
-        if heads.first().is_some_and(|first| first.offset != 0) {
-            // The head is behind the end of the response before.
+        let behind = heads.first().filter(|first| first.offset != 0);
+        let connection = self.connections.get(&id);
+        // The head is behind the end of the response before, if that one was seen.
+        if behind.zip(connection).is_some_and(|(first, connection)| {
+            let next_response = connection.sequence.next_response();
+            !connection.pipelines() || next_response == Some(seq_at(first.offset))
+        }) {
             self.response_ends_in(id, leg);
         }
         for located in heads {
             let ParsedHead::Response(head) = &located.head else {
                 continue;
             };
-            let Some(connection) = self.connections.get_mut(&id) else {
-                self.unassigned(id, ack, Unassigned::Unmatched, done);
-                continue;
-            };
+            // Also one whose request was not seen: it shows whether the next one is sent before its end.
+            let connection = self.connections.entry(id).or_default();
             let exchange = match connection.answered_by(ack, seq_at(located.offset)) {
                 Ok(exchange) => exchange,
                 Err(why) => {
+                    let place = connection.sequence.response_at(seq_at(located.offset));
+                    let is_noted = match why {
+                        Unassigned::Unmatched => place == Place::Message || connection.is_unknown(),
+                        Unassigned::Unsure => true,
+                        Unassigned::Ignored | Unassigned::Body => false,
+                    };
+                    if is_noted {
+                        if head.is_interim() {
+                            connection.interim_response(located.head_end.map(seq_at));
+                        } else {
+                            connection.answered_unseen();
+                        }
+                    }
                     self.unassigned(id, ack, why, done);
                     continue;
                 }
             };
             if head.is_interim() {
-                let end = located.head_end.map(seq_at);
-                connection.sequence.response_ends(end);
+                connection.interim_response(located.head_end.map(seq_at));
                 continue;
             }
+            let request_seq = exchange.request_seq;
             let method = exchange.asked.method.clone().unwrap_or(Method::Get);
             let switches = head.switches_protocol(&method);
             if switches && exchange.asked.offers_h2c && head.accepts_h2c() {
@@ -91,9 +114,13 @@ impl Http1Pairing {
             exchange.answered = Some(Answered::from(head));
             exchange.response_end = first_end(&method, head, &leg.journey);
             exchange.response = Some(leg.clone());
-            connection
-                .sequence
-                .response_ends(located.end(&method).map(seq_at));
+            let end = located.end(&method).map(seq_at);
+            let until = match located.head_end {
+                None => Some(seq_at(leg.journey.payload_bytes)),
+                Some(_) => located.chunks_until.map(seq_at),
+            };
+            let until = until.filter(|_| end.is_none());
+            connection.answered(request_seq, end, until);
             if switches {
                 connection.ignore();
             }
@@ -123,10 +150,16 @@ impl Http1Pairing {
         let Some(connection) = self.connections.get_mut(&id) else {
             return self.unassigned(id, ack, Unassigned::Unmatched, done);
         };
+        if leg.journey.is_interim {
+            self.losses.journeys_without_head += 1;
+            connection.interim_response(None);
+            return;
+        }
         match connection.answered_by(ack, seq) {
             Ok(exchange) => {
+                let request_seq = exchange.request_seq;
                 exchange.response = Some(leg);
-                connection.sequence.response_ends(None);
+                connection.answered(request_seq, None, None);
             }
             Err(why) => self.unassigned(id, ack, why, done),
         }

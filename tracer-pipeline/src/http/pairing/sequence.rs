@@ -27,6 +27,10 @@ pub(super) struct RequestPosition {
     /// The kernel programs have found it where the connection begins, or the request before it
     /// ends.
     pub(super) in_sequence: bool,
+    /// The client has sent one before the response to the one before.
+    pub(super) pipelines: bool,
+    /// Its packet begins with it.
+    pub(super) begins_packet: bool,
     /// Where it ends, if that is known.
     pub(super) end: Option<u32>,
 }
@@ -48,18 +52,21 @@ impl Sequence {
     /// Takes what looks like a request.
     ///
     /// On a connection that was open before it was watched, the first one may be a part of a body.
-    /// The next one is a request if it begins where the first one ends, and the server has sent
-    /// something between them.
+    /// The next one is a request if it begins where the first one ends, with a packet, and the server
+    /// has sent something between them.
     pub(super) fn request(&mut self, request: RequestPosition) -> Place {
-        if request.in_sequence {
+        let is_inside = self
+            .next_request
+            .is_some_and(|next| before(request.seq, next));
+        if self.is_known && is_inside {
+            // The kernel programs have lost and found again where requests begin.
+            return Place::Body;
+        } else if request.in_sequence {
             self.is_known = true;
         } else if self.next_request == Some(request.seq) {
             let is_answered = self.last_ack.is_some_and(|ack| after(request.ack, ack));
-            self.is_known |= is_answered;
-        } else if self
-            .next_request
-            .is_some_and(|next| before(request.seq, next))
-        {
+            self.is_known |= is_answered && request.begins_packet;
+        } else if is_inside {
             return Place::Body;
         } else {
             self.is_known = false;
@@ -125,6 +132,8 @@ mod tests {
             seq,
             ack,
             in_sequence: false,
+            pipelines: false,
+            begins_packet: true,
             end,
         }
     }

@@ -49,15 +49,66 @@ fn sequence_numbers_wrap() {
 fn pipelined_requests_are_answered_in_order() {
     check(
         "> 100 1 /a
-         > 200 1 /b
-         > 300 1 /c
-         r> 300
-         < 1 400 200
-         < 39 400 201
+         > 128 1 /b
+         > 156 1 /c
+         r> 156
+         < 1 184 200
+         < 39 184 201
          r< 39
-         < 77 400 202
+         < 77 184 202
          r< 77",
         &["/a 200", "/b 201", "/c 202"],
+    );
+}
+
+#[test]
+fn a_pipelined_request_that_was_not_seen_shifts_no_response() {
+    // The record of /b, between 128 and 156, is lost.
+    let losses = check(
+        "> 100 1 /a
+         > 156 1 /c
+         r> 156
+         < 1 184 200
+         r< 1
+         < 39 184 201
+         < 77 184 202",
+        &["/a 200", "/c unanswered"],
+    );
+    assert_eq!(losses.responses_unsure, 1);
+}
+
+#[test]
+fn a_pipelined_request_may_be_overtaken() {
+    check(
+        "> 100 1 /a
+         > 156 1 /c
+         > 128 1 /b
+         r> 156
+         < 1 184 200
+         r< 1
+         < 39 184 201
+         r< 39
+         < 77 184 202
+         r< 77",
+        &["/a 200", "/b 201", "/c 202"],
+    );
+}
+
+/// The client has received an interim response, and not the last one.
+#[test]
+fn a_request_may_follow_an_interim_response() {
+    check(
+        "> 100 1 /a
+         r> 100
+         < 1 128 103
+         r< 1
+         > 128 39 /b
+         r> 128
+         < 39 156 200
+         r< 39
+         < 77 156 201
+         r< 77",
+        &["/a 200", "/b 201"],
     );
 }
 
@@ -352,9 +403,9 @@ fn open_exchanges_are_bounded() {
          r< 1
          > 300 51 /c
          r> 300
-         < 51 400 201
-         r< 51",
-        &["/a 200", "/c 201"],
+         < 51 400 201",
+        // Of /b, which was sent before the response to /a, none was seen.
+        &["/a 200", "/c unanswered"],
     );
     assert_eq!(losses.requests_refused, 1);
 }

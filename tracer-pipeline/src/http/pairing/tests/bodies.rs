@@ -112,9 +112,10 @@ fn a_response_that_was_not_seen_is_no_failure() {
          r< 188
          c> 0
          expire 1000000000",
-        &["/1 201", "/2 unanswered", "/3 unanswered", "/4 204"],
+        &["/1 201", "/2 unanswered", "/3 unanswered", "/4 unanswered"],
     );
-    assert_eq!(losses.responses_unsure, 1);
+    // Of a client that pipelines it is not known whether it has waited for all responses before /4.
+    assert_eq!(losses.responses_unsure, 2);
 }
 
 #[test]

@@ -16,15 +16,6 @@ use generator::Plan;
 
 use crate::conversation_tests::{self, Setting};
 
-/// On a connection that was open before it was watched, a request that is not known to be one is
-/// forgotten, and its response is given to the first request that is: a client that pipelines is
-/// left out here.
-const OLD_CONNECTIONS_PIPELINE: bool = false;
-
-/// A request that arrives behind the one after it counts as a copy of one that is answered, and its
-/// response is given to the other: a client that pipelines is left out here.
-const RETRANSMISSIONS_PIPELINE: bool = false;
-
 /// Runs any conversations in the settings that `change` makes.
 fn run<T: std::fmt::Debug>(
     cases: u32,
@@ -63,7 +54,7 @@ fn run<T: std::fmt::Debug>(
 
 #[test]
 fn whole_conversations() {
-    let plans = generator::plans(true);
+    let plans = generator::plans();
     let outcomes = run(2_000, plans, Just(()), |_, ()| {});
     // The test does not pass by silence.
     for kind in ["plain", "cut heads", "pipelined"] {
@@ -79,7 +70,7 @@ fn whole_conversations() {
 
 #[test]
 fn conversations_that_end_early() {
-    let plans = generator::plans(true);
+    let plans = generator::plans();
     run(1_000, plans, 0..60_usize, |setting, steps| {
         setting.ends_after = Some(steps);
     });
@@ -87,7 +78,7 @@ fn conversations_that_end_early() {
 
 #[test]
 fn conversations_with_retransmissions() {
-    let plans = generator::plans(RETRANSMISSIONS_PIPELINE);
+    let plans = generator::plans();
     let troubles = conversation_tests::troubles();
     run(1_000, plans, troubles, |setting, troubles| {
         setting.troubles = troubles;
@@ -97,7 +88,7 @@ fn conversations_with_retransmissions() {
 #[test]
 fn conversations_of_which_records_are_lost() {
     let losses = vec(prop::bool::weighted(0.1), 1..60);
-    let plans = generator::plans(true);
+    let plans = generator::plans();
     run(1_000, plans, losses, |setting, losses| {
         setting.losses = losses;
     });
@@ -105,7 +96,7 @@ fn conversations_of_which_records_are_lost() {
 
 #[test]
 fn conversations_that_were_under_way() {
-    let plans = generator::plans(OLD_CONNECTIONS_PIPELINE);
+    let plans = generator::plans();
     run(1_000, plans, 0..40_usize, |setting, steps| {
         setting.attached_after = Some(steps);
     });
