@@ -74,11 +74,12 @@ impl Packets {
     /// packet.
     pub(super) fn add_stream(&mut self, direction: Direction, seq: u32) -> Option<PacketId> {
         let complete = seq.wrapping_add(HEADER_BYTES as u32);
-        let id = self
-            .recent(direction)
-            .iter()
-            .rfind(|id| before(id.seq(), complete))
-            .copied()?;
+        let held = self.held[direction as usize].filter(|held| held.seq == seq);
+        let mut recent = self.recent(direction).iter();
+        let id = held.map(|held| held.packet).or_else(|| {
+            let id = recent.rfind(|id| before(id.seq(), complete));
+            id.copied()
+        })?;
         self.entry(direction, id).streams += 1;
         Some(id)
     }
