@@ -77,6 +77,11 @@ pub fn rst_stream(stream: u32, code: u32) -> Vec<u8> {
     frame(3, 0, stream, &code.to_be_bytes())
 }
 
+/// A frame of a type that is not registered (section 5.5), for no stream.
+pub fn unregistered() -> Vec<u8> {
+    frame(0x2a, 0xff, 0, b"ignored")
+}
+
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let [_, length @ ..] = u32::try_from(payload.len()).unwrap_or(0).to_be_bytes();
     let head: [&[u8]; 4] = [&length, &[kind], &[flags], &stream.to_be_bytes()];

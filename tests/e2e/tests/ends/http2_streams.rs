@@ -121,6 +121,29 @@ fn body_that_ends_with(last: &[u8]) -> Case {
 }
 
 #[test]
+fn frames_of_other_types_are_ignored() {
+    if hopspan_lab::skip("frames_of_other_types_are_ignored") {
+        return;
+    }
+    let other = frames::unregistered();
+    let last = frames::data(STREAM, b"last", true);
+    let case = Case {
+        server: vec![
+            send([&other[..], &response_head(), &other].concat()),
+            pause(APART),
+            send([&other[..], &last].concat()),
+        ],
+        client: vec![until(&last)],
+        complete: true,
+        status: "200",
+        error: "",
+        closed_by: "",
+        lasts: milliseconds(300..500),
+    };
+    check("h2-types", &[case]);
+}
+
+#[test]
 fn a_client_cancels_a_stream() {
     if hopspan_lab::skip("a_client_cancels_a_stream") {
         return;
