@@ -46,6 +46,8 @@ pub enum Counter {
     LeftOut = 17,
     /// Requests not followed because there are too many.
     Shed = 18,
+    /// Of the records that did not fit, those that the share of their pair had no room for.
+    OverShare = 19,
 }
 
 named!(
@@ -69,6 +71,7 @@ named!(
     WindowLost: "window_lost",
     LeftOut: "left_out",
     Shed: "shed",
+    OverShare: "over_share",
 );
 
 impl Counter {
@@ -94,7 +97,8 @@ impl Counter {
             | Self::Left
             | Self::Forwarded
             | Self::LeftOut
-            | Self::Shed => None,
+            | Self::Shed
+            | Self::OverShare => None,
         }
     }
 

@@ -24,6 +24,7 @@ pub mod keys;
 pub mod message;
 mod named;
 pub mod offset;
+pub mod pair_share;
 pub mod read;
 pub mod remote;
 pub mod seq;

@@ -102,7 +102,7 @@ pub(crate) fn report(sock: Sock) -> bool {
         tuple: Tuple::ZERO,
     };
     sock.copy_tuple(&mut record.tuple);
-    ring::send::<FailedConnect>(&record, Counter::FailedConnectLost);
+    ring::send_shared::<FailedConnect>(&record, &record.tuple, Counter::FailedConnectLost);
     let _ = CONNECTING.remove(cookie);
     true
 }

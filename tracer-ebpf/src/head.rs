@@ -46,6 +46,7 @@ fn send_sized<const N: usize>(seen: &FirstSeen<'_>, piece: Piece) -> bool {
     let continues = matches!(piece, Piece::RequestContinued | Piece::ResponseContinued);
     let bytes = PacketBytes {
         ctx: seen.ctx,
+        tuple: &packet.tuple,
         offset: seen.head_begin(),
         length: captured_bytes,
     };

@@ -168,9 +168,9 @@ pub(crate) fn is_of(journey: &Shared<Journey>, packet: &Packet) -> bool {
         && field!(journey, payload_bytes).get() == packet.payload_bytes
 }
 
-/// Ends a journey: sends and removes it.
+/// Ends a journey: sends and removes it. False if its record is lost.
 #[inline(always)]
-pub(crate) fn end(skb: u64, journey: &Shared<Journey>, end: End) {
+pub(crate) fn end(skb: u64, journey: &Shared<Journey>, end: End) -> bool {
     field!(journey, end).set(end as u8);
     count(match end {
         End::Dropped => Counter::Dropped,
@@ -178,14 +178,17 @@ pub(crate) fn end(skb: u64, journey: &Shared<Journey>, end: End) {
         End::Socket | End::Expired => Counter::Closed,
     });
     let stamps = usize::from(field!(journey, stamp_count).get());
+    let mut is_sent = false;
     if stamps <= MAX_STAMPS {
         let bytes = HEADER_BYTES + stamps * size_of::<Stamp>();
         let first = journey.as_ptr().cast::<Shared<u8>>();
         // SAFETY: `bytes` is at most the size of the record, which has no padding.
         let used = unsafe { core::slice::from_raw_parts(first, bytes) };
-        ring::send_and_wake::<[Shared<u8>]>(used, Counter::JourneyLost);
+        is_sent =
+            ring::send_and_wake::<[Shared<u8>]>(used, field!(journey, sent), Counter::JourneyLost);
     }
     forget(skb);
+    is_sent
 }
 
 /// Ends the journey of a packet that leaves by an uplink. If the packet has also arrived by one, it

@@ -30,6 +30,7 @@ mod message;
 mod output_stamps;
 mod packet;
 mod packet_bytes;
+mod pair_share;
 mod partial_head;
 mod read_tracking;
 mod request;

@@ -3,13 +3,14 @@
 use core::mem::MaybeUninit;
 
 use aya_ebpf::{EbpfContext as _, helpers::generated::bpf_skb_load_bytes, programs::SkBuffContext};
-use tracer_common::counter::Counter;
+use tracer_common::{counter::Counter, tuple::Tuple};
 
 use crate::ring;
 
 /// Bytes of a packet.
 pub(crate) struct PacketBytes<'a> {
     pub(crate) ctx: &'a SkBuffContext,
+    pub(crate) tuple: &'a Tuple,
     /// Where they start, from the network header.
     pub(crate) offset: u32,
     pub(crate) length: u32,
@@ -32,7 +33,7 @@ impl PacketBytes<'_> {
         lost: Counter,
         write_header: impl FnOnce(*mut H),
     ) -> bool {
-        let Some(mut entry) = ring::reserve::<WithBytes<H, N>>(lost) else {
+        let Some(mut entry) = ring::reserve::<WithBytes<H, N>>(self.tuple, lost) else {
             return false;
         };
         let record: *mut WithBytes<H, N> = MaybeUninit::as_mut_ptr(&mut entry);

@@ -1,4 +1,8 @@
-//! The ring buffer to the agent.
+//! The ring buffer to the agent, and its fair use.
+//!
+//! In: records, with the addresses between which their packets go. While more than [`MARK_BYTES`]
+//! wait for the agent, a record is lost if its pair of addresses has used its share
+//! ([`pair_share`]): a flood between two pods does not take the room of all others.
 //!
 //! The agent polls it by a timer, and is woken when much is waiting. A wake-up is an interrupt,
 //! which costs more than everything else that is done for a message. Only the few records that pass
@@ -14,6 +18,7 @@ use tracer_common::counter::Counter;
 
 use crate::{
     counter::count,
+    pair_share::{self, Between},
     shared::{MapValue as _, Shared},
 };
 
@@ -53,23 +58,60 @@ pub(crate) fn last_loss_ns() -> u64 {
     LAST_LOSS.value(0).map_or(0, Shared::get)
 }
 
-/// Sends a copy of `record`. If the buffer is full, counts `lost` and returns false.
+/// Sends a copy of `record`, which is of no pair. If the buffer is full, counts `lost` and returns
+/// false.
 #[inline(always)]
 pub(crate) fn send<T: ?Sized>(record: &T, lost: Counter) -> bool {
     output(record, lost, NO_WAKEUP)
 }
 
-/// As [`send`], and wakes the agent at the mark. For the record that each message has once.
+/// Sends a copy of `record`, as [`send`], if it fits into the share of its pair.
 #[inline(always)]
-pub(crate) fn send_and_wake<T: ?Sized>(record: &T, lost: Counter) -> bool {
-    let waiting = EVENTS.query(u64::from(BPF_RB_AVAIL_DATA));
-    let is_at_mark = waiting.wrapping_sub(MARK_BYTES) < MARK_WIDTH_BYTES;
+pub(crate) fn send_shared<T: ?Sized>(
+    record: &T,
+    between: impl Into<Between>,
+    lost: Counter,
+) -> bool {
+    fits(waiting_bytes(), between.into(), size_of_val(record), lost) && send(record, lost)
+}
+
+/// As [`send_shared`], and wakes the agent at the mark. For the record that each message has once.
+#[inline(always)]
+pub(crate) fn send_and_wake<T: ?Sized>(
+    record: &T,
+    between: impl Into<Between>,
+    lost: Counter,
+) -> bool {
+    let waiting_bytes = waiting_bytes();
+    if !fits(waiting_bytes, between.into(), size_of_val(record), lost) {
+        return false;
+    }
+    let is_at_mark = waiting_bytes.wrapping_sub(MARK_BYTES) < MARK_WIDTH_BYTES;
     let flags = if is_at_mark {
         u64::from(BPF_RB_FORCE_WAKEUP)
     } else {
         NO_WAKEUP
     };
     output(record, lost, flags)
+}
+
+#[inline(always)]
+fn waiting_bytes() -> u64 {
+    EVENTS.query(u64::from(BPF_RB_AVAIL_DATA))
+}
+
+/// Whether a record fits into the share of its pair; if not, it is lost.
+#[inline(always)]
+fn fits(waiting_bytes: u64, between: Between, record_bytes: usize, lost: Counter) -> bool {
+    if waiting_bytes < MARK_BYTES {
+        return true;
+    }
+    let free_bytes = RING_BYTES.saturating_sub(waiting_bytes as u32);
+    let is_used = pair_share::is_used(between, record_bytes as u32, free_bytes);
+    if is_used {
+        lose(lost);
+    }
+    !is_used
 }
 
 #[inline(always)]
@@ -81,12 +123,19 @@ fn output<T: ?Sized>(record: &T, lost: Counter, flags: u64) -> bool {
     is_sent
 }
 
-/// Reserves room for a record that is written in place. If the buffer is full, counts `lost`.
+/// Reserves room for a record that is written in place, if it fits into the share of its pair. If
+/// there is none, counts `lost`.
 ///
 /// The room is this program's alone until it is submitted: the kernel gives it to no other program,
 /// and the agent reads it only afterwards.
 #[inline(always)]
-pub(crate) fn reserve<T: 'static>(lost: Counter) -> Option<RingBufEntry<T>> {
+pub(crate) fn reserve<T: 'static>(
+    between: impl Into<Between>,
+    lost: Counter,
+) -> Option<RingBufEntry<T>> {
+    if !fits(waiting_bytes(), between.into(), size_of::<T>(), lost) {
+        return None;
+    }
     let entry = EVENTS.reserve::<T>(0);
     if entry.is_none() {
         lose(lost);

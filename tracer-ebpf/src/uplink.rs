@@ -93,6 +93,13 @@ pub(crate) fn hash(tuple: &Tuple, ports: u32) -> u64 {
     mix(hash, u64::from(ports))
 }
 
+/// Hash of one address.
+#[inline(always)]
+pub(crate) fn hash_address(address: [u32; 4]) -> u64 {
+    let hash = mix(REMOTE_SEED.load(), pair(address[0], address[1]));
+    mix(hash, pair(address[2], address[3]))
+}
+
 #[inline(always)]
 const fn pair(high: u32, low: u32) -> u64 {
     (high as u64) << 32 | low as u64

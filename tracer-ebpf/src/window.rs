@@ -13,6 +13,7 @@ use aya_ebpf::{
 use tracer_common::{
     RecordKind,
     counter::Counter,
+    tuple::Tuple,
     window::{Window, WindowKind},
 };
 
@@ -51,15 +52,15 @@ pub(crate) fn track(packet: &Packet, cookie: u64, socket: Option<&Socket>) {
     }
     if packet.window == 0 {
         if socket.is_some_and(|socket| socket.is(HAS_HEAD)) {
-            closed(cookie);
+            closed(&packet.tuple, cookie);
         }
     } else if last_closed_ns() != 0 {
-        opened(cookie);
+        opened(&packet.tuple, cookie);
     }
 }
 
 #[inline(never)]
-fn closed(cookie: u64) {
+fn closed(tuple: &Tuple, cookie: u64) {
     // SAFETY: the helper has no preconditions.
     let now_ns = unsafe { bpf_ktime_get_ns() };
     set_last_closed_ns(now_ns);
@@ -68,18 +69,18 @@ fn closed(cookie: u64) {
         .insert(cookie, closed_ns, BPF_NOEXIST)
         .is_ok()
     {
-        send(WindowKind::Closed as u32, cookie, now_ns, now_ns);
+        send(WindowKind::Closed as u32, tuple, cookie, now_ns, now_ns);
     }
 }
 
 #[inline(never)]
-fn opened(cookie: u64) {
+fn opened(tuple: &Tuple, cookie: u64) {
     // SAFETY: the helper has no preconditions.
     let now_ns = unsafe { bpf_ktime_get_ns() };
     match CLOSED_WINDOWS.value(cookie).map(Shared::get) {
         Some(closed_ns) => {
             let _ = CLOSED_WINDOWS.remove(cookie);
-            send(WindowKind::Opened as u32, cookie, now_ns, closed_ns);
+            send(WindowKind::Opened as u32, tuple, cookie, now_ns, closed_ns);
         }
         None if now_ns.saturating_sub(last_closed_ns()) > REPEATED_NS => set_last_closed_ns(0),
         None => {}
@@ -99,7 +100,7 @@ fn set_last_closed_ns(ns: u64) {
 }
 
 #[inline(always)]
-fn send(what: u32, cookie: u64, at_ns: u64, closed_ns: u64) {
+fn send(what: u32, tuple: &Tuple, cookie: u64, at_ns: u64, closed_ns: u64) {
     let record = Window {
         kind: RecordKind::Window as u32,
         what,
@@ -107,5 +108,5 @@ fn send(what: u32, cookie: u64, at_ns: u64, closed_ns: u64) {
         closed_ns,
         cookie,
     };
-    ring::send::<Window>(&record, Counter::WindowLost);
+    ring::send_shared::<Window>(&record, tuple, Counter::WindowLost);
 }

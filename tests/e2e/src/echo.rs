@@ -58,6 +58,33 @@ pub fn echo_server(place: &dyn RunsPrograms, address: impl Into<SocketAddr>) -> 
     listening(command, address.port())
 }
 
+/// Starts a program that reads whatever is sent to it, and answers nothing, and waits until it
+/// listens.
+///
+/// # Errors
+/// When it does not.
+pub fn sink(place: &dyn RunsPrograms, address: SocketAddr) -> Result<Process> {
+    let command = echo(place)?.args(["sink", "--listen", &address.to_string()]);
+    listening(command, address.port())
+}
+
+/// Starts a client that sends messages of a kind of `echo flood` as fast as the server takes them.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn flood(
+    place: &dyn RunsPrograms,
+    kind: &str,
+    server: SocketAddr,
+    duration: Duration,
+) -> Result<Process> {
+    let seconds = duration.as_secs().to_string();
+    echo(place)?
+        .args(["flood", "--kind", kind, "--seconds", &seconds])
+        .args(["--to", &server.to_string()])
+        .spawn()
+}
+
 /// Starts a server that takes one connection and does these steps, and waits until it listens.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! What a process holds of BPF, from `/proc/PID/fdinfo` (proc(5)).
+//! What proc(5) has of a process: what it holds of BPF, and its memory.
 
 use std::{collections::BTreeSet, fs};
 
@@ -25,6 +25,13 @@ pub fn number_after(text: &str, key: &str) -> Option<u64> {
     let mut lines = text.lines();
     let value = lines.find_map(|line| line.strip_prefix(key))?;
     value.split_whitespace().next()?.parse().ok()
+}
+
+/// The largest resident memory of a process so far, in bytes: VmHWM of proc(5). `None` if it has
+/// ended.
+pub fn peak_bytes(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    Some(number_after(&status, "VmHWM:")? << 10)
 }
 
 #[cfg(test)]

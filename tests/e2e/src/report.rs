@@ -36,6 +36,13 @@ impl Report {
             .unwrap_or_else(|| panic!("the report has no {path:?}: {}", self.0))
     }
 
+    /// The addresses of the pair that lost most records because it had used up its share, in
+    /// ascending order.
+    pub fn pair_with_most_losses(&self) -> Option<[&str; 2]> {
+        let addresses = &self.0["pair_losses"][0]["addresses"];
+        Some([addresses[0].as_str()?, addresses[1].as_str()?])
+    }
+
     /// The counter of failures with these labels. A label without a value is the empty string.
     pub fn failures(&self, reason: &str, service: &str, hop: &str) -> u64 {
         self.failures_where(&[("reason", reason), ("service", service), ("hop", hop)])

@@ -5,9 +5,9 @@
     reason = "a test ends where it fails, helper functions too"
 )]
 
-use std::{collections::BTreeMap, fs, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
-use hopspan_e2e::{EchoFixture, fdinfos, number_after, wait_for_output};
+use hopspan_e2e::{EchoFixture, fdinfos, number_after, peak_bytes, wait_for_output};
 use hopspan_lab::Process;
 
 /// A process may hold no more than 20,000 descriptors where RLIMIT_NOFILE cannot be raised.
@@ -79,13 +79,6 @@ impl Group {
     }
 }
 
-/// The largest resident memory of a process so far, in bytes: VmHWM of proc(5).
-fn peak_bytes(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let peak = number_after(&status, "VmHWM:").unwrap();
-    peak * 1024
-}
-
 /// The bytes that the kernel charges for each of a process's maps, by map id.
 fn map_bytes(pid: u32) -> BTreeMap<u64, u64> {
     fdinfos(pid)
@@ -109,13 +102,13 @@ fn fifty_thousand_connections() {
     let pid = fixture.agent.as_ref().unwrap().process.pid();
     let maps = map_bytes(pid);
     let (mut programs, mut requests, mut allowed) = (Vec::new(), 0, QUEUE_MAX_BYTES);
-    let before = peak_bytes(pid);
+    let before = peak_bytes(pid).unwrap();
     for group in [&HTTP1, &HTTP2] {
-        let from = peak_bytes(pid);
+        let from = peak_bytes(pid).unwrap();
         programs.extend(group.open(&fixture, requests + 1));
         requests += group.requests();
         allowed += group.connections * group.each_max_bytes;
-        let peak = peak_bytes(pid);
+        let peak = peak_bytes(pid).unwrap();
         println!(
             "{} connections of {}: {} bytes each; at most {peak} in all",
             group.connections,

@@ -16,6 +16,7 @@ mod faults;
 mod heads;
 mod hooks;
 mod http1;
+mod isolation;
 mod left_out;
 mod merged;
 mod metrics;

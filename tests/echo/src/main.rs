@@ -1,13 +1,14 @@
 //! `echo`: HTTP traffic in which every request has a visible number.
 //!
 //! In: the command line. Out: a server, a load, connections that are held open, a connection that
-//! is scripted byte by byte, or an attempt to connect that must fail. It exports no spans: a
+//! is scripted byte by byte, an attempt to connect that must fail, or a flood. It exports no spans: a
 //! tracer's spans are checked against the numbers of the requests.
 
 mod addresses;
 mod client;
 mod descriptors;
 mod fast_open;
+mod flood;
 mod knock;
 mod load;
 mod open;
@@ -16,6 +17,8 @@ mod request_number;
 mod schedule;
 mod server;
 mod step;
+
+use std::net::SocketAddr;
 
 use clap::Parser;
 
@@ -32,6 +35,13 @@ enum Command {
     Play(play::Args),
     /// Tries to open a connection, and fails when it opens
     Knock(knock::Args),
+    /// Sends messages as fast as the server takes them
+    Flood(flood::Args),
+    /// Reads whatever clients send, and answers nothing, until SIGTERM
+    Sink {
+        #[arg(long, value_name = "IP:PORT")]
+        listen: SocketAddr,
+    },
 }
 
 // One thread: on a small machine the traced node needs the other processors.
@@ -45,5 +55,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Open(args) => open::run(args).await,
         Command::Play(args) => play::run(args),
         Command::Knock(args) => knock::run(&args),
+        Command::Flood(args) => flood::run(&args),
+        Command::Sink { listen } => flood::sink(listen),
     }
 }

@@ -132,19 +132,22 @@ fn receive(ctx: &SkBuffContext) -> Option<()> {
     let is_message = message >= Message::Request as u8 && message & IN_SYN == 0;
     let receiver_cookie = cookie(ctx);
     field!(journey, receiver_cookie).set(receiver_cookie);
+    let flags = field!(journey, flags).get();
+    log_close(ctx, field!(journey, stamp_count).get(), packet.seq);
+    let is_sent = journey::end(skb, journey, End::Socket);
     if is_message && let Some(socket) = socket::find_or_add(receiver_cookie) {
         let seq = if message == Message::ResponseEnd as u8 {
             packet.last_seq()
         } else {
             packet.seq
         };
-        read_tracking::head_arrived(socket, seq);
+        if is_sent {
+            read_tracking::head_arrived(socket, seq);
+        }
         if message == Message::Request as u8 {
-            request::arrived(socket, packet.seq, packet.ack, field!(journey, flags).get());
+            request::arrived(socket, packet.seq, packet.ack, flags);
         }
     }
-    log_close(ctx, field!(journey, stamp_count).get(), packet.seq);
-    journey::end(skb, journey, End::Socket);
     Some(())
 }
 

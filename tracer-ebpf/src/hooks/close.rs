@@ -20,6 +20,7 @@ use tracer_common::{
     close::{Close, CloseKind},
     counter::Counter,
     hook::Hook,
+    tuple::Tuple,
 };
 
 use crate::{
@@ -95,7 +96,9 @@ fn report(sock: Sock, state: u32) {
         record.received_seq = received;
         record.sent_seq = sent;
     }
-    ring::send::<Close>(&record, Counter::CloseLost);
+    let mut tuple = Tuple::ZERO;
+    sock.copy_tuple(&mut tuple);
+    ring::send_shared::<Close>(&record, &tuple, Counter::CloseLost);
 }
 
 /// A listener has created the socket: it is a server's.

@@ -91,6 +91,7 @@ fn send_sized<const N: usize>(
     }
     let bytes = PacketBytes {
         ctx: seen.ctx,
+        tuple: &seen.packet.tuple,
         offset: seen.packet.payload_offset + range.begin,
         length: captured_bytes,
     };

@@ -160,11 +160,12 @@ impl Ring {
     }
 
     /// The journey of a packet that has one.
-    pub(crate) fn journey(&mut self, packet: &Packet, end: End) {
-        if let Some(followed) = packet.journey {
-            let journey = self.build(packet, followed, end);
-            self.send(Record::Journey(journey));
-        }
+    pub(crate) fn journey(&mut self, packet: &Packet, end: End) -> bool {
+        let Some(followed) = packet.journey else {
+            return false;
+        };
+        let journey = self.build(packet, followed, end);
+        self.send(Record::Journey(journey))
     }
 
     fn build(&self, packet: &Packet, followed: Followed, end: End) -> Journey {

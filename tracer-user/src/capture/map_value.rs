@@ -1,6 +1,6 @@
 //! Values of maps, as the kernel copies them for a system call.
 
-use tracer_common::{edge::Edges, journey::Journey};
+use tracer_common::{edge::Edges, journey::Journey, pair_share::PairShares};
 
 /// A record of `tracer-common` as the value of a map: aya requires a trait of its own.
 #[repr(transparent)]
@@ -12,3 +12,5 @@ pub(super) struct MapValue<T>(pub(super) T);
 unsafe impl aya::Pod for MapValue<Journey> {}
 // SAFETY: as above.
 unsafe impl aya::Pod for MapValue<Edges> {}
+// SAFETY: as above.
+unsafe impl aya::Pod for MapValue<PairShares> {}

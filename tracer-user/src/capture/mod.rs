@@ -9,6 +9,7 @@ mod device_record;
 mod edge;
 mod journey_table;
 mod map_value;
+mod pair_losses;
 mod ring;
 
 pub(crate) use clock::now_ns;
@@ -17,6 +18,7 @@ pub use counters::{Counters, Totals};
 pub use device_record::device_record;
 pub use edge::EdgeLimiter;
 pub use journey_table::{JourneyTable, Occupancy};
+pub use pair_losses::{PairLoss, PairLosses};
 pub use ring::{Ring, RingError};
 
 /// A map that the programs share with user space cannot be used.

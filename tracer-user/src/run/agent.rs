@@ -7,6 +7,7 @@ use tokio::{
     sync::mpsc,
     time::{Instant, Interval, MissedTickBehavior, timeout},
 };
+use tracer_common::counter::Counter;
 use tracer_pipeline::{
     pipeline::{Pipeline, Snapshot},
     recording,
@@ -15,7 +16,10 @@ use tracer_pipeline::{
 
 use crate::{
     attach::Attached,
-    capture::{Counters, EdgeLimiter, JourneyTable, Ring, clock_sample, device_record},
+    capture::{
+        Counters, EdgeLimiter, JourneyTable, PairLoss, PairLosses, Ring, Totals, clock_sample,
+        device_record,
+    },
     cluster::Names,
     error_chain::error_chain,
     export::Exporter,
@@ -45,6 +49,7 @@ pub(super) struct Agent {
     journeys: JourneyTable,
     counters: Counters,
     edge_limiter: EdgeLimiter,
+    pair_losses: PairLosses,
     exporter: Exporter,
     stream: Stream,
     names: Names,
@@ -77,6 +82,7 @@ impl Agent {
                 EdgeLimiter::MAPS.map(|name| attached.take_map(name)),
                 exchanges_per_second,
             )?,
+            pair_losses: PairLosses::new(attached.take_map(PairLosses::MAP))?,
             attached,
             exporter,
             stream: Stream {
@@ -177,6 +183,7 @@ impl Agent {
                 .map(|missing| (missing.hook.name(), missing.reason))
                 .collect(),
             lost_in_kernel: kernel.lost(),
+            pair_losses: pair_losses(&self.pair_losses, &kernel),
             kernel,
             kubernetes: self.names.api_state().map(|state| state.snapshot()),
             expired: self.journeys.expired(),
@@ -236,10 +243,12 @@ impl Agent {
         if let Some(api) = self.names.api_state() {
             self.status.set_kubernetes(api.snapshot().watches);
         }
+        let kernel = self.counters.read();
         self.status.publish(Numbers {
             expired: self.journeys.expired(),
             journeys: self.journeys.occupancy(),
-            kernel: self.counters.read(),
+            pair_losses: pair_losses(&self.pair_losses, &kernel),
+            kernel,
             pipeline: self.stream.pipeline.counts(),
             failures: self
                 .stream
@@ -252,6 +261,20 @@ impl Agent {
             queue: self.exporter.queue(),
         });
     }
+}
+
+/// The pairs that lost records. The kernel is asked only if there are any.
+fn pair_losses(losses: &PairLosses, kernel: &Totals) -> Vec<PairLoss> {
+    if kernel.get(Counter::OverShare) == 0 {
+        return Vec::new();
+    }
+    losses.read().unwrap_or_else(|error| {
+        tracing::debug!(
+            "it is not known whose records are lost: {}",
+            error_chain(&error)
+        );
+        Vec::new()
+    })
 }
 
 /// Records and snapshots on their way to the recording, the pipeline and the exporter.

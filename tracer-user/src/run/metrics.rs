@@ -7,6 +7,7 @@ mod conntrack;
 mod edges;
 mod encoder;
 mod histogram_text;
+mod journeys;
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::SystemTime};
 
@@ -61,7 +62,7 @@ impl Collector for Metrics {
         let (status, numbers) = (&*self.status, &*self.numbers);
         let mut metrics = MetricsEncoder::new(encoder);
         agent(&mut metrics, status)?;
-        journeys(&mut metrics, numbers)?;
+        journeys::write(&mut metrics, numbers)?;
         failures(&mut metrics, numbers)?;
         edges::counters(&mut metrics, &numbers.edges)?;
         stages(&mut metrics, numbers)?;
@@ -103,78 +104,6 @@ fn agent(metrics: &mut MetricsEncoder<'_>, status: &Status) -> fmt::Result {
         "1 for each device through which the node reaches other nodes",
         "device",
         uplinks.iter().map(|name| (name.as_str(), 1)),
-    )
-}
-
-/// Journeys: opened = closed + left + forwarded + dropped + out of sight + under way.
-fn journeys(metrics: &mut MetricsEncoder<'_>, numbers: &Numbers) -> fmt::Result {
-    let kernel = &numbers.kernel;
-    metrics.counters(
-        "hopspan_hook_hits",
-        "Packets of interest seen at a hook",
-        "hook",
-        kernel.hits.iter().map(|(hook, hits)| (*hook, *hits)),
-    )?;
-    for (name, help, counter) in [
-        (
-            "hopspan_journeys_opened",
-            "Journeys that the programs opened",
-            Counter::Opened,
-        ),
-        (
-            "hopspan_journeys_closed",
-            "Journeys that ended at a socket",
-            Counter::Closed,
-        ),
-        (
-            "hopspan_journeys_dropped",
-            "Journeys that ended because the kernel dropped the packet",
-            Counter::Dropped,
-        ),
-        (
-            "hopspan_journeys_left",
-            "Journeys that ended because the packet left the node by an uplink",
-            Counter::Left,
-        ),
-        (
-            "hopspan_journeys_forwarded",
-            "Journeys of packets that came by an uplink and left by an uplink: the node only routes them",
-            Counter::Forwarded,
-        ),
-    ] {
-        metrics.counter(name, help, kernel.get(counter))?;
-    }
-    metrics.counter(
-        "hopspan_requests_left_out",
-        "Requests that the programs did not follow: their trace context is not sampled or missing",
-        kernel.get(Counter::LeftOut),
-    )?;
-    metrics.counters(
-        "hopspan_journeys_out_of_sight",
-        "Journeys that ended without a known end of their packet",
-        "reason",
-        [
-            ("expired", numbers.expired),
-            ("mismatched", kernel.get(Counter::Mismatched)),
-            ("replaced", kernel.get(Counter::Replaced)),
-        ],
-    )?;
-    let journeys = numbers.journeys;
-    metrics.gauge(
-        "hopspan_journeys_under_way",
-        "Journeys in the kernel's map at its last sweep",
-        signed(journeys.entries),
-    )?;
-    metrics.gauge(
-        "hopspan_journeys_max",
-        "Journeys that the kernel's map can hold",
-        signed(journeys.max_entries),
-    )?;
-    metrics.counters(
-        "hopspan_records_lost",
-        "Records that the programs could not keep or send",
-        "reason",
-        kernel.losses(),
     )
 }
 

@@ -25,6 +25,8 @@ pub(super) struct Report {
     pub(super) kernel: capture::Totals,
     /// The sum of its counters of lost records.
     pub(super) lost_in_kernel: u64,
+    /// Of these, the records of which pairs of addresses were lost because they used up their share.
+    pub(super) pair_losses: Vec<capture::PairLoss>,
     /// Journeys that never ended.
     pub(super) expired: u64,
     /// Of these, the journeys that were open when the agent detached.
@@ -73,6 +75,13 @@ impl Report {
             .collect();
         if !lost.is_empty() {
             tracing::error!("lost: {}; --report FILE has the details", lost.join(", "));
+        }
+        if let Some(most) = self.pair_losses.first() {
+            let [one, other] = most.addresses;
+            tracing::error!(
+                "{} records of packets between {one} and {other} were lost, because there were too many",
+                most.lost
+            );
         }
     }
 }

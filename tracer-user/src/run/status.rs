@@ -43,6 +43,8 @@ pub(crate) struct Status {
 pub(crate) struct Numbers {
     /// What the kernel programs counted.
     pub(crate) kernel: capture::Totals,
+    /// Whose records the programs lost.
+    pub(crate) pair_losses: Vec<capture::PairLoss>,
     /// Journeys that never ended.
     pub(crate) expired: u64,
     /// How full the map of journeys is.

@@ -100,6 +100,7 @@ impl Kernel {
         let Some(followed) = packet.journey else {
             return;
         };
+        let is_sent = self.ring.journey(packet, end);
         if end == End::Socket {
             let socket = &mut self.sender(packet.from.other()).socket;
             let is_last = followed.message == Message::ResponseEnd;
@@ -114,12 +115,13 @@ impl Kernel {
             } else {
                 known.0
             };
-            socket.newest_and_reported = Some((newest, known.1));
+            if is_sent {
+                socket.newest_and_reported = Some((newest, known.1));
+            }
             if followed.message == Message::Request {
                 socket.arrived(packet, followed);
             }
         }
-        self.ring.journey(packet, end);
     }
 
     /// An application reads everything up to `read_seq`.

@@ -42,6 +42,10 @@ fn numbers() -> Numbers {
     kernel.hits = Hook::ALL.map(|hook| (hook.name(), 7)).into();
     Numbers {
         kernel,
+        pair_losses: vec![capture::PairLoss {
+            addresses: ["10.244.1.3", "10.244.1.5"].map(|address| address.parse().unwrap()),
+            lost: 7,
+        }],
         expired: 40,
         journeys: capture::Occupancy {
             entries: 3,

@@ -1,0 +1,99 @@
+//! Shares the ring buffer between pairs of addresses.
+//!
+//! In: records, and how much of the buffer is free. Out: whether a record fits into the share of its
+//! pair. A pair has used its share if it has put more into the buffer in this window of time than is
+//! still free in it. The fuller the buffer, the smaller is the share, so that the busiest pairs wait
+//! for the agent first, and those with less than all others never. That is max-min fairness, whatever
+//! the agent takes out in a window.
+
+use aya_ebpf::{helpers::bpf_ktime_get_ns, macros::map, maps::Array};
+use tracer_common::{
+    counter::Counter,
+    edge::WINDOW_BITS,
+    pair_share::{PAIRS, PairShares, RECORD_BYTES},
+    tuple::Tuple,
+};
+
+use crate::{
+    counter::count,
+    shared::{MapValue as _, Shared, field},
+    uplink,
+};
+
+/// One value, so that the agent reads all pairs at once.
+///
+/// The programs on all CPUs write it. Two CPUs that count for one pair at the same time may count
+/// one record for two: the pair then has a little more than its share.
+#[map]
+static PAIR_SHARES: Array<Shared<PairShares>> = Array::with_max_entries(1, 0);
+
+/// The addresses between which a packet goes, in whatever order: a tuple on the stack or in map
+/// memory.
+#[derive(Clone, Copy)]
+pub(crate) struct Between(*const Tuple);
+
+impl From<&Tuple> for Between {
+    #[inline(always)]
+    fn from(tuple: &Tuple) -> Self {
+        Self(tuple)
+    }
+}
+
+impl From<&Shared<Tuple>> for Between {
+    #[inline(always)]
+    fn from(tuple: &Shared<Tuple>) -> Self {
+        Self(tuple.as_ptr())
+    }
+}
+
+impl Between {
+    #[inline(always)]
+    fn addresses(self) -> [[u32; 4]; 2] {
+        let word = |address: *const [u32; 4], index: usize| {
+            // SAFETY: an aligned word of the tuple. Volatile, because it may be in map memory.
+            unsafe { address.cast::<u32>().add(index).read_volatile() }
+        };
+        // SAFETY: fields of the tuple.
+        let [source, destination] = unsafe {
+            [
+                &raw const (*self.0).source_be,
+                &raw const (*self.0).destination_be,
+            ]
+        };
+        [source, destination].map(|address| [0, 1, 2, 3].map(|index| word(address, index)))
+    }
+}
+
+/// Counts a record of this size for its pair, or counts it as lost if the pair has used its share:
+/// whether it has.
+///
+/// Never inlined: it is called only while the agent is behind.
+#[inline(never)]
+pub(crate) fn is_used(between: Between, record_bytes: u32, free_bytes: u32) -> bool {
+    let Some(shares) = PAIR_SHARES.value(0) else {
+        return false;
+    };
+    let [one, other] = between.addresses();
+    let hash = uplink::hash_address(one).wrapping_add(uplink::hash_address(other));
+    let pair = field!(shares, pairs[hash as usize & (PAIRS - 1)]);
+    // SAFETY: the helper has no preconditions.
+    let window = unsafe { bpf_ktime_get_ns() >> WINDOW_BITS } as u32;
+    let bytes = if field!(pair, window).get() == window {
+        field!(pair, bytes).get()
+    } else {
+        0
+    };
+    if bytes > free_bytes {
+        count(Counter::OverShare);
+        field!(pair, lost).set(field!(pair, lost).get() + 1);
+        for index in 0..4 {
+            field!(pair, addresses_be[0][index]).set(one[index]);
+            field!(pair, addresses_be[1][index]).set(other[index]);
+        }
+        return true;
+    }
+    field!(pair, bytes).set(bytes + record_bytes + RECORD_BYTES);
+    // Last: a CPU that still loads the old number begins the window itself.
+    field!(pair, window).set(window);
+    false
+}
