@@ -12,13 +12,14 @@ enum Command {
     Run(Args),
 }
 
-/// The entries of the list `args`, each on a line of its own.
+/// The entries of the list `args`, each on a line of its own, without comments.
 fn arguments(manifest: &str) -> Vec<&str> {
     manifest
         .lines()
         .map(str::trim)
         .skip_while(|line| *line != "args:")
         .skip(1)
+        .filter(|line| !line.starts_with('#'))
         .map_while(|line| line.strip_prefix("- "))
         .collect()
 }
@@ -31,7 +32,11 @@ fn the_arguments_of_the_daemon_set_are_valid() {
     assert_eq!(arguments.first(), Some(&"run"), "{arguments:?}");
     let command = ["hopspan"].into_iter().chain(arguments);
     let Command::Run(args) = Command::try_parse_from(command).unwrap();
-    assert_eq!(args.listen, Listen::Everywhere(9464));
+    let probes = "127.0.0.1:9465".parse().map(Listen::At);
+    assert_eq!(
+        args.listen,
+        [Listen::Everywhere(9464), probes.expect("an address")]
+    );
     let cgroup = args.cgroup.unwrap();
     let mount = format!("mountPath: {}", cgroup.display());
     assert!(

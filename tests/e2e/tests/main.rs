@@ -23,6 +23,7 @@ mod metrics;
 mod middle;
 mod names;
 mod nodes;
+mod port_attacks;
 mod programs;
 mod prometheus;
 mod replay;

@@ -1,47 +1,85 @@
 //! The HTTP port: `/healthz`, `/readyz` and `/metrics`.
 //!
-//! In: a listening socket and the `Status`. Out: HTTP responses. Counts nothing.
+//! In: listening sockets, the `Status`, and the file of a token for `/metrics`. Out: HTTP responses.
+//! Counts nothing. Probes need no token: a kubelet has none.
 
-use std::{sync::Arc, time::Duration};
+mod connections;
+mod scrape;
+mod serve;
+mod timed_writes;
+mod token;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     extract::State,
-    http::{StatusCode, header::CONTENT_TYPE},
-    response::IntoResponse,
+    http::{
+        HeaderMap, StatusCode,
+        header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE},
+    },
+    response::{IntoResponse, Response},
     routing::get,
 };
-use tokio::net::TcpListener;
 
 use super::{
+    listen::Listen,
     metrics,
     status::{Readiness, Status},
 };
+use scrape::Scrape;
+use token::Token;
 
 /// The age of the loop's last turn from which the loop counts as hung. It turns every 20 to 100 ms;
 /// the longest regular turn drains a full ring buffer on a throttled CPU.
 const HUNG: Duration = Duration::from_secs(10);
 
-/// Starts the task that answers until the process ends.
-pub(super) fn serve(listener: TcpListener, status: Arc<Status>) {
-    tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router(status)).await {
-            tracing::error!("the HTTP port is closed: {error}");
-        }
-    });
+/// What the responses are made of.
+#[derive(Debug)]
+struct Port {
+    status: Arc<Status>,
+    scrape: Scrape,
+    token: Option<Token>,
 }
 
-fn router(status: Arc<Status>) -> Router {
+/// Starts a task for each place, which listens and answers until the process ends. `token` is a
+/// file: `/metrics` is then for clients that send its content.
+///
+/// # Errors
+///
+/// When an address is not this machine's, or the token cannot be read. A port that is taken is tried
+/// again, because the agent that this one replaces may still have it.
+pub(super) fn start(
+    places: &[Listen],
+    token: Option<PathBuf>,
+    status: &Arc<Status>,
+) -> anyhow::Result<()> {
+    let router = router(Port {
+        status: Arc::clone(status),
+        scrape: Scrape::default(),
+        token: token.map(Token::of_file).transpose()?,
+    });
+    for place in places {
+        if let Some(listener) = place.bind()? {
+            let router = router.clone();
+            tokio::spawn(async move { serve::serve(listener.bound().await, router).await });
+        }
+    }
+    Ok(())
+}
+
+fn router(port: Port) -> Router {
     Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(scrape))
-        .with_state(status)
+        .with_state(Arc::new(port))
 }
 
 /// Fails when a restart would help: the loop hangs. While the agent starts it succeeds, because
 /// attaching and the first reading of rules have no time limit.
-async fn healthz(State(status): State<Arc<Status>>) -> impl IntoResponse {
+async fn healthz(State(port): State<Arc<Port>>) -> impl IntoResponse {
+    let status = &port.status;
     let age = status.since_turn();
     if status.readiness() == Readiness::Ready && age > HUNG {
         let text = format!("the loop has not turned for {} s\n", age.as_secs());
@@ -51,9 +89,9 @@ async fn healthz(State(status): State<Arc<Status>>) -> impl IntoResponse {
 }
 
 /// Succeeds while packets are followed.
-async fn readyz(State(status): State<Arc<Status>>) -> impl IntoResponse {
-    match status.readiness() {
-        Readiness::Ready => (StatusCode::OK, ready(&status)),
+async fn readyz(State(port): State<Arc<Port>>) -> impl IntoResponse {
+    match port.status.readiness() {
+        Readiness::Ready => (StatusCode::OK, ready(&port.status)),
         Readiness::Starting => (
             StatusCode::SERVICE_UNAVAILABLE,
             "starting: attaching, and reading the rules for the first time\n".to_owned(),
@@ -85,11 +123,16 @@ fn ready(status: &Status) -> String {
     text
 }
 
-async fn scrape(State(status): State<Arc<Status>>) -> impl IntoResponse {
-    (
-        [(CONTENT_TYPE, metrics::CONTENT_TYPE)],
-        metrics::render(&status),
-    )
+async fn scrape(State(port): State<Arc<Port>>, headers: HeaderMap) -> Response {
+    if let Some(token) = &port.token
+        && !token.is_in(headers.get(AUTHORIZATION))
+    {
+        let text = "the token of --metrics-token is needed: Authorization: Bearer TOKEN\n";
+        let scheme = [(WWW_AUTHENTICATE, "Bearer")];
+        return (StatusCode::UNAUTHORIZED, scheme, text).into_response();
+    }
+    let text = port.scrape.text(&port.status).await;
+    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
 
 #[cfg(test)]
@@ -103,8 +146,13 @@ mod tests {
     use crate::rules::RulesState;
 
     async fn check(status: &Arc<Status>, path: &str, expected: u16, text: &str) {
+        let router = router(Port {
+            status: Arc::clone(status),
+            scrape: Scrape::default(),
+            token: None,
+        });
         let request = Request::get(path).body(Body::empty()).unwrap();
-        let response = router(Arc::clone(status)).oneshot(request).await.unwrap();
+        let response = router.oneshot(request).await.unwrap();
         assert_eq!(response.status().as_u16(), expected, "{path}");
         let body = axum::body::to_bytes(response.into_body(), 1 << 20)
             .await

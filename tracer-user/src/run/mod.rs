@@ -10,6 +10,7 @@ mod http_port;
 mod listen;
 mod metrics;
 mod poll_schedule;
+mod process_limits;
 mod report;
 mod status;
 
@@ -143,8 +144,15 @@ pub struct Args {
     pub report: Option<PathBuf>,
 
     /// Serve /healthz, /readyz and /metrics here: a PORT on all addresses, ADDRESS:PORT, or off
+    ///
+    /// May be given several times. Each place has connections of its own, so that a flood of one
+    /// does not reach the other.
     #[arg(long, value_name = "PLACE", default_value = "9464")]
-    pub listen: Listen,
+    pub listen: Vec<Listen>,
+
+    /// Answer /metrics only to clients that send the token in FILE: `Authorization: Bearer TOKEN`
+    #[arg(long, value_name = "FILE")]
+    pub metrics_token: Option<PathBuf>,
 
     /// Measure requests by client and service, or all of them together
     ///
@@ -197,9 +205,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         debug: args.debug,
         only_fallbacks: args.only_fallbacks,
     };
+    process_limits::raise_descriptors();
     let mut signals = Signals::new()?;
     let status = Arc::new(Status::new());
-    listen(args.listen, &status).await?;
+    http_port::start(&args.listen, args.metrics_token, &status)?;
     let exporter = Exporter::start().context("set up the OTLP export")?;
     // Before the programs are attached, so that names and rules are read while the verifier runs.
     let node = node_name();
@@ -274,17 +283,6 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             .with_context(|| format!("write the report to {}", path.display()))?;
     }
     report.log();
-    Ok(())
-}
-
-/// Opens the HTTP port, unless it is off.
-async fn listen(address: Listen, status: &Arc<Status>) -> anyhow::Result<()> {
-    let bound = address.bind().await.with_context(|| {
-        format!("listen on {address} for health and metrics: choose another place with --listen, or --listen off")
-    })?;
-    if let Some(listener) = bound {
-        http_port::serve(listener, Arc::clone(status));
-    }
     Ok(())
 }
 

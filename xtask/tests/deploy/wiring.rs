@@ -52,14 +52,30 @@ fn matches(selector: &Value, labels: &Value) -> bool {
 
 fn probes(container: &Value) -> Vec<String> {
     let probes = ["startupProbe", "livenessProbe", "readinessProbe"];
-    let ports = probes.into_iter().flat_map(|probe| {
+    let listened: Vec<&str> = listened(container).collect();
+    let targets = probes.into_iter().flat_map(|probe| {
         let probe = &container[probe];
-        [&probe["httpGet"]["port"], &probe["tcpSocket"]["port"]]
+        [&probe["httpGet"], &probe["tcpSocket"]]
     });
-    ports
-        .filter(|port| !port.is_null() && !has_port(container, port))
-        .map(|port| format!("a probe goes to no port {port} of the container"))
+    targets
+        .filter(|target| !target.is_null())
+        .filter(|target| match text(&target["host"]) {
+            "" => !has_port(container, &target["port"]),
+            // With a host it does not go to the pod's address.
+            host => !listened.contains(&&*format!("{host}:{}", target["port"])),
+        })
+        .map(|target| {
+            format!(
+                "a probe goes to no port {} of the container",
+                target["port"]
+            )
+        })
         .collect()
+}
+
+/// The places of the agent's --listen.
+fn listened(container: &Value) -> impl Iterator<Item = &str> {
+    list(&container["args"]).filter_map(|arg| text(arg).strip_prefix("--listen="))
 }
 
 fn has_port(container: &Value, wanted: &Value) -> bool {
@@ -83,9 +99,7 @@ fn image(container: &Value) -> Vec<String> {
 
 /// The agent's port is the same in its arguments, its ports, and the annotations for Prometheus.
 fn agent(workload: &Workload<'_>, container: &Value) -> Vec<String> {
-    let listen = list(&container["args"])
-        .find_map(|arg| text(arg).strip_prefix("--listen="))
-        .unwrap_or_default();
+    let listen = listened(container).next().unwrap_or_default();
     let annotations = &workload.object["spec"]["template"]["metadata"]["annotations"];
     let declared = list(&container["ports"]).map(|port| port["containerPort"].to_string());
     let scraped = text(&annotations["prometheus.io/port"]).to_owned();
