@@ -18,7 +18,7 @@ const MAX_MARKS: usize = 1024;
 pub struct Shed {
     /// The rate limit was reached, and the edge had its share.
     pub rate: u64,
-    /// The export queue was full: the collector is slow or unreachable, or the agent lacks CPU time.
+    /// There were more at a time than the export queue holds: the agent lacks CPU time.
     pub queue: u64,
 }
 
@@ -82,7 +82,7 @@ impl Shedding {
             self.shed.queue += 1;
             if self.shed.queue == 1 {
                 tracing::error!(
-                    "exchanges are shed: the export queue is full; is the collector slow or away?"
+                    "exchanges are shed: there are more at a time than the export queue holds"
                 );
             }
         } else if let Some(rate) = &mut self.rate

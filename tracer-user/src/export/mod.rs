@@ -2,13 +2,20 @@
 //!
 //! In: the spans of exchanges, through a bounded queue. Out: batches over gRPC or HTTP, configured
 //! by the OTEL_EXPORTER_OTLP_* variables. The only module that knows OTLP.
+//!
+//! A batch that the collector cannot take now is kept and sent again, while the spans behind it fill
+//! the queue. Every span ends in one counter: made = sent + failed + dropped + waiting, and nothing
+//! waits after [`Exporter::finish`].
 
 mod encode;
 mod limits;
+mod outage;
+mod printable;
 mod queue;
 #[cfg(test)]
 mod reference;
 mod resource;
+mod retry;
 mod settings;
 mod transport;
 
@@ -21,6 +28,10 @@ use std::{
 };
 
 use prost::bytes::Bytes;
+use tokio::{
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 use tracer_pipeline::span::Span;
 
 pub use encode::Encoder;
@@ -30,22 +41,19 @@ pub use settings::SettingsError;
 pub use transport::TransportError;
 
 use limits::Limits;
+use outage::Outage;
 use queue::{Batches, Sender};
-use transport::{SendError, Transport};
+use retry::Backoff;
+use transport::{Answer, Transport};
 
-/// Pauses before a failed batch is sent again. After the last attempt the batch is given up.
-const RETRY_WAITS: [Duration; 3] = [
-    Duration::from_millis(200),
-    Duration::from_secs(1),
-    Duration::from_secs(3),
-];
-
-/// The bound of the pause that a collector asks for with Retry-After.
-const MAX_WAIT: Duration = Duration::from_secs(30);
+/// The longest pause before a batch is sent again while the agent ends, unless the collector asks
+/// for another.
+const LAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Counters of spans, by result.
 #[derive(Debug, Default)]
 pub struct Counts {
+    made: AtomicU64,
     sent: AtomicU64,
     failed: AtomicU64,
     dropped: AtomicU64,
@@ -54,6 +62,7 @@ pub struct Counts {
 impl Counts {
     fn totals(&self) -> Totals {
         Totals {
+            made: self.made.load(Ordering::Relaxed),
             sent: self.sent.load(Ordering::Relaxed),
             failed: self.failed.load(Ordering::Relaxed),
             dropped: self.dropped.load(Ordering::Relaxed),
@@ -64,11 +73,13 @@ impl Counts {
 /// The values of [`Counts`] at one time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Totals {
+    /// All spans that were to be exported.
+    pub made: u64,
     /// Accepted by the collector.
     pub sent: u64,
-    /// Refused by the collector, or lost because the collector could not be reached.
+    /// Refused by the collector for good, or not accepted before the agent ended.
     pub failed: u64,
-    /// Dropped because the queue was full, although callers check [`Exporter::room`] first.
+    /// Dropped because the queue was full.
     pub dropped: u64,
 }
 
@@ -76,7 +87,7 @@ pub struct Totals {
 pub struct Exporter {
     queue: Sender,
     counts: Arc<Counts>,
-    task: tokio::task::JoinHandle<()>,
+    task: JoinHandle<()>,
 }
 
 impl Exporter {
@@ -84,34 +95,39 @@ impl Exporter {
     ///
     /// # Errors
     ///
-    /// When an OTEL_EXPORTER_OTLP_* variable is invalid, or TLS cannot be set up.
+    /// When a variable of OpenTelemetry is invalid, or TLS cannot be set up.
     pub fn start() -> Result<Self, TransportError> {
-        let transport = Transport::from_environment()?;
+        let limits = Limits::from_environment()?;
+        resource::check_environment()?;
+        Ok(Self::new(Transport::from_environment()?, limits))
+    }
+
+    fn new(transport: Transport, limits: Limits) -> Self {
         let encoder = Encoder::for_this_node();
         let counts = Arc::new(Counts::default());
-        let (queue, batches) = queue::queue(Limits::from_environment());
+        let (queue, batches) = queue::queue(limits);
         let task = tokio::spawn(export(transport, encoder, batches, Arc::clone(&counts)));
-        Ok(Self {
+        Self {
             queue,
             counts,
             task,
-        })
-    }
-
-    /// Puts the spans of an exchange into the queue. Without [`room`](Self::room) they are dropped
-    /// and counted.
-    pub fn push(&self, spans: Vec<Span>) {
-        if let Err(spans) = self.queue.push(spans) {
-            let dropped = spans.len() as u64;
-            if self.counts.dropped.fetch_add(dropped, Ordering::Relaxed) == 0 {
-                tracing::error!("spans are dropped: the export queue is full");
-            }
         }
     }
 
-    /// How many more spans the queue takes. The last exchange may exceed it.
+    /// Puts the spans of an exchange into the queue. Where it is full, older spans are dropped and
+    /// counted.
+    pub fn push(&self, spans: Vec<Span>) {
+        let made = spans.len() as u64;
+        self.counts.made.fetch_add(made, Ordering::Relaxed);
+        let dropped = self.queue.push(spans) as u64;
+        if dropped > 0 && self.counts.dropped.fetch_add(dropped, Ordering::Relaxed) == 0 {
+            tracing::error!("the oldest spans are dropped: the export queue is full");
+        }
+    }
+
+    /// How many spans may be made at a time: more would displace each other in the queue.
     pub fn room(&self) -> usize {
-        self.queue.room()
+        usize::try_from(self.queue.occupancy().max_spans).unwrap_or(usize::MAX)
     }
 
     /// The counters of spans so far.
@@ -121,21 +137,38 @@ impl Exporter {
 
     /// How full the queue is.
     pub fn queue(&self) -> QueueOccupancy {
-        self.queue.queue()
+        self.queue.occupancy()
     }
 
-    /// Sends the queued spans, for at most `deadline`.
-    pub async fn finish(self, deadline: Duration) -> Totals {
+    /// Sends the queued spans, for at most `deadline` and until `interrupted`. What is not accepted
+    /// by then counts as failed.
+    pub async fn finish(self, deadline: Duration, interrupted: impl Future<Output = ()>) -> Totals {
         let Self {
             queue,
             counts,
-            task,
+            mut task,
         } = self;
         drop(queue);
-        if tokio::time::timeout(deadline, task).await.is_err() {
-            tracing::error!("gave up flushing spans after {} s", deadline.as_secs());
+        let given_up = tokio::select! {
+            ended = timeout(deadline, &mut task) => ended.is_err(),
+            () = interrupted => true,
+        };
+        if given_up {
+            task.abort();
+            // Fails because it was aborted. From here on nothing changes the counters.
+            let _ = task.await;
         }
-        counts.totals()
+        let totals = counts.totals();
+        let left = totals.made - totals.sent - totals.failed - totals.dropped;
+        if left > 0 {
+            tracing::error!(
+                "gave up flushing: the collector has not accepted the last {left} spans"
+            );
+        }
+        Totals {
+            failed: totals.failed + left,
+            ..totals
+        }
     }
 }
 
@@ -146,40 +179,77 @@ async fn export(
     counts: Arc<Counts>,
 ) {
     let mut batch = Vec::new();
+    let mut outage = Outage::default();
     while batches.next(&mut batch).await {
         let spans = batch.iter().map(Vec::len).sum::<usize>() as u64;
         let request = encoder.request(&batch);
         batch.clear();
-        let failed = match send(&transport, request).await {
-            Ok(refused) => refused.min(spans),
-            Err(error) => {
-                if counts.failed.load(Ordering::Relaxed) == 0 {
-                    tracing::error!(
-                        "spans are lost: {error}; is OTEL_EXPORTER_OTLP_ENDPOINT right?"
-                    );
-                }
-                spans
+        match deliver(&transport, &request, &mut batches, &mut outage).await {
+            Delivery::Accepted { refused } => {
+                let refused = refused.min(spans);
+                counts.failed.fetch_add(refused, Ordering::Relaxed);
+                counts.sent.fetch_add(spans - refused, Ordering::Relaxed);
             }
-        };
-        counts.failed.fetch_add(failed, Ordering::Relaxed);
-        counts.sent.fetch_add(spans - failed, Ordering::Relaxed);
+            Delivery::Refused => {
+                counts.failed.fetch_add(spans, Ordering::Relaxed);
+            }
+            Delivery::Displaced => {
+                counts.dropped.fetch_add(spans, Ordering::Relaxed);
+            }
+        }
     }
 }
 
-/// Sends a request, and again after an error that may pass. Span ids are derived, so that a
-/// collector that gets a request twice sees the same spans. Returns how many spans the collector
-/// refused.
-async fn send(transport: &Transport, request: Bytes) -> Result<u64, SendError> {
-    for wait in RETRY_WAITS {
-        match transport.send(request.clone()).await {
-            Err(error) if error.can_retry => {
-                let asked = error.retry_after.unwrap_or_default();
-                tokio::time::sleep(wait.max(asked.min(MAX_WAIT))).await;
+/// What becomes of a batch.
+enum Delivery {
+    Accepted {
+        refused: u64,
+    },
+    Refused,
+    /// The queue behind it overflowed: the batch has the oldest spans.
+    Displaced,
+}
+
+/// Sends a request, and again after an error that may pass, for as long as the queue has room for
+/// what comes behind it. Span ids are derived, so that a collector that gets a request twice sees
+/// the same spans.
+async fn deliver(
+    transport: &Transport,
+    request: &Bytes,
+    batches: &mut Batches,
+    outage: &mut Outage,
+) -> Delivery {
+    let mut backoff = Backoff::new();
+    // Exchanges that were dropped before this batch was taken from the queue do not concern it.
+    batches.has_overflowed();
+    loop {
+        let error = match transport.send(request.clone()).await {
+            Ok(Answer { refused, message }) => {
+                outage.accepted();
+                if refused > 0 || !message.is_empty() {
+                    outage.warning(&message, refused);
+                }
+                return Delivery::Accepted { refused };
             }
-            done => return done,
+            Err(error) => error,
+        };
+        outage.failed(&error);
+        if !error.can_retry {
+            return Delivery::Refused;
+        }
+        let pause = backoff.pause(error.retry_after);
+        let at_the_end = match error.retry_after {
+            Some(_) => pause,
+            None => pause.min(LAST_PAUSE),
+        };
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = async { batches.closed().await; sleep(at_the_end).await } => {}
+        }
+        if batches.has_overflowed() {
+            return Delivery::Displaced;
         }
     }
-    transport.send(request).await
 }
 
 #[cfg(test)]

@@ -1,19 +1,18 @@
 //! The queue of spans that wait to be sent.
 //!
-//! In: the spans of one exchange at a time. Out: batches of whole exchanges. The queue is bounded
-//! by spans: an exchange is accepted whole while fewer spans wait than the bound, so that one
-//! exchange at most exceeds it.
+//! In: the spans of one exchange at a time. Out: batches of whole exchanges, the oldest first. The
+//! queue is bounded by spans and by bytes. When it is full, the oldest exchanges are dropped whole.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::{
-    sync::mpsc::{self, error::TrySendError},
+    sync::{Notify, watch},
     time::timeout,
 };
-use tracer_pipeline::span::Span;
+use tracer_pipeline::span::{Attribute, Span, Value};
 
 use super::limits::Limits;
 
@@ -22,118 +21,187 @@ use super::limits::Limits;
 pub struct QueueOccupancy {
     /// The spans in the queue.
     pub spans: u64,
-    /// The spans from which on exchanges are shed.
+    /// The spans from which on the oldest exchanges are dropped.
     pub max_spans: u64,
 }
 
-/// The end of the queue that takes exchanges.
+/// The end of the queue that takes exchanges. Dropping it closes the queue.
 pub(super) struct Sender {
-    exchanges: mpsc::Sender<Vec<Span>>,
-    waiting: Arc<AtomicUsize>,
-    max_spans: usize,
+    queue: Arc<Queue>,
+    _open: watch::Sender<()>,
 }
 
 /// The end of the queue that yields batches.
 pub(super) struct Batches {
-    exchanges: mpsc::Receiver<Vec<Span>>,
-    waiting: Arc<AtomicUsize>,
+    queue: Arc<Queue>,
+    open: watch::Receiver<()>,
+}
+
+struct Queue {
     limits: Limits,
-    /// An exchange that did not fit into the last batch.
-    held: Option<Vec<Span>>,
+    waiting: Mutex<Waiting>,
+    /// The queue is no longer empty, or has a full batch.
+    filled: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    exchanges: VecDeque<Exchange>,
+    spans: usize,
+    bytes: usize,
+    /// The queue has dropped exchanges since this was last asked.
+    overflowed: bool,
+}
+
+struct Exchange {
+    spans: Vec<Span>,
+    bytes: usize,
 }
 
 /// Makes a queue within these bounds.
 pub(super) fn queue(limits: Limits) -> (Sender, Batches) {
-    // An exchange has at least one span, so the bound of spans is reached before the channel's.
-    let (sender, receiver) = mpsc::channel(limits.queue_spans);
-    let waiting = Arc::new(AtomicUsize::new(0));
+    let queue = Arc::new(Queue {
+        limits,
+        waiting: Mutex::default(),
+        filled: Notify::new(),
+    });
+    let (sender, receiver) = watch::channel(());
     let sender = Sender {
-        exchanges: sender,
-        waiting: Arc::clone(&waiting),
-        max_spans: limits.queue_spans,
+        queue: Arc::clone(&queue),
+        _open: sender,
     };
     let batches = Batches {
-        exchanges: receiver,
-        waiting,
-        limits,
-        held: None,
+        queue,
+        open: receiver,
     };
     (sender, batches)
 }
 
 impl Sender {
-    /// Adds the spans of an exchange.
-    ///
-    /// # Errors
-    /// Returns the spans when there is no room.
-    pub(super) fn push(&self, spans: Vec<Span>) -> Result<(), Vec<Span>> {
-        let count = spans.len();
-        if self.room() == 0 {
-            return Err(spans);
+    /// Adds the spans of an exchange. Returns how many older spans are dropped for them.
+    pub(super) fn push(&self, spans: Vec<Span>) -> usize {
+        let limits = &self.queue.limits;
+        let mut waiting = self.queue.lock();
+        let was_empty = waiting.exchanges.is_empty();
+        waiting.add(spans);
+        let mut dropped = 0;
+        // The newest exchange stays, even if it alone is larger than the queue.
+        while waiting.exchanges.len() > 1
+            && (waiting.spans > limits.queue_spans || waiting.bytes > limits.queue_bytes())
+        {
+            dropped += waiting.take().map_or(0, |oldest| oldest.len());
         }
-        // Before the exchange is in the channel: the receiver may take it at once.
-        self.waiting.fetch_add(count, Ordering::Relaxed);
-        self.exchanges.try_send(spans).map_err(|error| {
-            self.waiting.fetch_sub(count, Ordering::Relaxed);
-            match error {
-                TrySendError::Full(spans) | TrySendError::Closed(spans) => spans,
-            }
-        })
-    }
-
-    /// How many more spans the queue takes.
-    pub(super) fn room(&self) -> usize {
-        let waiting = self.waiting.load(Ordering::Relaxed);
-        self.max_spans.saturating_sub(waiting)
+        waiting.overflowed |= dropped > 0;
+        let is_batch = waiting.spans >= limits.batch_spans;
+        drop(waiting);
+        if was_empty || is_batch {
+            self.queue.filled.notify_one();
+        }
+        dropped
     }
 
     /// How full it is.
-    pub(super) fn queue(&self) -> QueueOccupancy {
+    pub(super) fn occupancy(&self) -> QueueOccupancy {
         QueueOccupancy {
-            spans: self.waiting.load(Ordering::Relaxed) as u64,
-            max_spans: self.max_spans as u64,
+            spans: self.queue.lock().spans as u64,
+            max_spans: self.queue.limits.queue_spans as u64,
         }
     }
 }
 
 impl Batches {
-    /// Waits for an exchange, then until the batch is full or `batch_wait` has passed. `false` when
-    /// the queue is empty and its sender is gone.
+    /// Waits for an exchange, then until the batch is full, `batch_wait` has passed, or the queue is
+    /// closed. `false` when the queue is empty and closed.
     ///
     /// Exchanges are not split: an exchange that is larger than a batch is a batch by itself.
     pub(super) async fn next(&mut self, batch: &mut Vec<Vec<Span>>) -> bool {
-        let first = match self.held.take() {
-            Some(held) => Some(held),
-            None => self.exchanges.recv().await,
-        };
-        let Some(first) = first else { return false };
-        let count = self.add(first, batch);
-        // On a time-out, every exchange that was received is in the batch or in `held`.
-        let _ = timeout(self.limits.batch_wait, self.fill(count, batch)).await;
-        true
+        self.wait_for(1).await;
+        let limits = self.queue.limits;
+        // After a time-out the batch is what there is.
+        let _ = timeout(limits.batch_wait, self.wait_for(limits.batch_spans)).await;
+        let mut waiting = self.queue.lock();
+        let (mut spans, mut bytes) = (0, 0);
+        while let Some(next) = waiting.exchanges.front() {
+            spans += next.spans.len();
+            bytes += next.bytes;
+            if !batch.is_empty() && (spans > limits.batch_spans || bytes > Limits::BATCH_BYTES) {
+                break;
+            }
+            batch.extend(waiting.take());
+        }
+        !batch.is_empty()
     }
 
-    async fn fill(&mut self, mut count: usize, batch: &mut Vec<Vec<Span>>) {
-        let max_spans = self.limits.batch_spans;
-        while count < max_spans {
-            let Some(spans) = self.exchanges.recv().await else {
-                return;
-            };
-            if count + spans.len() > max_spans {
-                self.held = Some(spans);
-                return;
+    /// Whether exchanges were dropped since this was last asked.
+    pub(super) fn has_overflowed(&self) -> bool {
+        std::mem::take(&mut self.queue.lock().overflowed)
+    }
+
+    /// Waits until the queue is closed.
+    pub(super) async fn closed(&mut self) {
+        while self.open.changed().await.is_ok() {}
+    }
+
+    /// Waits for so many spans, or until the queue is closed.
+    async fn wait_for(&mut self, spans: usize) {
+        let queue = Arc::clone(&self.queue);
+        while queue.lock().spans < spans {
+            tokio::select! {
+                () = queue.filled.notified() => {}
+                () = self.closed() => return,
             }
-            count += self.add(spans, batch);
         }
     }
+}
 
-    /// Adds an exchange to the batch, and returns its number of spans.
-    fn add(&self, spans: Vec<Span>, batch: &mut Vec<Vec<Span>>) -> usize {
-        let count = spans.len();
-        self.waiting.fetch_sub(count, Ordering::Relaxed);
-        batch.push(spans);
-        count
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Waiting {
+    fn add(&mut self, spans: Vec<Span>) {
+        let bytes = spans.iter().map(bytes).sum();
+        self.spans += spans.len();
+        self.bytes += bytes;
+        self.exchanges.push_back(Exchange { spans, bytes });
+    }
+
+    /// Removes the oldest exchange.
+    fn take(&mut self) -> Option<Vec<Span>> {
+        let oldest = self.exchanges.pop_front()?;
+        self.spans -= oldest.spans.len();
+        self.bytes -= oldest.bytes;
+        Some(oldest.spans)
+    }
+}
+
+/// The memory of a span, without what the allocator adds.
+fn bytes(span: &Span) -> usize {
+    let links = span.links.iter();
+    let states = links.map(|link| link.trace_state.as_ref().map_or(0, |list| list.len()));
+    let events = span.events.iter();
+    size_of::<Span>()
+        + span.name.len()
+        + span.trace_state.as_ref().map_or(0, |list| list.len())
+        + span.error.as_ref().map_or(0, |error| error.len())
+        + of_attributes(&span.attributes)
+        + events
+            .map(|event| size_of_val(event) + of_attributes(&event.attributes))
+            .sum::<usize>()
+        + size_of_val(&*span.links)
+        + states.sum::<usize>()
+}
+
+fn of_attributes(attributes: &[Attribute]) -> usize {
+    let texts = attributes.iter().map(|attribute| match &attribute.value {
+        Value::Text(text) => text.len(),
+        // Shared with other spans, but perhaps only with those in the queue.
+        Value::Shared(text) => text.len(),
+        Value::Bool(_) | Value::Int(_) => 0,
+    });
+    size_of_val(attributes) + texts.sum::<usize>()
 }
 
 #[cfg(test)]
@@ -154,31 +222,56 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn an_exchange_is_taken_or_refused_as_a_whole() {
-        let (sender, mut batches) = queue(limits(100, 50));
-        assert_eq!(sender.push(exchange(40)), Ok(()));
-        assert_eq!(sender.push(exchange(59)), Ok(()));
-        assert_eq!(sender.room(), 1);
-        assert_eq!(sender.push(exchange(40)), Ok(()));
-        assert_eq!(sender.push(exchange(3)), Err(exchange(3)));
-        assert_eq!(sender.queue().spans, 139);
-        let mut sizes = Vec::new();
-        drop(sender.exchanges);
-        let mut batch = Vec::new();
+    /// The sizes of the batches that are left after the queue is closed.
+    async fn drain(sender: Sender, mut batches: Batches) -> Vec<usize> {
+        drop(sender);
+        let (mut sizes, mut batch) = (Vec::new(), Vec::new());
         while batches.next(&mut batch).await {
             sizes.push(batch.concat().len());
             batch.clear();
         }
-        assert_eq!(sizes, [40, 59, 40]);
-        assert_eq!(sender.waiting.load(Ordering::Relaxed), 0);
+        sizes
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_drops_its_oldest_exchanges_whole() {
+        let (sender, batches) = queue(limits(100, 50));
+        assert_eq!(sender.push(exchange(41)), 0);
+        assert_eq!(sender.push(exchange(59)), 0);
+        assert_eq!(sender.push(exchange(3)), 41);
+        assert_eq!(sender.occupancy().spans, 62);
+        assert!(batches.has_overflowed());
+        assert!(!batches.has_overflowed());
+        assert_eq!(drain(sender, batches).await, [59, 3]);
+    }
+
+    #[tokio::test]
+    async fn an_exchange_larger_than_the_queue_is_kept_until_the_next() {
+        let (sender, batches) = queue(limits(100, 50));
+        assert_eq!(sender.push(exchange(300)), 0);
+        assert_eq!(sender.push(exchange(1)), 300);
+        assert_eq!(drain(sender, batches).await, [1]);
+    }
+
+    #[tokio::test]
+    async fn bytes_bound_the_queue_too() {
+        let (sender, batches) = queue(limits(100, 50));
+        let large = || {
+            let mut span = bare_span();
+            span.name = "a".repeat(90 << 10).into();
+            vec![span]
+        };
+        assert_eq!(sender.push(large()), 0);
+        assert_eq!(sender.push(exchange(1)), 0);
+        assert_eq!(sender.push(large()), 1);
+        assert_eq!(drain(sender, batches).await, [2]);
     }
 
     #[tokio::test]
     async fn exchanges_that_fit_are_sent_together() {
         let (sender, mut batches) = queue(limits(1_000, 100));
         for _ in 0..5 {
-            assert_eq!(sender.push(exchange(40)), Ok(()));
+            assert_eq!(sender.push(exchange(40)), 0);
         }
         let mut sizes = Vec::new();
         for _ in 0..3 {

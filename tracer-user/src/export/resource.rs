@@ -8,6 +8,8 @@ use opentelemetry_semantic_conventions::attribute::{
     HOST_ID, HOST_NAME, K8S_NODE_NAME, SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_VERSION,
 };
 
+use super::settings::{self, SettingsError};
+
 /// The machine's id (man 5 machine-id), as this container sees it in the host's file system with
 /// hostPID, and as a process of the host does.
 const MACHINE_ID_FILES: [&str; 2] = ["/proc/1/root/etc/machine-id", "/etc/machine-id"];
@@ -38,6 +40,18 @@ fn first_line(file: &str) -> Option<String> {
     let text = fs::read_to_string(file).ok()?;
     let line = text.lines().next()?.trim();
     (!line.is_empty()).then(|| line.to_owned())
+}
+
+/// Checks OTEL_RESOURCE_ATTRIBUTES, of which the library leaves out what is malformed.
+///
+/// # Errors
+/// When an element of it is no pair of a key and a value.
+pub(super) fn check_environment() -> Result<(), SettingsError> {
+    let list = std::env::var("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default();
+    let malformed = settings::pairs(&list).find(|(_, pair)| pair.is_none());
+    malformed.map_or(Ok(()), |(number, _)| {
+        Err(SettingsError::ResourceAttribute(number))
+    })
 }
 
 /// The resource of all spans. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence.

@@ -3,7 +3,7 @@
 //! In: environment variables; those for traces take precedence over those for all signals. Out:
 //! settings, or which variable is invalid.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use percent_encoding::percent_decode_str;
@@ -12,6 +12,8 @@ use percent_encoding::percent_decode_str;
 const TIMEOUT: Duration = Duration::from_secs(10);
 const GRPC_ENDPOINT: &str = "http://localhost:4317";
 const HTTP_ENDPOINT: &str = "http://localhost:4318";
+/// More is a mistake.
+const MAX_TIMEOUT_MS: u32 = 3_600_000;
 const TRACES_PATH: &str = "v1/traces";
 /// B3's header for "not sampled", which needs no ids. The agent sees its own export as it sees all
 /// traffic of the node: with `--untraced` each export would make a trace, whose export would make
@@ -24,6 +26,29 @@ pub enum SettingsError {
     /// The endpoint is no URL of http or https.
     #[error("OTLP endpoint {0:?}: expected a URL like http://collector:4318")]
     Endpoint(String),
+    /// The protocol is not implemented.
+    #[error("OTEL_EXPORTER_OTLP_PROTOCOL={0:?}: expected http/protobuf or grpc")]
+    Protocol(String),
+    /// An element of the headers. The error does not repeat it: it may be a secret.
+    #[error(
+        "OTEL_EXPORTER_OTLP_HEADERS: element {0} is no header: expected name=value,name=value, with percent-encoded values"
+    )]
+    Header(usize),
+    /// An element of the resource attributes.
+    #[error(
+        "OTEL_RESOURCE_ATTRIBUTES: element {0} is no attribute: expected key=value,key=value, with percent-encoded values"
+    )]
+    ResourceAttribute(usize),
+    /// A number is none, or out of range.
+    #[error("{name}={value:?}: expected a number from 1 to {max}")]
+    Number {
+        /// The variable.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// The largest number that makes sense.
+        max: u32,
+    },
     /// Compression is not implemented.
     #[error("OTLP compression {0:?} is not supported: expected none")]
     Compression(String),
@@ -45,8 +70,7 @@ impl Settings {
     /// Reads the variables.
     ///
     /// # Errors
-    /// When the endpoint is invalid, or compression is set. An invalid header is left out, and an
-    /// invalid timeout is the default, as OpenTelemetry specifies.
+    /// When a variable is invalid, or compression is set.
     pub(super) fn from(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let set = |name: String| variable(&name).filter(|value| !value.is_empty());
         let for_traces = |what: &str| set(format!("OTEL_EXPORTER_OTLP_TRACES_{what}"));
@@ -55,7 +79,14 @@ impl Settings {
         if let Some(compression) = of("COMPRESSION").filter(|name| name != "none") {
             return Err(SettingsError::Compression(compression));
         }
-        let grpc = of("PROTOCOL").is_some_and(|protocol| protocol == "grpc");
+        let grpc = match of("PROTOCOL") {
+            None => false,
+            Some(protocol) => match protocol.trim() {
+                "grpc" => true,
+                "http/protobuf" => false,
+                _ => return Err(SettingsError::Protocol(protocol)),
+            },
+        };
         let endpoint = if grpc {
             let endpoint = of("ENDPOINT").unwrap_or_else(|| GRPC_ENDPOINT.to_owned());
             let insecure = of("INSECURE").is_some_and(|value| value.eq_ignore_ascii_case("true"));
@@ -66,12 +97,12 @@ impl Settings {
                 format!("{}/{TRACES_PATH}", base.trim_end_matches('/'))
             })
         };
-        let timeout_ms = of("TIMEOUT").and_then(|ms| ms.trim().parse().ok());
+        let timeout = of("TIMEOUT").map_or(Ok(TIMEOUT), timeout)?;
         Ok(Self {
             grpc,
             endpoint: uri(endpoint)?,
-            headers: headers(of("HEADERS").as_deref().unwrap_or_default()),
-            timeout: timeout_ms.map_or(TIMEOUT, Duration::from_millis),
+            headers: headers(of("HEADERS").as_deref().unwrap_or_default())?,
+            timeout,
         })
     }
 
@@ -96,19 +127,46 @@ fn uri(endpoint: String) -> Result<Uri, SettingsError> {
     uri.ok_or(SettingsError::Endpoint(endpoint))
 }
 
-/// Parses `name=value,name=value` with percent-encoded values (W3C Baggage), and adds `NO_TRACE`.
-fn headers(list: &str) -> HeaderMap {
+fn timeout(value: String) -> Result<Duration, SettingsError> {
+    let ms = value.trim().parse().ok();
+    let ms = ms.filter(|ms| (1..=MAX_TIMEOUT_MS).contains(ms));
+    let ms = ms.ok_or(SettingsError::Number {
+        name: "OTEL_EXPORTER_OTLP_TIMEOUT",
+        value,
+        max: MAX_TIMEOUT_MS,
+    })?;
+    Ok(Duration::from_millis(ms.into()))
+}
+
+/// Parses the headers, and adds `NO_TRACE`.
+fn headers(list: &str) -> Result<HeaderMap, SettingsError> {
     let mut headers = HeaderMap::new();
     let (name, value) = NO_TRACE;
     headers.insert(name, HeaderValue::from_static(value));
-    for (name, value) in list.split(',').filter_map(|pair| pair.split_once('=')) {
-        let value = percent_decode_str(value.trim()).decode_utf8().ok();
-        let value = value.and_then(|value| HeaderValue::from_str(&value).ok());
-        if let (Ok(name), Some(value)) = (name.trim().parse::<HeaderName>(), value) {
-            headers.insert(name, value);
-        }
+    for (number, pair) in pairs(list) {
+        let header = pair.and_then(|(name, value)| {
+            let name = name.parse::<HeaderName>().ok()?;
+            Some((name, HeaderValue::from_str(&value).ok()?))
+        });
+        let (name, value) = header.ok_or(SettingsError::Header(number))?;
+        headers.insert(name, value);
     }
-    headers
+    Ok(headers)
+}
+
+/// The elements of `name=value,name=value` with percent-encoded values (W3C Baggage), counted from
+/// 1. `None` is one that is no such pair; empty elements are left out.
+pub(super) fn pairs(list: &str) -> impl Iterator<Item = (usize, Option<(&str, Cow<'_, str>)>)> {
+    let elements = (1..).zip(list.split(','));
+    elements
+        .filter(|(_, element)| !element.trim().is_empty())
+        .map(|(number, element)| {
+            let pair = element.split_once('=').and_then(|(name, value)| {
+                let value = percent_decode_str(value.trim()).decode_utf8().ok()?;
+                Some((name.trim(), value))
+            });
+            (number, pair.filter(|(name, _)| !name.is_empty()))
+        })
 }
 
 #[cfg(test)]
@@ -172,7 +230,7 @@ mod tests {
 
     #[test]
     fn headers_are_decoded() {
-        let list = "api-key=a%20b, x = 1 ,none,b\u{e9}d=1,authorization=Basic%20YWJj=";
+        let list = "api-key=a%20b, x = 1 ,,authorization=Basic%20YWJj=,";
         let settings = settings(&[("OTEL_EXPORTER_OTLP_HEADERS", list)]).unwrap();
         let of = |name| {
             settings
@@ -194,5 +252,18 @@ mod tests {
         assert!(refused("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://a").contains("ftp"));
         assert!(refused("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip").contains("gzip"));
         assert!(settings(&[("OTEL_EXPORTER_OTLP_COMPRESSION", "none")]).is_ok());
+        assert!(refused("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json").contains("http/json"));
+        assert!(refused("OTEL_EXPORTER_OTLP_TIMEOUT", "10s").contains("=\"10s\": expected"));
+        assert!(refused("OTEL_EXPORTER_OTLP_TIMEOUT", "0").contains("from 1 to"));
+        for list in [
+            "a=b,secret",
+            "a=b,s\u{e9}=secret",
+            "a=b,=secret",
+            "a=b,x=secret%0a",
+        ] {
+            let error = refused("OTEL_EXPORTER_OTLP_HEADERS", list);
+            assert!(error.contains("element 2"), "{error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
     }
 }

@@ -1,142 +1,133 @@
-//! The requests that a collector receives over HTTP and over gRPC, also after errors.
+//! The export against a collector that gives every answer of the OTLP specification, and others.
 
-use std::{net::SocketAddr, sync::Mutex};
+mod answers;
+mod collector;
 
-use axum::{Router, body, extract::State, http::StatusCode, routing::post};
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
-    trace_service_server::{TraceService, TraceServiceServer},
-};
-use prost::Message as _;
-use tokio::net::TcpListener;
-use tonic::{Request, Response, Status};
+use std::{future::pending, time::Instant};
 
 use super::{reference::bare_span, settings::Settings, *};
+use collector::{Collector, Reply};
 
-/// Answers the first request with a temporary error, and refuses one span of the second.
-#[derive(Debug, Default)]
-struct Collector {
-    /// The values of `b3` and `x` that came with each request, and its spans.
-    requests: Mutex<Vec<(String, String, usize)>>,
+/// The timeout of a request.
+const TIMEOUT: Duration = Duration::from_millis(400);
+const FLUSH: Duration = Duration::from_secs(30);
+/// The spans of an exchange.
+const SPANS: usize = 3;
+
+fn transport(endpoint: &str, protocol: &str) -> Transport {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let settings = Settings::from(|name| match name {
+        "OTEL_EXPORTER_OTLP_ENDPOINT" => Some(endpoint.to_owned()),
+        "OTEL_EXPORTER_OTLP_PROTOCOL" => Some(protocol.to_owned()),
+        "OTEL_EXPORTER_OTLP_HEADERS" => Some("api-key=a%20b".to_owned()),
+        "OTEL_EXPORTER_OTLP_TIMEOUT" => Some(TIMEOUT.as_millis().to_string()),
+        _ => None,
+    });
+    Transport::of(settings.unwrap()).unwrap()
 }
 
-impl Collector {
-    /// The response; `None` for a temporary error.
-    fn take(
-        &self,
-        header: impl Fn(&str) -> String,
-        request: &ExportTraceServiceRequest,
-    ) -> Option<ExportTraceServiceResponse> {
-        let scopes = request.resource_spans.iter().flat_map(|of| &of.scope_spans);
-        let spans = scopes.map(|scope| scope.spans.len()).sum();
-        let mut requests = self.requests.lock().unwrap();
-        requests.push((header("b3"), header("x"), spans));
-        (requests.len() > 1).then(|| ExportTraceServiceResponse {
-            partial_success: Some(ExportTracePartialSuccess {
-                rejected_spans: 1,
-                error_message: "too long".into(),
-            }),
-        })
-    }
-}
-
-async fn over_http(
-    State(collector): State<Arc<Collector>>,
-    request: axum::extract::Request,
-) -> (StatusCode, Vec<u8>) {
-    let (head, body) = request.into_parts();
-    let body = body::to_bytes(body, 1 << 20).await.unwrap();
-    let header = |name: &str| {
-        let value = head.headers.get(name);
-        value.map_or_else(String::new, |value| value.to_str().unwrap().to_owned())
+fn exporter(endpoint: &str, protocol: &str, queue_spans: usize) -> Exporter {
+    let limits = Limits {
+        queue_spans,
+        batch_spans: SPANS,
+        batch_wait: Duration::from_millis(10),
     };
-    assert_eq!(header("content-type"), "application/x-protobuf");
-    let request = ExportTraceServiceRequest::decode(body).unwrap();
-    match collector.take(header, &request) {
-        Some(response) => (StatusCode::OK, response.encode_to_vec()),
-        None => (StatusCode::SERVICE_UNAVAILABLE, Vec::new()),
+    Exporter::new(transport(endpoint, protocol), limits)
+}
+
+fn exchange() -> Vec<Span> {
+    vec![bare_span(); SPANS]
+}
+
+/// Every span is in one counter.
+#[track_caller]
+fn check(totals: Totals, sent: usize, failed: usize, dropped: usize) {
+    let expected = Totals {
+        made: (sent + failed + dropped) as u64,
+        sent: sent as u64,
+        failed: failed as u64,
+        dropped: dropped as u64,
+    };
+    assert_eq!(totals, expected);
+}
+
+#[tokio::test]
+async fn an_outage_loses_nothing_that_the_queue_holds() {
+    for protocol in ["http/protobuf", "grpc"] {
+        let collector = Collector::start(vec![]).await;
+        let address = collector.address;
+        collector.stop().await;
+        let exporter = exporter(&format!("http://{address}"), protocol, 1000);
+        for _ in 0..40 {
+            exporter.push(exchange());
+            sleep(Duration::from_millis(50)).await;
+        }
+        let collector = Collector::start_at(address, vec![]).await;
+        let totals = exporter.finish(FLUSH, pending()).await;
+        check(totals, 40 * SPANS, 0, 0);
+        assert_eq!(collector.spans(), 40 * SPANS);
     }
 }
 
-struct OverGrpc(Arc<Collector>);
+#[tokio::test]
+async fn an_outage_longer_than_the_queue_drops_the_oldest() {
+    let collector = Collector::start(vec![Reply::Hang, Reply::Hang]).await;
+    let exporter = exporter(&collector.endpoint(), "http/protobuf", 4 * SPANS);
+    exporter.push(exchange());
+    // The first is in a batch, which the collector does not answer.
+    sleep(TIMEOUT / 4).await;
+    for _ in 0..6 {
+        exporter.push(exchange());
+    }
+    check_waiting(&exporter, 4 * SPANS);
+    let totals = exporter.finish(FLUSH, pending()).await;
+    // The batch is older than what was dropped from the queue.
+    check(totals, 4 * SPANS, 0, 3 * SPANS);
+}
 
-#[tonic::async_trait]
-impl TraceService for OverGrpc {
-    async fn export(
-        &self,
-        request: Request<ExportTraceServiceRequest>,
-    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        let header = |name: &str| {
-            let value = request.metadata().get(name);
-            value.map_or_else(String::new, |value| value.to_str().unwrap().to_owned())
-        };
-        let response = self.0.take(header, request.get_ref());
-        response
-            .map(Response::new)
-            .ok_or_else(|| Status::unavailable("later"))
+fn check_waiting(exporter: &Exporter, spans: usize) {
+    assert_eq!(exporter.queue().spans, spans as u64);
+}
+
+#[tokio::test]
+async fn what_a_hanging_collector_has_not_accepted_at_the_end_has_failed() {
+    for protocol in ["http/protobuf", "grpc"] {
+        let collector = Collector::start(vec![Reply::Hang; 100]).await;
+        let exporter = exporter(&collector.endpoint(), protocol, 1000);
+        for _ in 0..5 {
+            exporter.push(exchange());
+        }
+        let started = Instant::now();
+        let totals = exporter.finish(Duration::from_secs(1), pending()).await;
+        assert!(started.elapsed() < Duration::from_secs(2));
+        check(totals, 0, 5 * SPANS, 0);
     }
 }
 
-/// Serves both on one port: gRPC is HTTP/2 with a path of its own.
-async fn serve(collector: &Arc<Collector>) -> SocketAddr {
-    let grpc = TraceServiceServer::new(OverGrpc(Arc::clone(collector)));
-    let router = Router::new()
-        .route("/v1/traces", post(over_http))
-        .with_state(Arc::clone(collector))
-        .route_service(
-            "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-            grpc,
-        );
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    address
-}
-
-async fn check(protocol: &str) {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let collector = Arc::new(Collector::default());
-    let endpoint = format!("http://{}", serve(&collector).await);
-    let settings = Settings::from(|name| match name {
-        "OTEL_EXPORTER_OTLP_ENDPOINT" => Some(endpoint.clone()),
-        "OTEL_EXPORTER_OTLP_PROTOCOL" => Some(protocol.into()),
-        "OTEL_EXPORTER_OTLP_HEADERS" => Some("x=a%20b".into()),
-        _ => None,
-    });
-    let transport = Transport::of(settings.unwrap()).unwrap();
-    let counts = Arc::new(Counts::default());
-    let (sender, batches) = queue::queue(Limits::default());
-    assert!(sender.push(vec![bare_span(); 3]).is_ok());
-    drop(sender);
-    let encoder = Encoder::for_this_node();
-    export(transport, encoder, batches, Arc::clone(&counts)).await;
-    // The same request twice: the first got a temporary error.
-    let request = ("0".to_owned(), "a b".to_owned(), 3);
-    let came = collector.requests.lock().unwrap().clone();
-    assert_eq!(came, [request.clone(), request], "{protocol}");
-    assert_eq!(counts.sent.load(Ordering::Relaxed), 2);
-    assert_eq!(counts.failed.load(Ordering::Relaxed), 1);
+#[tokio::test]
+async fn an_interrupt_ends_the_flush_at_once() {
+    let collector = Collector::start(vec![Reply::Hang; 100]).await;
+    let exporter = exporter(&collector.endpoint(), "http/protobuf", 1000);
+    exporter.push(exchange());
+    let started = Instant::now();
+    let totals = exporter.finish(FLUSH, sleep(TIMEOUT / 4)).await;
+    assert!(started.elapsed() < TIMEOUT, "{:?}", started.elapsed());
+    check(totals, 0, SPANS, 0);
 }
 
 #[tokio::test]
-async fn over_http_a_request_is_sent_again_after_a_temporary_error() {
-    check("http/protobuf").await;
-}
-
-#[tokio::test]
-async fn over_grpc_a_request_is_sent_again_after_a_temporary_error() {
-    check("grpc").await;
-}
-
-#[tokio::test]
-async fn an_unreachable_collector_is_a_temporary_error() {
-    let settings = Settings::from(|name| match name {
-        // The port of the discard service, on which nothing listens.
-        "OTEL_EXPORTER_OTLP_ENDPOINT" => Some("http://127.0.0.1:9".into()),
-        _ => None,
-    });
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let transport = Transport::of(settings.unwrap()).unwrap();
-    let error = transport.send(Bytes::from_static(b"")).await.unwrap_err();
-    assert!(error.can_retry, "{error}");
+async fn the_headers_go_to_the_endpoint_and_nowhere_else() {
+    let other = Collector::start(vec![]).await;
+    for status in [301, 302, 303, 307, 308] {
+        let place = format!("{}/v1/traces", other.endpoint());
+        let reply = Reply::Http(status, vec![("location", place)], Vec::new());
+        let collector = Collector::start(vec![reply]).await;
+        let transport = transport(&collector.endpoint(), "http/protobuf");
+        let error = transport.send(Bytes::new()).await.unwrap_err();
+        assert!(!error.can_retry);
+        assert!(error.reason.contains("which is not followed"), "{error}");
+        assert_eq!(collector.headers("api-key"), ["a b"]);
+        assert_eq!(collector.headers("b3"), ["0"]);
+    }
+    assert_eq!(other.requests(), 0);
 }

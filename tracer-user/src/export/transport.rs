@@ -11,8 +11,12 @@ use std::{env, time::Duration};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::bytes::Bytes;
+use tokio::time::timeout;
 
-use super::settings::{Settings, SettingsError};
+use super::{
+    printable::printable,
+    settings::{Settings, SettingsError},
+};
 
 /// The HTTP header User-Agent.
 const USER_AGENT: &str = concat!("hopspan/", env!("CARGO_PKG_VERSION"));
@@ -36,19 +40,44 @@ pub enum TransportError {
 }
 
 /// Why a request has failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub(super) struct SendError {
     /// The collector's or the network's error.
-    reason: String,
+    pub(super) reason: String,
     /// The error may pass: send the request again (OTLP specification, sections on failures).
     pub(super) can_retry: bool,
     /// The pause that the collector asks for.
     pub(super) retry_after: Option<Duration>,
 }
 
+impl SendError {
+    /// The network's error, or that of this side: it may pass.
+    fn of_network(reason: String) -> Self {
+        Self {
+            reason,
+            can_retry: true,
+            retry_after: None,
+        }
+    }
+}
+
+/// The answer to an accepted request.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Answer {
+    /// The spans that the collector refused. They are not sent again.
+    pub(super) refused: u64,
+    /// The collector's warning, or why it refused spans.
+    pub(super) message: String,
+}
+
 /// The connection to the collector.
-pub(super) enum Transport {
+pub(super) struct Transport {
+    client: Client,
+    timeout: Duration,
+}
+
+enum Client {
     Grpc(grpc::Client),
     Http(http::Client),
 }
@@ -63,31 +92,46 @@ impl Transport {
 
     /// The transport of these settings.
     pub(super) fn of(settings: Settings) -> Result<Self, TransportError> {
-        if settings.grpc {
-            let client = grpc::Client::new(settings).map_err(TransportError::Grpc)?;
-            return Ok(Self::Grpc(client));
-        }
-        let client = http::Client::new(settings).map_err(TransportError::Http)?;
-        Ok(Self::Http(client))
+        let timeout = settings.timeout;
+        let client = if settings.grpc {
+            Client::Grpc(grpc::Client::new(settings).map_err(TransportError::Grpc)?)
+        } else {
+            Client::Http(http::Client::new(settings).map_err(TransportError::Http)?)
+        };
+        Ok(Self { client, timeout })
     }
 
-    /// Sends a request. Returns how many of its spans the collector refused.
-    pub(super) async fn send(&self, request: Bytes) -> Result<u64, SendError> {
-        let response = match self {
-            Self::Grpc(client) => client.send(request).await,
-            Self::Http(client) => client.send(request).await,
-        }?;
-        Ok(refused(response))
+    /// Sends a request.
+    pub(super) async fn send(&self, request: Bytes) -> Result<Answer, SendError> {
+        let sent = async {
+            match &self.client {
+                Client::Grpc(client) => client.send(request).await,
+                Client::Http(client) => client.send(request).await,
+            }
+        };
+        // The time for everything: name, connection, request and response.
+        let response = timeout(self.timeout, sent).await.unwrap_or_else(|_| {
+            let ms = self.timeout.as_millis();
+            Err(SendError::of_network(format!(
+                "the collector has not answered within {ms} ms"
+            )))
+        })?;
+        Ok(answer(response))
     }
 }
 
-/// How many spans of an accepted request the collector refused. They are not sent again.
-fn refused(response: ExportTraceServiceResponse) -> u64 {
-    let Some(partial) = response.partial_success else {
-        return 0;
-    };
-    if !partial.error_message.is_empty() {
-        tracing::warn!("warning of the collector: {}", partial.error_message);
+fn answer(response: ExportTraceServiceResponse) -> Answer {
+    let partial = response.partial_success.unwrap_or_default();
+    Answer {
+        refused: u64::try_from(partial.rejected_spans).unwrap_or(0),
+        message: partial.error_message,
     }
-    u64::try_from(partial.rejected_spans).unwrap_or(0)
+}
+
+/// The reason of a refusal: what the protocol says, and the collector's own words.
+fn refusal(protocol: &str, words: &str) -> String {
+    match &*printable(words) {
+        "" => format!("the collector answers {protocol}"),
+        words => format!("the collector answers {protocol}: {words}"),
+    }
 }

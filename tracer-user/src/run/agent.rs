@@ -158,8 +158,13 @@ impl Agent {
         self.status.set_uplinks(uplinks);
     }
 
-    /// Detaches, processes the remaining records, flushes the export, and reports.
-    pub(super) async fn finish(mut self, flush: Duration) -> anyhow::Result<Report> {
+    /// Detaches, processes the remaining records, flushes the export, and reports. The flush ends
+    /// when it takes longer than `flush`, or when `interrupted` does.
+    pub(super) async fn finish(
+        mut self,
+        flush: Duration,
+        interrupted: impl Future<Output = ()>,
+    ) -> anyhow::Result<Report> {
         // Programs are detached one by one: a journey that opens in between would miss stamps.
         self.attached.begin_no_more();
         tokio::time::sleep(UNDER_WAY).await;
@@ -175,7 +180,7 @@ impl Agent {
         if let Some(recorder) = self.stream.recorder.take() {
             recorder.finish().context("write the recording")?;
         }
-        let export = self.exporter.finish(flush).await;
+        let export = self.exporter.finish(flush, interrupted).await;
         let kernel = self.counters.read();
         Ok(Report {
             missing: missing

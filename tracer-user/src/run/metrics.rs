@@ -166,7 +166,7 @@ fn export(metrics: &mut MetricsEncoder<'_>, numbers: &Numbers) -> fmt::Result {
     let spans = numbers.export;
     metrics.counters(
         "hopspan_spans",
-        "Spans sent to the collector, refused by it or lost on the way (failed), or dropped because the queue was full",
+        "Spans accepted by the collector (sent), refused by it for good (failed), or dropped because the queue was full",
         "result",
         [
             ("dropped", spans.dropped),
@@ -177,7 +177,7 @@ fn export(metrics: &mut MetricsEncoder<'_>, numbers: &Numbers) -> fmt::Result {
     let shed = numbers.pipeline.shed;
     metrics.counters(
         "hopspan_exchanges_shed",
-        "Exchanges of sampled traces without spans: above --max-exchanges-per-second (kernel, or rate in user space), or because the export queue was full",
+        "Exchanges of sampled traces without spans: above --max-exchanges-per-second (kernel, or rate in user space), or because there were more at a time than the export queue holds",
         "reason",
         [
             ("kernel", numbers.kernel.get(Counter::Shed)),
@@ -192,7 +192,7 @@ fn export(metrics: &mut MetricsEncoder<'_>, numbers: &Numbers) -> fmt::Result {
     )?;
     metrics.gauge(
         "hopspan_export_queue_max_spans",
-        "Spans in the export queue from which on exchanges are shed",
+        "Spans in the export queue from which on the oldest are dropped",
         signed(numbers.queue.max_spans),
     )
 }

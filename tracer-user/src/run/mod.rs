@@ -3,7 +3,7 @@
 //! One task owns the state and drains the ring buffer into the pipeline. Other tasks and threads do
 //! the I/O: the export, the HTTP port, and reading the rules, the uplinks and the names. SIGTERM or
 //! SIGINT ends the agent: it detaches, takes the remaining records, flushes the export and writes
-//! the report.
+//! the report. A second signal ends the flush.
 
 mod agent;
 mod http_port;
@@ -276,7 +276,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         () = agent.follow(changes) => {}
     }
     status.set_ending();
-    let report = agent.finish(FLUSH).await?;
+    let report = agent.finish(FLUSH, signals.next()).await?;
     if let Some(path) = &args.report {
         report
             .write(path)

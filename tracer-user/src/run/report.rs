@@ -60,10 +60,16 @@ impl Report {
         let lost = [
             ("records in the kernel", self.lost_in_kernel),
             ("records that do not decode", self.pipeline.records_refused),
-            ("spans refused by the collector", self.export.failed),
-            ("spans dropped before the collector", self.export.dropped),
             (
-                "exchanges shed because the queue was full",
+                "spans that the collector has not accepted",
+                self.export.failed,
+            ),
+            (
+                "spans dropped because the queue was full",
+                self.export.dropped,
+            ),
+            (
+                "exchanges shed because the queue holds fewer at a time",
                 self.pipeline.shed.queue,
             ),
             ("exchanges shed above the rate", self.pipeline.shed.rate),

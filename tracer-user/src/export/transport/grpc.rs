@@ -1,5 +1,7 @@
 //! OTLP over gRPC. In: encoded requests, which the codec passes on unchanged. Out: the response.
 
+use std::time::Duration;
+
 use http::{HeaderMap, uri::PathAndQuery};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::{
@@ -13,12 +15,15 @@ use tonic::{
     metadata::MetadataMap,
     transport::{Channel, ClientTlsConfig, Endpoint},
 };
+use tonic_types::StatusExt as _;
 
 use crate::error_chain::error_chain;
 
-use super::{SendError, Settings, USER_AGENT};
+use super::{SendError, Settings, USER_AGENT, refusal};
 
 const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+/// The interval of HTTP/2 PINGs while a request is open.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 pub(in super::super) struct Client {
     channel: Channel,
@@ -31,7 +36,11 @@ impl Client {
         let tls = settings.tls();
         let mut endpoint = Endpoint::from(settings.endpoint)
             .user_agent(USER_AGENT)?
-            .timeout(settings.timeout);
+            .timeout(settings.timeout)
+            .connect_timeout(settings.timeout)
+            // A collector that has vanished without closing is noticed between two requests.
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_timeout(settings.timeout);
         if tls {
             endpoint = endpoint.tls_config(ClientTlsConfig::new().with_enabled_roots())?;
         }
@@ -47,11 +56,7 @@ impl Client {
     ) -> Result<ExportTraceServiceResponse, SendError> {
         let mut client = Grpc::new(self.channel.clone());
         if let Err(error) = client.ready().await {
-            return Err(SendError {
-                reason: error_chain(&error),
-                can_retry: true,
-                retry_after: None,
-            });
+            return Err(SendError::of_network(error_chain(&error)));
         }
         let metadata = MetadataMap::from_headers(self.headers.clone());
         let request = Request::from_parts(metadata, Extensions::default(), request);
@@ -65,26 +70,26 @@ impl Client {
 
 /// OTLP specification, "Failures" of OTLP/gRPC.
 fn failed(status: &Status) -> SendError {
-    let can_retry = matches!(
-        status.code(),
+    // A status with a cause is tonic's own for an error on this side, such as a lost connection.
+    if let Some(cause) = std::error::Error::source(status) {
+        return SendError::of_network(error_chain(cause));
+    }
+    // No details where the collector sends none, or where they do not decode.
+    let retry_info = status.get_details_retry_info();
+    let can_retry = match status.code() {
         Code::Cancelled
-            | Code::DeadlineExceeded
-            | Code::ResourceExhausted
-            | Code::Aborted
-            | Code::OutOfRange
-            | Code::Unavailable
-            | Code::DataLoss
-            // tonic's code for errors on this side, such as a lost connection.
-            | Code::Unknown
-    );
-    let reason = match std::error::Error::source(status) {
-        Some(cause) => error_chain(cause),
-        None => format!("the collector answers {:?}", status.code()),
+        | Code::DeadlineExceeded
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::Unavailable
+        | Code::DataLoss => true,
+        Code::ResourceExhausted => retry_info.is_some(),
+        _ => false,
     };
     SendError {
-        reason,
+        reason: refusal(&format!("{:?}", status.code()), status.message()),
         can_retry,
-        retry_after: None,
+        retry_after: retry_info.and_then(|info| info.retry_delay),
     }
 }
 

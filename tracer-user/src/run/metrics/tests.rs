@@ -66,6 +66,7 @@ fn numbers() -> Numbers {
         )],
         edges: edges(),
         export: export::Totals {
+            made: 60,
             sent: 58,
             failed: 1,
             dropped: 0,
