@@ -3,6 +3,7 @@
 //! that it writes; `lab` is the root half.
 
 pub(crate) mod args;
+mod collector_check;
 mod fault;
 mod hotrod;
 pub(crate) mod lab;
@@ -26,6 +27,9 @@ pub(crate) const LAB_SUBCOMMAND: &str = "lab-run";
 /// # Errors
 /// What set-up or the build could not do.
 pub(crate) fn run(workspace: &Workspace, args: &RunArgs) -> Result<Infallible> {
+    if let Some(url) = &args.otlp {
+        collector_check::check(url)?;
+    }
     let privilege = Privilege::obtain("to run the lab");
     let setup = Setup::new(workspace, &privilege);
     setup.check()?;
