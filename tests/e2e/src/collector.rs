@@ -51,10 +51,23 @@ pub struct Collected {
     pub refused: Option<String>,
 }
 
+/// What a collector does with requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CollectorState {
+    /// Accepts them.
+    #[default]
+    Accepts,
+    /// Refuses them for now, with the status 503 and a reason.
+    Refuses,
+    /// Does not answer them.
+    Hangs,
+}
+
 /// Receives in the background until the test ends.
 #[derive(Debug)]
 pub struct Collector {
     collected: Arc<Mutex<Collected>>,
+    state: Arc<Mutex<CollectorState>>,
 }
 
 impl Collector {
@@ -68,12 +81,18 @@ impl Collector {
             .within(|| TcpListener::bind(address))?
             .with_context(|| format!("listen on {address} of node {}", node.name()))?;
         let collected = Arc::default();
-        let receiving = Arc::clone(&collected);
+        let state = Arc::default();
+        let receiving = (Arc::clone(&collected), Arc::clone(&state));
         thread::Builder::new()
             .name("collector".into())
-            .spawn(move || receive(&listener, &receiving))
+            .spawn(move || receive(&listener, &receiving.0, &receiving.1))
             .context("start the collector's thread")?;
-        Ok(Self { collected })
+        Ok(Self { collected, state })
+    }
+
+    /// Sets what it does with requests from now on.
+    pub fn set_state(&self, state: CollectorState) {
+        *lock(&self.state) = state;
     }
 
     /// Takes what has been received so far.
@@ -87,13 +106,17 @@ impl Collector {
     }
 }
 
-fn receive(listener: &TcpListener, collected: &Arc<Mutex<Collected>>) {
+fn receive(
+    listener: &TcpListener,
+    collected: &Arc<Mutex<Collected>>,
+    state: &Arc<Mutex<CollectorState>>,
+) {
     for stream in listener.incoming() {
-        let collected = Arc::clone(collected);
+        let (collected, state) = (Arc::clone(collected), Arc::clone(state));
         thread::spawn(move || {
             if let Err(error) = stream
                 .map_err(Into::into)
-                .and_then(|s| serve(s, &collected))
+                .and_then(|s| serve(s, &collected, &state))
             {
                 let refused = &mut lock(&collected).refused;
                 refused.get_or_insert_with(|| format!("{error:#}"));
@@ -103,13 +126,32 @@ fn receive(listener: &TcpListener, collected: &Arc<Mutex<Collected>>) {
 }
 
 /// Answers requests until the client closes the connection.
-fn serve(stream: TcpStream, collected: &Mutex<Collected>) -> Result<()> {
+fn serve(
+    stream: TcpStream,
+    collected: &Mutex<Collected>,
+    state: &Mutex<CollectorState>,
+) -> Result<()> {
     let mut reader = BufReader::new(stream.try_clone().context("duplicate a socket")?);
     let mut writer = stream;
     while let Some(length) = head(&mut reader)? {
         let mut body = vec![0; length];
         reader.read_exact(&mut body).context("read a body")?;
         let request = ExportTraceServiceRequest::decode(&*body).context("decode a request")?;
+        let state = *lock(state);
+        match state {
+            CollectorState::Accepts => {}
+            CollectorState::Hangs => {
+                // Until the agent closes the connection.
+                let _ = reader.read_exact(&mut [0]);
+                return Ok(());
+            }
+            CollectorState::Refuses => {
+                writer
+                    .write_all(b"HTTP/1.1 503 Unavailable\r\ncontent-length: 11\r\n\r\nmaintenance")
+                    .context("refuse")?;
+                continue;
+            }
+        }
         lock(collected).add(request);
         // An ExportTraceServiceResponse without fields is empty.
         writer

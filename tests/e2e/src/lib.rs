@@ -33,7 +33,7 @@ pub use agent::{AGENT_PORT, Agent, Metrics};
 pub use answer::Answer;
 pub use binaries::binary;
 pub use call_ends::CallEnds;
-pub use collector::{Collected, CollectedExchange, Collector};
+pub use collector::{Collected, CollectedExchange, Collector, CollectorState};
 pub use dialogue_fixture::{CLOSE_REPORTED, Dialogue, DialogueFixture};
 pub use drop_rule::{DropRule, Dropped, insert_rule};
 pub use echo::{

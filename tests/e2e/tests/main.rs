@@ -4,6 +4,7 @@
 //! runs one module after the other.
 
 mod agent_end;
+mod collector_faults;
 mod back_end;
 mod connections;
 mod detail;
