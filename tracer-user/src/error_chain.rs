@@ -4,7 +4,7 @@ use std::error::Error;
 
 /// The error and its causes, outermost first, joined by ": ". Leaves out a cause whose text is
 /// already in the line, because some libraries repeat it in their own.
-pub(crate) fn error_chain(error: &(dyn Error + 'static)) -> String {
+pub fn error_chain(error: &(dyn Error + 'static)) -> String {
     let mut line = error.to_string();
     let causes = std::iter::successors(error.source(), |error| (*error).source());
     for cause in causes.map(ToString::to_string) {

@@ -9,7 +9,7 @@ pub mod cluster;
 #[deny(unsafe_code)]
 pub mod doctor;
 #[deny(unsafe_code)]
-mod error_chain;
+pub mod error_chain;
 #[deny(unsafe_code)]
 pub mod export;
 #[deny(unsafe_code)]

@@ -1,8 +1,9 @@
 //! The `hopspan` binary: the agent, its doctor, the viewer, and the merge of viewed traces.
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 use clap::Parser;
+use tracer_user::error_chain::error_chain;
 use tracing_subscriber::EnvFilter;
 
 /// Shows the network path of a request inside the trace of the application.
@@ -23,7 +24,7 @@ enum Command {
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn main() -> anyhow::Result<ExitCode> {
+async fn main() -> ExitCode {
     let cli = Cli::parse();
     let level = match &cli.command {
         Command::Run(args) if args.debug => {
@@ -35,9 +36,20 @@ async fn main() -> anyhow::Result<ExitCode> {
     };
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        // A reader of stderr that has gone away ends nothing: the library would print an error
+        // about it, to stderr, and panic.
+        .log_internal_errors(false)
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| level.into()))
         .init();
-    match cli.command {
+    run(cli.command).await.unwrap_or_else(|error| {
+        // Without the backtrace that the error has where RUST_BACKTRACE is set.
+        let _ = writeln!(std::io::stderr(), "error: {}", error_chain(&*error));
+        ExitCode::FAILURE
+    })
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
         Command::Run(args) => tracer_user::run::run(args).await?,
         Command::Doctor(args) => return tracer_user::doctor::run(&args),
         Command::View(args) => tracer_view::run(args).await?,

@@ -145,6 +145,17 @@ fn attacks_on_the_port_reach_neither_probes_nor_memory() {
     let loopback = |port| SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
     let attacked = SocketAddr::new(IpAddr::V4(node.ip()), AGENT_PORT);
     let (memory, open) = (resident_bytes(pid), descriptors(pid));
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let files = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let [soft, hard] = [3, 4].map(|column| files.unwrap().split_whitespace().nth(column).unwrap());
+    assert_eq!(soft, hard, "{limits}");
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"));
+    let [soft, hard] = [4, 5].map(|column| core.unwrap().split_whitespace().nth(column).unwrap());
+    assert_eq!([soft, hard], ["0"; 2], "{limits}");
     let attacks: [(&str, fn(SocketAddr, &AtomicBool)); 5] = [
         ("idle", idle),
         ("slow heads", slow_heads),

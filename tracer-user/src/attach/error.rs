@@ -37,6 +37,18 @@ pub enum AttachError {
     /// The programs' log cannot be read.
     #[error("read the log of the kernel programs")]
     Log(#[from] aya_log::Error),
+    /// This process may not do what loading and attaching need.
+    #[error(
+        "attach without {}: run as root, or add it to the container's securityContext.capabilities.add",
+        missing.join(", ")
+    )]
+    Capabilities {
+        /// The names of the capabilities.
+        missing: Vec<&'static str>,
+        /// What the kernel refused.
+        #[source]
+        source: Box<AttachError>,
+    },
     /// A hook without which no journey opens or ends is refused.
     #[error("attach {0} (needs CAP_BPF and CAP_NET_ADMIN)", hook.name())]
     Necessary {

@@ -6,6 +6,7 @@
 //! necessary.
 
 mod candidates;
+pub mod capability;
 pub mod cgroup2;
 mod drop_reasons;
 mod error;
@@ -47,6 +48,7 @@ use candidates::{
 };
 use globals::{globals, netns};
 use kernel_types::KernelTypes;
+use netfilter::NetfilterError;
 use programs::Programs;
 use uplink_sockets::UplinkSockets;
 
@@ -105,7 +107,9 @@ pub struct Fallback {
 /// All attached programs. Dropping it detaches them.
 pub struct Attached {
     ebpf: Ebpf,
-    _netfilter: Option<netfilter::Links>,
+    /// The loaded programs of netfilter's hooks; `None` where the kernel refuses them.
+    netfilter: Option<netfilter::Programs>,
+    netfilter_links: Option<netfilter::Links>,
     uplink_sockets: Option<UplinkSockets>,
     /// Inode number of the agent's network namespace.
     pub netns: u32,
@@ -125,6 +129,40 @@ impl Attached {
     /// Removes and returns a map that the programs share with user space.
     pub fn take_map(&mut self, name: &str) -> Option<Map> {
         self.ebpf.take_map(name)
+    }
+
+    /// Whether another agent is attached to this network namespace: an agent that this one replaces,
+    /// or one that is here by mistake.
+    pub fn is_beside_another(&self) -> bool {
+        let links = self.netfilter_links.as_ref();
+        links.is_some_and(|links| links.beside_another)
+    }
+
+    /// Attaches hooks that could not be attached because others had their place. Returns whether
+    /// anything has changed.
+    pub fn attach_missing(&mut self) -> bool {
+        let Some(programs) = self
+            .netfilter
+            .as_ref()
+            .filter(|_| self.netfilter_links.is_none())
+        else {
+            return false;
+        };
+        let Ok(links) = programs.attach() else {
+            return false;
+        };
+        self.netfilter_links = Some(links);
+        self.missing
+            .retain(|missing| !is_of_netfilter(missing.hook));
+        true
+    }
+
+    fn miss_netfilter(&mut self, error: &NetfilterError) {
+        let missing = Hook::ALL.into_iter().filter(|hook| is_of_netfilter(*hook));
+        self.missing.extend(missing.map(|hook| Missing {
+            hook,
+            reason: error.to_string(),
+        }));
     }
 
     /// Follows these uplinks and no others. Returns the errors; a refused uplink is left out.
@@ -167,11 +205,20 @@ impl Attached {
 ///
 /// When the programs cannot be loaded, or a necessary hook is refused.
 pub fn attach(options: &Options) -> Result<Attached, AttachError> {
-    let mut attached = attach_what_is_possible(options)?;
-    match attached.refused.take() {
+    let attached = attach_what_is_possible(options);
+    let attached = attached.and_then(|mut attached| match attached.refused.take() {
         Some(refused) => Err(refused),
         None => Ok(attached),
-    }
+    });
+    // The kernel's own errors do not name a capability: without CAP_PERFMON the verifier refuses
+    // a program.
+    attached.map_err(|error| match capability::missing() {
+        missing if missing.is_empty() => error,
+        missing => AttachError::Capabilities {
+            missing,
+            source: error.into(),
+        },
+    })
 }
 
 /// Loads and attaches as many programs as possible. Necessary hooks may be missing too.
@@ -197,7 +244,8 @@ pub fn attach_what_is_possible(options: &Options) -> Result<Attached, AttachErro
     }
     let mut attached = Attached {
         ebpf: loader.load(OBJECT)?,
-        _netfilter: None,
+        netfilter: None,
+        netfilter_links: None,
         uplink_sockets: None,
         netns,
         filter: None,
@@ -208,14 +256,15 @@ pub fn attach_what_is_possible(options: &Options) -> Result<Attached, AttachErro
         refused: None,
     };
     attach_candidates(&mut attached, options)?;
-    match netfilter::attach(OBJECT, &globals, &map_fds(&attached.ebpf)) {
-        Ok(links) => attached._netfilter = Some(links),
-        Err(error) => attached
-            .missing
-            .extend(netfilter_hooks().map(|hook| Missing {
-                hook,
-                reason: error.to_string(),
-            })),
+    match netfilter::load_all(OBJECT, &globals, &map_fds(&attached.ebpf)) {
+        Ok(programs) => attached.netfilter = Some(programs),
+        Err(error) => attached.miss_netfilter(&error),
+    }
+    if let Some(programs) = &attached.netfilter {
+        match programs.attach() {
+            Ok(links) => attached.netfilter_links = Some(links),
+            Err(error) => attached.miss_netfilter(&error),
+        }
     }
     let maps = UplinkSockets::MAPS.map(|name| attached.take_map(name));
     attached.uplink_sockets = UplinkSockets::new(netns, maps);
@@ -323,10 +372,6 @@ impl Attached {
             });
         }
     }
-}
-
-fn netfilter_hooks() -> impl Iterator<Item = Hook> {
-    Hook::ALL.into_iter().filter(|hook| is_of_netfilter(*hook))
 }
 
 /// The maps by name, of the types that the programs use.

@@ -19,12 +19,15 @@ use tracer_common::hook::Hook;
 
 /// kernel: BPF_PROG_TYPE_NETFILTER, 6.4.
 const PROG_TYPE_NETFILTER: u32 = 32;
+/// How many agents can be attached to one network namespace, each at the priority beside the one
+/// before. Two are attached while a DaemonSet is updated, or while `hopspan doctor` tries the hooks.
+const AGENTS: i32 = 4;
 /// The first priority that the kernel accepts, before defragmentation (-400) and conntrack (-200).
 /// The kernel refuses INT_MIN.
 const FIRST: i32 = i32::MIN + 1;
 /// After SNAT (100) and conntrack's helpers (300), before conntrack confirms, which is at INT_MAX,
 /// and at INT_MAX - 1 for IPv6's NF_INET_LOCAL_IN (kernel: ipv6_conntrack_ops). The kernel refuses
-/// INT_MAX, and a program at a priority that is taken (kernel: nf_hook_entries_grow, EBUSY).
+/// INT_MAX.
 const LAST: i32 = i32::MAX - 2;
 /// kernel: NFPROTO_IPV4, NFPROTO_IPV6.
 const FAMILIES: [u32; 2] = [2, 10];
@@ -56,7 +59,7 @@ pub(super) enum NetfilterError {
         log: String,
     },
     /// The kernel refuses a link.
-    #[error("attach netfilter program {name}: {source}")]
+    #[error("attach netfilter program {name}: {source}{}", taken(source))]
     Link {
         /// The program's function.
         name: &'static str,
@@ -65,64 +68,127 @@ pub(super) enum NetfilterError {
     },
 }
 
-/// A program, its hook number (kernel: enum nf_inet_hooks) and its priority.
+/// What EBUSY means here.
+fn taken(error: &io::Error) -> &'static str {
+    if is_busy(error) {
+        "; other hopspans run here and have all priorities that it uses"
+    } else {
+        ""
+    }
+}
+
+/// kernel: nf_hook_entries_grow, for a BPF program at a priority that another one has.
+fn is_busy(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EBUSY)
+}
+
+/// A program's hook number (kernel: enum nf_inet_hooks) and its priority; `step` leads to those of
+/// other agents.
 struct Placement {
     hook: Hook,
     number: u32,
     priority: i32,
+    step: i32,
 }
 
 const PLACEMENTS: [Placement; 10] = [
-    placement(Hook::PreroutingEnter, 0, FIRST),
-    placement(Hook::PreroutingLeave, 0, LAST),
-    placement(Hook::InputEnter, 1, FIRST),
-    placement(Hook::InputLeave, 1, LAST),
-    placement(Hook::ForwardEnter, 2, FIRST),
-    placement(Hook::ForwardLeave, 2, LAST),
-    placement(Hook::OutputEnter, 3, FIRST),
-    placement(Hook::OutputLeave, 3, LAST),
-    placement(Hook::PostroutingEnter, 4, FIRST),
-    placement(Hook::PostroutingLeave, 4, LAST),
+    first(Hook::PreroutingEnter, 0),
+    last(Hook::PreroutingLeave, 0),
+    first(Hook::InputEnter, 1),
+    last(Hook::InputLeave, 1),
+    first(Hook::ForwardEnter, 2),
+    last(Hook::ForwardLeave, 2),
+    first(Hook::OutputEnter, 3),
+    last(Hook::OutputLeave, 3),
+    first(Hook::PostroutingEnter, 4),
+    last(Hook::PostroutingLeave, 4),
 ];
 
-const fn placement(hook: Hook, number: u32, priority: i32) -> Placement {
+const fn first(hook: Hook, number: u32) -> Placement {
     Placement {
         hook,
         number,
-        priority,
+        priority: FIRST,
+        step: 1,
     }
 }
 
+const fn last(hook: Hook, number: u32) -> Placement {
+    Placement {
+        hook,
+        number,
+        priority: LAST,
+        step: -1,
+    }
+}
+
+/// The loaded programs.
+pub(super) struct Programs(Vec<(&'static Placement, OwnedFd)>);
+
 /// The programs' links. Dropping them detaches.
 #[derive(Debug)]
-pub(super) struct Links(
-    #[expect(dead_code, reason = "held for their file descriptors")] Vec<OwnedFd>,
-);
+pub(super) struct Links {
+    links: Vec<OwnedFd>,
+    /// Another agent has the best priority of a hook.
+    pub(super) beside_another: bool,
+}
 
-/// Loads and attaches all netfilter programs.
+/// Loads all netfilter programs.
 ///
 /// `maps` are the file descriptors of the maps that the object's other programs use.
 ///
 /// # Errors
 ///
-/// When the kernel lacks the program type or refuses a program. No program stays attached then.
-pub(super) fn attach(
+/// When the kernel lacks the program type or refuses a program.
+pub(super) fn load_all(
     object: &[u8],
     globals: &HashMap<&str, (&[u8], bool)>,
     maps: &HashMap<String, BorrowedFd<'_>>,
-) -> Result<Links, NetfilterError> {
+) -> Result<Programs, NetfilterError> {
     let object = relocated(object, globals, maps)?;
-    let mut links = Vec::new();
-    for placement in &PLACEMENTS {
-        let name = placement.hook.name();
-        let program = load(&object, name)?;
-        for family in FAMILIES {
-            let link = link(&program, placement, family)
-                .map_err(|source| NetfilterError::Link { name, source })?;
-            links.push(link);
+    let load =
+        |placement: &'static Placement| Ok((placement, load(&object, placement.hook.name())?));
+    let programs = PLACEMENTS.iter().map(load);
+    Ok(Programs(programs.collect::<Result<_, NetfilterError>>()?))
+}
+
+impl Programs {
+    /// Attaches all programs.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses a link. No program stays attached then.
+    pub(super) fn attach(&self) -> Result<Links, NetfilterError> {
+        let mut all = Links {
+            links: Vec::new(),
+            beside_another: false,
+        };
+        for (placement, program) in &self.0 {
+            for family in FAMILIES {
+                let (link, agent) =
+                    place(program, placement, family).map_err(|source| NetfilterError::Link {
+                        name: placement.hook.name(),
+                        source,
+                    })?;
+                all.links.push(link);
+                all.beside_another |= agent > 0;
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// Links a program at the first of its priorities that is free. Returns how many were taken.
+fn place(program: &OwnedFd, placement: &Placement, family: u32) -> io::Result<(OwnedFd, i32)> {
+    let mut agent = 0;
+    loop {
+        let priority = placement.priority + agent * placement.step;
+        match link(program, placement.number, priority, family) {
+            Ok(link) => return Ok((link, agent)),
+            Err(error) if is_busy(&error) && agent + 1 < AGENTS => agent += 1,
+            Err(error) => return Err(error),
         }
     }
-    Ok(Links(links))
 }
 
 fn relocated(
@@ -207,14 +273,14 @@ fn load_instructions(
     bpf(bpf_cmd::BPF_PROG_LOAD, &attr)
 }
 
-fn link(program: &OwnedFd, placement: &Placement, family: u32) -> io::Result<OwnedFd> {
+fn link(program: &OwnedFd, number: u32, priority: i32, family: u32) -> io::Result<OwnedFd> {
     // SAFETY: as in `load_instructions`.
     let mut attr = unsafe { std::mem::zeroed::<bpf_attr>() };
     attr.link_create.__bindgen_anon_1.prog_fd = program.as_raw_fd() as u32;
     attr.link_create.attach_type = bpf_attach_type::BPF_NETFILTER as u32;
     attr.link_create.__bindgen_anon_3.netfilter.pf = family;
-    attr.link_create.__bindgen_anon_3.netfilter.hooknum = placement.number;
-    attr.link_create.__bindgen_anon_3.netfilter.priority = placement.priority;
+    attr.link_create.__bindgen_anon_3.netfilter.hooknum = number;
+    attr.link_create.__bindgen_anon_3.netfilter.priority = priority;
     bpf(bpf_cmd::BPF_LINK_CREATE, &attr)
 }
 

@@ -66,7 +66,7 @@ pub(super) struct UplinkSockets {
     vxlan_ports: HashMap<MapData, u32, u32>,
     /// A bit for each value of the interface index's low bits, set where an uplink has that value.
     bits: Array<MapData, Bits>,
-    /// By interface index; without a socket where that was refused.
+    /// By interface index; without a socket where that was refused, until it is tried again.
     open: BTreeMap<u32, (Uplink, Option<OwnedFd>)>,
 }
 
@@ -107,9 +107,8 @@ impl UplinkSockets {
         }
         let mut errors = self.set_vxlan_ports(uplinks);
         for uplink in &uplinks.devices {
-            if !self.open.contains_key(&uplink.ifindex)
-                && let Err(error) = self.add(uplink, filter)
-            {
+            let is_open = matches!(self.open.get(&uplink.ifindex), Some((_, Some(_))));
+            if !is_open && let Err(error) = self.add(uplink, filter) {
                 errors.push(error);
             }
         }

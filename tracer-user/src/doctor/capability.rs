@@ -5,40 +5,43 @@
 
 use procfs::process::Process;
 
+use crate::attach::capability::{BPF, Capability, Effective, NET_ADMIN, PERFMON};
+
 use super::check::Check;
 
-/// A capability (linux/capability.h), and what fails without it.
+/// A capability, and what fails without it.
 struct Needed {
-    name: &'static str,
-    bit: u8,
+    capability: Capability,
     lost: &'static str,
 }
 
-const SYS_ADMIN: u8 = 21;
+const NET_RAW: Capability = Capability {
+    name: "CAP_NET_RAW",
+    bit: 13,
+};
+const SYS_PTRACE: Capability = Capability {
+    name: "CAP_SYS_PTRACE",
+    bit: 19,
+};
 const NEEDED: [Needed; 5] = [
     Needed {
-        name: "CAP_BPF",
-        bit: 39,
+        capability: BPF,
         lost: "everything: bpf(BPF_MAP_CREATE) and bpf(BPF_PROG_LOAD) are refused",
     },
     Needed {
-        name: "CAP_PERFMON",
-        bit: 38,
+        capability: PERFMON,
         lost: "everything: the verifier refuses programs that read kernel memory",
     },
     Needed {
-        name: "CAP_NET_ADMIN",
-        bit: 12,
+        capability: NET_ADMIN,
         lost: "everything: programs cannot be attached to a cgroup or to netfilter, and rules cannot be read",
     },
     Needed {
-        name: "CAP_NET_RAW",
-        bit: 13,
+        capability: NET_RAW,
         lost: "messages from other nodes: packet sockets on uplinks are refused",
     },
     Needed {
-        name: "CAP_SYS_PTRACE",
-        bit: 19,
+        capability: SYS_PTRACE,
         lost: "the network namespaces of pods, and so, without the Kubernetes API, the pod that has an address",
     },
 ];
@@ -58,22 +61,17 @@ pub(super) fn checks() -> Vec<Check> {
 }
 
 fn judge(effective: u64) -> Vec<Check> {
-    let has = |bit: u8| effective & (1 << bit) != 0;
     let judge = |needed: &Needed| {
-        // kernel: bpf_capable() and perfmon_capable() accept CAP_SYS_ADMIN too; checks of the
-        // others do not.
-        let by_sys_admin = needed.bit >= 38 && has(SYS_ADMIN);
-        if has(needed.bit) {
-            Check::good(needed.name, "effective")
-        } else if by_sys_admin {
-            Check::good(needed.name, "by CAP_SYS_ADMIN")
-        } else {
-            Check::missing(
-                needed.name,
+        let name = needed.capability.name;
+        match needed.capability.judge(effective) {
+            Effective::Yes => Check::good(name, "effective"),
+            Effective::BySysAdmin => Check::good(name, "by CAP_SYS_ADMIN"),
+            Effective::No => Check::missing(
+                name,
                 "not effective",
                 needed.lost,
                 "run as root, or add it to the container's securityContext.capabilities.add",
-            )
+            ),
         }
     };
     NEEDED.iter().map(judge).collect()

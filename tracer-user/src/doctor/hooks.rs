@@ -52,20 +52,32 @@ impl HookState {
     }
 }
 
+/// The results for all hooks.
+pub(super) struct Trial {
+    pub(super) hooks: Vec<HookState>,
+    /// An agent is attached here, beside which the programs of the trial were.
+    pub(super) beside_another: bool,
+}
+
 /// Attaches all programs and detaches them.
-pub(super) fn trial(options: &Options) -> Vec<HookState> {
+pub(super) fn trial(options: &Options) -> Trial {
     match attach::attach_what_is_possible(options) {
-        Ok(attached) => judge(&attached),
+        Ok(attached) => Trial {
+            hooks: judge(&attached),
+            beside_another: attached.is_beside_another(),
+        },
         Err(error) => all_missing(&error),
     }
 }
 
 /// The result when no hook can be attached, for one reason.
-pub(super) fn all_missing(error: &(dyn std::error::Error + 'static)) -> Vec<HookState> {
+pub(super) fn all_missing(error: &(dyn std::error::Error + 'static)) -> Trial {
     let reason = error_chain(error);
-    Hook::ALL
-        .map(|hook| HookState::missing(hook, reason.clone()))
-        .into()
+    let missing = |hook| HookState::missing(hook, reason.clone());
+    Trial {
+        hooks: Hook::ALL.map(missing).into(),
+        beside_another: false,
+    }
 }
 
 fn judge(attached: &Attached) -> Vec<HookState> {

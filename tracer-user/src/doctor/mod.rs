@@ -81,7 +81,7 @@ fn diagnose(args: &Args) -> Diagnosis {
     checks.push(network::cgroup(&cgroup));
     checks.extend(capability::checks());
     checks.extend([kernel::ring_buffer(), kernel::bpf_loop()]);
-    let hooks = match cgroup {
+    let trial = match cgroup {
         Ok(cgroup) => hooks::trial(&Options {
             cgroup,
             debug: false,
@@ -90,9 +90,10 @@ fn diagnose(args: &Args) -> Diagnosis {
         }),
         Err(error) => hooks::all_missing(&error),
     };
-    checks.push(network::netfilter_links(&hooks));
+    checks.push(network::netfilter_links(&trial));
     checks.extend([network::conntrack(), network::bridges(), network::uplinks()]);
     checks.extend([rules::reading(), rules::changes()]);
+    let hooks = trial.hooks;
     Diagnosis {
         complete: is_complete(&checks, &hooks),
         kernel: release,

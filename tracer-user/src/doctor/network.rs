@@ -13,7 +13,7 @@ use crate::{
 
 use super::{
     check::{Check, State},
-    hooks::HookState,
+    hooks::Trial,
 };
 
 const BRIDGE_CALL: [&str; 2] = [
@@ -69,12 +69,16 @@ pub(super) fn cgroup(found: &Result<PathBuf, cgroup2::NoCgroup2>) -> Check {
 }
 
 /// Checks for netfilter programs (6.4), by the result of the trial.
-pub(super) fn netfilter_links(hooks: &[HookState]) -> Check {
+pub(super) fn netfilter_links(trial: &Trial) -> Check {
     const NAME: &str = "netfilter_links";
-    let first = hooks
+    let first = trial
+        .hooks
         .iter()
         .find(|state| state.hook == Hook::PreroutingEnter.name());
     match first {
+        Some(state) if state.state == State::Good && trial.beside_another => {
+            Check::good(NAME, "attached beside another hopspan, which runs here")
+        }
         Some(state) if state.state == State::Good => Check::good(NAME, "attached"),
         state => Check::missing(
             NAME,

@@ -1,6 +1,6 @@
 //! The main loop of the agent: one task that owns all state.
 
-use std::{num::NonZero, path::Path, sync::Arc, time::Duration};
+use std::{num::NonZero, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use tokio::{
@@ -54,6 +54,8 @@ pub(super) struct Agent {
     stream: Stream,
     names: Names,
     rules: rules::Watch,
+    /// Uplinks of which one was refused.
+    refused_uplinks: Option<Uplinks>,
     status: Arc<Status>,
 }
 
@@ -64,15 +66,9 @@ impl Agent {
         pipeline: Pipeline,
         (names, rules): (Names, rules::Watch),
         exchanges_per_second: Option<NonZero<u32>>,
-        record: Option<&Path>,
+        recorder: Option<recording::Writer>,
         status: Arc<Status>,
     ) -> anyhow::Result<Self> {
-        let recorder = record
-            .map(|path| {
-                recording::Writer::create(path)
-                    .with_context(|| format!("create the recording {}", path.display()))
-            })
-            .transpose()?;
         let drop_reasons = std::mem::take(&mut attached.drop_reasons);
         let mut agent = Self {
             ring: Ring::new(attached.take_map(Ring::MAP))?,
@@ -92,6 +88,7 @@ impl Agent {
             },
             names,
             rules,
+            refused_uplinks: None,
             status,
         };
         agent.stream.observe(Snapshot::DropReasons(drop_reasons));
@@ -139,7 +136,9 @@ impl Agent {
             let record = device_record(self.attached.netns, uplink);
             self.stream.push(&record);
         }
-        for error in self.attached.follow_uplinks(uplinks) {
+        let errors = self.attached.follow_uplinks(uplinks);
+        self.refused_uplinks = (!errors.is_empty()).then(|| uplinks.clone());
+        for error in errors {
             tracing::warn!(
                 "packets from other nodes are not seen: {}",
                 error_chain(&error)
@@ -238,7 +237,23 @@ impl Agent {
                 error_chain(&error)
             );
         }
+        self.attach_missing();
         self.publish();
+    }
+
+    /// Tries again what could not be attached.
+    fn attach_missing(&mut self) {
+        if self.attached.attach_missing() {
+            tracing::info!("hooks that were missing are attached");
+            self.status.set_missing(&self.attached.missing);
+        }
+        if let Some(uplinks) = self.refused_uplinks.take() {
+            if self.attached.follow_uplinks(&uplinks).is_empty() {
+                tracing::info!("packets from other nodes are seen: {}", uplinks.names());
+            } else {
+                self.refused_uplinks = Some(uplinks);
+            }
+        }
     }
 
     /// Publishes what was counted. The counters are read after journeys expire, so that every expired journey

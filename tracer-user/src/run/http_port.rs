@@ -139,9 +139,11 @@ async fn scrape(State(port): State<Arc<Port>>, headers: HeaderMap) -> Response {
 mod tests {
     use axum::{body::Body, http::Request};
     use tower::ServiceExt as _;
+    use tracer_common::hook::Hook;
     use tracer_pipeline::decode::fact::Kind;
 
     use super::*;
+    use crate::attach::Missing;
     use crate::cluster::kubernetes::WatchState;
     use crate::rules::RulesState;
 
@@ -171,7 +173,10 @@ mod tests {
         check(&status, "/healthz", 200, "ok").await;
         check(&status, "/readyz", 200, "ok\n").await;
         check(&status, "/metrics", 200, "hopspan_ready 1\n").await;
-        status.set_missing([("packet_drop", "too old".to_owned())].into());
+        status.set_missing(&[Missing {
+            hook: Hook::PacketDrop,
+            reason: "too old".to_owned(),
+        }]);
         check(
             &status,
             "/readyz",

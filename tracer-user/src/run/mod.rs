@@ -14,13 +14,22 @@ mod process_limits;
 mod report;
 mod status;
 
-use std::{collections::BTreeMap, num::NonZero, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, Write as _},
+    num::NonZero,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracer_pipeline::{
     http::pairing::RESPONSE_WAIT_S,
     pipeline::{FAILED_CONNECTS_PER_SECOND, Pipeline},
+    recording,
     span::{BASELINE, Detail, ServiceName},
 };
 
@@ -131,7 +140,7 @@ pub struct Args {
     /// Write the raw records to FILE, for a replay
     ///
     /// The file contains the heads of all requests with all headers: handle it like a packet
-    /// capture.
+    /// capture. It must not exist, and only its owner can read it.
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
 
@@ -205,7 +214,16 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         debug: args.debug,
         only_fallbacks: args.only_fallbacks,
     };
-    process_limits::raise_descriptors();
+    process_limits::set();
+    let report_file = args.report.as_deref().map(|path| {
+        File::create(path).with_context(|| format!("create the report {}", path.display()))
+    });
+    let report_file = report_file.transpose()?;
+    let recorder = args.record.as_deref().map(|path| {
+        recording::Writer::create(path)
+            .with_context(|| format!("create the recording {}", path.display()))
+    });
+    let recorder = recorder.transpose()?;
     let mut signals = Signals::new()?;
     let status = Arc::new(Status::new());
     http_port::start(&args.listen, args.metrics_token, &status)?;
@@ -217,6 +235,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let attached = attach::attach(&options)?;
     for (reason, hooks) in by_reason(&attached.missing) {
         tracing::warn!("not attached: {}: {reason}", hooks.join(", "));
+    }
+    if attached.is_beside_another() {
+        tracing::warn!(
+            "another hopspan runs here: both send spans of the same exchanges until one of them ends"
+        );
     }
     for fallback in &attached.fallbacks {
         let (hook, reason) = (fallback.hook.name(), &fallback.reason);
@@ -250,14 +273,14 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         pipeline.sum_edges();
     }
     pipeline.wait_for_response(u64::from(args.response_timeout) * 1_000_000_000);
-    status.set_missing(reasons_by_hook(&attached.missing));
+    status.set_missing(&attached.missing);
     let mut agent = Agent::new(
         attached,
         exporter,
         pipeline,
         (names, rules),
         per_second,
-        args.record.as_deref(),
+        recorder,
         Arc::clone(&status),
     )?;
     agent.follow_uplinks(&first);
@@ -265,11 +288,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     agent.first_rules().await;
     status.turned();
     status.set_ready();
-    // Scripts may wait for this line.
-    match &*first.names() {
-        "" => eprintln!("hopspan: attached, no uplinks"),
-        uplinks => eprintln!("hopspan: attached, uplinks: {uplinks}"),
-    }
+    // Scripts may wait for this line. There may be no reader.
+    let _ = match &*first.names() {
+        "" => writeln!(io::stderr(), "hopspan: attached, no uplinks"),
+        uplinks => writeln!(io::stderr(), "hopspan: attached, uplinks: {uplinks}"),
+    };
     attach::return_freed_memory();
     tokio::select! {
         () = signals.next() => {}
@@ -277,10 +300,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     }
     status.set_ending();
     let report = agent.finish(FLUSH, signals.next()).await?;
-    if let Some(path) = &args.report {
-        report
-            .write(path)
-            .with_context(|| format!("write the report to {}", path.display()))?;
+    if let Some(file) = report_file {
+        report.write(file).context("write the report")?;
     }
     report.log();
     Ok(())
@@ -294,14 +315,6 @@ fn by_reason(missing: &[Missing]) -> BTreeMap<&str, Vec<&'static str>> {
         hooks.push(missing.hook.name());
     }
     reasons
-}
-
-/// The reasons, by the hook that is missing.
-fn reasons_by_hook(missing: &[Missing]) -> BTreeMap<&'static str, String> {
-    missing
-        .iter()
-        .map(|missing| (missing.hook.name(), missing.reason.clone()))
-        .collect()
 }
 
 struct Signals {
@@ -349,6 +362,5 @@ mod tests {
             ("too old", vec!["prerouting_enter", "prerouting_leave"]),
         ];
         assert_eq!(grouped, BTreeMap::from(expected));
-        assert_eq!(reasons_by_hook(&all).len(), 3);
     }
 }

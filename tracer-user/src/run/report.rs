@@ -1,6 +1,6 @@
 //! The agent's counters at its end, as a JSON report and as log lines.
 
-use std::{collections::BTreeMap, fs::File, io, path::Path};
+use std::{collections::BTreeMap, fs::File, io};
 
 use tracer_pipeline::{pipeline, span::Failure};
 
@@ -43,8 +43,8 @@ pub(super) struct Report {
 
 impl Report {
     /// Writes the report as JSON.
-    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
-        serde_json::to_writer_pretty(File::create(path)?, self)?;
+    pub(super) fn write(&self, file: File) -> io::Result<()> {
+        serde_json::to_writer_pretty(file, self)?;
         Ok(())
     }
 

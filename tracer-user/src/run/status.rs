@@ -19,7 +19,8 @@ use tracer_pipeline::{
 };
 
 use crate::{
-    capture, cluster::kubernetes::WatchState, export, rules::RulesState, uplinks::Uplinks,
+    attach::Missing, capture, cluster::kubernetes::WatchState, export, rules::RulesState,
+    uplinks::Uplinks,
 };
 
 /// The status of a running agent.
@@ -133,9 +134,13 @@ impl Status {
         }
     }
 
-    /// Sets the reasons of hooks that are not attached, by hook.
-    pub(crate) fn set_missing(&self, missing: BTreeMap<&'static str, String>) {
-        *lock(&self.missing) = missing;
+    /// Sets the hooks that are not attached, and the reasons.
+    pub(crate) fn set_missing(&self, missing: &[Missing]) {
+        let reasons = missing.iter().map(|missing| {
+            let reason = missing.reason.clone();
+            (missing.hook.name(), reason)
+        });
+        *lock(&self.missing) = reasons.collect();
     }
 
     /// The reasons of hooks that are not attached, by hook.

@@ -11,7 +11,7 @@ use tracer_pipeline::{
     span::{EdgeSnapshot, Failure},
 };
 
-use crate::{capture, export};
+use crate::{attach::Missing, capture, export};
 
 use crate::rules::Mode;
 
@@ -88,7 +88,10 @@ fn check(text: &str, line: &str) {
 #[test]
 fn every_counter_has_its_line() {
     let status = Arc::new(Status::new());
-    status.set_missing([("packet_drop", "too old".to_owned())].into());
+    status.set_missing(&[Missing {
+        hook: Hook::PacketDrop,
+        reason: "too old".to_owned(),
+    }]);
     status.publish(numbers());
     status.set_rules(RulesState {
         modes: vec![Mode::Nftables],
