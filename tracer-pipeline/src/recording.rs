@@ -20,17 +20,17 @@ const MAX_RECORD_BYTES: usize = 64 << 20;
 pub struct Writer(BufWriter<File>);
 
 impl Writer {
-    /// Creates the file, readable by its owner only.
+    /// Creates the file, readable by its owner only. It must not exist, nor a link of its name: what
+    /// others have prepared there would keep its owner and mode.
     ///
     /// # Errors
     ///
-    /// When the file cannot be created.
+    /// When the file exists or cannot be created.
     pub fn create(path: &Path) -> io::Result<Self> {
         use std::os::unix::fs::OpenOptionsExt as _;
         let file = File::options()
             .write(true)
-            .create(true)
-            .truncate(true)
+            .create_new(true)
             .mode(0o600)
             .open(path)?;
         let mut writer = BufWriter::new(file);
@@ -110,6 +110,21 @@ impl Iterator for Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_recording_is_a_new_file_of_its_owner() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("recording");
+        drop(Writer::create(&path).unwrap());
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let link = directory.path().join("link");
+        symlink(directory.path().join("target"), &link).unwrap();
+        for taken in [path, link] {
+            let error = Writer::create(&taken).err().unwrap();
+            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        }
+    }
 
     #[test]
     fn records_come_back_as_they_were() {
