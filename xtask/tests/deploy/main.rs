@@ -84,6 +84,38 @@ fn the_agent_has_the_rights_it_needs_and_no_others() {
     );
 }
 
+/// The policy for the namespaces of clients, which belongs to no overlay.
+#[test]
+fn the_policy_of_clients_leaves_out_the_agents_port_alone() {
+    const TEST: &str = "the_policy_of_clients_leaves_out_the_agents_port_alone";
+    let Some(python) = Python::of_tests(TEST) else {
+        return;
+    };
+    let path = build::deploy("network-policy").join("agent-port.yaml");
+    let yaml = std::fs::read_to_string(path).expect("deploy/network-policy has its file");
+    let manifests = python.parse(&yaml);
+    assert_eq!(python.refusals(&manifests, &VERSIONS), Vec::<String>::new());
+    let policy = manifests.of_kind("NetworkPolicy").next();
+    let ranges = policy.expect("it is a NetworkPolicy")["spec"]["egress"][0]["ports"].clone();
+    let allows = |protocol: &str, port: u64| {
+        manifest::list(&ranges).any(|range| {
+            let [first, last] = ["port", "endPort"].map(|end| range[end].as_u64().unwrap_or(0));
+            range["protocol"] == protocol && (first..=last).contains(&port)
+        })
+    };
+    for protocol in ["TCP", "UDP", "SCTP"] {
+        let refused: Vec<u64> = (1..=65_535)
+            .filter(|port| !allows(protocol, *port))
+            .collect();
+        let expected = if protocol == "TCP" {
+            vec![9464]
+        } else {
+            vec![]
+        };
+        assert_eq!(refused, expected, "{protocol}");
+    }
+}
+
 /// Whether one of the problems contains `what`.
 fn contain(problems: &[String], what: &str) -> bool {
     problems.iter().any(|problem| problem.contains(what))
