@@ -31,6 +31,9 @@ const GROWTH_BYTES: u64 = 24 << 20;
 const GROWTH_DESCRIPTORS: usize = 128 + 32;
 const READ_LIMIT: Duration = Duration::from_millis(20);
 
+/// Attacks a port until the flag is set.
+type Attack = fn(SocketAddr, &AtomicBool);
+
 /// Repeats `step` until the attack is over.
 fn repeat(over: &AtomicBool, mut step: impl FnMut()) {
     while !over.load(Ordering::Relaxed) {
@@ -156,7 +159,7 @@ fn attacks_on_the_port_reach_neither_probes_nor_memory() {
         .find(|line| line.starts_with("Max core file size"));
     let [soft, hard] = [4, 5].map(|column| core.unwrap().split_whitespace().nth(column).unwrap());
     assert_eq!([soft, hard], ["0"; 2], "{limits}");
-    let attacks: [(&str, fn(SocketAddr, &AtomicBool)); 5] = [
+    let attacks: [(&str, Attack); 5] = [
         ("idle", idle),
         ("slow heads", slow_heads),
         ("huge heads", huge_heads),
