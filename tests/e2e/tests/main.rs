@@ -4,8 +4,8 @@
 //! runs one module after the other.
 
 mod agent_end;
-mod collector_faults;
 mod back_end;
+mod collector_faults;
 mod connections;
 mod detail;
 mod dispatch;
