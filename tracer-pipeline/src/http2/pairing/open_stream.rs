@@ -1,7 +1,7 @@
 //! One open stream: its request, what was seen of its response, and how it ended.
 
 use crate::{
-    flow::{Ending, PacketId, after},
+    flow::{Ending, LastLoss, PacketId, after},
     http::{Answered, Asked, Leg, Reset, ResponseEnd},
 };
 
@@ -90,9 +90,10 @@ impl OpenStream {
 
     /// Whether the end of the connection is the end of this stream: no frame of the response, and no
     /// reset, can have been missed.
-    pub(super) fn ends_with_connection(&self) -> bool {
+    pub(super) fn ends_with_connection(&self, last_loss: LastLoss) -> bool {
         let may_be_over = self.is_unsure || self.may_be_reset || self.is_lost;
-        self.close.is_none() && !may_be_over
+        let is_hidden = last_loss.may_hide(self.request.start_ns());
+        self.close.is_none() && !may_be_over && !is_hidden
     }
 
     /// Whether the agent waits no longer for the response or its end. A gRPC call waits for as long

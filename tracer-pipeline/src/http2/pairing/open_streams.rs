@@ -251,21 +251,19 @@ impl OpenStreams {
         self.packets.window(direction, zero);
     }
 
-    /// The connection has ended: ends the open streams. The end of one may be in a record that is
-    /// lost.
+    /// The connection has ended: ends the open streams.
     pub(super) fn ended(
         &mut self,
         ending: Ending,
-        last_loss: LastLoss,
+        loss: LastLoss,
         done: &mut impl FnMut(Exchange),
     ) {
         let over = self.streams_where(|_, stream| stream.close.is_none());
         let is_blind = !self.packets.has_sent(Direction::ToClient);
         for stream in self.streams.values_mut() {
             let request = self.packets.leg(stream.request);
-            let is_unsure = last_loss.may_hide(stream.request.start_ns())
-                || is_blind && request.is_some_and(|leg| may_be_answered(leg, &ending));
-            if stream.ends_with_connection() && !is_unsure {
+            let is_unsure = is_blind && request.is_some_and(|leg| may_be_answered(leg, &ending));
+            if stream.ends_with_connection(loss) && !is_unsure {
                 stream.close = Some(Close::Connection(ending));
             }
         }
@@ -298,10 +296,8 @@ impl OpenStreams {
 
     fn streams_where(&self, predicate: impl Fn(&Self, &OpenStream) -> bool) -> Vec<u32> {
         let streams = self.streams.iter();
-        streams
-            .filter(|(_, stream)| predicate(self, stream))
-            .map(|(stream, _)| *stream)
-            .collect()
+        let matching = streams.filter(|(_, stream)| predicate(self, stream));
+        matching.map(|(stream, _)| *stream).collect()
     }
 
     /// Closes all streams.
