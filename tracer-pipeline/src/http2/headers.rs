@@ -13,6 +13,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use crate::http::Answered;
 use crate::http::head::Method;
 use crate::http::rpc::Rpc;
 use crate::http::trace_context::{Extraction, ServerSpan};
@@ -64,6 +65,16 @@ pub struct ResponseHeaders {
     pub end_stream: bool,
     /// Whether some fields are unknown or were cut.
     pub incomplete: bool,
+}
+
+impl From<&ResponseHeaders> for Answered {
+    fn from(headers: &ResponseHeaders) -> Self {
+        Self {
+            status: headers.status,
+            grpc_status: headers.grpc_status,
+            server_span: headers.server_span,
+        }
+    }
 }
 
 /// The fields after a response's body.

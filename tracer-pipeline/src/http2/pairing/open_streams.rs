@@ -85,14 +85,7 @@ impl OpenStreams {
                 stream,
                 seq,
                 headers,
-            } => {
-                let answered = Answered {
-                    status: headers.status,
-                    grpc_status: headers.grpc_status,
-                    server_span: headers.server_span,
-                };
-                self.response(stream, seq, answered, headers.end_stream);
-            }
+            } => self.response(stream, seq, Answered::from(&headers), headers.end_stream),
             Event::Trailers {
                 stream,
                 seq,
