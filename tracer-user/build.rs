@@ -5,7 +5,9 @@ use std::path::Path;
 use anyhow::Context;
 
 fn main() -> anyhow::Result<()> {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
+    // Not of the build: another checkout may have built this script.
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").context("cargo runs this script")?;
+    let workspace = Path::new(&package)
         .parent()
         .context("tracer-user is not in a workspace")?;
     println!("cargo:rerun-if-env-changed={}", ebpf_toolchain::OVERRIDE);
