@@ -66,10 +66,32 @@ impl Between {
 
 /// Counts a record of this size for its pair, or counts it as lost if the pair has used its share:
 /// whether it has.
-///
-/// Never inlined: it is called only while the agent is behind.
-#[inline(never)]
+#[inline(always)]
 pub(crate) fn is_used(between: Between, record_bytes: u32, free_bytes: u32) -> bool {
+    // SAFETY: the tuple is borrowed by the caller.
+    unsafe { pair_share_is_used(between.0, record_bytes, free_bytes) }
+}
+
+/// Global: the verifier checks it once ([`crate::first_seen`]).
+///
+/// # Safety
+///
+/// `tuple` is null, or readable and aligned.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn pair_share_is_used(
+    tuple: *const Tuple,
+    record_bytes: u32,
+    free_bytes: u32,
+) -> bool {
+    if tuple.is_null() {
+        return false;
+    }
+    is_used_by(Between(tuple), record_bytes, free_bytes)
+}
+
+#[inline(always)]
+fn is_used_by(between: Between, record_bytes: u32, free_bytes: u32) -> bool {
     let Some(shares) = PAIR_SHARES.value(0) else {
         return false;
     };

@@ -43,6 +43,9 @@ pub(crate) struct AgentOptions<'a> {
     pub(crate) arguments: &'a [&'a str],
     /// The address of the collector, which takes OTLP over HTTP on port 4318.
     pub(crate) collector: IpAddr,
+    /// Whether its export queue is longer than the default. A dev build exports a burst slowly, and
+    /// most tests are about the spans, not about the speed of the export.
+    pub(crate) has_long_queue: bool,
     /// How far the node's wall clock is off.
     pub(crate) wall_clock: Option<ClockShift>,
     /// Where the agent writes its report.
@@ -57,6 +60,7 @@ impl<'a> AgentOptions<'a> {
             cgroup: node.cgroup_root(),
             arguments: &[],
             collector: Ipv4Addr::LOCALHOST.into(),
+            has_long_queue: true,
             wall_clock: None,
             report,
         }
@@ -78,15 +82,15 @@ impl<'a> AgentOptions<'a> {
                 "OTEL_EXPORTER_OTLP_ENDPOINT",
                 format!("http://{}:4318", self.collector),
             )
-            // A dev build exports a burst slowly: these tests are about the spans, not about the
-            // speed of the export.
-            .env("OTEL_BSP_MAX_QUEUE_SIZE", "500000")
             .env("NODE_NAME", self.node.name())
             // The nodes of a lab are one machine, with one id.
             .env(
                 "OTEL_RESOURCE_ATTRIBUTES",
                 format!("host.id={}", self.node.name()),
             );
+        if self.has_long_queue {
+            command = command.env("OTEL_BSP_MAX_QUEUE_SIZE", "500000");
+        }
         if !self.arguments.contains(&"--detail") {
             // Most tests check the hops of every exchange.
             command = command.args(["--detail", "hop"]);

@@ -121,11 +121,24 @@ impl EchoFixture {
     /// # Errors
     /// When it cannot start.
     pub fn start_agent_with(&mut self, arguments: &[&str]) -> Result<u64> {
+        self.start_agent_of(arguments, true)
+    }
+
+    /// The same, with the options and the export queue that users have by default.
+    ///
+    /// # Errors
+    /// When it cannot start.
+    pub fn start_default_agent(&mut self) -> Result<u64> {
+        self.start_agent_of(&["--detail", "auto"], false)
+    }
+
+    fn start_agent_of(&mut self, arguments: &[&str], has_long_queue: bool) -> Result<u64> {
         // The pods alone: the collector is a thread of the test, in another cgroup than the node's,
         // and a journey to a socket that is not followed has no end.
         let options = AgentOptions {
             cgroup: &self.node.cgroup_root().join("kubepods"),
             arguments,
+            has_long_queue,
             ..AgentOptions::new(&self.node, self.report())
         };
         self.agent = Some(options.start()?);

@@ -29,7 +29,7 @@ fn check(kind: &str) {
         ["attacker", "target"].map(|name| fixture.node.pod("flood", name).unwrap());
     let to = SocketAddr::new(target.ip().into(), PORT);
     let mut target_process = sink(&target, to).unwrap();
-    fixture.start_agent().unwrap();
+    fixture.start_default_agent().unwrap();
     let mut flooding = flood(&attacker, kind, to, FLOOD).unwrap();
     let arguments = format!("load --protocol h1 --requests {REQUESTS} --rate {RATE}");
     let mut load = fixture.client(0, &arguments).unwrap().spawn().unwrap();
