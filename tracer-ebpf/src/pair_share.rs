@@ -48,19 +48,23 @@ impl From<&Shared<Tuple>> for Between {
 
 impl Between {
     #[inline(always)]
-    fn addresses(self) -> [[u32; 4]; 2] {
-        let word = |address: *const [u32; 4], index: usize| {
-            // SAFETY: an aligned word of the tuple. Volatile, because it may be in map memory.
-            unsafe { address.cast::<u32>().add(index).read_volatile() }
-        };
+    fn hash(self) -> u64 {
+        let of = |side| uplink::hash_address([0, 1, 2, 3].map(|index| self.word(side, index)));
+        of(0).wrapping_add(of(1))
+    }
+
+    /// A word of the source (0) or of the destination (1), in network byte order.
+    #[inline(always)]
+    fn word(self, side: usize, index: usize) -> u32 {
         // SAFETY: fields of the tuple.
-        let [source, destination] = unsafe {
+        let addresses = unsafe {
             [
                 &raw const (*self.0).source_be,
                 &raw const (*self.0).destination_be,
             ]
         };
-        [source, destination].map(|address| [0, 1, 2, 3].map(|index| word(address, index)))
+        // SAFETY: an aligned word of it. Volatile, because it may be in map memory.
+        unsafe { addresses[side].cast::<u32>().add(index).read_volatile() }
     }
 }
 
@@ -95,9 +99,7 @@ fn is_used_by(between: Between, record_bytes: u32, free_bytes: u32) -> bool {
     let Some(shares) = PAIR_SHARES.value(0) else {
         return false;
     };
-    let [one, other] = between.addresses();
-    let hash = uplink::hash_address(one).wrapping_add(uplink::hash_address(other));
-    let pair = field!(shares, pairs[hash as usize & (PAIRS - 1)]);
+    let pair = field!(shares, pairs[between.hash() as usize & (PAIRS - 1)]);
     // SAFETY: the helper has no preconditions.
     let window = unsafe { bpf_ktime_get_ns() >> WINDOW_BITS } as u32;
     let bytes = if field!(pair, window).get() == window {
@@ -108,9 +110,10 @@ fn is_used_by(between: Between, record_bytes: u32, free_bytes: u32) -> bool {
     if bytes > free_bytes {
         count(Counter::OverShare);
         field!(pair, lost).set(field!(pair, lost).get() + 1);
+        // Read again: kernel 6.1 leaves this function no stack to keep them.
         for index in 0..4 {
-            field!(pair, addresses_be[0][index]).set(one[index]);
-            field!(pair, addresses_be[1][index]).set(other[index]);
+            field!(pair, addresses_be[0][index]).set(between.word(0, index));
+            field!(pair, addresses_be[1][index]).set(between.word(1, index));
         }
         return true;
     }

@@ -124,12 +124,12 @@ impl EchoFixture {
         self.start_agent_of(arguments, true)
     }
 
-    /// The same, with the options and the export queue that users have by default.
+    /// The same, with the detail and the export queue that users have by default.
     ///
     /// # Errors
     /// When it cannot start.
-    pub fn start_default_agent(&mut self) -> Result<u64> {
-        self.start_agent_of(&["--detail", "auto"], false)
+    pub fn start_default_agent(&mut self, arguments: &[&str]) -> Result<u64> {
+        self.start_agent_of(&[&["--detail", "auto"], arguments].concat(), false)
     }
 
     fn start_agent_of(&mut self, arguments: &[&str], has_long_queue: bool) -> Result<u64> {
