@@ -8,7 +8,7 @@ use tracer_common::{
     hook::Hook,
 };
 
-use super::MapError;
+use super::{MapError, typed};
 
 /// The programs' counters, one set per CPU.
 pub struct Counters(PerCpuArray<MapData, u64>);
@@ -32,11 +32,7 @@ impl Counters {
     ///
     /// If the map is not a per-CPU array.
     pub fn new(map: Option<Map>) -> Result<Self, MapError> {
-        let map = map.ok_or_else(|| MapError::missing(Self::MAP))?;
-        let taken = map.try_into();
-        taken
-            .map(Self)
-            .map_err(|error| MapError::of(Self::MAP, error))
+        typed(map, Self::MAP).map(Self)
     }
 
     /// The totals. The last slots are read first: the opening of a journey that ends meanwhile is

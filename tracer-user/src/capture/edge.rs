@@ -10,7 +10,7 @@ use std::num::NonZero;
 use aya::maps::{Array, Map, MapData};
 use tracer_common::edge::{EDGES, Edge, Edges, WINDOW_BITS};
 
-use super::{MapError, map_value::MapValue};
+use super::{MapError, map_value::MapValue, typed};
 
 /// Age, in windows, from which the requests of a pair no longer count.
 const RECENT_WINDOWS: u32 = 8;
@@ -37,15 +37,9 @@ impl EdgeLimiter {
         per_second: Option<NonZero<u32>>,
     ) -> Result<Self, MapError> {
         let [counts_name, limit_name] = Self::MAPS;
-        let counts = counts.ok_or_else(|| MapError::missing(counts_name))?;
-        let limit = limit.ok_or_else(|| MapError::missing(limit_name))?;
         let mut limiter = Self {
-            counts: counts
-                .try_into()
-                .map_err(|error| MapError::of(counts_name, error))?,
-            limit: limit
-                .try_into()
-                .map_err(|error| MapError::of(limit_name, error))?,
+            counts: typed(counts, counts_name)?,
+            limit: typed(limit, limit_name)?,
             total: per_second.map_or(0, |per_second| per_window(per_second.get())),
         };
         limiter.set(limiter.total)?;

@@ -15,7 +15,7 @@ use tracer_common::{
 
 use keys::Keys;
 
-use super::{MapError, map_value::MapValue};
+use super::{MapError, map_value::MapValue, typed};
 
 /// No packet is under way on a node for so long.
 const EXPIRY_NS: u64 = 5_000_000_000;
@@ -48,16 +48,10 @@ impl JourneyTable {
     /// If they are not the table of journeys.
     pub fn new([keys, journeys]: [Option<Map>; 2]) -> Result<Self, MapError> {
         let [keys_name, journeys_name] = Self::MAPS;
-        let keys = keys.ok_or_else(|| MapError::missing(keys_name))?;
-        let keys: Array<MapData, [u64; MAX_JOURNEYS]> = keys
-            .try_into()
-            .map_err(|error| MapError::of(keys_name, error))?;
-        let journeys = journeys.ok_or_else(|| MapError::missing(journeys_name))?;
+        let keys: Array<MapData, [u64; MAX_JOURNEYS]> = typed(keys, keys_name)?;
         Ok(Self {
             keys: Keys::map(keys.map()).map_err(|error| MapError::of(keys_name, error))?,
-            journeys: journeys
-                .try_into()
-                .map_err(|error| MapError::of(journeys_name, error))?,
+            journeys: typed(journeys, journeys_name)?,
             expired: 0,
             occupancy: Occupancy {
                 entries: 0,

@@ -12,6 +12,8 @@ mod map_value;
 mod pair_losses;
 mod ring;
 
+use aya::maps::Map;
+
 pub(crate) use clock::now_ns;
 pub use clock::sample as clock_sample;
 pub use counters::{Counters, Totals};
@@ -33,14 +35,22 @@ pub struct MapError {
 }
 
 impl MapError {
-    /// The error of a map that the programs do not have.
-    fn missing(name: &'static str) -> Self {
-        Self { name, source: None }
-    }
-
     /// The error of a map with this cause.
     fn of(name: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let source = Some(source.into());
         Self { name, source }
     }
+}
+
+/// A map of the programs, as its type.
+///
+/// # Errors
+///
+/// If the programs have no such map, or it has another type.
+fn typed<T>(map: Option<Map>, name: &'static str) -> Result<T, MapError>
+where
+    T: TryFrom<Map, Error = aya::maps::MapError>,
+{
+    let map = map.ok_or(MapError { name, source: None })?;
+    T::try_from(map).map_err(|error| MapError::of(name, error))
 }

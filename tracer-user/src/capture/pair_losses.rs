@@ -11,7 +11,7 @@ use tracer_common::{
 };
 use tracer_pipeline::decode::Tuple;
 
-use super::{MapError, map_value::MapValue};
+use super::{MapError, map_value::MapValue, typed};
 
 /// Pairs that are named. Further ones are in the counter of all.
 const MAX_NAMED: usize = 32;
@@ -39,11 +39,7 @@ impl PairLosses {
     ///
     /// If it is not the map.
     pub fn new(map: Option<Map>) -> Result<Self, MapError> {
-        let map = map.ok_or_else(|| MapError::missing(Self::MAP))?;
-        let taken = map.try_into();
-        taken
-            .map(Self)
-            .map_err(|error| MapError::of(Self::MAP, error))
+        typed(map, Self::MAP).map(Self)
     }
 
     /// The pairs that lost most, the largest loss first.

@@ -3,7 +3,7 @@
 use aya::maps::{Map, MapData, RingBuf};
 use tokio::io::{Interest, unix::AsyncFd};
 
-use super::MapError;
+use super::{MapError, typed};
 
 /// The reading end of the ring buffer.
 pub struct Ring(AsyncFd<RingBuf<MapData>>);
@@ -29,8 +29,7 @@ impl Ring {
     ///
     /// If the map is not a ring buffer, or cannot be waited for.
     pub fn new(map: Option<Map>) -> Result<Self, RingError> {
-        let ring = map.ok_or_else(|| MapError::missing(Self::MAP))?.try_into();
-        let ring = ring.map_err(|error| MapError::of(Self::MAP, error))?;
+        let ring = typed(map, Self::MAP)?;
         // SAFETY: the ring owns the map, and with it one descriptor until it is dropped.
         let ring = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) };
         ring.map(Self)
