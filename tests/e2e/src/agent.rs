@@ -39,6 +39,9 @@ pub(crate) struct AgentOptions<'a> {
     pub(crate) node: &'a Node,
     /// The agent follows the sockets of this cgroup and those below it.
     pub(crate) cgroup: &'a Path,
+    /// A program with arguments that starts the agent with something missing, such as
+    /// `prlimit --nofile=64`. Empty for none.
+    pub(crate) starter: &'a [&'a str],
     /// More arguments for `hopspan run`.
     pub(crate) arguments: &'a [&'a str],
     /// The address of the collector, which takes OTLP over HTTP on port 4318.
@@ -58,6 +61,7 @@ impl<'a> AgentOptions<'a> {
         Self {
             node,
             cgroup: node.cgroup_root(),
+            starter: &[],
             arguments: &[],
             collector: Ipv4Addr::LOCALHOST.into(),
             has_long_queue: true,
@@ -69,9 +73,12 @@ impl<'a> AgentOptions<'a> {
     /// Starts the agent and waits until it is ready: it is attached and has read kube-proxy's
     /// rules.
     pub(crate) fn start(&self) -> Result<Agent> {
-        let mut command = self
-            .node
-            .command(binary("hopspan")?)
+        let agent = binary("hopspan")?;
+        let command = match self.starter {
+            [] => self.node.command(agent),
+            [program, arguments @ ..] => self.node.command(program).args(arguments).arg(agent),
+        };
+        let mut command = command
             .arg("run")
             .arg("--cgroup")
             .arg(self.cgroup)

@@ -121,7 +121,7 @@ impl EchoFixture {
     /// # Errors
     /// When it cannot start.
     pub fn start_agent_with(&mut self, arguments: &[&str]) -> Result<u64> {
-        self.start_agent_of(arguments, true)
+        self.start_agent_of(&[], arguments, true)
     }
 
     /// The same, with the detail and the export queue that users have by default.
@@ -129,14 +129,29 @@ impl EchoFixture {
     /// # Errors
     /// When it cannot start.
     pub fn start_default_agent(&mut self, arguments: &[&str]) -> Result<u64> {
-        self.start_agent_of(&[&["--detail", "auto"], arguments].concat(), false)
+        self.start_default_agent_by(&[], arguments)
     }
 
-    fn start_agent_of(&mut self, arguments: &[&str], has_long_queue: bool) -> Result<u64> {
+    /// The same, started by a program, such as `prlimit --data=268435456`.
+    ///
+    /// # Errors
+    /// When it cannot start.
+    pub fn start_default_agent_by(&mut self, starter: &[&str], arguments: &[&str]) -> Result<u64> {
+        let arguments = [&["--detail", "auto"], arguments].concat();
+        self.start_agent_of(starter, &arguments, false)
+    }
+
+    fn start_agent_of(
+        &mut self,
+        starter: &[&str],
+        arguments: &[&str],
+        has_long_queue: bool,
+    ) -> Result<u64> {
         // The pods alone: the collector is a thread of the test, in another cgroup than the node's,
         // and a journey to a socket that is not followed has no end.
         let options = AgentOptions {
             cgroup: &self.node.cgroup_root().join("kubepods"),
+            starter,
             arguments,
             has_long_queue,
             ..AgentOptions::new(&self.node, self.report())
@@ -156,6 +171,11 @@ impl EchoFixture {
             .args(arguments.split(' '))
             .arg("--url")
             .arg(format!("http://{}", self.service.address())))
+    }
+
+    /// The service that the clients ask.
+    pub fn service(&self) -> &Service {
+        &self.service
     }
 
     /// The directory for files of this fixture.
