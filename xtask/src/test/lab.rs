@@ -86,9 +86,8 @@ pub(super) fn run(
     privilege: &Privilege,
     selection: &Selection<'_>,
 ) -> Result<Counts> {
-    workspace.build(Profile::Dev, &PROGRAM_PACKAGES)?;
     let mut counts = Counts::default();
-    for program in build_tests(workspace)? {
+    for program in build(workspace)? {
         for (module, tests) in modules(&program, selection)? {
             note(&format!(
                 "     Running {} {module}",
@@ -100,29 +99,47 @@ pub(super) fn run(
     Ok(counts)
 }
 
+/// Builds the lab's tests, and the programs that they run in the lab.
+///
+/// # Errors
+/// When one of them does not build.
+pub(super) fn build(workspace: &Workspace) -> Result<Vec<Program>> {
+    workspace.build(Profile::Dev, &PROGRAM_PACKAGES)?;
+    build_tests(workspace)
+}
+
 /// The selected tests of a program, by the module whose tests run together.
 /// Only the end-to-end tests have modules, because some of them measure and must run alone.
 ///
 /// # Errors
 /// When the program does not list its tests.
 fn modules(program: &Program, selection: &Selection<'_>) -> Result<BTreeMap<String, Vec<String>>> {
-    let mut list = Command::new(&program.executable);
-    let output = list.args(["--list", "--format", "terse"]).output();
-    let output = output.with_context(|| format!("list the tests of {}", program.name))?;
     let mut modules: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let output = String::from_utf8_lossy(&output.stdout);
-    let tests = output
-        .lines()
-        .filter_map(|line| line.strip_suffix(": test"));
+    let tests = tests(program)?.into_iter();
     for test in tests.filter(|test| selection.has(test)) {
         let module = match test.split_once("::") {
             Some((module, _)) if program.name == END_TO_END => module,
             _ => "",
         };
         let tests = modules.entry(module.to_owned()).or_default();
-        tests.push(test.to_owned());
+        tests.push(test);
     }
     Ok(modules)
+}
+
+/// All tests of a program.
+///
+/// # Errors
+/// When it does not list them.
+pub(super) fn tests(program: &Program) -> Result<Vec<String>> {
+    let mut list = Command::new(&program.executable);
+    let output = list.args(["--list", "--format", "terse"]).output();
+    let output = output.with_context(|| format!("list the tests of {}", program.name))?;
+    let output = String::from_utf8_lossy(&output.stdout);
+    let tests = output
+        .lines()
+        .filter_map(|line| line.strip_suffix(": test"));
+    Ok(tests.map(str::to_owned).collect())
 }
 
 /// Compiles the test programs; where they are.
@@ -171,7 +188,11 @@ fn test_program(message: &str) -> Option<Program> {
 }
 
 /// Runs tests of the program as root where possible, else as this user.
-fn command(program: &Program, privilege: &Privilege, tests: &[String]) -> Result<Command> {
+pub(super) fn command(
+    program: &Program,
+    privilege: &Privilege,
+    tests: &[String],
+) -> Result<Command> {
     let mut command = match privilege {
         Privilege::Root | Privilege::Sudo => privilege.command(&program.executable)?,
         Privilege::None { .. } => Command::new(&program.executable),
