@@ -34,6 +34,7 @@ mod rules;
 mod rules_cost;
 mod sampling;
 mod shedding;
+mod soak;
 mod surroundings;
 mod trace_formats;
 mod trace_response;

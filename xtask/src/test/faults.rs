@@ -64,7 +64,7 @@ fn run_test(
     let counts = if tests.is_empty() {
         suites::unit(workspace, Some(test))?
     } else {
-        stream::run(&mut lab::command(end_to_end, privilege, &tests)?)?
+        stream::run(&mut lab::command(end_to_end, privilege, &[], &tests)?)?
     };
     Ok(match counts == Counts::default() {
         true => Counts::one_failed(),

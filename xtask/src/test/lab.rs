@@ -33,6 +33,9 @@ const PROGRAM_MATRIX: &str = "programs::matrix::";
 /// The end-to-end tests with another project's back end, which run on demand only.
 const BACK_END_MODULE: &str = "back_end::";
 
+/// The end-to-end test that takes as long as is asked, on demand only.
+const SOAK_MODULE: &str = "soak::";
+
 /// Which modules' tests run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Modules {
@@ -43,6 +46,8 @@ pub(super) enum Modules {
     Programs,
     /// Those with another project's back end.
     BackEnd,
+    /// The soak.
+    Soak,
 }
 
 /// Which of the lab's tests run.
@@ -53,14 +58,19 @@ pub(super) struct Selection<'a> {
     pub(super) modules: Modules,
     /// Also the tests that run on demand only.
     pub(super) program_matrix: bool,
+    /// `NAME=value` for the tests.
+    pub(super) environment: &'a [String],
 }
 
 impl Selection<'_> {
     fn has(&self, test: &str) -> bool {
         let is_in_a_module = match self.modules {
-            Modules::All => !test.starts_with(BACK_END_MODULE),
+            Modules::All => ![BACK_END_MODULE, SOAK_MODULE]
+                .iter()
+                .any(|module| test.starts_with(module)),
             Modules::Programs => test.starts_with(PROGRAMS_MODULE),
             Modules::BackEnd => test.starts_with(BACK_END_MODULE),
+            Modules::Soak => test.starts_with(SOAK_MODULE),
         };
         is_in_a_module
             && test.contains(self.filter.unwrap_or_default())
@@ -93,7 +103,8 @@ pub(super) fn run(
                 "     Running {} {module}",
                 program.executable.display()
             ));
-            counts = counts.and(stream::run(&mut command(&program, privilege, &tests)?)?);
+            let mut command = command(&program, privilege, selection.environment, &tests)?;
+            counts = counts.and(stream::run(&mut command)?);
         }
     }
     Ok(counts)
@@ -191,13 +202,17 @@ fn test_program(message: &str) -> Option<Program> {
 pub(super) fn command(
     program: &Program,
     privilege: &Privilege,
+    environment: &[String],
     tests: &[String],
 ) -> Result<Command> {
+    // sudo does not pass the environment on.
     let mut command = match privilege {
-        Privilege::Root | Privilege::Sudo => privilege.command(&program.executable)?,
-        Privilege::None { .. } => Command::new(&program.executable),
+        Privilege::Root | Privilege::Sudo => privilege.command("env")?,
+        Privilege::None { .. } => Command::new("env"),
     };
     command
+        .args(environment)
+        .arg(&program.executable)
         .args(["--show-output", "--exact"])
         .args(tests)
         .current_dir(&program.package_dir);
@@ -229,18 +244,20 @@ mod tests {
     }
 
     #[test]
-    fn the_program_matrix_and_the_back_end_run_on_demand_only() {
+    fn some_modules_run_on_demand_only() {
         let tests = [
             "programs::curl",
             "programs::matrix::every",
             "hooks::matrix",
             "back_end::reads_back",
+            "soak::nothing_grows",
         ];
         let check = |modules, program_matrix, filter, expected: &[&str]| {
             let selection = Selection {
                 filter,
                 modules,
                 program_matrix,
+                environment: &[],
             };
             let selected = tests.into_iter().filter(|test| selection.has(test));
             assert_eq!(selected.collect::<Vec<_>>(), expected, "{selection:?}");
@@ -249,7 +266,8 @@ mod tests {
         check(Modules::Programs, false, None, &tests[..1]);
         check(Modules::Programs, true, None, &tests[..2]);
         check(Modules::Programs, true, Some("matrix"), &tests[1..2]);
-        check(Modules::BackEnd, false, None, &tests[3..]);
+        check(Modules::BackEnd, false, None, &tests[3..4]);
+        check(Modules::Soak, false, None, &tests[4..]);
         check(Modules::BackEnd, false, Some("hooks"), &[]);
     }
 
@@ -263,15 +281,27 @@ mod tests {
         let none = Privilege::none("no sudo");
         let cases = [
             (Privilege::Sudo, "sudo"),
-            (Privilege::Root, "/t/lab-1a"),
-            (none, "/t/lab-1a"),
+            (Privilege::Root, "env"),
+            (none, "env"),
         ];
         for (privilege, expected) in cases {
+            let environment = ["SECONDS=60".to_owned()];
             let tests = ["half_close".to_owned()];
-            let command = command(&program, &privilege, &tests).unwrap();
+            let command = command(&program, &privilege, &environment, &tests).unwrap();
             assert_eq!(command.get_program(), expected);
             assert_eq!(command.get_current_dir(), Some(Path::new("/w/tests/lab")));
-            assert!(command.get_args().any(|arg| arg == "half_close"));
+            let arguments: Vec<_> = command.get_args().collect();
+            let expected = [
+                "SECONDS=60",
+                "/t/lab-1a",
+                "--show-output",
+                "--exact",
+                "half_close",
+            ];
+            assert!(
+                arguments.ends_with(&expected.map(AsRef::as_ref)),
+                "{arguments:?}"
+            );
         }
     }
 }

@@ -8,6 +8,7 @@ mod faults;
 pub(crate) mod lab;
 mod libtest;
 mod reliability;
+pub(crate) mod soak;
 mod stream;
 mod suites;
 mod summary;
@@ -118,6 +119,7 @@ pub(crate) fn run(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
             Part::Unit | Part::Lab | Part::Faults | Part::All => Modules::All,
         },
         program_matrix: args.all,
+        environment: &[],
     };
     let mut phases = Vec::new();
     if has_checks {
@@ -160,13 +162,17 @@ pub(crate) fn run(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
             }));
         }
     }
+    Ok(finish(phases))
+}
+
+/// Runs the phases and prints the summary.
+fn finish(phases: Vec<Phase<'_>>) -> ExitCode {
     let summary = run_phases(phases);
     println!("{summary}");
-    Ok(if summary.is_success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    match summary.is_success() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
 }
 
 fn run_phases(phases: Vec<Phase<'_>>) -> Summary {
