@@ -268,6 +268,8 @@ impl Agent {
             expired: self.journeys.expired(),
             journeys: self.journeys.occupancy(),
             pair_losses: pair_losses(&mut self.pair_losses, &kernel),
+            ring: self.ring.peak(),
+            tables: self.stream.pipeline.tables(),
             kernel,
             pipeline: self.stream.pipeline.counts(),
             failures: self
