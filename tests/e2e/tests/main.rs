@@ -20,6 +20,7 @@ mod hooks;
 mod http1;
 mod isolation;
 mod left_out;
+mod malformed;
 mod merged;
 mod metrics;
 mod middle;

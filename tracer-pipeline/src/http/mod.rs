@@ -21,4 +21,6 @@ pub use exchange::{Answered, Asked, Connect, Exchange, Leg, Reset, ResponseEnd};
 pub use failed_connect::FailedConnect;
 pub use handshake::Handshakes;
 pub use pairing::Http1Pairing;
+pub(crate) use partial_heads::MAX_PARTIAL as MAX_PARTIAL_HEADS;
 pub use served::{ReadRequest, Served};
+pub(crate) use waiting_heads::MAX_HEADS as MAX_WAITING_HEADS;

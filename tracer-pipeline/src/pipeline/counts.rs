@@ -30,6 +30,8 @@ pub struct Counts {
     pub failed_connects_inferred: u64,
     /// Failed connects without spans because of a limit.
     pub failed_connects_left_out: u64,
+    /// Handshakes that were not kept for the request behind them, because of a bound.
+    pub handshakes_left_out: u64,
     /// Connects that the client gave up without an error before the connection was open.
     pub connects_cancelled: u64,
     /// Spans made.

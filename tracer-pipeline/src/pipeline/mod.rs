@@ -10,6 +10,7 @@ mod fair;
 mod known;
 mod shedding;
 mod snapshot;
+mod tables;
 
 use crate::{
     decode::{Record, decode},
@@ -20,6 +21,7 @@ use crate::{
 pub use counts::Counts;
 pub use shedding::Shed;
 pub use snapshot::{Snapshot, SnapshotError};
+pub use tables::{Table, Tables};
 
 use ended::Ended;
 pub(crate) use exchanges::Exchanges;
@@ -115,6 +117,7 @@ impl Pipeline {
             http2: self.exchanges.http2.losses(),
             failed_connects_left_out: ended.failed_connects_left_out
                 + self.exchanges.failed_left_out(),
+            handshakes_left_out: self.exchanges.handshakes_left_out(),
             ..ended
         }
     }

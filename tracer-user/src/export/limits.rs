@@ -13,6 +13,9 @@ const MAX_WAIT_MS: u32 = 3_600_000;
 /// The queue's bound of memory for each span of its bound of spans, which take 0.6 KiB on average.
 const BYTES_PER_SPAN: usize = 1024;
 
+/// The memory of the spans in the queue, unless OTEL_BSP_MAX_QUEUE_SIZE sets another number of spans.
+pub const DEFAULT_QUEUE_BYTES: usize = QUEUE_SPANS as usize * BYTES_PER_SPAN;
+
 /// The bounds of the export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Limits {

@@ -35,6 +35,7 @@ use tokio::{
 use tracer_pipeline::span::Span;
 
 pub use encode::Encoder;
+pub use limits::DEFAULT_QUEUE_BYTES;
 pub use queue::QueueOccupancy;
 pub use resource::node_name;
 pub use settings::SettingsError;

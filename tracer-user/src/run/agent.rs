@@ -187,7 +187,7 @@ impl Agent {
                 .map(|missing| (missing.hook.name(), missing.reason))
                 .collect(),
             lost_in_kernel: kernel.lost(),
-            pair_losses: pair_losses(&self.pair_losses, &kernel),
+            pair_losses: pair_losses(&mut self.pair_losses, &kernel),
             kernel,
             kubernetes: self.names.api_state().map(|state| state.snapshot()),
             expired: self.journeys.expired(),
@@ -258,7 +258,7 @@ impl Agent {
 
     /// Publishes what was counted. The counters are read after journeys expire, so that every expired journey
     /// is among the opened ones.
-    fn publish(&self) {
+    fn publish(&mut self) {
         self.status.set_rules(self.rules.state.borrow().clone());
         if let Some(api) = self.names.api_state() {
             self.status.set_kubernetes(api.snapshot().watches);
@@ -267,7 +267,9 @@ impl Agent {
         self.status.publish(Numbers {
             expired: self.journeys.expired(),
             journeys: self.journeys.occupancy(),
-            pair_losses: pair_losses(&self.pair_losses, &kernel),
+            pair_losses: pair_losses(&mut self.pair_losses, &kernel),
+            ring: self.ring.peak(),
+            tables: self.stream.pipeline.tables(),
             kernel,
             pipeline: self.stream.pipeline.counts(),
             failures: self
@@ -283,12 +285,10 @@ impl Agent {
     }
 }
 
-/// The pairs that lost records. The kernel is asked only if there are any.
-fn pair_losses(losses: &PairLosses, kernel: &Totals) -> Vec<PairLoss> {
-    if kernel.get(Counter::OverShare) == 0 {
-        return Vec::new();
-    }
-    losses.read().unwrap_or_else(|error| {
+/// The pairs that lost records.
+fn pair_losses(losses: &mut PairLosses, kernel: &Totals) -> Vec<PairLoss> {
+    let read = losses.read(kernel.get(Counter::OverShare));
+    read.map(<[PairLoss]>::to_vec).unwrap_or_else(|error| {
         tracing::debug!(
             "it is not known whose records are lost: {}",
             error_chain(&error)

@@ -8,6 +8,7 @@ mod edges;
 mod encoder;
 mod histogram_text;
 mod journeys;
+mod occupancy;
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::SystemTime};
 
@@ -66,6 +67,7 @@ impl Collector for Metrics {
         failures(&mut metrics, numbers)?;
         edges::counters(&mut metrics, &numbers.edges)?;
         stages(&mut metrics, numbers)?;
+        occupancy::write(&mut metrics, status, numbers)?;
         export(&mut metrics, numbers)?;
         rules(&mut metrics, &status.rules())?;
         kubernetes(&mut metrics, &status.kubernetes())?;
@@ -90,6 +92,11 @@ fn agent(metrics: &mut MetricsEncoder<'_>, status: &Status) -> fmt::Result {
         "hopspan_loop_age_seconds",
         "Seconds since the last turn of the agent's loop",
         status.since_turn().as_secs_f64(),
+    )?;
+    metrics.counter(
+        "hopspan_http_connections_displaced",
+        "Connections to the agent's HTTP port that were closed because a newer one needed their place",
+        status.displaced_connections(),
     )?;
     let missing = status.missing();
     metrics.gauges(

@@ -8,6 +8,7 @@
 mod agent;
 mod http_port;
 mod listen;
+mod map_watch;
 mod metrics;
 mod poll_schedule;
 mod process_limits;
@@ -35,6 +36,7 @@ use tracer_pipeline::{
 
 use crate::{
     attach::{self, Follow, Missing, Options, cgroup2, hook_loss},
+    capture::EntryCounts,
     cluster::{Names, NamesArgs},
     export::{Exporter, node_name},
     rules, uplinks,
@@ -232,7 +234,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let node = node_name();
     let names = Names::start(&args.names, &options.cgroup, &node).await?;
     let rules = rules::watch().context("start the thread that reads rules")?;
-    let attached = attach::attach(&options)?;
+    let mut attached = attach::attach(&options)?;
     for (reason, hooks) in by_reason(&attached.missing) {
         tracing::warn!("not attached: {}: {reason}", hooks.join(", "));
     }
@@ -251,6 +253,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             None => tracing::info!("{hook} is served by {}: {reason}", fallback.function),
         }
     }
+    let hash_maps = std::mem::take(&mut attached.hash_maps);
+    let socket_keys = attached.take_map(EntryCounts::SOCKET_KEYS);
+    let entry_counts = EntryCounts::new(hash_maps, socket_keys)?;
+    map_watch::start(entry_counts, Arc::clone(&status))
+        .context("start the thread that counts entries of maps")?;
     let (first, changes) = uplinks::watch(args.uplink);
     let mut pipeline = Pipeline::new(node);
     pipeline.trace_untraced(args.untraced);
