@@ -95,6 +95,10 @@ impl<'a> AgentOptions<'a> {
             // Most tests check the hops of every exchange.
             command = command.args(["--detail", "hop"]);
         }
+        if !self.arguments.contains(&"--paths") {
+            // Most tests find their requests by the path, which has numbers.
+            command = command.args(["--paths", "full"]);
+        }
         // The agent computes wall time as the kernel's monotonic time plus the distance between its
         // own two clocks. Where its monotonic clock is behind, that distance is too long, and the
         // times that it exports are too late.

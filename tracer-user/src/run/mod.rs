@@ -27,7 +27,7 @@ use std::{
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracer_pipeline::{
-    http::pairing::RESPONSE_WAIT_S,
+    http::{UrlPaths, pairing::RESPONSE_WAIT_S},
     pipeline::{FAILED_CONNECTS_PER_SECOND, Pipeline},
     recording,
     span::{BASELINE, Detail, ServiceName},
@@ -129,6 +129,15 @@ pub struct Args {
     /// docs/agent.md.
     #[arg(long, value_name = "NAME", default_value_t = ServiceName::Hopspan)]
     pub service_name: ServiceName,
+
+    /// What of the path of a request is exported: all of it (full), a template such as
+    /// /users/{id} (template), or nothing (off)
+    ///
+    /// Numbers, UUIDs, hexadecimal, random and long segments are {id}, because paths may contain
+    /// tokens and ids. It is a guess: a secret that is a word stays. Matrix parameters are left out.
+    /// The query, the fragment, and user and password are exported by none of them.
+    #[arg(long, value_name = "WHAT", default_value_t = UrlPaths::Template)]
+    pub paths: UrlPaths,
 
     /// Export a request that has no response after SECONDS as open
     ///
@@ -256,6 +265,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     pipeline.trace_untraced(args.untraced);
     pipeline.limit_failed_connects(args.failed_connects);
     pipeline.set_service_name(args.service_name);
+    pipeline.set_url_paths(args.paths);
     let detail = pipeline.detail();
     detail.set_detail(args.detail);
     detail.set_baseline(args.baseline);
