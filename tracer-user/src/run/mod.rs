@@ -11,6 +11,7 @@ mod listen;
 mod metrics;
 mod poll_schedule;
 mod process_limits;
+mod recorder;
 mod report;
 mod status;
 
@@ -29,7 +30,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracer_pipeline::{
     http::{UrlPaths, pairing::RESPONSE_WAIT_S},
     pipeline::{FAILED_CONNECTS_PER_SECOND, Pipeline},
-    recording,
+    redaction::Redactor,
     span::{BASELINE, Detail, ServiceName},
 };
 
@@ -41,6 +42,7 @@ use crate::{
 };
 
 use agent::Agent;
+use recorder::Recorder;
 use status::Status;
 
 pub use listen::{Listen, NotAListenAddress};
@@ -146,12 +148,19 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = RESPONSE_WAIT_S, value_parser = clap::value_parser!(u32).range(1..))]
     pub response_timeout: u32,
 
-    /// Write the raw records to FILE, for a replay
+    /// Write the records of the kernel programs to FILE, for a replay
     ///
-    /// The file contains the heads of all requests with all headers: handle it like a packet
-    /// capture. It must not exist, and only its owner can read it.
+    /// It must not exist, and only its owner can read it. Header values, queries, bodies and what
+    /// --paths leaves out are overwritten; addresses, header names, trace contexts and hosts are not.
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
+
+    /// With --record: overwrite nothing
+    ///
+    /// The file contains the heads of all requests with all headers: handle it like a packet
+    /// capture.
+    #[arg(long, requires = "record")]
+    pub record_raw: bool,
 
     /// The arguments about names.
     #[command(flatten)]
@@ -228,8 +237,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         File::create(path).with_context(|| format!("create the report {}", path.display()))
     });
     let report_file = report_file.transpose()?;
+    let redactor = (!args.record_raw).then(|| Redactor::new(args.paths));
     let recorder = args.record.as_deref().map(|path| {
-        recording::Writer::create(path)
+        Recorder::create(path, redactor)
             .with_context(|| format!("create the recording {}", path.display()))
     });
     let recorder = recorder.transpose()?;
