@@ -33,6 +33,7 @@ mod retransmission;
 mod rules;
 mod rules_cost;
 mod sampling;
+mod secrets;
 mod shedding;
 mod trace_formats;
 mod trace_response;
