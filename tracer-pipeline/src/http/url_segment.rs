@@ -73,9 +73,9 @@ fn is_interleaved(part: &[u8]) -> bool {
 }
 
 fn is_version(part: &[u8]) -> bool {
-    let letters = part.split(u8::is_ascii_digit).filter(|run| !run.is_empty());
+    let mut letters = part.split(u8::is_ascii_digit).filter(|run| !run.is_empty());
     let is_of_version = |run: &[u8]| [&b"v"[..], b"alpha", b"beta", b"rc", b"p"].contains(&run);
-    part.first() == Some(&b'v') && letters.map(is_of_version).all(|is_so| is_so)
+    part.first() == Some(&b'v') && letters.all(is_of_version)
 }
 
 /// Whether the letters make no words: pairs that are in none, or capitals without order.
