@@ -51,6 +51,8 @@ pub(crate) struct AgentOptions<'a> {
     pub(crate) has_long_queue: bool,
     /// How far the node's wall clock is off.
     pub(crate) wall_clock: Option<ClockShift>,
+    /// What it logs (`RUST_LOG`), if not what it does by default.
+    pub(crate) log_level: Option<&'a str>,
     /// Where the agent writes its report.
     pub(crate) report: PathBuf,
 }
@@ -66,6 +68,7 @@ impl<'a> AgentOptions<'a> {
             collector: Ipv4Addr::LOCALHOST.into(),
             has_long_queue: true,
             wall_clock: None,
+            log_level: None,
             report,
         }
     }
@@ -95,12 +98,19 @@ impl<'a> AgentOptions<'a> {
                 "OTEL_RESOURCE_ATTRIBUTES",
                 format!("host.id={}", self.node.name()),
             );
+        if let Some(level) = self.log_level {
+            command = command.env("RUST_LOG", level);
+        }
         if self.has_long_queue {
             command = command.env("OTEL_BSP_MAX_QUEUE_SIZE", "500000");
         }
         if !self.arguments.contains(&"--detail") {
             // Most tests check the hops of every exchange.
             command = command.args(["--detail", "hop"]);
+        }
+        if !self.arguments.contains(&"--paths") {
+            // Most tests find their requests by the path, which has numbers.
+            command = command.args(["--paths", "full"]);
         }
         // The agent computes wall time as the kernel's monotonic time plus the distance between its
         // own two clocks. Where its monotonic clock is behind, that distance is too long, and the

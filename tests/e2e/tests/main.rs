@@ -34,6 +34,7 @@ mod retransmission;
 mod rules;
 mod rules_cost;
 mod sampling;
+mod secrets;
 mod shedding;
 mod soak;
 mod surroundings;

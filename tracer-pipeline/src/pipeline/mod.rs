@@ -15,6 +15,7 @@ mod tables;
 use crate::{
     decode::{Record, decode},
     flow::Flow,
+    http::UrlPaths,
     span::{DetailChoice, EdgeSnapshot, FailedConnectLimit, Failure, ServiceName, Span, Untraced},
 };
 
@@ -71,6 +72,11 @@ impl Pipeline {
     /// Sets under which service's name spans are exported.
     pub fn set_service_name(&mut self, name: ServiceName) {
         self.known.service_name = name;
+    }
+
+    /// Sets how much of the paths of requests is exported.
+    pub fn set_url_paths(&mut self, url_paths: UrlPaths) {
+        self.known.url_paths = url_paths;
     }
 
     /// The choice of the exchanges whose hops have spans.

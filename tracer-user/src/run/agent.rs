@@ -10,7 +10,6 @@ use tokio::{
 use tracer_common::counter::Counter;
 use tracer_pipeline::{
     pipeline::{Pipeline, Snapshot},
-    recording,
     span::Span,
 };
 
@@ -29,6 +28,7 @@ use crate::{
 
 use super::{
     poll_schedule::PollSchedule,
+    recorder::Recorder,
     report::{Counted, Report},
     status::{Numbers, Status},
 };
@@ -66,7 +66,7 @@ impl Agent {
         pipeline: Pipeline,
         (names, rules): (Names, rules::Watch),
         exchanges_per_second: Option<NonZero<u32>>,
-        recorder: Option<recording::Writer>,
+        recorder: Option<Recorder>,
         status: Arc<Status>,
     ) -> anyhow::Result<Self> {
         let drop_reasons = std::mem::take(&mut attached.drop_reasons);
@@ -300,34 +300,24 @@ fn pair_losses(losses: &mut PairLosses, kernel: &Totals) -> Vec<PairLoss> {
 /// Records and snapshots on their way to the recording, the pipeline and the exporter.
 struct Stream {
     pipeline: Pipeline,
-    recorder: Option<recording::Writer>,
+    recorder: Option<Recorder>,
     /// Each element holds all spans of one exchange or of one failed connect.
     spans: Vec<Vec<Span>>,
 }
 
 impl Stream {
     fn push(&mut self, record: &[u8]) {
-        if self.recorder.is_some() {
-            self.write(record);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.record(record);
         }
         self.pipeline.push(record, &mut self.spans);
     }
 
     fn observe(&mut self, snapshot: Snapshot) {
-        if self.recorder.is_some() {
-            self.write(&snapshot.encode());
+        if let Some(recorder) = &mut self.recorder {
+            recorder.entry(&snapshot.encode());
         }
         self.pipeline.observe(snapshot, &mut self.spans);
-    }
-
-    /// Appends to the recording; the first failure ends it.
-    fn write(&mut self, entry: &[u8]) {
-        if let Some(recorder) = &mut self.recorder
-            && let Err(error) = recorder.write(entry)
-        {
-            tracing::error!("the recording ends here: {error}");
-            self.recorder = None;
-        }
     }
 
     fn export(&mut self, exporter: &Exporter) {
