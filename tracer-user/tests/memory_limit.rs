@@ -1,5 +1,10 @@
 //! The memory limit of `deploy/base` is above the sum of all bounds, so that no traffic ends the agent.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where it fails, helper functions too"
+)]
+
 use std::{fs, path::Path};
 
 use tracer_pipeline::pipeline::Pipeline;

@@ -23,6 +23,7 @@ pub const AGENT_PORT: u16 = 9464;
 const WAIT_LIMIT: Duration = Duration::from_secs(60);
 /// How long a process may take to flush and end.
 const END_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LONG_QUEUE: u32 = 500_000;
 const READY_POLL: Duration = Duration::from_millis(20);
 /// The agent publishes its metrics once a second, and writing a scrape takes its time.
 const METRICS_POLL: Duration = Duration::from_millis(100);
@@ -46,9 +47,9 @@ pub(crate) struct AgentOptions<'a> {
     pub(crate) arguments: &'a [&'a str],
     /// The address of the collector, which takes OTLP over HTTP on port 4318.
     pub(crate) collector: IpAddr,
-    /// Whether its export queue is longer than the default. A dev build exports a burst slowly, and
-    /// most tests are about the spans, not about the speed of the export.
-    pub(crate) has_long_queue: bool,
+    /// The spans that its export queue holds; `None` is the default. A dev build exports a burst slowly,
+    /// and most tests are about the spans, not about the speed of the export: they have a longer one.
+    pub(crate) queue_spans: Option<u32>,
     /// How far the node's wall clock is off.
     pub(crate) wall_clock: Option<ClockShift>,
     /// What it logs (`RUST_LOG`), if not what it does by default.
@@ -66,7 +67,7 @@ impl<'a> AgentOptions<'a> {
             starter: &[],
             arguments: &[],
             collector: Ipv4Addr::LOCALHOST.into(),
-            has_long_queue: true,
+            queue_spans: Some(LONG_QUEUE),
             wall_clock: None,
             log_level: None,
             report,
@@ -101,8 +102,8 @@ impl<'a> AgentOptions<'a> {
         if let Some(level) = self.log_level {
             command = command.env("RUST_LOG", level);
         }
-        if self.has_long_queue {
-            command = command.env("OTEL_BSP_MAX_QUEUE_SIZE", "500000");
+        if let Some(spans) = self.queue_spans {
+            command = command.env("OTEL_BSP_MAX_QUEUE_SIZE", spans.to_string());
         }
         if !self.arguments.contains(&"--detail") {
             // Most tests check the hops of every exchange.

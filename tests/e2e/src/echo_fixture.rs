@@ -17,7 +17,7 @@ use hopspan_lab::{Command, Lab, Node, Pod, Process, kube_proxy::Service};
 
 use crate::{
     Collected, CollectedExchange, Collector, Report,
-    agent::{Agent, AgentOptions, end},
+    agent::{Agent, AgentOptions, LONG_QUEUE, end},
     answer::TRACE_PREFIX,
     echo, echo_server,
 };
@@ -121,31 +121,33 @@ impl EchoFixture {
     /// # Errors
     /// When it cannot start.
     pub fn start_agent_with(&mut self, arguments: &[&str]) -> Result<u64> {
-        self.start_agent_of(&[], arguments, true)
+        self.start_agent_of(&[], arguments, Some(LONG_QUEUE))
     }
 
-    /// The same, with the detail and the export queue that users have by default.
+    /// The same, with the detail that users have by default, and an export queue of so many spans; `None`
+    /// is the default of users too.
     ///
     /// # Errors
     /// When it cannot start.
-    pub fn start_default_agent(&mut self, arguments: &[&str]) -> Result<u64> {
-        self.start_default_agent_by(&[], arguments)
+    pub fn start_default_agent(&mut self, queue_spans: Option<u32>) -> Result<u64> {
+        self.start_agent_of(&[], &["--detail", "auto"], queue_spans)
     }
 
-    /// The same, started by a program, such as `prlimit --data=268435456`.
+    /// An agent with the defaults of users and more arguments, started by a program, such as
+    /// `prlimit --data=268435456`.
     ///
     /// # Errors
     /// When it cannot start.
     pub fn start_default_agent_by(&mut self, starter: &[&str], arguments: &[&str]) -> Result<u64> {
         let arguments = [&["--detail", "auto"], arguments].concat();
-        self.start_agent_of(starter, &arguments, false)
+        self.start_agent_of(starter, &arguments, None)
     }
 
     fn start_agent_of(
         &mut self,
         starter: &[&str],
         arguments: &[&str],
-        has_long_queue: bool,
+        queue_spans: Option<u32>,
     ) -> Result<u64> {
         // The pods alone: the collector is a thread of the test, in another cgroup than the node's,
         // and a journey to a socket that is not followed has no end.
@@ -153,7 +155,7 @@ impl EchoFixture {
             cgroup: &self.node.cgroup_root().join("kubepods"),
             starter,
             arguments,
-            has_long_queue,
+            queue_spans,
             ..AgentOptions::new(&self.node, self.report())
         };
         self.agent = Some(options.start()?);

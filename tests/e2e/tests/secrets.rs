@@ -9,8 +9,7 @@
 use std::{fs, net::SocketAddr, path::Path, time::Duration};
 
 use hopspan_e2e::{
-    CLOSE_REPORTED, Dialogue, Fixture, Parent, Step, Traces, frames,
-    http1::{HEAD_END, traceparent},
+    CLOSE_REPORTED, Dialogue, Fixture, Parent, Step, Traces, frames, http1::traceparent,
     play_client, play_server, replay, send, take, until,
 };
 use hopspan_lab::{NodeOptions, kube_proxy::Service};

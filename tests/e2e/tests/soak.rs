@@ -144,7 +144,7 @@ fn nothing_grows_and_the_books_balance() {
         ["attacker", "target"].map(|name| fixture.node.pod("flood", name).unwrap());
     let to = SocketAddr::new(target.ip().into(), PORT);
     let mut target = sink(&target, to).unwrap();
-    fixture.start_default_agent(&[]).unwrap();
+    fixture.start_default_agent(None).unwrap();
     let service = |number: u8| {
         let address = SocketAddr::from(([10, 96, 1, number], 80));
         Service::new("other", &format!("s{number}"), address)

@@ -27,5 +27,5 @@ pub use handshake::Handshakes;
 pub use pairing::Http1Pairing;
 pub(crate) use partial_heads::MAX_PARTIAL as MAX_PARTIAL_HEADS;
 pub use served::{ReadRequest, Served};
-pub(crate) use waiting_heads::MAX_HEADS as MAX_WAITING_HEADS;
 pub use url_paths::{NotUrlPaths, UrlPaths};
+pub(crate) use waiting_heads::MAX_HEADS as MAX_WAITING_HEADS;

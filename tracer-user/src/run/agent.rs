@@ -8,10 +8,7 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, timeout},
 };
 use tracer_common::counter::Counter;
-use tracer_pipeline::{
-    pipeline::{Pipeline, Snapshot},
-    span::Span,
-};
+use tracer_pipeline::pipeline::{Pipeline, Snapshot};
 
 use crate::{
     attach::Attached,
@@ -50,7 +47,6 @@ pub(super) struct Agent {
     counters: Counters,
     edge_limiter: EdgeLimiter,
     pair_losses: PairLosses,
-    exporter: Exporter,
     stream: Stream,
     names: Names,
     rules: rules::Watch,
@@ -80,11 +76,10 @@ impl Agent {
             )?,
             pair_losses: PairLosses::new(attached.take_map(PairLosses::MAP))?,
             attached,
-            exporter,
             stream: Stream {
                 pipeline,
                 recorder,
-                spans: Vec::new(),
+                exporter,
             },
             names,
             rules,
@@ -174,12 +169,11 @@ impl Agent {
         while self.ring.drain(BURST, |record| stream.push(record)) > 0 {}
         let under_way = self.journeys.under_way();
         self.journeys.expire_all(|record| stream.push(record));
-        stream.pipeline.finish(&mut stream.spans);
-        stream.export(&self.exporter);
+        stream.pipeline.finish(&mut stream.exporter);
         if let Some(recorder) = self.stream.recorder.take() {
             recorder.finish().context("write the recording")?;
         }
-        let export = self.exporter.finish(flush, interrupted).await;
+        let export = self.stream.exporter.finish(flush, interrupted).await;
         let kernel = self.counters.read();
         Ok(Report {
             missing: missing
@@ -213,7 +207,6 @@ impl Agent {
         let mut all = 0;
         loop {
             let drained = self.ring.drain(BURST, |record| stream.push(record));
-            stream.export(&self.exporter);
             all += drained;
             if drained < BURST {
                 break;
@@ -230,7 +223,6 @@ impl Agent {
         self.journeys
             .expire(sample.monotonic_ns, |record| stream.push(record));
         stream.observe(Snapshot::Clock(sample));
-        stream.export(&self.exporter);
         if let Err(error) = self.edge_limiter.adjust(sample.monotonic_ns) {
             tracing::debug!(
                 "the limit of requests stays as it is: {}",
@@ -279,8 +271,8 @@ impl Agent {
                 .map(|(failure, count)| (failure.clone(), count))
                 .collect(),
             edges: self.stream.pipeline.edges(),
-            export: self.exporter.totals(),
-            queue: self.exporter.queue(),
+            export: self.stream.exporter.totals(),
+            queue: self.stream.exporter.queue(),
         });
     }
 }
@@ -301,8 +293,7 @@ fn pair_losses(losses: &mut PairLosses, kernel: &Totals) -> Vec<PairLoss> {
 struct Stream {
     pipeline: Pipeline,
     recorder: Option<Recorder>,
-    /// Each element holds all spans of one exchange or of one failed connect.
-    spans: Vec<Vec<Span>>,
+    exporter: Exporter,
 }
 
 impl Stream {
@@ -310,22 +301,14 @@ impl Stream {
         if let Some(recorder) = &mut self.recorder {
             recorder.record(record);
         }
-        self.pipeline.push(record, &mut self.spans);
+        self.pipeline.push(record, &mut self.exporter);
     }
 
     fn observe(&mut self, snapshot: Snapshot) {
         if let Some(recorder) = &mut self.recorder {
             recorder.entry(&snapshot.encode());
         }
-        self.pipeline.observe(snapshot, &mut self.spans);
-    }
-
-    fn export(&mut self, exporter: &Exporter) {
-        for spans in self.spans.drain(..) {
-            exporter.push(spans);
-        }
-        // The pipeline makes no more spans than this until the next call.
-        self.pipeline.set_room(exporter.room());
+        self.pipeline.observe(snapshot, &mut self.exporter);
     }
 }
 

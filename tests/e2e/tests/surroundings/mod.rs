@@ -49,14 +49,13 @@ fn check(outcome: &EchoOutcome) -> HashSet<u64> {
     let counters = [
         &["lost_in_kernel"][..],
         &["kernel", "journeys", "shed"],
-        &["pipeline", "shed", "rate"],
-        &["pipeline", "shed", "queue"],
+        &["pipeline", "shed"],
         &["export", "failed"],
         &["export", "dropped"],
     ];
     let lost = counters.map(|counter| report.number(counter));
     println!(
-        "{} complete, {} incomplete of {REQUESTS}; lost in the kernel, shed there, by rate, by queue; failed, dropped: {lost:?}",
+        "{} complete, {} incomplete of {REQUESTS}; lost in the kernel, shed there, shed by rate, failed, dropped: {lost:?}",
         judgement.right.len(),
         judgement.partial.len(),
     );

@@ -19,7 +19,7 @@ fn an_agent_that_was_stopped_goes_on() {
         return;
     }
     let mut fixture = EchoFixture::start("stopped", 1, 1).unwrap();
-    fixture.start_default_agent(&[]).unwrap();
+    fixture.start_default_agent(None).unwrap();
     let mut load = load(&fixture);
     thread::sleep(Duration::from_secs(2));
     let agent = &mut fixture.agent.as_mut().unwrap().process;
@@ -40,7 +40,7 @@ fn an_agent_with_a_tenth_of_a_cpu_tells_nothing_wrong() {
         return;
     }
     let mut fixture = EchoFixture::start("cpu-limit", 1, 1).unwrap();
-    fixture.start_default_agent(&[]).unwrap();
+    fixture.start_default_agent(None).unwrap();
     let mut load = load(&fixture);
     let agent = &mut fixture.agent.as_mut().unwrap().process;
     let end = Instant::now() + Duration::from_secs(12);

@@ -26,7 +26,7 @@ fn pods_that_vanish_cost_no_other_pod_its_traces() {
         return;
     }
     let mut fixture = EchoFixture::start("vanishing-pods", 1, 1).unwrap();
-    fixture.start_default_agent(&[]).unwrap();
+    fixture.start_default_agent(None).unwrap();
     let mut load = load(&fixture);
     let mut vanished = 0;
     while load.exit_status().unwrap().is_none() {
@@ -66,7 +66,7 @@ fn rules_rewritten_ten_times_a_second_cost_no_exchange() {
         return;
     }
     let mut fixture = EchoFixture::start("rewritten-rules", 1, 1).unwrap();
-    fixture.start_default_agent(&[]).unwrap();
+    fixture.start_default_agent(None).unwrap();
     let others: Vec<Service> = (1..=20)
         .map(|number| {
             Service::new(
@@ -114,7 +114,7 @@ fn an_uplink_that_vanishes_and_comes_back_is_followed_again() {
         return;
     }
     let mut fixture = EchoFixture::start("vanishing-uplink", 1, 1).unwrap();
-    fixture.start_default_agent(&[]).unwrap();
+    fixture.start_default_agent(None).unwrap();
     let ip = |arguments: &str| {
         let ip = fixture.node.command("ip").args(arguments.split(' '));
         ip.run(NOTICED).unwrap();
