@@ -87,15 +87,11 @@ impl Churn {
             5 => fixture.collector.set_state(CollectorState::Refuses),
             10 => fixture.collector.set_state(CollectorState::Hangs),
             15 => fixture.collector.set_state(CollectorState::Accepts),
-            20 => self.floods.push(
-                flood(
-                    &self.attacker,
-                    FLOODS[others % FLOODS.len()],
-                    self.target,
-                    FLOOD,
-                )
-                .unwrap(),
-            ),
+            20 => {
+                let kind = FLOODS[usize::try_from(second / 30).unwrap() % FLOODS.len()];
+                let flood = flood(&self.attacker, kind, self.target, FLOOD);
+                self.floods.push(flood.unwrap());
+            }
             27 => {
                 let agent = &mut fixture.agent.as_mut().unwrap().process;
                 agent.signal(Signal::SIGSTOP).unwrap();

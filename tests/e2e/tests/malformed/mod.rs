@@ -69,7 +69,7 @@ fn check_programs(label: &str, arguments: &[&str]) {
     }
     let directory = tempfile::tempdir().unwrap();
     let recording = directory.path().join("records");
-    let record = ["--record", recording.to_str().unwrap()];
+    let record = ["--record-raw", "--record", recording.to_str().unwrap()];
     let mut fixture = Fixture::start_with(label, &[&record, arguments].concat()).unwrap();
     let programs = programs_of(fixture.agent().process.pid()).unwrap();
     println!("seed {SEED}");
