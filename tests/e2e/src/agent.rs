@@ -203,13 +203,6 @@ impl Agent {
 pub struct Metrics(String);
 
 impl Metrics {
-    /// The sum of the samples whose name and labels begin with this.
-    pub fn sum(&self, beginning: &str) -> f64 {
-        let samples = self.0.lines().filter(|line| line.starts_with(beginning));
-        let values = samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
-        values.sum()
-    }
-
     /// The value of a sample, named with its labels as the text has them: `name` or
     /// `name{label="value"}`.
     pub fn value(&self, sample: &str) -> Option<f64> {
@@ -245,6 +238,5 @@ mod tests {
         assert_eq!(metrics.value("watch{kind=\"pods\"}"), Some(1.0));
         assert_eq!(metrics.value("watch"), None);
         assert_eq!(metrics.value("rules_reads"), None);
-        assert_eq!(metrics.sum("rules"), 7.0);
     }
 }

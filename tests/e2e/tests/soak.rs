@@ -41,7 +41,8 @@ struct Holds {
     /// Resident memory, KiB.
     memory: u64,
     descriptors: u64,
-    /// Entries of the kernel programs' maps.
+    /// Entries of the kernel programs' maps of sockets and of journeys. The others are LRU maps: they
+    /// keep what has ended until its place is needed.
     entries: u64,
 }
 
@@ -53,7 +54,10 @@ impl Holds {
         Self {
             memory: number_after(&status, "VmRSS:").unwrap(),
             descriptors: fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count() as u64,
-            entries: metrics.sum("hopspan_map_entries{") as u64,
+            entries: ["sockets", "journeys"]
+                .iter()
+                .filter_map(|map| metrics.value(&format!("hopspan_map_entries{{map=\"{map}\"}}")))
+                .sum::<f64>() as u64,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The inputs that the checkout keeps, in fuzz/corpus. In: what the seeds do not reach. Out: the first
 //! inputs of a run, and more to keep. Source: LLVM's documentation of libFuzzer, "Corpus".
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
@@ -14,8 +15,10 @@ use super::target::Target;
 use super::tools::Tools;
 use crate::workspace::Workspace;
 
-/// The longest input that is kept, bytes: the checkout is no place for large ones.
+/// The longest input that is kept, bytes, and the most for one target: the checkout is no place for
+/// thousands.
 const MAX_BYTES: usize = 2 << 10;
+const MAX_INPUTS: usize = 64;
 
 /// Writes the seeds and the kept inputs of a target to a corpus. Other inputs in it stay.
 ///
@@ -29,12 +32,12 @@ pub(super) fn write_first(
 ) -> Result<()> {
     seeds::write(workspace, target, corpus)
         .with_context(|| format!("write the seeds of {}", target.name()))?;
-    copy(&tools.kept_corpus(target), corpus, |_| true)?;
-    Ok(())
+    let kept = tools.kept_corpus(target);
+    copy(&kept, corpus, &names(&kept)?)
 }
 
-/// Keeps the inputs of the target's corpus that reach what its seeds and kept inputs do not. Returns
-/// how many.
+/// Keeps the inputs of the target's corpus that reach code that its seeds and kept inputs do not, the
+/// longest first, because they reach most. Returns how many.
 ///
 /// # Errors
 /// When libFuzzer fails, or a file cannot be read or written.
@@ -45,7 +48,8 @@ pub(super) fn add(workspace: &Workspace, tools: &Tools, target: Target) -> Resul
     let before = names(&merged)?;
     let status = tools
         .program(target)
-        .arg("-merge=1")
+        // Only edges count, not how often each is taken.
+        .args(["-merge=1", "-use_counters=0", "-use_cmp=0"])
         .arg(format!("-max_len={MAX_BYTES}"))
         .args([&merged, &tools.corpus(target)])
         .stdin(Stdio::null())
@@ -59,17 +63,24 @@ pub(super) fn add(workspace: &Workspace, tools: &Tools, target: Target) -> Resul
     );
     let kept = tools.kept_corpus(target);
     fs::create_dir_all(&kept).with_context(|| format!("create {}", kept.display()))?;
-    copy(&merged, &kept, |name| !before.contains(name))
+    let room = MAX_INPUTS.saturating_sub(names(&kept)?.len());
+    let mut found: Vec<_> = names(&merged)?.difference(&before).cloned().collect();
+    found.sort_by_cached_key(|name| {
+        let length = fs::metadata(merged.join(name)).map_or(0, |file| file.len());
+        Reverse(length)
+    });
+    found.truncate(room);
+    copy(&merged, &kept, &found)?;
+    Ok(found.len())
 }
 
-/// Copies the files of a directory whose names are wanted. Returns how many.
-fn copy(from: &Path, to: &Path, is_wanted: impl Fn(&OsString) -> bool) -> Result<usize> {
-    let wanted: Vec<_> = names(from)?.into_iter().filter(is_wanted).collect();
-    for name in &wanted {
+/// Copies files of a directory.
+fn copy<'a>(from: &Path, to: &Path, names: impl IntoIterator<Item = &'a OsString>) -> Result<()> {
+    for name in names {
         let file = from.join(name);
         fs::copy(&file, to.join(name)).with_context(|| format!("copy {}", file.display()))?;
     }
-    Ok(wanted.len())
+    Ok(())
 }
 
 /// The names in a directory; none if it does not exist.
