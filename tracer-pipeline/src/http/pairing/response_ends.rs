@@ -58,6 +58,7 @@ impl Http1Pairing {
         if is_copy {
             return;
         }
+        self.server_sends(id, &journey);
         let connection = self.connections.get(&id);
         let pipelines = connection.is_some_and(Http1Connection::pipelines);
         // Of a server on another node the kernel programs do not know whether a response has a body,
