@@ -89,7 +89,7 @@ impl Http1Pairing {
                         connection.takes_turns(seq_at(located.offset), ack);
                     }
                     let is_noted = match why {
-                        Unassigned::Unmatched => place == Place::Message || connection.is_unknown(),
+                        Unassigned::Unmatched => place != Place::Body || connection.is_unknown(),
                         Unassigned::Unsure => true,
                         Unassigned::Ignored | Unassigned::Body => false,
                     };
