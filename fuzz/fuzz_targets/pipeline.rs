@@ -1,6 +1,7 @@
 //! Any bytes as a recording, through all pure stages. Every record is counted, and every span has
 //! ids, a name and an end that is not before its start. A span without a parent (a connect that failed, of
-//! which no application told) is alone with that in its trace.
+//! which no application told) is alone with that in its trace. Each record is redacted, too, and keeps its
+//! length unless it is refused.
 //!
 //! The format is that of `hopspan run --record`, so that a recording is a seed and an input that
 //! crashes is a recording; a length beyond the end means the rest.
@@ -10,19 +11,22 @@
 use std::collections::HashSet;
 
 use libfuzzer_sys::fuzz_target;
-use tracer_pipeline::pipeline::Pipeline;
+use tracer_pipeline::{decode::decode, http::UrlPaths, pipeline::Pipeline, redaction::Redactor};
 
 const MAGIC: &[u8] = b"hopspan1";
 
 fuzz_target!(|bytes: &[u8]| {
     let mut rest = bytes.strip_prefix(MAGIC).unwrap_or(bytes);
     let mut pipeline = Pipeline::new("node");
+    let mut redactor = Redactor::new(UrlPaths::Template);
     let mut spans = Vec::new();
     let mut records = 0;
     while let Some((length, after)) = rest.split_first_chunk() {
         let length = u32::from_le_bytes(*length) as usize;
         let (record, after) = after.split_at(length.min(after.len()));
         pipeline.replay(record, &mut spans);
+        let redacted = redactor.redact(record);
+        assert!(redacted.len() == record.len() || decode(record).is_err());
         records += 1;
         rest = after;
     }

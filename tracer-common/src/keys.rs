@@ -1,5 +1,9 @@
 //! The words in a table of keys, by which the programs find journeys and sockets. The agent maps
-//! the keys of journeys into its memory.
+//! the keys into its memory.
+
+/// Sockets remembered. If there are more, a new socket takes the slot of any in its bucket. A power of
+/// two.
+pub const MAX_SOCKETS: usize = 131_072;
 
 /// A slot without a key. Reserved: not a key itself.
 pub const FREE: u64 = 0;

@@ -115,6 +115,19 @@ impl Shared<u64> {
         found == old
     }
 
+    /// Adds in one step, whatever interrupts the program or runs on another CPU.
+    #[inline(always)]
+    pub(crate) fn add(&self, by: u64) {
+        // SAFETY: an atomic access to the cell, which is in map memory.
+        unsafe {
+            asm!(
+                "lock *(u64 *)({cell} + 0) += {by}",
+                cell = in(reg) self.as_ptr(),
+                by = in(reg) by,
+            );
+        }
+    }
+
     /// Stores 0; the value before. Not atomic: a store between the load and the store is lost.
     #[inline(always)]
     pub(crate) fn take(&self) -> u64 {

@@ -5,16 +5,14 @@
 //! slot is given up when its socket closes, or for another socket if there are too many; each field
 //! documents what its loss costs.
 
-use aya_ebpf::{macros::map, maps::Array};
-use tracer_common::{http1::boundary::Part, seq::after};
+use aya_ebpf::{bindings::BPF_F_MMAPABLE, macros::map, maps::Array};
+use tracer_common::{http1::boundary::Part, keys::MAX_SOCKETS, seq::after};
 
 use crate::{
     keys::Keys,
     shared::{Cells, MapValue as _, Shared},
 };
 
-/// Sockets remembered. If there are more, a new socket takes the slot of any in its bucket.
-const MAX_SOCKETS: usize = 131_072;
 /// Messages after which a socket that has neither sent nor received HTTP is ignored.
 const MAX_OTHER_MESSAGES: u32 = 64;
 
@@ -94,9 +92,9 @@ pub(crate) struct Socket {
 // SAFETY: nothing but cells.
 unsafe impl Cells for Socket {}
 
-/// The cookies of the sockets in the slots of [`SOCKETS`].
+/// The cookies of the sockets in the slots of [`SOCKETS`]. The agent counts them.
 #[map]
-static SOCKET_KEYS: Array<Keys<MAX_SOCKETS>> = Array::with_max_entries(1, 0);
+static SOCKET_KEYS: Array<Keys<MAX_SOCKETS>> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 #[map]
 static SOCKETS: Array<Socket> = Array::with_max_entries(MAX_SOCKETS as u32, 0);

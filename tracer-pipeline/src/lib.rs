@@ -21,4 +21,5 @@ pub mod kube_proxy;
 pub mod path;
 pub mod pipeline;
 pub mod recording;
+pub mod redaction;
 pub mod span;

@@ -16,7 +16,8 @@ const MAX_RECORD_BYTES: usize = 64 << 20;
 
 /// Writes a recording.
 ///
-/// A recording holds captured heads with all their headers: handle it like a packet capture.
+/// A recording of records that were not redacted holds captured heads with all their headers: handle it
+/// like a packet capture.
 pub struct Writer(BufWriter<File>);
 
 impl Writer {

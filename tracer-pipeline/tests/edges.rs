@@ -84,7 +84,7 @@ fn every_exchange_is_counted_and_exemplars_are_spans() {
 #[test]
 fn exchanges_that_are_shed_are_counted_without_exemplars() {
     let mut pipeline = Pipeline::new("node");
-    pipeline.set_room(0);
+    pipeline.limit_exchanges(0);
     let (spans, edges) = replay(pipeline);
     assert_eq!((spans.len(), requests(&edges)), (0, 13));
     assert!(exemplars(&edges).is_empty());

@@ -25,6 +25,7 @@ use fuzz::FuzzArgs;
 use image::ImageArgs;
 use run::args::RunArgs;
 use test::TestArgs;
+use test::soak::SoakArgs;
 use vm::VmArgs;
 use workspace::Workspace;
 
@@ -45,6 +46,7 @@ enum Command {
     Setup,
     Run(RunArgs),
     Test(TestArgs),
+    Soak(SoakArgs),
     Vm(VmArgs),
     Fuzz(FuzzArgs),
     Bench(BenchArgs),
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         Command::Setup => setup::all(&workspace).map(success),
         Command::Run(args) => match run::run(&workspace, args)? {},
         Command::Test(args) => test::run(&workspace, args),
+        Command::Soak(args) => test::soak::run(&workspace, args),
         Command::Vm(args) => vm::run(&workspace, args),
         Command::Fuzz(args) => fuzz::run(&workspace, args),
         Command::Bench(args) => bench::run(&workspace, args).map(success),

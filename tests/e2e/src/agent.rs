@@ -23,6 +23,7 @@ pub const AGENT_PORT: u16 = 9464;
 const WAIT_LIMIT: Duration = Duration::from_secs(60);
 /// How long a process may take to flush and end.
 const END_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LONG_QUEUE: u32 = 500_000;
 const READY_POLL: Duration = Duration::from_millis(20);
 /// The agent publishes its metrics once a second, and writing a scrape takes its time.
 const METRICS_POLL: Duration = Duration::from_millis(100);
@@ -39,15 +40,20 @@ pub(crate) struct AgentOptions<'a> {
     pub(crate) node: &'a Node,
     /// The agent follows the sockets of this cgroup and those below it.
     pub(crate) cgroup: &'a Path,
+    /// A program with arguments that starts the agent with something missing, such as
+    /// `prlimit --nofile=64`. Empty for none.
+    pub(crate) starter: &'a [&'a str],
     /// More arguments for `hopspan run`.
     pub(crate) arguments: &'a [&'a str],
     /// The address of the collector, which takes OTLP over HTTP on port 4318.
     pub(crate) collector: IpAddr,
-    /// Whether its export queue is longer than the default. A dev build exports a burst slowly, and
-    /// most tests are about the spans, not about the speed of the export.
-    pub(crate) has_long_queue: bool,
+    /// The spans that its export queue holds; `None` is the default. A dev build exports a burst slowly,
+    /// and most tests are about the spans, not about the speed of the export: they have a longer one.
+    pub(crate) queue_spans: Option<u32>,
     /// How far the node's wall clock is off.
     pub(crate) wall_clock: Option<ClockShift>,
+    /// What it logs (`RUST_LOG`), if not what it does by default.
+    pub(crate) log_level: Option<&'a str>,
     /// Where the agent writes its report.
     pub(crate) report: PathBuf,
 }
@@ -58,10 +64,12 @@ impl<'a> AgentOptions<'a> {
         Self {
             node,
             cgroup: node.cgroup_root(),
+            starter: &[],
             arguments: &[],
             collector: Ipv4Addr::LOCALHOST.into(),
-            has_long_queue: true,
+            queue_spans: Some(LONG_QUEUE),
             wall_clock: None,
+            log_level: None,
             report,
         }
     }
@@ -69,9 +77,12 @@ impl<'a> AgentOptions<'a> {
     /// Starts the agent and waits until it is ready: it is attached and has read kube-proxy's
     /// rules.
     pub(crate) fn start(&self) -> Result<Agent> {
-        let mut command = self
-            .node
-            .command(binary("hopspan")?)
+        let agent = binary("hopspan")?;
+        let command = match self.starter {
+            [] => self.node.command(agent),
+            [program, arguments @ ..] => self.node.command(program).args(arguments).arg(agent),
+        };
+        let mut command = command
             .arg("run")
             .arg("--cgroup")
             .arg(self.cgroup)
@@ -88,12 +99,19 @@ impl<'a> AgentOptions<'a> {
                 "OTEL_RESOURCE_ATTRIBUTES",
                 format!("host.id={}", self.node.name()),
             );
-        if self.has_long_queue {
-            command = command.env("OTEL_BSP_MAX_QUEUE_SIZE", "500000");
+        if let Some(level) = self.log_level {
+            command = command.env("RUST_LOG", level);
+        }
+        if let Some(spans) = self.queue_spans {
+            command = command.env("OTEL_BSP_MAX_QUEUE_SIZE", spans.to_string());
         }
         if !self.arguments.contains(&"--detail") {
             // Most tests check the hops of every exchange.
             command = command.args(["--detail", "hop"]);
+        }
+        if !self.arguments.contains(&"--paths") {
+            // Most tests find their requests by the path, which has numbers.
+            command = command.args(["--paths", "full"]);
         }
         // The agent computes wall time as the kernel's monotonic time plus the distance between its
         // own two clocks. Where its monotonic clock is behind, that distance is too long, and the
@@ -185,6 +203,13 @@ impl Agent {
 pub struct Metrics(String);
 
 impl Metrics {
+    /// The sum of the samples whose name and labels begin with this.
+    pub fn sum(&self, beginning: &str) -> f64 {
+        let samples = self.0.lines().filter(|line| line.starts_with(beginning));
+        let values = samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        values.sum()
+    }
+
     /// The value of a sample, named with its labels as the text has them: `name` or
     /// `name{label="value"}`.
     pub fn value(&self, sample: &str) -> Option<f64> {
@@ -220,5 +245,6 @@ mod tests {
         assert_eq!(metrics.value("watch{kind=\"pods\"}"), Some(1.0));
         assert_eq!(metrics.value("watch"), None);
         assert_eq!(metrics.value("rules_reads"), None);
+        assert_eq!(metrics.sum("rules"), 7.0);
     }
 }

@@ -8,6 +8,7 @@ use std::{
     net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
@@ -22,6 +23,8 @@ use tracer_semconv::attribute;
 
 /// Far more than a batch of the agent has.
 const BODY_MAX_BYTES: usize = 64 << 20;
+/// How long a slow collector takes for a request.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// What a test needs of an exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +60,8 @@ pub enum CollectorState {
     /// Accepts them.
     #[default]
     Accepts,
+    /// Accepts each after a second.
+    Slow,
     /// Refuses them for now, with the status 503 and a reason.
     Refuses,
     /// Does not answer them.
@@ -140,6 +145,7 @@ fn serve(
         let state = *lock(state);
         match state {
             CollectorState::Accepts => {}
+            CollectorState::Slow => thread::sleep(SLOW),
             CollectorState::Hangs => {
                 // Until the agent closes the connection.
                 let _ = reader.read_exact(&mut [0]);

@@ -17,7 +17,7 @@ use hopspan_lab::{Command, Lab, Node, Pod, Process, kube_proxy::Service};
 
 use crate::{
     Collected, CollectedExchange, Collector, Report,
-    agent::{Agent, AgentOptions, end},
+    agent::{Agent, AgentOptions, LONG_QUEUE, end},
     answer::TRACE_PREFIX,
     echo, echo_server,
 };
@@ -121,24 +121,41 @@ impl EchoFixture {
     /// # Errors
     /// When it cannot start.
     pub fn start_agent_with(&mut self, arguments: &[&str]) -> Result<u64> {
-        self.start_agent_of(arguments, true)
+        self.start_agent_of(&[], arguments, Some(LONG_QUEUE))
     }
 
-    /// The same, with the detail and the export queue that users have by default.
+    /// The same, with the detail that users have by default, and an export queue of so many spans; `None`
+    /// is the default of users too.
     ///
     /// # Errors
     /// When it cannot start.
-    pub fn start_default_agent(&mut self, arguments: &[&str]) -> Result<u64> {
-        self.start_agent_of(&[&["--detail", "auto"], arguments].concat(), false)
+    pub fn start_default_agent(&mut self, queue_spans: Option<u32>) -> Result<u64> {
+        self.start_agent_of(&[], &["--detail", "auto"], queue_spans)
     }
 
-    fn start_agent_of(&mut self, arguments: &[&str], has_long_queue: bool) -> Result<u64> {
+    /// An agent with the defaults of users and more arguments, started by a program, such as
+    /// `prlimit --data=268435456`.
+    ///
+    /// # Errors
+    /// When it cannot start.
+    pub fn start_default_agent_by(&mut self, starter: &[&str], arguments: &[&str]) -> Result<u64> {
+        let arguments = [&["--detail", "auto"], arguments].concat();
+        self.start_agent_of(starter, &arguments, None)
+    }
+
+    fn start_agent_of(
+        &mut self,
+        starter: &[&str],
+        arguments: &[&str],
+        queue_spans: Option<u32>,
+    ) -> Result<u64> {
         // The pods alone: the collector is a thread of the test, in another cgroup than the node's,
         // and a journey to a socket that is not followed has no end.
         let options = AgentOptions {
             cgroup: &self.node.cgroup_root().join("kubepods"),
+            starter,
             arguments,
-            has_long_queue,
+            queue_spans,
             ..AgentOptions::new(&self.node, self.report())
         };
         self.agent = Some(options.start()?);
@@ -156,6 +173,11 @@ impl EchoFixture {
             .args(arguments.split(' '))
             .arg("--url")
             .arg(format!("http://{}", self.service.address())))
+    }
+
+    /// The service that the clients ask.
+    pub fn service(&self) -> &Service {
+        &self.service
     }
 
     /// The directory for files of this fixture.

@@ -164,6 +164,21 @@ impl Fixture {
         Ok(())
     }
 
+    /// Starts the agent of the first node, which logs all it can.
+    ///
+    /// # Errors
+    /// When it cannot start.
+    pub fn start_tracing_agent(&mut self, arguments: &[&str]) -> Result<()> {
+        let node = self.node().clone();
+        let options = AgentOptions {
+            arguments,
+            log_level: Some("trace"),
+            ..AgentOptions::new(&node, self.report(node.name()))
+        };
+        self.agents.insert(node.name().to_owned(), options.start()?);
+        Ok(())
+    }
+
     /// Starts an agent on each node that has one. They record what they see, see
     /// [`Outcome::recordings`].
     ///

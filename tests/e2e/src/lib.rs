@@ -52,4 +52,4 @@ pub use replay::replay;
 pub use report::Report;
 pub use seen::seen;
 pub use spans::{Span, Trace, Traces};
-pub use step::{Step, end, fill, hang, knock, pause, reset, send, shut, take, until};
+pub use step::{Step, end, fill, hang, hex, knock, pause, reset, send, shut, take, until};

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use tracer_pipeline::{
+    http::UrlPaths,
     pipeline::Pipeline,
     span::{self, Attribute, Detail, Value},
 };
@@ -21,6 +22,7 @@ const ERROR: i32 = 2;
 pub fn replay(node: &str, entries: &[Vec<u8>]) -> Vec<Span> {
     let mut pipeline = Pipeline::new(node);
     pipeline.detail().set_detail(Detail::Hop);
+    pipeline.set_url_paths(UrlPaths::Full);
     let mut spans = Vec::new();
     for entry in entries {
         pipeline.replay(entry, &mut spans);

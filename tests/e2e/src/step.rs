@@ -56,7 +56,8 @@ pub fn knock(address: SocketAddr, patience: Duration) -> Step {
     Step(format!("knock {address} {}", patience.as_millis()))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes in hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
     bytes
         .iter()
         .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {

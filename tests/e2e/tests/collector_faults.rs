@@ -23,6 +23,15 @@ const LOAD: Duration = Duration::from_secs(120);
 /// The agent flushes for at most 25 s after one signal.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
+/// Requests a second of two clients, with two spans each. The slow collector takes half of the spans.
+const NOISY: u64 = 1_500;
+const QUIET: u64 = 150;
+const SLOW_SECONDS: u64 = 20;
+/// A batch a second is 1,500 spans, the queue is full after a few seconds.
+const QUEUE: u32 = 6_000;
+/// The number of the first request of the quiet client.
+const QUIET_FIRST: u64 = 1_000_001;
+
 /// Checks that made = sent + failed + dropped. Returns them in this order.
 fn balance(report: &Report) -> [u64; 4] {
     let spans = ["made", "sent", "failed", "dropped"];
@@ -77,6 +86,51 @@ fn an_outage_of_a_minute_loses_nothing() {
     );
     assert_eq!(right, REQUESTS);
     assert_eq!(sent, made);
+}
+
+#[test]
+fn beside_a_busy_pair_a_slow_collector_receives_all_of_a_quiet_one() {
+    if hopspan_lab::skip("beside_a_busy_pair_a_slow_collector_receives_all_of_a_quiet_one") {
+        return;
+    }
+    let mut fixture = EchoFixture::start("slow", 1, 2).unwrap();
+    fixture.start_default_agent(Some(QUEUE)).unwrap();
+    fixture.collector.set_state(CollectorState::Slow);
+    let load = |client: usize, rate: u64, first: u64, connections: u64| {
+        let requests = rate * SLOW_SECONDS;
+        let arguments = format!(
+            "load --protocol h1 --connections {connections} --requests {requests} \
+             --rate {rate} --first {first}"
+        );
+        fixture.client(client, &arguments).unwrap().spawn().unwrap()
+    };
+    let mut loads = [load(0, NOISY, 1, 4), load(1, QUIET, QUIET_FIRST, 1)];
+    for load in &mut loads {
+        let ended = load.wait(LOAD).unwrap();
+        assert!(
+            ended.is_some_and(|status| status.success()),
+            "{}",
+            load.log()
+        );
+    }
+    fixture.collector.set_state(CollectorState::Accepts);
+    let all = usize::try_from((NOISY + QUIET) * SLOW_SECONDS).unwrap();
+    let outcome = fixture.finish(all).unwrap();
+    let judgement = outcome.judge();
+    assert!(judgement.wrong.is_empty(), "{:#?}", judgement.wrong);
+    let (quiet, noisy): (Vec<u64>, Vec<u64>) = judgement
+        .right
+        .iter()
+        .partition(|number| **number >= QUIET_FIRST);
+    let [made, sent, failed, dropped] = balance(&outcome.report);
+    println!(
+        "{} exchanges of the quiet pair and {} of the busy one; {sent} of {made} spans, {dropped} dropped",
+        quiet.len(),
+        noisy.len()
+    );
+    assert_eq!(failed, 0);
+    assert!(dropped > made / 10, "{dropped} of {made} were dropped");
+    assert_eq!(quiet.len() as u64, QUIET * SLOW_SECONDS);
 }
 
 #[test]

@@ -5,9 +5,11 @@
     reason = "a test ends where it fails, helper functions too"
 )]
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fs, time::Duration};
 
-use hopspan_e2e::{EchoFixture, fdinfos, number_after, peak_bytes, wait_for_output};
+use hopspan_e2e::{
+    Agent, EchoFixture, Metrics, fdinfos, number_after, peak_bytes, wait_for_output,
+};
 use hopspan_lab::Process;
 
 /// A process may hold no more than 20,000 descriptors where RLIMIT_NOFILE cannot be raised.
@@ -92,6 +94,38 @@ fn map_bytes(pid: u32) -> BTreeMap<u64, u64> {
         .collect()
 }
 
+/// Checks that the metrics count the connections in the programs' maps and in the agent's tables.
+fn assert_occupancy(agent: &mut Agent) {
+    let (all, http2) = (HTTP1.connections + HTTP2.connections, HTTP2.connections);
+    let expected = [
+        // Beyond half of the table, connections that have been idle for long are forgotten.
+        ("hopspan_table_entries{table=\"connections\"}", http2),
+        ("hopspan_table_entries{table=\"http2_connections\"}", http2),
+        // Both ends of each; of so many, some have taken the slots of others.
+        ("hopspan_map_entries{map=\"sockets\"}", all * 3 / 2),
+        ("hopspan_map_entries{map=\"frame_cursors\"}", http2 * 2),
+    ];
+    let is_full = |metrics: &Metrics| {
+        let mut expected = expected.iter();
+        expected.all(|(sample, entries)| metrics.value(sample) >= Some(*entries as f64))
+    };
+    let state = "at the tables of all connections";
+    agent.wait_for_metrics(state, is_full).unwrap();
+    let took = counting_time(agent.process.pid());
+    println!("counting the maps took {took:?} since the start");
+}
+
+/// The time on a processor of the thread that counts, since the agent's start (kernel: schedstat).
+fn counting_time(pid: u32) -> Option<Duration> {
+    let mut threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    let thread = threads.find_map(|thread| {
+        let path = thread.ok()?.path();
+        (fs::read_to_string(path.join("comm")).ok()?.trim() == "maps").then_some(path)
+    })?;
+    let text = fs::read_to_string(thread.join("schedstat")).ok()?;
+    Some(Duration::from_nanos(text.split(' ').next()?.parse().ok()?))
+}
+
 #[test]
 fn fifty_thousand_connections() {
     if hopspan_lab::skip("fifty_thousand_connections") {
@@ -125,6 +159,7 @@ fn fifty_thousand_connections() {
     println!("maps: {} bytes", maps.values().sum::<u64>());
     // The kernel's maps do not grow.
     assert_eq!(map_bytes(pid), maps);
+    assert_occupancy(fixture.agent.as_mut().unwrap());
 
     let expected = usize::try_from(requests).unwrap();
     let outcome = fixture.finish(expected).unwrap();

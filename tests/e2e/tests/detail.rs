@@ -98,7 +98,7 @@ fn exchanges_are_shed_whole_and_fairly() {
         return;
     }
     let outcome = dispatched("shed", 200, &["--max-exchanges-per-second", "20"]);
-    let shed = outcome.report().number(&["pipeline", "shed", "rate"]);
+    let shed = outcome.report().number(&["pipeline", "shed"]);
     let exported = outcome.report().number(&["pipeline", "exchanges_traced"]);
     assert!(shed > 0, "{exported} were exported");
     let kernel = outcome.report().number(&["kernel", "journeys", "shed"]);
@@ -107,7 +107,6 @@ fn exchanges_are_shed_whole_and_fairly() {
         shed + kernel + exported >= traced,
         "{shed}, {kernel} and {exported} of {traced}"
     );
-    assert_eq!(outcome.report().number(&["pipeline", "shed", "queue"]), 0);
     let [requests, responses, _] = roles(&outcome);
     assert_eq!(requests as u64, exported);
     assert_eq!(responses, requests);

@@ -13,9 +13,6 @@ use hopspan_e2e::{EchoFixture, flood, peak_bytes, sink};
 /// Requests of the quiet client, and how many of them a second.
 const REQUESTS: u64 = 1_000;
 const RATE: u64 = 100;
-/// Exchanges a second, of which a dev build exports each with its hops. Beyond what it can export the
-/// queue is full, which is not shared fairly.
-const EXPORTED: &str = "500";
 /// Longer than the quiet client takes.
 const FLOOD: Duration = Duration::from_secs(12);
 const LIMIT: Duration = Duration::from_secs(90);
@@ -32,9 +29,7 @@ fn check(kind: &str) {
         ["attacker", "target"].map(|name| fixture.node.pod("flood", name).unwrap());
     let to = SocketAddr::new(target.ip().into(), PORT);
     let mut target_process = sink(&target, to).unwrap();
-    fixture
-        .start_default_agent(&["--max-exchanges-per-second", EXPORTED])
-        .unwrap();
+    fixture.start_default_agent(None).unwrap();
     let mut flooding = flood(&attacker, kind, to, FLOOD).unwrap();
     let arguments = format!("load --protocol h1 --requests {REQUESTS} --rate {RATE}");
     let mut load = fixture.client(0, &arguments).unwrap().spawn().unwrap();
@@ -75,7 +70,10 @@ fn check(kind: &str) {
         .count() as u64;
     assert!(
         right * 100 >= REQUESTS * 99,
-        "{right} of {REQUESTS} are complete"
+        "{right} of {REQUESTS} are complete; {} exchanges were shed, {} requests in the kernel; pairs lost {}",
+        report.number(&["pipeline", "shed"]),
+        report.number(&["kernel", "journeys", "shed"]),
+        report.pair_losses(),
     );
     assert!(peak <= MAX_BYTES, "the agent had {peak} bytes");
     if over_share > 0 {

@@ -70,7 +70,7 @@ fn a_recording_of_one_dispatch_gives_the_spans_that_were_exported() {
     }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("dispatch.hopspan");
-    let record = ["--record", path.to_str().unwrap()];
+    let record = ["--record-raw", "--record", path.to_str().unwrap()];
     let mut fixture = Fixture::start_with("record", &record).unwrap();
     let hotrod = fixture.hotrod().unwrap();
     hotrod.dispatch(1, 1).unwrap();
@@ -91,7 +91,7 @@ fn a_recording_of_every_kind_gives_the_spans_that_were_exported() {
     }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("every-kind.hopspan");
-    let record = ["--record", path.to_str().unwrap()];
+    let record = ["--record-raw", "--record", path.to_str().unwrap()];
     let mut dialogues = DialogueFixture::start_with("every-kind", &record).unwrap();
     let lines = format!("Content-Length: {BODY_BYTES}\r\n");
     let head = request("POST", "/item", &(lines + &traceparent(&Parent::new())));

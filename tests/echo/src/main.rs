@@ -1,7 +1,7 @@
 //! `echo`: HTTP traffic in which every request has a visible number.
 //!
 //! In: the command line. Out: a server, a load, connections that are held open, a connection that
-//! is scripted byte by byte, an attempt to connect that must fail, or a flood. It exports no spans: a
+//! is scripted byte by byte, an attempt to connect that must fail, a flood, or raw packets. It exports no spans: a
 //! tracer's spans are checked against the numbers of the requests.
 
 mod addresses;
@@ -12,6 +12,7 @@ mod flood;
 mod knock;
 mod load;
 mod open;
+mod packets;
 mod play;
 mod request_number;
 mod schedule;
@@ -37,6 +38,8 @@ enum Command {
     Knock(knock::Args),
     /// Sends messages as fast as the server takes them
     Flood(flood::Args),
+    /// Sends IPv4 packets as they are, on a raw socket
+    Packets(packets::Args),
     /// Reads whatever clients send, and answers nothing, until SIGTERM
     Sink {
         #[arg(long, value_name = "IP:PORT")]
@@ -56,6 +59,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Play(args) => play::run(args),
         Command::Knock(args) => knock::run(&args),
         Command::Flood(args) => flood::run(&args),
+        Command::Packets(args) => packets::run(&args),
         Command::Sink { listen } => flood::sink(listen),
     }
 }

@@ -74,7 +74,8 @@ fn knock(argument: &str) -> Option<Step> {
     Some(Step::Knock(address.parse().ok()?, time))
 }
 
-fn bytes(hex: &str) -> Option<Vec<u8>> {
+/// The bytes of hexadecimal digits.
+pub(crate) fn bytes(hex: &str) -> Option<Vec<u8>> {
     let digits = hex.as_bytes();
     if !digits.len().is_multiple_of(2) {
         return None;

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::addresses::{Addresses, hardware_address, networks};
+use crate::cgroup;
 use crate::command::Command;
 use crate::kube_proxy::{self, Family, Networks, ProxyMode, Service};
 use crate::mutex::lock;
@@ -153,7 +154,10 @@ impl Node {
             bail!("pod {namespace}/{name} exists already");
         }
         // .0 is the network, .1 the bridge, .255 the broadcast address.
-        let host = u8::try_from(pods.len() + 2).ok().filter(|host| *host < 255);
+        let host = (2..255).find(|host| {
+            let ip = Addresses::in_pods(self.inner.number, *host).v4;
+            pods.iter().all(|pod| pod.ip() != ip)
+        });
         let host =
             host.with_context(|| format!("node {} has no address left for a pod", self.name()))?;
         let attachment = Attachment {
@@ -170,7 +174,24 @@ impl Node {
         Ok(pod)
     }
 
-    /// The pods made so far.
+    /// Kills a pod's processes and removes its network namespace, its device and its cgroup. Its
+    /// address is free again.
+    ///
+    /// # Errors
+    /// When a process survives, or a part cannot be removed.
+    pub fn remove_pod(&self, pod: &Pod) -> Result<()> {
+        cgroup::kill_all(pod.cgroup())?;
+        // The kernel removes the devices of a namespace later.
+        let sandbox = &self.inner.sandbox;
+        let device = format!("link del {}\n", pod.node_interface());
+        tools::ip(&sandbox.resources, &sandbox.netns, &device)?;
+        netns::remove(pod.netns_path())?;
+        cgroup::remove_all(pod.cgroup())?;
+        lock(&self.inner.pods).retain(|other| other.uid() != pod.uid());
+        Ok(())
+    }
+
+    /// The pods that there are.
     pub fn pods(&self) -> Vec<Pod> {
         lock(&self.inner.pods).clone()
     }

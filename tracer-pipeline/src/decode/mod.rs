@@ -4,6 +4,7 @@
 //! types (socket addresses, enums), or an error for a record that is short, of an unknown kind or
 //! out of range. Each record stands alone: a bad one does not affect the next.
 
+mod captured;
 mod clock_sample;
 mod close;
 mod conntrack;
@@ -19,6 +20,7 @@ mod read;
 mod tuple;
 mod window;
 
+pub use captured::{has_payload, payload};
 pub use clock_sample::ClockSample;
 pub use close::{Close, CloseKind};
 pub use conntrack::Conntrack;

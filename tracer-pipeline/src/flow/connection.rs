@@ -8,6 +8,10 @@ use super::{Ending, after, ending::EndEvidence};
 
 /// Bound on unread messages per connection and direction, 4 KiB; the oldest is discarded first.
 pub(super) const MAX_UNREAD: usize = 1024;
+/// Bound on unread messages of all connections. With [`trim`] they take at most 16 bytes each.
+pub(super) const MAX_UNREAD_OF_ALL: usize = 262_144;
+/// A queue of so many elements is not trimmed.
+const SMALL: usize = 16;
 /// An ending is reported this long after the close, when packets in flight at the close have
 /// arrived.
 pub(super) const ENDING_NS: u64 = 500_000_000;
@@ -45,11 +49,23 @@ impl Connection {
 }
 
 /// Adds a message that the application has not read yet, behind those before it in the stream:
-/// packets overtake each other.
-pub(super) fn push_unread(unread: &mut VecDeque<u32>, seq: u32) {
-    if unread.len() >= MAX_UNREAD {
-        unread.pop_front();
+/// packets overtake each other. `all` is the number of those of all connections. Returns how many
+/// messages were discarded because a bound was reached: of those it is not known when they are read.
+pub(super) fn push_unread(unread: &mut VecDeque<u32>, all: &mut usize, seq: u32) -> u64 {
+    let is_full = unread.len() >= MAX_UNREAD || *all >= MAX_UNREAD_OF_ALL;
+    if is_full && unread.pop_front().is_none() {
+        return 1;
     }
+    *all += usize::from(!is_full);
     let before = unread.iter().rposition(|known| !after(*known, seq));
     unread.insert(before.map_or(0, |before| before + 1), seq);
+    u64::from(is_full)
+}
+
+/// Gives back the memory of a queue that was long.
+pub(super) fn trim(unread: &mut VecDeque<u32>) {
+    let kept = unread.len().max(SMALL / 2);
+    if unread.capacity() > SMALL && unread.capacity() > 4 * kept {
+        unread.shrink_to(2 * kept);
+    }
 }

@@ -30,8 +30,9 @@ pub use ending::{Cause, Ending, LastLoss, ServerBytes};
 pub use event::{ConnectionId, Event, EventKind, PacketId, ZeroWindow};
 pub use side::Side;
 pub use tracer_common::seq::{after, before};
+pub(crate) use unplaced_fragments::MAX_BYTES as UNPLACED_FRAGMENTS_MAX_BYTES;
 
-use connection::{Connection, ENDING_NS, push_unread};
+use connection::{Connection, ENDING_NS, MAX_UNREAD_OF_ALL, push_unread, trim};
 use ending::EndEvidence;
 use failed_connects::FailedConnects;
 use unplaced_fragments::UnplacedFragments;
@@ -58,6 +59,8 @@ pub struct Losses {
     pub journeys_unplaced: u64,
     /// Fragments of HTTP/2 whose connection stayed unknown.
     pub fragments_unplaced: u64,
+    /// Messages whose time of the read stays unknown, because too many were unread.
+    pub unread_discarded: u64,
     /// Failed connects beyond the bound on those held back.
     pub failed_connects_refused: u64,
 }
@@ -73,6 +76,8 @@ pub struct Flow {
     client_of_tuple: HashMap<Tuple, u64>,
     unplaced: UnplacedFragments,
     failed_connects: FailedConnects,
+    /// Unread messages of all connections.
+    unread: usize,
     losses: Losses,
 }
 
@@ -85,6 +90,16 @@ impl Flow {
     /// Number of connections in the table.
     pub fn connections(&self) -> usize {
         self.by_client.len()
+    }
+
+    /// Connections in the table, and their bound.
+    pub fn occupancy(&self) -> (usize, usize) {
+        (self.connections(), MAX_CONNECTIONS)
+    }
+
+    /// Unread messages of all connections, and their bound.
+    pub fn unread(&self) -> (usize, usize) {
+        (self.unread, MAX_UNREAD_OF_ALL)
     }
 
     /// Assigns a journey to its connection, after the fragments of its sender that waited for that.
@@ -232,7 +247,8 @@ impl Flow {
                 Side::Client => &mut connection.unread_requests,
                 Side::Server => &mut connection.unread_responses,
             };
-            push_unread(unread, journey.read_seq());
+            let discarded = push_unread(unread, &mut self.unread, journey.read_seq());
+            self.losses.unread_discarded += discarded;
         }
     }
 
@@ -265,6 +281,7 @@ impl Flow {
             &mut known.unread_responses
         };
         while let Some(seq) = unread.pop_front_if(|seq| before(*seq, read.read_seq)) {
+            self.unread -= 1;
             if read.new_from.is_some_and(|from| before(seq, from)) {
                 continue;
             }
@@ -275,6 +292,7 @@ impl Flow {
             };
             emit(Event { connection, kind });
         }
+        trim(unread);
     }
 
     /// The event of a socket's receive window; `None` where the connection is unknown.
@@ -373,6 +391,7 @@ impl Flow {
 
     fn forget(&mut self, client_cookie: u64) -> Option<Event> {
         let connection = self.by_client.remove(&client_cookie)?;
+        self.unread -= connection.unread_requests.len() + connection.unread_responses.len();
         if let Some(server_cookie) = connection.server_cookie {
             self.client_of_server.remove(&server_cookie);
         }

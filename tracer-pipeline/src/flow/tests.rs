@@ -161,6 +161,36 @@ fn unread_messages_are_bounded() {
     );
 }
 
+/// Of all connections together, too; a connection gives up its own oldest ones.
+#[test]
+fn unread_messages_of_all_connections_are_bounded() {
+    let mut unread = std::collections::VecDeque::new();
+    let mut all = MAX_UNREAD_OF_ALL - 2;
+    let discarded: u64 = (0..5)
+        .map(|seq| push_unread(&mut unread, &mut all, seq))
+        .sum();
+    assert_eq!((discarded, all), (3, MAX_UNREAD_OF_ALL));
+    assert_eq!(unread, [3, 4]);
+    let mut other = std::collections::VecDeque::new();
+    assert_eq!(push_unread(&mut other, &mut all, 7), 1);
+    assert!(other.is_empty());
+
+    let mut flow = Flow::default();
+    for seq in 0..1_000 {
+        place(&mut flow, journey(Message::Request, End::Socket, seq));
+    }
+    assert_eq!(flow.unread().0, 1_000);
+    read_events(&mut flow, read(SERVER, 990));
+    assert_eq!(flow.unread().0, 10);
+    let capacity = flow
+        .by_client
+        .values()
+        .map(|one| one.unread_requests.capacity());
+    assert!(capacity.sum::<usize>() <= 40);
+    flow.finish();
+    assert_eq!(flow.unread().0, 0);
+}
+
 #[test]
 fn fragments_keep_their_order_when_their_connection_becomes_known() {
     let mut flow = Flow::default();

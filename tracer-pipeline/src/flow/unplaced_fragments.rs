@@ -13,37 +13,57 @@ use super::Side;
 const MAX_SOCKETS: usize = 1024;
 /// Bound on waiting fragments of one socket.
 const MAX_FRAGMENTS: usize = 16;
+/// Bound on the bytes of all waiting fragments.
+pub(crate) const MAX_BYTES: usize = 8 << 20;
 /// How long fragments wait after the newest of their socket.
 const WAIT_NS: u64 = 10_000_000_000;
 
 /// Fragments by the cookie of the sending socket, in the order of arrival.
 #[derive(Debug, Default)]
-pub(super) struct UnplacedFragments(HashMap<u64, VecDeque<Fragment>>);
+pub(super) struct UnplacedFragments {
+    by_sender: HashMap<u64, VecDeque<Fragment>>,
+    bytes: usize,
+}
 
 impl UnplacedFragments {
     /// Keeps a fragment. Returns how many fragments were discarded because a bound was reached.
     pub(super) fn push(&mut self, fragment: Fragment) -> u64 {
-        if self.0.len() >= MAX_SOCKETS && !self.0.contains_key(&fragment.sender_cookie) {
+        let cookie = fragment.sender_cookie;
+        let others = &mut self.by_sender;
+        if others.len() >= MAX_SOCKETS && !others.contains_key(&cookie) {
             return 1;
         }
-        let fragments = self.0.entry(fragment.sender_cookie).or_default();
+        let fragments = others.entry(cookie).or_default();
+        self.bytes += fragment.bytes.len();
         fragments.push_back(fragment);
-        if fragments.len() <= MAX_FRAGMENTS {
-            return 0;
+        let mut lost = 0;
+        while fragments.len() > MAX_FRAGMENTS || self.bytes > MAX_BYTES {
+            // The oldest is discarded, so that the kept fragments are contiguous with the next one.
+            let Some(oldest) = fragments.pop_front() else {
+                break;
+            };
+            self.bytes -= oldest.bytes.len();
+            lost += 1;
         }
-        // The oldest is discarded, so that the kept fragments are contiguous with the next one. The
-        // first kept fragment now begins in the middle of the connection, with a gap before it.
-        fragments.pop_front();
-        if let Some(first) = fragments.front_mut() {
-            first.lost_before = true;
-            first.recognised = true;
+        match fragments.front_mut() {
+            // It now begins in the middle of the connection, with a gap before it.
+            Some(first) if lost > 0 => {
+                first.lost_before = true;
+                first.recognised = true;
+            }
+            Some(_) => {}
+            None => {
+                others.remove(&cookie);
+            }
         }
-        1
+        lost
     }
 
     /// Removes and returns the fragments of a socket.
     pub(super) fn take(&mut self, cookie: u64) -> VecDeque<Fragment> {
-        self.0.remove(&cookie).unwrap_or_default()
+        let fragments = self.by_sender.remove(&cookie).unwrap_or_default();
+        self.bytes -= bytes(&fragments);
+        fragments
     }
 
     /// Removes and returns the fragments of both sockets of a journey, in the order of their packets.
@@ -65,12 +85,14 @@ impl UnplacedFragments {
     /// Discards the fragments that have waited too long. Returns how many.
     pub(super) fn expire(&mut self, now_ns: u64) -> u64 {
         let mut lost = 0;
-        self.0.retain(|_, fragments| {
+        let all_bytes = &mut self.bytes;
+        self.by_sender.retain(|_, fragments| {
             let waits = fragments
                 .back()
                 .is_some_and(|fragment| now_ns.saturating_sub(fragment.start_ns) < WAIT_NS);
             if !waits {
                 lost += fragments.len() as u64;
+                *all_bytes -= bytes(fragments);
             }
             waits
         });
@@ -78,10 +100,40 @@ impl UnplacedFragments {
     }
 }
 
+fn bytes(fragments: &VecDeque<Fragment>) -> usize {
+    fragments.iter().map(|fragment| fragment.bytes.len()).sum()
+}
+
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
     use crate::flow::tests::fragment;
+
+    #[test]
+    fn the_bytes_of_all_sockets_are_bounded() {
+        let mut fragments = UnplacedFragments::default();
+        let large = |cookie, seq| Fragment {
+            bytes: Bytes::from(vec![0; MAX_BYTES / 4]),
+            ..fragment(cookie, seq)
+        };
+        assert_eq!(
+            (0..4)
+                .map(|cookie| fragments.push(large(cookie, 0)))
+                .sum::<u64>(),
+            0
+        );
+        assert_eq!(fragments.push(large(4, 0)), 1);
+        assert!(fragments.take(4).is_empty());
+        // A socket that has some gives up its own oldest ones.
+        assert_eq!(fragments.push(large(3, 1)), 1);
+        assert_eq!(fragments.bytes, MAX_BYTES);
+        let kept = fragments.take(3);
+        assert!(kept.len() == 1 && kept[0].seq == 1 && kept[0].lost_before);
+        assert_eq!(fragments.expire(WAIT_NS), 3);
+        assert_eq!(fragments.bytes, 0);
+    }
 
     #[test]
     fn the_newest_are_kept_and_the_gap_before_them_is_marked() {

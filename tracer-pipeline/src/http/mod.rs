@@ -7,7 +7,8 @@ pub mod exchange;
 pub mod failed_connect;
 pub mod handshake;
 pub mod head;
-mod packet_heads;
+mod letter_pairs;
+pub(crate) mod packet_heads;
 pub mod pairing;
 mod partial_heads;
 pub mod rpc;
@@ -15,10 +16,16 @@ pub mod served;
 #[cfg(test)]
 mod test_head;
 pub mod trace_context;
+pub mod url_paths;
+mod url_segment;
+pub(crate) mod url_template;
 mod waiting_heads;
 
 pub use exchange::{Answered, Asked, Connect, Exchange, Leg, Reset, ResponseEnd};
 pub use failed_connect::FailedConnect;
 pub use handshake::Handshakes;
 pub use pairing::Http1Pairing;
+pub(crate) use partial_heads::MAX_PARTIAL as MAX_PARTIAL_HEADS;
 pub use served::{ReadRequest, Served};
+pub use url_paths::{NotUrlPaths, UrlPaths};
+pub(crate) use waiting_heads::MAX_HEADS as MAX_WAITING_HEADS;

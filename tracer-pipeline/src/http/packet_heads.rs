@@ -14,27 +14,36 @@ use super::head::{BodyFraming, HeadError, Method, RequestHead, ResponseHead, res
 const MAX_HEADS: usize = 256;
 
 /// A request's head or a response's.
-pub(super) enum ParsedHead {
+pub(crate) enum ParsedHead {
     Request(RequestHead),
     Response(ResponseHead),
 }
 
 /// A head, and where it is. Offsets are bytes from the start of the packet's payload.
-pub(super) struct LocatedHead {
-    pub(super) offset: u32,
+pub(crate) struct LocatedHead {
+    pub(crate) offset: u32,
     /// Where the head ends, if it is complete.
-    pub(super) head_end: Option<u32>,
+    pub(crate) head_end: Option<u32>,
     /// Where the message ends, if it has the body that it announces and that is known. The response
     /// to a HEAD has none.
-    pub(super) body_end: Option<u32>,
+    pub(crate) body_end: Option<u32>,
     /// Of a body with chunks that does not end in the packet: a place before its end.
-    pub(super) chunks_until: Option<u32>,
-    pub(super) head: ParsedHead,
+    pub(crate) chunks_until: Option<u32>,
+    pub(crate) head: ParsedHead,
 }
 
 impl LocatedHead {
+    /// Whether a body with chunks follows, unless the request of a response excludes a body.
+    pub(crate) fn is_chunked(&self) -> bool {
+        let body = match &self.head {
+            ParsedHead::Request(head) => head.body,
+            ParsedHead::Response(head) => response_body(&Method::Get, head),
+        };
+        body == BodyFraming::Chunked
+    }
+
     /// Where the message ends, if that is known. `method`: of the request, for a response.
-    pub(super) fn end(&self, method: &Method) -> Option<u32> {
+    pub(crate) fn end(&self, method: &Method) -> Option<u32> {
         match &self.head {
             ParsedHead::Response(head) if response_body(method, head) == BodyFraming::None => {
                 self.head_end
@@ -52,7 +61,7 @@ impl LocatedHead {
 ///
 /// When `payload` does not begin with a head. Bytes behind the first head that are not a head are
 /// skipped.
-pub(super) fn heads(
+pub(crate) fn heads(
     message: Message,
     offset: u32,
     payload: &[u8],
@@ -82,7 +91,7 @@ pub(super) fn heads(
 }
 
 /// The last head, if it is a request's and continues in the next packet.
-pub(super) fn cut_request(heads: &[LocatedHead]) -> Option<&LocatedHead> {
+pub(crate) fn cut_request(heads: &[LocatedHead]) -> Option<&LocatedHead> {
     let is_cut = |located: &&LocatedHead| matches!(&located.head, ParsedHead::Request(head) if !head.complete());
     heads.last().filter(is_cut)
 }
@@ -92,7 +101,7 @@ pub(super) fn cut_request(heads: &[LocatedHead]) -> Option<&LocatedHead> {
 /// # Errors
 ///
 /// When no head begins there.
-pub(super) fn head_at(
+pub(crate) fn head_at(
     message: Message,
     offset: u32,
     payload: &[u8],

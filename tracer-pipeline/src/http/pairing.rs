@@ -79,6 +79,11 @@ impl Http1Pairing {
         self.losses
     }
 
+    /// Open exchanges, and their bound.
+    pub fn occupancy(&self) -> (usize, usize) {
+        (self.open, MAX_OPEN)
+    }
+
     /// Parses a head and stores what spans need. The bytes are dropped here, or when the head is
     /// complete. Passes exchanges that are over because of it to `done`.
     pub fn head(

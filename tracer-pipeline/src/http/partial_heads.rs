@@ -19,7 +19,7 @@ use super::{
 };
 
 /// Most incomplete heads at a time; further heads stay cut.
-const MAX_PARTIAL: usize = 1024;
+pub(crate) const MAX_PARTIAL: usize = 1024;
 /// How long an incomplete head waits for its rest.
 const WAIT_NS: u64 = 10_000_000_000;
 

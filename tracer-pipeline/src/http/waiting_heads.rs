@@ -12,7 +12,7 @@ use super::packet_heads::LocatedHead;
 /// Most heads stored; a packet whose heads would exceed the limit is refused as a whole. A packet
 /// whose head is still missing counts as one. A head with its path takes less than 2 KB, most take
 /// less than 300 bytes.
-pub(super) const MAX_HEADS: usize = 16_384;
+pub(crate) const MAX_HEADS: usize = 16_384;
 /// After this time the journey of a head's packet is considered lost.
 pub(super) const WAIT_NS: u64 = 10_000_000_000;
 

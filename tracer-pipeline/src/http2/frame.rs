@@ -11,7 +11,7 @@ mod tests;
 use thiserror::Error;
 
 pub use self::control::{GoAway, Settings, goaway, rst_stream, settings};
-pub use self::field_block::{FieldBlockPart, field_block_part};
+pub use self::field_block::{FieldBlockPart, field_block_part, field_block_range};
 
 /// Length of a frame header.
 pub const HEADER_BYTES: usize = 9;

@@ -21,6 +21,7 @@ use crate::http::trace_context::{Extraction, ServerSpan};
 pub use self::fields::Fields;
 pub use self::message_kind::{MessageKind, StreamState, message_kind};
 pub use self::retention::retained_part;
+pub(crate) use self::retention::{is_grpc, is_traceparent};
 
 /// A request (RFC 9113 section 8.3.1).
 #[derive(Clone, Debug, PartialEq, Eq)]

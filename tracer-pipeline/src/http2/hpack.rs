@@ -13,6 +13,8 @@ mod static_table;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use thiserror::Error;
 
 use self::block_reader::BlockReader;
@@ -20,6 +22,7 @@ use self::dynamic_table::{DEFAULT_MAX_BYTES, DynamicTable, Entry};
 use self::static_table::STATIC_ENTRIES;
 
 pub use self::dynamic_table::KEPT_MAX_BYTES;
+pub(crate) use self::huffman::{FILLER, refill};
 
 /// Most heap memory of a [`Decoder`] between two blocks, in bytes, without the allocator's
 /// overhead: the stored entries, and as much again for the slots of evicted entries.
@@ -150,21 +153,66 @@ impl Decoder {
         mut each: impl FnMut(Field<'_>),
     ) -> Result<(), HpackError> {
         let mut reader = BlockReader::new(block);
+        self.fields(&mut reader, &mut 0, &mut |field, _| each(field))
+    }
+
+    /// As [`decode`](Self::decode), with the place of each value: the string in the block, or nothing for one from
+    /// a table. Also returns where the field begins that could not be decoded.
+    pub(crate) fn decode_located(
+        &mut self,
+        block: &[u8],
+        mut each: impl FnMut(Field<'_>, Range<usize>),
+    ) -> (usize, Result<(), HpackError>) {
+        let mut decoded_to = 0;
+        let mut reader = BlockReader::new(block);
+        let decoded = self.fields(&mut reader, &mut decoded_to, &mut each);
+        (decoded_to, decoded)
+    }
+
+    /// The name and the value of a literal of which the block ends within the value; `None` where no
+    /// byte of the value can be there.
+    pub(crate) fn cut_literal(&self, field: &[u8]) -> Option<CutLiteral> {
+        let mut reader = BlockReader::new(field);
+        let indexing = match reader.peek()? {
+            0x40..0x80 => Indexing::Yes,
+            ..0x20 => Indexing::No,
+            _ => return None,
+        };
+        let index = reader.integer(indexing.prefix_bits()).ok()?;
+        let mut text = Vec::new();
+        let name = match index {
+            0 => Some(reader.string(&mut text).ok()?),
+            index => self.name(index).ok()?,
+        };
+        let name = name.map(<[u8]>::to_vec);
+        let value = StringContent::read(&mut reader)?;
+        Some(CutLiteral { name, value })
+    }
+
+    /// Passes fields to `each`; `decoded_to` is where the last one begins, or the end.
+    fn fields(
+        &mut self,
+        reader: &mut BlockReader<'_>,
+        decoded_to: &mut usize,
+        each: &mut impl FnMut(Field<'_>, Range<usize>),
+    ) -> Result<(), HpackError> {
         let mut text = DecodedStrings::default();
         let mut after_field = false;
         while let Some(first) = reader.peek() {
             match first {
-                0x80.. => each(self.indexed(reader.integer(7)?)?),
-                0x40..0x80 => self.literal(&mut reader, &mut text, Indexing::Yes, &mut each)?,
+                0x80.. => each(self.indexed(reader.integer(7)?)?, 0..0),
+                0x40..0x80 => self.literal(reader, &mut text, Indexing::Yes, each)?,
                 0x20..0x40 if after_field => return Err(HpackError::SizeUpdatePlace),
                 0x20..0x40 => {
                     self.resize(reader.integer(5)?)?;
+                    *decoded_to = reader.position();
                     continue;
                 }
                 // Literals without indexing, and never-indexed literals.
-                ..0x20 => self.literal(&mut reader, &mut text, Indexing::No, &mut each)?,
+                ..0x20 => self.literal(reader, &mut text, Indexing::No, each)?,
             }
             after_field = true;
+            *decoded_to = reader.position();
         }
         Ok(())
     }
@@ -191,18 +239,20 @@ impl Decoder {
         reader: &mut BlockReader<'_>,
         text: &mut DecodedStrings,
         indexing: Indexing,
-        each: &mut impl FnMut(Field<'_>),
+        each: &mut impl FnMut(Field<'_>, Range<usize>),
     ) -> Result<(), HpackError> {
         let index = reader.integer(indexing.prefix_bits())?;
         let name = match index {
             0 => Some(reader.string(&mut text.name)?),
             index => self.name(index)?,
         };
+        let begin = reader.position();
         let value = reader.string(&mut text.value)?;
-        each(match name {
+        let field = match name {
             Some(name) => Field::Known { name, value },
             None => Field::Nameless { value },
-        });
+        };
+        each(field, begin..reader.position());
         if indexing == Indexing::Yes {
             let entry = Entry::new(name, value, (self.keep)(name, value));
             self.table.insert(entry);
@@ -232,6 +282,34 @@ impl Decoder {
             .ok_or(HpackError::Index)?;
         self.table.get(nth)
     }
+}
+
+/// Where the bytes of a string are in a block.
+pub(crate) struct StringContent {
+    pub(crate) huffman_coded: bool,
+    pub(crate) range: Range<usize>,
+}
+
+impl StringContent {
+    /// Of a string that begins a block. The range may end behind the block.
+    pub(crate) fn of(block: &[u8]) -> Option<Self> {
+        Self::read(&mut BlockReader::new(block))
+    }
+
+    fn read(reader: &mut BlockReader<'_>) -> Option<Self> {
+        let header = reader.string_header().ok()?;
+        let begin = reader.position();
+        Some(Self {
+            huffman_coded: header.huffman_coded,
+            range: begin..begin.checked_add(header.bytes)?,
+        })
+    }
+}
+
+/// A literal that is cut within its value.
+pub(crate) struct CutLiteral {
+    pub(crate) name: Option<Vec<u8>>,
+    pub(crate) value: StringContent,
 }
 
 /// Buffers for Huffman-decoded strings, for one block.

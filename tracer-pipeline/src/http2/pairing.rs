@@ -52,6 +52,9 @@ pub struct Http2Losses {
     pub streams_given_up: u64,
 }
 
+// Without the heap, and with its entry in the table: as `pipeline::Tables` counts it.
+const _: () = assert!(size_of::<FollowedConnection>() + 64 <= 1 << 10);
+
 struct FollowedConnection {
     start: Start,
     http2: Http2Connection,
@@ -124,6 +127,15 @@ impl Http2Pairing {
     /// Messages that could not be paired so far.
     pub fn losses(&self) -> Http2Losses {
         self.losses
+    }
+
+    /// Connections, open streams and the bytes of all decoders, each with its bound.
+    pub fn occupancy(&self) -> [(usize, usize); 3] {
+        [
+            (self.connections.len(), MAX_CONNECTIONS),
+            (self.streams, MAX_STREAMS),
+            (self.heap_bytes, MAX_HEAP_BYTES),
+        ]
     }
 
     /// Takes an event; passes each exchange that it completes to `done`.

@@ -7,3 +7,6 @@
 pub mod directory;
 pub mod name_queue;
 pub mod served_requests;
+
+pub(crate) use name_queue::MAX_WAITING as MAX_UNNAMED;
+pub(crate) use served_requests::MAX_SERVED;

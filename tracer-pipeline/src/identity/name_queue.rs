@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 /// the name of a new pod before its first container starts.
 const WAIT_NS: u64 = 2_000_000_000;
 /// Bound on waiting items, a few KiB each. Beyond it the first leaves without its names.
-const MAX_WAITING: usize = 4096;
+pub(crate) const MAX_WAITING: usize = 4096;
 
 /// Items in the order of arrival, each with the end of its wait.
 #[derive(Debug)]

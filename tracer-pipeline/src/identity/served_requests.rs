@@ -18,7 +18,7 @@ use super::directory::Directory;
 const KEEP_NS: u64 = 130_000_000_000;
 /// Bound on finished requests, about 130 bytes each. Beyond it the oldest are removed, and nothing
 /// is inferred for connects that began before the end of a removed request.
-const MAX_SERVED: usize = 32_768;
+pub(crate) const MAX_SERVED: usize = 32_768;
 
 /// The request on whose behalf a connect was probably made.
 #[derive(Clone, Debug, PartialEq, Eq)]

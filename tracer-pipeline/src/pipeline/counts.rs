@@ -4,8 +4,6 @@
 
 use crate::{flow, http, http2, identity::directory::DirectoryStats};
 
-use super::Shed;
-
 /// Records, exchanges and spans so far, and what was lost on the way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
@@ -20,8 +18,9 @@ pub struct Counts {
     pub exchanges_traced: u64,
     /// Exchanges without a context that got no trace because of the limit of --untraced.
     pub untraced_left_out: u64,
-    /// Exchanges without spans because the export had no room or the rate limit was reached.
-    pub shed: Shed,
+    /// Exchanges without spans although their trace is sampled: the rate limit was reached, and the edge had
+    /// its share.
+    pub shed: u64,
     /// Exchanges whose pods had no names yet when the wait for names was over.
     pub exchanges_unnamed: u64,
     /// Connections that could not be opened.
@@ -30,6 +29,8 @@ pub struct Counts {
     pub failed_connects_inferred: u64,
     /// Failed connects without spans because of a limit.
     pub failed_connects_left_out: u64,
+    /// Handshakes that were not kept for the request behind them, because of a bound.
+    pub handshakes_left_out: u64,
     /// Connects that the client gave up without an error before the connection was open.
     pub connects_cancelled: u64,
     /// Spans made.

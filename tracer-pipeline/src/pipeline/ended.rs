@@ -11,12 +11,12 @@ use crate::{
         served_requests::{Correlation, ServedRequests},
     },
     span::{
-        Context, DetailChoice, EdgeMetrics, ExchangeTrace, FailedConnectLimit, Failures, Measured,
-        Span, SpanSource, Traced, Untraced, failed_connect_spans, sides,
+        Context, DetailChoice, Edge, EdgeMetrics, ExchangeTrace, FailedConnectLimit, Failures,
+        Measured, Span, SpanSource, Traced, Untraced, failed_connect_spans, sides,
     },
 };
 
-use super::{Counts, known::Known, shedding::Shedding};
+use super::{Counts, SpanSink, known::Known, shedding::Shedding};
 
 /// An exchange or failed connect, with its parties.
 #[derive(Debug)]
@@ -62,8 +62,7 @@ impl Ended {
     pub(super) fn counts(&self) -> Counts {
         Counts {
             untraced_left_out: self.untraced.left_out(),
-            failed_connects_left_out: self.counts.failed_connects_left_out
-                + self.allowance.left_out(),
+            failed_connects_left_out: self.allowance.left_out(),
             shed: self.shedding.shed(),
             ..self.counts
         }
@@ -77,7 +76,7 @@ impl Ended {
     }
 
     /// Takes an ended exchange.
-    pub(super) fn exchange(&mut self, exchange: Exchange, known: &Known, out: &mut Vec<Vec<Span>>) {
+    pub(super) fn exchange(&mut self, exchange: Exchange, known: &Known, out: &mut dyn SpanSink) {
         self.serving.add_finished(&exchange);
         if ExchangeTrace::of(&exchange).is_some() {
             self.named(Over::from(SpanSource::Exchange(exchange)), known, out);
@@ -107,7 +106,7 @@ impl Ended {
         failed: Vec<FailedConnect>,
         open: &[Served],
         known: &Known,
-        out: &mut Vec<Vec<Span>>,
+        out: &mut dyn SpanSink,
     ) {
         for failed in failed {
             if !failed.is_failure() {
@@ -128,7 +127,7 @@ impl Ended {
     }
 
     /// Makes the spans if all names are known; otherwise queues `over`.
-    fn named(&mut self, over: Over, known: &Known, out: &mut Vec<Vec<Span>>) {
+    fn named(&mut self, over: Over, known: &Known, out: &mut dyn SpanSink) {
         if over.is_settled(known) {
             self.make(&over, known, out);
         } else if let Some(first) = self.waiting.push(over) {
@@ -138,7 +137,7 @@ impl Ended {
     }
 
     /// Makes the spans of queued items whose names are known now, or whose wait is over.
-    pub(super) fn waited(&mut self, known: &mut Known, out: &mut Vec<Vec<Span>>) {
+    pub(super) fn waited(&mut self, known: &mut Known, out: &mut dyn SpanSink) {
         if self.waiting.is_empty() {
             return;
         }
@@ -155,13 +154,13 @@ impl Ended {
     }
 
     /// Makes the spans of all queued items: no more names will come.
-    pub(super) fn finish(&mut self, known: &Known, out: &mut Vec<Vec<Span>>) {
+    pub(super) fn finish(&mut self, known: &Known, out: &mut dyn SpanSink) {
         for over in self.waiting.finish() {
             self.make(&over, known, out);
         }
     }
 
-    fn make(&mut self, over: &Over, known: &Known, out: &mut Vec<Vec<Span>>) {
+    fn make(&mut self, over: &Over, known: &Known, out: &mut dyn SpanSink) {
         let context = known.context();
         match &over.item {
             SpanSource::Exchange(exchange) => {
@@ -170,13 +169,10 @@ impl Ended {
                     self.export_exchange(Traced::new(exchange, &over.sides, trace, &context), out);
                 }
             }
-            SpanSource::FailedConnect(..) if !self.shedding.has_room() => {
-                self.counts.failed_connects_left_out += 1;
-            }
             SpanSource::FailedConnect(failed, correlation) => {
-                let spans =
+                let (edge, spans) =
                     failed_connect_spans(failed, correlation, &over.sides, &self.detail, &context);
-                self.made(spans, out);
+                self.made(&edge, spans, out);
             }
         }
     }
@@ -192,22 +188,21 @@ impl Ended {
     }
 
     /// Makes the spans of an exchange unless it is shed. Measures it in any case.
-    fn export_exchange(&mut self, traced: Traced<'_>, out: &mut Vec<Vec<Span>>) {
-        let admitted = self.shedding.admit(|| traced.edge(), traced.ended_ns());
-        let Some(shed) = admitted else {
+    fn export_exchange(&mut self, traced: Traced<'_>, out: &mut dyn SpanSink) {
+        let edge = traced.edge();
+        let Some(shed) = self.shedding.admit(&edge, traced.ended_ns()) else {
             self.edges.exchange(&traced.measured(None));
             return;
         };
         self.counts.exchanges_traced += 1;
         let spans = traced.spans(shed, &mut self.detail);
         self.edges.exchange(&traced.measured(Some(&spans)));
-        self.made(spans, out);
+        self.made(&edge, spans, out);
     }
 
-    fn made(&mut self, spans: Vec<Span>, out: &mut Vec<Vec<Span>>) {
-        self.shedding.made(spans.len());
+    fn made(&mut self, edge: &Edge, spans: Vec<Span>, out: &mut dyn SpanSink) {
         self.counts.spans += spans.len() as u64;
-        out.push(spans);
+        out.add(edge, spans);
     }
 }
 

@@ -102,6 +102,21 @@ impl Exchanges {
         std::mem::take(&mut self.failed)
     }
 
+    /// The handshakes without a request, and their bound.
+    pub(super) fn handshakes(&self) -> (usize, usize) {
+        self.handshakes.occupancy()
+    }
+
+    /// The number of handshakes beyond the bound.
+    pub(super) fn handshakes_left_out(&self) -> u64 {
+        self.handshakes.refused()
+    }
+
+    /// Failed connects since the last clock sample, and their bound.
+    pub(super) fn failed(&self) -> (usize, usize) {
+        (self.failed.len(), MAX_FAILED)
+    }
+
     /// The number of failed connects beyond the bound.
     pub(super) fn failed_left_out(&self) -> u64 {
         self.failed_left_out

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::{
     decode::DropReasons,
+    http::UrlPaths,
     identity::directory::Directory,
     kube_proxy::Rules,
     path::Devices,
@@ -25,6 +26,8 @@ pub(super) struct Known {
     pub(super) who: Directory,
     /// Under which service's name spans are exported.
     pub(super) service_name: ServiceName,
+    /// How much of the paths of requests is exported.
+    pub(super) url_paths: UrlPaths,
 }
 
 impl Known {
@@ -38,6 +41,7 @@ impl Known {
             directory: &self.who,
             node: &self.node,
             service_name: self.service_name,
+            url_paths: self.url_paths,
         }
     }
 

@@ -10,16 +10,20 @@ mod fair;
 mod known;
 mod shedding;
 mod snapshot;
+mod span_sink;
+mod tables;
 
 use crate::{
     decode::{Record, decode},
     flow::Flow,
-    span::{DetailChoice, EdgeSnapshot, FailedConnectLimit, Failure, ServiceName, Span, Untraced},
+    http::UrlPaths,
+    span::{DetailChoice, EdgeSnapshot, FailedConnectLimit, Failure, ServiceName, Untraced},
 };
 
 pub use counts::Counts;
-pub use shedding::Shed;
 pub use snapshot::{Snapshot, SnapshotError};
+pub use span_sink::SpanSink;
+pub use tables::{Table, Tables};
 
 use ended::Ended;
 pub(crate) use exchanges::Exchanges;
@@ -71,6 +75,11 @@ impl Pipeline {
         self.known.service_name = name;
     }
 
+    /// Sets how much of the paths of requests is exported.
+    pub fn set_url_paths(&mut self, url_paths: UrlPaths) {
+        self.known.url_paths = url_paths;
+    }
+
     /// The choice of the exchanges whose hops have spans.
     pub fn detail(&mut self) -> &mut DetailChoice {
         &mut self.ended.detail
@@ -80,12 +89,6 @@ impl Pipeline {
     /// and service gets a fair share.
     pub fn limit_exchanges(&mut self, per_second: u32) {
         self.ended.shedding.set_rate(per_second);
-    }
-
-    /// Sets how many more spans the export takes. The last exchange gets all of its spans even beyond that;
-    /// the exchanges after it get none until the next call. Without a call there is no limit.
-    pub fn set_room(&mut self, spans: usize) {
-        self.ended.shedding.set_room(spans);
     }
 
     /// Measures exchanges that carry no sampled trace context too, as far as they are followed.
@@ -115,6 +118,7 @@ impl Pipeline {
             http2: self.exchanges.http2.losses(),
             failed_connects_left_out: ended.failed_connects_left_out
                 + self.exchanges.failed_left_out(),
+            handshakes_left_out: self.exchanges.handshakes_left_out(),
             ..ended
         }
     }
@@ -131,7 +135,7 @@ impl Pipeline {
 
     /// Takes one record of the kernel programs; adds the spans of each exchange that it completes to
     /// `out`. A record that cannot be decoded is counted and left out.
-    pub fn push(&mut self, raw: &[u8], out: &mut Vec<Vec<Span>>) {
+    pub fn push(&mut self, raw: &[u8], out: &mut dyn SpanSink) {
         self.records += 1;
         match decode(raw) {
             Ok(record) => self.record(record, out),
@@ -140,7 +144,7 @@ impl Pipeline {
     }
 
     /// Takes what the agent itself observed; adds the spans that waited for it to `out`.
-    pub fn observe(&mut self, snapshot: Snapshot, out: &mut Vec<Vec<Span>>) {
+    pub fn observe(&mut self, snapshot: Snapshot, out: &mut dyn SpanSink) {
         self.records += 1;
         let known = &mut self.known;
         match snapshot {
@@ -158,7 +162,7 @@ impl Pipeline {
     }
 
     /// Takes one entry of a recording: a record of the kernel programs or a snapshot.
-    pub fn replay(&mut self, entry: &[u8], out: &mut Vec<Vec<Span>>) {
+    pub fn replay(&mut self, entry: &[u8], out: &mut dyn SpanSink) {
         match Snapshot::decode(entry) {
             None => self.push(entry, out),
             Some(Ok(snapshot)) => self.observe(snapshot, out),
@@ -170,7 +174,7 @@ impl Pipeline {
     }
 
     /// No record will come any more: gives up what is open.
-    pub fn finish(&mut self, out: &mut Vec<Vec<Span>>) {
+    pub fn finish(&mut self, out: &mut dyn SpanSink) {
         for event in self.flow.finish() {
             let done = &mut |exchange| self.ended.exchange(exchange, &self.known, out);
             self.exchanges.event(event, done);
@@ -179,7 +183,7 @@ impl Pipeline {
         self.ended.finish(&self.known, out);
     }
 
-    fn record(&mut self, record: Record, out: &mut Vec<Vec<Span>>) {
+    fn record(&mut self, record: Record, out: &mut dyn SpanSink) {
         let Self {
             flow,
             exchanges,
@@ -216,7 +220,7 @@ impl Pipeline {
     }
 
     /// Expires what is older than its limits at `now_ns`, and makes the spans that are due.
-    fn housekeeping(&mut self, now_ns: u64, out: &mut Vec<Vec<Span>>) {
+    fn housekeeping(&mut self, now_ns: u64, out: &mut dyn SpanSink) {
         self.known.who.prune(now_ns);
         self.ended.serving.set_now(now_ns);
         let done = &mut |exchange| self.ended.exchange(exchange, &self.known, out);
@@ -231,7 +235,7 @@ impl Pipeline {
 
     /// Makes the spans of failed connects. Runs once a second for all of them, because each run looks at
     /// every open request.
-    fn failed_connects(&mut self, out: &mut Vec<Vec<Span>>) {
+    fn failed_connects(&mut self, out: &mut dyn SpanSink) {
         let failed = self.exchanges.take_failed();
         if !failed.is_empty() {
             let open = self.exchanges.open();

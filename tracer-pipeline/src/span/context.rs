@@ -2,6 +2,7 @@
 
 use crate::{
     decode::{DropReasons, Journey},
+    http::UrlPaths,
     identity::directory::Directory,
     kube_proxy::Rules,
     path::{Devices, PacketDrop},
@@ -26,6 +27,8 @@ pub struct Context<'a> {
     pub node: &'a str,
     /// Under which service's name spans are exported.
     pub service_name: ServiceName,
+    /// How much of the paths of requests is exported.
+    pub url_paths: UrlPaths,
 }
 
 impl Context<'_> {

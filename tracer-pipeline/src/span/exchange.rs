@@ -9,7 +9,7 @@ use opentelemetry_semantic_conventions::attribute as semconv;
 use tracer_semconv::{Role, event, incomplete};
 
 use crate::{
-    http::{Exchange, Leg, ResponseEnd, head::Method, trace_context::SpanId},
+    http::{Exchange, Leg, ResponseEnd, UrlPaths, head::Method, trace_context::SpanId},
     identity::directory,
     kube_proxy::Decision,
 };
@@ -225,9 +225,11 @@ impl SpanBuilder<'_> {
         facts
     }
 
-    /// A name of low cardinality: service and method of a gRPC call, else HTTP method and service.
+    /// A name of low cardinality: service and method of a gRPC call, else HTTP method and template
+    /// of the path. Where the path is unknown or not exported, HTTP method and service.
     fn exchange_name(&self, exchange: &Exchange) -> Cow<'static, str> {
-        if let Some(rpc) = &exchange.asked.rpc {
+        let has_path = self.context.url_paths != UrlPaths::Off;
+        if let Some(rpc) = exchange.asked.rpc.as_ref().filter(|_| has_path) {
             return format!("{}/{}", rpc.service, rpc.method).into();
         }
         let method = exchange
@@ -235,6 +237,9 @@ impl SpanBuilder<'_> {
             .method
             .as_ref()
             .map_or("HTTP", Method::as_str);
+        if let Some(template) = http_attributes::template(&exchange.asked).filter(|_| has_path) {
+            return format!("{method} {template}").into();
+        }
         let decided = self.nat.and_then(Nat::decision).map(short_service);
         match decided.or(self.parties.service_name()) {
             Some(service) => format!("{method} {service}").into(),
@@ -267,7 +272,7 @@ impl SpanBuilder<'_> {
             Attribute::duration(key::EXCHANGE_DURATION_NS, duration_ns),
             Attribute::text(semconv::NETWORK_PROTOCOL_NAME, "http"),
         ]);
-        http_attributes::asked(&exchange.asked, &mut attributes);
+        http_attributes::asked(&exchange.asked, self.context.url_paths, &mut attributes);
         attributes.extend(exchange.answered.iter().flat_map(http_attributes::answered));
         attributes
     }

@@ -24,7 +24,7 @@ use crate::{
 };
 
 use super::{
-    Context, Link, Span,
+    Context, Edge, Link, Span,
     attribute::{Attribute, key},
     detail_choice::DetailChoice,
     half, http_attributes,
@@ -63,13 +63,14 @@ pub(super) fn sides(failed: &FailedConnect) -> [directory::PartyKey; 2] {
 }
 
 /// Builds the spans, the connect first; `sides` is [`SpanSource::sides`](super::SpanSource::sides).
+/// Returns them with the caller and the service that it meant.
 pub fn spans(
     failed: &FailedConnect,
     correlation: &Correlation,
     sides: &[directory::PartyKey; 2],
     detail: &DetailChoice,
     context: &Context<'_>,
-) -> Vec<Span> {
+) -> (Edge, Vec<Span>) {
     let joined = match correlation {
         Correlation::Inferred(served) => Some(served),
         Correlation::None | Correlation::Ambiguous(_) => None,
@@ -115,7 +116,9 @@ pub fn spans(
     if let Some(connect) = spans.first_mut() {
         connect.links = links(correlation);
     }
-    spans
+    let decided = nat.as_ref().and_then(Nat::decision);
+    let edge = parties.edge(sides, decided.map(|decision| &decision.service));
+    (edge, spans)
 }
 
 impl SpanBuilder<'_> {

@@ -7,13 +7,23 @@ use tracer_semconv::error;
 
 use crate::{
     flow::{Cause, Side},
-    http::{Answered, Asked, Exchange, Reset},
+    http::{Answered, Asked, Exchange, Reset, UrlPaths, url_template},
 };
 
 use super::attribute::Attribute;
 
+/// The path of a request as a template of low cardinality. A gRPC call's is its path: service and
+/// method are names in code.
+pub(super) fn template(asked: &Asked) -> Option<Cow<'_, str>> {
+    let path = asked.path.as_deref()?;
+    Some(match asked.rpc {
+        Some(_) => Cow::Borrowed(path),
+        None => url_template::template(path),
+    })
+}
+
 /// Adds the attributes of the request.
-pub(super) fn asked(asked: &Asked, attributes: &mut Vec<Attribute>) {
+pub(super) fn asked(asked: &Asked, url_paths: UrlPaths, attributes: &mut Vec<Attribute>) {
     if let Some(method) = &asked.method {
         attributes.push(Attribute::text(
             semconv::HTTP_REQUEST_METHOD,
@@ -29,18 +39,28 @@ pub(super) fn asked(asked: &Asked, attributes: &mut Vec<Attribute>) {
     if let Some(version) = asked.version {
         attributes.push(Attribute::text(semconv::NETWORK_PROTOCOL_VERSION, version));
     }
-    if let Some(path) = &asked.path {
-        attributes.push(Attribute::written(semconv::URL_PATH, path));
-    }
+    let path = match url_paths {
+        UrlPaths::Full => asked
+            .path
+            .as_ref()
+            .map(|path| Attribute::written(semconv::URL_PATH, path)),
+        UrlPaths::Template => {
+            template(asked).map(|template| Attribute::written(URL_TEMPLATE, &template))
+        }
+        UrlPaths::Off => None,
+    };
+    attributes.extend(path);
     if asked.is_grpc {
         attributes.push(Attribute::text(RPC_SYSTEM, "grpc"));
     }
-    if let Some(rpc) = &asked.rpc {
+    if let (Some(rpc), UrlPaths::Full | UrlPaths::Template) = (&asked.rpc, url_paths) {
         attributes.push(Attribute::written(RPC_SERVICE, &rpc.service));
         attributes.push(Attribute::written(RPC_METHOD, &rpc.method));
     }
 }
 
+/// Still in development: the crate has it behind a feature.
+const URL_TEMPLATE: &str = "url.template";
 // Fixed here: the semantic conventions for RPC are about to rename them.
 const RPC_SYSTEM: &str = "rpc.system";
 const RPC_SERVICE: &str = "rpc.service";

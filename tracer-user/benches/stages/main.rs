@@ -10,7 +10,10 @@ use anyhow::Context as _;
 use criterion::{BatchSize, BenchmarkGroup, Criterion, measurement::WallTime};
 use tracer_pipeline::{
     decode::decode,
-    http::head::{RequestHead, ResponseHead},
+    http::{
+        UrlPaths,
+        head::{RequestHead, ResponseHead},
+    },
     http2::{headers, hpack::Decoder},
     path::build_path,
     pipeline::Pipeline,
@@ -100,6 +103,7 @@ fn to_spans(group: &mut BenchmarkGroup<'_, WallTime>, recorded: &Recorded) {
         directory: &recorded.who,
         node: "node",
         service_name: ServiceName::Hopspan,
+        url_paths: UrlPaths::default(),
     };
     let mut detail = DetailChoice::default();
     detail.set_detail(Detail::Hop);

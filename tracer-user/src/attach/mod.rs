@@ -28,7 +28,7 @@ use std::{
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::Map,
+    maps::{Map, MapData},
     programs::{CgroupAttachMode, CgroupSkb, Program, ProgramError, SocketFilter},
 };
 use aya_log::EbpfLogger;
@@ -122,6 +122,8 @@ pub struct Attached {
     pub fallbacks: Vec<Fallback>,
     /// The names of this kernel's drop reasons.
     pub drop_reasons: DropReasons,
+    /// The hash maps of the programs, once more, for counting their entries.
+    pub hash_maps: Vec<(String, MapData)>,
     refused: Option<AttachError>,
 }
 
@@ -242,8 +244,10 @@ pub fn attach_what_is_possible(options: &Options) -> Result<Attached, AttachErro
     for (name, value) in &offsets {
         loader.override_global(name, value.as_slice(), true);
     }
+    let ebpf = loader.load(OBJECT)?;
     let mut attached = Attached {
-        ebpf: loader.load(OBJECT)?,
+        hash_maps: hash_maps(&ebpf),
+        ebpf,
         netfilter: None,
         netfilter_links: None,
         uplink_sockets: None,
@@ -372,6 +376,18 @@ impl Attached {
             });
         }
     }
+}
+
+/// The hash maps, each by a descriptor of its own. One is left out where there is no descriptor.
+fn hash_maps(ebpf: &Ebpf) -> Vec<(String, MapData)> {
+    let maps = ebpf.maps().filter_map(|(name, map)| {
+        let (Map::HashMap(data) | Map::LruHashMap(data)) = map else {
+            return None;
+        };
+        let fd = data.fd().as_fd().try_clone_to_owned().ok()?;
+        Some((name.to_owned(), MapData::from_fd(fd).ok()?))
+    });
+    maps.collect()
 }
 
 /// The maps by name, of the types that the programs use.

@@ -4,8 +4,6 @@
 //! driver. Its journey is reported as expired, so that it is a visible loss and does not fill the
 //! table.
 
-mod keys;
-
 use aya::maps::{Array, IterableMap as _, Map, MapData};
 use tracer_common::{
     RecordKind,
@@ -13,28 +11,17 @@ use tracer_common::{
     stamp::Stamp,
 };
 
-use keys::Keys;
-
-use super::{MapError, map_value::MapValue, typed};
+use super::{MapError, keys::Keys, map_value::MapValue, occupancy::Occupancy, typed};
 
 /// No packet is under way on a node for so long.
 const EXPIRY_NS: u64 = 5_000_000_000;
 
 /// The table of journeys under way.
 pub struct JourneyTable {
-    keys: Keys,
+    keys: Keys<MAX_JOURNEYS>,
     journeys: Array<MapData, MapValue<Journey>>,
     expired: u64,
     occupancy: Occupancy,
-}
-
-/// How full a table is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Occupancy {
-    /// Its entries.
-    pub entries: u64,
-    /// The entries that it can have.
-    pub max_entries: u64,
 }
 
 impl JourneyTable {

@@ -7,10 +7,16 @@ mod clock;
 mod counters;
 mod device_record;
 mod edge;
+mod entry_counts;
 mod journey_table;
+mod keys;
+mod map_batch;
 mod map_value;
+mod occupancy;
 mod pair_losses;
+mod recent_peak;
 mod ring;
+mod ring_positions;
 
 use aya::maps::Map;
 
@@ -19,7 +25,9 @@ pub use clock::sample as clock_sample;
 pub use counters::{Counters, Totals};
 pub use device_record::device_record;
 pub use edge::EdgeLimiter;
-pub use journey_table::{JourneyTable, Occupancy};
+pub use entry_counts::EntryCounts;
+pub use journey_table::JourneyTable;
+pub use occupancy::Occupancy;
 pub use pair_losses::{PairLoss, PairLosses};
 pub use ring::{Ring, RingError};
 

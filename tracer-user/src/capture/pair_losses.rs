@@ -16,8 +16,13 @@ use super::{MapError, map_value::MapValue, typed};
 /// Pairs that are named. Further ones are in the counter of all.
 const MAX_NAMED: usize = 32;
 
-/// The programs' counts.
-pub struct PairLosses(Array<MapData, MapValue<PairShares>>);
+/// The programs' counts, and what was read of them last.
+pub struct PairLosses {
+    shares: Array<MapData, MapValue<PairShares>>,
+    /// The records that all pairs had lost then.
+    lost: u64,
+    largest: Vec<PairLoss>,
+}
 
 /// Two addresses, and the records of packets between them that were lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -39,20 +44,29 @@ impl PairLosses {
     ///
     /// If it is not the map.
     pub fn new(map: Option<Map>) -> Result<Self, MapError> {
-        typed(map, Self::MAP).map(Self)
+        Ok(Self {
+            shares: typed(map, Self::MAP)?,
+            lost: 0,
+            largest: Vec::new(),
+        })
     }
 
-    /// The pairs that lost most, the largest loss first.
+    /// The pairs that lost most, the largest loss first. `lost` are the records that all pairs have
+    /// lost: only if they are more than at the last reading, the map, which is large, is read again.
     ///
     /// # Errors
     ///
     /// If the map cannot be read.
-    pub fn read(&self) -> Result<Vec<PairLoss>, MapError> {
-        // The kernel copies the counts while programs write them: the addresses may be those of
-        // another pair of the same entry.
-        let shares = self.0.get(&0, 0);
-        let MapValue(shares) = shares.map_err(|error| MapError::of(Self::MAP, error))?;
-        Ok(largest(&shares.pairs))
+    pub fn read(&mut self, lost: u64) -> Result<&[PairLoss], MapError> {
+        if lost != self.lost {
+            // The kernel copies the counts while programs write them: the addresses may be those of
+            // another pair of the same entry.
+            let shares = self.shares.get(&0, 0);
+            let MapValue(shares) = shares.map_err(|error| MapError::of(Self::MAP, error))?;
+            self.largest = largest(&shares.pairs);
+            self.lost = lost;
+        }
+        Ok(&self.largest)
     }
 }
 

@@ -51,8 +51,8 @@ impl Encoder {
     }
 
     /// Encodes a request with the spans of these exchanges.
-    pub fn request(&mut self, exchanges: &[Vec<Span>]) -> Bytes {
-        let spans = || exchanges.iter().flatten();
+    pub fn request(&mut self, exchanges: &[impl AsRef<[Span]>]) -> Bytes {
+        let spans = || exchanges.iter().flat_map(AsRef::as_ref);
         let mut out = Vec::new();
         if spans().all(|span| span.workload.is_none()) {
             self.resource_spans(None, spans, &mut out);

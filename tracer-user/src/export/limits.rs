@@ -10,8 +10,9 @@ const WAIT_MS: u32 = 1000;
 /// 16 GiB of spans: more is a mistake.
 const MAX_SPANS: u32 = 1 << 24;
 const MAX_WAIT_MS: u32 = 3_600_000;
-/// The queue's bound of memory for each span of its bound of spans, which take 0.6 KiB on average.
-const BYTES_PER_SPAN: usize = 1024;
+
+/// The memory of the spans in the queue, unless OTEL_BSP_MAX_QUEUE_SIZE sets another number of spans.
+pub const DEFAULT_QUEUE_BYTES: usize = QUEUE_SPANS as usize * Limits::BYTES_PER_SPAN;
 
 /// The bounds of the export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,13 +26,16 @@ pub(super) struct Limits {
 }
 
 impl Limits {
+    /// The queue's bound of memory for each span of its bound of spans, which take 0.6 KiB on average.
+    pub(super) const BYTES_PER_SPAN: usize = 1024;
+
     /// The memory of the spans of a batch. Its request is smaller, and collectors refuse requests of
     /// more than 4 MiB by default.
     pub(super) const BATCH_BYTES: usize = 3 << 20;
 
     /// The memory of the spans in the queue: 64 MiB by default.
     pub(super) fn queue_bytes(&self) -> usize {
-        self.queue_spans.saturating_mul(BYTES_PER_SPAN)
+        self.queue_spans.saturating_mul(Self::BYTES_PER_SPAN)
     }
 
     /// Reads the variables.

@@ -3,11 +3,13 @@
 //! In: the spans of exchanges, through a bounded queue. Out: batches over gRPC or HTTP, configured
 //! by the OTEL_EXPORTER_OTLP_* variables. The only module that knows OTLP.
 //!
-//! A batch that the collector cannot take now is kept and sent again, while the spans behind it fill
-//! the queue. Every span ends in one counter: made = sent + failed + dropped + waiting, and nothing
-//! waits after [`Exporter::finish`].
+//! A batch that the collector cannot take now goes back to the queue and is sent again. Where the queue
+//! is full, the pair of client and service that holds most of it loses its oldest exchange. Every span
+//! ends in one counter: made = sent + failed + dropped + waiting, and nothing waits after
+//! [`Exporter::finish`].
 
 mod encode;
+mod fair_queue;
 mod limits;
 mod outage;
 mod printable;
@@ -17,6 +19,7 @@ mod reference;
 mod resource;
 mod retry;
 mod settings;
+mod size;
 mod transport;
 
 use std::{
@@ -27,14 +30,17 @@ use std::{
     time::Duration,
 };
 
-use prost::bytes::Bytes;
 use tokio::{
     task::JoinHandle,
     time::{sleep, timeout},
 };
-use tracer_pipeline::span::Span;
+use tracer_pipeline::{
+    pipeline::SpanSink,
+    span::{Edge, Span},
+};
 
 pub use encode::Encoder;
+pub use limits::DEFAULT_QUEUE_BYTES;
 pub use queue::QueueOccupancy;
 pub use resource::node_name;
 pub use settings::SettingsError;
@@ -60,6 +66,14 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Counts spans that are dropped because the queue is full.
+    fn dropped(&self, spans: usize) {
+        let spans = spans as u64;
+        if spans > 0 && self.dropped.fetch_add(spans, Ordering::Relaxed) == 0 {
+            tracing::error!("spans are dropped: the export queue is full");
+        }
+    }
+
     fn totals(&self) -> Totals {
         Totals {
             made: self.made.load(Ordering::Relaxed),
@@ -114,20 +128,11 @@ impl Exporter {
         }
     }
 
-    /// Puts the spans of an exchange into the queue. Where it is full, older spans are dropped and
-    /// counted.
-    pub fn push(&self, spans: Vec<Span>) {
+    /// Puts the spans of an exchange into the queue. Where it is full, spans are dropped and counted.
+    pub fn push(&self, edge: &Edge, spans: Vec<Span>) {
         let made = spans.len() as u64;
         self.counts.made.fetch_add(made, Ordering::Relaxed);
-        let dropped = self.queue.push(spans) as u64;
-        if dropped > 0 && self.counts.dropped.fetch_add(dropped, Ordering::Relaxed) == 0 {
-            tracing::error!("the oldest spans are dropped: the export queue is full");
-        }
-    }
-
-    /// How many spans may be made at a time: more would displace each other in the queue.
-    pub fn room(&self) -> usize {
-        usize::try_from(self.queue.occupancy().max_spans).unwrap_or(usize::MAX)
+        self.counts.dropped(self.queue.push(edge, spans));
     }
 
     /// The counters of spans so far.
@@ -172,83 +177,62 @@ impl Exporter {
     }
 }
 
+impl SpanSink for Exporter {
+    fn add(&mut self, edge: &Edge, spans: Vec<Span>) {
+        self.push(edge, spans);
+    }
+}
+
+/// Sends batches until the queue is closed and empty. A batch that the collector cannot take now goes
+/// back to the queue, where it shares the room with what comes behind it. Span ids are derived, so that a
+/// collector that gets a span twice sees the same span.
 async fn export(
     transport: Transport,
     mut encoder: Encoder,
     mut batches: Batches,
     counts: Arc<Counts>,
 ) {
-    let mut batch = Vec::new();
     let mut outage = Outage::default();
-    while batches.next(&mut batch).await {
-        let spans = batch.iter().map(Vec::len).sum::<usize>() as u64;
-        let request = encoder.request(&batch);
-        batch.clear();
-        match deliver(&transport, &request, &mut batches, &mut outage).await {
-            Delivery::Accepted { refused } => {
-                let refused = refused.min(spans);
-                counts.failed.fetch_add(refused, Ordering::Relaxed);
-                counts.sent.fetch_add(spans - refused, Ordering::Relaxed);
-            }
-            Delivery::Refused => {
-                counts.failed.fetch_add(spans, Ordering::Relaxed);
-            }
-            Delivery::Displaced => {
-                counts.dropped.fetch_add(spans, Ordering::Relaxed);
-            }
-        }
-    }
-}
-
-/// What becomes of a batch.
-enum Delivery {
-    Accepted {
-        refused: u64,
-    },
-    Refused,
-    /// The queue behind it overflowed: the batch has the oldest spans.
-    Displaced,
-}
-
-/// Sends a request, and again after an error that may pass, for as long as the queue has room for
-/// what comes behind it. Span ids are derived, so that a collector that gets a request twice sees
-/// the same spans.
-async fn deliver(
-    transport: &Transport,
-    request: &Bytes,
-    batches: &mut Batches,
-    outage: &mut Outage,
-) -> Delivery {
     let mut backoff = Backoff::new();
-    // Exchanges that were dropped before this batch was taken from the queue do not concern it.
-    batches.has_overflowed();
-    loop {
-        let error = match transport.send(request.clone()).await {
+    while let Some(batch) = batches.next().await {
+        let spans = batch.iter().map(|taken| taken.exchange.size.spans as u64);
+        let spans: u64 = spans.sum();
+        let error = match transport.send(encoder.request(&batch)).await {
             Ok(Answer { refused, message }) => {
                 outage.accepted();
                 if refused > 0 || !message.is_empty() {
                     outage.warning(&message, refused);
                 }
-                return Delivery::Accepted { refused };
+                let refused = refused.min(spans);
+                counts.failed.fetch_add(refused, Ordering::Relaxed);
+                counts.sent.fetch_add(spans - refused, Ordering::Relaxed);
+                backoff = Backoff::new();
+                continue;
             }
             Err(error) => error,
         };
         outage.failed(&error);
-        if !error.can_retry {
-            return Delivery::Refused;
+        if error.can_retry {
+            counts.dropped(batches.give_back(batch));
+            let before_retry = backoff.pause(error.retry_after);
+            pause(before_retry, error.retry_after, &mut batches).await;
+        } else {
+            counts.failed.fetch_add(spans, Ordering::Relaxed);
+            backoff = Backoff::new();
         }
-        let pause = backoff.pause(error.retry_after);
-        let at_the_end = match error.retry_after {
-            Some(_) => pause,
-            None => pause.min(LAST_PAUSE),
-        };
-        tokio::select! {
-            () = sleep(pause) => {}
-            () = async { batches.closed().await; sleep(at_the_end).await } => {}
-        }
-        if batches.has_overflowed() {
-            return Delivery::Displaced;
-        }
+    }
+}
+
+/// Waits before a batch is sent again; while the agent ends, for a second at most unless the collector
+/// asks for more.
+async fn pause(before_retry: Duration, asked: Option<Duration>, batches: &mut Batches) {
+    let at_the_end = match asked {
+        Some(_) => before_retry,
+        None => before_retry.min(LAST_PAUSE),
+    };
+    tokio::select! {
+        () = sleep(before_retry) => {}
+        () = async { batches.closed().await; sleep(at_the_end).await } => {}
     }
 }
 

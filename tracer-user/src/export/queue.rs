@@ -1,10 +1,11 @@
 //! The queue of spans that wait to be sent.
 //!
 //! In: the spans of one exchange at a time. Out: batches of whole exchanges, the oldest first. The
-//! queue is bounded by spans and by bytes. When it is full, the oldest exchanges are dropped whole.
+//! queue is bounded by spans and by bytes. When it is full, exchanges are dropped whole, the oldest of the
+//! pair that holds most.
 
 use std::{
-    collections::VecDeque,
+    hash::{BuildHasher as _, RandomState},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -12,16 +13,20 @@ use tokio::{
     sync::{Notify, watch},
     time::timeout,
 };
-use tracer_pipeline::span::{Attribute, Span, Value};
+use tracer_pipeline::span::{Edge, Span};
 
-use super::limits::Limits;
+use super::{
+    fair_queue::{FairQueue, Pair, Taken},
+    limits::Limits,
+    size::Size,
+};
 
 /// How full the queue is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QueueOccupancy {
     /// The spans in the queue.
     pub spans: u64,
-    /// The spans from which on the oldest exchanges are dropped.
+    /// The spans from which on exchanges are dropped.
     pub max_spans: u64,
 }
 
@@ -35,33 +40,24 @@ pub(super) struct Sender {
 pub(super) struct Batches {
     queue: Arc<Queue>,
     open: watch::Receiver<()>,
+    /// A batch was given back, and the next one was not taken yet.
+    has_returned: bool,
 }
 
 struct Queue {
     limits: Limits,
-    waiting: Mutex<Waiting>,
+    /// For the hashes of pairs.
+    key: RandomState,
+    waiting: Mutex<FairQueue>,
     /// The queue is no longer empty, or has a full batch.
     filled: Notify,
-}
-
-#[derive(Default)]
-struct Waiting {
-    exchanges: VecDeque<Exchange>,
-    spans: usize,
-    bytes: usize,
-    /// The queue has dropped exchanges since this was last asked.
-    overflowed: bool,
-}
-
-struct Exchange {
-    spans: Vec<Span>,
-    bytes: usize,
 }
 
 /// Makes a queue within these bounds.
 pub(super) fn queue(limits: Limits) -> (Sender, Batches) {
     let queue = Arc::new(Queue {
         limits,
+        key: RandomState::new(),
         waiting: Mutex::default(),
         filled: Notify::new(),
     });
@@ -73,26 +69,21 @@ pub(super) fn queue(limits: Limits) -> (Sender, Batches) {
     let batches = Batches {
         queue,
         open: receiver,
+        has_returned: false,
     };
     (sender, batches)
 }
 
 impl Sender {
-    /// Adds the spans of an exchange. Returns how many older spans are dropped for them.
-    pub(super) fn push(&self, spans: Vec<Span>) -> usize {
+    /// Adds the spans of an exchange. Returns how many spans are dropped, because there are too many.
+    pub(super) fn push(&self, edge: &Edge, spans: Vec<Span>) -> usize {
         let limits = &self.queue.limits;
+        let pair = Pair(self.queue.key.hash_one(edge));
         let mut waiting = self.queue.lock();
-        let was_empty = waiting.exchanges.is_empty();
-        waiting.add(spans);
-        let mut dropped = 0;
-        // The newest exchange stays, even if it alone is larger than the queue.
-        while waiting.exchanges.len() > 1
-            && (waiting.spans > limits.queue_spans || waiting.bytes > limits.queue_bytes())
-        {
-            dropped += waiting.take().map_or(0, |oldest| oldest.len());
-        }
-        waiting.overflowed |= dropped > 0;
-        let is_batch = waiting.spans >= limits.batch_spans;
+        let was_empty = waiting.len() == 0;
+        waiting.push(pair, spans);
+        let dropped = make_room(&mut waiting, limits);
+        let is_batch = waiting.spans() >= limits.batch_spans;
         drop(waiting);
         if was_empty || is_batch {
             self.queue.filled.notify_one();
@@ -103,7 +94,7 @@ impl Sender {
     /// How full it is.
     pub(super) fn occupancy(&self) -> QueueOccupancy {
         QueueOccupancy {
-            spans: self.queue.lock().spans as u64,
+            spans: self.queue.lock().spans() as u64,
             max_spans: self.queue.limits.queue_spans as u64,
         }
     }
@@ -111,30 +102,37 @@ impl Sender {
 
 impl Batches {
     /// Waits for an exchange, then until the batch is full, `batch_wait` has passed, or the queue is
-    /// closed. `false` when the queue is empty and closed.
+    /// closed. `None` when the queue is empty and closed. A batch that was given back is full.
     ///
     /// Exchanges are not split: an exchange that is larger than a batch is a batch by itself.
-    pub(super) async fn next(&mut self, batch: &mut Vec<Vec<Span>>) -> bool {
-        self.wait_for(1).await;
+    pub(super) async fn next(&mut self) -> Option<Vec<Taken>> {
         let limits = self.queue.limits;
-        // After a time-out the batch is what there is.
-        let _ = timeout(limits.batch_wait, self.wait_for(limits.batch_spans)).await;
+        if !std::mem::take(&mut self.has_returned) {
+            self.wait_for(1).await;
+            // After a time-out the batch is what there is.
+            let _ = timeout(limits.batch_wait, self.wait_for(limits.batch_spans)).await;
+        }
         let mut waiting = self.queue.lock();
-        let (mut spans, mut bytes) = (0, 0);
-        while let Some(next) = waiting.exchanges.front() {
-            spans += next.spans.len();
-            bytes += next.bytes;
-            if !batch.is_empty() && (spans > limits.batch_spans || bytes > Limits::BATCH_BYTES) {
+        let mut batch = Vec::new();
+        let mut size = Size::default();
+        while let Some(next) = waiting.oldest() {
+            size.add(next);
+            let is_full = size.spans > limits.batch_spans || size.bytes > Limits::BATCH_BYTES;
+            if is_full && !batch.is_empty() {
                 break;
             }
-            batch.extend(waiting.take());
+            batch.extend(waiting.take_oldest());
         }
-        !batch.is_empty()
+        (!batch.is_empty()).then_some(batch)
     }
 
-    /// Whether exchanges were dropped since this was last asked.
-    pub(super) fn has_overflowed(&self) -> bool {
-        std::mem::take(&mut self.queue.lock().overflowed)
+    /// Puts a batch back: its exchanges are the oldest again. Returns how many spans are dropped,
+    /// because there are too many.
+    pub(super) fn give_back(&mut self, batch: Vec<Taken>) -> usize {
+        self.has_returned = true;
+        let mut waiting = self.queue.lock();
+        waiting.give_back(batch);
+        make_room(&mut waiting, &self.queue.limits)
     }
 
     /// Waits until the queue is closed.
@@ -145,7 +143,7 @@ impl Batches {
     /// Waits for so many spans, or until the queue is closed.
     async fn wait_for(&mut self, spans: usize) {
         let queue = Arc::clone(&self.queue);
-        while queue.lock().spans < spans {
+        while queue.lock().spans() < spans {
             tokio::select! {
                 () = queue.filled.notified() => {}
                 () = self.closed() => return,
@@ -155,131 +153,23 @@ impl Batches {
 }
 
 impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, FairQueue> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Waiting {
-    fn add(&mut self, spans: Vec<Span>) {
-        let bytes = spans.iter().map(bytes).sum();
-        self.spans += spans.len();
-        self.bytes += bytes;
-        self.exchanges.push_back(Exchange { spans, bytes });
+/// Drops exchanges until the queue is within its bounds. Returns how many spans they had. The last
+/// exchange stays, even if it alone is larger than the queue.
+fn make_room(waiting: &mut FairQueue, limits: &Limits) -> usize {
+    let mut dropped = 0;
+    while waiting.len() > 1
+        && (waiting.spans() > limits.queue_spans || waiting.bytes() > limits.queue_bytes())
+    {
+        let exchange = waiting.drop_of_heaviest();
+        dropped += exchange.map_or(0, |exchange| exchange.size.spans);
     }
-
-    /// Removes the oldest exchange.
-    fn take(&mut self) -> Option<Vec<Span>> {
-        let oldest = self.exchanges.pop_front()?;
-        self.spans -= oldest.spans.len();
-        self.bytes -= oldest.bytes;
-        Some(oldest.spans)
-    }
-}
-
-/// The memory of a span, without what the allocator adds.
-fn bytes(span: &Span) -> usize {
-    let links = span.links.iter();
-    let states = links.map(|link| link.trace_state.as_ref().map_or(0, |list| list.len()));
-    let events = span.events.iter();
-    size_of::<Span>()
-        + span.name.len()
-        + span.trace_state.as_ref().map_or(0, |list| list.len())
-        + span.error.as_ref().map_or(0, |error| error.len())
-        + of_attributes(&span.attributes)
-        + events
-            .map(|event| size_of_val(event) + of_attributes(&event.attributes))
-            .sum::<usize>()
-        + size_of_val(&*span.links)
-        + states.sum::<usize>()
-}
-
-fn of_attributes(attributes: &[Attribute]) -> usize {
-    let texts = attributes.iter().map(|attribute| match &attribute.value {
-        Value::Text(text) => text.len(),
-        // Shared with other spans, but perhaps only with those in the queue.
-        Value::Shared(text) => text.len(),
-        Value::Bool(_) | Value::Int(_) => 0,
-    });
-    size_of_val(attributes) + texts.sum::<usize>()
+    dropped
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::{super::reference::bare_span, *};
-
-    fn exchange(spans: usize) -> Vec<Span> {
-        vec![bare_span(); spans]
-    }
-
-    fn limits(queue_spans: usize, batch_spans: usize) -> Limits {
-        Limits {
-            queue_spans,
-            batch_spans,
-            batch_wait: Duration::from_millis(50),
-        }
-    }
-
-    /// The sizes of the batches that are left after the queue is closed.
-    async fn drain(sender: Sender, mut batches: Batches) -> Vec<usize> {
-        drop(sender);
-        let (mut sizes, mut batch) = (Vec::new(), Vec::new());
-        while batches.next(&mut batch).await {
-            sizes.push(batch.concat().len());
-            batch.clear();
-        }
-        sizes
-    }
-
-    #[tokio::test]
-    async fn a_full_queue_drops_its_oldest_exchanges_whole() {
-        let (sender, batches) = queue(limits(100, 50));
-        assert_eq!(sender.push(exchange(41)), 0);
-        assert_eq!(sender.push(exchange(59)), 0);
-        assert_eq!(sender.push(exchange(3)), 41);
-        assert_eq!(sender.occupancy().spans, 62);
-        assert!(batches.has_overflowed());
-        assert!(!batches.has_overflowed());
-        assert_eq!(drain(sender, batches).await, [59, 3]);
-    }
-
-    #[tokio::test]
-    async fn an_exchange_larger_than_the_queue_is_kept_until_the_next() {
-        let (sender, batches) = queue(limits(100, 50));
-        assert_eq!(sender.push(exchange(300)), 0);
-        assert_eq!(sender.push(exchange(1)), 300);
-        assert_eq!(drain(sender, batches).await, [1]);
-    }
-
-    #[tokio::test]
-    async fn bytes_bound_the_queue_too() {
-        let (sender, batches) = queue(limits(100, 50));
-        let large = || {
-            let mut span = bare_span();
-            span.name = "a".repeat(90 << 10).into();
-            vec![span]
-        };
-        assert_eq!(sender.push(large()), 0);
-        assert_eq!(sender.push(exchange(1)), 0);
-        assert_eq!(sender.push(large()), 1);
-        assert_eq!(drain(sender, batches).await, [2]);
-    }
-
-    #[tokio::test]
-    async fn exchanges_that_fit_are_sent_together() {
-        let (sender, mut batches) = queue(limits(1_000, 100));
-        for _ in 0..5 {
-            assert_eq!(sender.push(exchange(40)), 0);
-        }
-        let mut sizes = Vec::new();
-        for _ in 0..3 {
-            let mut batch = Vec::new();
-            assert!(batches.next(&mut batch).await);
-            sizes.push(batch.concat().len());
-        }
-        // The last batch waits until its time has passed.
-        assert_eq!(sizes, [80, 80, 40]);
-    }
-}
+mod tests;

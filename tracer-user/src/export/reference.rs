@@ -13,7 +13,7 @@ use opentelemetry::{
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use tracer_pipeline::{
     http::trace_context,
-    span::{Attribute, Span, Value},
+    span::{Attribute, Edge, EdgeEnd, Span, Value},
 };
 
 static SCOPE: LazyLock<InstrumentationScope> = LazyLock::new(|| {
@@ -37,6 +37,15 @@ pub(super) fn bare_span() -> Span {
         links: Vec::new(),
         error: None,
         workload: None,
+    }
+}
+
+/// The edge from a caller to a service.
+pub(super) fn edge_from(caller: &str) -> Edge {
+    let end = |name: &str| EdgeEnd::Named(None, name.into());
+    Edge {
+        caller: end(caller),
+        called: end("service"),
     }
 }
 

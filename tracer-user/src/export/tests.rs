@@ -5,7 +5,13 @@ mod collector;
 
 use std::{future::pending, time::Instant};
 
-use super::{reference::bare_span, settings::Settings, *};
+use prost::bytes::Bytes;
+
+use super::{
+    reference::{bare_span, edge_from},
+    settings::Settings,
+    *,
+};
 use collector::{Collector, Reply};
 
 /// The timeout of a request.
@@ -13,6 +19,8 @@ const TIMEOUT: Duration = Duration::from_millis(400);
 const FLUSH: Duration = Duration::from_secs(30);
 /// The spans of an exchange.
 const SPANS: usize = 3;
+const NOISY: &str = "noisy";
+const QUIET: &str = "quiet";
 
 fn transport(endpoint: &str, protocol: &str) -> Transport {
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -35,8 +43,9 @@ fn exporter(endpoint: &str, protocol: &str, queue_spans: usize) -> Exporter {
     Exporter::new(transport(endpoint, protocol), limits)
 }
 
-fn exchange() -> Vec<Span> {
-    vec![bare_span(); SPANS]
+/// Makes an exchange of this caller.
+fn push(exporter: &Exporter, caller: &str) {
+    exporter.push(&edge_from(caller), vec![bare_span(); SPANS]);
 }
 
 /// Every span is in one counter.
@@ -59,7 +68,7 @@ async fn an_outage_loses_nothing_that_the_queue_holds() {
         collector.stop().await;
         let exporter = exporter(&format!("http://{address}"), protocol, 1000);
         for _ in 0..40 {
-            exporter.push(exchange());
+            push(&exporter, NOISY);
             sleep(Duration::from_millis(50)).await;
         }
         let collector = Collector::start_at(address, vec![]).await;
@@ -70,19 +79,20 @@ async fn an_outage_loses_nothing_that_the_queue_holds() {
 }
 
 #[tokio::test]
-async fn an_outage_longer_than_the_queue_drops_the_oldest() {
+async fn an_outage_longer_than_the_queue_drops_what_the_busiest_pair_has_too_much() {
     let collector = Collector::start(vec![Reply::Hang, Reply::Hang]).await;
     let exporter = exporter(&collector.endpoint(), "http/protobuf", 4 * SPANS);
-    exporter.push(exchange());
+    push(&exporter, QUIET);
     // The first is in a batch, which the collector does not answer.
     sleep(TIMEOUT / 4).await;
     for _ in 0..6 {
-        exporter.push(exchange());
+        push(&exporter, NOISY);
     }
     check_waiting(&exporter, 4 * SPANS);
     let totals = exporter.finish(FLUSH, pending()).await;
-    // The batch is older than what was dropped from the queue.
+    // The batch goes back to the queue, of which it takes its part from the busy pair.
     check(totals, 4 * SPANS, 0, 3 * SPANS);
+    assert_eq!(collector.requests(), 2 + 4);
 }
 
 fn check_waiting(exporter: &Exporter, spans: usize) {
@@ -95,7 +105,7 @@ async fn what_a_hanging_collector_has_not_accepted_at_the_end_has_failed() {
         let collector = Collector::start(vec![Reply::Hang; 100]).await;
         let exporter = exporter(&collector.endpoint(), protocol, 1000);
         for _ in 0..5 {
-            exporter.push(exchange());
+            push(&exporter, NOISY);
         }
         let started = Instant::now();
         let totals = exporter.finish(Duration::from_secs(1), pending()).await;
@@ -108,7 +118,7 @@ async fn what_a_hanging_collector_has_not_accepted_at_the_end_has_failed() {
 async fn an_interrupt_ends_the_flush_at_once() {
     let collector = Collector::start(vec![Reply::Hang; 100]).await;
     let exporter = exporter(&collector.endpoint(), "http/protobuf", 1000);
-    exporter.push(exchange());
+    push(&exporter, NOISY);
     let started = Instant::now();
     let totals = exporter.finish(FLUSH, sleep(TIMEOUT / 4)).await;
     assert!(started.elapsed() < TIMEOUT, "{:?}", started.elapsed());

@@ -8,11 +8,7 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, timeout},
 };
 use tracer_common::counter::Counter;
-use tracer_pipeline::{
-    pipeline::{Pipeline, Snapshot},
-    recording,
-    span::Span,
-};
+use tracer_pipeline::pipeline::{Pipeline, Snapshot};
 
 use crate::{
     attach::Attached,
@@ -29,6 +25,7 @@ use crate::{
 
 use super::{
     poll_schedule::PollSchedule,
+    recorder::Recorder,
     report::{Counted, Report},
     status::{Numbers, Status},
 };
@@ -50,7 +47,6 @@ pub(super) struct Agent {
     counters: Counters,
     edge_limiter: EdgeLimiter,
     pair_losses: PairLosses,
-    exporter: Exporter,
     stream: Stream,
     names: Names,
     rules: rules::Watch,
@@ -66,7 +62,7 @@ impl Agent {
         pipeline: Pipeline,
         (names, rules): (Names, rules::Watch),
         exchanges_per_second: Option<NonZero<u32>>,
-        recorder: Option<recording::Writer>,
+        recorder: Option<Recorder>,
         status: Arc<Status>,
     ) -> anyhow::Result<Self> {
         let drop_reasons = std::mem::take(&mut attached.drop_reasons);
@@ -80,11 +76,10 @@ impl Agent {
             )?,
             pair_losses: PairLosses::new(attached.take_map(PairLosses::MAP))?,
             attached,
-            exporter,
             stream: Stream {
                 pipeline,
                 recorder,
-                spans: Vec::new(),
+                exporter,
             },
             names,
             rules,
@@ -174,12 +169,11 @@ impl Agent {
         while self.ring.drain(BURST, |record| stream.push(record)) > 0 {}
         let under_way = self.journeys.under_way();
         self.journeys.expire_all(|record| stream.push(record));
-        stream.pipeline.finish(&mut stream.spans);
-        stream.export(&self.exporter);
+        stream.pipeline.finish(&mut stream.exporter);
         if let Some(recorder) = self.stream.recorder.take() {
             recorder.finish().context("write the recording")?;
         }
-        let export = self.exporter.finish(flush, interrupted).await;
+        let export = self.stream.exporter.finish(flush, interrupted).await;
         let kernel = self.counters.read();
         Ok(Report {
             missing: missing
@@ -187,7 +181,7 @@ impl Agent {
                 .map(|missing| (missing.hook.name(), missing.reason))
                 .collect(),
             lost_in_kernel: kernel.lost(),
-            pair_losses: pair_losses(&self.pair_losses, &kernel),
+            pair_losses: pair_losses(&mut self.pair_losses, &kernel),
             kernel,
             kubernetes: self.names.api_state().map(|state| state.snapshot()),
             expired: self.journeys.expired(),
@@ -213,7 +207,6 @@ impl Agent {
         let mut all = 0;
         loop {
             let drained = self.ring.drain(BURST, |record| stream.push(record));
-            stream.export(&self.exporter);
             all += drained;
             if drained < BURST {
                 break;
@@ -230,7 +223,6 @@ impl Agent {
         self.journeys
             .expire(sample.monotonic_ns, |record| stream.push(record));
         stream.observe(Snapshot::Clock(sample));
-        stream.export(&self.exporter);
         if let Err(error) = self.edge_limiter.adjust(sample.monotonic_ns) {
             tracing::debug!(
                 "the limit of requests stays as it is: {}",
@@ -258,7 +250,7 @@ impl Agent {
 
     /// Publishes what was counted. The counters are read after journeys expire, so that every expired journey
     /// is among the opened ones.
-    fn publish(&self) {
+    fn publish(&mut self) {
         self.status.set_rules(self.rules.state.borrow().clone());
         if let Some(api) = self.names.api_state() {
             self.status.set_kubernetes(api.snapshot().watches);
@@ -267,7 +259,9 @@ impl Agent {
         self.status.publish(Numbers {
             expired: self.journeys.expired(),
             journeys: self.journeys.occupancy(),
-            pair_losses: pair_losses(&self.pair_losses, &kernel),
+            pair_losses: pair_losses(&mut self.pair_losses, &kernel),
+            ring: self.ring.peak(),
+            tables: self.stream.pipeline.tables(),
             kernel,
             pipeline: self.stream.pipeline.counts(),
             failures: self
@@ -277,18 +271,16 @@ impl Agent {
                 .map(|(failure, count)| (failure.clone(), count))
                 .collect(),
             edges: self.stream.pipeline.edges(),
-            export: self.exporter.totals(),
-            queue: self.exporter.queue(),
+            export: self.stream.exporter.totals(),
+            queue: self.stream.exporter.queue(),
         });
     }
 }
 
-/// The pairs that lost records. The kernel is asked only if there are any.
-fn pair_losses(losses: &PairLosses, kernel: &Totals) -> Vec<PairLoss> {
-    if kernel.get(Counter::OverShare) == 0 {
-        return Vec::new();
-    }
-    losses.read().unwrap_or_else(|error| {
+/// The pairs that lost records.
+fn pair_losses(losses: &mut PairLosses, kernel: &Totals) -> Vec<PairLoss> {
+    let read = losses.read(kernel.get(Counter::OverShare));
+    read.map(<[PairLoss]>::to_vec).unwrap_or_else(|error| {
         tracing::debug!(
             "it is not known whose records are lost: {}",
             error_chain(&error)
@@ -300,42 +292,23 @@ fn pair_losses(losses: &PairLosses, kernel: &Totals) -> Vec<PairLoss> {
 /// Records and snapshots on their way to the recording, the pipeline and the exporter.
 struct Stream {
     pipeline: Pipeline,
-    recorder: Option<recording::Writer>,
-    /// Each element holds all spans of one exchange or of one failed connect.
-    spans: Vec<Vec<Span>>,
+    recorder: Option<Recorder>,
+    exporter: Exporter,
 }
 
 impl Stream {
     fn push(&mut self, record: &[u8]) {
-        if self.recorder.is_some() {
-            self.write(record);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.record(record);
         }
-        self.pipeline.push(record, &mut self.spans);
+        self.pipeline.push(record, &mut self.exporter);
     }
 
     fn observe(&mut self, snapshot: Snapshot) {
-        if self.recorder.is_some() {
-            self.write(&snapshot.encode());
+        if let Some(recorder) = &mut self.recorder {
+            recorder.entry(&snapshot.encode());
         }
-        self.pipeline.observe(snapshot, &mut self.spans);
-    }
-
-    /// Appends to the recording; the first failure ends it.
-    fn write(&mut self, entry: &[u8]) {
-        if let Some(recorder) = &mut self.recorder
-            && let Err(error) = recorder.write(entry)
-        {
-            tracing::error!("the recording ends here: {error}");
-            self.recorder = None;
-        }
-    }
-
-    fn export(&mut self, exporter: &Exporter) {
-        for spans in self.spans.drain(..) {
-            exporter.push(spans);
-        }
-        // The pipeline makes no more spans than this until the next call.
-        self.pipeline.set_room(exporter.room());
+        self.pipeline.observe(snapshot, &mut self.exporter);
     }
 }
 

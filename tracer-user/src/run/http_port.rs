@@ -1,7 +1,7 @@
 //! The HTTP port: `/healthz`, `/readyz` and `/metrics`.
 //!
 //! In: listening sockets, the `Status`, and the file of a token for `/metrics`. Out: HTTP responses.
-//! Counts nothing. Probes need no token: a kubelet has none.
+//! Counts displaced connections. Probes need no token: a kubelet has none.
 
 mod connections;
 mod scrape;
@@ -61,8 +61,10 @@ pub(super) fn start(
     });
     for place in places {
         if let Some(listener) = place.bind()? {
-            let router = router.clone();
-            tokio::spawn(async move { serve::serve(listener.bound().await, router).await });
+            let (router, status) = (router.clone(), Arc::clone(status));
+            tokio::spawn(async move {
+                serve::serve(listener.bound().await, router, &status).await;
+            });
         }
     }
     Ok(())

@@ -8,6 +8,7 @@ mod edges;
 mod encoder;
 mod histogram_text;
 mod journeys;
+mod occupancy;
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::SystemTime};
 
@@ -66,6 +67,7 @@ impl Collector for Metrics {
         failures(&mut metrics, numbers)?;
         edges::counters(&mut metrics, &numbers.edges)?;
         stages(&mut metrics, numbers)?;
+        occupancy::write(&mut metrics, status, numbers)?;
         export(&mut metrics, numbers)?;
         rules(&mut metrics, &status.rules())?;
         kubernetes(&mut metrics, &status.kubernetes())?;
@@ -90,6 +92,11 @@ fn agent(metrics: &mut MetricsEncoder<'_>, status: &Status) -> fmt::Result {
         "hopspan_loop_age_seconds",
         "Seconds since the last turn of the agent's loop",
         status.since_turn().as_secs_f64(),
+    )?;
+    metrics.counter(
+        "hopspan_http_connections_displaced",
+        "Connections to the agent's HTTP port that were closed because a newer one needed their place",
+        status.displaced_connections(),
     )?;
     let missing = status.missing();
     metrics.gauges(
@@ -139,7 +146,7 @@ fn stages(metrics: &mut MetricsEncoder<'_>, numbers: &Numbers) -> fmt::Result {
     for (name, count) in &counts {
         match count {
             // `export` writes it as a metric of its own.
-            Value::Object(_) if name == "shed" => {}
+            _ if name == "shed" => {}
             Value::Object(losses) => {
                 by_stage.extend(losses.iter().filter_map(|(reason, count)| {
                     let labels = [("stage", name.as_str()), ("reason", reason.as_str())];
@@ -174,15 +181,13 @@ fn export(metrics: &mut MetricsEncoder<'_>, numbers: &Numbers) -> fmt::Result {
             ("sent", spans.sent),
         ],
     )?;
-    let shed = numbers.pipeline.shed;
     metrics.counters(
         "hopspan_exchanges_shed",
-        "Exchanges of sampled traces without spans: above --max-exchanges-per-second (kernel, or rate in user space), or because there were more at a time than the export queue holds",
+        "Exchanges of sampled traces without spans: above --max-exchanges-per-second (kernel, or rate in user space)",
         "reason",
         [
             ("kernel", numbers.kernel.get(Counter::Shed)),
-            ("queue", shed.queue),
-            ("rate", shed.rate),
+            ("rate", numbers.pipeline.shed),
         ],
     )?;
     metrics.gauge(
@@ -192,7 +197,7 @@ fn export(metrics: &mut MetricsEncoder<'_>, numbers: &Numbers) -> fmt::Result {
     )?;
     metrics.gauge(
         "hopspan_export_queue_max_spans",
-        "Spans in the export queue from which on the oldest are dropped",
+        "Spans in the export queue from which on spans are dropped",
         signed(numbers.queue.max_spans),
     )
 }

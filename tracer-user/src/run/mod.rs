@@ -8,9 +8,11 @@
 mod agent;
 mod http_port;
 mod listen;
+mod map_watch;
 mod metrics;
 mod poll_schedule;
 mod process_limits;
+mod recorder;
 mod report;
 mod status;
 
@@ -27,20 +29,22 @@ use std::{
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracer_pipeline::{
-    http::pairing::RESPONSE_WAIT_S,
+    http::{UrlPaths, pairing::RESPONSE_WAIT_S},
     pipeline::{FAILED_CONNECTS_PER_SECOND, Pipeline},
-    recording,
+    redaction::Redactor,
     span::{BASELINE, Detail, ServiceName},
 };
 
 use crate::{
     attach::{self, Follow, Missing, Options, cgroup2, hook_loss},
+    capture::EntryCounts,
     cluster::{Names, NamesArgs},
     export::{Exporter, node_name},
     rules, uplinks,
 };
 
 use agent::Agent;
+use recorder::Recorder;
 use status::Status;
 
 pub use listen::{Listen, NotAListenAddress};
@@ -130,6 +134,15 @@ pub struct Args {
     #[arg(long, value_name = "NAME", default_value_t = ServiceName::Hopspan)]
     pub service_name: ServiceName,
 
+    /// What of the path of a request is exported: all of it (full), a template such as
+    /// /users/{id} (template), or nothing (off)
+    ///
+    /// Numbers, UUIDs, hexadecimal, random and long segments are {id}, because paths may contain
+    /// tokens and ids. It is a guess: a secret that is a word stays. Matrix parameters are left out.
+    /// The query, the fragment, and user and password are exported by none of them.
+    #[arg(long, value_name = "WHAT", default_value_t = UrlPaths::Template)]
+    pub paths: UrlPaths,
+
     /// Export a request that has no response after SECONDS as open
     ///
     /// It is no error: `hopspan.incomplete` is `response`. A gRPC call may stream, and is exported
@@ -137,12 +150,19 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = RESPONSE_WAIT_S, value_parser = clap::value_parser!(u32).range(1..))]
     pub response_timeout: u32,
 
-    /// Write the raw records to FILE, for a replay
+    /// Write the records of the kernel programs to FILE, for a replay
     ///
-    /// The file contains the heads of all requests with all headers: handle it like a packet
-    /// capture. It must not exist, and only its owner can read it.
+    /// It must not exist, and only its owner can read it. Header values, queries, bodies and what
+    /// --paths leaves out are overwritten; addresses, header names, trace contexts and hosts are not.
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
+
+    /// With --record: overwrite nothing
+    ///
+    /// The file contains the heads of all requests with all headers: handle it like a packet
+    /// capture.
+    #[arg(long, requires = "record")]
+    pub record_raw: bool,
 
     /// The arguments about names.
     #[command(flatten)]
@@ -219,8 +239,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         File::create(path).with_context(|| format!("create the report {}", path.display()))
     });
     let report_file = report_file.transpose()?;
+    let redactor = (!args.record_raw).then(|| Redactor::new(args.paths));
     let recorder = args.record.as_deref().map(|path| {
-        recording::Writer::create(path)
+        Recorder::create(path, redactor)
             .with_context(|| format!("create the recording {}", path.display()))
     });
     let recorder = recorder.transpose()?;
@@ -232,7 +253,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let node = node_name();
     let names = Names::start(&args.names, &options.cgroup, &node).await?;
     let rules = rules::watch().context("start the thread that reads rules")?;
-    let attached = attach::attach(&options)?;
+    let mut attached = attach::attach(&options)?;
     for (reason, hooks) in by_reason(&attached.missing) {
         tracing::warn!("not attached: {}: {reason}", hooks.join(", "));
     }
@@ -251,11 +272,17 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             None => tracing::info!("{hook} is served by {}: {reason}", fallback.function),
         }
     }
+    let hash_maps = std::mem::take(&mut attached.hash_maps);
+    let socket_keys = attached.take_map(EntryCounts::SOCKET_KEYS);
+    let entry_counts = EntryCounts::new(hash_maps, socket_keys)?;
+    map_watch::start(entry_counts, Arc::clone(&status))
+        .context("start the thread that counts entries of maps")?;
     let (first, changes) = uplinks::watch(args.uplink);
     let mut pipeline = Pipeline::new(node);
     pipeline.trace_untraced(args.untraced);
     pipeline.limit_failed_connects(args.failed_connects);
     pipeline.set_service_name(args.service_name);
+    pipeline.set_url_paths(args.paths);
     let detail = pipeline.detail();
     detail.set_detail(args.detail);
     detail.set_baseline(args.baseline);

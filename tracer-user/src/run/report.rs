@@ -68,11 +68,7 @@ impl Report {
                 "spans dropped because the queue was full",
                 self.export.dropped,
             ),
-            (
-                "exchanges shed because the queue holds fewer at a time",
-                self.pipeline.shed.queue,
-            ),
-            ("exchanges shed above the rate", self.pipeline.shed.rate),
+            ("exchanges shed above the rate", self.pipeline.shed),
         ];
         let lost: Vec<String> = lost
             .iter()

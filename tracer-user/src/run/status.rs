@@ -36,6 +36,8 @@ pub(crate) struct Status {
     uplinks: Mutex<Vec<String>>,
     rules: Mutex<RulesState>,
     kubernetes: Mutex<Kubernetes>,
+    maps: Mutex<Vec<(String, capture::Occupancy)>>,
+    displaced: AtomicU64,
 }
 
 /// The counters, published together about once a second. The kernel's counters of ended journeys
@@ -50,6 +52,10 @@ pub(crate) struct Numbers {
     pub(crate) expired: u64,
     /// How full the map of journeys is.
     pub(crate) journeys: capture::Occupancy,
+    /// How full the ring buffer was, at most.
+    pub(crate) ring: capture::Occupancy,
+    /// How full the tables of the pure stages are.
+    pub(crate) tables: pipeline::Tables,
     /// What the pure stages counted.
     pub(crate) pipeline: pipeline::Counts,
     /// Failures of the applications' connections and exchanges.
@@ -89,6 +95,8 @@ impl Status {
             uplinks: Mutex::default(),
             rules: Mutex::default(),
             kubernetes: Mutex::default(),
+            maps: Mutex::default(),
+            displaced: AtomicU64::new(0),
         }
     }
 
@@ -191,6 +199,26 @@ impl Status {
     /// The state of the Kubernetes watches; empty without a Kubernetes API.
     pub(crate) fn kubernetes(&self) -> Kubernetes {
         lock(&self.kubernetes).clone()
+    }
+
+    /// Counts a connection to the HTTP port that a newer one has displaced.
+    pub(crate) fn connection_displaced(&self) {
+        self.displaced.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Connections to the HTTP port that newer ones have displaced.
+    pub(crate) fn displaced_connections(&self) -> u64 {
+        self.displaced.load(Ordering::Relaxed)
+    }
+
+    /// Sets how full the programs' maps are, by their names.
+    pub(crate) fn set_maps(&self, maps: Vec<(String, capture::Occupancy)>) {
+        *lock(&self.maps) = maps;
+    }
+
+    /// How full the programs' maps were when they were last counted.
+    pub(crate) fn maps(&self) -> Vec<(String, capture::Occupancy)> {
+        lock(&self.maps).clone()
     }
 }
 

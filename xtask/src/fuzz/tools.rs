@@ -1,76 +1,87 @@
 //! Builds the targets. In: the workspace. Out: programs with sanitizer coverage, and the paths of
-//! their files. Installs cargo-fuzz into target/tools; never a toolchain, which is the user's.
+//! their files. Cargo and a C++ compiler are enough: the coverage is an LLVM pass that the stable
+//! compiler has.
 
-use std::fs;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use super::target::Target;
-use crate::progress::{self, note};
+use crate::progress;
 use crate::workspace::{Workspace, has_program, host_target};
 
-/// The release of cargo-fuzz that is installed.
-const PINNED: &str = "0.13.2";
+const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
 
-/// The toolchain: only nightly has the flags of sanitizer coverage.
-const NIGHTLY: &str = "nightly";
+/// What libFuzzer reads of a program: which edges an input takes, and what it compares. Source: LLVM's
+/// documentation of SanitizerCoverage; the flags are those of cargo-fuzz, without a sanitizer,
+/// because the code under test has no unsafe.
+const FLAGS: [&str; 7] = [
+    "--cfg=fuzzing",
+    "-Cpasses=sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+    "-Ccodegen-units=1",
+];
 
-const INSTALL_LIMIT: Duration = Duration::from_secs(15 * 60);
-const BUILD_LIMIT: Duration = Duration::from_secs(15 * 60);
-
-/// A nightly toolchain and cargo-fuzz.
+/// Where the targets and their files are.
 #[derive(Debug)]
 pub(super) struct Tools {
-    root: PathBuf,
-    cargo_fuzz: PathBuf,
+    /// `fuzz`, in the checkout.
+    sources: PathBuf,
     /// `target/fuzz`.
     directory: PathBuf,
-    /// The target triple of nightly's host, for which cargo-fuzz builds.
+    /// The target triple of the host. With one, cargo builds programs that run at build time without
+    /// the flags.
     host: String,
     build_log: PathBuf,
 }
 
 impl Tools {
-    /// Finds both; installs cargo-fuzz when it is missing.
+    /// Finds the directories.
     ///
     /// # Errors
-    /// When there is no nightly toolchain or no C++ compiler, or cargo-fuzz cannot be installed.
+    /// When there is no C++ compiler.
     pub(super) fn get(workspace: &Workspace) -> Result<Self> {
-        let host = nightly_host()?;
         if !has_program("c++") {
             bail!(
                 "c++ is not on PATH, and libFuzzer is C++\n  install a C++ compiler: apt install g++"
             );
         }
-        let cargo_fuzz = workspace.tools().join("bin/cargo-fuzz");
-        if !cargo_fuzz.is_file() {
-            install(workspace)?;
-        }
         Ok(Self {
-            root: workspace.root().to_owned(),
-            cargo_fuzz,
+            sources: workspace.fuzz(),
             directory: workspace.target_dir()?.join("fuzz"),
-            host,
+            host: host_target(&mut Command::new("rustc"))?,
             build_log: workspace.log("fuzz-build"),
         })
     }
 
-    /// Builds the targets, with AddressSanitizer, coverage, overflow checks and debug assertions.
+    /// Builds the targets, with overflow checks and debug assertions.
     ///
     /// # Errors
     /// When one does not compile.
-    pub(super) fn build(&self, targets: &[Target]) -> Result<()> {
-        for target in targets {
-            let mut build = self.cargo_fuzz("build");
-            let name = target.name();
-            build.arg(&name);
-            let what = format!("building fuzz target {name}");
-            progress::run(&what, &self.build_log, BUILD_LIMIT, &mut build)?;
-        }
-        Ok(())
+    pub(super) fn build(&self, workspace: &Workspace, targets: &[Target]) -> Result<()> {
+        let mut cargo = workspace.cargo(["build", "--release", "--locked", "--target", &self.host]);
+        cargo
+            .args(
+                targets
+                    .iter()
+                    .map(|target| format!("--bin={}", target.name())),
+            )
+            .arg("--target-dir")
+            .arg(self.build_directory())
+            .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f"))
+            .current_dir(&self.sources);
+        progress::run(
+            "building fuzz targets",
+            &self.build_log,
+            BUILD_LIMIT,
+            &mut cargo,
+        )
     }
 
     /// The target's program.
@@ -79,9 +90,14 @@ impl Tools {
         Command::new(programs.join(target.name()))
     }
 
-    /// The directory of the target's inputs.
+    /// The directory of the target's inputs, which grows from run to run.
     pub(super) fn corpus(&self, target: Target) -> PathBuf {
         self.directory.join("corpus").join(target.name())
+    }
+
+    /// The directory of the inputs that are kept in the checkout.
+    pub(super) fn kept_corpus(&self, target: Target) -> PathBuf {
+        self.sources.join("corpus").join(target.name())
     }
 
     /// The directory of the inputs that crashed the target.
@@ -99,66 +115,25 @@ impl Tools {
         let name = format!("{}.dict", target.name());
         target
             .has_dictionary()
-            .then(|| self.root.join("fuzz/dictionaries").join(name))
+            .then(|| self.sources.join("dictionaries").join(name))
     }
 
     /// Command lines that run the target on one input, and that make the input smaller.
     pub(super) fn reproduce(&self, target: Target, input: &Path) -> [String; 2] {
-        let command = |subcommand: &str, seconds: &str| {
-            let this = self.cargo_fuzz(subcommand);
-            let words = std::iter::once(this.get_program()).chain(this.get_args());
+        let program = self.program(target);
+        let command = |options: &[&str]| {
+            let options = options.iter().map(OsStr::new);
+            let words = std::iter::once(program.get_program()).chain(options);
             let words: Vec<_> = words.map(|word| word.display().to_string()).collect();
-            let words = words.join(" ");
-            format!("{words} {} {}{seconds}", target.name(), input.display())
+            format!("{} {}", words.join(" "), input.display())
         };
         [
-            command("run", ""),
-            command("tmin", " -- -max_total_time=60"),
+            command(&[]),
+            command(&["-minimize_crash=1", "-max_total_time=60"]),
         ]
     }
 
     fn build_directory(&self) -> PathBuf {
         self.directory.join("build")
     }
-
-    fn cargo_fuzz(&self, subcommand: &str) -> Command {
-        let mut command = Command::new("rustup");
-        command.args(["run", NIGHTLY]).arg(&self.cargo_fuzz);
-        command.args([subcommand, "--fuzz-dir"]);
-        command.arg(self.root.join("fuzz"));
-        command.args(["--target", &self.host]);
-        command.arg("--target-dir").arg(self.build_directory());
-        // CARGO names the cargo that runs this program, of another toolchain.
-        command.env_remove("CARGO").current_dir(&self.root);
-        command
-    }
-}
-
-/// The target triple of nightly's host.
-fn nightly_host() -> Result<String> {
-    let mut rustc = Command::new("rustup");
-    rustc.args(["run", NIGHTLY, "rustc"]);
-    host_target(&mut rustc).with_context(|| {
-        format!(
-            "there is no {NIGHTLY} toolchain, and libFuzzer needs its sanitizer coverage\n  \
-             rustup toolchain install {NIGHTLY} --profile minimal"
-        )
-    })
-}
-
-fn install(workspace: &Workspace) -> Result<()> {
-    let tools = workspace.tools();
-    note(&format!(
-        "fuzz: installing cargo-fuzz {PINNED} by cargo, in {}",
-        tools.display()
-    ));
-    fs::create_dir_all(&tools).with_context(|| format!("create {}", tools.display()))?;
-    let mut install = workspace.cargo(["install", "cargo-fuzz", "--version", PINNED, "--locked"]);
-    install.arg("--root").arg(&tools);
-    progress::run(
-        "building cargo-fuzz",
-        &workspace.log("cargo-fuzz"),
-        INSTALL_LIMIT,
-        &mut install,
-    )
 }

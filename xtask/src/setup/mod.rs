@@ -6,6 +6,7 @@
 
 pub(crate) mod apt;
 mod bridge_netfilter;
+pub(crate) mod cargo_deny;
 mod checks;
 mod linker;
 mod python;
@@ -131,6 +132,13 @@ impl<'a> Setup<'a> {
         Ok(found)
     }
 
+    /// Installs what checks the dependencies. Of a failure there is a note: the check is skipped.
+    pub(crate) fn prepare_dependency_check(&self) {
+        if let Err(error) = cargo_deny::install(self.workspace) {
+            note(&format!("set-up: {error:#}"));
+        }
+    }
+
     /// Installs the Python libraries of the matrix of programs. Of a failure there is a note: the
     /// test skips the programs that it lacks.
     pub(crate) fn prepare_program_matrix(&self) {
@@ -190,6 +198,7 @@ pub(crate) fn all(workspace: &Workspace) -> Result<()> {
     let Found {
         toolchain, linker, ..
     } = setup.prepare_tests(true)?;
+    setup.prepare_dependency_check();
     for line in notes {
         note(&format!("set-up: {line}"));
     }

@@ -1,4 +1,4 @@
-//! Checks without tests in them: rustfmt and clippy. In: a cargo workspace. Out: one passed, failed
+//! Checks without tests in them: rustfmt, clippy and fuzz targets. In: a cargo workspace. Out: one passed, failed
 //! or skipped check each; the output of the tools goes to the terminal.
 
 use std::path::Path;
@@ -8,8 +8,11 @@ use anyhow::{Context, Result};
 use ebpf_toolchain::Found;
 
 use super::summary::Counts;
+use crate::fuzz;
 use crate::workspace::{Workspace, has_program};
 
+/// For each fuzz target.
+const FUZZ_SECONDS: u32 = 10;
 const DENY_WARNINGS: [&str; 3] = ["--", "--deny", "warnings"];
 
 /// rustfmt, for every package of the cargo workspace in `directory`.
@@ -64,6 +67,21 @@ pub(super) fn clippy_fuzz(workspace: &Workspace) -> Result<Counts> {
         .args(DENY_WARNINGS)
         .current_dir(workspace.fuzz());
     check(&mut cargo)
+}
+
+/// Each fuzz target for a short time: a crash that is found within seconds does not wait for somebody
+/// who fuzzes.
+pub(super) fn fuzz(workspace: &Workspace) -> Result<Counts> {
+    if !has_program("c++") {
+        let remedy = "c++ is not on PATH, and libFuzzer is C++; apt install g++";
+        return Ok(Counts::one_skipped("fuzz targets", remedy));
+    }
+    let [passed, failed] = fuzz::test(workspace, FUZZ_SECONDS)?;
+    Ok(Counts {
+        passed,
+        failed,
+        ..Counts::default()
+    })
 }
 
 fn check(command: &mut Command) -> Result<Counts> {

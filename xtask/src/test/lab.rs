@@ -33,6 +33,9 @@ const PROGRAM_MATRIX: &str = "programs::matrix::";
 /// The end-to-end tests with another project's back end, which run on demand only.
 const BACK_END_MODULE: &str = "back_end::";
 
+/// The end-to-end test that takes as long as is asked, on demand only.
+const SOAK_MODULE: &str = "soak::";
+
 /// Which modules' tests run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Modules {
@@ -43,6 +46,8 @@ pub(super) enum Modules {
     Programs,
     /// Those with another project's back end.
     BackEnd,
+    /// The soak.
+    Soak,
 }
 
 /// Which of the lab's tests run.
@@ -53,14 +58,19 @@ pub(super) struct Selection<'a> {
     pub(super) modules: Modules,
     /// Also the tests that run on demand only.
     pub(super) program_matrix: bool,
+    /// `NAME=value` for the tests.
+    pub(super) environment: &'a [String],
 }
 
 impl Selection<'_> {
     fn has(&self, test: &str) -> bool {
         let is_in_a_module = match self.modules {
-            Modules::All => !test.starts_with(BACK_END_MODULE),
+            Modules::All => ![BACK_END_MODULE, SOAK_MODULE]
+                .iter()
+                .any(|module| test.starts_with(module)),
             Modules::Programs => test.starts_with(PROGRAMS_MODULE),
             Modules::BackEnd => test.starts_with(BACK_END_MODULE),
+            Modules::Soak => test.starts_with(SOAK_MODULE),
         };
         is_in_a_module
             && test.contains(self.filter.unwrap_or_default())
@@ -86,18 +96,27 @@ pub(super) fn run(
     privilege: &Privilege,
     selection: &Selection<'_>,
 ) -> Result<Counts> {
-    workspace.build(Profile::Dev, &PROGRAM_PACKAGES)?;
     let mut counts = Counts::default();
-    for program in build_tests(workspace)? {
+    for program in build(workspace)? {
         for (module, tests) in modules(&program, selection)? {
             note(&format!(
                 "     Running {} {module}",
                 program.executable.display()
             ));
-            counts = counts.and(stream::run(&mut command(&program, privilege, &tests)?)?);
+            let mut command = command(&program, privilege, selection.environment, &tests)?;
+            counts = counts.and(stream::run(&mut command)?);
         }
     }
     Ok(counts)
+}
+
+/// Builds the lab's tests, and the programs that they run in the lab.
+///
+/// # Errors
+/// When one of them does not build.
+pub(super) fn build(workspace: &Workspace) -> Result<Vec<Program>> {
+    workspace.build(Profile::Dev, &PROGRAM_PACKAGES)?;
+    build_tests(workspace)
 }
 
 /// The selected tests of a program, by the module whose tests run together.
@@ -106,23 +125,32 @@ pub(super) fn run(
 /// # Errors
 /// When the program does not list its tests.
 fn modules(program: &Program, selection: &Selection<'_>) -> Result<BTreeMap<String, Vec<String>>> {
-    let mut list = Command::new(&program.executable);
-    let output = list.args(["--list", "--format", "terse"]).output();
-    let output = output.with_context(|| format!("list the tests of {}", program.name))?;
     let mut modules: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let output = String::from_utf8_lossy(&output.stdout);
-    let tests = output
-        .lines()
-        .filter_map(|line| line.strip_suffix(": test"));
+    let tests = tests(program)?.into_iter();
     for test in tests.filter(|test| selection.has(test)) {
         let module = match test.split_once("::") {
             Some((module, _)) if program.name == END_TO_END => module,
             _ => "",
         };
         let tests = modules.entry(module.to_owned()).or_default();
-        tests.push(test.to_owned());
+        tests.push(test);
     }
     Ok(modules)
+}
+
+/// All tests of a program.
+///
+/// # Errors
+/// When it does not list them.
+pub(super) fn tests(program: &Program) -> Result<Vec<String>> {
+    let mut list = Command::new(&program.executable);
+    let output = list.args(["--list", "--format", "terse"]).output();
+    let output = output.with_context(|| format!("list the tests of {}", program.name))?;
+    let output = String::from_utf8_lossy(&output.stdout);
+    let tests = output
+        .lines()
+        .filter_map(|line| line.strip_suffix(": test"));
+    Ok(tests.map(str::to_owned).collect())
 }
 
 /// Compiles the test programs; where they are.
@@ -171,12 +199,20 @@ fn test_program(message: &str) -> Option<Program> {
 }
 
 /// Runs tests of the program as root where possible, else as this user.
-fn command(program: &Program, privilege: &Privilege, tests: &[String]) -> Result<Command> {
+pub(super) fn command(
+    program: &Program,
+    privilege: &Privilege,
+    environment: &[String],
+    tests: &[String],
+) -> Result<Command> {
+    // sudo does not pass the environment on.
     let mut command = match privilege {
-        Privilege::Root | Privilege::Sudo => privilege.command(&program.executable)?,
-        Privilege::None { .. } => Command::new(&program.executable),
+        Privilege::Root | Privilege::Sudo => privilege.command("env")?,
+        Privilege::None { .. } => Command::new("env"),
     };
     command
+        .args(environment)
+        .arg(&program.executable)
         .args(["--show-output", "--exact"])
         .args(tests)
         .current_dir(&program.package_dir);
@@ -208,18 +244,20 @@ mod tests {
     }
 
     #[test]
-    fn the_program_matrix_and_the_back_end_run_on_demand_only() {
+    fn some_modules_run_on_demand_only() {
         let tests = [
             "programs::curl",
             "programs::matrix::every",
             "hooks::matrix",
             "back_end::reads_back",
+            "soak::nothing_grows",
         ];
         let check = |modules, program_matrix, filter, expected: &[&str]| {
             let selection = Selection {
                 filter,
                 modules,
                 program_matrix,
+                environment: &[],
             };
             let selected = tests.into_iter().filter(|test| selection.has(test));
             assert_eq!(selected.collect::<Vec<_>>(), expected, "{selection:?}");
@@ -228,7 +266,8 @@ mod tests {
         check(Modules::Programs, false, None, &tests[..1]);
         check(Modules::Programs, true, None, &tests[..2]);
         check(Modules::Programs, true, Some("matrix"), &tests[1..2]);
-        check(Modules::BackEnd, false, None, &tests[3..]);
+        check(Modules::BackEnd, false, None, &tests[3..4]);
+        check(Modules::Soak, false, None, &tests[4..]);
         check(Modules::BackEnd, false, Some("hooks"), &[]);
     }
 
@@ -242,15 +281,27 @@ mod tests {
         let none = Privilege::none("no sudo");
         let cases = [
             (Privilege::Sudo, "sudo"),
-            (Privilege::Root, "/t/lab-1a"),
-            (none, "/t/lab-1a"),
+            (Privilege::Root, "env"),
+            (none, "env"),
         ];
         for (privilege, expected) in cases {
+            let environment = ["SECONDS=60".to_owned()];
             let tests = ["half_close".to_owned()];
-            let command = command(&program, &privilege, &tests).unwrap();
+            let command = command(&program, &privilege, &environment, &tests).unwrap();
             assert_eq!(command.get_program(), expected);
             assert_eq!(command.get_current_dir(), Some(Path::new("/w/tests/lab")));
-            assert!(command.get_args().any(|arg| arg == "half_close"));
+            let arguments: Vec<_> = command.get_args().collect();
+            let expected = [
+                "SECONDS=60",
+                "/t/lab-1a",
+                "--show-output",
+                "--exact",
+                "half_close",
+            ];
+            assert!(
+                arguments.ends_with(&expected.map(AsRef::as_ref)),
+                "{arguments:?}"
+            );
         }
     }
 }

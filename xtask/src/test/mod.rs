@@ -3,8 +3,12 @@
 //! phase does not hide the later ones.
 
 mod checks;
+mod dependencies;
+mod faults;
 pub(crate) mod lab;
 mod libtest;
+mod reliability;
+pub(crate) mod soak;
 mod stream;
 mod suites;
 mod summary;
@@ -58,6 +62,8 @@ enum Part {
     ///
     /// Installs Phoenix into target/tools.
     BackEnd,
+    /// The faults of docs/reliability.md, each with the outcome of its tests: needs root
+    Faults,
     /// Everything
     All,
 }
@@ -88,7 +94,7 @@ pub(crate) fn run(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
     );
     let privilege = match args.part {
         Part::Unit => Privilege::none("unit tests need no root"),
-        Part::Lab | Part::Programs | Part::BackEnd | Part::All => {
+        Part::Lab | Part::Programs | Part::BackEnd | Part::Faults | Part::All => {
             Privilege::obtain("to run the lab's tests")
         }
     };
@@ -101,17 +107,22 @@ pub(crate) fn run(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
         setup.prepare_back_end()?;
     }
     let filter = args.filter.as_deref();
+    let has_checks = args.part == Part::All && filter.is_none();
+    if has_checks {
+        setup.prepare_dependency_check();
+    }
     let selection = Selection {
         filter,
         modules: match args.part {
             Part::Programs => Modules::Programs,
             Part::BackEnd => Modules::BackEnd,
-            Part::Unit | Part::Lab | Part::All => Modules::All,
+            Part::Unit | Part::Lab | Part::Faults | Part::All => Modules::All,
         },
         program_matrix: args.all,
+        environment: &[],
     };
     let mut phases = Vec::new();
-    if args.part == Part::All && filter.is_none() {
+    if has_checks {
         for (name, directory) in [
             ("rustfmt", workspace.root().to_owned()),
             ("rustfmt of the kernel programs", workspace.ebpf()),
@@ -127,6 +138,10 @@ pub(crate) fn run(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
         phases.push(Phase::new("clippy of the fuzz targets", || {
             checks::clippy_fuzz(workspace)
         }));
+        phases.push(Phase::new("dependencies", || {
+            dependencies::check(workspace)
+        }));
+        phases.push(Phase::new("fuzz targets", || checks::fuzz(workspace)));
     }
     if matches!(args.part, Part::Unit | Part::All) {
         phases.push(Phase::new("unit tests and replays", || {
@@ -136,18 +151,28 @@ pub(crate) fn run(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
     if args.part == Part::All {
         phases.push(Phase::new("doc tests", || suites::doc(workspace, filter)));
     }
-    if args.part != Part::Unit {
-        phases.push(Phase::new("lab tests", || {
-            lab::run(workspace, &privilege, &selection)
-        }));
+    match args.part {
+        Part::Unit => {}
+        Part::Faults => phases.push(Phase::new("faults", || {
+            faults::run(workspace, &privilege, filter)
+        })),
+        Part::Lab | Part::Programs | Part::BackEnd | Part::All => {
+            phases.push(Phase::new("lab tests", || {
+                lab::run(workspace, &privilege, &selection)
+            }));
+        }
     }
+    Ok(finish(phases))
+}
+
+/// Runs the phases and prints the summary.
+fn finish(phases: Vec<Phase<'_>>) -> ExitCode {
     let summary = run_phases(phases);
     println!("{summary}");
-    Ok(if summary.is_success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    match summary.is_success() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
 }
 
 fn run_phases(phases: Vec<Phase<'_>>) -> Summary {

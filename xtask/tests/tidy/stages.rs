@@ -48,6 +48,7 @@ const PIPELINE: Table = &[
         ],
     ),
     ("recording", &[]),
+    ("redaction", &["decode", "http", "http2"]),
 ];
 
 /// tracer-user: each room does one kind of I/O; `run` and `doctor` put them together.

@@ -1,6 +1,8 @@
 //! Extracts a frame's part of a header block. In: header and payload, possibly cut. Out: the
 //! payload without padding, priority and promised stream.
 
+use std::ops::Range;
+
 use super::{Flags, FrameError, FrameHeader, FrameType};
 
 /// Bytes of a stream dependency and weight (RFC 9113 section 6.2).
@@ -27,14 +29,31 @@ pub fn field_block_part<'b>(
     header: &FrameHeader,
     payload: &'b [u8],
 ) -> Result<FieldBlockPart<'b>, FrameError> {
+    let range = field_block_range(header, payload.first().copied())?;
+    let captured_end = range.end.min(payload.len());
+    Ok(FieldBlockPart {
+        bytes: payload.get(range.start..captured_end).unwrap_or_default(),
+        cut: payload.len() < range.end,
+    })
+}
+
+/// Where the part of a header block is in the payload of its frame, of which `first` is the first
+/// byte, if it was captured.
+///
+/// # Errors
+/// As [`field_block_part`].
+pub fn field_block_range(
+    header: &FrameHeader,
+    first: Option<u8>,
+) -> Result<Range<usize>, FrameError> {
     if header.stream == 0 {
         return Err(FrameError::Stream);
     }
     let frame_bytes = header.payload_bytes as usize;
     let padded = header.kind != FrameType::Continuation && header.flags.has(Flags::PADDED);
     let start = usize::from(padded) + fixed_bytes(header);
-    let padding_bytes = match payload.first() {
-        Some(length) if padded => usize::from(*length),
+    let padding_bytes = match first {
+        Some(length) if padded => usize::from(length),
         // The capture ends before the pad length, and so before any byte of the block.
         _ => 0,
     };
@@ -45,11 +64,7 @@ pub fn field_block_part<'b>(
         .checked_sub(padding_bytes)
         .filter(|end| *end >= start)
         .ok_or(FrameError::Padding)?;
-    let captured_end = end.min(payload.len());
-    Ok(FieldBlockPart {
-        bytes: payload.get(start..captured_end).unwrap_or_default(),
-        cut: payload.len() < end,
-    })
+    Ok(start..end)
 }
 
 fn fixed_bytes(header: &FrameHeader) -> usize {

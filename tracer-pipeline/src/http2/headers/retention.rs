@@ -39,7 +39,7 @@ fn is_trace_header(name: &[u8]) -> bool {
 }
 
 /// Whether a content type is gRPC's. `application/grpc-web` is another protocol.
-pub(super) fn is_grpc(content_type: &[u8]) -> bool {
+pub(crate) fn is_grpc(content_type: &[u8]) -> bool {
     content_type
         .strip_prefix(GRPC)
         .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
@@ -47,7 +47,7 @@ pub(super) fn is_grpc(content_type: &[u8]) -> bool {
 
 /// Whether a value has the form of a version 00 `traceparent` (W3C Trace Context section 3.2.2):
 /// 2, 32, 16 and 2 digits with dashes between them.
-pub(super) fn is_traceparent(value: &[u8]) -> bool {
+pub(crate) fn is_traceparent(value: &[u8]) -> bool {
     value.len() == 55
         && value.iter().enumerate().all(|(at, byte)| match at {
             2 | 35 | 52 => *byte == b'-',

@@ -9,11 +9,26 @@ const INTEGER_MAX_BYTES: u32 = 5;
 /// The rest of a block.
 pub(super) struct BlockReader<'b> {
     rest: &'b [u8],
+    block_bytes: usize,
+}
+
+/// How a string is coded.
+pub(super) struct StringHeader {
+    pub(super) huffman_coded: bool,
+    pub(super) bytes: usize,
 }
 
 impl<'b> BlockReader<'b> {
     pub(super) fn new(block: &'b [u8]) -> Self {
-        Self { rest: block }
+        Self {
+            rest: block,
+            block_bytes: block.len(),
+        }
+    }
+
+    /// Bytes of the block before the next one.
+    pub(super) fn position(&self) -> usize {
+        self.block_bytes - self.rest.len()
     }
 
     /// The next byte, without consuming it.
@@ -51,8 +66,10 @@ impl<'b> BlockReader<'b> {
     where
         'b: 's,
     {
-        let huffman_coded = self.peek().is_some_and(|byte| byte & 0x80 != 0);
-        let length = self.integer(7)? as usize;
+        let StringHeader {
+            huffman_coded,
+            bytes: length,
+        } = self.string_header()?;
         let (string, rest) = self
             .rest
             .split_at_checked(length)
@@ -64,6 +81,17 @@ impl<'b> BlockReader<'b> {
         text.clear();
         huffman::decode(string, text)?;
         Ok(text)
+    }
+
+    /// What precedes the bytes of a string.
+    ///
+    /// # Errors
+    /// When the block ends within it.
+    pub(super) fn string_header(&mut self) -> Result<StringHeader, HpackError> {
+        Ok(StringHeader {
+            huffman_coded: self.peek().is_some_and(|byte| byte & 0x80 != 0),
+            bytes: self.integer(7)? as usize,
+        })
     }
 
     fn byte(&mut self) -> Result<u8, HpackError> {

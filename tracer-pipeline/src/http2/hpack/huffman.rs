@@ -162,6 +162,77 @@ pub(super) fn decode(coded: &[u8], text: &mut Vec<u8>) -> Result<(), HpackError>
     }
 }
 
+/// The code of `X`, of eight bits: a string of it has any number of bytes.
+pub(crate) const FILLER: u8 = 0xfc;
+
+/// A text, and its code.
+pub(crate) struct Refilled {
+    pub(crate) text: Vec<u8>,
+    pub(crate) coded: Vec<u8>,
+}
+
+/// Encodes a text of which only some bytes matter, to a string of a given length; for the others it
+/// chooses bytes (`0`, `5`, `k`, `X`) so that the text keeps its length, too. `None` if there is no such choice.
+pub(crate) fn refill(
+    text: &[u8],
+    is_kept: impl Fn(usize) -> bool,
+    coded_bytes: usize,
+) -> Option<Refilled> {
+    /// By their bits, from 5 on.
+    const FILLERS: [u8; 4] = [b'0', b'5', b'k', b'X'];
+    let bits = |byte: u8| usize::from(CODE_BITS[usize::from(byte)]);
+    let kept = (0..text.len()).filter(|at| is_kept(*at));
+    let (kept, kept_bits) = kept.fold((0, 0), |(kept, sum), at| (kept + 1, sum + bits(text[at])));
+    let fillers = text.len() - kept;
+    let spare_bits = coded_bytes
+        .checked_mul(8)?
+        .checked_sub(kept_bits + 5 * fillers)?;
+    // Up to seven bits of padding.
+    let mut spare_bits = spare_bits.min(3 * fillers);
+    let chosen: Vec<u8> = (0..text.len())
+        .map(|at| {
+            if is_kept(at) {
+                return text[at];
+            }
+            let more = spare_bits.min(3);
+            spare_bits -= more;
+            FILLERS[more]
+        })
+        .collect();
+    let coded = encode(&chosen);
+    (coded.len() == coded_bytes).then_some(Refilled {
+        text: chosen,
+        coded,
+    })
+}
+
+fn encode(text: &[u8]) -> Vec<u8> {
+    let mut coded = Vec::with_capacity(text.len());
+    let (mut window, mut have) = (0_u64, 0_u32);
+    for byte in text {
+        let (code, bits) = code_of(u16::from(*byte));
+        window = window << bits | u64::from(code);
+        have += bits;
+        while have >= 8 {
+            have -= 8;
+            coded.push((window >> have) as u8);
+        }
+    }
+    if have > 0 {
+        coded.push((window << (8 - have)) as u8 | 0xff >> have);
+    }
+    coded
+}
+
+/// The code of a symbol, and its bits.
+fn code_of(symbol: u16) -> (u32, u32) {
+    let bits = CODE_BITS[usize::from(symbol)];
+    let length = &CODE.lengths[usize::from(bits)];
+    let symbols = CODE.symbols[length.first_symbol..].iter();
+    let nth = symbols.take_while(|other| **other != symbol).count();
+    (length.first_code + nth as u32, u32::from(bits))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::tests::hex;
@@ -195,7 +266,41 @@ mod tests {
             ("9bd9ab", "gzip"),
         ] {
             check(coded, Ok(text));
+            assert_eq!(encode(text.as_bytes()), hex(coded), "{text}");
         }
+    }
+
+    #[test]
+    fn fillers_keep_both_lengths() {
+        for text in [
+            "",
+            "a",
+            "www.example.com",
+            "QWERTZ",
+            "a8f3-00",
+            "Mon, 21 Oct 2013",
+        ] {
+            let coded = encode(text.as_bytes());
+            for kept in [0, 1, 4] {
+                let refilled = refill(text.as_bytes(), |at| at < kept, coded.len()).unwrap();
+                let mut decoded = Vec::new();
+                decode(&refilled.coded, &mut decoded).unwrap();
+                assert_eq!(decoded, refilled.text);
+                assert_eq!(
+                    (refilled.coded.len(), decoded.len()),
+                    (coded.len(), text.len())
+                );
+                assert!(
+                    decoded
+                        .iter()
+                        .zip(text.bytes())
+                        .take(kept)
+                        .all(|(one, other)| *one == other)
+                );
+            }
+        }
+        let rare = [0x16; 4];
+        assert!(refill(&rare, |_| false, encode(&rare).len()).is_none());
     }
 
     /// The first and the last code of some lengths, as printed in appendix B; and all codes

@@ -161,6 +161,7 @@ pub(crate) fn with_context<T>(make: impl FnOnce(&Context<'_>) -> T) -> T {
         directory: &Directory::default(),
         node: "node",
         service_name: ServiceName::default(),
+        url_paths: UrlPaths::default(),
     })
 }
 
@@ -227,7 +228,7 @@ fn one_exchange() {
             ("hopspan.nat.translated", "10.201.1.12:8080"),
             ("hopspan.kube_proxy.service", "default/web-manual:http"),
             ("http.request.method", "GET"),
-            ("url.path", "/a"),
+            ("url.template", "/a"),
             ("http.response.status_code", "200"),
             ("hopspan.exchange.duration_ns", "330"),
             ("error.type", ""),
@@ -288,7 +289,7 @@ fn a_trace_without_an_application_has_a_root() {
     let trace = Untraced::at_most(1).begin(&exchange).unwrap();
     let spans = make_of_node("node", Detail::Path, &exchange, trace, 0);
     let root = &spans[0];
-    assert_eq!(root.name, "GET web-manual");
+    assert_eq!(root.name, "GET /a");
     assert_eq!(root.parent_id, SpanId([0; 8]));
     assert_eq!(attribute(root, "hopspan.role"), "exchange");
     assert_eq!(attribute(root, "http.response.status_code"), "200");

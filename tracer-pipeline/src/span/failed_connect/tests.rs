@@ -71,7 +71,7 @@ fn served(number: u8) -> Served {
 fn make(failed: &FailedConnect, correlation: &Correlation) -> Vec<Span> {
     let mut detail = DetailChoice::default();
     detail.set_detail(Detail::Hop);
-    with_context(|context| spans(failed, correlation, &sides(failed), &detail, context))
+    with_context(|context| spans(failed, correlation, &sides(failed), &detail, context).1)
 }
 
 fn assert_attributes(span: &Span, expected: &[(&str, &str)]) {

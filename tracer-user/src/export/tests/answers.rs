@@ -16,7 +16,7 @@ use super::*;
 async fn outcome(protocol: &str, reply: Reply) -> (usize, Totals, Duration) {
     let collector = Collector::start(vec![reply]).await;
     let exporter = exporter(&collector.endpoint(), protocol, 1000);
-    exporter.push(exchange());
+    push(&exporter, NOISY);
     let started = Instant::now();
     let totals = exporter.finish(FLUSH, pending()).await;
     (collector.requests(), totals, started.elapsed())

@@ -39,6 +39,8 @@ struct Slot {
 pub(super) struct Admitted {
     connections: Connections,
     id: u64,
+    /// Whether another connection had to make room.
+    pub(super) has_displaced: bool,
     /// Ends when a newer connection needs the slot.
     pub(super) closed: oneshot::Receiver<()>,
 }
@@ -50,7 +52,7 @@ impl Connections {
         let source = source(address);
         let (close, closed) = oneshot::channel();
         let mut open = self.lock();
-        open.make_room(source);
+        let has_displaced = open.make_room(source);
         let id = open.next_id;
         open.next_id += 1;
         open.slots.push(Slot {
@@ -61,6 +63,7 @@ impl Connections {
         Admitted {
             connections: self.clone(),
             id,
+            has_displaced,
             closed,
         }
     }
@@ -71,18 +74,20 @@ impl Connections {
 }
 
 impl Open {
-    fn make_room(&mut self, source: IpAddr) {
+    /// Whether a connection had to be closed.
+    fn make_room(&mut self, source: IpAddr) -> bool {
         let crowded = if self.of(source) >= MAX_OF_SOURCE {
             source
         } else if self.slots.len() >= MAX_CONNECTIONS {
             self.largest_source().unwrap_or(source)
         } else {
-            return;
+            return false;
         };
         let oldest = self.slots.iter().position(|slot| slot.source == crowded);
         if let Some(oldest) = oldest {
             self.slots.remove(oldest);
         }
+        oldest.is_some()
     }
 
     fn of(&self, source: IpAddr) -> usize {
@@ -140,7 +145,9 @@ mod tests {
         let closed: Vec<bool> = busy.iter_mut().map(is_closed).collect();
         assert!(closed[..MAX_OF_SOURCE].iter().all(|closed| *closed));
         assert!(closed[MAX_OF_SOURCE..].iter().all(|closed| !closed));
-        assert!(!is_closed(&mut quiet));
+        let displacing = busy.iter().map(|admitted| admitted.has_displaced);
+        assert!(displacing.eq((0..2 * MAX_OF_SOURCE).map(|number| number >= MAX_OF_SOURCE)));
+        assert!(!is_closed(&mut quiet) && !quiet.has_displaced);
         assert_eq!(connections.lock().slots.len(), 1 + MAX_OF_SOURCE);
     }
 

@@ -26,6 +26,7 @@ use super::{
     connections::{Admitted, Connections, MAX_CONNECTIONS},
     timed_writes::TimedWrites,
 };
+use crate::run::status::Status;
 
 /// The time for the first head of a connection.
 const FIRST_HEAD: Duration = Duration::from_secs(10);
@@ -44,7 +45,7 @@ const MAX_OPEN: usize = 2 * MAX_CONNECTIONS;
 const AFTER_ERROR: Duration = Duration::from_millis(100);
 
 /// Serves until the process ends.
-pub(super) async fn serve(listener: TcpListener, router: Router) {
+pub(super) async fn serve(listener: TcpListener, router: Router, status: &Status) {
     let connections = Connections::default();
     let open = Arc::new(Semaphore::new(MAX_OPEN));
     let mut rate = Rate::new(Instant::now());
@@ -58,6 +59,9 @@ pub(super) async fn serve(listener: TcpListener, router: Router) {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let admitted = connections.admit(peer.ip());
+                if admitted.has_displaced {
+                    status.connection_displaced();
+                }
                 let router = router.clone();
                 tokio::spawn(async move {
                     connection(stream, admitted, router).await;

@@ -51,6 +51,11 @@ fn numbers() -> Numbers {
             entries: 3,
             max_entries: 65_536,
         },
+        ring: capture::Occupancy {
+            entries: 4096,
+            max_entries: 1 << 22,
+        },
+        tables: Pipeline::new("node-1").tables(),
         pipeline: pipeline::Counts {
             records: 50,
             spans: 60,
@@ -100,8 +105,23 @@ fn every_counter_has_its_line() {
         last_read: Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_500)),
         ..RulesState::default()
     });
+    let sockets = capture::Occupancy {
+        entries: 9,
+        max_entries: 131_072,
+    };
+    status.set_maps(vec![("sockets".to_owned(), sockets)]);
+    status.connection_displaced();
     let text = render(&status);
     for line in [
+        r#"hopspan_map_entries{map="sockets"} 9"#,
+        r#"hopspan_map_entries{map="journeys"} 3"#,
+        r#"hopspan_map_capacity{map="sockets"} 131072"#,
+        "hopspan_ring_buffer_peak_bytes 4096",
+        "hopspan_ring_buffer_capacity_bytes 4194304",
+        r#"hopspan_table_entries{table="connections"} 0"#,
+        r#"hopspan_table_capacity{table="http1_exchanges"} 16384"#,
+        "hopspan_http2_decoder_capacity_bytes 67108864",
+        "hopspan_http_connections_displaced_total 1",
         r#"hopspan_failures_total{reason="NETFILTER_DROP",service="shop/web:http",hop="netfilter.forward"} 3"#,
         "# TYPE hopspan_journeys_opened counter",
         "hopspan_journeys_opened_total 1",

@@ -153,7 +153,7 @@ fn unknown_fields_become_fewer() {
     let blocks = requests(300);
     let encoded = encode(&blocks);
     let mut decoder = Decoder::new_unknown(keep_all);
-    let mut count = |range: std::ops::Range<usize>| {
+    let mut count = |range: Range<usize>| {
         check_known_fields(
             &mut decoder,
             &blocks[range.clone()],

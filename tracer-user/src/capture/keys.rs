@@ -1,4 +1,5 @@
-//! The addresses of the packets whose journeys are under way, in memory shared with the kernel.
+//! The keys of a table of the programs, in memory shared with the kernel: the addresses of the packets
+//! whose journeys are under way, or the cookies of sockets.
 //!
 //! In: the map of the keys. Out: the slots with a key. A slot is taken from its key and freed as
 //! the programs do it, by an atomic exchange, without a system call for each.
@@ -12,22 +13,19 @@ use std::{
 
 use aya::maps::MapData;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
-use tracer_common::{
-    journey::MAX_JOURNEYS,
-    keys::{BUSY, FREE, is_key},
-};
+use tracer_common::keys::{BUSY, FREE, is_key};
 
-/// The keys, mapped into memory as long as this value lives.
+/// The keys of `N` slots, mapped into memory as long as this value lives.
 ///
 /// The programs on all CPUs load and store them at the same time. Every access on either side is
 /// one aligned word: here by atomic operations, there by volatile loads and stores and by an atomic
 /// exchange.
-pub(super) struct Keys {
+pub(super) struct Keys<const N: usize> {
     keys: NonNull<AtomicU64>,
 }
 
 // SAFETY: the memory is shared with the kernel in any case, and accessed by atomic operations only.
-unsafe impl Send for Keys {}
+unsafe impl<const N: usize> Send for Keys<N> {}
 
 /// A slot whose key the agent has exchanged for [`BUSY`]. Until this value is dropped, which frees
 /// the slot, or kept, no program finds the journey in the slot, and none opens another there.
@@ -35,21 +33,21 @@ pub(super) struct Claimed<'a> {
     slot: &'a AtomicU64,
 }
 
-const BYTES: NonZero<usize> = NonZero::new(MAX_JOURNEYS * size_of::<AtomicU64>()).unwrap();
+impl<const N: usize> Keys<N> {
+    const BYTES: NonZero<usize> = NonZero::new(N * size_of::<AtomicU64>()).unwrap();
 
-impl Keys {
-    /// Maps the keys into memory.
+    /// Maps the keys into memory. The map has one value, of `N` keys.
     ///
     /// # Errors
     ///
-    /// If the kernel refuses, as before 5.5.
+    /// If the kernel refuses, as before 5.5, or if the map is shorter.
     pub(super) fn map(map: &MapData) -> nix::Result<Self> {
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        // SAFETY: new memory, and the map has this size.
+        // SAFETY: new memory. The kernel maps no more than the map has (array_map_mmap).
         let keys = unsafe {
             mmap(
                 None,
-                BYTES,
+                Self::BYTES,
                 access,
                 MapFlags::MAP_SHARED,
                 map.fd().as_fd(),
@@ -80,7 +78,7 @@ impl Keys {
     fn all(&self) -> &[AtomicU64] {
         // SAFETY: mapped as long as `self` lives, aligned to a page, and accessed by atomic
         // operations only.
-        unsafe { std::slice::from_raw_parts(self.keys.as_ptr(), MAX_JOURNEYS) }
+        unsafe { std::slice::from_raw_parts(self.keys.as_ptr(), N) }
     }
 }
 
@@ -98,11 +96,11 @@ impl Drop for Claimed<'_> {
     }
 }
 
-impl Drop for Keys {
+impl<const N: usize> Drop for Keys<N> {
     fn drop(&mut self) {
         // SAFETY: mapped by `map`, and borrowed by nothing any more. It can fail for wrong
         // arguments only.
-        let _ = unsafe { munmap(self.keys.cast(), BYTES.get()) };
+        let _ = unsafe { munmap(self.keys.cast(), Self::BYTES.get()) };
     }
 }
 
@@ -113,10 +111,10 @@ mod tests {
     use super::*;
 
     /// Free slots without programs.
-    fn free() -> Keys {
+    fn free() -> Keys<8> {
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: new memory.
-        let keys = unsafe { mmap_anonymous(None, BYTES, access, MapFlags::MAP_PRIVATE) };
+        let keys = unsafe { mmap_anonymous(None, Keys::<8>::BYTES, access, MapFlags::MAP_PRIVATE) };
         Keys {
             keys: keys.unwrap().cast(),
         }
