@@ -270,6 +270,22 @@ impl Http1Connection {
         self.sequence.response_ends(end);
     }
 
+    /// Whether a response may begin at `seq` in a packet with this acknowledgment number, be it one to
+    /// a request that was not seen.
+    pub(super) fn may_begin_response(&self, seq: u32, ack: u32) -> bool {
+        let is_requested = match self.sequence.response_at(seq) {
+            Place::Message => true,
+            Place::Body => false,
+            // What the server has received behind the newest request that was seen may be another one.
+            Place::Unknown => {
+                let end = self.sequence.next_request();
+                let waits = self.unanswered().next().is_some();
+                waits || end.is_none_or(|end| after(ack, end))
+            }
+        };
+        is_requested || self.is_unknown()
+    }
+
     /// Whether no request was seen.
     pub(super) fn is_unknown(&self) -> bool {
         self.newest_request_seq.is_none()

@@ -51,7 +51,21 @@ impl Http1Pairing {
             }
             Some(heads) => self.responses(id, &leg, &heads, done),
             None if head_lost => self.response_without_head(id, leg, done),
-            None => self.losses.journeys_without_head += 1,
+            None => {
+                self.losses.journeys_without_head += 1;
+                self.interim_without_head(id, &leg.journey);
+            }
+        }
+    }
+
+    /// Notes an interim response whose head is lost: a request waits, even one that was not seen.
+    fn interim_without_head(&mut self, id: ConnectionId, journey: &Journey) {
+        if !journey.is_interim {
+            return;
+        }
+        let connection = self.connections.entry(id).or_default();
+        if connection.may_begin_response(journey.seq, journey.ack) {
+            connection.interim_response(None);
         }
     }
 
@@ -84,12 +98,13 @@ impl Http1Pairing {
             let exchange = match connection.answered_by(ack, seq_at(located.offset)) {
                 Ok(exchange) => exchange,
                 Err(why) => {
-                    let place = connection.sequence.response_at(seq_at(located.offset));
                     if matches!(why, Unassigned::Unmatched) && !head.is_interim() {
                         connection.takes_turns(seq_at(located.offset), ack);
                     }
                     let is_noted = match why {
-                        Unassigned::Unmatched => place != Place::Body || connection.is_unknown(),
+                        Unassigned::Unmatched => {
+                            connection.may_begin_response(seq_at(located.offset), ack)
+                        }
                         Unassigned::Unsure => true,
                         Unassigned::Ignored | Unassigned::Body => false,
                     };
@@ -162,14 +177,14 @@ impl Http1Pairing {
         done: &mut impl FnMut(Exchange),
     ) {
         let (seq, ack) = (leg.journey.seq, leg.journey.ack);
+        if leg.journey.is_interim {
+            self.losses.journeys_without_head += 1;
+            self.interim_without_head(id, &leg.journey);
+            return;
+        }
         let Some(connection) = self.connections.get_mut(&id) else {
             return self.unassigned(id, ack, Unassigned::Unmatched, done);
         };
-        if leg.journey.is_interim {
-            self.losses.journeys_without_head += 1;
-            connection.interim_response(None);
-            return;
-        }
         let is_withheld = connection.is_in_doubt();
         match connection.answered_by(ack, seq) {
             Ok(_) if is_withheld => self.unassigned(id, ack, Unassigned::Unsure, done),

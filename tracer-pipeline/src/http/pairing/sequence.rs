@@ -109,6 +109,11 @@ impl Sequence {
         self.next_request == Some(seq)
     }
 
+    /// Where the last request ends, if that is known.
+    pub(super) fn next_request(&self) -> Option<u32> {
+        self.next_request
+    }
+
     /// The rest of the last request's head has come.
     pub(super) fn request_ends(&mut self, end: Option<u32>) {
         self.next_request = end;

@@ -19,6 +19,10 @@ use crate::{
 /// pipeline, and neither is one on a connection of which the programs did not see the beginning. In
 /// such conversations a response may go to the request after its own.
 const LEFT_OUT_MAY_BE_UNANSWERED: bool = true;
+/// Behind a head in pieces, and on a connection that is older than the programs, the kernel programs
+/// are certain of a request where none begins if a body looks like two of them. Where they leave the
+/// first one out, the pairing does not see that it is in doubt.
+const LEFT_OUT_MAY_BE_BODIES: bool = true;
 
 /// How many exchanges came out, by kind of conversation.
 #[derive(Clone, Copy, Debug, Default)]
@@ -58,6 +62,9 @@ impl Case {
         let mut found: BTreeMap<&str, Exchange> = BTreeMap::new();
         for exchange in exchanges {
             let Some(truth) = self.truth_of(&exchange) else {
+                if LEFT_OUT_MAY_BE_BODIES && !is_kernel_right && self.has_left_out() {
+                    continue;
+                }
                 let asked = &exchange.asked;
                 return Err(TestCaseError::fail(format!("never sent: {asked:?}")));
             };
@@ -162,6 +169,11 @@ impl Case {
             !truth.is_sampled && is_followed_by && has_parts
         });
         !self.setting.follows_all && is_behind
+    }
+
+    /// Whether the kernel programs leave requests out.
+    fn has_left_out(&self) -> bool {
+        !self.setting.follows_all && self.truths.iter().any(|truth| !truth.is_sampled)
     }
 
     fn pipelines(&self) -> bool {
