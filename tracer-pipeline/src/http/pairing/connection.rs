@@ -258,6 +258,11 @@ impl Http1Connection {
         }
     }
 
+    /// A response of which only the end was seen: it is not known which request is answered next.
+    pub(super) fn loses_order(&mut self) {
+        self.next_unanswered = None;
+    }
+
     /// The last response ends at `end`.
     pub(super) fn response_ends(&mut self, end: u32) {
         self.progress = Progress::Over;

@@ -51,21 +51,7 @@ impl Http1Pairing {
             }
             Some(heads) => self.responses(id, &leg, &heads, done),
             None if head_lost => self.response_without_head(id, leg, done),
-            None => {
-                self.losses.journeys_without_head += 1;
-                self.interim_without_head(id, &leg.journey);
-            }
-        }
-    }
-
-    /// Notes an interim response whose head is lost: a request waits, even one that was not seen.
-    fn interim_without_head(&mut self, id: ConnectionId, journey: &Journey) {
-        if !journey.is_interim {
-            return;
-        }
-        let connection = self.connections.entry(id).or_default();
-        if connection.may_begin_response(journey.seq, journey.ack) {
-            connection.interim_response(None);
+            None => self.losses.journeys_without_head += 1,
         }
     }
 
@@ -179,7 +165,9 @@ impl Http1Pairing {
         let (seq, ack) = (leg.journey.seq, leg.journey.ack);
         if leg.journey.is_interim {
             self.losses.journeys_without_head += 1;
-            self.interim_without_head(id, &leg.journey);
+            // A request waits, even if it was not seen.
+            let connection = self.connections.entry(id).or_default();
+            connection.interim_response(None);
             return;
         }
         let Some(connection) = self.connections.get_mut(&id) else {

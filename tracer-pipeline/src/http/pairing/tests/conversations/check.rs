@@ -62,7 +62,7 @@ impl Case {
         let mut found: BTreeMap<&str, Exchange> = BTreeMap::new();
         for exchange in exchanges {
             let Some(truth) = self.truth_of(&exchange) else {
-                if LEFT_OUT_MAY_BE_BODIES && !is_kernel_right && self.has_left_out() {
+                if LEFT_OUT_MAY_BE_BODIES && !is_kernel_right && !self.setting.follows_all {
                     continue;
                 }
                 let asked = &exchange.asked;
@@ -169,11 +169,6 @@ impl Case {
             !truth.is_sampled && is_followed_by && has_parts
         });
         !self.setting.follows_all && is_behind
-    }
-
-    /// Whether the kernel programs leave requests out.
-    fn has_left_out(&self) -> bool {
-        !self.setting.follows_all && self.truths.iter().any(|truth| !truth.is_sampled)
     }
 
     fn pipelines(&self) -> bool {
