@@ -4,7 +4,7 @@ use super::network::{Played, Setting};
 use crate::{
     decode::{Close, CloseKind, Record},
     flow::{Flow, Side},
-    http::{Exchange, pairing::Http1Losses},
+    http::Exchange,
     http2::pairing::Http2Losses,
     pipeline::Exchanges,
 };
@@ -38,7 +38,6 @@ impl Setting {
 /// What comes out of a conversation.
 pub(crate) struct Told {
     pub(crate) exchanges: Vec<Exchange>,
-    pub(crate) http1: Http1Losses,
     pub(crate) http2: Http2Losses,
 }
 
@@ -69,11 +68,9 @@ impl Told {
         for event in ended {
             stages.event(event, &mut done);
         }
-        let (http1, http2) = (stages.http.losses(), stages.http2.losses());
         Self {
             exchanges,
-            http1,
-            http2,
+            http2: stages.http2.losses(),
         }
     }
 }

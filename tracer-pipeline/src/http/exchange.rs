@@ -6,7 +6,7 @@ use tracer_common::journey::End;
 
 use crate::{
     decode::Journey,
-    flow::{Ending, Side, ZeroWindow},
+    flow::{Cause, Ending, ServerBytes, Side, ZeroWindow, after},
 };
 
 use super::{
@@ -108,6 +108,23 @@ impl Leg {
     /// for another node.
     pub fn is_over(&self) -> bool {
         self.read_ns.is_some() || self.journey.has_left()
+    }
+
+    /// Whether every packet of the message that was seen was dropped.
+    pub fn is_dropped(&self) -> bool {
+        self.journey.end == End::Dropped
+    }
+
+    /// Of a message to the client: whether no byte of it had arrived when the connection ended. The
+    /// client's socket shows it; without that, the drop of every packet does if the connection has
+    /// ended as an error.
+    pub(crate) fn is_lost(&self, ending: &Ending) -> bool {
+        match (self.journey.end, ending.answered_until) {
+            (End::Socket | End::Left, _) => false,
+            (_, Some(ServerBytes::Received(until))) => !after(until, self.journey.seq),
+            (End::Dropped, _) => ending.cause != Cause::Closed,
+            (End::Expired, _) => false,
+        }
     }
 
     /// Time of the message's last event: read, received by a socket, or lost.

@@ -6,6 +6,7 @@
 //! request.
 
 mod connection;
+mod doubt;
 mod ended;
 mod losses;
 mod requests;

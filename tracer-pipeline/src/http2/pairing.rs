@@ -77,13 +77,26 @@ impl FollowedConnection {
     }
 
     /// Whether nothing that could be lost is before a fragment: its direction is recognised with it,
-    /// in mid-connection or with the server's preface (RFC 9113 section 3.4).
+    /// in mid-connection or with the server's preface.
     fn begins_with(&self, direction: Direction, fragment: &Fragment) -> bool {
-        let is_preface = FrameHeader::parse(&fragment.bytes).is_some_and(|header| {
+        let is_first = fragment.recognised && !self.open.packets.has_sent(direction);
+        is_first && (self.start == Start::Middle || self.is_preface(fragment))
+    }
+
+    /// Whether the frames of the server are followed from this fragment, its first one, on.
+    fn begins_server(&self, direction: Direction, fragment: &Fragment) -> bool {
+        let is_first = !self.open.packets.has_sent(direction);
+        let is_known = !fragment.recognised || self.is_preface(fragment);
+        direction == Direction::ToClient && is_first && is_known
+    }
+
+    /// Whether a fragment begins with the server's preface (RFC 9113 section 3.4), and no request
+    /// shows that the server has sent something before.
+    fn is_preface(&self, fragment: &Fragment) -> bool {
+        let is_settings = FrameHeader::parse(&fragment.bytes).is_some_and(|header| {
             header.kind == FrameType::Settings && !header.flags.has(Flags::ACK)
         });
-        let is_first = fragment.recognised && !self.open.packets.has_sent(direction);
-        is_first && (self.start == Start::Middle || is_preface && !self.open.misses(fragment.seq))
+        is_settings && !self.open.misses(fragment.seq)
     }
 
     /// Updates `all`, the open streams of all connections, with those of this connection.
@@ -242,6 +255,7 @@ impl Http2Pairing {
             .entry(id)
             .or_insert_with(|| Box::new(FollowedConnection::new(start, OpenStreams::default())));
         let direction = Direction::of(side);
+        followed.open.is_server_known |= followed.begins_server(direction, fragment);
         let piece = fragments::FrameFragment {
             direction,
             seq: fragment.seq,

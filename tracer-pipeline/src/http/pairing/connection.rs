@@ -1,22 +1,21 @@
 //! The open exchanges of one connection, in the order of their requests.
 
+mod removal;
+
 use std::collections::VecDeque;
 
-use super::sequence::{Place, RequestPosition, Sequence};
+use super::{
+    doubt::Doubt,
+    sequence::{Place, RequestPosition, Sequence},
+};
 use crate::{
-    decode::Journey,
     flow::{after, before},
-    http::exchange::{Exchange, ResponseEnd},
+    http::exchange::Exchange,
 };
 
 /// Most open exchanges of a connection that pipelines; a new request closes the oldest. An idle
 /// connection takes some 100 bytes, an open exchange 3 KB, of which the path is at most 1 KiB.
 pub(super) const MAX_PENDING: usize = 256;
-/// How long an exchange whose response has arrived waits for the application to read it.
-const READ_WAIT_NS: u64 = 30_000_000_000;
-/// How long an exchange whose response has left the node waits for a retransmission, which comes
-/// after 200 ms at the earliest (kernel: TCP_RTO_MIN).
-const LEFT_WAIT_NS: u64 = 1_000_000_000;
 
 /// The open exchanges of one connection, while it carries HTTP/1.
 #[derive(Default)]
@@ -31,6 +30,8 @@ pub(super) struct Http1Connection {
     next_unanswered: Option<u32>,
     /// What was seen of the last response, or of the one that is due.
     progress: Progress,
+    /// Whether the client may have sent a request without waiting, unseen. Then no response is assigned.
+    doubt: Doubt,
     /// TCP sequence number of the newest request.
     newest_request_seq: Option<u32>,
     /// Messages on this connection are not paired any more.
@@ -118,7 +119,12 @@ impl Http1Connection {
             return is_overtaken.then_some(Place::Message);
         }
         let is_behind = self.sequence.has_last_ack(request.ack) || self.is_early(request.ack);
-        let place = self.sequence.request(request);
+        let is_expected = request.in_sequence || self.sequence.is_next_request(request.seq);
+        let place = self.sequence.request(request, !self.doubt.exists());
+        let is_unanswered = self.progress == Progress::Due && !is_behind;
+        if place != Place::Body && is_unanswered || place == Place::Unknown && !is_expected {
+            self.doubt.begin();
+        }
         self.pipelines |= request.pipelines || is_behind && place == Place::Message;
         if place != Place::Body {
             self.newest_request_seq = Some(request.seq);
@@ -176,7 +182,7 @@ impl Http1Connection {
             return Err(Unassigned::Ignored);
         }
         let place = self.sequence.response_at(seq);
-        let is_certain = !self.pipelines || self.is_ordered();
+        let is_certain = !self.pipelines || self.is_ordered() && !self.doubt.exists();
         let mut open = self.exchanges().filter(|open| open.response.is_none());
         let first = open.find(|open| may_answer(open, ack, seq));
         let first = first.ok_or(Unassigned::Unmatched)?;
@@ -206,11 +212,55 @@ impl Http1Connection {
         self.sequence.response_ends(end);
     }
 
+    /// A packet of the server up to `end_seq` acknowledges `ack`. If the server has sent it without
+    /// having received the newest request, and it goes beyond what the client had received before
+    /// that request, the client has not waited for it.
+    pub(super) fn server_sends(&mut self, end_seq: u32, ack: u32) {
+        let crosses = self
+            .newest_request_seq
+            .is_some_and(|newest| !after(ack, newest))
+            && self.sequence.is_behind_last_ack(end_seq);
+        if crosses && !self.pipelines {
+            self.pipelines = true;
+            self.next_unanswered = None;
+            self.sequence.response_ends(None);
+        }
+    }
+
+    /// Whether a response to the newest request is assigned to it, or withheld in doubt.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.doubt.exists()
+    }
+
+    /// A response begins at `seq`, where the client had received to before the newest request, and
+    /// acknowledges `ack`: it counts against a doubt.
+    pub(super) fn takes_turns(&mut self, seq: u32, ack: u32) {
+        let is_last = self
+            .newest_request_seq
+            .is_some_and(|newest| after(ack, newest));
+        if is_last && !self.pipelines && self.sequence.has_last_ack(seq) {
+            self.doubt.exchange();
+        }
+    }
+
+    /// Something was not seen behind which it is not known which request a response answers.
+    pub(super) fn doubts(&mut self) {
+        self.doubt.begin();
+    }
+
     /// The head of a response has begun at `seq`, and goes on behind `until`.
     pub(super) fn response_begins(&mut self, seq: u32, until: u32) {
         if self.sequence.response_at(seq) == Place::Message {
             self.progress = Progress::Part(until);
+        } else if self.is_unknown() {
+            // Its request was not seen.
+            self.doubt.begin();
         }
+    }
+
+    /// A response of which only the end was seen: it is not known which request is answered next.
+    pub(super) fn loses_order(&mut self) {
+        self.next_unanswered = None;
     }
 
     /// The last response ends at `end`.
@@ -223,6 +273,22 @@ impl Http1Connection {
     pub(super) fn interim_response(&mut self, end: Option<u32>) {
         self.progress = Progress::Interim;
         self.sequence.response_ends(end);
+    }
+
+    /// Whether a response may begin at `seq` in a packet with this acknowledgment number, be it one to
+    /// a request that was not seen.
+    pub(super) fn may_begin_response(&self, seq: u32, ack: u32) -> bool {
+        let is_requested = match self.sequence.response_at(seq) {
+            Place::Message => true,
+            Place::Body => false,
+            // What the server has received behind the newest request that was seen may be another one.
+            Place::Unknown => {
+                let end = self.sequence.next_request();
+                let waits = self.unanswered().next().is_some();
+                waits || end.is_none_or(|end| after(ack, end))
+            }
+        };
+        is_requested || self.is_unknown()
     }
 
     /// Whether no request was seen.
@@ -242,7 +308,11 @@ impl Http1Connection {
     pub(super) fn give_up_answered_by(&mut self, ack: u32) -> Vec<Exchange> {
         self.sequence.response_ends(None);
         self.next_unanswered = None;
-        self.remove_where(|open| open.response.is_none() && after(ack, open.request_seq))
+        self.remove_where(|open| {
+            let may_be_answered = open.response.is_none() && after(ack, open.request_seq);
+            // The end of a response before it was not seen.
+            may_be_answered || open.is_responding()
+        })
     }
 
     /// Adds a new request, which ends at `request_end`, if that is known. Returns the exchanges that
@@ -272,31 +342,6 @@ impl Http1Connection {
         meant.into_iter().map(|open| open.exchange).collect()
     }
 
-    /// Removes and returns the exchanges whose response or read is overdue.
-    pub(super) fn expire(&mut self, now_ns: u64, response_wait_ns: u64) -> Vec<Exchange> {
-        let waited_ns = |leg_end_ns: u64| now_ns.saturating_sub(leg_end_ns);
-        let mut over = self.remove_where(|exchange| match &exchange.response {
-            None => waited_ns(exchange.request.end_ns()) > response_wait_ns,
-            Some(response) if exchange.is_responding() => {
-                waited_ns(response.end_ns()) > response_wait_ns
-            }
-            Some(response) => {
-                let last = exchange.response_last.as_ref().unwrap_or(response);
-                let wait_ns = if last.journey.has_left() {
-                    LEFT_WAIT_NS
-                } else {
-                    READ_WAIT_NS
-                };
-                waited_ns(last.end_ns()) > wait_ns
-            }
-        });
-        let is_open = |open: &&mut Exchange| open.response.is_none() || open.is_responding();
-        for exchange in over.iter_mut().filter(is_open) {
-            exchange.response_end = ResponseEnd::After(now_ns);
-        }
-        over
-    }
-
     /// Notes that the response to the newest request, which has these numbers, comes next, if that
     /// is so.
     fn expect_response(&mut self, seq: u32, ack: u32) {
@@ -315,48 +360,6 @@ impl Http1Connection {
             // The client has received something that was not seen.
             self.sequence.response_ends(None);
         }
-    }
-
-    /// Removes the exchanges whose responses have left the node, or whose response's end was not
-    /// seen, and which the new request acknowledges. A client that does not pipeline has received
-    /// the whole response.
-    fn acknowledged_by(&mut self, request: &Journey) -> Vec<Exchange> {
-        let pipelines = self.pipelines;
-        self.remove_where(|exchange| {
-            exchange.last_of_response().is_some_and(|last| {
-                let is_over = if exchange.is_responding() {
-                    !pipelines
-                } else {
-                    last.journey.has_left()
-                };
-                is_over && after(request.ack, last.journey.seq)
-            })
-        })
-    }
-
-    /// Removes the unanswered exchanges that a new request shows to be over. A client that does not
-    /// pipeline has received the previous response: its new request then acknowledges more bytes
-    /// than its previous one.
-    fn superseded_by(&mut self, request: &Journey) -> Vec<Exchange> {
-        let unanswered = |exchange: &Exchange| exchange.response.is_none();
-        let Some(before) = self.unanswered().next_back() else {
-            return Vec::new();
-        };
-        // `note_request` compares with the first copy of the request before; a later copy may
-        // acknowledge more.
-        if before.exchange.request.journey.ack == request.ack {
-            self.pipelines = true;
-        }
-        if self.pipelines {
-            let full = self.exchanges.len() >= MAX_PENDING;
-            return full
-                .then(|| self.exchanges.pop_front())
-                .flatten()
-                .map(|open| open.exchange)
-                .into_iter()
-                .collect();
-        }
-        self.remove_where(unanswered)
     }
 }
 

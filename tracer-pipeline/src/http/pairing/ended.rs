@@ -3,10 +3,8 @@
 //! In: how the connection ended, and how far the server's bytes have come. Out: the exchanges. The
 //! end is the error of those of which no response can have begun, or whose response is cut or lost.
 
-use tracer_common::journey::End;
-
 use crate::{
-    flow::{Cause, Ending, LastLoss, ServerBytes, after, before},
+    flow::{Cause, Ending, LastLoss, after, before},
     http::exchange::{Exchange, ResponseEnd},
 };
 
@@ -22,7 +20,10 @@ impl Http1Connection {
     /// for which they lie behind has no ending; nor has any where it is not known which of them are
     /// answered, or where a record may be lost.
     pub(super) fn ended(&mut self, ending: Ending, last_loss: LastLoss) -> Vec<Exchange> {
-        let next_response = self.sequence.next_response();
+        let next_response = self
+            .sequence
+            .next_response()
+            .filter(|_| !self.is_in_doubt());
         let (pipelines, is_ordered) = (self.pipelines(), self.is_ordered());
         let mut open = self.remove_where(|open| {
             open.response.is_none() || open.is_responding() || is_lost(open, &ending)
@@ -61,18 +62,9 @@ fn is_cut(exchange: &Exchange, end: Option<u32>, ending: &Ending) -> bool {
     }
 }
 
-/// Whether no byte of a response has arrived. The client's socket shows it; without that, the drop
-/// of every packet does if the connection has ended as an error.
 fn is_lost(exchange: &Exchange, ending: &Ending) -> bool {
-    let Some(response) = &exchange.response else {
-        return false;
-    };
-    match (response.journey.end, ending.answered_until) {
-        (End::Socket | End::Left, _) => false,
-        (_, Some(ServerBytes::Received(until))) => !after(until, response.journey.seq),
-        (End::Dropped, _) => ending.cause != Cause::Closed,
-        (End::Expired, _) => false,
-    }
+    let response = exchange.response.as_ref();
+    response.is_some_and(|response| response.is_lost(ending))
 }
 
 fn may_be_answered(exchange: &Exchange, next_response: Option<u32>, ending: &Ending) -> bool {

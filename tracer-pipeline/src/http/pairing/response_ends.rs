@@ -58,6 +58,7 @@ impl Http1Pairing {
         if is_copy {
             return;
         }
+        self.server_sends(id, &journey);
         let connection = self.connections.get(&id);
         let pipelines = connection.is_some_and(Http1Connection::pipelines);
         // Of a server on another node the kernel programs do not know whether a response has a body,
@@ -72,9 +73,13 @@ impl Http1Pairing {
             let end = connection.and_then(|connection| connection.sequence.next_response());
             let has_byte = |seq: u32| seq.wrapping_sub(journey.seq) < journey.payload_bytes;
             if end.is_none_or(|end| has_byte(end.wrapping_sub(1))) {
+                let is_seen = self.exchanges(id, Exchange::is_responding).next().is_some();
                 self.response_ends_in(id, &Leg::new(journey));
                 let connection = self.connections.get_mut(&id).filter(|_| is_exact);
                 if let Some(connection) = connection {
+                    if end.is_none() && pipelines && !is_seen {
+                        connection.loses_order();
+                    }
                     connection.response_ends(seq.wrapping_add(1));
                 }
             }

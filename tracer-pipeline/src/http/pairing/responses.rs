@@ -39,14 +39,14 @@ impl Http1Pairing {
         if is_copy {
             return;
         }
+        self.server_sends(id, &journey);
         let head_lost = journey.head_lost;
         let leg = Leg::new(journey);
         match heads {
             Some(heads) if heads.is_empty() => {
-                if let Some(connection) = self.connections.get_mut(&id) {
-                    let (seq, payload_bytes) = (leg.journey.seq, leg.journey.payload_bytes);
-                    connection.response_begins(seq, seq.wrapping_add(payload_bytes));
-                }
+                let (seq, payload_bytes) = (leg.journey.seq, leg.journey.payload_bytes);
+                let connection = self.connections.entry(id).or_default();
+                connection.response_begins(seq, seq.wrapping_add(payload_bytes));
                 self.wait_for_head(id, leg);
             }
             Some(heads) => self.responses(id, &leg, &heads, done),
@@ -80,12 +80,17 @@ impl Http1Pairing {
             };
             // Also one whose request was not seen: it shows whether the next one is sent before its end.
             let connection = self.connections.entry(id).or_default();
+            let is_withheld = connection.is_in_doubt();
             let exchange = match connection.answered_by(ack, seq_at(located.offset)) {
                 Ok(exchange) => exchange,
                 Err(why) => {
-                    let place = connection.sequence.response_at(seq_at(located.offset));
+                    if matches!(why, Unassigned::Unmatched) && !head.is_interim() {
+                        connection.takes_turns(seq_at(located.offset), ack);
+                    }
                     let is_noted = match why {
-                        Unassigned::Unmatched => place == Place::Message || connection.is_unknown(),
+                        Unassigned::Unmatched => {
+                            connection.may_begin_response(seq_at(located.offset), ack)
+                        }
                         Unassigned::Unsure => true,
                         Unassigned::Ignored | Unassigned::Body => false,
                     };
@@ -111,9 +116,11 @@ impl Http1Pairing {
                 // The response itself comes in HTTP/2.
                 return;
             }
-            exchange.answered = Some(Answered::from(head));
-            exchange.response_end = first_end(&method, head, &leg.journey);
-            exchange.response = Some(leg.clone());
+            if !is_withheld {
+                exchange.answered = Some(Answered::from(head));
+                exchange.response_end = first_end(&method, head, &leg.journey);
+                exchange.response = Some(leg.clone());
+            }
             let end = located.end(&method).map(seq_at);
             let until = match located.head_end {
                 None => Some(seq_at(leg.journey.payload_bytes)),
@@ -123,6 +130,15 @@ impl Http1Pairing {
             connection.answered(request_seq, end, until);
             if switches {
                 connection.ignore();
+            }
+            if is_withheld {
+                connection.takes_turns(seq_at(located.offset), ack);
+                self.losses.responses_unsure += 1;
+                let over = connection.remove_where(|open| open.request_seq == request_seq);
+                for exchange in over {
+                    self.finish(exchange, done);
+                }
+                continue;
             }
             // A response that began before is over, though its end was not seen.
             let begun_before = |open: &Exchange| {
@@ -147,21 +163,40 @@ impl Http1Pairing {
         done: &mut impl FnMut(Exchange),
     ) {
         let (seq, ack) = (leg.journey.seq, leg.journey.ack);
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return self.unassigned(id, ack, Unassigned::Unmatched, done);
-        };
         if leg.journey.is_interim {
             self.losses.journeys_without_head += 1;
+            // A request waits, even if it was not seen.
+            let connection = self.connections.entry(id).or_default();
             connection.interim_response(None);
             return;
         }
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return self.unassigned(id, ack, Unassigned::Unmatched, done);
+        };
+        let is_withheld = connection.is_in_doubt();
         match connection.answered_by(ack, seq) {
+            Ok(_) if is_withheld => self.unassigned(id, ack, Unassigned::Unsure, done),
             Ok(exchange) => {
                 let request_seq = exchange.request_seq;
                 exchange.response = Some(leg);
                 connection.answered(request_seq, None, None);
             }
-            Err(why) => self.unassigned(id, ack, why, done),
+            Err(why) => {
+                if matches!(why, Unassigned::Unmatched)
+                    && connection.sequence.response_at(seq) == Place::Message
+                {
+                    connection.answered_unseen();
+                }
+                self.unassigned(id, ack, why, done);
+            }
+        }
+    }
+
+    /// The server has sent the packet of this journey.
+    pub(super) fn server_sends(&mut self, id: ConnectionId, journey: &Journey) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            let end_seq = journey.seq.wrapping_add(journey.payload_bytes);
+            connection.server_sends(end_seq, journey.ack);
         }
     }
 
@@ -193,7 +228,10 @@ impl Http1Pairing {
             Unassigned::Unsure => {
                 self.losses.responses_unsure += 1;
                 let connection = self.connections.get_mut(&id);
-                let over = connection.map(|connection| connection.give_up_answered_by(ack));
+                let over = connection.map(|connection| {
+                    connection.doubts();
+                    connection.give_up_answered_by(ack)
+                });
                 for exchange in over.unwrap_or_default() {
                     self.finish(exchange, done);
                 }

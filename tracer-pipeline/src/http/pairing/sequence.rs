@@ -52,9 +52,9 @@ impl Sequence {
     /// Takes what looks like a request.
     ///
     /// On a connection that was open before it was watched, the first one may be a part of a body.
-    /// The next one is a request if it begins where the first one ends, with a packet, and the server
-    /// has sent something between them.
-    pub(super) fn request(&mut self, request: RequestPosition) -> Place {
+    /// A later one is a request if it begins where the one before ends, with a packet, the server has
+    /// sent something between them, and what was seen before `is_certain`.
+    pub(super) fn request(&mut self, request: RequestPosition, is_certain: bool) -> Place {
         let is_inside = self
             .next_request
             .is_some_and(|next| before(request.seq, next));
@@ -62,10 +62,11 @@ impl Sequence {
             // The kernel programs have lost and found again where requests begin.
             return Place::Body;
         } else if request.in_sequence {
-            self.is_known = true;
+            // Behind two parts of a body that look like requests they are wrong about it, too.
+            self.is_known |= is_certain;
         } else if self.next_request == Some(request.seq) {
             let is_answered = self.last_ack.is_some_and(|ack| after(request.ack, ack));
-            self.is_known |= is_answered && request.begins_packet;
+            self.is_known |= is_answered && request.begins_packet && is_certain;
         } else if is_inside {
             return Place::Body;
         } else {
@@ -96,6 +97,21 @@ impl Sequence {
     /// Whether what looked like the last request has this acknowledgment number.
     pub(super) fn has_last_ack(&self, ack: u32) -> bool {
         self.last_ack == Some(ack)
+    }
+
+    /// Whether `end_seq` is behind the acknowledgment number of what looked like the last request.
+    pub(super) fn is_behind_last_ack(&self, end_seq: u32) -> bool {
+        self.last_ack.is_some_and(|ack| after(end_seq, ack))
+    }
+
+    /// Whether the last request ends at `seq`.
+    pub(super) fn is_next_request(&self, seq: u32) -> bool {
+        self.next_request == Some(seq)
+    }
+
+    /// Where the last request ends, if that is known.
+    pub(super) fn next_request(&self) -> Option<u32> {
+        self.next_request
     }
 
     /// The rest of the last request's head has come.
@@ -148,37 +164,40 @@ mod tests {
     #[test]
     fn what_lies_in_a_body_is_no_request() {
         let mut sequence = Sequence::default();
-        assert_eq!(sequence.request(first(Some(200))), Place::Message);
-        assert_eq!(sequence.request(request(150, 1, None)), Place::Body);
-        assert_eq!(sequence.request(request(150, 26, None)), Place::Body);
+        assert_eq!(sequence.request(first(Some(200)), true), Place::Message);
+        assert_eq!(sequence.request(request(150, 1, None), true), Place::Body);
+        assert_eq!(sequence.request(request(150, 26, None), true), Place::Body);
         let next = request(200, 50, Some(250));
-        assert_eq!(sequence.request(next), Place::Message);
+        assert_eq!(sequence.request(next, true), Place::Message);
         // Something between was not seen.
         let beyond = request(300, 90, Some(350));
-        assert_eq!(sequence.request(beyond), Place::Unknown);
+        assert_eq!(sequence.request(beyond, true), Place::Unknown);
     }
 
     #[test]
     fn behind_a_body_of_unknown_length_only_the_kernel_knows() {
         let mut sequence = Sequence::default();
-        sequence.request(first(None));
+        sequence.request(first(None), true);
         let found = RequestPosition {
             in_sequence: true,
             ..request(900, 50, None)
         };
-        assert_eq!(sequence.request(found), Place::Message);
-        assert_eq!(sequence.request(request(990, 90, None)), Place::Unknown);
+        assert_eq!(sequence.request(found, true), Place::Message);
+        assert_eq!(
+            sequence.request(request(990, 90, None), true),
+            Place::Unknown
+        );
     }
 
     #[test]
     fn a_connection_that_was_open_before_is_known_from_the_second_request_on() {
         let mut sequence = Sequence::default();
-        let place = sequence.request(request(500, 1, Some(550)));
+        let place = sequence.request(request(500, 1, Some(550)), true);
         assert_eq!(place, Place::Unknown);
         // The server has sent nothing: both may be parts of one body.
-        let place = sequence.request(request(550, 1, Some(600)));
+        let place = sequence.request(request(550, 1, Some(600)), true);
         assert_eq!(place, Place::Unknown);
-        let place = sequence.request(request(600, 40, Some(650)));
+        let place = sequence.request(request(600, 40, Some(650)), true);
         assert_eq!(place, Place::Message);
     }
 
@@ -186,7 +205,7 @@ mod tests {
     fn responses_begin_where_the_client_has_read_to_or_where_the_one_before_ends() {
         let mut sequence = Sequence::default();
         assert_eq!(sequence.response_at(1), Place::Unknown);
-        sequence.request(first(Some(200)));
+        sequence.request(first(Some(200)), true);
         sequence.response_follows(1);
         assert_eq!(sequence.response_at(1), Place::Message);
         sequence.response_ends(Some(90));
@@ -195,7 +214,7 @@ mod tests {
         assert_eq!(sequence.response_at(91), Place::Unknown);
         sequence.response_ends(None);
         assert_eq!(sequence.response_at(120), Place::Unknown);
-        sequence.request(request(200, 130, Some(250)));
+        sequence.request(request(200, 130, Some(250)), true);
         sequence.response_follows(130);
         assert_eq!(sequence.response_at(120), Place::Body);
         assert_eq!(sequence.response_at(130), Place::Message);

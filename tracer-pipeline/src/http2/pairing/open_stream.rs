@@ -29,6 +29,16 @@ pub(super) struct OpenStream {
     pub(super) is_lost: bool,
 }
 
+/// What was seen of the packets of a stream.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// No journey of the request.
+    Nothing,
+    Request,
+    /// The request, and the drop of a packet of the response that has not arrived since.
+    Dropped,
+}
+
 /// How a stream ended.
 #[derive(Clone, Copy)]
 pub(super) enum Close {
@@ -104,10 +114,18 @@ impl OpenStream {
         waits && since.age_ns(now_ns) > response_wait_ns
     }
 
+    /// The same of a response whose packets were all dropped.
+    pub(super) fn is_overdue_dropped(&self, now_ns: u64, response_wait_ns: u64) -> bool {
+        let is_over = matches!(self.close, Some(Close::Response { .. }));
+        is_over && self.request.age_ns(now_ns) > response_wait_ns
+    }
+
     /// Whether the stream waits no longer for the reads of its packets.
-    pub(super) fn is_unread(&self, now_ns: u64, has_journey: bool) -> bool {
+    pub(super) fn is_unread(&self, now_ns: u64, seen: Seen) -> bool {
         let age_ns = |at_ns| now_ns.saturating_sub(at_ns);
+        let has_journey = seen != Seen::Nothing;
         match self.close {
+            Some(Close::Response { .. }) if seen == Seen::Dropped => false,
             Some(Close::Response { at_ns }) => age_ns(at_ns) > READ_WAIT_NS,
             Some(Close::Reset(reset)) if has_journey => age_ns(reset.at_ns) > RESET_WAIT_NS,
             Some(Close::Reset(reset)) => age_ns(reset.at_ns) > READ_WAIT_NS,

@@ -1,10 +1,12 @@
 //! The open streams of one connection.
 
+mod removal;
+
 use std::collections::BTreeMap;
 
 use crate::{
     decode::{Fragment, Journey},
-    flow::{Ending, LastLoss, PacketId, Side, ZeroWindow, before},
+    flow::{PacketId, Side, ZeroWindow, before},
     http::{Answered, Asked, Connect, Exchange, Leg, ReadRequest, Reset, Served},
     http2::{
         fragments::Direction,
@@ -14,7 +16,7 @@ use crate::{
 };
 
 use super::{
-    open_stream::{Close, OpenStream, may_be_answered},
+    open_stream::{Close, OpenStream},
     packets::Packets,
 };
 
@@ -31,6 +33,10 @@ pub(super) struct OpenStreams {
     packet_ns: u64,
     /// Frames of the server may be missing now: the responses to new requests may be lost, too.
     pub(super) misses_responses: bool,
+    /// The frames of the server are those of the connection: they were followed from its first one
+    /// on, or there was a response among them. Bytes in the middle of the connection that only look
+    /// like frames show no response.
+    pub(super) is_server_known: bool,
     given_up: u64,
     /// Requests before the first response.
     first_requests: u32,
@@ -130,6 +136,7 @@ impl OpenStreams {
 
     /// Frames were lost: they may have been those of any open stream.
     fn frames_lost(&mut self, direction: Direction) {
+        self.is_server_known &= direction != Direction::ToClient;
         for (id, open) in &mut self.streams {
             match direction {
                 Direction::ToServer => open.may_be_reset = true,
@@ -151,7 +158,7 @@ impl OpenStreams {
         let Some(open) = self.streams.get_mut(&stream) else {
             return;
         };
-        self.is_answered = true;
+        (self.is_answered, self.is_server_known) = (true, true);
         // A second response follows an interim one of unknown status.
         if let Some(interim) = open.response.take() {
             self.packets.release(interim);
@@ -244,47 +251,9 @@ impl OpenStreams {
         self.packets.window(direction, zero);
     }
 
-    /// The connection has ended: ends the open streams.
-    pub(super) fn ended(
-        &mut self,
-        ending: Ending,
-        loss: LastLoss,
-        done: &mut impl FnMut(Exchange),
-    ) {
-        let over = self.streams_where(|_, stream| stream.close.is_none());
-        let is_blind = !self.packets.has_sent(Direction::ToClient);
-        for stream in self.streams.values_mut() {
-            let request = self.packets.leg(stream.request);
-            let is_unsure = is_blind && request.is_some_and(|leg| may_be_answered(leg, &ending));
-            if stream.ends_with_connection(loss) && !is_unsure {
-                stream.close = Some(Close::Connection(ending));
-            }
-        }
-        self.finish(over, done);
-    }
-
     /// Resets and returns the count of streams closed before their end or without a seen request.
     pub(super) fn take_given_up(&mut self) -> u64 {
         std::mem::take(&mut self.given_up)
-    }
-
-    /// Closes streams whose response or read is overdue.
-    pub(super) fn expire(
-        &mut self,
-        now_ns: u64,
-        response_wait_ns: u64,
-        done: &mut impl FnMut(Exchange),
-    ) {
-        for stream in self.streams.values_mut() {
-            if stream.is_overdue(now_ns, response_wait_ns) {
-                stream.close = Some(Close::Overdue { at_ns: now_ns });
-            }
-        }
-        let over = self.streams_where(|open, stream| {
-            let has_journey = open.packets.leg(stream.request).is_some();
-            stream.is_unread(now_ns, has_journey)
-        });
-        self.finish(over, done);
     }
 
     fn streams_where(&self, predicate: impl Fn(&Self, &OpenStream) -> bool) -> Vec<u32> {
@@ -331,7 +300,8 @@ impl OpenStreams {
     fn insert(&mut self, stream: u32, asked: Asked, request: PacketId, request_seq: u32) {
         self.first_requests += u32::from(!self.is_answered);
         let mut open = OpenStream::new(asked, request, request_seq);
-        open.is_unsure = self.misses_responses;
+        let is_server_unknown = self.packets.has_sent(Direction::ToClient) && !self.is_server_known;
+        open.is_unsure = self.misses_responses || is_server_unknown;
         self.streams.insert(stream, open);
     }
 

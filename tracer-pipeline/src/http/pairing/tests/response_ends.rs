@@ -174,3 +174,15 @@ fn the_response_to_a_head_has_no_body() {
         &["/a 200"],
     );
 }
+
+#[test]
+fn a_response_that_never_arrives_is_open_after_the_limit() {
+    check(
+        "> 100 1 /a
+         r> 100
+         <d 1 200 200
+         expire 599000000000
+         expire 2000000000",
+        &["/a 200 unread open"],
+    );
+}

@@ -335,3 +335,43 @@ fn trailers_are_enough_for_the_status() {
         assert_eq!(fixture.end(), expected);
     }
 }
+
+#[test]
+fn a_response_that_never_arrives_is_reported_open() {
+    let mut fixture = Fixture::served();
+    fixture.pairing.wait_for_response(5 * SECOND_NS);
+    let head = wire::headers(END_BOTH, 1, OK);
+    fixture.packet(Side::Server, 500, &head, End::Dropped);
+    fixture.expire(4 * SECOND_NS);
+    assert!(fixture.exchanges.is_empty());
+    fixture.expire(2 * SECOND_NS);
+    assert_eq!(fixture.end(), "200 open 6000 ms");
+}
+
+#[test]
+fn a_response_that_never_arrives_fails_with_its_connection() {
+    let mut fixture = Fixture::served();
+    let head = wire::headers(END_BOTH, 1, OK);
+    fixture.packet(Side::Server, 500, &head, End::Dropped);
+    fixture.after_ms(30);
+    fixture.ended();
+    assert_eq!(fixture.end(), "200 unseen Reset 30 ms");
+}
+
+#[test]
+fn a_response_that_is_sent_again_has_the_times_of_both_copies() {
+    let mut fixture = Fixture::served();
+    let head = wire::headers(END_BOTH, 1, OK);
+    fixture.packet(Side::Server, 500, &head, End::Dropped);
+    let first_ns = fixture.now_ns;
+    fixture.after_ms(200);
+    fixture.again(Side::Server, 500);
+    let again_ns = fixture.now_ns;
+    fixture.after_ms(3);
+    fixture.read(Side::Client, 500);
+    assert_eq!(fixture.end(), "200 203 ms");
+    let response = fixture.finished[0].response.as_ref().unwrap();
+    assert_eq!(response.first_start_ns(), first_ns);
+    assert_eq!(response.journey.start_ns, again_ns);
+    assert_eq!(response.read_ns, Some(fixture.now_ns));
+}

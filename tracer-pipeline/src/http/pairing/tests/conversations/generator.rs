@@ -109,12 +109,6 @@ impl Body {
 }
 
 impl Plan {
-    /// Whether the client may have received something after it has begun the request, and before
-    /// the request's end.
-    pub(super) fn may_overlap(&self) -> bool {
-        self.pipelines || self.is_early || !self.interim.is_empty()
-    }
-
     pub(super) fn has_interim(&self) -> bool {
         !self.interim.is_empty()
     }
