@@ -13,6 +13,7 @@ mod ending;
 mod event;
 mod failed_connects;
 mod fast_open;
+mod losses;
 mod placement;
 mod sender;
 mod side;
@@ -28,6 +29,7 @@ use crate::decode::{
 
 pub use ending::{Cause, Ending, LastLoss, ServerBytes};
 pub use event::{ConnectionId, Event, EventKind, PacketId, ZeroWindow};
+pub use losses::Losses;
 pub use side::Side;
 pub use tracer_common::seq::{after, before};
 pub(crate) use unplaced_fragments::MAX_BYTES as UNPLACED_FRAGMENTS_MAX_BYTES;
@@ -48,22 +50,6 @@ const CROWDED_IDLE_NS: u64 = 120_000_000_000;
 /// The same, for a connection from another node that has carried no message: its server socket,
 /// whose close would end it, is unknown before the first request.
 const UNUSED_NS: u64 = 10_000_000_000;
-
-/// Counts of records that could not be assigned to a connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Losses {
-    /// Journeys of connections beyond the bound.
-    pub connections_refused: u64,
-    /// Journeys whose connection is unknown, such as a dropped response of a connection whose
-    /// requests were not seen.
-    pub journeys_unplaced: u64,
-    /// Fragments of HTTP/2 whose connection stayed unknown.
-    pub fragments_unplaced: u64,
-    /// Messages whose time of the read stays unknown, because too many were unread.
-    pub unread_discarded: u64,
-    /// Failed connects beyond the bound on those held back.
-    pub failed_connects_refused: u64,
-}
 
 // A hash table's capacity is up to twice its number of entries.
 const _: () = assert!(2 * (size_of::<(u64, Connection)>() + size_of::<(Tuple, u64)>() + 16) <= 768);

@@ -13,18 +13,14 @@ mod error;
 mod globals;
 pub mod hook_loss;
 mod kernel_types;
+mod maps;
 mod memory;
 mod netfilter;
 mod offsets;
 mod programs;
 mod uplink_sockets;
 
-use std::{
-    collections::HashMap,
-    fs::File,
-    os::fd::{AsFd as _, BorrowedFd},
-    path::PathBuf,
-};
+use std::{collections::HashMap, fs::File, path::PathBuf};
 
 use aya::{
     Ebpf, EbpfLoader,
@@ -48,6 +44,7 @@ use candidates::{
 };
 use globals::{globals, netns};
 use kernel_types::KernelTypes;
+use maps::{hash_maps, map_fds};
 use netfilter::NetfilterError;
 use programs::Programs;
 use uplink_sockets::UplinkSockets;
@@ -376,34 +373,4 @@ impl Attached {
             });
         }
     }
-}
-
-/// The hash maps, each by a descriptor of its own. One is left out where there is no descriptor.
-fn hash_maps(ebpf: &Ebpf) -> Vec<(String, MapData)> {
-    let maps = ebpf.maps().filter_map(|(name, map)| {
-        let (Map::HashMap(data) | Map::LruHashMap(data)) = map else {
-            return None;
-        };
-        let fd = data.fd().as_fd().try_clone_to_owned().ok()?;
-        Some((name.to_owned(), MapData::from_fd(fd).ok()?))
-    });
-    maps.collect()
-}
-
-/// The maps by name, of the types that the programs use.
-fn map_fds(ebpf: &Ebpf) -> HashMap<String, BorrowedFd<'_>> {
-    ebpf.maps()
-        .filter_map(|(name, map)| {
-            let (Map::Array(data)
-            | Map::HashMap(data)
-            | Map::LruHashMap(data)
-            | Map::PerCpuArray(data)
-            | Map::ProgramArray(data)
-            | Map::RingBuf(data)) = map
-            else {
-                return None;
-            };
-            Some((name.to_owned(), data.fd().as_fd()))
-        })
-        .collect()
 }
