@@ -43,6 +43,13 @@ pub struct CollectedExchange {
     pub incomplete: Option<String>,
 }
 
+impl CollectedExchange {
+    /// The low half of the trace id, in which `echo` puts the number of a request.
+    pub fn number(&self) -> u64 {
+        u64::try_from(self.trace_id & u128::from(u64::MAX)).unwrap_or(0)
+    }
+}
+
 /// What has been received.
 #[derive(Clone, Debug, Default)]
 pub struct Collected {

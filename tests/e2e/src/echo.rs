@@ -58,33 +58,6 @@ pub fn echo_server(place: &dyn RunsPrograms, address: impl Into<SocketAddr>) -> 
     listening(command, address.port())
 }
 
-/// Starts a program that reads whatever is sent to it, and answers nothing, and waits until it
-/// listens.
-///
-/// # Errors
-/// When it does not.
-pub fn sink(place: &dyn RunsPrograms, address: SocketAddr) -> Result<Process> {
-    let command = echo(place)?.args(["sink", "--listen", &address.to_string()]);
-    listening(command, address.port())
-}
-
-/// Starts a client that sends messages of a kind of `echo flood` as fast as the server takes them.
-///
-/// # Errors
-/// When it cannot be started.
-pub fn flood(
-    place: &dyn RunsPrograms,
-    kind: &str,
-    server: SocketAddr,
-    duration: Duration,
-) -> Result<Process> {
-    let seconds = duration.as_secs().to_string();
-    echo(place)?
-        .args(["flood", "--kind", kind, "--seconds", &seconds])
-        .args(["--to", &server.to_string()])
-        .spawn()
-}
-
 /// Starts a server that takes one connection and does these steps, and waits until it listens.
 ///
 /// # Errors
@@ -131,10 +104,25 @@ pub fn play_fast_open_client(
         .spawn()
 }
 
-fn listening(command: Command, port: u16) -> Result<Process> {
+pub(crate) fn listening(command: Command, port: u16) -> Result<Process> {
     let mut server = command.spawn()?;
     server.wait_listening(port, LISTEN_LIMIT)?;
     Ok(server)
+}
+
+/// Waits until a process has ended with success.
+///
+/// # Errors
+/// When it fails, or takes longer than `limit`; the message has its log.
+pub fn wait_for_success(process: &mut Process, limit: Duration) -> Result<()> {
+    let ended = process.wait(limit)?;
+    ensure!(
+        ended.is_some_and(|status| status.success()),
+        "{} ended with {ended:?}:\n{}",
+        process.name(),
+        process.log()
+    );
+    Ok(())
 }
 
 /// Waits until a process that plays has done its first `steps` steps, of which it reports each.

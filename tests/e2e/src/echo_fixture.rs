@@ -50,6 +50,23 @@ pub struct EchoFixture {
 /// take turns.
 static ALONE: Mutex<()> = Mutex::new(());
 
+/// The numbered requests of one client, at a rate.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientLoad {
+    /// Which client.
+    pub client: usize,
+    /// `h1` or `h2`.
+    pub protocol: &'static str,
+    /// Connections, which are all kept open.
+    pub connections: u64,
+    /// Requests in all.
+    pub requests: u64,
+    /// Requests a second.
+    pub rate: u64,
+    /// The number of the first request.
+    pub first: u64,
+}
+
 /// What a fixture has at its end.
 #[derive(Debug)]
 pub struct EchoOutcome {
@@ -175,6 +192,48 @@ impl EchoFixture {
             .arg(format!("http://{}", self.service.address())))
     }
 
+    /// Starts a load.
+    ///
+    /// # Errors
+    /// As [`Self::client`], and when it cannot be started.
+    pub fn load(&self, load: ClientLoad) -> Result<Process> {
+        let ClientLoad {
+            protocol,
+            connections,
+            requests,
+            rate,
+            first,
+            ..
+        } = load;
+        let arguments = format!(
+            "load --protocol {protocol} --connections {connections} --requests {requests} \
+             --rate {rate} --first {first}"
+        );
+        self.client(load.client, &arguments)?.spawn()
+    }
+
+    /// Makes a client and a server in pods of their own, whose names end with `number`. The client
+    /// sends 500 requests a second from the one with the number `first`; after `life` both pods vanish:
+    /// their processes, network namespaces, devices and cgroups.
+    ///
+    /// # Errors
+    /// When a pod cannot be made or removed, or a program not be started.
+    pub fn vanishing_pods(&self, number: u64, first: u64, life: Duration) -> Result<()> {
+        let client = self.node.pod("vanishing", &format!("client-{number}"))?;
+        let server = self.node.pod("vanishing", &format!("server-{number}"))?;
+        let serving = echo_server(&server, (Ipv4Addr::UNSPECIFIED, PORT))?;
+        let requests = format!("load --protocol h1 --requests 1000 --rate 500 --first {first}");
+        let sending = echo(&client)?
+            .args(requests.split(' '))
+            .args(["--url", &format!("http://{}:{PORT}", server.ip())])
+            .spawn()?;
+        std::thread::sleep(life);
+        self.node.remove_pod(&client)?;
+        self.node.remove_pod(&server)?;
+        drop((serving, sending));
+        Ok(())
+    }
+
     /// The service that the clients ask.
     pub fn service(&self) -> &Service {
         &self.service
@@ -240,7 +299,7 @@ impl EchoOutcome {
         let mut judgement = Judgement::default();
         let mut seen = HashSet::new();
         for exchange in &self.collected.exchanges {
-            let number = u64::try_from(exchange.trace_id & u128::from(u64::MAX)).unwrap_or(0);
+            let number = exchange.number();
             let status = i64::try_from(200 + number % STATUSES).ok();
             let path = format!("/id/{number}");
             let is_wrong = exchange.trace_id >> 64 != u128::from(TRACE_PREFIX)

@@ -18,6 +18,7 @@ mod exchange;
 mod expect;
 mod fdinfo;
 mod fixture;
+mod flood;
 pub mod frames;
 pub mod http1;
 mod kernel;
@@ -37,14 +38,15 @@ pub use collector::{Collected, CollectedExchange, Collector, CollectorState};
 pub use dialogue_fixture::{CLOSE_REPORTED, Dialogue, DialogueFixture};
 pub use drop_rule::{DropRule, Dropped, insert_rule};
 pub use echo::{
-    EchoLoad, RunsPrograms, echo, echo_server, flood, play_client, play_fast_open_client,
-    play_server, sink, wait_for_output, wait_for_steps,
+    EchoLoad, RunsPrograms, echo, echo_server, play_client, play_fast_open_client, play_server,
+    wait_for_output, wait_for_steps, wait_for_success,
 };
-pub use echo_fixture::{EchoFixture, EchoOutcome, Judgement};
+pub use echo_fixture::{ClientLoad, EchoFixture, EchoOutcome, Judgement};
 pub use exchange::Exchange;
 pub use expect::{Truth, assert_exchanges, assert_legs, assert_partition, hop_names};
 pub use fdinfo::{fdinfos, held_ids, number_after, peak_bytes};
 pub use fixture::{Fixture, NodeAgent, Outcome};
+pub use flood::Flood;
 pub use kernel::Kernel;
 pub use parent::Parent;
 pub use python::python;

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hopspan_e2e::{CollectorState, EchoFixture, Report};
+use hopspan_e2e::{ClientLoad, CollectorState, EchoFixture, Report, wait_for_success};
 use hopspan_lab::Signal;
 
 /// Requests a second.
@@ -60,12 +60,7 @@ fn an_outage_of_a_minute_loses_nothing() {
         "{during} exchanges came in an outage"
     );
     fixture.collector.set_state(CollectorState::Accepts);
-    let ended = load.wait(LOAD).unwrap();
-    assert!(
-        ended.is_some_and(|status| status.success()),
-        "{}",
-        load.log()
-    );
+    wait_for_success(&mut load, LOAD).unwrap();
     // The last batch is accepted within the longest pause.
     let deadline = Instant::now() + LOAD;
     while fixture.collector.exchanges() < REQUESTS && Instant::now() < deadline {
@@ -96,22 +91,20 @@ fn beside_a_busy_pair_a_slow_collector_receives_all_of_a_quiet_one() {
     let mut fixture = EchoFixture::start("slow", 1, 2).unwrap();
     fixture.start_default_agent(Some(QUEUE)).unwrap();
     fixture.collector.set_state(CollectorState::Slow);
-    let load = |client: usize, rate: u64, first: u64, connections: u64| {
-        let requests = rate * SLOW_SECONDS;
-        let arguments = format!(
-            "load --protocol h1 --connections {connections} --requests {requests} \
-             --rate {rate} --first {first}"
-        );
-        fixture.client(client, &arguments).unwrap().spawn().unwrap()
+    let load = |client, rate, first, connections| {
+        let load = ClientLoad {
+            client,
+            protocol: "h1",
+            connections,
+            requests: rate * SLOW_SECONDS,
+            rate,
+            first,
+        };
+        fixture.load(load).unwrap()
     };
     let mut loads = [load(0, NOISY, 1, 4), load(1, QUIET, QUIET_FIRST, 1)];
     for load in &mut loads {
-        let ended = load.wait(LOAD).unwrap();
-        assert!(
-            ended.is_some_and(|status| status.success()),
-            "{}",
-            load.log()
-        );
+        wait_for_success(load, LOAD).unwrap();
     }
     fixture.collector.set_state(CollectorState::Accepts);
     let all = usize::try_from((NOISY + QUIET) * SLOW_SECONDS).unwrap();
@@ -143,12 +136,7 @@ fn a_second_signal_ends_the_flush_to_a_collector_that_hangs() {
     fixture.collector.set_state(CollectorState::Hangs);
     let arguments = "load --protocol h1 --connections 1 --requests 50 --rate 100";
     let mut load = fixture.client(0, arguments).unwrap().spawn().unwrap();
-    let ended = load.wait(LOAD).unwrap();
-    assert!(
-        ended.is_some_and(|status| status.success()),
-        "{}",
-        load.log()
-    );
+    wait_for_success(&mut load, LOAD).unwrap();
     let process = &mut fixture.agent.as_mut().unwrap().process;
     process.signal(Signal::SIGTERM).unwrap();
     assert_eq!(process.wait(Duration::from_secs(3)).unwrap(), None);

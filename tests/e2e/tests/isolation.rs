@@ -6,9 +6,9 @@
     reason = "a test ends where it fails, helper functions too"
 )]
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
-use hopspan_e2e::{EchoFixture, flood, peak_bytes, sink};
+use hopspan_e2e::{ClientLoad, EchoFixture, Flood, peak_bytes, wait_for_success};
 
 /// Requests of the quiet client, and how many of them a second.
 const REQUESTS: u64 = 1_000;
@@ -18,39 +18,29 @@ const FLOOD: Duration = Duration::from_secs(12);
 const LIMIT: Duration = Duration::from_secs(90);
 /// Resident memory of the agent. It is 34 MiB under the highest load of the benchmarks.
 const MAX_BYTES: u64 = 160 << 20;
-const PORT: u16 = 8081;
-/// The high half of the trace id of all messages of a flood.
-const FLOOD_TRACE: u128 = 0xf100_d000_0000_0000;
 
 /// Floods from one pod to another, while a client in a third sends its requests.
 fn check(kind: &str) {
     let mut fixture = EchoFixture::start(&format!("isolation-{kind}"), 1, 1).unwrap();
-    let [attacker, target] =
-        ["attacker", "target"].map(|name| fixture.node.pod("flood", name).unwrap());
-    let to = SocketAddr::new(target.ip().into(), PORT);
-    let mut target_process = sink(&target, to).unwrap();
+    let mut flood = Flood::new(&fixture.node).unwrap();
     fixture.start_default_agent(None).unwrap();
-    let mut flooding = flood(&attacker, kind, to, FLOOD).unwrap();
-    let arguments = format!("load --protocol h1 --requests {REQUESTS} --rate {RATE}");
-    let mut load = fixture.client(0, &arguments).unwrap().spawn().unwrap();
-    let ended = load.wait(LIMIT).unwrap();
-    assert!(
-        ended.is_some_and(|status| status.success()),
-        "{}",
-        load.log()
-    );
-    let ended = flooding.wait(LIMIT).unwrap();
-    assert!(
-        ended.is_some_and(|status| status.success()),
-        "{}",
-        flooding.log()
-    );
+    let mut flooding = flood.start(kind, FLOOD).unwrap();
+    let load = ClientLoad {
+        client: 0,
+        protocol: "h1",
+        connections: 1,
+        requests: REQUESTS,
+        rate: RATE,
+        first: 1,
+    };
+    wait_for_success(&mut fixture.load(load).unwrap(), LIMIT).unwrap();
+    wait_for_success(&mut flooding, LIMIT).unwrap();
     let flooded = flooding.log();
     let peak = peak_bytes(fixture.agent.as_ref().unwrap().process.pid()).unwrap();
-    target_process.terminate(LIMIT).unwrap();
+    flood.end().unwrap();
     let mut outcome = fixture.finish(usize::try_from(REQUESTS).unwrap()).unwrap();
     let exchanges = &mut outcome.collected.exchanges;
-    exchanges.retain(|exchange| exchange.trace_id >> 64 != FLOOD_TRACE);
+    exchanges.retain(|exchange| !Flood::has(exchange));
 
     let judgement = outcome.judge();
     let report = &outcome.report;
@@ -77,9 +67,7 @@ fn check(kind: &str) {
     );
     assert!(peak <= MAX_BYTES, "the agent had {peak} bytes");
     if over_share > 0 {
-        let mut addresses = [attacker.ip().to_string(), target.ip().to_string()];
-        addresses.sort_unstable();
-        let [one, other] = &addresses;
+        let [one, other] = &flood.addresses();
         assert_eq!(report.pair_with_most_losses(), Some([one.as_str(), other]));
     }
 }

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use hopspan_e2e::{EchoFixture, EchoOutcome};
+use hopspan_e2e::{ClientLoad, EchoFixture, EchoOutcome, wait_for_success};
 
 /// `--max-exchanges-per-second`.
 const LIMIT: u64 = 100;
@@ -23,29 +23,26 @@ const QUIET_FIRST: u64 = 1_000_001;
 const LOAD: Duration = Duration::from_secs(60);
 
 /// Runs a noisy client and a quiet one.
-fn outcome(label: &str, protocol: &str) -> EchoOutcome {
+fn outcome(label: &str, protocol: &'static str) -> EchoOutcome {
     let mut fixture = EchoFixture::start(label, 1, 2).unwrap();
     let limit = LIMIT.to_string();
     fixture
         .start_agent_with(&["--max-exchanges-per-second", &limit])
         .unwrap();
-    let load = |client: usize, rate: u64, first: u64, connections: u64| {
-        let requests = rate * SECONDS;
-        let arguments = format!(
-            "load --protocol {protocol} --connections {connections} --requests {requests} \
-             --rate {rate} --first {first}"
-        );
-        fixture.client(client, &arguments).unwrap().spawn().unwrap()
+    let load = |client, rate, first, connections| {
+        let load = ClientLoad {
+            client,
+            protocol,
+            connections,
+            requests: rate * SECONDS,
+            rate,
+            first,
+        };
+        fixture.load(load).unwrap()
     };
     let mut loads = [load(0, NOISY, 1, 4), load(1, QUIET, QUIET_FIRST, 1)];
     for load in &mut loads {
-        let ended = load.wait(LOAD).unwrap();
-        assert!(
-            ended.is_some_and(|status| status.success()),
-            "{} ended with {ended:?}: {}",
-            load.name(),
-            load.log()
-        );
+        wait_for_success(load, LOAD).unwrap();
     }
     let expected = usize::try_from(SECONDS * LIMIT).unwrap();
     fixture.finish(expected).unwrap()

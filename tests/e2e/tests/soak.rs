@@ -11,15 +11,16 @@
 use std::{
     env, fs,
     io::{self, Write as _},
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     thread,
     time::{Duration, Instant},
 };
 
 use hopspan_e2e::{
-    Agent, CollectorState, EchoFixture, EchoOutcome, echo, echo_server, flood, number_after, sink,
+    Agent, ClientLoad, CollectorState, EchoFixture, EchoOutcome, Flood, number_after,
+    wait_for_success,
 };
-use hopspan_lab::{Pod, Process, Signal, kube_proxy::Service};
+use hopspan_lab::{Process, Signal, kube_proxy::Service};
 
 /// How long, in seconds.
 const SECONDS: &str = "HOPSPAN_SOAK_SECONDS";
@@ -30,10 +31,8 @@ const LOAD: Duration = Duration::from_secs(60);
 /// The requests of the HTTP/2 client, and of pods that vanish: beyond those of HTTP/1.
 const FIRST_OF_HTTP2: u64 = 1_000_000_000;
 const FIRST_OF_VANISHING: u64 = 2_000_000_000;
-/// The high half of the trace id of all messages of a flood.
-const FLOOD_TRACE: u128 = 0xf100_d000_0000_0000;
+const REQUESTS_OF_VANISHING: u64 = 1_000;
 const FLOOD: Duration = Duration::from_secs(5);
-const PORT: u16 = 8080;
 
 /// What the agent holds at a moment.
 #[derive(Clone, Copy, Debug, Default)]
@@ -72,8 +71,7 @@ impl Holds {
 
 /// The pods and processes of the soak besides the fixture's.
 struct Churn {
-    attacker: Pod,
-    target: SocketAddr,
+    flood: Flood,
     services: Vec<Service>,
     floods: Vec<Process>,
     vanished: u64,
@@ -93,8 +91,7 @@ impl Churn {
             15 => fixture.collector.set_state(CollectorState::Accepts),
             20 => {
                 let kind = FLOODS[usize::try_from(second / 30).unwrap() % FLOODS.len()];
-                let flood = flood(&self.attacker, kind, self.target, FLOOD);
-                self.floods.push(flood.unwrap());
+                self.floods.push(self.flood.start(kind, FLOOD).unwrap());
             }
             27 => {
                 let agent = &mut fixture.agent.as_mut().unwrap().process;
@@ -105,30 +102,11 @@ impl Churn {
             _ => {}
         }
         if second.is_multiple_of(3) {
-            self.vanish(fixture);
+            let first = FIRST_OF_VANISHING + self.vanished * REQUESTS_OF_VANISHING;
+            let life = Duration::from_millis(150);
+            fixture.vanishing_pods(self.vanished, first, life).unwrap();
+            self.vanished += 1;
         }
-    }
-
-    /// A pod sends requests to another, and both vanish.
-    fn vanish(&mut self, fixture: &EchoFixture) {
-        let name = |side: &str| format!("{side}-{}", self.vanished);
-        let pods = ["client", "server"].map(|side| fixture.node.pod("soak", &name(side)).unwrap());
-        let [client, server] = &pods;
-        let serving = echo_server(server, (Ipv4Addr::UNSPECIFIED, PORT)).unwrap();
-        let first = FIRST_OF_VANISHING + self.vanished * REQUESTS_OF_LOAD;
-        let requests = format!("load --protocol h1 --requests 50 --rate 200 --first {first}");
-        let sending = echo(client)
-            .unwrap()
-            .args(requests.split(' '))
-            .args(["--url", &format!("http://{}:{PORT}", server.ip())])
-            .spawn()
-            .unwrap();
-        thread::sleep(Duration::from_millis(150));
-        for pod in &pods {
-            fixture.node.remove_pod(pod).unwrap();
-        }
-        drop((serving, sending));
-        self.vanished += 1;
     }
 }
 
@@ -140,18 +118,14 @@ fn nothing_grows_and_the_books_balance() {
         return;
     };
     let mut fixture = EchoFixture::start("soak", 2, 2).unwrap();
-    let [attacker, target] =
-        ["attacker", "target"].map(|name| fixture.node.pod("flood", name).unwrap());
-    let to = SocketAddr::new(target.ip().into(), PORT);
-    let mut target = sink(&target, to).unwrap();
+    let flood = Flood::new(&fixture.node).unwrap();
     fixture.start_default_agent(None).unwrap();
     let service = |number: u8| {
         let address = SocketAddr::from(([10, 96, 1, number], 80));
         Service::new("other", &format!("s{number}"), address)
     };
     let mut churn = Churn {
-        attacker,
-        target: to,
+        flood,
         services: (1..=20).map(service).collect(),
         floods: Vec::new(),
         vanished: 0,
@@ -183,9 +157,9 @@ fn nothing_grows_and_the_books_balance() {
         thread::sleep(TICK.saturating_sub(begin.elapsed().saturating_sub(TICK * second as u32)));
     }
     for load in running.iter_mut().flatten().chain(&mut churn.floods) {
-        assert!(load.wait(LOAD).unwrap().is_some(), "{}", load.log());
+        wait_for_success(load, LOAD).unwrap();
     }
-    target.terminate(LOAD).unwrap();
+    churn.flood.end().unwrap();
     fixture.collector.set_state(CollectorState::Accepts);
     let vanished = churn.vanished;
     drop(churn);
@@ -201,12 +175,15 @@ fn nothing_grows_and_the_books_balance() {
 /// requests.
 fn load(fixture: &EchoFixture, client: usize, sent: u64) -> Process {
     let (protocol, first) = [("h1", 1), ("h2", FIRST_OF_HTTP2)][client];
-    let arguments = format!(
-        "load --protocol {protocol} --requests {REQUESTS_OF_LOAD} --rate 50 --first {}",
-        first + sent
-    );
-    let command = fixture.client(client, &arguments);
-    command.unwrap().spawn().unwrap()
+    let load = ClientLoad {
+        client,
+        protocol,
+        connections: 1,
+        requests: REQUESTS_OF_LOAD,
+        rate: 50,
+        first: first + sent,
+    };
+    fixture.load(load).unwrap()
 }
 
 fn has_ended(load: &mut Process) -> bool {
@@ -270,10 +247,7 @@ fn check_books(outcome: &EchoOutcome) {
 /// Checks that no exchange is wrong and that of the quiet clients' requests 99 % are complete.
 fn check_exchanges(mut outcome: EchoOutcome, requests: [u64; 2]) {
     let exchanges = &mut outcome.collected.exchanges;
-    exchanges.retain(|exchange| {
-        let number = u64::try_from(exchange.trace_id & u128::from(u64::MAX)).unwrap();
-        exchange.trace_id >> 64 != FLOOD_TRACE && number < FIRST_OF_VANISHING
-    });
+    exchanges.retain(|exchange| !Flood::has(exchange) && exchange.number() < FIRST_OF_VANISHING);
     let judgement = outcome.judge();
     assert!(judgement.wrong.is_empty(), "{:#?}", judgement.wrong);
     for (protocol, first, requests) in [

@@ -1,17 +1,16 @@
 //! Limits of the agent's process.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
-use hopspan_e2e::{EchoFixture, binary, flood, sink};
+use hopspan_e2e::{EchoFixture, Flood, binary};
 use hopspan_lab::Lab;
 
 use super::{check, finish, load, wait};
 
 const FLOOD: Duration = Duration::from_secs(12);
 const LIMIT: Duration = Duration::from_secs(60);
-const PORT: u16 = 8081;
 
-/// The kernel refuses memory beyond the limit of `deploy/base`, and an agent to which memory is
+/// The kernel refuses memory beyond half of the limit of `deploy/base`, and an agent to which memory is
 /// refused aborts.
 #[test]
 fn a_flood_fits_into_the_memory_limit() {
@@ -19,24 +18,20 @@ fn a_flood_fits_into_the_memory_limit() {
         return;
     }
     let mut fixture = EchoFixture::start("memory-limit", 1, 1).unwrap();
-    let [attacker, target] =
-        ["attacker", "target"].map(|name| fixture.node.pod("flood", name).unwrap());
-    let to = SocketAddr::new(target.ip().into(), PORT);
-    let mut target_process = sink(&target, to).unwrap();
+    let mut flood = Flood::new(&fixture.node).unwrap();
     fixture
         .start_default_agent_by(&["prlimit", "--data=268435456"], &[])
         .unwrap();
-    let mut flooding = flood(&attacker, "connections", to, FLOOD).unwrap();
+    let mut flooding = flood.start("connections", FLOOD).unwrap();
     let mut load = load(&fixture);
     wait(&mut load);
     wait(&mut flooding);
-    target_process.terminate(LIMIT).unwrap();
+    flood.end().unwrap();
     let agent = &mut fixture.agent.as_mut().unwrap().process;
     assert_eq!(agent.exit_status().unwrap(), None, "{}", agent.log());
     let mut outcome = finish(fixture);
-    // The flood has a trace of its own.
     let exchanges = &mut outcome.collected.exchanges;
-    exchanges.retain(|exchange| exchange.trace_id >> 64 != 0xf100_d000_0000_0000);
+    exchanges.retain(|exchange| !Flood::has(exchange));
     check(&outcome);
 }
 

@@ -13,7 +13,7 @@ mod vanishing;
 
 use std::{collections::HashSet, time::Duration};
 
-use hopspan_e2e::{EchoFixture, EchoOutcome};
+use hopspan_e2e::{ClientLoad, EchoFixture, EchoOutcome, wait_for_success};
 use hopspan_lab::Process;
 
 /// Of the quiet load.
@@ -23,17 +23,19 @@ const LOAD: Duration = Duration::from_secs(90);
 
 /// Starts the load: 100 requests a second for ten seconds.
 fn load(fixture: &EchoFixture) -> Process {
-    let arguments = format!("load --protocol h1 --requests {REQUESTS} --rate {RATE}");
-    fixture.client(0, &arguments).unwrap().spawn().unwrap()
+    let load = ClientLoad {
+        client: 0,
+        protocol: "h1",
+        connections: 1,
+        requests: REQUESTS,
+        rate: RATE,
+        first: 1,
+    };
+    fixture.load(load).unwrap()
 }
 
 fn wait(load: &mut Process) {
-    let ended = load.wait(LOAD).unwrap();
-    assert!(
-        ended.is_some_and(|status| status.success()),
-        "{}",
-        load.log()
-    );
+    wait_for_success(load, LOAD).unwrap();
 }
 
 /// Waits for the exchanges and ends the agent.

@@ -1,18 +1,16 @@
 //! What the agent watches vanishes: pods in the middle of their requests, rules, an uplink.
 
 use std::{
-    net::Ipv4Addr,
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
-use hopspan_e2e::{EchoFixture, echo, echo_server};
+use hopspan_e2e::EchoFixture;
 use hopspan_lab::kube_proxy::Service;
 
 use super::{REQUESTS, assert_complete, check, finish, load, wait};
 
-const PORT: u16 = 8080;
 const REQUESTS_OF_CONNECTION: usize = 50;
 const NOTICED: Duration = Duration::from_secs(10);
 /// The first request of a pod that vanishes: beyond those that are judged.
@@ -30,22 +28,9 @@ fn pods_that_vanish_cost_no_other_pod_its_traces() {
     let mut load = load(&fixture);
     let mut vanished = 0;
     while load.exit_status().unwrap().is_none() {
-        let pods = ["client", "server"].map(|name| fixture.node.pod("vanishing", name).unwrap());
-        let [client, server] = &pods;
-        let serving = echo_server(server, (Ipv4Addr::UNSPECIFIED, PORT)).unwrap();
         let first = FIRST_OF_VANISHING * (vanished + 1);
-        let requests = format!("load --protocol h1 --requests 1000 --rate 500 --first {first}");
-        let sending = echo(client)
-            .unwrap()
-            .args(requests.split(' '))
-            .args(["--url", &format!("http://{}:{PORT}", server.ip())])
-            .spawn()
-            .unwrap();
-        thread::sleep(Duration::from_millis(500));
-        for pod in &pods {
-            fixture.node.remove_pod(pod).unwrap();
-        }
-        drop((serving, sending));
+        let life = Duration::from_millis(500);
+        fixture.vanishing_pods(vanished, first, life).unwrap();
         vanished += 1;
     }
     wait(&mut load);
@@ -53,8 +38,7 @@ fn pods_that_vanish_cost_no_other_pod_its_traces() {
     assert!(vanished >= 5);
     let mut outcome = finish(fixture);
     let exchanges = &mut outcome.collected.exchanges;
-    let number = |trace_id: u128| u64::try_from(trace_id & u128::from(u64::MAX)).unwrap();
-    exchanges.retain(|exchange| number(exchange.trace_id) < FIRST_OF_VANISHING);
+    exchanges.retain(|exchange| exchange.number() < FIRST_OF_VANISHING);
     let right = check(&outcome);
     assert_complete(&right, 1..=REQUESTS);
 }
