@@ -19,7 +19,7 @@ use crate::workspace::Workspace;
 /// the collector refuses or hangs, and the agent is stopped. Needs root.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SoakArgs {
-    /// How long, such as 90s, 15m or 8h
+    /// How long, such as 15m or 8h; at least 10m
     #[arg(long = "for", value_name = "DURATION", default_value = "15m", value_parser = duration)]
     duration: Duration,
 }
@@ -42,7 +42,8 @@ pub(crate) fn run(workspace: &Workspace, args: &SoakArgs) -> Result<ExitCode> {
     })]))
 }
 
-/// Parses a number of seconds, minutes or hours. A minute is the least: growth needs some time to show.
+/// Parses a number of seconds, minutes or hours. Ten minutes are
+/// the least: every kind of flood comes within two, and the export queue fills in some more.
 fn duration(text: &str) -> Result<Duration, String> {
     let parsed = text.char_indices().last().and_then(|(end, unit)| {
         let seconds = match unit {
@@ -54,8 +55,8 @@ fn duration(text: &str) -> Result<Duration, String> {
         text[..end].parse::<u64>().ok()?.checked_mul(seconds)
     });
     match parsed {
-        Some(seconds @ 60..=604_800) => Ok(Duration::from_secs(seconds)),
-        _ => Err("expected 60s to 168h, such as 15m".to_owned()),
+        Some(seconds @ 600..=604_800) => Ok(Duration::from_secs(seconds)),
+        _ => Err("expected 10m to 168h, such as 15m".to_owned()),
     }
 }
 
@@ -65,7 +66,7 @@ mod tests {
 
     #[test]
     fn durations_have_a_unit() {
-        for (text, expected) in [("60s", 60), ("15m", 900), ("168h", 604_800)] {
+        for (text, expected) in [("600s", 600), ("15m", 900), ("168h", 604_800)] {
             assert_eq!(duration(text), Ok(Duration::from_secs(expected)), "{text}");
         }
         for text in [
