@@ -1,10 +1,12 @@
 //! The calls of a trace: client span, exchanges and server span that belong together, and the parts
-//! of the call's time. In: a tree. Out: one `Call` per client span that reached another service.
-//! Pure; knows nothing of other traces.
+//! of the call's time. In: a tree. Out: one `Call` per client span that reached another service, and
+//! per exchange that is the root of a trace without spans of the application. Pure; knows nothing of
+//! other traces.
 
 use tracer_semconv::{HopName, Role};
 
 use crate::exchange::{Exchange, data_plane_ns, hop_ns};
+use crate::hop_times::HopTimes;
 use crate::span::{Facts, Kind, Span};
 use crate::text::Text;
 use crate::tree::{NodeId, Tree};
@@ -23,7 +25,7 @@ pub struct Edge {
 pub struct Call {
     /// Client and server.
     pub edge: Edge,
-    /// The calling application's span.
+    /// The calling application's span, or the exchange that stands for it.
     pub client: NodeId,
     /// The exchanges under it: one, or more where the client tried again under one span.
     pub exchanges: Vec<Exchange>,
@@ -36,7 +38,7 @@ pub struct Call {
 /// The parts of a call, nanoseconds. `None`: not measured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Times {
-    /// Client span.
+    /// Client span, or the exchange that stands for it.
     pub client_span_ns: u64,
     /// SYN to SYN-ACK; `None` also when the connection was open already.
     pub connect_ns: Option<u64>,
@@ -44,13 +46,16 @@ pub struct Times {
     pub request_ns: Option<u64>,
     /// The last part of the request: in the receive queue until the server reads.
     pub socket_queue_ns: Option<u64>,
-    /// Server span.
+    /// Server span. Below an exchange that is a root: from the read of the request to the send of the
+    /// response.
     pub server_span_ns: Option<u64>,
     /// Server's send to client's read of the first byte.
     pub response_ns: Option<u64>,
     /// The rest of the response's body, which is no part of the data plane: it comes as the server
     /// sends it. `None` where the first read was the last.
     pub body_ns: Option<u64>,
+    /// Request and response by kinds of hops.
+    pub hops: HopTimes,
 }
 
 impl Times {
@@ -90,6 +95,9 @@ impl Call {
     /// The call that the span `client` is, or `None` when the span called no other service.
     pub fn at(tree: &Tree<'_>, client: NodeId) -> Option<Self> {
         let span = tree.nodes[client].span;
+        if span.role() == Some(Role::Exchange) {
+            return Self::of_exchange(tree, client);
+        }
         if span.data_plane().is_some() {
             return None;
         }
@@ -108,12 +116,43 @@ impl Call {
             client: span.resource.service.clone(),
             server: server_name(tree, &servers, &exchanges),
         };
-        let times = times(tree, span, &exchanges, &servers);
+        let server_ns = sum(servers.iter().map(|&id| tree.nodes[id].span.duration_ns()));
+        let times = times(tree, span, &exchanges, server_ns);
         Some(Self {
             edge,
             client,
             exchanges,
             servers,
+            times,
+        })
+    }
+
+    /// The call that an exchange is whose client sent no span. The server worked between the two
+    /// paths.
+    fn of_exchange(tree: &Tree<'_>, root: NodeId) -> Option<Self> {
+        let exchanges = Exchange::among(tree, &tree.nodes[root].children);
+        let facts = || exchanges.iter().flat_map(|exchange| exchange.facts(tree));
+        let unknown = || Text::clean("?");
+        let edge = Edge {
+            client: facts()
+                .find_map(|facts| facts.source.clone())
+                .unwrap_or_else(unknown),
+            server: facts().find_map(destination_name).unwrap_or_else(unknown),
+        };
+        let exchange = exchanges.first()?;
+        let path = |role| {
+            let mut paths = exchange.with_role(tree, role);
+            paths.next().map(|path| tree.nodes[path].span)
+        };
+        let worked_ns = path(Role::Request)
+            .zip(path(Role::Response))
+            .map(|(request, response)| response.start_ns.saturating_sub(request.end_ns));
+        let times = times(tree, tree.nodes[root].span, &exchanges, worked_ns);
+        Some(Self {
+            edge,
+            client: root,
+            exchanges,
+            servers: Vec::new(),
             times,
         })
     }
@@ -150,7 +189,12 @@ fn destination_name(facts: &Facts) -> Option<Text> {
         .cloned()
 }
 
-fn times(tree: &Tree<'_>, client: &Span, exchanges: &[Exchange], servers: &[NodeId]) -> Times {
+fn times(
+    tree: &Tree<'_>,
+    client: &Span,
+    exchanges: &[Exchange],
+    server_span_ns: Option<u64>,
+) -> Times {
     let paths = |role: Role| -> Vec<NodeId> {
         let paths = exchanges
             .iter()
@@ -169,9 +213,10 @@ fn times(tree: &Tree<'_>, client: &Span, exchanges: &[Exchange], servers: &[Node
         connect_ns: total(&paths(Role::Connect)),
         request_ns: total(&requests),
         socket_queue_ns: hops(&requests, HopName::SocketQueue),
-        server_span_ns: sum(servers.iter().map(|&id| tree.nodes[id].span.duration_ns())),
+        server_span_ns,
         response_ns: total(&responses),
         body_ns: hops(&responses, HopName::Body),
+        hops: HopTimes::of(tree, requests.iter().chain(&responses)),
     }
 }
 

@@ -15,7 +15,7 @@
 //! | [`merge`] | the halves of an exchange between nodes to one exchange on one clock, hops to spans | no |
 //! | [`tree`] | a trace to a tree | no |
 //! | [`exchange`] | a tree to exchanges: connect, request and response that belong together | no |
-//! | [`call`] | a tree to calls between services | no |
+//! | [`call`], [`call_sample`] | a tree to calls between services | no |
 //! | [`compare`] | calls to a comparison per service edge | no |
 //! | [`render`] | trees and comparisons to lines of text | no |
 //! | [`run`] | runs the stages | yes |
@@ -24,14 +24,20 @@
 
 pub mod args;
 pub mod call;
+pub mod call_sample;
 pub mod choose;
 pub mod compare;
+pub mod critical_path;
 pub mod decode;
+pub mod distribution;
+mod duration;
 pub mod exchange;
 mod files;
+pub mod hop_times;
 pub mod id;
 pub mod merge;
 mod page;
+mod problem;
 pub mod receive;
 pub mod render;
 mod run;
@@ -39,6 +45,7 @@ pub mod sink;
 pub mod span;
 pub mod store;
 pub mod text;
+pub mod trace_summary;
 pub mod tree;
 
 pub use args::Args;

@@ -4,7 +4,7 @@
 use std::io::{self, ErrorKind, Write};
 
 use crate::args::{Args, CharsetChoice, ColorChoice};
-use crate::call::Call;
+use crate::call_sample::CallSample;
 use crate::choose::choose;
 use crate::compare::Calls;
 use crate::merge::merge;
@@ -55,12 +55,11 @@ impl<W: Write> Page<W> {
     /// Prints the traces that were not printed yet, or the chosen few of them, then the comparison
     /// over all, then what was lost. A closed output is no error.
     pub(crate) fn end(&mut self, store: &Store, lost: &Losses) -> io::Result<()> {
-        let mut calls = Calls::default();
-        let mut unprinted = Vec::new();
+        let (mut samples, mut unprinted) = (Vec::new(), Vec::new());
         for trace in store.traces() {
             let spans = merge(&trace.spans);
             let tree = Tree::new(&spans);
-            calls.add(&Call::all(&tree));
+            samples.push(CallSample::all(trace.id, &tree));
             if trace.new_spans() > 0 {
                 unprinted.push((trace.id, tree.duration_ns()));
             }
@@ -81,6 +80,8 @@ impl<W: Write> Page<W> {
                 return Ok(());
             }
         }
+        let mut calls = Calls::default();
+        samples.iter().for_each(|samples| calls.add(samples));
         let comparison = calls.compare();
         if self.print(&table(&comparison, self.style))? {
             self.print(&losses(lost, self.style))?;

@@ -6,7 +6,6 @@ mod bar;
 mod clocks;
 mod columns;
 mod date;
-mod duration;
 mod glyphs;
 mod line;
 mod losses;

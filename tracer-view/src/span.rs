@@ -200,6 +200,8 @@ pub struct Facts {
     pub zero_window_ns: Option<u64>,
     /// `hopspan.incomplete`: what is missing; empty where the attribute is only `true`.
     pub incomplete: Option<Text>,
+    /// The workload, pod or address that called; kept of a path whose client may have no span.
+    pub source: Option<Text>,
     /// `k8s.service.name`: the service that was called.
     pub service: Option<Text>,
     /// `hopspan.destination.k8s.pod.name`: the pod that answered.

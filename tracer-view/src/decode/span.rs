@@ -135,6 +135,7 @@ fn facts(attributes: &[KeyValue]) -> Facts {
         correlation: text(attribute::CORRELATION),
         zero_window_ns: None,
         incomplete: incomplete(attributes),
+        source: source(attributes),
         service: text(otel::K8S_SERVICE_NAME),
         pod: text(party::DESTINATION.pod_name),
         destination: destination(attributes),
@@ -161,6 +162,21 @@ fn incomplete(attributes: &[KeyValue]) -> Option<Text> {
         Value::StringValue(what) => Some(Text::clean(what)),
         _ => None,
     }
+}
+
+/// The first name that is known: the workload, the pod, the address.
+fn source(attributes: &[KeyValue]) -> Option<Text> {
+    let keys = [
+        party::SOURCE.deployment_name,
+        party::SOURCE.stateful_set_name,
+        party::SOURCE.daemon_set_name,
+        party::SOURCE.replica_set_name,
+        party::SOURCE.cron_job_name,
+        party::SOURCE.job_name,
+        party::SOURCE.pod_name,
+        otel::SOURCE_ADDRESS,
+    ];
+    keys.into_iter().find_map(|key| text(attributes, key))
 }
 
 fn destination(attributes: &[KeyValue]) -> Option<Text> {

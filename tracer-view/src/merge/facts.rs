@@ -22,6 +22,7 @@ pub(super) fn join_facts(a: Facts, b: Facts) -> Facts {
         // One node may have seen the window close, or both.
         zero_window_ns: a.zero_window_ns.max(b.zero_window_ns),
         incomplete: join_incomplete(a.incomplete, b.incomplete),
+        source: a.source.or(b.source),
         service: a.service.or(b.service),
         pod: a.pod.or(b.pod),
         destination: a.destination.or(b.destination),

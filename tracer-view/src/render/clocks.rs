@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use tracer_semconv::Role;
 
-use super::duration::{PART_DIGITS, duration};
+use crate::duration::{PART_DIGITS, duration};
 use crate::span::{Skew, Span};
 use crate::text::Text;
 use crate::tree::Tree;

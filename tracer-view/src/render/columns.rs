@@ -2,11 +2,11 @@
 //! heading, and the tree lines. Knows of spans only their names.
 
 use super::bar::Extent;
-use super::duration::duration;
 use super::line::{Ink, Line};
 use super::name::name;
 use super::rows::{Rails, Row, RowKind};
 use super::style::Style;
+use crate::duration::duration;
 use crate::text::width;
 use crate::tree::Tree;
 

@@ -1,9 +1,9 @@
 //! Sentences about spans that the viewer did not keep or pass on. In: counts. Out: a line for each
 //! that is not zero.
 
-use super::duration::count;
 use super::line::{Ink, Line};
 use super::style::Style;
+use crate::duration::count;
 use crate::store::Counts;
 
 /// Counts of spans that arrived and were not kept or passed on.

@@ -3,8 +3,8 @@
 
 use tracer_semconv::Side;
 
-use super::duration::duration;
 use super::line::Ink;
+use crate::problem;
 use crate::span::{Facts, Span};
 use crate::text::Text;
 use crate::tree::Detached;
@@ -33,45 +33,8 @@ impl Note {
 
 /// The problems of a span, and why it is apart from its parent; the exclamation mark marks them without colour, too.
 pub(super) fn problems(span: &Span, detached: Option<Detached>) -> Vec<Note> {
-    let facts = span.facts();
-    let all = [
-        detached.map(apart),
-        (span.end_ns < span.start_ns).then(|| {
-            format!(
-                "ends {} before it starts",
-                duration(span.start_ns - span.end_ns, 4)
-            )
-        }),
-        span.failure
-            .as_ref()
-            .map(|failure| match facts.and_then(|f| f.correlation.as_ref()) {
-                // The agent assigned the failed connect to the request that its process or pod was
-                // serving.
-                Some(how) => format!("error: {failure} (belongs here: {how})"),
-                None => format!("error: {failure}"),
-            }),
-        facts.and_then(refused),
-        facts.and_then(dropped),
-        facts
-            .filter(|f| f.retransmits > 0)
-            .map(|f| match f.retransmits {
-                1 => "1 TCP retransmission".to_owned(),
-                n => format!("{n} TCP retransmissions"),
-            }),
-        facts.and_then(|f| f.zero_window_ns).map(|ns| match ns {
-            0 => "receive window zero".to_owned(),
-            ns => format!("receive window zero for {}", duration(ns, 4)),
-        }),
-        facts
-            .and_then(|f| f.incomplete.as_ref())
-            .map(|what| match what.as_str() {
-                "" => "incomplete".to_owned(),
-                what => format!("incomplete: {what}"),
-            }),
-    ];
-    all.into_iter()
-        .flatten()
-        .map(|text| Note::plain(Ink::Problem, format!("! {text}")))
+    let all = problem::problems(span, detached).into_iter();
+    all.map(|text| Note::plain(Ink::Problem, format!("! {text}")))
         .collect()
 }
 
@@ -148,33 +111,4 @@ pub(super) fn translates_otherwise(span: &Span, above: &Span) -> bool {
     own.iter()
         .zip(&known)
         .any(|(own, known)| own.is_some() && own != known)
-}
-
-fn apart(reason: Detached) -> String {
-    match reason {
-        Detached::ParentMissing(parent) => format!("its parent span {parent} was not received"),
-        Detached::ParentCycle => "its parent spans form a cycle".to_owned(),
-    }
-}
-
-/// Why kube-proxy's rules lead to no endpoint.
-fn refused(facts: &Facts) -> Option<String> {
-    let reason = facts.refusal.as_ref()?;
-    Some(match &facts.rules_service {
-        Some(service) => format!("kube-proxy's rules refuse it: {service} has {reason}"),
-        None => format!("kube-proxy's rules refuse it: {reason}"),
-    })
-}
-
-fn dropped(facts: &Facts) -> Option<String> {
-    let what = match (&facts.drop_reason, &facts.drop_hop) {
-        (Some(reason), Some(hop)) => format!("dropped at {hop}: {reason}"),
-        (Some(reason), None) => format!("dropped: {reason}"),
-        (None, Some(hop)) => format!("dropped at {hop}"),
-        (None, None) => return None,
-    };
-    Some(match &facts.drop_by {
-        Some(by) => format!("{what} by {by}"),
-        None => what,
-    })
 }

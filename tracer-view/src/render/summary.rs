@@ -1,8 +1,8 @@
 //! The hops of a path on one line. In: hops in their order, and a number of cells. Out: as many
 //! hops as fit.
 
-use super::duration::part_of;
 use super::glyphs::Charset;
+use crate::duration::part_of;
 use crate::text::{Text, width};
 
 /// `client.stack 4.2 · veth 2.1 · …` in the unit of `whole_ns`. Where not all hops fit, the

@@ -1,12 +1,13 @@
-//! A comparison to a table. In: a comparison and a style. Out: per service edge a line of medians
-//! and a line of maxima. The edge's name is in a column of its own where there is room, else on a
+//! A comparison to a table. In: a comparison and a style. Out: per service edge a line of medians,
+//! of many calls a line of 99th percentiles, and a line of maxima. The edge's name is in a column of its own where there is room, else on a
 //! line above.
 
-use super::duration::{count, signed_duration};
 use super::glyphs::Charset;
 use super::line::{Ink, Line};
 use super::style::Style;
-use crate::compare::{Comparison, EdgeTimes, Spread};
+use crate::compare::{Comparison, EdgeTimes};
+use crate::distribution::Distribution;
+use crate::duration::{count, signed_duration};
 use crate::text::{shorten_middle, width};
 
 /// Prints the comparison; one line when there were no calls.
@@ -41,7 +42,7 @@ pub fn table(comparison: &Comparison, style: Style) -> Vec<Line> {
 struct Column {
     title: [&'static str; 2],
     cells: usize,
-    value: fn(&EdgeTimes) -> Option<Spread>,
+    value: fn(&EdgeTimes) -> Option<Distribution>,
     print: fn(i64) -> String,
 }
 
@@ -67,7 +68,7 @@ const COLUMNS: [Column; 9] = [
 const fn time_column(
     title: [&'static str; 2],
     cells: usize,
-    value: fn(&EdgeTimes) -> Option<Spread>,
+    value: fn(&EdgeTimes) -> Option<Distribution>,
 ) -> Column {
     Column {
         title,
@@ -198,14 +199,19 @@ fn rows(edge: &EdgeTimes, lead: &Lead, charset: Charset) -> Vec<Line> {
         title.push(Ink::Plain, format!("  {calls}, {seen}"));
         lines.push(title);
     }
-    first.push(Ink::Plain, "median");
-    let mut second = Line::default();
-    second.pad_to(columns_start(lead) - STATISTIC);
-    second.push(Ink::Plain, "max");
-    for (mut line, pick) in [
-        (first, (|s| s.median) as fn(Spread) -> i64),
-        (second, |s| s.max),
-    ] {
+    let statistics: [(&str, fn(Distribution) -> i64); 3] = [
+        ("median", |all| all.median),
+        ("p99", |all| all.p99),
+        ("max", |all| all.max),
+    ];
+    // Of fewer calls p99 is the maximum.
+    let shown = statistics
+        .into_iter()
+        .filter(|(name, _)| *name != "p99" || edge.calls > 100);
+    for (name, pick) in shown {
+        let mut line = std::mem::take(&mut first);
+        line.pad_to(columns_start(lead) - STATISTIC);
+        line.push(Ink::Plain, name);
         let mut end = columns_start(lead);
         for column in lead.columns {
             end += column.cells + lead.air;

@@ -2,10 +2,14 @@
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
+use opentelemetry_proto::tonic::trace::v1::Status;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use tracer_semconv::{HopName, Role, attribute, correlation};
-use tracer_view::call::Call;
-use tracer_view::compare::{Calls, Comparison, Spread};
+use tracer_view::call_sample::CallSample;
+use tracer_view::compare::{Calls, Comparison, Part};
+use tracer_view::distribution::Distribution;
+use tracer_view::hop_times::HopKind;
 use tracer_view::render::{Style, table};
 use tracer_view::tree::Tree;
 
@@ -18,10 +22,13 @@ use crate::fixture::{
 use crate::printed::{UTF8_80, UTF8_200, ascii, check_widths, text};
 
 fn compare(requests: &[ExportTraceServiceRequest]) -> Comparison {
-    let mut calls = Calls::default();
-    store(requests, WIDE)
+    let store = store(requests, WIDE);
+    let samples = store
         .traces()
-        .for_each(|trace| calls.add(&Call::all(&Tree::new(&trace.spans))));
+        .map(|trace| CallSample::all(trace.id, &Tree::new(&trace.spans)));
+    let samples: Vec<_> = samples.collect();
+    let mut calls = Calls::default();
+    samples.iter().for_each(|samples| calls.add(samples));
     calls.compare()
 }
 
@@ -64,8 +71,9 @@ fn call(
     ]
 }
 
-fn spread(median: i64, max: i64) -> Option<Spread> {
-    Some(Spread { median, max })
+/// Median and maximum.
+fn spread(values: Option<Distribution>) -> Option<(i64, i64)> {
+    values.map(|values| (values.median, values.max))
 }
 
 #[test]
@@ -85,18 +93,18 @@ fn medians_and_maxima_by_hand() {
         (4, 1, 0, 0)
     );
     // The median of four values is the mean of two, so medians are in half microseconds.
-    let us = |median: i64, max: i64| spread(median * 500, max * 1_000);
-    assert_eq!(edge.client_span, us(1_400, 1_000));
-    assert_eq!(edge.server_span, us(1_080, 700));
-    assert_eq!(edge.connect, us(200, 100));
-    assert_eq!(edge.request, us(95, 60));
-    assert_eq!(edge.socket_queue, us(32, 30));
-    assert_eq!(edge.response, us(65, 50));
+    let us = |median: i64, max: i64| Some((median * 500, max * 1_000));
+    assert_eq!(spread(edge.client_span), us(1_400, 1_000));
+    assert_eq!(spread(edge.server_span), us(1_080, 700));
+    assert_eq!(spread(edge.connect), us(200, 100));
+    assert_eq!(spread(edge.request), us(95, 60));
+    assert_eq!(spread(edge.socket_queue), us(32, 30));
+    assert_eq!(spread(edge.response), us(65, 50));
     // By call: data plane 200, 60, 100, 70; client rest 100, 40, 100, 50; share 20 %, 12 %, 12.5 %,
     // 11.6667 %.
-    assert_eq!(edge.data_plane, us(170, 200));
-    assert_eq!(edge.client, us(150, 100));
-    assert_eq!(edge.share_ppm, spread(122_500, 200_000));
+    assert_eq!(spread(edge.data_plane), us(170, 200));
+    assert_eq!(spread(edge.client), us(150, 100));
+    assert_eq!(spread(edge.share_ppm), Some((122_500, 200_000)));
 }
 
 #[test]
@@ -110,9 +118,9 @@ fn an_exchange_without_a_response_path_is_in_no_sum() {
     spans.retain(|span| span.name != Role::Response.as_str());
     let edge = &compare(&requests).edges[0];
     assert_eq!((edge.calls, edge.incomplete), (2, 1));
-    assert_eq!(edge.data_plane, spread(70_000, 70_000));
-    assert_eq!(edge.request, spread(45_000, 50_000));
-    assert_eq!(edge.client, spread(130_000, 130_000));
+    assert_eq!(spread(edge.data_plane), Some((70_000, 70_000)));
+    assert_eq!(spread(edge.request), Some((45_000, 50_000)));
+    assert_eq!(spread(edge.client), Some((130_000, 130_000)));
 }
 
 /// A client that tries again under one span: the parts of both exchanges count.
@@ -132,10 +140,10 @@ fn exchanges_of_one_client_span_are_added_up() {
     );
     let edge = &compare(&requests).edges[0];
     assert_eq!((edge.calls, edge.connected, edge.incomplete), (1, 1, 0));
-    assert_eq!(edge.connect, spread(100_000, 100_000));
-    assert_eq!(edge.request, spread(80_000, 80_000));
-    assert_eq!(edge.response, spread(70_000, 70_000));
-    assert_eq!(edge.data_plane, spread(250_000, 250_000));
+    assert_eq!(spread(edge.connect), Some((100_000, 100_000)));
+    assert_eq!(spread(edge.request), Some((80_000, 80_000)));
+    assert_eq!(spread(edge.response), Some((70_000, 70_000)));
+    assert_eq!(spread(edge.data_plane), Some((250_000, 250_000)));
 }
 
 /// The rest of a body comes as the server sends it.
@@ -145,9 +153,9 @@ fn a_body_is_no_time_of_the_data_plane() {
     spans_of(&mut requests[2]).push(hop_span(16, 15, HopName::Body, 850, 150));
     let comparison = compare(&requests);
     let edge = &comparison.edges[0];
-    assert_eq!(edge.response, spread(50_000, 50_000));
-    assert_eq!(edge.data_plane, spread(100_000, 100_000));
-    assert_eq!(edge.body, spread(150_000, 150_000));
+    assert_eq!(spread(edge.response), Some((50_000, 50_000)));
+    assert_eq!(spread(edge.data_plane), Some((100_000, 100_000)));
+    assert_eq!(spread(edge.body), Some((150_000, 150_000)));
     let note = "not data-plane time";
     assert!(text(&table(&comparison, UTF8_200), false).contains(note));
     let without = compare(&call(1, [1_000, 0, 50, 20, 700, 200]));
@@ -168,13 +176,13 @@ fn a_server_without_spans_is_named_by_its_address() {
         ("a", "10.96.0.9:80")
     );
     assert_eq!((edge.server_span, edge.client), (None, None));
-    assert_eq!(edge.data_plane, spread(100_000, 100_000));
+    assert_eq!(spread(edge.data_plane), Some((100_000, 100_000)));
 }
 
 #[test]
 fn parts_longer_than_the_client_span_give_a_negative_rest() {
     let edge = &compare(&call(1, [1_000, 0, 300, 20, 900, 50])).edges[0];
-    assert_eq!(edge.client, spread(-250_000, -250_000));
+    assert_eq!(spread(edge.client), Some((-250_000, -250_000)));
 }
 
 #[test]
@@ -207,4 +215,78 @@ fn no_calls_give_one_line() {
         text(&table(&compare(&[]), UTF8_80), false),
         "no calls between services in 0 traces\n"
     );
+}
+
+/// Means of parts add up to the mean of the whole. A call without a server is of another edge.
+#[test]
+fn where_the_time_goes_adds_up() {
+    let mut requests = [
+        call(1, [1_000, 100, 50, 20, 700, 50]),
+        call(2, [500, 0, 40, 10, 400, 20]),
+        call(3, [800, 0, 60, 30, 600, 40]),
+    ]
+    .concat();
+    requests.remove(7);
+    let edge = &compare(&requests).edges[0];
+    let names: Vec<&str> = edge.parts.iter().map(|(part, _)| part.name()).collect();
+    let expected = [
+        "application",
+        "client",
+        "connect",
+        "veth and bridge",
+        "socket queue",
+        "other hops",
+    ];
+    assert_eq!(names, expected);
+    let mean = |part: Part| {
+        let mut parts = edge.parts.iter();
+        parts.find(|(other, _)| *other == part).unwrap().1.mean
+    };
+    assert_eq!(mean(Part::Application), 550_000);
+    assert_eq!(mean(Part::Connect), 50_000);
+    assert_eq!(mean(Part::Hops(HopKind::SocketQueue)), 15_000);
+    let sum: i64 = edge.parts.iter().map(|(_, part)| part.mean).sum();
+    assert_eq!(sum, 750_000);
+    let worst: Vec<u64> = edge.worst.iter().map(|c| c.times.client_span_ns).collect();
+    assert_eq!(worst, [1_000_000, 500_000]);
+    assert_eq!(
+        edge.worst[0].longest_hop.as_ref().unwrap().as_str(),
+        HopName::Veth.as_str()
+    );
+}
+
+/// Without spans of the application the exchange is the call, and what its server took is the time
+/// between the paths.
+#[test]
+fn an_exchange_that_is_a_root_is_a_call() {
+    let path = |id, role, start, duration| role_span(id, 1, role, start, duration).exchange(10);
+    let request = path(2, Role::Request, 0, 50)
+        .text("hopspan.source.k8s.deployment.name", "web")
+        .text("k8s.service.name", "cart")
+        .text("error.type", "timeout");
+    let request = failed(request);
+    let spans = vec![
+        role_span(1, 0, Role::Exchange, 0, 400).exchange(10),
+        request,
+        path(3, Role::Response, 350, 40),
+    ];
+    let comparison = compare(&[data_plane(spans)]);
+    let edge = &comparison.edges[0];
+    assert_eq!(
+        (edge.edge.client.as_str(), edge.edge.server.as_str()),
+        ("web", "cart")
+    );
+    assert_eq!(spread(edge.client_span), Some((400_000, 400_000)));
+    assert_eq!(spread(edge.server_span), Some((300_000, 300_000)));
+    assert_eq!(spread(edge.data_plane), Some((90_000, 90_000)));
+    assert_eq!(edge.failures, [("error: timeout".to_owned(), 1)]);
+}
+
+/// With the status that OTLP marks a failure by.
+fn failed(mut span: OtlpSpan) -> OtlpSpan {
+    span.status = Some(Status {
+        code: StatusCode::Error as i32,
+        ..Status::default()
+    });
+    span
 }

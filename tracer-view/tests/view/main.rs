@@ -10,6 +10,7 @@ mod printed;
 mod running_viewer;
 
 mod compare;
+mod critical_path;
 mod decode;
 mod hostile;
 mod merge;

@@ -2,7 +2,7 @@
 
 /// `412 ns`, `84.12 µs`, `734.2 ms`, `1.234 s`: `digits` significant digits above a microsecond,
 /// whole nanoseconds below.
-pub(super) fn duration(ns: u64, digits: usize) -> String {
+pub(crate) fn duration(ns: u64, digits: usize) -> String {
     if ns < 1_000 {
         return format!("{ns} ns");
     }
@@ -12,14 +12,14 @@ pub(super) fn duration(ns: u64, digits: usize) -> String {
 }
 
 /// [`duration`] of a difference, which may be negative.
-pub(super) fn signed_duration(ns: i64, digits: usize) -> String {
+pub(crate) fn signed_duration(ns: i64, digits: usize) -> String {
     let sign = if ns < 0 { "-" } else { "" };
     format!("{sign}{}", duration(ns.unsigned_abs(), digits))
 }
 
 /// A part of `whole_ns` as a number without unit, in the unit of the whole: `4.2`, `21`, `<0.1`,
 /// `0`.
-pub(super) fn part_of(part_ns: u64, whole_ns: u64) -> String {
+pub(crate) fn part_of(part_ns: u64, whole_ns: u64) -> String {
     if whole_ns < 1_000 || part_ns == 0 {
         return part_ns.to_string();
     }
@@ -32,10 +32,10 @@ pub(super) fn part_of(part_ns: u64, whole_ns: u64) -> String {
 }
 
 /// The digits with which the whole of [`part_of`] is printed, so that both have one unit.
-pub(super) const PART_DIGITS: usize = 3;
+pub(crate) const PART_DIGITS: usize = 3;
 
 /// A number with its thousands grouped: `1,234,567`.
-pub(super) fn count(n: u64) -> String {
+pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut grouped = String::new();
     for (i, digit) in digits.chars().enumerate() {
