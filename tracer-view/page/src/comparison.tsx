@@ -58,7 +58,7 @@ export function ComparisonView({ source, set, sets, params }: Props) {
       </div>
       <ul class="partLegend" aria-label="Parts">
         {PART_NAMES.filter((name) => pairs.some((pair) => [pair.a, pair.b].some((edge) => edge?.parts.some((part) => part.name === name)))).map((name) => (
-          <li key={name}><span class={`swatch fill part ${className(name)}`} aria-hidden="true" /> <b>{LETTERS[name]}</b> {name}</li>
+          <li key={name}><span class={`swatch fill part ${className(name)}`} aria-hidden="true" /> {name} <b>{CODES[name]}</b></li>
         ))}
       </ul>
       {measure !== "meanNs" && <p class="muted small">Each segment is the {measure === "medianNs" ? "median" : "99th percentile"} of its own part, so the segments do not add up to the {measure === "medianNs" ? "median" : "p99"} of the whole. Only means do.</p>}
@@ -96,9 +96,9 @@ function pairsOf(a: Comparison | null, b: Comparison | null): Pair[] {
   return [...pairs.values()];
 }
 
-const LETTERS: Record<PartName, string> = {
-  application: "A", client: "C", dns: "D", connect: "K", stacks: "S", "veth and bridge": "V", netfilter: "N",
-  routing: "R", "overlay and wire": "W", "socket queue": "Q", "other hops": "O",
+const CODES: Record<PartName, string> = {
+  application: "app", client: "cl", dns: "dns", connect: "con", stacks: "st", "veth and bridge": "ve", netfilter: "nf",
+  routing: "rt", "overlay and wire": "wi", "socket queue": "qu", "other hops": "ot",
 };
 const PART_WORDS: Partial<Record<PartName, string>> = {
   application: "the server's span",
@@ -216,7 +216,7 @@ function EdgeCard({ pair, two, measure, sets, source, opened }: CardProps) {
       })}
       <button type="button" class="quiet more" aria-expanded={open} onClick={() => setOpen(!open)}>{open ? "▾ Less" : "▸ Parts, histograms, worst calls"}</button>
       {open && (
-        <div class="cardMore">
+        <div class={two ? "cardMore two" : "cardMore"}>
           <PartTable pair={pair} two={two} />
           <div class="histograms">
             <Histogram title="Calls by data-plane time" a={pair.a?.dataPlaneHistogram ?? []} b={two ? (pair.b?.dataPlaneHistogram ?? []) : null} />
@@ -248,11 +248,11 @@ function sum(parts: PartView[], measure: Measure): number {
 /** Segments in the order of `PART_NAMES`. `fold` draws the data plane as one segment: in a whole call
  * its parts are too thin to be told apart. */
 function Stack({ parts, measure, most, fold = false }: { parts: PartView[]; measure: Measure; most: number; fold?: boolean }) {
-  const segments = parts.map(({ name, quantity }) => ({ name: name as string, letter: LETTERS[name], kind: `part ${className(name)}`, ns: quantity[measure] }));
+  const segments = parts.map(({ name, quantity }) => ({ name: name as string, code: CODES[name], kind: `part ${className(name)}`, ns: quantity[measure] }));
   const shown = fold
     ? [
         ...segments.filter(({ name }) => !isDataPlanePart(name as PartName)),
-        { name: "data plane", letter: "", kind: "dataPlane", ns: sum(parts.filter(({ name }) => isDataPlanePart(name)), measure) },
+        { name: "data plane", code: "", kind: "dataPlane", ns: sum(parts.filter(({ name }) => isDataPlanePart(name)), measure) },
       ].filter(({ ns }) => ns > 0)
     : segments;
   const total = shown.reduce((all, { ns }) => all + ns, 0);
@@ -260,9 +260,9 @@ function Stack({ parts, measure, most, fold = false }: { parts: PartView[]; meas
   return (
     <span class="stack" role="img" aria-label={words}>
       <span class="stackFilled" style={{ width: `${(total / most) * 100}%` }}>
-        {shown.map(({ name, letter, kind, ns }) => (
+        {shown.map(({ name, code, kind, ns }) => (
           <span key={name} class={`segment fill ${kind}`} style={{ flexGrow: total > 0 ? ns / total : 0 }} title={`${name}: ${duration(ns, 3)}, ${share(ns, total)}`}>
-            {ns / most > 0.035 && <span>{letter}</span>}
+            {ns / most > 0.03 && <span>{code}</span>}
           </span>
         ))}
       </span>

@@ -86,15 +86,18 @@ function bandsOf(lanes: Lane[]): Band[] {
 
 function bandLane(lane: Lane, regions: Map<Side, HopView[]>, places: PlaceColumns[], continues: boolean): BandLane {
   const ordered = lane.forward ? places : [...places].reverse();
-  const hops: PlacedHop[] = ordered.flatMap((place) =>
-    (regions.get(place.side) ?? []).map((hop, at) => ({
+  const hops: PlacedHop[] = ordered.flatMap((place) => {
+    const here = regions.get(place.side) ?? [];
+    // A message leaves its sender beside the next place.
+    const skipped = place.side === (lane.forward ? "client" : "server") ? place.columns - here.length : 0;
+    return here.map((hop, at) => ({
       hop,
       side: place.side,
-      column: lane.forward ? place.first + at : place.first + place.columns - 1 - at,
+      column: lane.forward ? place.first + skipped + at : place.first + place.columns - 1 - skipped - at,
       enters: at === 0 ? place.title : null,
       last: false,
-    })),
-  );
+    }));
+  });
   const last = hops[hops.length - 1];
   const end = lane.path.hops[lane.path.hops.length - 1];
   if (last && last.hop === end) last.last = true;

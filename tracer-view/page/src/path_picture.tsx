@@ -7,7 +7,7 @@ import { duration, share } from "./format";
 import { hopInWords, type Lane } from "./hops";
 import { NARROW, useMedia } from "./hooks";
 import type { ExchangeView, PathView, TraceView } from "./model";
-import { addressesOf, picturesOf, type Band, type BandLane, type Picture, type PlacedHop } from "./path_layout";
+import { addressesOf, picturesOf, type Band, type BandLane, type Picture, type PlaceColumns, type PlacedHop } from "./path_layout";
 
 interface Props {
   view: TraceView;
@@ -31,7 +31,7 @@ export function PathPictures({ view, exchange, selected, onSelect }: Props) {
         </select>
         <p class="legend"><span>Boxes are in order of time, not to scale; the bar in a box is its share of its message's way.</span></p>
       </div>
-      {picturesOf(shown).map((picture) => <PictureView key={picture.title} picture={picture} exchange={shown} selected={selected} onSelect={onSelect} />)}
+      {picturesOf(shown).map((picture) => <PictureView key={picture.title} picture={picture} view={view} exchange={shown} selected={selected} onSelect={onSelect} />)}
     </>
   );
 }
@@ -47,32 +47,31 @@ function exchangeInWords(exchange: ExchangeView, view: TraceView): string {
 
 interface PictureProps {
   picture: Picture;
+  view: TraceView;
   exchange: ExchangeView;
   selected: number | null;
   onSelect: (span: number) => void;
 }
 
-function PictureView({ picture, exchange, selected, onSelect }: PictureProps) {
+function PictureView({ picture, view, exchange, selected, onSelect }: PictureProps) {
   const paths = exchange.paths.filter(({ role }) => (role === "connect") === (picture.title === "connect"));
   const narrow = useMedia(NARROW);
+  const spanOf = (role: PathView["role"]) => view.spans[paths.find((path) => path.role === role)?.span ?? -1];
+  const [request, response] = [spanOf("request"), spanOf("response")];
+  const between = request && response ? response.startNs - request.startNs - request.durationNs : null;
+  const turn = between !== null && between >= 0 ? between : null;
   return (
     <article class="picture" aria-label={picture.title}>
       <h3>
         {picture.title === "connect" ? "Connect" : "Request and response"}
-        {paths.map((path) => <span key={path.span} class="muted"> · {path.role} {duration(totalOf(path))}</span>)}
+        {paths.map((path) => <span key={path.span} class="muted"> · {path.role} {duration(view.spans[path.span]?.durationNs ?? 0)}</span>)}
       </h3>
       {paths.map((path) => <PathFacts key={path.span} path={path} />)}
       {picture.bands.map((band, index) => (
-        <BandView key={index} band={band} first={index === 0} last={index === picture.bands.length - 1} narrow={narrow} exchange={exchange} selected={selected} onSelect={onSelect} />
+        <BandView key={index} band={band} first={index === 0} last={index === picture.bands.length - 1} turn={turn} narrow={narrow} exchange={exchange} selected={selected} onSelect={onSelect} />
       ))}
     </article>
   );
-}
-
-function totalOf(path: PathView): number {
-  const first = path.hops[0];
-  const last = path.hops[path.hops.length - 1];
-  return first && last ? last.startNs + last.durationNs - first.startNs : 0;
 }
 
 /** What went wrong or was not seen, in words. */
@@ -94,13 +93,15 @@ interface BandProps {
   band: Band;
   first: boolean;
   last: boolean;
+  /** The time between request and response. */
+  turn: number | null;
   narrow: boolean;
   exchange: ExchangeView;
   selected: number | null;
   onSelect: (span: number) => void;
 }
 
-function BandView({ band, first, last, narrow, exchange, selected, onSelect }: BandProps) {
+function BandView({ band, first, last, turn, narrow, exchange, selected, onSelect }: BandProps) {
   const columns: JSX.CSSProperties = narrow ? {} : { gridTemplateColumns: `repeat(${band.columns}, minmax(72px, 1fr))` };
   return (
     <div class="bandScroll" role="group" aria-label={band.places.map(({ title }) => title).join(", ")}>
@@ -110,10 +111,21 @@ function BandView({ band, first, last, narrow, exchange, selected, onSelect }: B
             <span class="placeTitle" title={place.title}>{place.title}</span>
           </div>
         ))}
-        {band.lanes.map((lane, index) => (
-          <LaneView key={index} lane={lane} row={2 + 3 * index} bandFirst={first} bandLast={last} band={band} narrow={narrow} exchange={exchange} selected={selected} onSelect={onSelect} />
-        ))}
+        {band.lanes.map((lane, index) => [
+          index > 0 && turn !== null && <TurnRound key={`turn-${index}`} ns={turn} place={band.places.find(({ side }) => side === "server")} row={1 + 3 * index} narrow={narrow} />,
+          <LaneView key={index} lane={lane} row={2 + 3 * index} bandFirst={first} bandLast={last} band={band} narrow={narrow} exchange={exchange} selected={selected} onSelect={onSelect} />,
+        ])}
       </div>
+    </div>
+  );
+}
+
+/** The time between the request's last hop and the response's first: the server's. */
+function TurnRound({ ns, place, row, narrow }: { ns: number; place: PlaceColumns | undefined; row: number; narrow: boolean }) {
+  if (!place) return null;
+  return (
+    <div class="turn" style={narrow ? {} : { gridColumn: `${place.first} / span ${place.columns}`, gridRow: row }}>
+      <b>{duration(ns)}</b> until it answers
     </div>
   );
 }
@@ -183,7 +195,7 @@ function firstNetfilter(lane: BandLane, path: PathView): PlacedHop | undefined {
 
 /** Below its hop and to the right of it, if there is room. */
 function ruleColumns(column: number, columns: number): string {
-  const wanted = Math.min(8, columns);
+  const wanted = Math.min(6, columns);
   return `${Math.max(1, Math.min(column, columns - wanted + 1))} / span ${wanted}`;
 }
 

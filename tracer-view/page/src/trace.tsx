@@ -88,13 +88,13 @@ function TracePage({ source, set, view, params, gone }: PageProps) {
   const picture = useRef<HTMLElement>(null);
 
   return (
-    <div class={selected === null ? "trace" : "trace withDetail"}>
+    <div class={selected === null ? "tracePage" : "tracePage withDetail"}>
       <section class="answer" aria-label="The answer">
         <div class="answerTop">
           <a class="back" href={href("traces", { set })}>← Traces</a>
           <h1><b>{row.service}</b> {row.name}</h1>
           <span class="muted meta">
-            {dateAndClock(row.startMs)} ({clock(row.startMs).slice(9)} ms) · <code>{row.id}</code> · {counted(row.applicationSpans, "application span")}, {count(row.dataPlaneSpans)} data plane
+            {dateAndClock(row.startMs)}{clock(row.startMs).slice(8)} · <code>{row.id}</code> · {counted(row.applicationSpans, "application span")}, {count(row.dataPlaneSpans)} data plane
           </span>
           {otlp !== null && <a class="button" href={otlp} download={`${row.id}.json`}>Save</a>}
         </div>
@@ -103,6 +103,7 @@ function TracePage({ source, set, view, params, gone }: PageProps) {
           <div class="answerBar">
             <Parts applicationNs={row.applicationNs} dataPlaneNs={row.dataPlaneNs} />
             <SplitBar big applicationNs={row.applicationNs} dataPlaneNs={row.dataPlaneNs} />
+            {view.headline.length > 0 && <div class="headline">{view.headline.map((line, at) => <p key={at}>{line}</p>)}</div>}
           </div>
           <div class="answerHops">
             <h2>Longest hops</h2>
@@ -119,7 +120,6 @@ function TracePage({ source, set, view, params, gone }: PageProps) {
             </ol>
           </div>
         </div>
-        {view.headline.length > 0 && <div class="headline">{view.headline.map((line, at) => <p key={at}>{line}</p>)}</div>}
         {row.failures.length > 0 && (
           <ul class="failures" aria-label="Failures">
             {row.failures.slice(0, 6).map((failure, at) => <li key={at}><Failure text={failure} /></li>)}

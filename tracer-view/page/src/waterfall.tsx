@@ -103,16 +103,16 @@ export function Waterfall({ view, tree, selected, onSelect }: Props) {
     else if (event.key === "0") setZoom(null);
     else if (event.key === "+" || event.key === "=") zoomBy(0.5);
     else if (event.key === "-") zoomBy(2);
-    else if (event.key === "o") toggleAll();
+    else if (event.key === "h") toggleAll();
     else return;
     event.preventDefault();
   });
 
+  const hasHops = withHops.length > 0;
   const drag = useDrag((fromShare, toShare) => {
     const length = window.toNs - window.fromNs;
     zoomTo(window.fromNs + fromShare * length, window.fromNs + toShare * length);
   });
-  const hasHops = withHops.length > 0;
   return (
     <section class="waterfallSection" aria-labelledby="waterfall-title">
       <div class="sectionTop">
@@ -121,12 +121,13 @@ export function Waterfall({ view, tree, selected, onSelect }: Props) {
           <span><Swatch kind="application" /> application</span>
           <span><Swatch kind="dataPlane" /> data plane</span>
           <span><Swatch kind="hop" /> hop, on the scale of its own path</span>
+          {hasHops && <span><span class="chip">+2</span> 2 paths of the data plane, folded into the bar</span>}
         </p>
         <span class="spacer" />
         {zoom && <button type="button" onClick={() => setZoom(null)}>Whole trace <kbd>0</kbd></button>}
         <button type="button" aria-label="Zoom in" title="Zoom in (+)" onClick={() => zoomBy(0.5)}>+</button>
         <button type="button" aria-label="Zoom out" title="Zoom out (−)" onClick={() => zoomBy(2)}>−</button>
-        {hasHops && <button type="button" onClick={toggleAll}>{allOpen ? "Fold hops" : "Unfold all hops"} <kbd>o</kbd></button>}
+        {hasHops && <button type="button" onClick={toggleAll}>{allOpen ? "Fold hops" : "Unfold all hops"} <kbd>h</kbd></button>}
       </div>
       <div class="waterfallFrame" ref={drag.frame} onPointerDown={drag.down}>
         <div
@@ -161,7 +162,7 @@ function Axis({ window, narrow }: { window: Window; narrow: boolean }) {
     <>
       {ticks(window.fromNs, window.toNs, narrow ? 3 : 6).map((at) => {
         const share = ((at - window.fromNs) / length) * 100;
-        return share > 93 ? null : <span key={at} class="tick" style={{ left: `${share}%` }}>{at === 0 ? "0" : duration(at, 3)}</span>;
+        return share > 88 ? null : <span key={at} class="tick" style={{ left: `${share}%` }}>{at === 0 ? "0" : duration(at, 3)}</span>;
       })}
     </>
   );
