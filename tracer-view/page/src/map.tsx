@@ -88,7 +88,8 @@ function MapDrawing({ comparison, set, narrow }: { comparison: Comparison; set: 
         const label = [callsOf(edge, seconds), edge.dataPlane ? `${narrow ? "" : "data plane "}p99 ${duration(edge.dataPlane.p99Ns, 3)}` : narrow ? "not seen" : "data plane not seen"];
         const words = `${edgeKey(edge)}: ${label.join(", ")}, ${counted(failed, "failure")}. Open in the comparison`;
         return (
-          <a key={edgeKey(edge)} href={href("compare", { set, edge: edgeKey(edge) })} aria-label={words} class={failed > 0 ? "edge failed" : "edge"}>
+          <a key={edgeKey(edge)} href={href("compare", { set, edge: edgeKey(edge) })} class={failed > 0 ? "edge failed" : "edge"}>
+            <title>{words}</title>
             <path class="edgeHit" d={curve.path} />
             <path class="edgeLine" d={curve.path} stroke-width={thick} />
             <path class="edgeTip" d={curve.tip} />

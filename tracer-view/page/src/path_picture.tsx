@@ -242,12 +242,12 @@ function HopBox({ placed, lane, row, narrow, longest, selected, onSelect, rule }
   const { message, startNs, durationNs, forward } = lane.lane;
   const at = hop.startNs - startNs;
   const [family, part] = hop.name.split(/\.(.*)/s);
-  const words = `${message}: ${hop.name}${hop.interface === null ? "" : ` ${hop.interface}`}, ${hopInWords(hop.name)}; ${duration(hop.durationNs)}, ${share(hop.durationNs, durationNs)} of the way, at ${duration(at)}${hop.dropped ? "; the packet was dropped here" : ""}`;
+  const words = `${hopInWords(hop.name)}; ${share(hop.durationNs, durationNs)} of the ${message}'s way`;
   const classes = ["hopBox", forward ? "forward" : "backward", longest ? "longest" : "", hop.dropped ? "dropped" : "", hop.span === selected ? "selected" : "", placed.last ? "last" : ""];
   return (
     <>
       {narrow && placed.enters !== null && <div class="placeHere">{placed.enters}</div>}
-      <button type="button" class={classes.join(" ")} style={narrow ? {} : { gridColumn: column, gridRow: row }} aria-label={words} title={words} aria-pressed={hop.span === selected} onClick={() => onSelect(hop.span)}>
+      <button type="button" class={classes.join(" ")} style={narrow ? {} : { gridColumn: column, gridRow: row }} title={`${hop.name}: ${words}`} aria-pressed={hop.span === selected} onClick={() => onSelect(hop.span)}>
         <span class="hopName">
           {part === undefined ? <b>{hop.name}</b> : <><span>{family}</span><wbr /><b>.{part}</b></>}
           {hop.dropped && <span class="dropMark"><span aria-hidden="true">✕</span> dropped</span>}
@@ -257,6 +257,7 @@ function HopBox({ placed, lane, row, narrow, longest, selected, onSelect, rule }
         <span class="hopInterface">{hop.interface ?? ""}</span>
         <span class="hopTime">{duration(hop.durationNs)}</span>
         <span class="hopAt">at {at === 0 ? "0" : duration(at, 3)}</span>
+        <span class="hidden">{words}</span>
         <span class="hopShare" aria-hidden="true"><span class="fill hop" style={{ width: `${durationNs > 0 ? Math.min(100, (hop.durationNs / durationNs) * 100) : 0}%` }} /></span>
       </button>
       {rule !== null && <div class="rule">{rule}</div>}

@@ -12,7 +12,7 @@ export interface Row {
   fold: Fold;
   /** The folds that differ for this span; one means that nothing is below it. */
   folds: readonly Fold[];
-  /** Paths that are drawn inside this row's bar because they have no rows. */
+  /** Paths that are drawn inside this row's bar: its part of the data plane is seen without unfolding. */
   inline: readonly number[];
   /** Among its siblings, from 1; and how many they are. */
   position: number;
@@ -73,7 +73,7 @@ export function rowsOf(tree: SpanTree, folds: Folds): Row[] {
     const possible = tree.folds(next.span);
     const wanted = folds.get(next.span) ?? "closed";
     const fold = possible.includes(wanted) ? wanted : (possible[possible.length - 1] as Fold);
-    const inline = fold === "all" ? [] : tree.dataPlaneBelow(next.span).filter((at) => tree.spans[at]?.role !== "hop");
+    const inline = tree.dataPlaneBelow(next.span).filter((at) => tree.spans[at]?.role !== "hop");
     rows.push({ ...next, fold, folds: possible, inline });
     push(tree.children(next.span, fold), next.level + 1);
   }

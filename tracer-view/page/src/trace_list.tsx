@@ -1,11 +1,12 @@
 /** The list of traces: search, and a row for each with its bar and its worst hop. */
 
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Failure, SplitBar, Swatch } from "./bar";
 import { clock, count, counted, dateAndClock, duration, share } from "./format";
 import { FileButton } from "./app";
 import { NARROW, replaceHash, useKeys, useMedia, useTitle, useVisibleRows } from "./hooks";
 import type { Rows } from "./live";
+import { memo } from "./memo";
 import type { TraceRow, TraceSet } from "./model";
 import { href, traceHref } from "./route";
 import { matches, parseQuery } from "./search";
@@ -54,7 +55,7 @@ export function TraceListView({ source, set, params, rows, gone, onFiles }: Prop
     scrollTo(found.indexOf(row));
   };
   // The selected row's link has the focus, so that a screen reader says it and Enter follows it.
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (selected !== null) scroller.current?.querySelector<HTMLElement>(`[data-id="${CSS.escape(selected)}"] a`)?.focus({ preventScroll: true });
   }, [selected, first, end]);
   useKeys((event) => {
@@ -108,7 +109,7 @@ export function TraceListView({ source, set, params, rows, gone, onFiles }: Prop
             {found.slice(first, end).map((row, index) => (
               <ListRow
                 key={row.id} row={row} index={first + index} top={(first + index) * rowHeight} set={set ?? ""}
-                selected={row.id === selected} opens={source.has(set ?? "", row.id)} onSelect={() => setSelected(row.id)}
+                selected={row.id === selected} opens={source.has(set ?? "", row.id)} onSelect={setSelected}
               />
             ))}
           </div>
@@ -132,10 +133,10 @@ interface RowProps {
   selected: boolean;
   /** The trace's spans are there. */
   opens: boolean;
-  onSelect: () => void;
+  onSelect: (id: string) => void;
 }
 
-function ListRow({ row, index, top, set, selected, opens, onSelect }: RowProps) {
+const ListRow = memo(function ListRow({ row, index, top, set, selected, opens, onSelect }: RowProps) {
   const worst = row.longestHops[0];
   const failure = row.failures[0];
   const to = traceHref(set, row.id);
@@ -143,9 +144,9 @@ function ListRow({ row, index, top, set, selected, opens, onSelect }: RowProps) 
   return (
     <div
       role="row" aria-rowindex={index + 2} data-id={row.id} class={`listRow${selected ? " selected" : ""}${opens ? " opens" : ""}`}
-      style={{ transform: `translateY(${top}px)` }}
+      style={{ top: `${top}px` }}
       onClick={(event) => {
-        onSelect();
+        onSelect(row.id);
         if (opens && !(event.target as HTMLElement).closest("a") && !getSelection()?.toString()) location.hash = to;
       }}
     >
@@ -177,7 +178,7 @@ function ListRow({ row, index, top, set, selected, opens, onSelect }: RowProps) 
       <span role="cell" class="cellTime number muted" title={dateAndClock(row.startMs)}>{clock(row.startMs)}</span>
     </div>
   );
-}
+});
 
 function Empty({ source, filtered, onFiles }: { source: Source; filtered: boolean; onFiles: (files: Iterable<File>) => void }) {
   if (filtered) return <div class="empty"><h2>No trace matches</h2><p>Press <kbd>?</kbd> for the search language.</p></div>;

@@ -1,10 +1,11 @@
 /** The waterfall: a row for each span, only the visible ones in the document. */
 
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { JSX } from "preact";
 import { Swatch } from "./bar";
 import { duration, ticks } from "./format";
 import { NARROW, useKeys, useMedia, useVisibleRows } from "./hooks";
+import { memo } from "./memo";
 import type { SpanView, TraceView } from "./model";
 import { firstFolds, isDataPlane, place, reveal, rowsOf, scaleOf, wholeTime, type Fold, type Row, type SpanTree, type Window } from "./rows";
 
@@ -42,7 +43,7 @@ export function Waterfall({ view, tree, selected, onSelect }: Props) {
   }, [selected, tree]);
   useEffect(() => scrollTo(rows.findIndex(({ span }) => span === cursor)), [cursor, rows]);
 
-  const fold = (span: number, to: Fold) => setFolds((old) => new Map(old).set(span, to));
+  const fold = useCallback((span: number, to: Fold) => setFolds((old) => new Map(old).set(span, to)), []);
   const move = (to: number) => {
     const next = rows[Math.max(0, Math.min(rows.length - 1, to))];
     if (!next) return;
@@ -121,7 +122,7 @@ export function Waterfall({ view, tree, selected, onSelect }: Props) {
           <span><Swatch kind="application" /> application</span>
           <span><Swatch kind="dataPlane" /> data plane</span>
           <span><Swatch kind="hop" /> hop, on the scale of its own path</span>
-          {hasHops && <span><span class="chip">+2</span> 2 paths of the data plane, folded into the bar</span>}
+          {hasHops && <span><span class="chip">+2</span> unfolds 2 paths of the data plane</span>}
         </p>
         <span class="spacer" />
         {zoom && <button type="button" onClick={() => setZoom(null)}>Whole trace <kbd>0</kbd></button>}
@@ -181,15 +182,15 @@ interface RowProps {
   onSelect: (span: number) => void;
 }
 
-function SpanRow({ row, index, top, spans, tree, window, current, selected, onFold, onSelect }: RowProps) {
+const SpanRow = memo(function SpanRow({ row, index, top, spans, tree, window, current, selected, onFold, onSelect }: RowProps) {
   const span = spans[row.span] as SpanView;
   const scale = scaleOf(tree, row.span, window);
   const bar = place(span.startNs, span.durationNs, scale);
   const kind = kindOf(span);
   const openable = row.folds.length > 1;
-  const paths = tree.dataPlaneBelow(row.span).filter((at) => spans[at]?.role !== "hop").length;
+  const paths = row.inline.length;
   const offersPaths = paths > 0 && !isDataPlane(span);
-  const label = offersPaths ? `${row.fold === "all" ? "Fold" : "Unfold"} the data plane of ${span.name}` : "";
+  const label = offersPaths ? `${row.fold === "all" ? "−" : "+"}${paths}: ${row.fold === "all" ? "fold" : "unfold"} the data plane of ${span.name}` : "";
   const fails = span.failure !== null;
   const indent = Math.min(row.level - 1, 14) * 13;
   const classes = `spanRow ${kind}${current ? " current" : ""}${selected ? " selected" : ""}${fails ? " failed" : ""}`;
@@ -197,7 +198,7 @@ function SpanRow({ row, index, top, spans, tree, window, current, selected, onFo
     <div
       id={`row-${row.span}`} role="row" aria-rowindex={index + 2} aria-level={row.level} aria-posinset={row.position} aria-setsize={row.siblings}
       aria-expanded={openable ? row.fold !== "closed" : undefined} aria-selected={selected} class={classes}
-      style={{ transform: `translateY(${top}px)` }} onClick={() => onSelect(row.span)}
+      style={{ top: `${top}px` }} onClick={() => onSelect(row.span)}
     >
       <span role="rowheader" class="spanName" style={{ paddingLeft: `${indent + 4}px` }}>
         {openable ? (
@@ -222,7 +223,8 @@ function SpanRow({ row, index, top, spans, tree, window, current, selected, onFo
         )}
       </span>
       <span role="gridcell" class="spanTime number">{duration(span.durationNs)}</span>
-      <span role="gridcell" class="track" data-track aria-label={positionInWords(span)}>
+      <span role="gridcell" class="track" data-track>
+        <span class="hidden">{positionInWords(span)}</span>
         {bar && <span class={`spanBar fill ${kind}`} style={percent(bar)} />}
         {row.inline.map((path) => {
           const one = spans[path] as SpanView;
@@ -233,7 +235,7 @@ function SpanRow({ row, index, top, spans, tree, window, current, selected, onFo
       </span>
     </div>
   );
-}
+});
 
 function Twist({ row, name, onFold }: { row: Row; name: string; onFold: (span: number, to: Fold) => void }) {
   const open = row.fold !== "closed";
