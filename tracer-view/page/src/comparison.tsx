@@ -1,6 +1,6 @@
 /** The comparison: where the time of each service edge goes, over a window; two of them side by side. */
 
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Failure } from "./bar";
 import { count, counted, dateAndClock, difference, duration, share } from "./format";
 import { Histogram } from "./histogram";
@@ -66,7 +66,7 @@ export function ComparisonView({ source, set, sets, params }: Props) {
       {left.value !== null && pairs.length === 0 && <div class="empty"><h2>No calls in this window</h2></div>}
       <Overview pairs={pairs} two={two} />
       {pairs.map((pair, index) => (
-        <EdgeCard key={pair.key} pair={pair} two={two} measure={measure} sets={{ a: a.set ?? "", b: b.set ?? "" }} source={source} opened={wanted === null ? index === 0 : wanted === pair.key} />
+        <EdgeCard key={pair.key} pair={pair} two={two} measure={measure} sets={{ a: a.set ?? "", b: b.set ?? "" }} source={source} opened={wanted === null ? index === 0 : wanted === pair.key} wanted={wanted === pair.key} />
       ))}
     </div>
   );
@@ -179,17 +179,23 @@ interface CardProps {
   sets: Record<Side, string>;
   source: Source;
   opened: boolean;
+  /** The address names it. */
+  wanted: boolean;
 }
 
-function EdgeCard({ pair, two, measure, sets, source, opened }: CardProps) {
+function EdgeCard({ pair, two, measure, sets, source, opened, wanted }: CardProps) {
   const [open, setOpen] = useState(opened);
+  const card = useRef<HTMLElement>(null);
+  useEffect(() => {
+    if (wanted) card.current?.scrollIntoView({ block: "start" });
+  }, [wanted]);
   const sides = (["a", "b"] as const).filter((side) => side === "a" || two);
   const edges = sides.map((side) => pair[side]);
   const most = (of: (edge: EdgeView) => number) => Math.max(1, ...edges.map((edge) => (edge ? of(edge) : 0)));
   const wholeMost = most((edge) => sum(edge.parts, measure));
   const dataPlaneMost = most((edge) => sum(edge.parts.filter(({ name }) => isDataPlanePart(name)), measure));
   return (
-    <section class="card" aria-label={pair.key}>
+    <section class="card" aria-label={pair.key} ref={card}>
       <div class="cardTop">
         <h2>{pair.client} <span class="muted">→</span> {pair.server}</h2>
         {edges.map((edge, index) => edge && <EdgeFacts key={index} edge={edge} side={two ? (sides[index] as Side) : null} />)}
@@ -295,7 +301,7 @@ function PartTable({ pair, two }: { pair: Pair; two: boolean }) {
             <th scope="col">Part</th>
             <th scope="col" class="number">{two && "A, "}median</th>
             <th scope="col" class="number">{two && "A, "}p99</th>
-            {!two && <><th scope="col" class="number">max</th><th scope="col" class="number">mean</th><th scope="col" class="number">calls</th></>}
+            {!two && <><th scope="col" class="number">max</th><th scope="col" class="number">mean of all</th><th scope="col" class="number">calls</th></>}
             {two && <><th scope="col" class="number">B, median</th><th scope="col" class="number">B, p99</th><th scope="col" class="number">Change, median</th><th scope="col" class="number">Change, p99</th></>}
           </tr>
         </thead>

@@ -1,11 +1,12 @@
 /** The map: services as nodes, calls as edges with rate, failures and data-plane p99. */
 
 import { count, counted, duration, rate, share, shortenMiddle } from "./format";
-import { NARROW, useMedia, useTitle } from "./hooks";
+import { NARROW, replaceHash, useMedia, useTitle } from "./hooks";
 import { layoutMap, type MapNode } from "./map_layout";
 import type { Comparison, EdgeView, TraceSet } from "./model";
 import { useComparison } from "./polling";
 import { href } from "./route";
+import { LAST } from "./side";
 import type { Source } from "./source";
 import { edgeKey } from "./comparison";
 
@@ -16,24 +17,34 @@ interface Props {
   params: URLSearchParams;
 }
 
-const WHOLE = { lastMs: null, fromMs: null, toMs: null };
-
-export function MapView({ source, set }: Props) {
+export function MapView({ source, set, params }: Props) {
   useTitle("Map");
-  const { value } = useComparison(source, set, WHOLE);
+  const last = LAST.find(([ms]) => String(ms) === params.get("last"))?.[0] ?? null;
+  const { value } = useComparison(source, set, { lastMs: last, fromMs: null, toMs: null });
   const narrow = useMedia(NARROW);
   if (!value) return <div class="empty" role="status">Loading…</div>;
-  if (value.edges.length === 0) return <div class="empty"><h1>Map</h1><p>No calls yet.</p></div>;
   return (
     <div class="mapPage">
       <div class="sectionTop">
         <h1>Services</h1>
+        {source.live && (
+          <select aria-label="Window of time" value={last === null ? "all" : String(last)} onChange={(event) => replaceHash(href("map", { set, last: event.currentTarget.value === "all" ? null : event.currentTarget.value }))}>
+            <option value="all">all of it</option>
+            {LAST.map(([ms, words]) => <option key={ms} value={String(ms)}>{words}</option>)}
+          </select>
+        )}
         <p class="legend"><span>{secondsOf(value) === null ? counted(value.traces, "trace") : `${counted(value.traces, "trace")} in ${duration((secondsOf(value) ?? 0) * 1e9, 3)}`}</span><span>Thicker: more calls. ✕ and dashes: calls that failed.{narrow && " p99: of the data plane."}</span></p>
       </div>
-      <div class="mapScroll" tabIndex={0} role="region" aria-label="Map of services">
-        <MapDrawing comparison={value} set={set} narrow={narrow} />
-      </div>
-      <EdgeTable comparison={value} set={set} />
+      {value.edges.length === 0 ? (
+        <div class="empty"><h2>No calls in this window</h2></div>
+      ) : (
+        <>
+          <div class="mapScroll" tabIndex={0} role="region" aria-label="Map of services">
+            <MapDrawing comparison={value} set={set} narrow={narrow} />
+          </div>
+          <EdgeTable comparison={value} set={set} />
+        </>
+      )}
     </div>
   );
 }

@@ -48,16 +48,34 @@ export function TraceListView({ source, set, params, rows, gone, onFiles }: Prop
     }
   }, [params.get("focus")]);
 
+  const takesFocus = useRef(false);
   const select = (index: number) => {
     const row = found[Math.max(0, Math.min(found.length - 1, index))];
     if (!row) return;
+    takesFocus.current = true;
     setSelected(row.id);
     scrollTo(found.indexOf(row));
   };
   // The selected row's link has the focus, so that a screen reader says it and Enter follows it.
   useLayoutEffect(() => {
-    if (selected !== null) scroller.current?.querySelector<HTMLElement>(`[data-id="${CSS.escape(selected)}"] a`)?.focus({ preventScroll: true });
+    if (selected === null || !takesFocus.current) return;
+    const link = scroller.current?.querySelector<HTMLElement>(`[data-id="${CSS.escape(selected)}"] a`);
+    link?.focus({ preventScroll: true });
+    if (link) takesFocus.current = false;
   }, [selected, first, end]);
+
+  // New traces come above: what the reader looks at stays where it is.
+  const shown = useRef(found);
+  useLayoutEffect(() => {
+    const element = scroller.current;
+    if (element && element.scrollTop > 0) {
+      const before = Math.floor(element.scrollTop / rowHeight);
+      const anchor = shown.current[before]?.id;
+      const after = found.findIndex(({ id }) => id === anchor);
+      if (after >= 0) element.scrollTop += (after - before) * rowHeight;
+    }
+    shown.current = found;
+  }, [found]);
   useKeys((event) => {
     if (event.key === "j" || event.key === "ArrowDown") select(at + 1);
     else if (event.key === "k" || event.key === "ArrowUp") select(at - 1);

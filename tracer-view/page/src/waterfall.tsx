@@ -43,7 +43,28 @@ export function Waterfall({ view, tree, selected, onSelect }: Props) {
   }, [selected, tree]);
   useEffect(() => scrollTo(rows.findIndex(({ span }) => span === cursor)), [cursor, rows]);
 
-  const fold = useCallback((span: number, to: Fold) => setFolds((old) => new Map(old).set(span, to)), []);
+  const fold = useCallback((span: number, to: Fold) => {
+    setCursor(span);
+    setFolds((old) => new Map(old).set(span, to));
+  }, []);
+  // Late spans: the same spans have other indexes. What the reader folded stays so.
+  const drawn = useRef(view);
+  useEffect(() => {
+    const before = drawn.current;
+    if (before === view) return;
+    drawn.current = view;
+    const now = new Map(spans.flatMap(({ id }, index) => (id === "" ? [] : [[id, index] as const])));
+    const moved = (index: number) => now.get(before.spans[index]?.id ?? "");
+    setFolds((old) => {
+      const next = firstFolds(view, tree);
+      for (const [index, to] of old) {
+        const at = moved(index);
+        if (at !== undefined) next.set(at, to);
+      }
+      return next;
+    });
+    setCursor((old) => (old === null ? null : (moved(old) ?? null)));
+  }, [view]);
   const move = (to: number) => {
     const next = rows[Math.max(0, Math.min(rows.length - 1, to))];
     if (!next) return;
@@ -208,7 +229,9 @@ const SpanRow = memo(function SpanRow({ row, index, top, spans, tree, window, cu
         )}
         <Sign kind={kind} />
         {!isDataPlane(span) && <b class="service">{span.service}</b>}
-        <span class="spanTitle" title={`${span.service} ${span.name}`}>{span.name}</span>
+        <span class="spanTitle" title={[`${span.service} ${span.name}`, ...span.notes].join("\n")}>{span.name}</span>
+        {span.detached !== null && <span class="muted note">{span.detached}</span>}
+        {isDataPlane(span) && span.role !== "hop" && span.notes[0] !== undefined && <span class="muted note">{span.notes[0]}</span>}
         {span.role === "hop" && hopInterface(span) !== null && <span class="muted"> {hopInterface(span)}</span>}
         {offersPaths && (
           <button
