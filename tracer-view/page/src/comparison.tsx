@@ -225,8 +225,8 @@ function EdgeCard({ pair, two, measure, sets, source, opened, wanted }: CardProp
         <div class={two ? "cardMore two" : "cardMore"}>
           <PartTable pair={pair} two={two} />
           <div class="histograms">
-            <Histogram title="Calls by data-plane time" a={pair.a?.dataPlaneHistogram ?? []} b={two ? (pair.b?.dataPlaneHistogram ?? []) : null} />
-            <Histogram title="Calls by duration" a={pair.a?.totalHistogram ?? []} b={two ? (pair.b?.totalHistogram ?? []) : null} />
+            <Histogram title="Calls by data-plane time" kind="dataPlane" a={pair.a?.dataPlaneHistogram ?? []} b={two ? (pair.b?.dataPlaneHistogram ?? []) : null} />
+            <Histogram title="Calls by duration" kind="whole" a={pair.a?.totalHistogram ?? []} b={two ? (pair.b?.totalHistogram ?? []) : null} />
             {two && <p class="muted small"><SideMark side="a" /> filled, <SideMark side="b" /> outlined; each as the share of its own calls.</p>}
           </div>
           {sides.map((side) => pair[side] && <Worst key={side} edge={pair[side] as EdgeView} side={two ? side : null} set={sets[side]} source={source} />)}
@@ -322,9 +322,9 @@ function PartTable({ pair, two }: { pair: Pair; two: boolean }) {
 function Change({ a, b, measure }: { a: Quantity | null | undefined; b: Quantity | null | undefined; measure: Measure }) {
   if (!a || !b) return <>–</>;
   const by = b[measure] - a[measure];
-  const sign = by < 0 ? "better" : by > 0 ? "worse" : "";
+  const large = Math.abs(by) >= a[measure] * 0.1;
   const percent = a[measure] > 0 ? ` (${by > 0 ? "+" : ""}${((by / a[measure]) * 100).toFixed(0)} %)` : "";
-  return <span class={`change ${sign}`}>{by < 0 ? "↓ " : by > 0 ? "↑ " : ""}{difference(by)}{percent}</span>;
+  return <span class={large ? "strong" : "muted"}>{by < 0 ? "↓ " : by > 0 ? "↑ " : ""}{difference(by)}{percent}</span>;
 }
 
 function Worst({ edge, side, set, source }: { edge: EdgeView; side: Side | null; set: string; source: Source }) {

@@ -29,7 +29,7 @@ export function PathPictures({ view, exchange, selected, onSelect }: Props) {
         <select aria-label="Exchange" value={at} onChange={(event) => setChosen({ for: exchange, exchange: Number(event.currentTarget.value) })}>
           {view.exchanges.map((one, index) => <option key={index} value={index}>{exchangeInWords(one, view)}</option>)}
         </select>
-        <p class="legend"><span>Boxes are in order of time, not to scale; the bar in a box is its share of its message's way.</span></p>
+        <p class="legend"><span>Boxes are in order of time, not to scale; the bar in a box is its share of its message's way. The longest has a heavy border.</span></p>
       </div>
       {picturesOf(shown).map((picture) => <PictureView key={picture.title} picture={picture} view={view} exchange={shown} selected={selected} onSelect={onSelect} />)}
     </>
@@ -82,7 +82,7 @@ function PathFacts({ path }: { path: PathView }) {
       {drop && (
         <p><Failure text={`packet of the ${role} dropped${drop.hop === null ? "" : ` in ${drop.hop}`}: ${drop.reason}${drop.by === null ? "" : `, by ${drop.by}`}`} /></p>
       )}
-      {refusal !== null && <p><Failure text={`kube-proxy's rules lead nowhere: ${refusal}`} /></p>}
+      {refusal !== null && <p><Failure text={`kube-proxy's rules refuse it: ${refusal}`} /></p>}
       {retransmits > 0 && <p class="warn">{role}: TCP sent {retransmits === 1 ? "a packet again once" : `packets again ${retransmits} times`}.</p>}
       {incomplete !== null && <p class="warn">{role}: not seen: {incomplete}.</p>}
     </>
@@ -157,7 +157,7 @@ function LaneView({ lane, row, bandFirst, bandLast, band, narrow, exchange, sele
       {forward
         ? addressesOf(lane, dnatDone, snatDone).map((part, index, all) => (
             <div key={`address-${index}`} class={`addresses forward${index === all.length - 1 && end ? " arrives" : ""}${part.changed ? " changed" : ""}`} style={narrow ? {} : { gridColumn: `${part.first} / span ${part.columns}`, gridRow: row }}>
-              {index === 0 && <b class="message">{message}{before ? ", on" : ""} →</b>}
+              {index === 0 && <b class="message">{message} →{before ? " (continued)" : ""}</b>}
               {part.changed !== null && <b class="nat">{part.changed}</b>}
               {part.to !== null && part.changed !== "SNAT" && <span>to {part.to}</span>}
               {part.from !== null && part.changed !== "DNAT" && <span>from {part.from}</span>}
@@ -166,7 +166,7 @@ function LaneView({ lane, row, bandFirst, bandLast, band, narrow, exchange, sele
         : lane.hops.length > 0 && (
             <div class={`addresses backward${end ? " arrives" : ""}`} style={narrow ? {} : { gridColumn: `1 / span ${band.columns}`, gridRow: row + 2 }}>
               <AnswerAddresses lane={lane.lane} exchange={exchange} />
-              <b class="message">← {message}{before ? ", on" : ""}</b>
+              <b class="message">{before ? "(continued) " : ""}← {message}</b>
             </div>
           )}
       {lane.hops.map((placed) => (
@@ -215,7 +215,7 @@ function Rule({ path }: { path: PathView }) {
         <span key={index}>{index > 0 && <span class="muted"> › </span>}<code>{chain}</code></span>
       ))}
       {choice && choice.endpoints > 0 && <span class="choice"> {choiceInWords(choice)}</span>}
-      {refusal !== null && <Failure text={refusal} />}
+      {refusal !== null && <> <Failure text={refusal} /></>}
     </span>
   );
 }

@@ -83,7 +83,7 @@ export function rowsOf(tree: SpanTree, folds: Folds): Row[] {
 /** Rows with which the hops of the slowest path are open from the start. */
 const ONE_SCREEN = 46;
 
-/** All application spans; the paths that failed, with their hops; and the slowest path, if there is room. */
+/** All application spans; the paths that failed or lost a packet, with their hops; and the slowest path, if there is room. */
 export function firstFolds(view: TraceView, tree: SpanTree): Map<number, Fold> {
   const folds = new Map<number, Fold>();
   const hasApplication = view.spans.some((span) => !isDataPlane(span));
@@ -91,7 +91,8 @@ export function firstFolds(view: TraceView, tree: SpanTree): Map<number, Fold> {
     if (tree.applicationBelow(at).length > 0) folds.set(at, tree.dataPlaneBelow(at).length > 0 ? "application" : "all");
     else if (!hasApplication && span.role === "exchange") folds.set(at, "all");
   });
-  const failed = tree.spans.flatMap((span, at) => (span.failure !== null && isDataPlane(span) ? [at] : []));
+  const lost = new Set(view.exchanges.flatMap(({ paths }) => paths.flatMap(({ span, drop, refusal }) => (drop || refusal ? [span] : []))));
+  const failed = tree.spans.flatMap((span, at) => ((span.failure !== null && isDataPlane(span)) || lost.has(at) ? [at] : []));
   for (const at of failed.slice(0, 20)) open(tree, folds, at);
   const slowest = view.row.longestHops[0]?.span;
   if (slowest !== undefined && failed.length === 0) {

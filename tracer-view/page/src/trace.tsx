@@ -30,6 +30,8 @@ export function TraceLoader({ source, set, trace, params, rows }: LoaderProps) {
   const row = rows?.rows.find(({ id }) => id === trace) ?? null;
   const seen = useRef<string | null>(null);
   const state = row === null ? "" : stateOf(row);
+  const listed = useRef(false);
+  listed.current ||= row !== null;
   useEffect(() => {
     if (view && (state === "" || state === seen.current)) return;
     let ended = false;
@@ -47,7 +49,7 @@ export function TraceLoader({ source, set, trace, params, rows }: LoaderProps) {
     };
   }, [set, trace, state]);
 
-  if (view) return <TracePage source={source} set={set} view={view} params={params} gone={error?.status === 404} />;
+  if (view) return <TracePage source={source} set={set} view={view} params={params} gone={listed.current && row === null && rows !== null} />;
   if (!error) return <div class="empty" role="status">Loading…</div>;
   return (
     <div class="empty">
@@ -85,7 +87,6 @@ function TracePage({ source, set, view, params, gone }: PageProps) {
   });
   const otlp = source.otlp(set, row.id);
   const exchange = exchangeOf(view, selected) ?? exchangeOf(view, failedSpan(view)) ?? exchangeOf(view, row.longestHops[0]?.span ?? null);
-  const picture = useRef<HTMLElement>(null);
 
   return (
     <div class={selected === null ? "tracePage" : "tracePage withDetail"}>
@@ -132,7 +133,7 @@ function TracePage({ source, set, view, params, gone }: PageProps) {
       <Waterfall view={view} tree={tree} selected={selected} onSelect={select} />
       {selected !== null && <SpanDetail view={view} span={selected} set={set} onClose={() => select(null)} />}
       {view.exchanges.length > 0 && (
-        <section class="pictures" aria-labelledby="pictures-title" ref={picture}>
+        <section class="pictures" aria-labelledby="pictures-title">
           <PathPictures view={view} exchange={exchange ?? 0} selected={selected} onSelect={select} />
         </section>
       )}

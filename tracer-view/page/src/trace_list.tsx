@@ -205,7 +205,7 @@ function Empty({ source, filtered, onFiles }: { source: Source; filtered: boolea
       <h2>No traces yet</h2>
       {source.live && (
         <>
-          <p>Send OTLP to this viewer: start the agent with <code>OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318</code>, and let the application's SDK export to the same address.</p>
+          <p>Let the application's SDK and hopspan's agent export OTLP to this viewer: gRPC on port 4317, HTTP on port 4318, unless it was started with others.</p>
           <p>Or open a file of OTLP/JSON: <FileButton onFiles={onFiles} /></p>
         </>
       )}

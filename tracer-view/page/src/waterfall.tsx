@@ -22,6 +22,7 @@ export function Waterfall({ view, tree, selected, onSelect }: Props) {
   const [folds, setFolds] = useState<Map<number, Fold>>(() => firstFolds(view, tree));
   const [zoom, setZoom] = useState<Window | null>(null);
   const window = zoom ?? whole;
+  const drops = useMemo(() => dropsOf(view), [view]);
   const rows = useMemo(() => rowsOf(tree, folds), [tree, folds]);
   const narrow = useMedia(NARROW);
   const rowHeight = narrow ? 40 : 20;
@@ -101,16 +102,17 @@ export function Waterfall({ view, tree, selected, onSelect }: Props) {
 
   useKeys((event) => {
     const here = rows[at];
-    const inside = scroller.current?.contains(event.target as Node) || event.target === document.body || (event.target as HTMLElement).id === "main";
+    const focused = scroller.current?.contains(event.target as Node) === true;
+    const inside = focused || event.target === document.body || (event.target as HTMLElement).id === "main";
     const step = (by: 1 | -1) => here?.folds[here.folds.indexOf(here.fold) + by];
     const next = step(1);
     const previous = step(-1);
     if (event.key === "j" || (event.key === "ArrowDown" && inside)) move(at + 1);
     else if (event.key === "k" || (event.key === "ArrowUp" && inside)) move(at - 1);
-    else if (event.key === "Home" && inside) move(0);
-    else if (event.key === "End" && inside) move(rows.length - 1);
-    else if (event.key === "PageDown" && inside) move(at + 15);
-    else if (event.key === "PageUp" && inside) move(at - 15);
+    else if (event.key === "Home" && focused) move(0);
+    else if (event.key === "End" && focused) move(rows.length - 1);
+    else if (event.key === "PageDown" && focused) move(at + 15);
+    else if (event.key === "PageUp" && focused) move(at - 15);
     else if (event.key === "Enter" && inside && here) onSelect(here.span);
     else if (event.key === "ArrowRight" && inside && here) {
       if (next) fold(here.span, next);
@@ -143,7 +145,7 @@ export function Waterfall({ view, tree, selected, onSelect }: Props) {
           <span><Swatch kind="application" /> application</span>
           <span><Swatch kind="dataPlane" /> data plane</span>
           <span><Swatch kind="hop" /> hop, on the scale of its own path</span>
-          {hasHops && <span><span class="chip">+2</span> unfolds 2 paths of the data plane</span>}
+          {hasHops && <span class="chipLegend"><span class="chip">+2</span> unfolds 2 paths of the data plane</span>}
         </p>
         <span class="spacer" />
         {zoom && <button type="button" onClick={() => setZoom(null)}>Whole trace <kbd>0</kbd></button>}
@@ -167,7 +169,7 @@ export function Waterfall({ view, tree, selected, onSelect }: Props) {
             {rows.slice(first, end).map((one, index) => (
               <SpanRow
                 key={one.span} row={one} index={first + index} top={(first + index) * rowHeight} spans={spans} tree={tree} window={window}
-                current={one.span === current} selected={one.span === selected} onFold={fold} onSelect={onSelect}
+                current={one.span === current} selected={one.span === selected} drop={drops.get(one.span) ?? null} onFold={fold} onSelect={onSelect}
               />
             ))}
           </div>
@@ -199,11 +201,13 @@ interface RowProps {
   window: Window;
   current: boolean;
   selected: boolean;
+  /** That a packet was dropped in this hop. */
+  drop: string | null;
   onFold: (span: number, to: Fold) => void;
   onSelect: (span: number) => void;
 }
 
-const SpanRow = memo(function SpanRow({ row, index, top, spans, tree, window, current, selected, onFold, onSelect }: RowProps) {
+const SpanRow = memo(function SpanRow({ row, index, top, spans, tree, window, current, selected, drop, onFold, onSelect }: RowProps) {
   const span = spans[row.span] as SpanView;
   const scale = scaleOf(tree, row.span, window);
   const bar = place(span.startNs, span.durationNs, scale);
@@ -212,7 +216,8 @@ const SpanRow = memo(function SpanRow({ row, index, top, spans, tree, window, cu
   const paths = row.inline.length;
   const offersPaths = paths > 0 && !isDataPlane(span);
   const label = offersPaths ? `${row.fold === "all" ? "−" : "+"}${paths}: ${row.fold === "all" ? "fold" : "unfold"} the data plane of ${span.name}` : "";
-  const fails = span.failure !== null;
+  const words = span.failure ?? drop;
+  const fails = words !== null;
   const indent = Math.min(row.level - 1, 14) * 13;
   const classes = `spanRow ${kind}${current ? " current" : ""}${selected ? " selected" : ""}${fails ? " failed" : ""}`;
   return (
@@ -254,7 +259,7 @@ const SpanRow = memo(function SpanRow({ row, index, top, spans, tree, window, cu
           const inner = place(one.startNs, one.durationNs, window);
           return inner && <span key={path} class={`spanBar inline fill dataPlane${one.failure !== null ? " failed" : ""}`} style={percent(inner)} />;
         })}
-        {fails && <span class="why" style={besides(bar)} title={span.failure ?? ""}><span class="cross" aria-hidden="true">✕</span><span class="hidden">failed: </span>{span.failure}</span>}
+        {fails && <span class="why" style={besides(bar)} title={words}><span class="cross" aria-hidden="true">✕</span><span class="hidden">failed: </span>{words}</span>}
       </span>
     </div>
   );
@@ -299,12 +304,21 @@ function percent({ left, width }: { left: number; width: number }): JSX.CSSPrope
   return { left: `${left}%`, width: `${width}%` };
 }
 
+/** The hops in which a packet was dropped, in words. */
+function dropsOf({ exchanges }: TraceView): Map<number, string> {
+  const drops = new Map<number, string>();
+  for (const { paths } of exchanges)
+    for (const { hops, drop } of paths)
+      for (const hop of hops) if (hop.dropped) drops.set(hop.span, `dropped here${drop ? `: ${drop.reason}` : ""}`);
+  return drops;
+}
+
 /** The words of a failure stand where the bar ends, or over it, where there is more room. */
 function besides(bar: { left: number; width: number } | null): JSX.CSSProperties {
   if (!bar) return { left: "0" };
   const end = bar.left + bar.width;
   if (end < 55) return { left: `${end}%` };
-  return bar.left > 45 ? { right: `${100 - bar.left}%` } : { right: "2px" };
+  return bar.left > 45 ? { right: `${100 - bar.left}%`, maxWidth: `calc(${bar.left}% - 6px)` } : { right: "2px" };
 }
 
 /** Dragging over the bars: reports the part of the track that was drawn over. */

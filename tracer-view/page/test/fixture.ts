@@ -93,7 +93,7 @@ class Builder {
       retransmits: options.fault === "drop" ? 6 : options.fault === "retransmit" ? 1 : 0,
       incomplete: options.fault === "incomplete" && role === "response" ? "last hops" : null,
     };
-    const notes = role === "response" ? [] : [`${original} → ${translated} (${options.pod})`, `by ${rule.join(" > ")}`];
+    const notes = role === "response" ? [] : options.fault === "noEndpoints" ? [`→ ${original} by KUBE-SERVICES`] : [`${original} → ${translated} (${options.pod})`, `by ${rule.join(" > ")}`];
     return {
       path,
       span: {
