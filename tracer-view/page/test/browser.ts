@@ -7,7 +7,7 @@ import { cpus, loadavg, tmpdir } from "node:os";
 import { createRequire } from "node:module";
 import puppeteer, { type Browser, type Page } from "puppeteer-core";
 import type { EmbeddedReport } from "../src/model";
-import { compare, traceId } from "./fixture";
+import { compare, hotrod, traceId } from "./fixture";
 import { serve } from "./server";
 
 const dist = process.env.PAGE_DIST ?? "dist";
@@ -138,6 +138,28 @@ await test("keys: search, rows, a trace, its spans, and back", async () => {
   await page.close();
 });
 
+await test("a new trace comes first, and what the reader looks at stays", async () => {
+  const { page } = await open(1280, "light");
+  await go(page, "#/traces");
+  const live = served.sets[0];
+  assert.ok(live);
+  const arrive = (seed: number) => {
+    const view = hotrod({ seed, startMs: Date.now() });
+    live.recipes.set(view.row.id, () => view);
+    live.rows.push(view.row);
+  };
+  arrive(900_001);
+  await page.waitForFunction((id: string) => document.querySelector('[aria-rowindex="2"][data-id]')?.getAttribute("data-id") === id, {}, traceId(900_001));
+  const top = await page.$eval(".list", (element) => {
+    element.scrollTop = 4600;
+    return element.scrollTop;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  arrive(900_002);
+  await page.waitForFunction((before: number) => (document.querySelector(".list")?.scrollTop ?? 0) === before + 46, {}, top);
+  await page.close();
+});
+
 await test("dragging over the bars zooms, and 0 ends it", async () => {
   const { page } = await open(1280, "light");
   await go(page, `#/trace/live/${traceId(11)}`);
@@ -215,10 +237,12 @@ await test("5,000 spans and 1,000 traces scroll in less than a sixtieth of a sec
   await go(page, `#/trace/live/${traceId(1)}`);
   await page.keyboard.press("h");
   await page.waitForFunction(() => Number(document.querySelector(".waterfall")?.getAttribute("aria-rowcount")) > 5000);
-  const spans = await scrolled(page, ".waterfall");
+  const wheel = await scrolled(page, () => turnWheel(page));
+  const spans = await scrolled(page, () => scrollEachFrame(page, ".waterfall"));
   const rows = await page.$$eval(".spanRow", (all) => all.length);
   await go(page, "#/traces");
-  const traces = await scrolled(page, ".list");
+  const traces = await scrolled(page, () => scrollEachFrame(page, ".list"));
+  console.log(`   5,000 spans, by the wheel: ${wheel.words}`);
   console.log(`   5,000 spans: ${spans.words}; ${rows} rows in the document`);
   console.log(`   1,000 traces: ${traces.words}; ${await page.$$eval(".listRow", (all) => all.length)} rows in the document`);
   assert.ok(rows < 150);
@@ -235,12 +259,9 @@ interface Scrolled {
   words: string;
 }
 
-/** Scrolls for two seconds, some rows each frame, and reads from the browser's trace when frames were drawn. */
-async function scrolled(page: Page, selector: string): Promise<Scrolled> {
-  await new Promise((resolve) => setTimeout(resolve, 1500));
-  await page.tracing.start({ categories: ["devtools.timeline", "disabled-by-default-devtools.timeline", "disabled-by-default-devtools.timeline.frame", "toplevel"] });
+/** Two seconds, some rows each frame. */
+async function scrollEachFrame(page: Page, selector: string): Promise<void> {
   await page.evaluate(async (css: string) => {
-    performance.mark("scroll begins");
     const element = document.querySelector(css) as HTMLElement;
     const end = performance.now() + 2000;
     while (performance.now() < end) {
@@ -248,6 +269,20 @@ async function scrolled(page: Page, selector: string): Promise<Scrolled> {
       await new Promise((resolve) => requestAnimationFrame(resolve));
     }
   }, selector);
+}
+
+/** Two seconds of the wheel, 100 pixels each frame. */
+async function turnWheel(page: Page): Promise<void> {
+  const session = await page.createCDPSession();
+  await session.send("Input.synthesizeScrollGesture", { x: 500, y: 500, yDistance: -12_000, speed: 6000, gestureSourceType: "mouse" });
+  await session.detach();
+}
+
+/** Reads from the browser's trace when frames were drawn while `scroll` ran. */
+async function scrolled(page: Page, scroll: () => Promise<void>): Promise<Scrolled> {
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  await page.tracing.start({ categories: ["devtools.timeline", "disabled-by-default-devtools.timeline", "disabled-by-default-devtools.timeline.frame", "toplevel"] });
+  await scroll();
   const text = new TextDecoder().decode(await page.tracing.stop());
   const events = (JSON.parse(text) as { traceEvents: { name: string; ts: number; dur?: number; tdur?: number; tid: number; pid: number; args?: { name?: string } }[] }).traceEvents;
   const renderer = events.find(({ name }) => name === "FunctionCall") ?? events.find(({ name }) => name === "UpdateLayoutTree");
@@ -258,7 +293,7 @@ async function scrolled(page: Page, selector: string): Promise<Scrolled> {
   const seconds = ((drawn.at(-1) ?? 0) - (drawn[0] ?? 0)) / 1e6;
   const framesPerSecond = (drawn.length - 1) / seconds;
   const longestTaskMs = at(tasks, 1);
-  const animated = events.filter(({ name }) => name === "FireAnimationFrame").length;
+  const animated = events.filter(({ name }) => name === "FireAnimationFrame").length || drawn.length;
   const frameMs = tasks.reduce((sum, one) => sum + one, 0) / Math.max(1, animated);
   return {
     frameMs, longestTaskMs,
