@@ -56,7 +56,8 @@ export function picturesOf(exchange: ExchangeView): Picture[] {
   const pictures: Picture[] = [];
   if (others.length > 0) pictures.push({ title: "request and response", bands: bandsOf(others) });
   if (connects.length > 0) pictures.push({ title: "connect", bands: bandsOf(connects) });
-  return pictures;
+  // What went wrong comes first.
+  return connects.some(({ path }) => path.drop !== null || path.refusal !== null) ? pictures.reverse() : pictures;
 }
 
 function bandsOf(lanes: Lane[]): Band[] {

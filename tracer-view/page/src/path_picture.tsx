@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import type { JSX } from "preact";
 import { Failure } from "./bar";
 import { duration, share } from "./format";
-import { hopInWords, type Lane } from "./hops";
+import { dropInWords, hopInWords, type Lane } from "./hops";
 import { NARROW, useMedia } from "./hooks";
 import type { ExchangeView, PathView, TraceView } from "./model";
 import { addressesOf, picturesOf, type Band, type BandLane, type Picture, type PlaceColumns, type PlacedHop } from "./path_layout";
@@ -80,7 +80,7 @@ function PathFacts({ path }: { path: PathView }) {
   return (
     <>
       {drop && (
-        <p><Failure text={`packet of the ${role} dropped${drop.hop === null ? "" : ` in ${drop.hop}`}: ${drop.reason}${drop.by === null ? "" : `, by ${drop.by}`}`} /></p>
+        <p><Failure text={`${role}: ${dropInWords(drop)}`} /></p>
       )}
       {refusal !== null && <p><Failure text={`kube-proxy's rules refuse it: ${refusal}`} /></p>}
       {retransmits > 0 && <p class="warn">{role}: TCP sent {retransmits === 1 ? "a packet again once" : `packets again ${retransmits} times`}.</p>}
@@ -146,6 +146,8 @@ interface LaneProps {
 function LaneView({ lane, row, bandFirst, bandLast, band, narrow, exchange, selected, onSelect }: LaneProps) {
   const { path, forward, message } = lane.lane;
   const longest = lane.lane.regions.flatMap(({ hops }) => hops).reduce((most, hop) => Math.max(most, hop.durationNs), 0);
+  // The hops are those of the packet that arrived after another one was lost.
+  const lost = forward && path.drop && !path.hops.some(({ dropped }) => dropped) ? path.hops.find(({ name }) => name === path.drop?.hop) : undefined;
   const before = forward ? !bandFirst : !bandLast;
   const dnatDone = before && path.hops.some(({ dnat }) => dnat);
   const snatDone = before && path.hops.some(({ snat }) => snat);
@@ -172,7 +174,7 @@ function LaneView({ lane, row, bandFirst, bandLast, band, narrow, exchange, sele
       {lane.hops.map((placed) => (
         <HopBox
           key={placed.hop.span + placed.column / 1000} placed={placed} lane={lane} row={row + 1} narrow={narrow}
-          longest={placed.hop.durationNs === longest && longest > 0} selected={selected} onSelect={onSelect}
+          longest={placed.hop.durationNs === longest && longest > 0} selected={selected} onSelect={onSelect} lost={placed.hop === lost}
           rule={placed === ruleHop && narrow ? <Rule path={path} /> : null}
         />
       ))}
@@ -232,18 +234,20 @@ interface HopProps {
   row: number;
   narrow: boolean;
   longest: boolean;
+  /** Another packet of the message was lost here. */
+  lost: boolean;
   selected: number | null;
   onSelect: (span: number) => void;
   rule: JSX.Element | null;
 }
 
-function HopBox({ placed, lane, row, narrow, longest, selected, onSelect, rule }: HopProps) {
+function HopBox({ placed, lane, row, narrow, longest, lost, selected, onSelect, rule }: HopProps) {
   const { hop, column } = placed;
   const { message, startNs, durationNs, forward } = lane.lane;
   const at = hop.startNs - startNs;
   const [family, part] = hop.name.split(/\.(.*)/s);
   const words = `${hopInWords(hop.name)}; ${share(hop.durationNs, durationNs)} of the ${message}'s way`;
-  const classes = ["hopBox", forward ? "forward" : "backward", longest ? "longest" : "", hop.dropped ? "dropped" : "", hop.span === selected ? "selected" : "", placed.last ? "last" : ""];
+  const classes = ["hopBox", forward ? "forward" : "backward", longest ? "longest" : "", hop.dropped || lost ? "dropped" : "", hop.span === selected ? "selected" : "", placed.last ? "last" : ""];
   return (
     <>
       {narrow && placed.enters !== null && <div class="placeHere">{placed.enters}</div>}
@@ -251,6 +255,7 @@ function HopBox({ placed, lane, row, narrow, longest, selected, onSelect, rule }
         <span class="hopName">
           {part === undefined ? <b>{hop.name}</b> : <><span>{family}</span><wbr /><b>.{part}</b></>}
           {hop.dropped && <span class="dropMark"><span aria-hidden="true">✕</span> dropped</span>}
+          {lost && <span class="dropMark"><span aria-hidden="true">✕</span> lost one</span>}
           {hop.dnat && <span class="natMark">DNAT</span>}
           {hop.snat && <span class="natMark">SNAT</span>}
         </span>

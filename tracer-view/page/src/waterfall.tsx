@@ -5,6 +5,7 @@ import type { JSX } from "preact";
 import { Swatch } from "./bar";
 import { duration, ticks } from "./format";
 import { NARROW, useKeys, useMedia, useVisibleRows } from "./hooks";
+import { dropInWords } from "./hops";
 import { memo } from "./memo";
 import type { SpanView, TraceView } from "./model";
 import { firstFolds, isDataPlane, place, reveal, rowsOf, scaleOf, wholeTime, type Fold, type Row, type SpanTree, type Window } from "./rows";
@@ -302,12 +303,15 @@ function percent({ left, width }: { left: number; width: number }): JSX.CSSPrope
   return { left: `${left}%`, width: `${width}%` };
 }
 
-/** The hops in which a packet was dropped, in words. */
+/** The hops in which a packet was dropped, and the paths that lost one, in words. */
 function dropsOf({ exchanges }: TraceView): Map<number, string> {
   const drops = new Map<number, string>();
   for (const { paths } of exchanges)
-    for (const { hops, drop } of paths)
+    for (const { span, hops, drop } of paths) {
       for (const hop of hops) if (hop.dropped) drops.set(hop.span, `dropped here${drop ? `: ${drop.reason}` : ""}`);
+      // The hops are those of the packet that arrived after another one was lost.
+      if (drop && !hops.some(({ dropped }) => dropped)) drops.set(span, dropInWords(drop));
+    }
   return drops;
 }
 
