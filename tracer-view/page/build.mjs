@@ -20,6 +20,7 @@ const result = await build({
   jsxImportSource: "preact",
   minify: true,
   legalComments: "none",
+  banner: { js: `/*\nPreact is in this file. ${await readFile(here + "node_modules/preact/LICENSE", "utf8")}*/` },
   write: false,
 });
 

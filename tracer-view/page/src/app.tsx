@@ -30,7 +30,11 @@ export function App({ source }: { source: Source }) {
     }
   });
   const main = useRef<HTMLElement>(null);
-  useEffect(() => main.current?.scrollTo(0, 0), [route.view, route.trace]);
+  useEffect(() => {
+    main.current?.scrollTo(0, 0);
+    // The view scrolls, not the document: without focus, keys would not scroll it.
+    if (document.activeElement === document.body) main.current?.focus({ preventScroll: true });
+  }, [route.view, route.trace]);
 
   const openFiles = async (files: Iterable<File>) => {
     setProblem(null);

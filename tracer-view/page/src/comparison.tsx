@@ -1,6 +1,6 @@
 /** The comparison: where the time of each service edge goes, over a window; two of them side by side. */
 
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Failure } from "./bar";
 import { count, counted, dateAndClock, difference, duration, share } from "./format";
 import { Histogram } from "./histogram";
@@ -58,7 +58,7 @@ export function ComparisonView({ source, set, sets, params }: Props) {
       </div>
       <ul class="partLegend" aria-label="Parts">
         {PART_NAMES.filter((name) => pairs.some((pair) => [pair.a, pair.b].some((edge) => edge?.parts.some((part) => part.name === name)))).map((name) => (
-          <li key={name}><span class={`swatch fill part ${className(name)}`} aria-hidden="true" /> <b>{LETTERS[name]}</b> {name}</li>
+          <li key={name}><span class={`swatch fill part ${className(name)}`} aria-hidden="true" /> {name} <b>{CODES[name]}</b></li>
         ))}
       </ul>
       {measure !== "meanNs" && <p class="muted small">Each segment is the {measure === "medianNs" ? "median" : "99th percentile"} of its own part, so the segments do not add up to the {measure === "medianNs" ? "median" : "p99"} of the whole. Only means do.</p>}
@@ -66,7 +66,7 @@ export function ComparisonView({ source, set, sets, params }: Props) {
       {left.value !== null && pairs.length === 0 && <div class="empty"><h2>No calls in this window</h2></div>}
       <Overview pairs={pairs} two={two} />
       {pairs.map((pair, index) => (
-        <EdgeCard key={pair.key} pair={pair} two={two} measure={measure} sets={{ a: a.set ?? "", b: b.set ?? "" }} source={source} opened={wanted === null ? index === 0 : wanted === pair.key} />
+        <EdgeCard key={pair.key} pair={pair} two={two} measure={measure} sets={{ a: a.set ?? "", b: b.set ?? "" }} source={source} opened={wanted === null ? index === 0 : wanted === pair.key} wanted={wanted === pair.key} />
       ))}
     </div>
   );
@@ -96,9 +96,9 @@ function pairsOf(a: Comparison | null, b: Comparison | null): Pair[] {
   return [...pairs.values()];
 }
 
-const LETTERS: Record<PartName, string> = {
-  application: "A", client: "C", dns: "D", connect: "K", stacks: "S", "veth and bridge": "V", netfilter: "N",
-  routing: "R", "overlay and wire": "W", "socket queue": "Q", "other hops": "O",
+const CODES: Record<PartName, string> = {
+  application: "app", client: "cl", dns: "dns", connect: "con", stacks: "st", "veth and bridge": "ve", netfilter: "nf",
+  routing: "rt", "overlay and wire": "wi", "socket queue": "qu", "other hops": "ot",
 };
 const PART_WORDS: Partial<Record<PartName, string>> = {
   application: "the server's span",
@@ -179,17 +179,23 @@ interface CardProps {
   sets: Record<Side, string>;
   source: Source;
   opened: boolean;
+  /** The address names it. */
+  wanted: boolean;
 }
 
-function EdgeCard({ pair, two, measure, sets, source, opened }: CardProps) {
+function EdgeCard({ pair, two, measure, sets, source, opened, wanted }: CardProps) {
   const [open, setOpen] = useState(opened);
+  const card = useRef<HTMLElement>(null);
+  useEffect(() => {
+    if (wanted) card.current?.scrollIntoView({ block: "start" });
+  }, [wanted]);
   const sides = (["a", "b"] as const).filter((side) => side === "a" || two);
   const edges = sides.map((side) => pair[side]);
   const most = (of: (edge: EdgeView) => number) => Math.max(1, ...edges.map((edge) => (edge ? of(edge) : 0)));
   const wholeMost = most((edge) => sum(edge.parts, measure));
   const dataPlaneMost = most((edge) => sum(edge.parts.filter(({ name }) => isDataPlanePart(name)), measure));
   return (
-    <section class="card" aria-label={pair.key}>
+    <section class="card" aria-label={pair.key} ref={card}>
       <div class="cardTop">
         <h2>{pair.client} <span class="muted">→</span> {pair.server}</h2>
         {edges.map((edge, index) => edge && <EdgeFacts key={index} edge={edge} side={two ? (sides[index] as Side) : null} />)}
@@ -216,11 +222,11 @@ function EdgeCard({ pair, two, measure, sets, source, opened }: CardProps) {
       })}
       <button type="button" class="quiet more" aria-expanded={open} onClick={() => setOpen(!open)}>{open ? "▾ Less" : "▸ Parts, histograms, worst calls"}</button>
       {open && (
-        <div class="cardMore">
+        <div class={two ? "cardMore two" : "cardMore"}>
           <PartTable pair={pair} two={two} />
           <div class="histograms">
-            <Histogram title="Calls by data-plane time" a={pair.a?.dataPlaneHistogram ?? []} b={two ? (pair.b?.dataPlaneHistogram ?? []) : null} />
-            <Histogram title="Calls by duration" a={pair.a?.totalHistogram ?? []} b={two ? (pair.b?.totalHistogram ?? []) : null} />
+            <Histogram title="Calls by data-plane time" kind="dataPlane" a={pair.a?.dataPlaneHistogram ?? []} b={two ? (pair.b?.dataPlaneHistogram ?? []) : null} />
+            <Histogram title="Calls by duration" kind="whole" a={pair.a?.totalHistogram ?? []} b={two ? (pair.b?.totalHistogram ?? []) : null} />
             {two && <p class="muted small"><SideMark side="a" /> filled, <SideMark side="b" /> outlined; each as the share of its own calls.</p>}
           </div>
           {sides.map((side) => pair[side] && <Worst key={side} edge={pair[side] as EdgeView} side={two ? side : null} set={sets[side]} source={source} />)}
@@ -248,11 +254,11 @@ function sum(parts: PartView[], measure: Measure): number {
 /** Segments in the order of `PART_NAMES`. `fold` draws the data plane as one segment: in a whole call
  * its parts are too thin to be told apart. */
 function Stack({ parts, measure, most, fold = false }: { parts: PartView[]; measure: Measure; most: number; fold?: boolean }) {
-  const segments = parts.map(({ name, quantity }) => ({ name: name as string, letter: LETTERS[name], kind: `part ${className(name)}`, ns: quantity[measure] }));
+  const segments = parts.map(({ name, quantity }) => ({ name: name as string, code: CODES[name], kind: `part ${className(name)}`, ns: quantity[measure] }));
   const shown = fold
     ? [
         ...segments.filter(({ name }) => !isDataPlanePart(name as PartName)),
-        { name: "data plane", letter: "", kind: "dataPlane", ns: sum(parts.filter(({ name }) => isDataPlanePart(name)), measure) },
+        { name: "data plane", code: "", kind: "dataPlane", ns: sum(parts.filter(({ name }) => isDataPlanePart(name)), measure) },
       ].filter(({ ns }) => ns > 0)
     : segments;
   const total = shown.reduce((all, { ns }) => all + ns, 0);
@@ -260,9 +266,9 @@ function Stack({ parts, measure, most, fold = false }: { parts: PartView[]; meas
   return (
     <span class="stack" role="img" aria-label={words}>
       <span class="stackFilled" style={{ width: `${(total / most) * 100}%` }}>
-        {shown.map(({ name, letter, kind, ns }) => (
+        {shown.map(({ name, code, kind, ns }) => (
           <span key={name} class={`segment fill ${kind}`} style={{ flexGrow: total > 0 ? ns / total : 0 }} title={`${name}: ${duration(ns, 3)}, ${share(ns, total)}`}>
-            {ns / most > 0.035 && <span>{letter}</span>}
+            {ns / most > 0.03 && <span>{code}</span>}
           </span>
         ))}
       </span>
@@ -295,7 +301,7 @@ function PartTable({ pair, two }: { pair: Pair; two: boolean }) {
             <th scope="col">Part</th>
             <th scope="col" class="number">{two && "A, "}median</th>
             <th scope="col" class="number">{two && "A, "}p99</th>
-            {!two && <><th scope="col" class="number">max</th><th scope="col" class="number">mean</th><th scope="col" class="number">calls</th></>}
+            {!two && <><th scope="col" class="number">max</th><th scope="col" class="number">mean of all</th><th scope="col" class="number">calls</th></>}
             {two && <><th scope="col" class="number">B, median</th><th scope="col" class="number">B, p99</th><th scope="col" class="number">Change, median</th><th scope="col" class="number">Change, p99</th></>}
           </tr>
         </thead>
@@ -316,9 +322,9 @@ function PartTable({ pair, two }: { pair: Pair; two: boolean }) {
 function Change({ a, b, measure }: { a: Quantity | null | undefined; b: Quantity | null | undefined; measure: Measure }) {
   if (!a || !b) return <>–</>;
   const by = b[measure] - a[measure];
-  const sign = by < 0 ? "better" : by > 0 ? "worse" : "";
+  const large = Math.abs(by) >= a[measure] * 0.1;
   const percent = a[measure] > 0 ? ` (${by > 0 ? "+" : ""}${((by / a[measure]) * 100).toFixed(0)} %)` : "";
-  return <span class={`change ${sign}`}>{by < 0 ? "↓ " : by > 0 ? "↑ " : ""}{difference(by)}{percent}</span>;
+  return <span class={large ? "strong" : "muted"}>{by < 0 ? "↓ " : by > 0 ? "↑ " : ""}{difference(by)}{percent}</span>;
 }
 
 function Worst({ edge, side, set, source }: { edge: EdgeView; side: Side | null; set: string; source: Source }) {

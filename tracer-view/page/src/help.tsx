@@ -10,7 +10,7 @@ const KEYS: readonly [keys: string, meaning: string][] = [
   ["→ ←", "unfold, fold a span"],
   ["z, 0", "zoom to the span, back to the whole trace"],
   ["+ −", "zoom in, zoom out; or drag over the bars"],
-  ["o", "unfold all hops, fold them again"],
+  ["h", "unfold all hops, fold them again"],
   ["/", "search"],
   ["Esc", "close; back to the traces"],
   ["?", "this help"],

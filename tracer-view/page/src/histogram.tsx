@@ -5,6 +5,8 @@ import type { Bucket } from "./model";
 
 interface Props {
   title: string;
+  /** What is counted: a fill of page.css. */
+  kind: "dataPlane" | "whole";
   a: Bucket[];
   b: Bucket[] | null;
 }
@@ -12,7 +14,7 @@ interface Props {
 const WIDTH = 320;
 const HEIGHT = 72;
 
-export function Histogram({ title, a, b }: Props) {
+export function Histogram({ title, kind, a, b }: Props) {
   const all = [...a, ...(b ?? [])].filter(({ calls }) => calls > 0);
   if (all.length === 0) return null;
   const from = Math.max(1, Math.min(...all.map(({ fromNs }) => fromNs)));
@@ -26,7 +28,7 @@ export function Histogram({ title, a, b }: Props) {
     side.filter(({ calls }) => calls > 0).map((one) => {
       const height = Math.max(1.5, (share(one, side) / highest) * HEIGHT);
       const [left, right] = [x(one.fromNs), x(one.toNs)];
-      return <rect key={`${name}${one.fromNs}`} class={`histogram ${name}`} x={left} width={Math.max(1, right - left - 0.5)} y={HEIGHT - height} height={height}><title>{`${counted(one.calls, "call")} from ${duration(one.fromNs, 3)} to ${duration(one.toNs, 3)}`}</title></rect>;
+      return <rect key={`${name}${one.fromNs}`} class={`histogram ${name} ${kind}`} x={left} width={Math.max(1, right - left - 0.5)} y={HEIGHT - height} height={height}><title>{`${counted(one.calls, "call")} from ${duration(one.fromNs, 3)} to ${duration(one.toNs, 3)}`}</title></rect>;
     });
   const most = a.reduce<Bucket | null>((best, one) => (best === null || one.calls > best.calls ? one : best), null);
   const words = `${title}: from ${duration(from, 3)} to ${duration(to, 3)}${most ? `, most often ${duration(most.fromNs, 3)} to ${duration(most.toNs, 3)}` : ""}`;

@@ -52,7 +52,7 @@ export function useKeys(handle: (event: KeyboardEvent) => void): void {
 }
 
 /** Rows beyond the visible ones that exist too, so that fast scrolling shows no gap. */
-const OVERSCAN = 12;
+const OVERSCAN = 8;
 
 /** The rows of a long list that must exist. Renders again only when they change. */
 export function useVisibleRows(

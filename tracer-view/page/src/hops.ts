@@ -24,6 +24,10 @@ export function hopInWords(name: string): string {
   return HOPS[name] ?? "a hop";
 }
 
+export function dropInWords({ hop, reason, by }: NonNullable<PathView["drop"]>): string {
+  return `packet dropped${hop === null ? "" : ` in ${hop}`}: ${reason}${by === null ? "" : `, by ${by}`}`;
+}
+
 export type Place = "sender" | "node" | "wire" | "receiver";
 
 /** Hops one after another in one place. */

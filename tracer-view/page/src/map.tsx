@@ -1,11 +1,12 @@
 /** The map: services as nodes, calls as edges with rate, failures and data-plane p99. */
 
 import { count, counted, duration, rate, share, shortenMiddle } from "./format";
-import { NARROW, useMedia, useTitle } from "./hooks";
+import { NARROW, replaceHash, useMedia, useTitle } from "./hooks";
 import { layoutMap, type MapNode } from "./map_layout";
 import type { Comparison, EdgeView, TraceSet } from "./model";
 import { useComparison } from "./polling";
 import { href } from "./route";
+import { LAST } from "./side";
 import type { Source } from "./source";
 import { edgeKey } from "./comparison";
 
@@ -16,24 +17,34 @@ interface Props {
   params: URLSearchParams;
 }
 
-const WHOLE = { lastMs: null, fromMs: null, toMs: null };
-
-export function MapView({ source, set }: Props) {
+export function MapView({ source, set, params }: Props) {
   useTitle("Map");
-  const { value } = useComparison(source, set, WHOLE);
+  const last = LAST.find(([ms]) => String(ms) === params.get("last"))?.[0] ?? null;
+  const { value } = useComparison(source, set, { lastMs: last, fromMs: null, toMs: null });
   const narrow = useMedia(NARROW);
   if (!value) return <div class="empty" role="status">Loading…</div>;
-  if (value.edges.length === 0) return <div class="empty"><h1>Map</h1><p>No calls yet.</p></div>;
   return (
-    <div class="map">
+    <div class="mapPage">
       <div class="sectionTop">
         <h1>Services</h1>
-        <p class="legend"><span>{secondsOf(value) === null ? counted(value.traces, "trace") : `${counted(value.traces, "trace")} in ${duration((secondsOf(value) ?? 0) * 1e9, 3)}`}</span><span>An edge is as thick as it has calls. ✕ and dashes: calls that failed.</span></p>
+        {source.live && (
+          <select aria-label="Window of time" value={last === null ? "all" : String(last)} onChange={(event) => replaceHash(href("map", { set, last: event.currentTarget.value === "all" ? null : event.currentTarget.value }))}>
+            <option value="all">all of it</option>
+            {LAST.map(([ms, words]) => <option key={ms} value={String(ms)}>{words}</option>)}
+          </select>
+        )}
+        <p class="legend"><span>{secondsOf(value) === null ? counted(value.traces, "trace") : `${counted(value.traces, "trace")} in ${duration((secondsOf(value) ?? 0) * 1e9, 3)}`}</span><span>Thicker: more calls. ✕ and dashes: calls that failed.{narrow && " p99: of the data plane."}</span></p>
       </div>
-      <div class="mapScroll" tabIndex={0} role="region" aria-label="Map of services">
-        <MapDrawing comparison={value} set={set} narrow={narrow} />
-      </div>
-      <EdgeTable comparison={value} set={set} />
+      {value.edges.length === 0 ? (
+        <div class="empty"><h2>No calls in this window</h2></div>
+      ) : (
+        <>
+          <div class="mapScroll" tabIndex={0} role="region" aria-label="Map of services">
+            <MapDrawing comparison={value} set={set} narrow={narrow} />
+          </div>
+          <EdgeTable comparison={value} set={set} />
+        </>
+      )}
     </div>
   );
 }
@@ -51,28 +62,30 @@ function failuresOf(edge: EdgeView): number {
   return edge.failures.reduce((sum, { count: one }) => sum + one, 0);
 }
 
-const NODE = { width: 132, height: 36 };
+const WIDE_NODE = { width: 132, height: 36 };
+const NARROW_NODE = { width: 106, height: 34 };
 
 function MapDrawing({ comparison, set, narrow }: { comparison: Comparison; set: string | null; narrow: boolean }) {
   const { edges } = comparison;
   const layout = layoutMap(edges);
+  const node = narrow ? NARROW_NODE : WIDE_NODE;
   const seconds = secondsOf(comparison);
-  const between = narrow ? 120 : 200;
-  const beside = narrow ? 28 : 62;
+  const between = narrow ? 100 : 250;
+  const beside = narrow ? 12 : 62;
   // The long side of the map goes right on wide pages and down on narrow ones.
-  const along = layout.layers * (narrow ? NODE.height : NODE.width) + (layout.layers - 1) * between;
-  const across = layout.widest * (narrow ? NODE.width : NODE.height) + (layout.widest - 1) * beside;
+  const along = layout.layers * (narrow ? node.height : node.width) + (layout.layers - 1) * between;
+  const across = layout.widest * (narrow ? node.width : node.height) + (layout.widest - 1) * beside;
   const [width, height] = narrow ? [across + 24, along + 24] : [along + 24, Math.max(across, 120) + 60];
   const perLayer = new Map<number, number>();
-  for (const node of layout.nodes) perLayer.set(node.layer, (perLayer.get(node.layer) ?? 0) + 1);
-  const position = (node: MapNode) => {
-    const used = (perLayer.get(node.layer) ?? 1) * ((narrow ? NODE.width : NODE.height) + beside) - beside;
+  for (const { layer } of layout.nodes) perLayer.set(layer, (perLayer.get(layer) ?? 0) + 1);
+  const position = (one: MapNode) => {
+    const used = (perLayer.get(one.layer) ?? 1) * ((narrow ? node.width : node.height) + beside) - beside;
     const free = ((narrow ? width : height) - used) / 2;
-    const a = 12 + node.layer * ((narrow ? NODE.height : NODE.width) + between);
-    const b = free + node.order * ((narrow ? NODE.width : NODE.height) + beside);
+    const a = 12 + one.layer * ((narrow ? node.height : node.width) + between);
+    const b = free + one.order * ((narrow ? node.width : node.height) + beside);
     return narrow ? { x: b, y: a } : { x: a, y: b };
   };
-  const places = new Map(layout.nodes.map((node) => [node.name, position(node)]));
+  const places = new Map(layout.nodes.map((one) => [one.name, position(one)]));
   const most = Math.max(1, ...edges.map(({ calls }) => calls));
   return (
     <svg class="mapSvg" viewBox={`0 0 ${width} ${height}`} width={width} height={height} role="group" aria-label="Services and their calls">
@@ -80,28 +93,29 @@ function MapDrawing({ comparison, set, narrow }: { comparison: Comparison; set: 
         const from = places.get(edge.client);
         const to = places.get(edge.server);
         if (!from || !to) return null;
-        const curve = curveOf(from, to, narrow);
+        const curve = curveOf(from, to, node, narrow);
         const failed = failuresOf(edge);
         const thick = 1.5 + 4.5 * Math.sqrt(edge.calls / most);
-        const label = [callsOf(edge, seconds), edge.dataPlane ? `data plane p99 ${duration(edge.dataPlane.p99Ns, 3)}` : "data plane not seen"];
+        const label = [callsOf(edge, seconds), edge.dataPlane ? `${narrow ? "" : "data plane "}p99 ${duration(edge.dataPlane.p99Ns, 3)}` : narrow ? "not seen" : "data plane not seen"];
         const words = `${edgeKey(edge)}: ${label.join(", ")}, ${counted(failed, "failure")}. Open in the comparison`;
         return (
-          <a key={edgeKey(edge)} href={href("compare", { set, edge: edgeKey(edge) })} aria-label={words} class={failed > 0 ? "edge failed" : "edge"}>
+          <a key={edgeKey(edge)} href={href("compare", { set, edge: edgeKey(edge) })} class={failed > 0 ? "edge failed" : "edge"}>
+            <title>{words}</title>
             <path class="edgeHit" d={curve.path} />
             <path class="edgeLine" d={curve.path} stroke-width={thick} />
             <path class="edgeTip" d={curve.tip} />
-            <text x={curve.x} y={curve.y - 3} text-anchor="middle">{label[0]}{failed > 0 && <tspan class="edgeFailed"> ✕ {count(failed)} failed</tspan>}</text>
-            <text x={curve.x} y={curve.y + 10} text-anchor="middle" class="edgeSecond">{label[1]}</text>
+            <text x={curve.x} y={curve.y} text-anchor="middle">{label[0]}{failed > 0 && <tspan class="edgeFailed"> ✕ {count(failed)}{narrow ? "" : " failed"}</tspan>}</text>
+            <text x={curve.x} y={curve.y + 13} text-anchor="middle" class="edgeSecond">{label[1]}</text>
           </a>
         );
       })}
-      {layout.nodes.map((node) => {
-        const at = places.get(node.name) ?? { x: 0, y: 0 };
+      {layout.nodes.map(({ name }) => {
+        const at = places.get(name) ?? { x: 0, y: 0 };
         return (
-          <g key={node.name} class="node">
-            <title>{node.name}</title>
-            <rect x={at.x} y={at.y} width={NODE.width} height={NODE.height} rx="4" />
-            <text x={at.x + NODE.width / 2} y={at.y + NODE.height / 2 + 4} text-anchor="middle">{shortenMiddle(node.name, 18)}</text>
+          <g key={name} class="node">
+            <title>{name}</title>
+            <rect x={at.x} y={at.y} width={node.width} height={node.height} rx="4" />
+            <text x={at.x + node.width / 2} y={at.y + node.height / 2 + 4} text-anchor="middle">{shortenMiddle(name, narrow ? 14 : 18)}</text>
           </g>
         );
       })}
@@ -115,21 +129,20 @@ interface Point {
 }
 
 /** From the edge of one node to that of another, with the arrow's tip and the place of the label. */
-function curveOf(from: Point, to: Point, down: boolean): { path: string; tip: string; x: number; y: number } {
-  const { width, height } = NODE;
+function curveOf(from: Point, to: Point, { width, height }: { width: number; height: number }, down: boolean): { path: string; tip: string; x: number; y: number } {
   const self = from.x === to.x && from.y === to.y;
   if (self) {
     const [x, y] = [from.x + width / 2, from.y];
-    return { path: `M${x - 24} ${y} C${x - 40} ${y - 34} ${x + 40} ${y - 34} ${x + 24} ${y}`, tip: tipAt(x + 24, y, 0.5, 1), x, y: y - 32 };
+    return { path: `M${x - 24} ${y} C${x - 40} ${y - 34} ${x + 40} ${y - 34} ${x + 24} ${y}`, tip: tipAt(x + 24, y, 0.5, 1), x, y: y - 44 };
   }
   if (down) {
     const [x1, y1, x2, y2] = [from.x + width / 2, from.y + height, to.x + width / 2, to.y];
     const bend = Math.max(30, Math.abs(y2 - y1) / 2);
-    return { path: `M${x1} ${y1} C${x1} ${y1 + bend} ${x2} ${y2 - bend} ${x2} ${y2 - 7}`, tip: tipAt(x2, y2, 0, 1), x: x1 + (x2 - x1) * 0.68, y: y1 + (y2 - y1) * 0.62 };
+    return { path: `M${x1} ${y1} C${x1} ${y1 + bend} ${x2} ${y2 - bend} ${x2} ${y2 - 7}`, tip: tipAt(x2, y2, 0, 1), x: x2, y: y2 - 34 };
   }
   const [x1, y1, x2, y2] = [from.x + width, from.y + height / 2, to.x, to.y + height / 2];
   const bend = Math.max(40, Math.abs(x2 - x1) / 2);
-  return { path: `M${x1} ${y1} C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2 - 7} ${y2}`, tip: tipAt(x2, y2, 1, 0), x: x1 + (x2 - x1) * 0.56, y: y1 + (y2 - y1) * 0.66 - 6 };
+  return { path: `M${x1} ${y1} C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2 - 7} ${y2}`, tip: tipAt(x2, y2, 1, 0), x: x2 - 86, y: y2 > y1 ? y2 + 17 : y2 - 20 };
 }
 
 function tipAt(x: number, y: number, dx: number, dy: number): string {

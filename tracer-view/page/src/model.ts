@@ -214,7 +214,10 @@ export interface Quantity {
   medianNs: number;
   p99Ns: number;
   maxNs: number;
-  /** The mean: only means add up to the mean of the whole. */
+  /**
+   * The mean over the calls that were seen whole, in which a call without the part counts as 0: so
+   * the means of the parts add up to the mean of the whole, which medians do not.
+   */
   meanNs: number;
 }
 

@@ -56,7 +56,8 @@ export function picturesOf(exchange: ExchangeView): Picture[] {
   const pictures: Picture[] = [];
   if (others.length > 0) pictures.push({ title: "request and response", bands: bandsOf(others) });
   if (connects.length > 0) pictures.push({ title: "connect", bands: bandsOf(connects) });
-  return pictures;
+  // What went wrong comes first.
+  return connects.some(({ path }) => path.drop !== null || path.refusal !== null) ? pictures.reverse() : pictures;
 }
 
 function bandsOf(lanes: Lane[]): Band[] {
@@ -86,15 +87,18 @@ function bandsOf(lanes: Lane[]): Band[] {
 
 function bandLane(lane: Lane, regions: Map<Side, HopView[]>, places: PlaceColumns[], continues: boolean): BandLane {
   const ordered = lane.forward ? places : [...places].reverse();
-  const hops: PlacedHop[] = ordered.flatMap((place) =>
-    (regions.get(place.side) ?? []).map((hop, at) => ({
+  const hops: PlacedHop[] = ordered.flatMap((place) => {
+    const here = regions.get(place.side) ?? [];
+    // A message leaves its sender beside the next place.
+    const skipped = place.side === (lane.forward ? "client" : "server") ? place.columns - here.length : 0;
+    return here.map((hop, at) => ({
       hop,
       side: place.side,
-      column: lane.forward ? place.first + at : place.first + place.columns - 1 - at,
+      column: lane.forward ? place.first + skipped + at : place.first + place.columns - 1 - skipped - at,
       enters: at === 0 ? place.title : null,
       last: false,
-    })),
-  );
+    }));
+  });
   const last = hops[hops.length - 1];
   const end = lane.path.hops[lane.path.hops.length - 1];
   if (last && last.hop === end) last.last = true;

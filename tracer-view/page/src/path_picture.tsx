@@ -4,10 +4,10 @@ import { useState } from "preact/hooks";
 import type { JSX } from "preact";
 import { Failure } from "./bar";
 import { duration, share } from "./format";
-import { hopInWords, type Lane } from "./hops";
+import { dropInWords, hopInWords, type Lane } from "./hops";
 import { NARROW, useMedia } from "./hooks";
 import type { ExchangeView, PathView, TraceView } from "./model";
-import { addressesOf, picturesOf, type Band, type BandLane, type Picture, type PlacedHop } from "./path_layout";
+import { addressesOf, picturesOf, type Band, type BandLane, type Picture, type PlaceColumns, type PlacedHop } from "./path_layout";
 
 interface Props {
   view: TraceView;
@@ -29,9 +29,9 @@ export function PathPictures({ view, exchange, selected, onSelect }: Props) {
         <select aria-label="Exchange" value={at} onChange={(event) => setChosen({ for: exchange, exchange: Number(event.currentTarget.value) })}>
           {view.exchanges.map((one, index) => <option key={index} value={index}>{exchangeInWords(one, view)}</option>)}
         </select>
-        <p class="legend"><span>Boxes are in order of time, not to scale; the bar in a box is its share of its message's way.</span></p>
+        <p class="legend"><span>Boxes are in order of time, not to scale; the bar in a box is its share of its message's way. The longest has a heavy border.</span></p>
       </div>
-      {picturesOf(shown).map((picture) => <PictureView key={picture.title} picture={picture} exchange={shown} selected={selected} onSelect={onSelect} />)}
+      {picturesOf(shown).map((picture) => <PictureView key={picture.title} picture={picture} view={view} exchange={shown} selected={selected} onSelect={onSelect} />)}
     </>
   );
 }
@@ -47,32 +47,31 @@ function exchangeInWords(exchange: ExchangeView, view: TraceView): string {
 
 interface PictureProps {
   picture: Picture;
+  view: TraceView;
   exchange: ExchangeView;
   selected: number | null;
   onSelect: (span: number) => void;
 }
 
-function PictureView({ picture, exchange, selected, onSelect }: PictureProps) {
+function PictureView({ picture, view, exchange, selected, onSelect }: PictureProps) {
   const paths = exchange.paths.filter(({ role }) => (role === "connect") === (picture.title === "connect"));
   const narrow = useMedia(NARROW);
+  const spanOf = (role: PathView["role"]) => view.spans[paths.find((path) => path.role === role)?.span ?? -1];
+  const [request, response] = [spanOf("request"), spanOf("response")];
+  const between = request && response ? response.startNs - request.startNs - request.durationNs : null;
+  const turn = between !== null && between >= 0 ? between : null;
   return (
     <article class="picture" aria-label={picture.title}>
       <h3>
         {picture.title === "connect" ? "Connect" : "Request and response"}
-        {paths.map((path) => <span key={path.span} class="muted"> · {path.role} {duration(totalOf(path))}</span>)}
+        {paths.map((path) => <span key={path.span} class="muted"> · {path.role} {duration(view.spans[path.span]?.durationNs ?? 0)}</span>)}
       </h3>
       {paths.map((path) => <PathFacts key={path.span} path={path} />)}
       {picture.bands.map((band, index) => (
-        <BandView key={index} band={band} first={index === 0} last={index === picture.bands.length - 1} narrow={narrow} exchange={exchange} selected={selected} onSelect={onSelect} />
+        <BandView key={index} band={band} first={index === 0} last={index === picture.bands.length - 1} turn={turn} narrow={narrow} exchange={exchange} selected={selected} onSelect={onSelect} />
       ))}
     </article>
   );
-}
-
-function totalOf(path: PathView): number {
-  const first = path.hops[0];
-  const last = path.hops[path.hops.length - 1];
-  return first && last ? last.startNs + last.durationNs - first.startNs : 0;
 }
 
 /** What went wrong or was not seen, in words. */
@@ -81,9 +80,9 @@ function PathFacts({ path }: { path: PathView }) {
   return (
     <>
       {drop && (
-        <p><Failure text={`packet of the ${role} dropped${drop.hop === null ? "" : ` in ${drop.hop}`}: ${drop.reason}${drop.by === null ? "" : `, by ${drop.by}`}`} /></p>
+        <p><Failure text={`${role}: ${dropInWords(drop)}`} /></p>
       )}
-      {refusal !== null && <p><Failure text={`kube-proxy's rules lead nowhere: ${refusal}`} /></p>}
+      {refusal !== null && <p><Failure text={`kube-proxy's rules refuse it: ${refusal}`} /></p>}
       {retransmits > 0 && <p class="warn">{role}: TCP sent {retransmits === 1 ? "a packet again once" : `packets again ${retransmits} times`}.</p>}
       {incomplete !== null && <p class="warn">{role}: not seen: {incomplete}.</p>}
     </>
@@ -94,13 +93,15 @@ interface BandProps {
   band: Band;
   first: boolean;
   last: boolean;
+  /** The time between request and response. */
+  turn: number | null;
   narrow: boolean;
   exchange: ExchangeView;
   selected: number | null;
   onSelect: (span: number) => void;
 }
 
-function BandView({ band, first, last, narrow, exchange, selected, onSelect }: BandProps) {
+function BandView({ band, first, last, turn, narrow, exchange, selected, onSelect }: BandProps) {
   const columns: JSX.CSSProperties = narrow ? {} : { gridTemplateColumns: `repeat(${band.columns}, minmax(72px, 1fr))` };
   return (
     <div class="bandScroll" role="group" aria-label={band.places.map(({ title }) => title).join(", ")}>
@@ -110,10 +111,21 @@ function BandView({ band, first, last, narrow, exchange, selected, onSelect }: B
             <span class="placeTitle" title={place.title}>{place.title}</span>
           </div>
         ))}
-        {band.lanes.map((lane, index) => (
-          <LaneView key={index} lane={lane} row={2 + 3 * index} bandFirst={first} bandLast={last} band={band} narrow={narrow} exchange={exchange} selected={selected} onSelect={onSelect} />
-        ))}
+        {band.lanes.map((lane, index) => [
+          index > 0 && turn !== null && <TurnRound key={`turn-${index}`} ns={turn} place={band.places.find(({ side }) => side === "server")} row={1 + 3 * index} narrow={narrow} />,
+          <LaneView key={index} lane={lane} row={2 + 3 * index} bandFirst={first} bandLast={last} band={band} narrow={narrow} exchange={exchange} selected={selected} onSelect={onSelect} />,
+        ])}
       </div>
+    </div>
+  );
+}
+
+/** The time between the request's last hop and the response's first: the server's. */
+function TurnRound({ ns, place, row, narrow }: { ns: number; place: PlaceColumns | undefined; row: number; narrow: boolean }) {
+  if (!place) return null;
+  return (
+    <div class="turn" style={narrow ? {} : { gridColumn: `${place.first} / span ${place.columns}`, gridRow: row }}>
+      <b>{duration(ns)}</b> until it answers
     </div>
   );
 }
@@ -134,6 +146,8 @@ interface LaneProps {
 function LaneView({ lane, row, bandFirst, bandLast, band, narrow, exchange, selected, onSelect }: LaneProps) {
   const { path, forward, message } = lane.lane;
   const longest = lane.lane.regions.flatMap(({ hops }) => hops).reduce((most, hop) => Math.max(most, hop.durationNs), 0);
+  // The hops are those of the packet that arrived after another one was lost.
+  const lost = forward && path.drop && !path.hops.some(({ dropped }) => dropped) ? path.hops.find(({ name }) => name === path.drop?.hop) : undefined;
   const before = forward ? !bandFirst : !bandLast;
   const dnatDone = before && path.hops.some(({ dnat }) => dnat);
   const snatDone = before && path.hops.some(({ snat }) => snat);
@@ -145,7 +159,7 @@ function LaneView({ lane, row, bandFirst, bandLast, band, narrow, exchange, sele
       {forward
         ? addressesOf(lane, dnatDone, snatDone).map((part, index, all) => (
             <div key={`address-${index}`} class={`addresses forward${index === all.length - 1 && end ? " arrives" : ""}${part.changed ? " changed" : ""}`} style={narrow ? {} : { gridColumn: `${part.first} / span ${part.columns}`, gridRow: row }}>
-              {index === 0 && <b class="message">{message}{before ? ", on" : ""} →</b>}
+              {index === 0 && <b class="message">{message} →{before ? " (continued)" : ""}</b>}
               {part.changed !== null && <b class="nat">{part.changed}</b>}
               {part.to !== null && part.changed !== "SNAT" && <span>to {part.to}</span>}
               {part.from !== null && part.changed !== "DNAT" && <span>from {part.from}</span>}
@@ -154,13 +168,13 @@ function LaneView({ lane, row, bandFirst, bandLast, band, narrow, exchange, sele
         : lane.hops.length > 0 && (
             <div class={`addresses backward${end ? " arrives" : ""}`} style={narrow ? {} : { gridColumn: `1 / span ${band.columns}`, gridRow: row + 2 }}>
               <AnswerAddresses lane={lane.lane} exchange={exchange} />
-              <b class="message">← {message}{before ? ", on" : ""}</b>
+              <b class="message">{before ? "(continued) " : ""}← {message}</b>
             </div>
           )}
       {lane.hops.map((placed) => (
         <HopBox
           key={placed.hop.span + placed.column / 1000} placed={placed} lane={lane} row={row + 1} narrow={narrow}
-          longest={placed.hop.durationNs === longest && longest > 0} selected={selected} onSelect={onSelect}
+          longest={placed.hop.durationNs === longest && longest > 0} selected={selected} onSelect={onSelect} lost={placed.hop === lost}
           rule={placed === ruleHop && narrow ? <Rule path={path} /> : null}
         />
       ))}
@@ -183,7 +197,7 @@ function firstNetfilter(lane: BandLane, path: PathView): PlacedHop | undefined {
 
 /** Below its hop and to the right of it, if there is room. */
 function ruleColumns(column: number, columns: number): string {
-  const wanted = Math.min(8, columns);
+  const wanted = Math.min(6, columns);
   return `${Math.max(1, Math.min(column, columns - wanted + 1))} / span ${wanted}`;
 }
 
@@ -203,7 +217,7 @@ function Rule({ path }: { path: PathView }) {
         <span key={index}>{index > 0 && <span class="muted"> › </span>}<code>{chain}</code></span>
       ))}
       {choice && choice.endpoints > 0 && <span class="choice"> {choiceInWords(choice)}</span>}
-      {refusal !== null && <Failure text={refusal} />}
+      {refusal !== null && <> <Failure text={refusal} /></>}
     </span>
   );
 }
@@ -220,31 +234,35 @@ interface HopProps {
   row: number;
   narrow: boolean;
   longest: boolean;
+  /** Another packet of the message was lost here. */
+  lost: boolean;
   selected: number | null;
   onSelect: (span: number) => void;
   rule: JSX.Element | null;
 }
 
-function HopBox({ placed, lane, row, narrow, longest, selected, onSelect, rule }: HopProps) {
+function HopBox({ placed, lane, row, narrow, longest, lost, selected, onSelect, rule }: HopProps) {
   const { hop, column } = placed;
   const { message, startNs, durationNs, forward } = lane.lane;
   const at = hop.startNs - startNs;
   const [family, part] = hop.name.split(/\.(.*)/s);
-  const words = `${message}: ${hop.name}${hop.interface === null ? "" : ` ${hop.interface}`}, ${hopInWords(hop.name)}; ${duration(hop.durationNs)}, ${share(hop.durationNs, durationNs)} of the way, at ${duration(at)}${hop.dropped ? "; the packet was dropped here" : ""}`;
-  const classes = ["hopBox", forward ? "forward" : "backward", longest ? "longest" : "", hop.dropped ? "dropped" : "", hop.span === selected ? "selected" : "", placed.last ? "last" : ""];
+  const words = `${hopInWords(hop.name)}; ${share(hop.durationNs, durationNs)} of the ${message}'s way`;
+  const classes = ["hopBox", forward ? "forward" : "backward", longest ? "longest" : "", hop.dropped || lost ? "dropped" : "", hop.span === selected ? "selected" : "", placed.last ? "last" : ""];
   return (
     <>
       {narrow && placed.enters !== null && <div class="placeHere">{placed.enters}</div>}
-      <button type="button" class={classes.join(" ")} style={narrow ? {} : { gridColumn: column, gridRow: row }} aria-label={words} title={words} aria-pressed={hop.span === selected} onClick={() => onSelect(hop.span)}>
+      <button type="button" class={classes.join(" ")} style={narrow ? {} : { gridColumn: column, gridRow: row }} title={`${hop.name}: ${words}`} aria-pressed={hop.span === selected} onClick={() => onSelect(hop.span)}>
         <span class="hopName">
           {part === undefined ? <b>{hop.name}</b> : <><span>{family}</span><wbr /><b>.{part}</b></>}
           {hop.dropped && <span class="dropMark"><span aria-hidden="true">✕</span> dropped</span>}
+          {lost && <span class="dropMark"><span aria-hidden="true">✕</span> lost one</span>}
           {hop.dnat && <span class="natMark">DNAT</span>}
           {hop.snat && <span class="natMark">SNAT</span>}
         </span>
         <span class="hopInterface">{hop.interface ?? ""}</span>
         <span class="hopTime">{duration(hop.durationNs)}</span>
         <span class="hopAt">at {at === 0 ? "0" : duration(at, 3)}</span>
+        <span class="hidden">{words}</span>
         <span class="hopShare" aria-hidden="true"><span class="fill hop" style={{ width: `${durationNs > 0 ? Math.min(100, (hop.durationNs / durationNs) * 100) : 0}%` }} /></span>
       </button>
       {rule !== null && <div class="rule">{rule}</div>}

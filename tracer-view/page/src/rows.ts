@@ -12,7 +12,7 @@ export interface Row {
   fold: Fold;
   /** The folds that differ for this span; one means that nothing is below it. */
   folds: readonly Fold[];
-  /** Paths that are drawn inside this row's bar because they have no rows. */
+  /** Paths that are drawn inside this row's bar: its part of the data plane is seen without unfolding. */
   inline: readonly number[];
   /** Among its siblings, from 1; and how many they are. */
   position: number;
@@ -73,7 +73,7 @@ export function rowsOf(tree: SpanTree, folds: Folds): Row[] {
     const possible = tree.folds(next.span);
     const wanted = folds.get(next.span) ?? "closed";
     const fold = possible.includes(wanted) ? wanted : (possible[possible.length - 1] as Fold);
-    const inline = fold === "all" ? [] : tree.dataPlaneBelow(next.span).filter((at) => tree.spans[at]?.role !== "hop");
+    const inline = tree.dataPlaneBelow(next.span).filter((at) => tree.spans[at]?.role !== "hop");
     rows.push({ ...next, fold, folds: possible, inline });
     push(tree.children(next.span, fold), next.level + 1);
   }
@@ -83,7 +83,7 @@ export function rowsOf(tree: SpanTree, folds: Folds): Row[] {
 /** Rows with which the hops of the slowest path are open from the start. */
 const ONE_SCREEN = 46;
 
-/** All application spans; the paths that failed, with their hops; and the slowest path, if there is room. */
+/** All application spans; the paths that failed or lost a packet, with their hops; and the slowest path, if there is room. */
 export function firstFolds(view: TraceView, tree: SpanTree): Map<number, Fold> {
   const folds = new Map<number, Fold>();
   const hasApplication = view.spans.some((span) => !isDataPlane(span));
@@ -91,7 +91,8 @@ export function firstFolds(view: TraceView, tree: SpanTree): Map<number, Fold> {
     if (tree.applicationBelow(at).length > 0) folds.set(at, tree.dataPlaneBelow(at).length > 0 ? "application" : "all");
     else if (!hasApplication && span.role === "exchange") folds.set(at, "all");
   });
-  const failed = tree.spans.flatMap((span, at) => (span.failure !== null && isDataPlane(span) ? [at] : []));
+  const lost = new Set(view.exchanges.flatMap(({ paths }) => paths.flatMap(({ span, drop, refusal }) => (drop || refusal ? [span] : []))));
+  const failed = tree.spans.flatMap((span, at) => ((span.failure !== null && isDataPlane(span)) || lost.has(at) ? [at] : []));
   for (const at of failed.slice(0, 20)) open(tree, folds, at);
   const slowest = view.row.longestHops[0]?.span;
   if (slowest !== undefined && failed.length === 0) {

@@ -30,6 +30,8 @@ export function TraceLoader({ source, set, trace, params, rows }: LoaderProps) {
   const row = rows?.rows.find(({ id }) => id === trace) ?? null;
   const seen = useRef<string | null>(null);
   const state = row === null ? "" : stateOf(row);
+  const listed = useRef(false);
+  listed.current ||= row !== null;
   useEffect(() => {
     if (view && (state === "" || state === seen.current)) return;
     let ended = false;
@@ -47,7 +49,7 @@ export function TraceLoader({ source, set, trace, params, rows }: LoaderProps) {
     };
   }, [set, trace, state]);
 
-  if (view) return <TracePage source={source} set={set} view={view} params={params} gone={error?.status === 404} />;
+  if (view) return <TracePage source={source} set={set} view={view} params={params} gone={listed.current && row === null && rows !== null} />;
   if (!error) return <div class="empty" role="status">Loading…</div>;
   return (
     <div class="empty">
@@ -85,16 +87,15 @@ function TracePage({ source, set, view, params, gone }: PageProps) {
   });
   const otlp = source.otlp(set, row.id);
   const exchange = exchangeOf(view, selected) ?? exchangeOf(view, failedSpan(view)) ?? exchangeOf(view, row.longestHops[0]?.span ?? null);
-  const picture = useRef<HTMLElement>(null);
 
   return (
-    <div class={selected === null ? "trace" : "trace withDetail"}>
+    <div class={selected === null ? "tracePage" : "tracePage withDetail"}>
       <section class="answer" aria-label="The answer">
         <div class="answerTop">
           <a class="back" href={href("traces", { set })}>← Traces</a>
           <h1><b>{row.service}</b> {row.name}</h1>
           <span class="muted meta">
-            {dateAndClock(row.startMs)} ({clock(row.startMs).slice(9)} ms) · <code>{row.id}</code> · {counted(row.applicationSpans, "application span")}, {count(row.dataPlaneSpans)} data plane
+            {dateAndClock(row.startMs)}{clock(row.startMs).slice(8)} · <code>{row.id}</code> · {counted(row.applicationSpans, "application span")}, {count(row.dataPlaneSpans)} data plane
           </span>
           {otlp !== null && <a class="button" href={otlp} download={`${row.id}.json`}>Save</a>}
         </div>
@@ -103,6 +104,7 @@ function TracePage({ source, set, view, params, gone }: PageProps) {
           <div class="answerBar">
             <Parts applicationNs={row.applicationNs} dataPlaneNs={row.dataPlaneNs} />
             <SplitBar big applicationNs={row.applicationNs} dataPlaneNs={row.dataPlaneNs} />
+            {view.headline.length > 0 && <div class="headline">{view.headline.map((line, at) => <p key={at}>{line}</p>)}</div>}
           </div>
           <div class="answerHops">
             <h2>Longest hops</h2>
@@ -119,7 +121,6 @@ function TracePage({ source, set, view, params, gone }: PageProps) {
             </ol>
           </div>
         </div>
-        {view.headline.length > 0 && <div class="headline">{view.headline.map((line, at) => <p key={at}>{line}</p>)}</div>}
         {row.failures.length > 0 && (
           <ul class="failures" aria-label="Failures">
             {row.failures.slice(0, 6).map((failure, at) => <li key={at}><Failure text={failure} /></li>)}
@@ -132,7 +133,7 @@ function TracePage({ source, set, view, params, gone }: PageProps) {
       <Waterfall view={view} tree={tree} selected={selected} onSelect={select} />
       {selected !== null && <SpanDetail view={view} span={selected} set={set} onClose={() => select(null)} />}
       {view.exchanges.length > 0 && (
-        <section class="pictures" aria-labelledby="pictures-title" ref={picture}>
+        <section class="pictures" aria-labelledby="pictures-title">
           <PathPictures view={view} exchange={exchange ?? 0} selected={selected} onSelect={select} />
         </section>
       )}

@@ -1,11 +1,12 @@
 /** The list of traces: search, and a row for each with its bar and its worst hop. */
 
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Failure, SplitBar, Swatch } from "./bar";
 import { clock, count, counted, dateAndClock, duration, share } from "./format";
 import { FileButton } from "./app";
 import { NARROW, replaceHash, useKeys, useMedia, useTitle, useVisibleRows } from "./hooks";
 import type { Rows } from "./live";
+import { memo } from "./memo";
 import type { TraceRow, TraceSet } from "./model";
 import { href, traceHref } from "./route";
 import { matches, parseQuery } from "./search";
@@ -47,16 +48,34 @@ export function TraceListView({ source, set, params, rows, gone, onFiles }: Prop
     }
   }, [params.get("focus")]);
 
+  const takesFocus = useRef(false);
   const select = (index: number) => {
     const row = found[Math.max(0, Math.min(found.length - 1, index))];
     if (!row) return;
+    takesFocus.current = true;
     setSelected(row.id);
     scrollTo(found.indexOf(row));
   };
   // The selected row's link has the focus, so that a screen reader says it and Enter follows it.
-  useEffect(() => {
-    if (selected !== null) scroller.current?.querySelector<HTMLElement>(`[data-id="${CSS.escape(selected)}"] a`)?.focus({ preventScroll: true });
+  useLayoutEffect(() => {
+    if (selected === null || !takesFocus.current) return;
+    const link = scroller.current?.querySelector<HTMLElement>(`[data-id="${CSS.escape(selected)}"] a`);
+    link?.focus({ preventScroll: true });
+    if (link) takesFocus.current = false;
   }, [selected, first, end]);
+
+  // New traces come above: what the reader looks at stays where it is.
+  const shown = useRef(found);
+  useLayoutEffect(() => {
+    const element = scroller.current;
+    if (element && element.scrollTop > 0) {
+      const before = Math.floor(element.scrollTop / rowHeight);
+      const anchor = shown.current[before]?.id;
+      const after = found.findIndex(({ id }) => id === anchor);
+      if (after >= 0) element.scrollTop += (after - before) * rowHeight;
+    }
+    shown.current = found;
+  }, [found]);
   useKeys((event) => {
     if (event.key === "j" || event.key === "ArrowDown") select(at + 1);
     else if (event.key === "k" || event.key === "ArrowUp") select(at - 1);
@@ -108,7 +127,7 @@ export function TraceListView({ source, set, params, rows, gone, onFiles }: Prop
             {found.slice(first, end).map((row, index) => (
               <ListRow
                 key={row.id} row={row} index={first + index} top={(first + index) * rowHeight} set={set ?? ""}
-                selected={row.id === selected} opens={source.has(set ?? "", row.id)} onSelect={() => setSelected(row.id)}
+                selected={row.id === selected} opens={source.has(set ?? "", row.id)} onSelect={setSelected}
               />
             ))}
           </div>
@@ -132,10 +151,10 @@ interface RowProps {
   selected: boolean;
   /** The trace's spans are there. */
   opens: boolean;
-  onSelect: () => void;
+  onSelect: (id: string) => void;
 }
 
-function ListRow({ row, index, top, set, selected, opens, onSelect }: RowProps) {
+const ListRow = memo(function ListRow({ row, index, top, set, selected, opens, onSelect }: RowProps) {
   const worst = row.longestHops[0];
   const failure = row.failures[0];
   const to = traceHref(set, row.id);
@@ -143,9 +162,9 @@ function ListRow({ row, index, top, set, selected, opens, onSelect }: RowProps) 
   return (
     <div
       role="row" aria-rowindex={index + 2} data-id={row.id} class={`listRow${selected ? " selected" : ""}${opens ? " opens" : ""}`}
-      style={{ transform: `translateY(${top}px)` }}
+      style={{ top: `${top}px` }}
       onClick={(event) => {
-        onSelect();
+        onSelect(row.id);
         if (opens && !(event.target as HTMLElement).closest("a") && !getSelection()?.toString()) location.hash = to;
       }}
     >
@@ -177,7 +196,7 @@ function ListRow({ row, index, top, set, selected, opens, onSelect }: RowProps) 
       <span role="cell" class="cellTime number muted" title={dateAndClock(row.startMs)}>{clock(row.startMs)}</span>
     </div>
   );
-}
+});
 
 function Empty({ source, filtered, onFiles }: { source: Source; filtered: boolean; onFiles: (files: Iterable<File>) => void }) {
   if (filtered) return <div class="empty"><h2>No trace matches</h2><p>Press <kbd>?</kbd> for the search language.</p></div>;
@@ -186,7 +205,7 @@ function Empty({ source, filtered, onFiles }: { source: Source; filtered: boolea
       <h2>No traces yet</h2>
       {source.live && (
         <>
-          <p>Send OTLP to this viewer: start the agent with <code>OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318</code>, and let the application's SDK export to the same address.</p>
+          <p>Let the application's SDK and hopspan's agent export OTLP to this viewer: gRPC on port 4317, HTTP on port 4318, unless it was started with others.</p>
           <p>Or open a file of OTLP/JSON: <FileButton onFiles={onFiles} /></p>
         </>
       )}

@@ -1,10 +1,12 @@
 /** The waterfall: a row for each span, only the visible ones in the document. */
 
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { JSX } from "preact";
 import { Swatch } from "./bar";
 import { duration, ticks } from "./format";
 import { NARROW, useKeys, useMedia, useVisibleRows } from "./hooks";
+import { dropInWords } from "./hops";
+import { memo } from "./memo";
 import type { SpanView, TraceView } from "./model";
 import { firstFolds, isDataPlane, place, reveal, rowsOf, scaleOf, wholeTime, type Fold, type Row, type SpanTree, type Window } from "./rows";
 
@@ -21,6 +23,7 @@ export function Waterfall({ view, tree, selected, onSelect }: Props) {
   const [folds, setFolds] = useState<Map<number, Fold>>(() => firstFolds(view, tree));
   const [zoom, setZoom] = useState<Window | null>(null);
   const window = zoom ?? whole;
+  const drops = useMemo(() => dropsOf(view), [view]);
   const rows = useMemo(() => rowsOf(tree, folds), [tree, folds]);
   const narrow = useMedia(NARROW);
   const rowHeight = narrow ? 40 : 20;
@@ -42,7 +45,28 @@ export function Waterfall({ view, tree, selected, onSelect }: Props) {
   }, [selected, tree]);
   useEffect(() => scrollTo(rows.findIndex(({ span }) => span === cursor)), [cursor, rows]);
 
-  const fold = (span: number, to: Fold) => setFolds((old) => new Map(old).set(span, to));
+  const fold = useCallback((span: number, to: Fold) => {
+    setCursor(span);
+    setFolds((old) => new Map(old).set(span, to));
+  }, []);
+  // Late spans: the same spans have other indexes. What the reader folded stays so.
+  const drawn = useRef(view);
+  useEffect(() => {
+    const before = drawn.current;
+    if (before === view) return;
+    drawn.current = view;
+    const now = new Map(spans.flatMap(({ id }, index) => (id === "" ? [] : [[id, index] as const])));
+    const moved = (index: number) => now.get(before.spans[index]?.id ?? "");
+    setFolds((old) => {
+      const next = firstFolds(view, tree);
+      for (const [index, to] of old) {
+        const at = moved(index);
+        if (at !== undefined) next.set(at, to);
+      }
+      return next;
+    });
+    setCursor((old) => (old === null ? null : (moved(old) ?? null)));
+  }, [view]);
   const move = (to: number) => {
     const next = rows[Math.max(0, Math.min(rows.length - 1, to))];
     if (!next) return;
@@ -79,16 +103,17 @@ export function Waterfall({ view, tree, selected, onSelect }: Props) {
 
   useKeys((event) => {
     const here = rows[at];
-    const inside = scroller.current?.contains(event.target as Node) || event.target === document.body || (event.target as HTMLElement).id === "main";
+    const focused = scroller.current?.contains(event.target as Node) === true;
+    const inside = focused || event.target === document.body || (event.target as HTMLElement).id === "main";
     const step = (by: 1 | -1) => here?.folds[here.folds.indexOf(here.fold) + by];
     const next = step(1);
     const previous = step(-1);
     if (event.key === "j" || (event.key === "ArrowDown" && inside)) move(at + 1);
     else if (event.key === "k" || (event.key === "ArrowUp" && inside)) move(at - 1);
-    else if (event.key === "Home" && inside) move(0);
-    else if (event.key === "End" && inside) move(rows.length - 1);
-    else if (event.key === "PageDown" && inside) move(at + 15);
-    else if (event.key === "PageUp" && inside) move(at - 15);
+    else if (event.key === "Home" && focused) move(0);
+    else if (event.key === "End" && focused) move(rows.length - 1);
+    else if (event.key === "PageDown" && focused) move(at + 15);
+    else if (event.key === "PageUp" && focused) move(at - 15);
     else if (event.key === "Enter" && inside && here) onSelect(here.span);
     else if (event.key === "ArrowRight" && inside && here) {
       if (next) fold(here.span, next);
@@ -103,16 +128,16 @@ export function Waterfall({ view, tree, selected, onSelect }: Props) {
     else if (event.key === "0") setZoom(null);
     else if (event.key === "+" || event.key === "=") zoomBy(0.5);
     else if (event.key === "-") zoomBy(2);
-    else if (event.key === "o") toggleAll();
+    else if (event.key === "h") toggleAll();
     else return;
     event.preventDefault();
   });
 
+  const hasHops = withHops.length > 0;
   const drag = useDrag((fromShare, toShare) => {
     const length = window.toNs - window.fromNs;
     zoomTo(window.fromNs + fromShare * length, window.fromNs + toShare * length);
   });
-  const hasHops = withHops.length > 0;
   return (
     <section class="waterfallSection" aria-labelledby="waterfall-title">
       <div class="sectionTop">
@@ -121,12 +146,13 @@ export function Waterfall({ view, tree, selected, onSelect }: Props) {
           <span><Swatch kind="application" /> application</span>
           <span><Swatch kind="dataPlane" /> data plane</span>
           <span><Swatch kind="hop" /> hop, on the scale of its own path</span>
+          {hasHops && <span class="chipLegend"><span class="chip">+2</span> unfolds 2 paths of the data plane</span>}
         </p>
         <span class="spacer" />
         {zoom && <button type="button" onClick={() => setZoom(null)}>Whole trace <kbd>0</kbd></button>}
         <button type="button" aria-label="Zoom in" title="Zoom in (+)" onClick={() => zoomBy(0.5)}>+</button>
         <button type="button" aria-label="Zoom out" title="Zoom out (−)" onClick={() => zoomBy(2)}>−</button>
-        {hasHops && <button type="button" onClick={toggleAll}>{allOpen ? "Fold hops" : "Unfold all hops"} <kbd>o</kbd></button>}
+        {hasHops && <button type="button" onClick={toggleAll}>{allOpen ? "Fold hops" : "Unfold all hops"} <kbd>h</kbd></button>}
       </div>
       <div class="waterfallFrame" ref={drag.frame} onPointerDown={drag.down}>
         <div
@@ -144,7 +170,7 @@ export function Waterfall({ view, tree, selected, onSelect }: Props) {
             {rows.slice(first, end).map((one, index) => (
               <SpanRow
                 key={one.span} row={one} index={first + index} top={(first + index) * rowHeight} spans={spans} tree={tree} window={window}
-                current={one.span === current} selected={one.span === selected} onFold={fold} onSelect={onSelect}
+                current={one.span === current} selected={one.span === selected} drop={drops.get(one.span) ?? null} onFold={fold} onSelect={onSelect}
               />
             ))}
           </div>
@@ -161,7 +187,7 @@ function Axis({ window, narrow }: { window: Window; narrow: boolean }) {
     <>
       {ticks(window.fromNs, window.toNs, narrow ? 3 : 6).map((at) => {
         const share = ((at - window.fromNs) / length) * 100;
-        return share > 93 ? null : <span key={at} class="tick" style={{ left: `${share}%` }}>{at === 0 ? "0" : duration(at, 3)}</span>;
+        return share > 88 ? null : <span key={at} class="tick" style={{ left: `${share}%` }}>{at === 0 ? "0" : duration(at, 3)}</span>;
       })}
     </>
   );
@@ -176,38 +202,42 @@ interface RowProps {
   window: Window;
   current: boolean;
   selected: boolean;
+  /** That a packet was dropped in this hop. */
+  drop: string | null;
   onFold: (span: number, to: Fold) => void;
   onSelect: (span: number) => void;
 }
 
-function SpanRow({ row, index, top, spans, tree, window, current, selected, onFold, onSelect }: RowProps) {
+const SpanRow = memo(function SpanRow({ row, index, top, spans, tree, window, current, selected, drop, onFold, onSelect }: RowProps) {
   const span = spans[row.span] as SpanView;
   const scale = scaleOf(tree, row.span, window);
   const bar = place(span.startNs, span.durationNs, scale);
   const kind = kindOf(span);
   const openable = row.folds.length > 1;
-  const paths = tree.dataPlaneBelow(row.span).filter((at) => spans[at]?.role !== "hop").length;
+  const paths = row.inline.length;
   const offersPaths = paths > 0 && !isDataPlane(span);
-  const label = offersPaths ? `${row.fold === "all" ? "Fold" : "Unfold"} the data plane of ${span.name}` : "";
-  const fails = span.failure !== null;
+  const label = offersPaths ? `${row.fold === "all" ? "−" : "+"}${paths}: ${row.fold === "all" ? "fold" : "unfold"} the data plane of ${span.name}` : "";
+  const words = span.failure ?? drop;
+  const fails = words !== null;
   const indent = Math.min(row.level - 1, 14) * 13;
-  const classes = `spanRow ${kind}${current ? " current" : ""}${selected ? " selected" : ""}${fails ? " failed" : ""}`;
+  const device = span.role === "hop" ? hopInterface(span) : null;
+  // What fits for certain is not clipped: a clip for each row is a fourth of the time that painting takes.
+  const fits = span.role === "hop" && row.level <= 6 && span.name.length + (device?.length ?? 0) <= 24;
+  const classes = `spanRow ${kind}${current ? " current" : ""}${selected ? " selected" : ""}${fails ? " failed" : ""}${fits ? " fits" : ""}`;
   return (
     <div
       id={`row-${row.span}`} role="row" aria-rowindex={index + 2} aria-level={row.level} aria-posinset={row.position} aria-setsize={row.siblings}
       aria-expanded={openable ? row.fold !== "closed" : undefined} aria-selected={selected} class={classes}
-      style={{ transform: `translateY(${top}px)` }} onClick={() => onSelect(row.span)}
+      style={{ top: `${top}px` }} onClick={() => onSelect(row.span)}
     >
-      <span role="rowheader" class="spanName" style={{ paddingLeft: `${indent + 4}px` }}>
-        {openable ? (
-          <Twist row={row} onFold={onFold} name={span.name} />
-        ) : (
-          <span class="twist" />
-        )}
+      <span role="rowheader" class="spanName" style={{ paddingLeft: `${indent + (openable ? 4 : 23)}px` }}>
+        {openable && <Twist row={row} onFold={onFold} name={span.name} />}
         <Sign kind={kind} />
         {!isDataPlane(span) && <b class="service">{span.service}</b>}
-        <span class="spanTitle" title={`${span.service} ${span.name}`}>{span.name}</span>
-        {span.role === "hop" && hopInterface(span) !== null && <span class="muted"> {hopInterface(span)}</span>}
+        <span class="spanTitle" title={[`${span.service} ${span.name}`, ...span.notes].join("\n")}>{span.name}</span>
+        {span.detached !== null && <span class="muted note">{span.detached}</span>}
+        {isDataPlane(span) && span.role !== "hop" && span.notes[0] !== undefined && <span class="muted note">{span.notes[0]}</span>}
+        {device !== null && <span class="muted"> {device}</span>}
         {offersPaths && (
           <button
             type="button" class="chip" tabIndex={-1} aria-label={label} title={label}
@@ -221,18 +251,18 @@ function SpanRow({ row, index, top, spans, tree, window, current, selected, onFo
         )}
       </span>
       <span role="gridcell" class="spanTime number">{duration(span.durationNs)}</span>
-      <span role="gridcell" class="track" data-track aria-label={positionInWords(span)}>
+      <span role="gridcell" class="track" data-track aria-label={fails ? undefined : positionInWords(span)}>
         {bar && <span class={`spanBar fill ${kind}`} style={percent(bar)} />}
         {row.inline.map((path) => {
           const one = spans[path] as SpanView;
           const inner = place(one.startNs, one.durationNs, window);
           return inner && <span key={path} class={`spanBar inline fill dataPlane${one.failure !== null ? " failed" : ""}`} style={percent(inner)} />;
         })}
-        {fails && <span class="why" style={besides(bar)} title={span.failure ?? ""}><span class="cross" aria-hidden="true">✕</span><span class="hidden">failed: </span>{span.failure}</span>}
+        {fails && <span class="why" style={besides(bar)} title={words}><span class="cross" aria-hidden="true">✕</span><span class="hidden">{positionInWords(span)}, failed: </span>{words}</span>}
       </span>
     </div>
   );
-}
+});
 
 function Twist({ row, name, onFold }: { row: Row; name: string; onFold: (span: number, to: Fold) => void }) {
   const open = row.fold !== "closed";
@@ -273,12 +303,24 @@ function percent({ left, width }: { left: number; width: number }): JSX.CSSPrope
   return { left: `${left}%`, width: `${width}%` };
 }
 
+/** The hops in which a packet was dropped, and the paths that lost one, in words. */
+function dropsOf({ exchanges }: TraceView): Map<number, string> {
+  const drops = new Map<number, string>();
+  for (const { paths } of exchanges)
+    for (const { span, hops, drop } of paths) {
+      for (const hop of hops) if (hop.dropped) drops.set(hop.span, `dropped here${drop ? `: ${drop.reason}` : ""}`);
+      // The hops are those of the packet that arrived after another one was lost.
+      if (drop && !hops.some(({ dropped }) => dropped)) drops.set(span, dropInWords(drop));
+    }
+  return drops;
+}
+
 /** The words of a failure stand where the bar ends, or over it, where there is more room. */
 function besides(bar: { left: number; width: number } | null): JSX.CSSProperties {
   if (!bar) return { left: "0" };
   const end = bar.left + bar.width;
   if (end < 55) return { left: `${end}%` };
-  return bar.left > 45 ? { right: `${100 - bar.left}%` } : { right: "2px" };
+  return bar.left > 45 ? { right: `${100 - bar.left}%`, maxWidth: `calc(${bar.left}% - 6px)` } : { right: "2px" };
 }
 
 /** Dragging over the bars: reports the part of the track that was drawn over. */
