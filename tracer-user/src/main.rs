@@ -1,6 +1,9 @@
-//! The `hopspan` binary: the agent, its doctor, the viewer, and the merge of viewed traces.
+//! The `hopspan` binary: the agent, its doctor, the viewer, and what is made of viewed traces.
 
-use std::{io::Write as _, process::ExitCode};
+use std::{
+    io::{IsTerminal as _, Write as _},
+    process::ExitCode,
+};
 
 use clap::Parser;
 use tracer_user::error_chain::error_chain;
@@ -18,8 +21,8 @@ struct Cli {
 enum Command {
     Run(tracer_user::run::Args),
     Doctor(tracer_user::doctor::Args),
-    /// Receive OTLP and show traces in the terminal.
     View(tracer_view::Args),
+    Report(tracer_view::ReportArgs),
     Merge(tracer_view::MergeArgs),
 }
 
@@ -53,6 +56,11 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run(args) => tracer_user::run::run(args).await?,
         Command::Doctor(args) => return tracer_user::doctor::run(&args),
         Command::View(args) => tracer_view::run(args).await?,
+        Command::Report(args) => {
+            let stdout = std::io::stdout();
+            let is_terminal = stdout.is_terminal();
+            tracer_view::report(args, stdout, is_terminal).await?;
+        }
         Command::Merge(args) => tracer_view::merge_files(&args, std::io::stdout())?,
     }
     Ok(ExitCode::SUCCESS)

@@ -40,7 +40,8 @@ impl CallSample {
             .collect()
     }
 
-    fn of(trace: TraceId, tree: &Tree<'_>, call: &Call) -> Self {
+    /// One call of a trace.
+    pub fn of(trace: TraceId, tree: &Tree<'_>, call: &Call) -> Self {
         let client = tree.nodes[call.client].span;
         let exchanges = call.exchanges.iter();
         let paths = || exchanges.clone().flat_map(|exchange| exchange.paths.iter());

@@ -2,14 +2,13 @@
 //! `hopspan view --json` and collectors' file exporters write them. Out: the same lines with the
 //! halves of each path joined, on a writer.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::PathBuf;
 
 use anyhow::Context;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 
 use crate::merge::merge_requests;
+use crate::otlp_json;
 
 /// Join the halves of exchanges between nodes in OTLP/JSON lines
 ///
@@ -33,44 +32,13 @@ pub struct MergeArgs {
 pub fn merge_files(args: &MergeArgs, out: impl Write) -> anyhow::Result<()> {
     let mut requests = Vec::new();
     if args.files.is_empty() {
-        read(
-            io::stdin().lock(),
-            Path::new("standard input"),
-            &mut requests,
-        )?;
+        requests = otlp_json::read(io::stdin().lock(), "standard input")?;
     }
     for path in &args.files {
-        let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
-        read(BufReader::new(file), path, &mut requests)?;
+        requests.extend(otlp_json::read_file(path)?);
     }
-    match write(&merge_requests(&requests), out) {
+    match otlp_json::write(&merge_requests(&requests), out) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.context("write merged spans"),
     }
-}
-
-fn read(
-    lines: impl BufRead,
-    path: &Path,
-    requests: &mut Vec<ExportTraceServiceRequest>,
-) -> anyhow::Result<()> {
-    for (number, line) in (1..).zip(lines.lines()) {
-        let line = line.with_context(|| format!("read {}", path.display()))?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        let request = serde_json::from_str(&line);
-        let not_otlp = || format!("line {number} of {} is not OTLP/JSON", path.display());
-        requests.push(request.with_context(not_otlp)?);
-    }
-    Ok(())
-}
-
-fn write(requests: &[ExportTraceServiceRequest], out: impl Write) -> io::Result<()> {
-    let mut out = io::BufWriter::new(out);
-    for request in requests {
-        serde_json::to_writer(&mut out, request)?;
-        out.write_all(b"\n")?;
-    }
-    out.flush()
 }

@@ -18,6 +18,14 @@ macro_rules! id {
                 <$nonzero>::new(number).map(Self)
             }
 
+            /// `None` unless `text` has exactly the digits of the id, not all zero.
+            pub fn from_hex(text: &str) -> Option<Self> {
+                let digits = size_of::<$integer>() * 2;
+                let is_hex = text.len() == digits && text.bytes().all(|b| b.is_ascii_hexdigit());
+                let number = is_hex.then(|| <$integer>::from_str_radix(text, 16).ok())??;
+                <$nonzero>::new(number).map(Self)
+            }
+
             /// The bytes, as in OTLP.
             pub fn to_bytes(self) -> Vec<u8> {
                 self.0.get().to_be_bytes().to_vec()
@@ -58,15 +66,6 @@ id!(
     u64,
     NonZeroU64
 );
-
-impl ExchangeId {
-    /// `None` unless `text` is 16 hexadecimal digits, not all zero.
-    pub fn from_hex(text: &str) -> Option<Self> {
-        let is_hex = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let number = is_hex.then(|| u64::from_str_radix(text, 16).ok())??;
-        Self::from_bytes(&number.to_be_bytes())
-    }
-}
 
 #[cfg(test)]
 mod tests {

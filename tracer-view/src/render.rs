@@ -17,9 +17,12 @@ mod summary;
 mod table;
 mod waterfall;
 
+pub(crate) use date::date;
 pub use glyphs::Charset;
 pub use line::Line;
 pub use losses::{Losses, losses};
+pub(crate) use losses::{loss_sentences, problems};
 pub use style::Style;
+pub(crate) use table::heading;
 pub use table::table;
 pub use waterfall::waterfall;

@@ -1,5 +1,6 @@
 //! Runs the viewer. In: arguments, a stop signal, a writer. Out: waterfalls, then the table, on the
-//! writer. One task owns the store and the writer; the receivers own their sockets.
+//! writer; a page. One task owns the store and the writer; the servers own their sockets and ask for
+//! what they need of the store.
 
 use std::future::Future;
 use std::io::{self, IsTerminal, Write};
@@ -12,15 +13,20 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::args::Args;
-use crate::page::Page;
 use crate::receive::{Batch, Intake, grpc, http, listen};
 use crate::render::Losses;
 use crate::sink::forward::Forward;
 use crate::sink::json::JsonFile;
+use crate::source;
 use crate::store::{Limits, Store};
+use crate::terminal::Terminal;
+use crate::web::{self, Sets, StoreQuery};
 
 /// How long requests that have begun may take when the viewer ends.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What was received of a span takes so many bytes on average: a hop's less, a path's more.
+const SOURCE_BYTES: usize = 512;
 
 /// The addresses that the viewer listens on, with the ports that the kernel chose for port 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +35,8 @@ pub struct Bound {
     pub grpc: SocketAddr,
     /// OTLP over HTTP.
     pub http: SocketAddr,
+    /// The page; `None` without one.
+    pub page: Option<SocketAddr>,
 }
 
 /// Runs the viewer on stdout until SIGTERM or SIGINT. When it is ready, it prints the addresses
@@ -52,6 +60,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             "listening on {} (OTLP over HTTP, POST /v1/traces)",
             bound.http
         );
+        if let Some(page) = bound.page {
+            eprintln!("page at http://{page}/");
+        }
     };
     let stdout = io::stdout();
     let is_terminal = stdout.is_terminal();
@@ -72,23 +83,33 @@ pub async fn view(
     let json = args.json.as_deref().map(JsonFile::open).transpose()?;
     let forward = args.forward.as_deref().map(Forward::start).transpose()?;
     let [grpc, http] = listen::listen([args.grpc, args.http], args.netns.as_deref())?;
+    let page = args.page.0.map(|page| listen::listen([page], None));
+    let page = page.transpose()?.map(|[page]| page);
     let bound = Bound {
         grpc: grpc.local_addr()?,
         http: http.local_addr()?,
+        page: page.as_ref().map(TcpListener::local_addr).transpose()?,
     };
+    let limits = limits(&args);
     let (intake, batches) = Intake::new();
-    let receivers = Receivers::start(grpc, http, intake)?;
+    let mut servers = Servers::start(grpc, http, intake)?;
+    let (sets, queries) = Sets::new(limits);
+    if let Some(page) = page {
+        servers.serve_page(page, sets)?;
+    }
     ready(bound);
+    let terminal = Terminal::new(&args.output, args.full, args.waterfalls, out, is_terminal);
     let viewer = Viewer {
-        store: Store::new(limits(&args)),
-        page: Page::new(&args, out, is_terminal),
+        store: Store::new(limits),
+        terminal,
+        keeps_sources: bound.page.is_some(),
         losses: Losses::default(),
         json,
         json_error: None,
         forward,
         quiet: (!args.at_end).then(|| Duration::from_millis(args.quiet_ms)),
     };
-    viewer.run(batches, receivers, stop).await
+    viewer.run(batches, queries, servers, stop).await
 }
 
 fn limits(args: &Args) -> Limits {
@@ -96,46 +117,61 @@ fn limits(args: &Args) -> Limits {
         traces: args.max_traces,
         spans: args.max_spans,
         spans_per_trace: (args.max_spans / 20).max(20_000),
+        source_bytes: match args.page.0 {
+            Some(_) => args.max_spans.saturating_mul(SOURCE_BYTES),
+            None => 0,
+        },
     }
 }
 
-/// The two servers.
-struct Receivers {
+/// The servers.
+struct Servers {
     stop: watch::Sender<bool>,
-    servers: JoinSet<anyhow::Result<()>>,
+    tasks: JoinSet<anyhow::Result<()>>,
 }
 
-impl Receivers {
+impl Servers {
     fn start(grpc: TcpListener, http: TcpListener, intake: Intake) -> anyhow::Result<Self> {
         let (stop, stopped) = watch::channel(false);
-        let until = |mut stopped: watch::Receiver<bool>| async move {
-            // An error means that the sender is gone, which is a stop too.
-            let _ = stopped.wait_for(|stop| *stop).await;
-        };
-        let mut servers = JoinSet::new();
+        let mut tasks = JoinSet::new();
         let grpc = tokio::net::TcpListener::from_std(grpc).context("listen for gRPC")?;
         let http = tokio::net::TcpListener::from_std(http).context("listen for HTTP")?;
-        let (grpc_intake, grpc_stop) = (intake.clone(), until(stopped.clone()));
-        let serve_grpc = grpc::serve(grpc, grpc_intake, grpc_stop);
+        let serve_grpc = grpc::serve(grpc, intake.clone(), until(stopped.clone()));
         let serve_http = http::serve(http, intake, until(stopped));
-        servers.spawn(async { serve_grpc.await.context("serve OTLP over gRPC") });
-        servers.spawn(async { serve_http.await.context("serve OTLP over HTTP") });
-        Ok(Self { stop, servers })
+        tasks.spawn(async { serve_grpc.await.context("serve OTLP over gRPC") });
+        tasks.spawn(async { serve_http.await.context("serve OTLP over HTTP") });
+        Ok(Self { stop, tasks })
+    }
+
+    fn serve_page(&mut self, page: TcpListener, sets: Sets) -> anyhow::Result<()> {
+        let page = tokio::net::TcpListener::from_std(page).context("listen for the page")?;
+        let serve = web::serve(page, sets, until(self.stop.subscribe()));
+        self.tasks
+            .spawn(async { serve.await.context("serve the page") });
+        Ok(())
     }
 
     /// Accepts no more connections, waits [`DRAIN_TIMEOUT`] for requests that have begun, and then
     /// ends the servers.
     async fn stop(mut self) {
         self.stop.send_replace(true);
-        let all = async { while self.servers.join_next().await.is_some() {} };
+        let all = async { while self.tasks.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(DRAIN_TIMEOUT, all).await;
-        self.servers.shutdown().await;
+        self.tasks.shutdown().await;
     }
+}
+
+/// Ends when the servers are to stop.
+async fn until(mut stopped: watch::Receiver<bool>) {
+    // An error means that the sender is gone, which is a stop too.
+    let _ = stopped.wait_for(|stop| *stop).await;
 }
 
 struct Viewer<W> {
     store: Store,
-    page: Page<W>,
+    terminal: Terminal<W>,
+    /// For the page: what was received of the spans.
+    keeps_sources: bool,
     losses: Losses,
     json: Option<JsonFile>,
     json_error: Option<anyhow::Error>,
@@ -149,7 +185,8 @@ impl<W: Write> Viewer<W> {
     async fn run(
         mut self,
         mut batches: mpsc::Receiver<Batch>,
-        mut receivers: Receivers,
+        mut queries: mpsc::Receiver<StoreQuery>,
+        mut servers: Servers,
         stop: impl Future<Output = ()>,
     ) -> anyhow::Result<()> {
         let mut stop = std::pin::pin!(stop);
@@ -162,20 +199,24 @@ impl<W: Write> Viewer<W> {
             tokio::select! {
                 () = &mut stop => break,
                 Some(batch) = batches.recv() => self.receive(batch),
-                Some(ended) = receivers.servers.join_next() => {
-                    ended.context("a receiver panicked")??;
-                    anyhow::bail!("a receiver ended before the viewer");
+                Some(query) = queries.recv() => query.answer(&self.store, &self.losses),
+                Some(ended) = servers.tasks.join_next() => {
+                    ended.context("a server panicked")??;
+                    anyhow::bail!("a server ended before the viewer");
                 }
                 _ = tick.tick() => if !self.print_quiet()? { break },
             }
         }
-        self.drain(batches, receivers).await;
+        self.drain(batches, servers).await;
         self.finish().await
     }
 
     fn receive(&mut self, batch: Batch) {
         self.losses.rejected_spans += batch.rejected;
         self.store.insert(batch.spans, Instant::now());
+        if self.keeps_sources {
+            self.store.insert_sources(source::by_trace(&batch.request));
+        }
         if let (Some(json), None) = (&mut self.json, &self.json_error)
             && let Err(error) = json.append(&batch.request)
         {
@@ -194,7 +235,7 @@ impl<W: Write> Viewer<W> {
         };
         for id in self.store.quiet(Instant::now(), quiet) {
             if let Some(trace) = self.store.get(id)
-                && !self.page.live(trace)?
+                && !self.terminal.live(trace)?
             {
                 return Ok(false);
             }
@@ -205,8 +246,8 @@ impl<W: Write> Viewer<W> {
 
     /// Receives the requests that have begun. Their senders may wait for room in the queue, so it
     /// is emptied meanwhile.
-    async fn drain(&mut self, mut batches: mpsc::Receiver<Batch>, receivers: Receivers) {
-        let mut stopped = std::pin::pin!(receivers.stop());
+    async fn drain(&mut self, mut batches: mpsc::Receiver<Batch>, servers: Servers) {
+        let mut stopped = std::pin::pin!(servers.stop());
         loop {
             tokio::select! {
                 () = &mut stopped => break,
@@ -225,7 +266,7 @@ impl<W: Write> Viewer<W> {
             self.losses.not_forwarded = forward.finish().await;
         }
         self.losses.store = self.store.counts();
-        self.page.end(&self.store, &self.losses)?;
+        self.terminal.end(&self.store, &self.losses)?;
         self.json_error
             .map_or(Ok(()), |error| Err(error).context("--json is incomplete"))
     }

@@ -72,6 +72,17 @@ impl Span {
         self.facts().map_or(&[], |facts| &facts.hops)
     }
 
+    /// `hopspan.hop`, or the span's name where that is missing.
+    pub(crate) fn hop_name(&self) -> &Text {
+        let hop = self.data_plane().and_then(|span| span.hop.as_ref());
+        hop.unwrap_or(&self.name)
+    }
+
+    /// `network.interface.name` of a data-plane span.
+    pub(crate) fn interface(&self) -> Option<&Text> {
+        self.data_plane()?.interface.as_ref()
+    }
+
     /// The role of a data-plane span. `None` for an application's span and for an unknown role.
     pub fn role(&self) -> Option<Role> {
         self.data_plane()?.role
@@ -192,6 +203,8 @@ pub struct Facts {
     pub drop_by: Option<Text>,
     /// `hopspan.kube_proxy.refusal`: why the rules lead nowhere.
     pub refusal: Option<Text>,
+    /// `hopspan.kube_proxy.endpoints`: how many endpoints could have been chosen.
+    pub endpoints: Option<u64>,
     /// `hopspan.kube_proxy.service`.
     pub rules_service: Option<Text>,
     /// `hopspan.correlation`: how a failed connect was assigned to its request.

@@ -2,7 +2,10 @@
 //! traces. Pure: the caller passes the time. Knows no parents and no names.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use bytes::Bytes;
 
 use crate::id::{SpanId, TraceId};
 use crate::span::Span;
@@ -18,7 +21,12 @@ pub struct Limits {
     /// Number of spans in one trace; more are refused, so that an endless trace cannot evict the
     /// others.
     pub spans_per_trace: usize,
+    /// Bytes of all [`Source`]s together; 0 keeps none. One trace has at most a twentieth.
+    pub source_bytes: usize,
 }
+
+/// A part of a trace as it was received: an encoded `ExportTraceServiceRequest`.
+pub type Source = Bytes;
 
 /// Spans that were offered, and those that are not kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -41,10 +49,15 @@ pub struct Trace {
     /// Its id.
     pub id: TraceId,
     /// Its spans in the order of arrival, each once. The halves of exchanges between nodes are not
-    /// merged.
-    pub spans: Vec<Span>,
+    /// merged. A reader may keep them; the store then copies them when more come.
+    pub spans: Arc<Vec<Span>>,
+    /// The same spans with all that was received of them. A span that was sent again is there again.
+    pub sources: Vec<Source>,
     /// Spans that arrived when it was full.
     pub refused: u64,
+    /// The store's version after the last change.
+    pub changed: u64,
+    source_bytes: usize,
     ids: HashSet<SpanId>,
     /// Spans, and hops that are a part of an attribute.
     size: usize,
@@ -73,6 +86,8 @@ pub struct Store {
     /// Oldest first, by the arrival of a trace's first span.
     order: VecDeque<TraceId>,
     size: usize,
+    source_bytes: usize,
+    version: u64,
     counts: Counts,
 }
 
@@ -83,18 +98,22 @@ impl Store {
             traces: limits.traces.max(1),
             spans: limits.spans.max(1),
             spans_per_trace: limits.spans_per_trace.clamp(1, limits.spans.max(1)),
+            source_bytes: limits.source_bytes,
         };
         Self {
             limits,
             traces: HashMap::new(),
             order: VecDeque::new(),
             size: 0,
+            source_bytes: 0,
+            version: 0,
             counts: Counts::default(),
         }
     }
 
     /// Adds a batch that arrived at `now`.
     pub fn insert(&mut self, batch: Vec<(TraceId, Span)>, now: Instant) {
+        self.version += 1;
         for (id, span) in batch {
             self.insert_span(id, span, now);
         }
@@ -106,8 +125,11 @@ impl Store {
             self.order.push_back(id);
             Trace {
                 id,
-                spans: Vec::new(),
+                spans: Arc::default(),
+                sources: Vec::new(),
                 refused: 0,
+                changed: self.version,
+                source_bytes: 0,
                 ids: HashSet::new(),
                 size: 0,
                 last_arrival: now,
@@ -115,6 +137,7 @@ impl Store {
             }
         });
         trace.last_arrival = now;
+        trace.changed = self.version;
         let size = 1 + span.hops().len();
         if trace.ids.contains(&span.id) {
             self.counts.duplicates += 1;
@@ -123,11 +146,35 @@ impl Store {
             self.counts.over_trace_limit += 1;
         } else {
             trace.ids.insert(span.id);
-            trace.spans.push(span);
+            Arc::make_mut(&mut trace.spans).push(span);
             trace.size += size;
             self.size += size;
         }
-        while self.traces.len() > self.limits.traces || self.size > self.limits.spans {
+        self.evict();
+    }
+
+    /// Keeps what was received of spans that were inserted before. A trace that has too much already
+    /// does without.
+    pub fn insert_sources(&mut self, sources: Vec<(TraceId, Source)>) {
+        for (id, source) in sources {
+            let Some(trace) = self.traces.get_mut(&id) else {
+                continue;
+            };
+            if trace.source_bytes + source.len() <= self.limits.source_bytes / 20 {
+                trace.source_bytes += source.len();
+                self.source_bytes += source.len();
+                trace.sources.push(source);
+                self.evict();
+            }
+        }
+    }
+
+    /// Drops the oldest traces until the others are within the limits.
+    fn evict(&mut self) {
+        while self.traces.len() > self.limits.traces
+            || self.size > self.limits.spans
+            || self.source_bytes > self.limits.source_bytes
+        {
             self.evict_oldest();
         }
     }
@@ -141,6 +188,7 @@ impl Store {
             return;
         };
         self.size -= trace.size;
+        self.source_bytes -= trace.source_bytes;
         self.counts.evicted_traces += 1;
         self.counts.evicted_spans += trace.spans.len() as u64;
     }
@@ -169,6 +217,11 @@ impl Store {
     /// All traces, oldest first.
     pub fn traces(&self) -> impl Iterator<Item = &Trace> {
         self.order.iter().filter_map(|id| self.traces.get(id))
+    }
+
+    /// Grows with each batch.
+    pub fn version(&self) -> u64 {
+        self.version
     }
 
     /// The counts so far.

@@ -163,6 +163,18 @@ impl<'a> Tree<'a> {
         (self.nodes[id].span.start_ns, self.nodes[id].span.end_ns)
     }
 
+    /// All nodes with their depth, each after its parent, siblings by start.
+    pub fn depth_first(&self) -> Vec<(NodeId, usize)> {
+        let mut order = Vec::with_capacity(self.nodes.len());
+        let mut open: Vec<(NodeId, usize)> = self.roots.iter().rev().map(|&id| (id, 0)).collect();
+        while let Some((id, depth)) = open.pop() {
+            order.push((id, depth));
+            let children = self.nodes[id].children.iter().rev();
+            open.extend(children.map(|&child| (child, depth + 1)));
+        }
+        order
+    }
+
     /// The children of `id` that have this role.
     pub fn children_with(&self, id: NodeId, role: Role) -> impl Iterator<Item = NodeId> {
         self.nodes[id]

@@ -2,7 +2,7 @@
 //! no time zone.
 
 /// UTC, to the millisecond.
-pub(super) fn date(unix_ns: u64) -> String {
+pub(crate) fn date(unix_ns: u64) -> String {
     let ms = unix_ns / 1_000_000;
     let (days, in_day) = (ms / 86_400_000, ms % 86_400_000);
     let (year, month, day) = civil(days);

@@ -19,9 +19,29 @@ pub struct Losses {
 
 /// A line for each loss.
 pub fn losses(losses: &Losses, style: Style) -> Vec<Line> {
+    let duplicates = losses.store.duplicates;
+    let again = (duplicates > 0).then(|| {
+        let text = format!("spans sent again and kept once: {}", count(duplicates));
+        Line::of(Ink::Faint, text)
+    });
+    let again = again.map(|line| line.cut_to(style.width(), style.charset));
+    let mut lines = problems(&loss_sentences(losses), style);
+    lines.extend(again);
+    lines
+}
+
+/// A line for each sentence about a problem.
+pub(crate) fn problems(sentences: &[String], style: Style) -> Vec<Line> {
+    let lines = sentences.iter().map(|sentence| {
+        let line = Line::of(Ink::Problem, format!("! {sentence}"));
+        line.cut_to(style.width(), style.charset)
+    });
+    lines.collect()
+}
+
+/// A sentence for each loss.
+pub(crate) fn loss_sentences(losses: &Losses) -> Vec<String> {
     let store = &losses.store;
-    let problem =
-        |n: u64, text: String| (n > 0).then(|| Line::of(Ink::Problem, format!("! {text}")));
     let evicted = format!(
         "oldest traces dropped: {} ({} spans); raise --max-traces or --max-spans",
         count(store.evicted_traces),
@@ -41,17 +61,12 @@ pub fn losses(losses: &Losses, style: Style) -> Vec<Line> {
         count(requests),
         count(spans)
     );
-    let duplicates = format!(
-        "spans sent again and kept once: {}",
-        count(store.duplicates)
-    );
-    let lines = [
-        problem(store.evicted_traces, evicted),
-        problem(store.over_trace_limit, full),
-        problem(losses.rejected_spans, rejected),
-        problem(requests, not_forwarded),
-        (store.duplicates > 0).then(|| Line::of(Ink::Faint, duplicates)),
+    let all = [
+        (store.evicted_traces, evicted),
+        (store.over_trace_limit, full),
+        (losses.rejected_spans, rejected),
+        (requests, not_forwarded),
     ];
-    let cut = |line: Line| line.cut_to(style.width(), style.charset);
-    lines.into_iter().flatten().map(cut).collect()
+    let lost = all.into_iter().filter(|(lost, _)| *lost > 0);
+    lost.map(|(_, sentence)| sentence).collect()
 }

@@ -31,7 +31,7 @@ pub(super) fn name(span: &Span) -> Vec<(Ink, String)> {
             let interface = data_plane.interface.as_ref();
             let interface = interface.map_or_else(String::new, |name| format!(" {name}"));
             vec![
-                (Ink::Plain, hop_name(span).to_string()),
+                (Ink::Plain, span.hop_name().to_string()),
                 (Ink::Faint, interface),
                 (Ink::Faint, to_node(span)),
             ]
@@ -66,11 +66,4 @@ pub(super) fn path_name(span: &Span) -> &str {
         Some(role) if role.is_path() && span.half().is_none() => role.as_str(),
         _ => span.name.as_str(),
     }
-}
-
-/// `hopspan.hop`, or the span's name where that is missing.
-pub(super) fn hop_name(span: &Span) -> &Text {
-    span.data_plane()
-        .and_then(|d| d.hop.as_ref())
-        .unwrap_or(&span.name)
 }

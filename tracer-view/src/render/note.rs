@@ -7,6 +7,7 @@ use super::line::Ink;
 use crate::problem;
 use crate::span::{Facts, Span};
 use crate::text::Text;
+use crate::translation;
 use crate::tree::Detached;
 
 /// A line under a span.
@@ -61,38 +62,18 @@ pub(super) fn has_problem(span: &Span) -> bool {
     span.data_plane().is_some() && (span.failure.is_some() || span.facts().is_some_and(lost))
 }
 
-/// The translation of a connection, or the address that was not translated, and the rule that chose
-/// the endpoint. `pod` is the answering pod by other spans.
+/// The translation of a connection. `pod` is the answering pod by other spans.
 pub(super) fn translation(span: &Span, pod: Option<&Text>) -> Option<Note> {
-    let facts = span.facts()?;
-    let mut text = match (
-        &facts.nat_original,
-        &facts.nat_translated,
-        &facts.destination,
-    ) {
-        (Some(original), Some(translated), _) => format!("{original} → {translated}"),
-        (None, Some(only), _) | (Some(only), None, _) => format!("→ {only}"),
-        (None, None, Some(destination)) => format!("→ {destination}"),
-        (None, None, None) => String::new(),
-    };
-    if let Some(pod) = facts.pod.as_ref().or(pod).filter(|_| !text.is_empty()) {
-        text.push_str(&format!(" ({pod})"));
-    }
-    if let Some(source) = &facts.nat_masquerade {
-        let separator = if text.is_empty() { "" } else { ", " };
-        text.push_str(&format!("{separator}masqueraded as {source}"));
-    }
-    let rule = facts.rule.as_ref().map(|rule| format!("by {rule}"));
-    match (text.is_empty(), rule) {
-        (true, None) => None,
-        (true, Some(rule)) => Some(Note::plain(Ink::Faint, rule)),
-        (false, more) => Some(Note {
+    let known = translation::translation(span, pod)?;
+    Some(match (known.addresses.is_empty(), known.rule) {
+        (true, rule) => Note::plain(Ink::Faint, rule?),
+        (false, more) => Note {
             ink: Ink::Faint,
-            text,
+            text: known.addresses,
             more,
             more_wraps: true,
-        }),
-    }
+        },
+    })
 }
 
 /// Whether `span` has values of a translation that differ from those of the span above.

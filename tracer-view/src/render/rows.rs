@@ -8,7 +8,6 @@ use tracer_semconv::Role;
 
 use super::bar::Extent;
 use super::glyphs::Mark;
-use super::name::hop_name;
 use super::note::{Note, half, has_problem, problems, translates_otherwise, translation};
 use crate::call::Call;
 use crate::exchange::Exchange;
@@ -228,7 +227,7 @@ fn summary(tree: &Tree<'_>, id: NodeId) -> Option<Vec<(Text, u64)>> {
         .map(|&child| {
             let hop = &tree.nodes[child];
             let plain = hop.span.role() == Some(Role::Hop) && hop.children.is_empty();
-            plain.then(|| (hop_name(hop.span).clone(), hop.span.duration_ns()))
+            plain.then(|| (hop.span.hop_name().clone(), hop.span.duration_ns()))
         })
         .collect()
 }

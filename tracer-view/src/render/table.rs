@@ -38,6 +38,11 @@ pub fn table(comparison: &Comparison, style: Style) -> Vec<Line> {
         .collect()
 }
 
+/// The name of a set of traces above its table.
+pub(crate) fn heading(name: &str, style: Style) -> Line {
+    Line::of(Ink::Strong, name).cut_to(style.width(), style.charset)
+}
+
 /// One column of times.
 struct Column {
     title: [&'static str; 2],
@@ -77,6 +82,15 @@ const fn time_column(
         print: time,
     }
 }
+
+/// A number of a distribution, with its name.
+type Statistic = (&'static str, fn(Distribution) -> i64);
+
+const STATISTICS: [Statistic; 3] = [
+    ("median", |all| all.median),
+    ("p99", |all| all.p99),
+    ("max", |all| all.max),
+];
 
 /// Cells of the column with `median` and `max`.
 const STATISTIC: usize = 6;
@@ -199,13 +213,8 @@ fn rows(edge: &EdgeTimes, lead: &Lead, charset: Charset) -> Vec<Line> {
         title.push(Ink::Plain, format!("  {calls}, {seen}"));
         lines.push(title);
     }
-    let statistics: [(&str, fn(Distribution) -> i64); 3] = [
-        ("median", |all| all.median),
-        ("p99", |all| all.p99),
-        ("max", |all| all.max),
-    ];
     // Of fewer calls p99 is the maximum.
-    let shown = statistics
+    let shown = STATISTICS
         .into_iter()
         .filter(|(name, _)| *name != "p99" || edge.calls > 100);
     for (name, pick) in shown {

@@ -9,7 +9,7 @@ use super::columns::Columns;
 use super::date::date;
 use super::glyphs::Mark;
 use super::line::{Ink, Line};
-use super::name::{hop_name, name, path_name};
+use super::name::{name, path_name};
 use super::note::Note;
 use super::rows::{Row, RowKind, rows};
 use super::style::Style;
@@ -99,7 +99,7 @@ fn longest_hop(tree: &Tree<'_>) -> Option<String> {
         .collect();
     Some(format!(
         "longest hop: {} {}, {} of {above}",
-        hop_name(hop.span),
+        hop.span.hop_name(),
         duration(hop.span.duration_ns(), 4),
         path_name(path.span),
     ))

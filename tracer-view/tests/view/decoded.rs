@@ -13,6 +13,7 @@ pub(crate) const WIDE: Limits = Limits {
     traces: 1_000,
     spans: 1_000_000,
     spans_per_trace: 1_000_000,
+    source_bytes: 0,
 };
 
 /// The spans of all requests, in their order.

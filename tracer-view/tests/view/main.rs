@@ -6,6 +6,7 @@
 mod decoded;
 mod fixture;
 mod halves;
+mod page;
 mod printed;
 mod running_viewer;
 
@@ -17,6 +18,7 @@ mod merge;
 mod merge_otlp;
 mod merge_parts;
 mod receive;
+mod report;
 mod run;
 mod sinks;
 mod store;

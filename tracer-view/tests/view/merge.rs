@@ -208,7 +208,7 @@ fn one_agent_may_send_both_halves() {
     requests[3].resource_spans[0].resource = resource;
     let store = store(requests.iter().chain(&requests), WIDE);
     let kept = &store.traces().next().unwrap().spans;
-    assert_eq!(*kept, spans(&requests), "each span once");
+    assert_eq!(**kept, spans(&requests), "each span once");
     check_whole(&merge(kept));
 }
 

@@ -28,11 +28,27 @@ fn gzip(plain: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Sends a request. Returns status, content type and body of the answer.
+/// Sends a request to `Host: x`. Returns status, content type and body of the answer.
 fn http(to: SocketAddr, request_line: &str, headers: &str, body: &[u8]) -> (u16, String, Vec<u8>) {
+    let headers = format!("Host: x\r\n{headers}");
+    let (status, head, body) = ask(to, request_line, &headers, body);
+    let content_type = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-type: "))
+        .unwrap_or("");
+    (status, content_type.to_owned(), body)
+}
+
+/// Sends a request. Returns status, head (in lower case) and body of the answer.
+pub(crate) fn ask(
+    to: SocketAddr,
+    request_line: &str,
+    headers: &str,
+    body: &[u8],
+) -> (u16, String, Vec<u8>) {
     let mut stream = TcpStream::connect(to).unwrap();
     let head = format!(
-        "{request_line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n",
+        "{request_line} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).unwrap();
@@ -45,11 +61,7 @@ fn http(to: SocketAddr, request_line: &str, headers: &str, body: &[u8]) -> (u16,
         .unwrap()
         .to_ascii_lowercase();
     let status = head[9..12].parse().unwrap();
-    let content_type = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-type: "))
-        .unwrap_or("");
-    (status, content_type.to_owned(), answer[end + 4..].to_vec())
+    (status, head, answer[end + 4..].to_vec())
 }
 
 const POST: &str = "POST /v1/traces";

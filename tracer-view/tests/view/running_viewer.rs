@@ -26,6 +26,8 @@ pub(crate) fn view_args(arguments: &[&str]) -> Args {
         "127.0.0.1:0",
         "--http",
         "127.0.0.1:0",
+        "--page",
+        "127.0.0.1:0",
         "--charset",
         "utf-8",
     ];

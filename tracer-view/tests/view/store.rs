@@ -110,6 +110,7 @@ fn limits_of_zero_are_one() {
         traces: 0,
         spans: 0,
         spans_per_trace: 0,
+        source_bytes: 0,
     };
     check(
         none,

@@ -71,6 +71,10 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) keep: bool,
 
+    /// Show the traces on a page in a browser, and leave everything running until Ctrl-C
+    #[arg(long, conflicts_with = "fault")]
+    pub(crate) page: bool,
+
     /// Cells in a line [default: the terminal's width]
     #[arg(long, value_name = "CELLS")]
     pub(crate) width: Option<u16>,
@@ -105,6 +109,11 @@ impl RunArgs {
             overlay: self.overlay,
             ..NodeOptions::default()
         }
+    }
+
+    /// Whether the lab stays up after the dispatches.
+    pub(crate) fn stays(&self) -> bool {
+        self.keep || self.page
     }
 
     /// How the programs are built.

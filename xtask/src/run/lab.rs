@@ -75,7 +75,7 @@ fn within(lab: &Lab, binaries: &Path, args: &RunArgs) -> Result<()> {
         None => hotrod::dispatch(&hotrod, args),
     };
     dispatched.map_err(|failure| parts::explain(&mut parts, failure))?;
-    if args.keep {
+    if args.stays() {
         keep(lab, &nodes, &hotrod, args, &mut parts)?;
     }
     let mut viewer = parts.pop().context("no viewer")?;
@@ -125,6 +125,9 @@ fn keep(
     args: &RunArgs,
     parts: &mut [Part],
 ) -> Result<()> {
+    if args.page {
+        note(&format!("the traces are at http://{}/", parts::PAGE));
+    }
     note(&usage(lab, nodes, hotrod));
     // Reading blocks, and the parts have to be checked meanwhile.
     let (enter, entered) = mpsc::channel();

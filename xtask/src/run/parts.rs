@@ -18,6 +18,9 @@ use crate::progress::note;
 /// Where the viewer listens inside the node, the ports that OTLP has registered for gRPC and HTTP.
 const OTLP_PORTS: [u16; 2] = [4317, 4318];
 
+/// Where the page of `--page` is, in our own network namespace.
+pub(super) const PAGE: &str = "127.0.0.1:4380";
+
 /// A debug build on a busy machine; most of it is the verifier's work.
 const START: Wait = Wait::for_seconds(60);
 
@@ -50,7 +53,8 @@ impl Part {
             .arg(hopspan)
             .args(["view", "--netns"])
             .arg(node.netns_path())
-            .args(["--grpc", &grpc, "--http", &http]);
+            .args(["--grpc", &grpc, "--http", &http])
+            .args(["--page", if args.page { PAGE } else { "off" }]);
         if let Some(json) = &args.json {
             let json = std::path::absolute(json)
                 .with_context(|| format!("make {} absolute", json.display()))?;
@@ -66,7 +70,7 @@ impl Part {
             command = command.args(["--waterfalls", &waterfalls.to_string()]);
         }
         // While the lab stays up, a trace is printed when it is complete.
-        if !args.keep {
+        if !args.stays() {
             command = command.arg("--at-end");
         }
         if args.full {
@@ -102,7 +106,7 @@ impl Part {
             .env("NODE_NAME", node.name())
             .env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint);
-        if args.keep {
+        if args.stays() {
             command = command.env(BATCH_DELAY.0, BATCH_DELAY.1);
         }
         if args.debug {

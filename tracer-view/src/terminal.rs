@@ -3,25 +3,33 @@
 
 use std::io::{self, ErrorKind, Write};
 
-use crate::args::{Args, CharsetChoice, ColorChoice};
+use crate::args::{CharsetChoice, ColorChoice, OutputArgs};
 use crate::call_sample::CallSample;
 use crate::choose::choose;
 use crate::compare::Calls;
 use crate::merge::merge;
-use crate::render::{Charset, Line, Losses, Style, losses, table, waterfall};
+use crate::render::{Charset, Line, Losses, Style, heading, losses, problems, table, waterfall};
 use crate::store::{Store, Trace};
 use crate::tree::Tree;
+use crate::web::FileSet;
 
 /// The viewer's output.
-pub(crate) struct Page<W> {
+pub(crate) struct Terminal<W> {
     out: W,
     style: Style,
     color: bool,
     waterfalls: usize,
 }
 
-impl<W: Write> Page<W> {
-    pub(crate) fn new(args: &Args, out: W, is_terminal: bool) -> Self {
+impl<W: Write> Terminal<W> {
+    /// `full` prints every span, `waterfalls` is the most at the end.
+    pub(crate) fn new(
+        args: &OutputArgs,
+        full: bool,
+        waterfalls: usize,
+        out: W,
+        is_terminal: bool,
+    ) -> Self {
         let width = args
             .width
             .or_else(|| terminal_width(is_terminal))
@@ -30,13 +38,13 @@ impl<W: Write> Page<W> {
         let style = Style {
             width,
             charset: environment.charset(args.charset),
-            full: args.full,
+            full,
         };
         Self {
             out,
             style,
             color: environment.color(args.color, is_terminal),
-            waterfalls: args.waterfalls,
+            waterfalls,
         }
     }
 
@@ -85,6 +93,21 @@ impl<W: Write> Page<W> {
         let comparison = calls.compare();
         if self.print(&table(&comparison, self.style))? {
             self.print(&losses(lost, self.style))?;
+        }
+        Ok(())
+    }
+
+    /// Prints the comparison of each set, below its name where there are several.
+    pub(crate) fn sets(&mut self, sets: &[FileSet]) -> io::Result<()> {
+        for set in sets {
+            let mut lines = table(&set.compare(), self.style);
+            if sets.len() > 1 {
+                lines.insert(0, heading(set.name(), self.style));
+            }
+            lines.extend(problems(set.losses(), self.style));
+            if !self.print(&lines)? {
+                break;
+            }
         }
         Ok(())
     }
