@@ -60,9 +60,6 @@ pub const KUBE_PROXY_SESSION_AFFINITY: &str = "hopspan.kube_proxy.session_affini
 /// connect, request, response, hop, where only the node's own endpoints were candidates. String:
 /// [`TRAFFIC_POLICY_LOCAL`](crate::kube_proxy::TRAFFIC_POLICY_LOCAL).
 pub const KUBE_PROXY_TRAFFIC_POLICY: &str = "hopspan.kube_proxy.traffic_policy";
-/// connect, request, exchange. Integer: the endpoints that kube-proxy's rules of the service choose
-/// from at random; absent where they did not choose at random.
-pub const KUBE_PROXY_ENDPOINTS: &str = "hopspan.kube_proxy.endpoints";
 /// connect that failed. String: why the rules lead to no endpoint, see
 /// [`refusal`](crate::kube_proxy::refusal).
 pub const KUBE_PROXY_REFUSAL: &str = "hopspan.kube_proxy.refusal";

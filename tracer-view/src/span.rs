@@ -203,8 +203,6 @@ pub struct Facts {
     pub drop_by: Option<Text>,
     /// `hopspan.kube_proxy.refusal`: why the rules lead nowhere.
     pub refusal: Option<Text>,
-    /// `hopspan.kube_proxy.endpoints`: how many endpoints could have been chosen.
-    pub endpoints: Option<u64>,
     /// `hopspan.kube_proxy.service`.
     pub rules_service: Option<Text>,
     /// `hopspan.correlation`: how a failed connect was assigned to its request.

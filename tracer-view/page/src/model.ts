@@ -134,8 +134,8 @@ export interface PathView {
   snat: string | null;
   /** The chains that chose the endpoint or refused the connection, in order; empty where unknown. */
   rule: string[];
-  /** How many endpoints could have been chosen, and the share of new connections each gets; null where unknown. */
-  choice: { endpoints: number; probability: number } | null;
+  /** How many endpoints could have been chosen, and the share of new connections each gets. No agent sends it yet. */
+  choice?: { endpoints: number; probability: number } | null;
   /** Why the rules lead nowhere. */
   refusal: string | null;
   /** A dropped packet: the hop by its name, the kernel's reason, and what dropped it. */

@@ -131,8 +131,6 @@ fn facts(attributes: &[KeyValue]) -> Facts {
         drop_hop: text(attribute::DROP_HOP),
         drop_by: text(attribute::DROP_BY),
         refusal: text(attribute::KUBE_PROXY_REFUSAL),
-        endpoints: integer(attributes, attribute::KUBE_PROXY_ENDPOINTS)
-            .and_then(|count| u64::try_from(count).ok()),
         rules_service: text(attribute::KUBE_PROXY_SERVICE),
         correlation: text(attribute::CORRELATION),
         zero_window_ns: None,

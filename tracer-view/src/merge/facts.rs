@@ -17,7 +17,6 @@ pub(super) fn join_facts(a: Facts, b: Facts) -> Facts {
         drop_hop: a.drop_hop.or(b.drop_hop),
         drop_by: a.drop_by.or(b.drop_by),
         refusal: a.refusal.or(b.refusal),
-        endpoints: a.endpoints.or(b.endpoints),
         rules_service: a.rules_service.or(b.rules_service),
         correlation: a.correlation.or(b.correlation),
         // One node may have seen the window close, or both.

@@ -125,7 +125,6 @@ pub(crate) struct PathView {
     pub(crate) dnat: Option<Dnat>,
     pub(crate) snat: Option<String>,
     pub(crate) rule: Vec<String>,
-    pub(crate) choice: Option<Choice>,
     pub(crate) refusal: Option<String>,
     pub(crate) drop: Option<Drop>,
     pub(crate) retransmits: u64,
@@ -136,12 +135,6 @@ pub(crate) struct PathView {
 pub(crate) struct Dnat {
     pub(crate) original: String,
     pub(crate) translated: String,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Choice {
-    pub(crate) endpoints: u64,
-    pub(crate) probability: f64,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -4,7 +4,7 @@
 use tracer_semconv::kube_proxy::RULE_SEPARATOR;
 use tracer_semconv::{HopName, Role};
 
-use super::model::{Choice, Dnat, Drop, HopView, PathView};
+use super::model::{Dnat, Drop, HopView, PathView};
 use crate::call::Call;
 use crate::exchange::Exchange;
 use crate::span::Facts;
@@ -47,13 +47,6 @@ pub(super) fn path(
             }),
         snat: text(&facts.nat_masquerade),
         rule: facts.rule.as_ref().map_or_else(Vec::new, chains),
-        choice: facts
-            .endpoints
-            .filter(|&endpoints| endpoints > 0)
-            .map(|endpoints| Choice {
-                endpoints,
-                probability: 1.0 / endpoints as f64,
-            }),
         refusal: text(&facts.refusal),
         drop: drop(facts),
         retransmits: facts.retransmits,
