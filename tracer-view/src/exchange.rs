@@ -59,12 +59,6 @@ impl Exchange {
             .find_map(|role| self.with_role(tree, role).next())
     }
 
-    /// The time of its paths in the data plane.
-    pub(crate) fn data_plane_ns(&self, tree: &Tree<'_>) -> u64 {
-        let times = self.paths.iter().map(|&path| data_plane_ns(tree, path));
-        times.fold(0, u64::saturating_add)
-    }
-
     /// The facts of its paths, those of its main path first.
     pub(crate) fn facts<'a>(&self, tree: &Tree<'a>) -> impl Iterator<Item = &'a Facts> {
         let all = self

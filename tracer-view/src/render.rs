@@ -6,6 +6,7 @@ mod bar;
 mod clocks;
 mod columns;
 mod date;
+mod fold;
 mod glyphs;
 mod line;
 mod losses;

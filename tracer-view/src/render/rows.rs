@@ -7,7 +7,9 @@ use std::collections::{HashMap, HashSet};
 use tracer_semconv::Role;
 
 use super::bar::Extent;
+use super::fold::Fold;
 use super::glyphs::Mark;
+use super::name::path_name;
 use super::note::{Note, half, has_problem, problems, translates_otherwise, translation};
 use crate::call::Call;
 use crate::exchange::Exchange;
@@ -31,6 +33,12 @@ pub(super) enum RowKind {
     Bar { mark: Mark, path: Option<Extent> },
     /// Name, duration and all hops of a path, in their order, with nanoseconds.
     Summary { hops: Vec<(Text, u64)> },
+    /// The paths below the row's own span that have no row, with nanoseconds, and the number of other
+    /// spans.
+    LeftOut {
+        paths: Vec<(Text, u64)>,
+        spans: usize,
+    },
 }
 
 /// The tree lines before a name. Bit 0 of `open` is set where the node has later siblings, bit n
@@ -42,37 +50,103 @@ pub(super) struct Rails {
     pub(super) open: u64,
 }
 
-/// All rows of the tree. Each span is in exactly one: its own, or as a hop that of its path.
-pub(super) fn rows<'a>(tree: &Tree<'a>, full: bool) -> Vec<Row<'a>> {
-    let plan = Plan::new(tree, &Call::all(tree), full);
+/// The rows of the tree: with `lines` as many as fit them, else all, each hop with its own. A span is
+/// in exactly one row: its own, as a hop that of its path, or one that counts those left out.
+pub(super) fn rows<'a>(tree: &Tree<'a>, lines: Option<usize>) -> Vec<Row<'a>> {
+    let calls = Call::all(tree);
+    let plan = Plan::new(tree, &calls, lines.is_none());
+    let Some(lines) = lines else {
+        return rows_of(tree, &plan, &Fold::open());
+    };
+    let lines_of = |id: NodeId| {
+        let notes = plan.notes(tree, id);
+        1 + notes.len()
+            + notes
+                .iter()
+                .filter(|note| note.more_wraps && note.more.is_some())
+                .count()
+    };
+    // Lines that count what is left out come on top: where they are too many, less is shown.
+    let mut room = lines;
+    loop {
+        let rows = rows_of(tree, &plan, &Fold::to(tree, room, lines_of));
+        let used: usize = rows.iter().map(|row| 1 + row.notes.len()).sum();
+        if used <= lines || room == 0 {
+            return rows;
+        }
+        room = room.saturating_sub(used - lines);
+    }
+}
+
+fn rows_of<'a>(tree: &Tree<'a>, plan: &Plan, fold: &Fold) -> Vec<Row<'a>> {
     let mut rows = Vec::with_capacity(tree.nodes.len());
     let root = |&id: &NodeId| Open {
         id,
         rails: Rails { depth: 0, open: 0 },
+        is_left_out: false,
     };
-    let mut open: Vec<Open> = tree.roots.iter().rev().map(root).collect();
+    let roots = tree.roots.iter().rev().filter(|&&id| fold.shows(id));
+    let mut open: Vec<Open> = roots.map(root).collect();
     while let Some(next) = open.pop() {
+        if next.is_left_out {
+            rows.push(left_out(tree, fold, &next));
+            continue;
+        }
         let is_brief = plan.brief.contains(&next.id);
         let summary = is_brief.then(|| summary(tree, next.id)).flatten();
-        let children = match &summary {
-            Some(_) => &[][..],
-            None => &tree.nodes[next.id].children,
-        };
-        rows.push(plan.row(tree, &next, summary, !children.is_empty()));
-        for (later, &id) in children.iter().rev().enumerate() {
+        let mut below: Vec<(NodeId, bool)> = Vec::new();
+        if summary.is_none() {
+            let shown = |&id: &NodeId| fold.shows(id) || is_open_hop(tree, plan, next.id, id);
+            let children = tree.nodes[next.id].children.iter().copied().filter(shown);
+            below.extend(children.map(|id| (id, false)));
+        }
+        let left_out = fold.left_out(tree, next.id);
+        if left_out.spans > 0 || !left_out.paths.is_empty() {
+            below.push((next.id, true));
+        }
+        rows.push(plan.row(tree, &next, summary, !below.is_empty()));
+        for (later, (id, is_left_out)) in below.into_iter().rev().enumerate() {
             let rails = Rails {
                 depth: next.rails.depth + 1,
                 open: next.rails.open << 1 | u64::from(later > 0),
             };
-            open.push(Open { id, rails });
+            open.push(Open {
+                id,
+                rails,
+                is_left_out,
+            });
         }
     }
     rows
 }
 
+/// Whether `id` is a hop of a path whose hops have rows.
+fn is_open_hop(tree: &Tree<'_>, plan: &Plan, path: NodeId, id: NodeId) -> bool {
+    tree.nodes[id].span.role() == Some(Role::Hop) && !plan.brief.contains(&path)
+}
+
+fn left_out<'a>(tree: &Tree<'a>, fold: &Fold, at: &Open) -> Row<'a> {
+    let left_out = fold.left_out(tree, at.id);
+    let paths = left_out.paths.iter().map(|&path| tree.nodes[path].span);
+    Row {
+        rails: at.rails,
+        span: tree.nodes[at.id].span,
+        kind: RowKind::LeftOut {
+            paths: paths
+                .map(|span| (Text::clean(path_name(span)), span.duration_ns()))
+                .collect(),
+            spans: left_out.spans,
+        },
+        notes: Vec::new(),
+        has_children: false,
+    }
+}
+
 struct Open {
     id: NodeId,
     rails: Rails,
+    /// Counts the spans that are left out below `id`, in the place of the span itself.
+    is_left_out: bool,
 }
 
 /// Facts of the whole trace that its rows depend on.
@@ -87,39 +161,27 @@ struct Plan {
 
 impl Plan {
     fn new(tree: &Tree<'_>, calls: &[Call], full: bool) -> Self {
-        let (mut edges, mut pods) = (HashMap::new(), HashMap::new());
+        let mut pods = HashMap::new();
         for call in calls {
             let mut servers = call.servers.iter().map(|&id| tree.nodes[id].span);
             let pod = servers.find_map(|server| server.resource.pod.clone());
             let exchanges = call.exchanges.iter();
             for main in exchanges.filter_map(|exchange| exchange.main_path(tree)) {
-                edges.insert(main, &call.edge);
                 pods.extend(pod.clone().map(|pod| (main, pod)));
             }
         }
         let exchanges = Exchange::all(tree);
-        let (mut main_paths, mut slowest) = (HashMap::new(), HashMap::new());
-        for (at, exchange) in exchanges.iter().enumerate() {
+        let mut main_paths = HashMap::new();
+        for exchange in &exchanges {
             let main = exchange.main_path(tree);
-            main_paths.extend(
-                exchange
-                    .paths
-                    .iter()
-                    .filter_map(|&path| Some((path, main?))),
-            );
-            let time_ns = exchange.data_plane_ns(tree);
-            let edge = main.and_then(|main| edges.get(&main));
-            let best = slowest.entry(edge).or_insert((time_ns, at));
-            if time_ns > best.0 {
-                *best = (time_ns, at);
-            }
+            let paths = exchange.paths.iter();
+            main_paths.extend(paths.filter_map(|&path| Some((path, main?))));
         }
-        let slowest: HashSet<usize> = slowest.into_values().map(|(_, at)| at).collect();
-        let brief = exchanges.into_iter().enumerate().filter(|(at, exchange)| {
-            !full && !slowest.contains(at) && !has_problem_in(tree, exchange)
-        });
+        let brief = exchanges
+            .into_iter()
+            .filter(|exchange| !full && !has_problem_in(tree, exchange));
         Self {
-            brief: brief.flat_map(|(_, exchange)| exchange.paths).collect(),
+            brief: brief.flat_map(|exchange| exchange.paths).collect(),
             main_paths,
             pods,
         }
@@ -132,21 +194,24 @@ impl Plan {
         summary: Option<Vec<(Text, u64)>>,
         has_children: bool,
     ) -> Row<'a> {
-        let node = &tree.nodes[at.id];
-        let mut notes: Vec<Note> = self.translation(tree, at.id).into_iter().collect();
-        notes.extend(self.half(tree, at.id));
-        notes.extend(problems(node.span, self.detached(tree, at.id)));
         let kind = match summary {
             Some(hops) => RowKind::Summary { hops },
             None => bar(tree, at.id),
         };
         Row {
             rails: at.rails,
-            span: node.span,
+            span: tree.nodes[at.id].span,
             kind,
-            notes,
+            notes: self.notes(tree, at.id),
             has_children,
         }
+    }
+
+    fn notes(&self, tree: &Tree<'_>, id: NodeId) -> Vec<Note> {
+        let mut notes: Vec<Note> = self.translation(tree, id).into_iter().collect();
+        notes.extend(self.half(tree, id));
+        notes.extend(problems(tree.nodes[id].span, self.detached(tree, id)));
+        notes
     }
 
     /// The translation: under the main path of an exchange, and under another path or a hop only

@@ -294,13 +294,14 @@ fn explanations(comparison: &Comparison, style: Style) -> Vec<Line> {
         .collect()
 }
 
-fn wrap(text: &str, cells: usize) -> Vec<String> {
+/// Breaks text into lines between words; each after the first is indented.
+pub(super) fn wrap(text: &str, cells: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let last = lines.len() - 1;
         if lines[last].is_empty() {
             lines[last].push_str(word);
-        } else if lines[last].len() + 1 + word.len() <= cells {
+        } else if width(&lines[last]) + 1 + width(word) <= cells {
             lines[last].push(' ');
             lines[last].push_str(word);
         } else {

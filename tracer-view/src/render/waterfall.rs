@@ -1,8 +1,6 @@
 //! A tree to a waterfall. In: a tree, a caption and a style. Out: lines: heading, legend, time
 //! line, and rows with name, duration, start and bar. Knows no other traces.
 
-use tracer_semconv::{HopName, Role};
-
 use super::bar::{Extent, draw};
 use super::clocks;
 use super::columns::Columns;
@@ -14,38 +12,39 @@ use super::note::Note;
 use super::rows::{Row, RowKind, rows};
 use super::style::Style;
 use super::summary;
+use super::table::wrap;
+use crate::call::Call;
 use crate::duration::{PART_DIGITS, count, duration};
+use crate::headline::headline;
 use crate::id::TraceId;
 use crate::span::Span;
 use crate::text::{Text, width};
+use crate::trace_summary::TraceSummary;
 use crate::tree::Tree;
 
-/// Rows of one trace without `full`: some sixty pages.
-const MAX_ROWS: usize = 3_000;
+/// Lines of one trace without `full`.
+const MAX_LINES: usize = 40;
+
+/// Lines of the heading below the answer, where no clock was off.
+const HEADING: usize = 4;
 
 /// Prints one trace. `caption` is the reason why it is printed, or empty.
 pub fn waterfall(id: TraceId, tree: &Tree<'_>, caption: &str, style: Style) -> Vec<Line> {
-    let mut rows = rows(tree, style.full);
-    let hidden = if style.full {
-        0
-    } else {
-        rows.len().saturating_sub(MAX_ROWS)
-    };
-    rows.truncate(rows.len() - hidden);
+    let answer = answer(tree, style);
+    let lines = (!style.full).then(|| MAX_LINES.saturating_sub(answer.len() + HEADING));
+    let rows = rows(tree, lines);
     let columns = Columns::new(tree, &rows, style);
-    let mut lines = heading(id, tree, caption, &columns);
+    let mut lines = answer;
+    lines.extend(heading(id, tree, caption, &columns));
     for row in &rows {
         lines.push(match &row.kind {
             RowKind::Bar { mark, path } => bar_row(row, *mark, *path, &columns),
             RowKind::Summary { hops } => summary_row(row, hops, &columns),
+            RowKind::LeftOut { paths, spans } => left_out_row(row, paths, *spans, &columns),
         });
         row.notes
             .iter()
             .for_each(|text| note(row, text, &columns, &mut lines));
-    }
-    if hidden > 0 {
-        let rest = format!("! {} more rows; --full shows them", count(hidden as u64));
-        lines.push(Line::of(Ink::Problem, rest));
     }
     lines
 }
@@ -73,7 +72,6 @@ fn heading(id: TraceId, tree: &Tree<'_>, caption: &str, columns: &Columns) -> Ve
         count(data_plane as u64)
     );
     let mut lines = vec![first, Line::of(Ink::Faint, counts)];
-    lines.extend(longest_hop(tree).map(|text| Line::of(Ink::Faint, charset.text(&text))));
     let clocks = clocks::lines(tree).into_iter();
     lines.extend(clocks.map(|text| Line::of(Ink::Faint, charset.text(&text))));
     lines.push(legend(columns));
@@ -84,30 +82,18 @@ fn heading(id: TraceId, tree: &Tree<'_>, caption: &str, columns: &Columns) -> Ve
         .collect()
 }
 
-/// The longest hop of the trace, for the heading. Most of a body's time is the server's.
-fn longest_hop(tree: &Tree<'_>) -> Option<String> {
-    let hops = tree
-        .nodes
-        .iter()
-        .filter(|n| n.span.role() == Some(Role::Hop) && !is_body(n.span));
-    let hop = hops.max_by_key(|n| n.span.duration_ns())?;
-    let path = &tree.nodes[hop.parent?];
-    let above = name(tree.nodes[path.parent?].span).into_iter();
-    let above: String = above
-        .filter(|(ink, _)| *ink != Ink::Faint)
-        .map(|(_, piece)| piece)
-        .collect();
-    Some(format!(
-        "longest hop: {} {}, {} of {above}",
-        hop.span.hop_name(),
-        duration(hop.span.duration_ns(), 4),
-        path_name(path.span),
-    ))
-}
-
-fn is_body(hop: &Span) -> bool {
-    hop.data_plane()
-        .is_some_and(|hop| hop.is_hop(HopName::Body))
+/// The answer: how long, how much of it data plane, the longest hops.
+fn answer(tree: &Tree<'_>, style: Style) -> Vec<Line> {
+    let summary = TraceSummary::of(tree, &Call::all(tree));
+    let sentences = headline(tree, &summary).into_iter().zip(0..);
+    let lines = sentences.flat_map(|(sentence, number)| {
+        let ink = if number == 0 { Ink::Strong } else { Ink::Plain };
+        let lines = wrap(&style.charset.text(&sentence), style.width());
+        lines.into_iter().map(move |line| Line::of(ink, line))
+    });
+    lines
+        .map(|line| line.cut_to(style.width(), style.charset))
+        .collect()
 }
 
 fn legend(columns: &Columns) -> Line {
@@ -165,6 +151,29 @@ fn start(span: &Span, scale: Extent) -> String {
         None if span.start_ns == 0 => "?".to_owned(),
         None => format!("-{}", duration(scale.start_ns - span.start_ns, 4)),
     }
+}
+
+/// `connect 219.8 µs · request 98.44 µs · response 209.1 µs`, `… 27 more spans`
+fn left_out_row(row: &Row<'_>, paths: &[(Text, u64)], spans: usize, columns: &Columns) -> Line {
+    let charset = columns.style.charset;
+    let mut line = columns.branch(row.rails);
+    let mut parts: Vec<String> = paths
+        .iter()
+        .map(|(path, ns)| format!("{path} {}", duration(*ns, 4)))
+        .collect();
+    if !parts.is_empty() {
+        line.push(
+            Ink::DataPlane,
+            format!("{} ", charset.mark(Mark::DataPlane)),
+        );
+    }
+    if spans > 0 {
+        let what = if spans == 1 { "span" } else { "spans" };
+        parts.push(format!("… {} more {what}", count(spans as u64)));
+    }
+    let room = columns.style.width().saturating_sub(line.width());
+    line.push_fitted(Ink::Faint, &parts.join(" · "), room, charset);
+    line
 }
 
 /// `request 84.1 µs: client.stack 4.2 · veth 6.1 · …`

@@ -49,7 +49,11 @@ fn full_shows_a_row_for_every_span() {
 
 #[test]
 fn colour_adds_sgr_sequences_and_nothing_else() {
-    let lines = lines(&dispatch(1), UTF8_80);
+    let all = Style {
+        full: true,
+        ..UTF8_80
+    };
+    let lines = lines(&dispatch(1), all);
     let (plain, coloured) = (text(&lines, false), text(&lines, true));
     assert!(!plain.contains('\u{1b}'));
     let mut stripped = String::new();
