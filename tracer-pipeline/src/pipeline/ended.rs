@@ -12,7 +12,7 @@ use crate::{
     },
     span::{
         Context, DetailChoice, Edge, EdgeMetrics, ExchangeTrace, FailedConnectLimit, Failures,
-        Measured, Span, SpanSource, Traced, Untraced, failed_connect_spans, sides,
+        Measured, NamedExchange, Span, SpanSource, Untraced, failed_connect_spans, sides,
     },
 };
 
@@ -92,7 +92,8 @@ impl Ended {
         let sides = sides(&exchange);
         match trace {
             Some(trace) => {
-                self.export_exchange(Traced::new(&exchange, &sides, trace, &context), out);
+                let named = NamedExchange::new(&exchange, &sides, &context);
+                self.export_exchange(&named, trace, out);
             }
             None => self
                 .edges
@@ -166,7 +167,8 @@ impl Ended {
             SpanSource::Exchange(exchange) => {
                 self.count(exchange, &context);
                 if let Some(trace) = ExchangeTrace::of(exchange) {
-                    self.export_exchange(Traced::new(exchange, &over.sides, trace, &context), out);
+                    let named = NamedExchange::new(exchange, &over.sides, &context);
+                    self.export_exchange(&named, trace, out);
                 }
             }
             SpanSource::FailedConnect(failed, correlation) => {
@@ -188,15 +190,20 @@ impl Ended {
     }
 
     /// Makes the spans of an exchange unless it is shed. Measures it in any case.
-    fn export_exchange(&mut self, traced: Traced<'_>, out: &mut dyn SpanSink) {
-        let edge = traced.edge();
-        let Some(shed) = self.shedding.admit(&edge, traced.ended_ns()) else {
-            self.edges.exchange(&traced.measured(None));
+    fn export_exchange(
+        &mut self,
+        named: &NamedExchange<'_>,
+        trace: ExchangeTrace,
+        out: &mut dyn SpanSink,
+    ) {
+        let edge = named.edge();
+        let Some(shed) = self.shedding.admit(&edge, named.ended_ns()) else {
+            self.edges.exchange(&named.measured(None));
             return;
         };
         self.counts.exchanges_traced += 1;
-        let spans = traced.spans(shed, &mut self.detail);
-        self.edges.exchange(&traced.measured(Some(&spans)));
+        let spans = named.spans(trace, shed, &mut self.detail);
+        self.edges.exchange(&named.measured(Some(&spans)));
         self.made(&edge, spans, out);
     }
 
