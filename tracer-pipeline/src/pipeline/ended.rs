@@ -12,7 +12,7 @@ use crate::{
     },
     span::{
         Context, DetailChoice, Edge, EdgeMetrics, ExchangeTrace, FailedConnectLimit, Failures,
-        Measured, NamedExchange, Span, SpanSource, Untraced, failed_connect_spans, sides,
+        Measured, NamedConnect, NamedExchange, Span, SpanSource, Untraced, sides,
     },
 };
 
@@ -86,18 +86,24 @@ impl Ended {
         let context = known.context();
         self.count(&exchange, &context);
         let trace = self.untraced.begin(&exchange);
-        if trace.is_none() && !self.measures(&exchange) {
+        let is_measured = trace.is_some() || self.measures(&exchange);
+        let is_watched = trace.is_none() && out.takes_summary(false);
+        if !is_measured && !is_watched {
             return;
         }
         let sides = sides(&exchange);
-        match trace {
-            Some(trace) => {
-                let named = NamedExchange::new(&exchange, &sides, &context);
-                self.export_exchange(&named, trace, out);
-            }
-            None => self
-                .edges
-                .exchange(&Measured::new(&exchange, &sides, &context)),
+        if let Some(trace) = trace {
+            let named = NamedExchange::new(&exchange, &sides, &context);
+            self.export_exchange(&named, trace, out);
+            return;
+        }
+        if is_measured {
+            let measured = Measured::new(&exchange, &sides, &context);
+            self.edges.exchange(&measured);
+        }
+        if is_watched {
+            let named = NamedExchange::new(&exchange, &sides, &context);
+            out.summary(&named.summary(None));
         }
     }
 
@@ -172,9 +178,11 @@ impl Ended {
                 }
             }
             SpanSource::FailedConnect(failed, correlation) => {
-                let (edge, spans) =
-                    failed_connect_spans(failed, correlation, &over.sides, &self.detail, &context);
-                self.made(&edge, spans, out);
+                let named = NamedConnect::new(failed, correlation, &over.sides, &context);
+                self.made(&named.edge(), named.spans(&self.detail), out);
+                if out.takes_summary(true) {
+                    out.summary(&named.summary());
+                }
             }
         }
     }
@@ -205,6 +213,9 @@ impl Ended {
         let spans = named.spans(trace, shed, &mut self.detail);
         self.edges.exchange(&named.measured(Some(&spans)));
         self.made(&edge, spans, out);
+        if out.takes_summary(true) {
+            out.summary(&named.summary(Some(trace)));
+        }
     }
 
     fn made(&mut self, edge: &Edge, spans: Vec<Span>, out: &mut dyn SpanSink) {

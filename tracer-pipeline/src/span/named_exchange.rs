@@ -16,11 +16,11 @@ use super::{
 /// An exchange with its parties and translation.
 #[derive(Debug)]
 pub struct NamedExchange<'a> {
-    exchange: &'a Exchange,
-    context: &'a Context<'a>,
-    sides: &'a [directory::PartyKey; 2],
-    nat: Option<Nat<'a>>,
-    parties: Parties<'a>,
+    pub(super) exchange: &'a Exchange,
+    pub(super) context: &'a Context<'a>,
+    pub(super) sides: &'a [directory::PartyKey; 2],
+    pub(super) nat: Option<Nat<'a>>,
+    pub(super) parties: Parties<'a>,
     paths: OnceCell<Paths>,
 }
 
