@@ -18,7 +18,6 @@ use crate::{
     },
     cluster::Names,
     error_chain::error_chain,
-    export::Exporter,
     rules,
     uplinks::Uplinks,
 };
@@ -28,6 +27,7 @@ use super::{
     recorder::Recorder,
     report::{Counted, Report},
     status::{Numbers, Status},
+    watch::WatchedExport,
 };
 
 /// How long the last journeys may take to end after the hooks stop opening new ones.
@@ -58,7 +58,7 @@ pub(super) struct Agent {
 impl Agent {
     pub(super) fn new(
         mut attached: Attached,
-        exporter: Exporter,
+        export: WatchedExport,
         pipeline: Pipeline,
         (names, rules): (Names, rules::Watch),
         exchanges_per_second: Option<NonZero<u32>>,
@@ -79,7 +79,7 @@ impl Agent {
             stream: Stream {
                 pipeline,
                 recorder,
-                exporter,
+                export,
             },
             names,
             rules,
@@ -169,11 +169,11 @@ impl Agent {
         while self.ring.drain(BURST, |record| stream.push(record)) > 0 {}
         let under_way = self.journeys.under_way();
         self.journeys.expire_all(|record| stream.push(record));
-        stream.pipeline.finish(&mut stream.exporter);
+        stream.pipeline.finish(&mut stream.export);
         if let Some(recorder) = self.stream.recorder.take() {
             recorder.finish().context("write the recording")?;
         }
-        let export = self.stream.exporter.finish(flush, interrupted).await;
+        let export = self.stream.export.exporter.finish(flush, interrupted).await;
         let kernel = self.counters.read();
         Ok(Report {
             missing: missing
@@ -271,8 +271,8 @@ impl Agent {
                 .map(|(failure, count)| (failure.clone(), count))
                 .collect(),
             edges: self.stream.pipeline.edges(),
-            export: self.stream.exporter.totals(),
-            queue: self.stream.exporter.queue(),
+            export: self.stream.export.exporter.totals(),
+            queue: self.stream.export.exporter.queue(),
         });
     }
 }
@@ -293,7 +293,7 @@ fn pair_losses(losses: &mut PairLosses, kernel: &Totals) -> Vec<PairLoss> {
 struct Stream {
     pipeline: Pipeline,
     recorder: Option<Recorder>,
-    exporter: Exporter,
+    export: WatchedExport,
 }
 
 impl Stream {
@@ -301,14 +301,14 @@ impl Stream {
         if let Some(recorder) = &mut self.recorder {
             recorder.record(record);
         }
-        self.pipeline.push(record, &mut self.exporter);
+        self.pipeline.push(record, &mut self.export);
     }
 
     fn observe(&mut self, snapshot: Snapshot) {
         if let Some(recorder) = &mut self.recorder {
             recorder.entry(&snapshot.encode());
         }
-        self.pipeline.observe(snapshot, &mut self.exporter);
+        self.pipeline.observe(snapshot, &mut self.export);
     }
 }
 

@@ -15,6 +15,7 @@ mod process_limits;
 mod recorder;
 mod report;
 mod status;
+mod watch;
 
 use std::{
     collections::BTreeMap,
@@ -46,8 +47,10 @@ use crate::{
 use agent::Agent;
 use recorder::Recorder;
 use status::Status;
+use watch::{WatchedExport, Watchers};
 
 pub use listen::{Listen, NotAListenAddress};
+pub use watch::WatchFrom;
 
 /// The default of --max-exchanges-per-second, which costs a fifth of a core.
 const EXCHANGES_PER_SECOND: u32 = 5500;
@@ -179,9 +182,20 @@ pub struct Args {
     #[arg(long, value_name = "PLACE", default_value = "9464")]
     pub listen: Vec<Listen>,
 
-    /// Answer /metrics only to clients that send the token in FILE: `Authorization: Bearer TOKEN`
+    /// Answer /metrics and /exchanges only to clients that send the token in FILE: `Authorization:
+    /// Bearer TOKEN`
     #[arg(long, value_name = "FILE")]
     pub metrics_token: Option<PathBuf>,
+
+    /// From where `hopspan watch` may read exchanges as they happen, at the places of --listen
+    ///
+    /// With everywhere, --metrics-token is needed.
+    #[arg(long, value_name = "WHERE", value_enum, default_value_t = WatchFrom::Loopback)]
+    pub watch: WatchFrom,
+
+    /// Serve the same on a unix socket, which only root and the agent's user can use
+    #[arg(long, value_name = "PATH")]
+    pub watch_socket: Option<PathBuf>,
 
     /// Measure requests by client and service, or all of them together
     ///
@@ -247,10 +261,19 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let recorder = recorder.transpose()?;
     let mut signals = Signals::new()?;
     let status = Arc::new(Status::new());
-    http_port::start(&args.listen, args.metrics_token, &status)?;
-    let exporter = Exporter::start().context("set up the OTLP export")?;
-    // Before the programs are attached, so that names and rules are read while the verifier runs.
     let node = node_name();
+    let watchers = Watchers::default();
+    let port = http_port::Options {
+        places: &args.listen,
+        token: args.metrics_token,
+        watch_from: args.watch,
+        socket: args.watch_socket,
+        node: node.clone(),
+    };
+    http_port::start(port, &status, watchers.clone())?;
+    let exporter = Exporter::start().context("set up the OTLP export")?;
+    let export = WatchedExport::new(exporter, watchers);
+    // Before the programs are attached, so that names and rules are read while the verifier runs.
     let names = Names::start(&args.names, &options.cgroup, &node).await?;
     let rules = rules::watch().context("start the thread that reads rules")?;
     let mut attached = attach::attach(&options)?;
@@ -303,7 +326,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     status.set_missing(&attached.missing);
     let mut agent = Agent::new(
         attached,
-        exporter,
+        export,
         pipeline,
         (names, rules),
         per_second,
