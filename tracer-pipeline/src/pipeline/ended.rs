@@ -3,6 +3,8 @@
 //! In: exchanges and failed connects, and what is known of the node. Out: spans, once the names of both
 //! parties are known or the wait for them is over; no spans for what is shed.
 
+use std::ops::Range;
+
 use crate::{
     http::{Exchange, FailedConnect, Served},
     identity::{
@@ -37,6 +39,9 @@ pub(super) struct Ended {
     pub(super) edges: EdgeMetrics,
     /// Exchanges without a sampled trace context are measured too.
     pub(super) measures_unsampled: bool,
+    /// When requests were followed for those who watch, by the time at which they began; nanoseconds
+    /// of `CLOCK_MONOTONIC`.
+    pub(super) for_watch: Range<u64>,
     waiting: NameQueue<Over>,
     counts: Counts,
 }
@@ -53,6 +58,7 @@ impl Ended {
             detail: DetailChoice::default(),
             edges: EdgeMetrics::default(),
             measures_unsampled: false,
+            for_watch: 0..0,
             waiting: NameQueue::default(),
             counts: Counts::default(),
         }
@@ -78,7 +84,7 @@ impl Ended {
     /// Takes an ended exchange.
     pub(super) fn exchange(&mut self, exchange: Exchange, known: &Known, out: &mut dyn SpanSink) {
         self.serving.add_finished(&exchange);
-        if ExchangeTrace::of(&exchange).is_some() {
+        if self.trace(&exchange).is_some() {
             self.named(Over::from(SpanSource::Exchange(exchange)), known, out);
             return;
         }
@@ -172,7 +178,7 @@ impl Ended {
         match &over.item {
             SpanSource::Exchange(exchange) => {
                 self.count(exchange, &context);
-                if let Some(trace) = ExchangeTrace::of(exchange) {
+                if let Some(trace) = self.trace(exchange) {
                     let named = NamedExchange::new(exchange, &over.sides, &context);
                     self.export_exchange(&named, trace, out);
                 }
@@ -185,6 +191,16 @@ impl Ended {
                 }
             }
         }
+    }
+
+    /// The trace that an exchange names. None by the response of a request of HTTP/1 that may have been
+    /// followed for those who watch.
+    fn trace(&self, exchange: &Exchange) -> Option<ExchangeTrace> {
+        let trace = ExchangeTrace::of(exchange)?;
+        let is_by_response = matches!(trace, ExchangeTrace::Server(_));
+        let may_be_for_watch = self.for_watch.contains(&exchange.request.journey.start_ns);
+        let is_for_watch = may_be_for_watch && exchange.is_http1() && !self.measures(exchange);
+        (!(is_by_response && is_for_watch)).then_some(trace)
     }
 
     fn count(&mut self, exchange: &Exchange, context: &Context<'_>) {

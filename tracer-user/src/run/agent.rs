@@ -13,8 +13,8 @@ use tracer_pipeline::pipeline::{Pipeline, Snapshot};
 use crate::{
     attach::Attached,
     capture::{
-        Counters, EdgeLimiter, JourneyTable, PairLoss, PairLosses, Ring, Totals, clock_sample,
-        device_record,
+        Counters, EdgeLimiter, JourneyTable, PairLoss, PairLosses, Ring, Totals, WatchSwitch,
+        clock_sample, device_record,
     },
     cluster::Names,
     error_chain::error_chain,
@@ -27,7 +27,7 @@ use super::{
     recorder::Recorder,
     report::{Counted, Report},
     status::{Numbers, Status},
-    watch::WatchedExport,
+    watch::{UNTRACED_PER_SECOND, WatchedExport},
 };
 
 /// How long the last journeys may take to end after the hooks stop opening new ones.
@@ -47,6 +47,7 @@ pub(super) struct Agent {
     counters: Counters,
     edge_limiter: EdgeLimiter,
     pair_losses: PairLosses,
+    watch_switch: WatchSwitch,
     stream: Stream,
     names: Names,
     rules: rules::Watch,
@@ -75,6 +76,7 @@ impl Agent {
                 exchanges_per_second,
             )?,
             pair_losses: PairLosses::new(attached.take_map(PairLosses::MAP))?,
+            watch_switch: WatchSwitch::new(attached.take_map(WatchSwitch::MAP))?,
             attached,
             stream: Stream {
                 pipeline,
@@ -110,6 +112,7 @@ impl Agent {
     pub(super) async fn follow(&mut self, mut uplinks: mpsc::Receiver<Uplinks>) {
         let mut look = PollSchedule::after(Instant::now());
         let mut housekeeping = every(HOUSEKEEPING);
+        let watchers = self.stream.export.watchers.clone();
         loop {
             tokio::select! {
                 () = look.due() => look.found(self.drain().await, Instant::now()),
@@ -120,6 +123,7 @@ impl Agent {
                     self.stream.observe(Snapshot::Rules(rules));
                 }
                 Some(uplinks) = uplinks.recv() => self.follow_uplinks(&uplinks),
+                is_watched = watchers.untraced_changed() => self.follow_for_watch(is_watched),
             }
             self.status.turned();
         }
@@ -150,6 +154,18 @@ impl Agent {
             tracing::info!("uplinks: {}", uplinks.names());
         }
         self.status.set_uplinks(uplinks);
+    }
+
+    /// Lets the programs follow requests without a sampled trace context too, or no longer.
+    fn follow_for_watch(&mut self, is_watched: bool) {
+        let per_second = NonZero::new(UNTRACED_PER_SECOND).filter(|_| is_watched);
+        if let Err(error) = self.watch_switch.set(per_second) {
+            tracing::warn!("what is watched does not change: {}", error_chain(&error));
+        }
+        if let Some(sample) = clock_sample() {
+            let pipeline = &mut self.stream.pipeline;
+            pipeline.follow_for_watch(is_watched, sample.monotonic_ns);
+        }
     }
 
     /// Detaches, processes the remaining records, flushes the export, and reports. The flush ends
@@ -228,6 +244,9 @@ impl Agent {
                 "the limit of requests stays as it is: {}",
                 error_chain(&error)
             );
+        }
+        if let Ok(left_out) = self.watch_switch.left_out() {
+            self.stream.export.watchers.leave_out(left_out);
         }
         self.attach_missing();
         self.publish();

@@ -50,7 +50,7 @@ use status::Status;
 use watch::{WatchedExport, Watchers};
 
 pub use listen::{Listen, NotAListenAddress};
-pub use watch::WatchFrom;
+pub use watch::{WATCH_BYTES, WatchFrom};
 
 /// The default of --max-exchanges-per-second, which costs a fifth of a core.
 const EXCHANGES_PER_SECOND: u32 = 5500;

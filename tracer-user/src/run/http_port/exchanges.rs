@@ -116,6 +116,10 @@ pub(super) fn respond(watchers: &Watchers, query: &str, node: &str) -> Response 
 }
 
 async fn next(watcher: &Watcher) -> Bytes {
+    let left_out = watcher.left_out();
+    if left_out > 0 {
+        return format!("{{\"kind\":\"left_out\",\"exchanges\":{left_out}}}\n").into();
+    }
     match timeout(ALIVE, watcher.next()).await {
         Ok(Queued::Lines(lines)) => lines,
         Ok(Queued::Missed(missed)) => {

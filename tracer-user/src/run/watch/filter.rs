@@ -3,6 +3,8 @@
 //! In: the query of its request, which may be hostile. Out: a filter. It runs in the agent, so that
 //! only what is wanted leaves it.
 
+use std::net::{IpAddr, SocketAddr};
+
 use tracer_pipeline::span::{Summary, SummaryEnd};
 
 /// Names in a filter, and the length of each.
@@ -111,8 +113,13 @@ fn is_service(summary: &Summary<'_>, wanted: &str) -> bool {
     }
 }
 
-/// Whether this end is the pod `wanted`, or one whose name begins so: `name`, or `namespace/name`.
+/// Whether this end is the pod `wanted`, or one whose name begins so: `name`, `namespace/name`, or its
+/// address.
 fn is_pod(end: &SummaryEnd<'_>, wanted: &str) -> bool {
+    if let Ok(wanted) = wanted.parse::<IpAddr>() {
+        let address = end.address.parse::<SocketAddr>();
+        return address.is_ok_and(|address| address.ip() == wanted);
+    }
     let Some(pod) = end.pod.as_deref() else {
         return false;
     };
@@ -150,6 +157,8 @@ mod tests {
             ("pod=frontend".into(), true),
             ("pod=hotrod/customer-".into(), true),
             ("pod=driver".into(), false),
+            ("pod=10.244.1.2".into(), true),
+            ("pod=10.244.1.9".into(), false),
             (format!("min_duration_ns={MS}"), true),
             (format!("min_duration_ns={}", 10_000 * MS), false),
             ("errors=true".into(), false),

@@ -12,7 +12,7 @@ mod queue;
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -35,6 +35,8 @@ use queue::Queue;
 /// Watchers at a time. One source may have two more connections to the HTTP port, so that watchers
 /// do not displace probes, nor the other way round.
 pub(super) const MAX_WATCHERS: usize = 6;
+/// The memory of the lines that wait for watchers, at most.
+pub const WATCH_BYTES: usize = MAX_WATCHERS * queue::MAX_BYTES;
 /// Exchanges without spans that are summarised in a second, for all watchers together.
 pub(super) const UNTRACED_PER_SECOND: u32 = 500;
 
@@ -48,8 +50,12 @@ struct Shared {
     all: AtomicUsize,
     untraced: AtomicUsize,
     places: Mutex<Vec<Arc<Place>>>,
-    /// Notified when the number of watchers that want exchanges without spans may have changed.
+    /// Notified when watchers come or go.
     changed: Notify,
+    /// What the loop was told last of watchers that want exchanges without spans.
+    told_untraced: AtomicBool,
+    /// Exchanges without spans that were left out because there were too many.
+    left_out: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -63,6 +69,8 @@ struct Place {
 pub(super) struct Watcher {
     watchers: Watchers,
     place: Arc<Place>,
+    /// The number of exchanges left out that it has been told.
+    told_left_out: AtomicU64,
 }
 
 impl Watchers {
@@ -82,6 +90,7 @@ impl Watchers {
         Some(Watcher {
             watchers: self.clone(),
             place,
+            told_left_out: AtomicU64::new(self.0.left_out.load(Ordering::Relaxed)),
         })
     }
 
@@ -95,9 +104,20 @@ impl Watchers {
         self.0.untraced.load(Ordering::Relaxed) > 0
     }
 
-    /// Waits until [`Self::want_untraced`] may have changed.
-    pub(super) async fn changed(&self) {
-        self.0.changed.notified().await;
+    /// Waits until [`Self::want_untraced`] has changed; it is false at first.
+    pub(super) async fn untraced_changed(&self) -> bool {
+        loop {
+            let wants = self.want_untraced();
+            if self.0.told_untraced.swap(wants, Ordering::Relaxed) != wants {
+                return wants;
+            }
+            self.0.changed.notified().await;
+        }
+    }
+
+    /// Counts exchanges without spans that are left out because there are too many.
+    pub(super) fn leave_out(&self, exchanges: u64) {
+        self.0.left_out.fetch_add(exchanges, Ordering::Relaxed);
     }
 
     /// Gives a summary to all that want it. It is written once.
@@ -129,6 +149,17 @@ impl Watcher {
     pub(super) async fn next(&self) -> Queued {
         self.place.queue.next().await
     }
+
+    /// The exchanges without spans that were left out since the last call because there were too many;
+    /// 0 for a watcher that does not want them.
+    pub(super) fn left_out(&self) -> u64 {
+        let all = self.watchers.0.left_out.load(Ordering::Relaxed);
+        let told = self.told_left_out.swap(all, Ordering::Relaxed);
+        match self.place.filter.untraced {
+            true => all.wrapping_sub(told),
+            false => 0,
+        }
+    }
 }
 
 impl Drop for Watcher {
@@ -150,7 +181,7 @@ fn json_line(summary: &Summary<'_>) -> Bytes {
 /// The export, with those who watch beside it.
 pub(super) struct WatchedExport {
     pub(super) exporter: Exporter,
-    watchers: Watchers,
+    pub(super) watchers: Watchers,
     untraced: UntracedLimit,
 }
 
@@ -164,6 +195,14 @@ impl WatchedExport {
     }
 }
 
+impl WatchedExport {
+    fn takes_untraced(&mut self) -> bool {
+        let takes = self.untraced.take(Instant::now());
+        self.watchers.leave_out(u64::from(!takes));
+        takes
+    }
+}
+
 impl SpanSink for WatchedExport {
     fn add(&mut self, edge: &Edge, spans: Vec<Span>) {
         self.exporter.push(edge, spans);
@@ -172,7 +211,7 @@ impl SpanSink for WatchedExport {
     fn takes_summary(&mut self, has_spans: bool) -> bool {
         match has_spans {
             true => self.watchers.len() > 0,
-            false => self.watchers.want_untraced() && self.untraced.take(Instant::now()),
+            false => self.watchers.want_untraced() && self.takes_untraced(),
         }
     }
 

@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::Notify;
 
 /// Bytes that wait for a watcher; at least one line has room.
-const MAX_BYTES: usize = 512 << 10;
+pub(super) const MAX_BYTES: usize = 512 << 10;
 /// What one [`Queue::next`] takes, about.
 const CHUNK_BYTES: usize = 32 << 10;
 
