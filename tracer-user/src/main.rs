@@ -1,14 +1,18 @@
-//! The `hopspan` binary: the agent, its doctor, the viewer, and the merge of viewed traces.
+//! The `hopspan` binary: the agent, its doctor, those who watch it, the viewer, and the merge of viewed
+//! traces.
+
+mod manual;
 
 use std::{io::Write as _, process::ExitCode};
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
+use manual::{Completions, EXIT_STATUS, Man};
 use tracer_user::error_chain::error_chain;
 use tracing_subscriber::EnvFilter;
 
 /// Shows the network path of a request inside the trace of the application.
 #[derive(Parser, Debug)]
-#[command(name = "hopspan", version, about, max_term_width = 100)]
+#[command(name = "hopspan", version, about, max_term_width = 100, after_help = EXIT_STATUS)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -20,7 +24,10 @@ enum Command {
     Doctor(tracer_user::doctor::Args),
     /// Receive OTLP and show traces in the terminal.
     View(tracer_view::Args),
+    Watch(tracer_watch::Args),
     Merge(tracer_view::MergeArgs),
+    Completions(Completions),
+    Man(Man),
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -53,7 +60,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run(args) => tracer_user::run::run(args).await?,
         Command::Doctor(args) => return tracer_user::doctor::run(&args),
         Command::View(args) => tracer_view::run(args).await?,
+        Command::Watch(args) => tracer_watch::run(args).await?,
         Command::Merge(args) => tracer_view::merge_files(&args, std::io::stdout())?,
+        Command::Completions(args) => args.print(Cli::command()),
+        Command::Man(args) => args.write(Cli::command())?,
     }
     Ok(ExitCode::SUCCESS)
 }
