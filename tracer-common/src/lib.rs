@@ -32,6 +32,7 @@ pub mod stamp;
 pub mod trace_header;
 pub mod tuple;
 pub mod uplink;
+pub mod watch;
 pub mod window;
 
 use from_number::from_number;

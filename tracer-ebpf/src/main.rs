@@ -40,6 +40,7 @@ mod shared;
 mod socket;
 mod uplink;
 mod vxlan;
+mod watch;
 mod window;
 
 #[panic_handler]

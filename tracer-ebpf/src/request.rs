@@ -25,6 +25,7 @@ use crate::{
         ASKED_NO_BODY, CLIENT, HAS_REQUEST, HAS_RESPONDED, LEFT_OUT, OPENED, OWES_RESPONSE,
         PIPELINES, RESPONDS, SURE, Socket,
     },
+    watch,
 };
 
 /// Which requests are followed besides those with a sampled trace context: none (0), those without
@@ -92,10 +93,16 @@ pub(crate) fn decide<const HTTP2: bool>(
     // known: it is always followed.
     if HTTP2 && flags & PIPELINES == 0 && !seen.start.is_connect() && !seen.packet.is_syn() {
         let is_followed = follow == FOLLOW_ALL || scanned.is_followed();
-        if !is_followed {
-            count(Counter::LeftOut);
-        }
-        if !is_followed || edge::is_shed(seen) {
+        let is_left_out = if is_followed {
+            edge::is_shed(seen)
+        } else {
+            let is_left_out = !watch::takes(seen.start_ns);
+            if is_left_out {
+                count(Counter::LeftOut);
+            }
+            is_left_out
+        };
+        if is_left_out {
             socket.flags.set_bits(LEFT_OUT);
             return IS_LEFT_OUT;
         }

@@ -1,17 +1,21 @@
-//! The `hopspan` binary: the agent, its doctor, the viewer, and what is made of viewed traces.
+//! The `hopspan` binary: the agent, its doctor, those who watch it, the viewer, and what is made of
+//! viewed traces.
+
+mod manual;
 
 use std::{
     io::{IsTerminal as _, Write as _},
     process::ExitCode,
 };
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
+use manual::{Completions, EXIT_STATUS, Man};
 use tracer_user::error_chain::error_chain;
 use tracing_subscriber::EnvFilter;
 
 /// Shows the network path of a request inside the trace of the application.
 #[derive(Parser, Debug)]
-#[command(name = "hopspan", version, about, max_term_width = 100)]
+#[command(name = "hopspan", version, about, max_term_width = 100, after_help = EXIT_STATUS)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -23,7 +27,10 @@ enum Command {
     Doctor(tracer_user::doctor::Args),
     View(tracer_view::Args),
     Report(tracer_view::ReportArgs),
+    Watch(tracer_watch::Args),
     Merge(tracer_view::MergeArgs),
+    Completions(Completions),
+    Man(Man),
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -61,7 +68,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             let is_terminal = stdout.is_terminal();
             tracer_view::report(args, stdout, is_terminal).await?;
         }
+        Command::Watch(args) => tracer_watch::run(args).await?,
         Command::Merge(args) => tracer_view::merge_files(&args, std::io::stdout())?,
+        Command::Completions(args) => args.print(Cli::command()),
+        Command::Man(args) => args.write(Cli::command())?,
     }
     Ok(ExitCode::SUCCESS)
 }

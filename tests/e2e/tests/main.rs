@@ -45,3 +45,4 @@ mod two_agents;
 mod untraced;
 mod upgrade;
 mod volume;
+mod watch;

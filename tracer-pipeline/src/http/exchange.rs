@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tracer_common::journey::End;
+use tracer_common::{journey::End, message::Message};
 
 use crate::{
     decode::Journey,
@@ -312,6 +312,11 @@ impl Exchange {
         answered
             .server_span
             .filter(|_| self.asked.trace == Extraction::None)
+    }
+
+    /// Whether its request is one of HTTP/1.
+    pub fn is_http1(&self) -> bool {
+        self.request.journey.message == Message::Request
     }
 
     /// The last message of the response that was seen.

@@ -3,6 +3,8 @@
 //! In: exchanges and failed connects, and what is known of the node. Out: spans, once the names of both
 //! parties are known or the wait for them is over; no spans for what is shed.
 
+use std::ops::Range;
+
 use crate::{
     http::{Exchange, FailedConnect, Served},
     identity::{
@@ -12,7 +14,7 @@ use crate::{
     },
     span::{
         Context, DetailChoice, Edge, EdgeMetrics, ExchangeTrace, FailedConnectLimit, Failures,
-        Measured, Span, SpanSource, Traced, Untraced, failed_connect_spans, sides,
+        Measured, NamedConnect, NamedExchange, Span, SpanSource, Untraced, sides,
     },
 };
 
@@ -37,6 +39,9 @@ pub(super) struct Ended {
     pub(super) edges: EdgeMetrics,
     /// Exchanges without a sampled trace context are measured too.
     pub(super) measures_unsampled: bool,
+    /// When requests were followed for those who watch, by the time at which they began; nanoseconds
+    /// of `CLOCK_MONOTONIC`.
+    pub(super) for_watch: Range<u64>,
     waiting: NameQueue<Over>,
     counts: Counts,
 }
@@ -53,6 +58,7 @@ impl Ended {
             detail: DetailChoice::default(),
             edges: EdgeMetrics::default(),
             measures_unsampled: false,
+            for_watch: 0..0,
             waiting: NameQueue::default(),
             counts: Counts::default(),
         }
@@ -78,7 +84,7 @@ impl Ended {
     /// Takes an ended exchange.
     pub(super) fn exchange(&mut self, exchange: Exchange, known: &Known, out: &mut dyn SpanSink) {
         self.serving.add_finished(&exchange);
-        if ExchangeTrace::of(&exchange).is_some() {
+        if self.trace(&exchange).is_some() {
             self.named(Over::from(SpanSource::Exchange(exchange)), known, out);
             return;
         }
@@ -86,17 +92,24 @@ impl Ended {
         let context = known.context();
         self.count(&exchange, &context);
         let trace = self.untraced.begin(&exchange);
-        if trace.is_none() && !self.measures(&exchange) {
+        let is_measured = trace.is_some() || self.measures(&exchange);
+        let is_watched = trace.is_none() && out.takes_summary(false);
+        if !is_measured && !is_watched {
             return;
         }
         let sides = sides(&exchange);
-        match trace {
-            Some(trace) => {
-                self.export_exchange(Traced::new(&exchange, &sides, trace, &context), out);
-            }
-            None => self
-                .edges
-                .exchange(&Measured::new(&exchange, &sides, &context)),
+        if let Some(trace) = trace {
+            let named = NamedExchange::new(&exchange, &sides, &context);
+            self.export_exchange(&named, trace, out);
+            return;
+        }
+        if is_measured {
+            let measured = Measured::new(&exchange, &sides, &context);
+            self.edges.exchange(&measured);
+        }
+        if is_watched {
+            let named = NamedExchange::new(&exchange, &sides, &context);
+            out.summary(&named.summary(None));
         }
     }
 
@@ -165,16 +178,29 @@ impl Ended {
         match &over.item {
             SpanSource::Exchange(exchange) => {
                 self.count(exchange, &context);
-                if let Some(trace) = ExchangeTrace::of(exchange) {
-                    self.export_exchange(Traced::new(exchange, &over.sides, trace, &context), out);
+                if let Some(trace) = self.trace(exchange) {
+                    let named = NamedExchange::new(exchange, &over.sides, &context);
+                    self.export_exchange(&named, trace, out);
                 }
             }
             SpanSource::FailedConnect(failed, correlation) => {
-                let (edge, spans) =
-                    failed_connect_spans(failed, correlation, &over.sides, &self.detail, &context);
-                self.made(&edge, spans, out);
+                let named = NamedConnect::new(failed, correlation, &over.sides, &context);
+                self.made(&named.edge(), named.spans(&self.detail), out);
+                if out.takes_summary(true) {
+                    out.summary(&named.summary());
+                }
             }
         }
+    }
+
+    /// The trace that an exchange names. None by the response of a request of HTTP/1 that may have been
+    /// followed for those who watch.
+    fn trace(&self, exchange: &Exchange) -> Option<ExchangeTrace> {
+        let trace = ExchangeTrace::of(exchange)?;
+        let is_by_response = matches!(trace, ExchangeTrace::Server(_));
+        let may_be_for_watch = self.for_watch.contains(&exchange.request.journey.start_ns);
+        let is_for_watch = may_be_for_watch && exchange.is_http1() && !self.measures(exchange);
+        (!(is_by_response && is_for_watch)).then_some(trace)
     }
 
     fn count(&mut self, exchange: &Exchange, context: &Context<'_>) {
@@ -188,16 +214,24 @@ impl Ended {
     }
 
     /// Makes the spans of an exchange unless it is shed. Measures it in any case.
-    fn export_exchange(&mut self, traced: Traced<'_>, out: &mut dyn SpanSink) {
-        let edge = traced.edge();
-        let Some(shed) = self.shedding.admit(&edge, traced.ended_ns()) else {
-            self.edges.exchange(&traced.measured(None));
+    fn export_exchange(
+        &mut self,
+        named: &NamedExchange<'_>,
+        trace: ExchangeTrace,
+        out: &mut dyn SpanSink,
+    ) {
+        let edge = named.edge();
+        let Some(shed) = self.shedding.admit(&edge, named.ended_ns()) else {
+            self.edges.exchange(&named.measured(None));
             return;
         };
         self.counts.exchanges_traced += 1;
-        let spans = traced.spans(shed, &mut self.detail);
-        self.edges.exchange(&traced.measured(Some(&spans)));
+        let spans = named.spans(trace, shed, &mut self.detail);
+        self.edges.exchange(&named.measured(Some(&spans)));
         self.made(&edge, spans, out);
+        if out.takes_summary(true) {
+            out.summary(&named.summary(Some(trace)));
+        }
     }
 
     fn made(&mut self, edge: &Edge, spans: Vec<Span>, out: &mut dyn SpanSink) {

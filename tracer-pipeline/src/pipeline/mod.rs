@@ -96,6 +96,15 @@ impl Pipeline {
         self.ended.measures_unsampled = true;
     }
 
+    /// Requests are followed for those who watch, or no longer, from `now_ns` on. Their spans are not
+    /// exported, though a server has a trace for one (`traceresponse`).
+    pub fn follow_for_watch(&mut self, is_on: bool, now_ns: u64) {
+        self.ended.for_watch = match is_on {
+            true => now_ns..u64::MAX,
+            false => self.ended.for_watch.start..now_ns,
+        };
+    }
+
     /// Measures all exchanges as those of one edge, `all`.
     pub fn sum_edges(&mut self) {
         self.ended.edges.sum_edges();

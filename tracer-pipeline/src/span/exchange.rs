@@ -1,128 +1,33 @@
 //! The spans of one exchange.
 //!
-//! In: an exchange in its trace, and its sides. Out: the spans of its paths, below the client's own
-//! span and beside the server's. Where the client has none, a span over the exchange is above them.
+//! In: an exchange, its paths, and a builder with its trace and parties. Out: the spans of its paths,
+//! below the client's own span and beside the server's. Where the client has none, a span over the
+//! exchange is above them.
 
-use std::{borrow::Cow, cell::OnceCell, net::SocketAddr};
+use std::{borrow::Cow, net::SocketAddr};
 
 use opentelemetry_semantic_conventions::attribute as semconv;
 use tracer_semconv::{Role, event, incomplete};
 
 use crate::{
     http::{Exchange, Leg, ResponseEnd, UrlPaths, head::Method, trace_context::SpanId},
-    identity::directory,
     kube_proxy::Decision,
 };
 
 use super::{
-    Context, Edge, Event, Measured, Span,
+    Event,
     attribute::{Attribute, key},
     detail::HopSpans,
-    detail_choice::DetailChoice,
-    exchange_trace::ExchangeTrace,
     half, http_attributes,
     id::NO_SPAN,
     nat::Nat,
-    parties::Parties,
     paths::Paths,
     span_builder::{PathFacts, SpanBase, SpanBuilder, both},
     tcp_events,
 };
 
-/// An exchange in its trace, with its parties and translation, before its spans are built.
-#[derive(Debug)]
-pub struct Traced<'a> {
-    exchange: &'a Exchange,
-    trace: ExchangeTrace,
-    context: &'a Context<'a>,
-    sides: &'a [directory::PartyKey; 2],
-    nat: Option<Nat<'a>>,
-    parties: Parties<'a>,
-    paths: OnceCell<Paths>,
-}
-
-impl<'a> Traced<'a> {
-    /// Looks up parties and translation; `sides` is
-    /// [`SpanSource::sides`](super::SpanSource::sides).
-    pub fn new(
-        exchange: &'a Exchange,
-        sides: &'a [directory::PartyKey; 2],
-        trace: ExchangeTrace,
-        context: &'a Context<'a>,
-    ) -> Self {
-        let journey = &exchange.request.journey;
-        let nat = Nat::of(journey, context.rules);
-        // A packet translated on another node arrives with the pod's address; its service is
-        // unknown.
-        let sent = (!journey.has_arrived()).then_some(journey.sent.destination);
-        let asked = nat.as_ref().map(Nat::original).or(sent);
-        Self {
-            exchange,
-            trace,
-            context,
-            sides,
-            parties: Parties::of(sides, asked, context.directory),
-            nat,
-            paths: OnceCell::new(),
-        }
-    }
-
-    /// When the exchange ended, nanoseconds of `CLOCK_MONOTONIC`.
-    pub fn ended_ns(&self) -> u64 {
-        self.exchange.ended_ns()
-    }
-
-    /// The caller and the called service.
-    pub fn edge(&self) -> Edge {
-        let decision = self.nat.as_ref().and_then(Nat::decision);
-        let decided = decision.map(|decision| &decision.service);
-        self.parties.edge(self.sides, decided)
-    }
-
-    /// Builds the spans, parents first. `shed` is how many exchanges of this edge were shed since
-    /// the last one with spans.
-    pub fn spans(&self, shed: u64, detail: &mut DetailChoice) -> Vec<Span> {
-        let exchange = self.exchange;
-        let paths = self.paths();
-        let hop_spans = detail.choose(exchange, paths, || self.edge());
-        let mut builder = SpanBuilder {
-            trace: self.trace.seed(),
-            parent: self.trace.parent(),
-            trace_state: exchange.asked.tracestate.as_ref(),
-            seq: exchange.request_seq,
-            context: self.context,
-            nat: self.nat.as_ref(),
-            refusal: None,
-            parties: &self.parties,
-            half: half::of(exchange),
-            hop_spans,
-            workload: None,
-            spans: Vec::with_capacity(spans_at_most(exchange, hop_spans)),
-        };
-        builder.exchange(exchange, paths, self.sides[1].socket, shed);
-        let mut spans = builder.spans;
-        if let (Some(root), Some(link)) = (spans.first_mut(), self.trace.link()) {
-            root.links.push(link);
-        }
-        spans
-    }
-
-    /// The exchange for the metrics, with the spans that [`Self::spans`] made if they are exported.
-    pub fn measured<'s>(&'s self, spans: Option<&'s [Span]>) -> Measured<'s> {
-        Measured {
-            exported: spans.map(|spans| (spans, self.paths())),
-            ..Measured::new(self.exchange, self.sides, self.context)
-        }
-    }
-
-    fn paths(&self) -> &Paths {
-        let build = || Paths::of(self.exchange, self.context);
-        self.paths.get_or_init(build)
-    }
-}
-
 /// Upper bound on the number of spans: a root, the paths, and a hop between stamps.
-fn spans_at_most(exchange: &Exchange, hop_spans: HopSpans) -> usize {
+pub(super) fn spans_at_most(exchange: &Exchange, hop_spans: HopSpans) -> usize {
     if !hop_spans.are_made() {
         return 4;
     }
@@ -131,7 +36,14 @@ fn spans_at_most(exchange: &Exchange, hop_spans: HopSpans) -> usize {
 }
 
 impl SpanBuilder<'_> {
-    fn exchange(&mut self, exchange: &Exchange, paths: &Paths, server: SocketAddr, shed: u64) {
+    /// Adds the spans of an exchange, parents first; `server` is the address of its server.
+    pub(super) fn exchange(
+        &mut self,
+        exchange: &Exchange,
+        paths: &Paths,
+        server: SocketAddr,
+        shed: u64,
+    ) {
         let connection = self.of_connection(exchange, server);
         let message = self.of_messages(exchange, &connection);
         let parent = if self.parent == NO_SPAN {
@@ -301,7 +213,7 @@ fn ending_attributes(
 }
 
 /// The part of a response that was not seen, or could not be parsed.
-fn unseen_of_response(exchange: &Exchange) -> Option<&'static str> {
+pub(super) fn unseen_of_response(exchange: &Exchange) -> Option<&'static str> {
     let is_open = matches!(
         exchange.response_end,
         ResponseEnd::Unseen | ResponseEnd::WithConnection | ResponseEnd::After(_)

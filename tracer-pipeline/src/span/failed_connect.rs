@@ -62,76 +62,110 @@ pub(super) fn sides(failed: &FailedConnect) -> [directory::PartyKey; 2] {
     [source, destination]
 }
 
-/// Builds the spans, the connect first; `sides` is [`SpanSource::sides`](super::SpanSource::sides).
-/// Returns them with the caller and the service that it meant.
-pub fn spans(
-    failed: &FailedConnect,
-    correlation: &Correlation,
-    sides: &[directory::PartyKey; 2],
-    detail: &DetailChoice,
-    context: &Context<'_>,
-) -> (Edge, Vec<Span>) {
-    let joined = match correlation {
-        Correlation::Inferred(served) => Some(served),
-        Correlation::None | Correlation::Ambiguous(_) => None,
-    };
-    let trace_id = joined.map_or_else(
-        || trace_id(failed, context.node),
-        |served| served.trace.trace_id,
-    );
-    let parent = joined.map_or(NO_SPAN, |served| served.trace.parent_id);
-    let nat = failed
-        .connect
-        .as_ref()
-        .and_then(|connect| Nat::of(&connect.syn.journey, context.rules));
-    let asked = nat
-        .as_ref()
-        .map_or(failed.socket.sent.destination, Nat::original);
-    let refusal = match nat {
-        Some(_) => None,
-        None => refusal(failed, context),
-    };
-    let parties = Parties::of(sides, Some(asked), context.directory);
-    let mut builder = SpanBuilder {
-        trace: TraceContext {
-            trace_id,
-            // Derived from this connect: one request may make several.
-            parent_id: seed(failed, trace_id, parent, context.node),
-            flags: SAMPLED,
-        },
-        parent,
-        trace_state: joined.and_then(|served| served.tracestate.as_ref()),
-        seq: 0,
-        context,
-        nat: nat.as_ref(),
-        refusal,
-        parties: &parties,
-        half: failed.connect.as_ref().and_then(half::of_connect),
-        hop_spans: detail.of_failure(),
-        workload: None,
-        spans: Vec::new(),
-    };
-    builder.failed_connect(failed, correlation);
-    let mut spans = builder.spans;
-    if let Some(connect) = spans.first_mut() {
-        connect.links = links(correlation);
+/// A failed connect with its parties, and its translation or refusal.
+#[derive(Debug)]
+pub struct NamedConnect<'a> {
+    pub(super) failed: &'a FailedConnect,
+    correlation: &'a Correlation,
+    pub(super) sides: &'a [directory::PartyKey; 2],
+    pub(super) context: &'a Context<'a>,
+    pub(super) nat: Option<Nat<'a>>,
+    pub(super) refusal: Option<&'a Refusal>,
+    pub(super) parties: Parties<'a>,
+    /// From the call to the failure.
+    pub(super) path: Path,
+}
+
+impl<'a> NamedConnect<'a> {
+    /// Looks up parties, translation and refusal; `sides` is
+    /// [`SpanSource::sides`](super::SpanSource::sides).
+    pub fn new(
+        failed: &'a FailedConnect,
+        correlation: &'a Correlation,
+        sides: &'a [directory::PartyKey; 2],
+        context: &'a Context<'a>,
+    ) -> Self {
+        let syn = failed.connect.as_ref().map(|connect| &connect.syn.journey);
+        let nat = syn.and_then(|journey| Nat::of(journey, context.rules));
+        let asked = nat
+            .as_ref()
+            .map_or(failed.socket.sent.destination, Nat::original);
+        let refusal = match nat {
+            Some(_) => None,
+            None => refusal(failed, context),
+        };
+        Self {
+            failed,
+            correlation,
+            sides,
+            context,
+            nat,
+            refusal,
+            parties: Parties::of(sides, Some(asked), context.directory),
+            path: path(failed, context),
+        }
     }
-    let decided = nat.as_ref().and_then(Nat::decision);
-    let edge = parties.edge(sides, decided.map(|decision| &decision.service));
-    (edge, spans)
+
+    /// The caller and the service that it meant.
+    pub fn edge(&self) -> Edge {
+        let decided = self.nat.as_ref().and_then(Nat::decision);
+        let decided = decided.map(|decision| &decision.service);
+        self.parties.edge(self.sides, decided)
+    }
+
+    /// Builds the spans, the connect first.
+    pub fn spans(&self, detail: &DetailChoice) -> Vec<Span> {
+        let (failed, correlation, context) = (self.failed, self.correlation, self.context);
+        let joined = self.joined();
+        let trace_id = self.trace_id();
+        let parent = joined.map_or(NO_SPAN, |served| served.trace.parent_id);
+        let mut builder = SpanBuilder {
+            trace: TraceContext {
+                trace_id,
+                // Derived from this connect: one request may make several.
+                parent_id: seed(failed, trace_id, parent, context.node),
+                flags: SAMPLED,
+            },
+            parent,
+            trace_state: joined.and_then(|served| served.tracestate.as_ref()),
+            seq: 0,
+            context,
+            nat: self.nat.as_ref(),
+            refusal: self.refusal,
+            parties: &self.parties,
+            half: failed.connect.as_ref().and_then(half::of_connect),
+            hop_spans: detail.of_failure(),
+            workload: None,
+            spans: Vec::new(),
+        };
+        builder.failed_connect(failed, correlation, &self.path);
+        let mut spans = builder.spans;
+        if let Some(connect) = spans.first_mut() {
+            connect.links = links(correlation);
+        }
+        spans
+    }
+
+    /// The request that the connect was made for, where there is one candidate.
+    fn joined(&self) -> Option<&'a Served> {
+        match self.correlation {
+            Correlation::Inferred(served) => Some(served),
+            Correlation::None | Correlation::Ambiguous(_) => None,
+        }
+    }
+
+    /// The trace of that request, or one of its own.
+    pub(super) fn trace_id(&self) -> TraceId {
+        self.joined().map_or_else(
+            || trace_id(self.failed, self.context.node),
+            |served| served.trace.trace_id,
+        )
+    }
 }
 
 impl SpanBuilder<'_> {
     /// Adds the connect span, from the call to the failure, and the hops of its SYN.
-    fn failed_connect(&mut self, failed: &FailedConnect, correlation: &Correlation) {
-        let socket = &failed.socket;
-        let mut path = match &failed.connect {
-            Some(connect) => connect_path(connect, self.context),
-            None => Path::unseen(socket.began_ns),
-        };
-        path.start_at(socket.began_ns);
-        // A packet may be dropped long before the connect fails.
-        path.end_ns = path.end_ns.max(socket.at_ns);
+    fn failed_connect(&mut self, failed: &FailedConnect, correlation: &Correlation, path: &Path) {
         let legs: Vec<&Leg> = failed.connect.iter().flat_map(Connect::legs).collect();
         let mut attributes = attributes(failed, correlation, self.refusal);
         self.connection_attributes(&mut attributes);
@@ -141,8 +175,21 @@ impl SpanBuilder<'_> {
             incomplete: legs.is_empty().then_some(incomplete::PATH.into()),
             error: Some(error_type(failed)),
         };
-        self.path(self.parent, Role::Connect, &legs, &path, facts);
+        self.path(self.parent, Role::Connect, &legs, path, facts);
     }
+}
+
+/// The path from the call to the failure.
+fn path(failed: &FailedConnect, context: &Context<'_>) -> Path {
+    let socket = &failed.socket;
+    let mut path = match &failed.connect {
+        Some(connect) => connect_path(connect, context),
+        None => Path::unseen(socket.began_ns),
+    };
+    path.start_at(socket.began_ns);
+    // A packet may be dropped long before the connect fails.
+    path.end_ns = path.end_ns.max(socket.at_ns);
+    path
 }
 
 /// The attributes that only failed connects have.

@@ -24,6 +24,7 @@ mod half;
 mod histogram;
 mod http_attributes;
 mod id;
+mod named_exchange;
 mod nat;
 mod parties;
 mod paths;
@@ -34,6 +35,8 @@ mod series_table;
 mod service_name;
 mod span_builder;
 mod span_source;
+mod summarize;
+mod summary;
 mod tcp_events;
 mod untraced;
 
@@ -49,16 +52,20 @@ pub use detail_choice::{BASELINE, DetailChoice};
 pub use edge::{Edge, EdgeEnd};
 pub use edge_label::EdgeLabel;
 pub use edge_metrics::{EdgeKey, EdgeMetrics, EdgeSnapshot, EdgeTimes, HopTimes, Measured};
-pub use exchange::Traced;
 pub use exchange_trace::ExchangeTrace;
-pub use failed_connect::spans as failed_connect_spans;
+pub use failed_connect::NamedConnect;
 pub use failed_connect_limit::FailedConnectLimit;
 pub use failures::{Failure, Failures};
 pub use histogram::{Exemplar, ExportedSpan, Histogram};
+pub use named_exchange::NamedExchange;
 pub use parties::sides;
 pub use request_result::RequestResult;
 pub use service_name::{NotAServiceName, ServiceName};
 pub use span_source::SpanSource;
+pub use summary::{
+    Summary, SummaryDrop, SummaryEnd, SummaryHop, SummaryKind, SummaryNat, SummaryPath,
+    SummaryRule, is_elsewhere,
+};
 pub use untraced::Untraced;
 
 /// A finished span. Its kind is INTERNAL.

@@ -17,6 +17,8 @@ use super::attribute::{Attribute, key};
 #[derive(Debug)]
 pub(super) struct Nat<'r> {
     original: SocketAddr,
+    endpoint: SocketAddr,
+    masquerade: Option<SocketAddr>,
     decision: Option<&'r Decision>,
     /// Attributes of the destination's translation, built once for several spans.
     destination: Vec<Attribute>,
@@ -58,6 +60,8 @@ impl<'r> Nat<'r> {
         }
         Some(Self {
             original: original.destination,
+            endpoint: reply.source,
+            masquerade: masqueraded.then_some(reply.destination),
             decision,
             destination,
             source: masqueraded
@@ -68,6 +72,16 @@ impl<'r> Nat<'r> {
     /// The address that the client connected to.
     pub(super) fn original(&self) -> SocketAddr {
         self.original
+    }
+
+    /// The address that took its place; `None` where the destination was not changed.
+    pub(super) fn translated(&self) -> Option<SocketAddr> {
+        (self.endpoint != self.original).then_some(self.endpoint)
+    }
+
+    /// The address that took the place of the client's, where it was changed.
+    pub(super) fn masquerade(&self) -> Option<SocketAddr> {
+        self.masquerade
     }
 
     /// kube-proxy's decision, where the rules explain the translation.

@@ -81,12 +81,23 @@ impl<'w> Parties<'w> {
         self.service.map(|service| &*service.name)
     }
 
-    /// The name of the workload of a side; else that of its pod, else of its node.
-    pub(super) fn workload(&self, side: Side) -> Option<&'w Arc<str>> {
-        let party = match side {
+    /// The service's namespace and name, where the API has the service.
+    pub(super) fn service(&self) -> Option<(&'w str, &'w str)> {
+        let service = self.service?;
+        Some((&service.namespace, &service.name))
+    }
+
+    /// A side.
+    pub(super) fn party(&self, side: Side) -> &Party<'w> {
+        match side {
             Side::Client => &self.source,
             Side::Server => &self.destination,
-        };
+        }
+    }
+
+    /// The name of the workload of a side; else that of its pod, else of its node.
+    pub(super) fn workload(&self, side: Side) -> Option<&'w Arc<str>> {
+        let party = self.party(side);
         let of_pod = party.pod.and_then(|pod| {
             let workload = pod.workload.as_ref().map(|(_, name)| name);
             workload.or(pod.name.as_ref())

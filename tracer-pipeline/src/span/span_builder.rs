@@ -267,7 +267,7 @@ fn has_dropped(legs: &[&Leg]) -> bool {
 }
 
 /// The part of a message's path that was not seen.
-fn missing(legs: &[&Leg]) -> Option<&'static str> {
+pub(super) fn missing(legs: &[&Leg]) -> Option<&'static str> {
     legs.iter().find_map(|leg| missing_of(leg))
 }
 

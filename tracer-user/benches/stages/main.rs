@@ -17,7 +17,9 @@ use tracer_pipeline::{
     http2::{headers, hpack::Decoder},
     path::build_path,
     pipeline::Pipeline,
-    span::{Context, Detail, DetailChoice, ExchangeTrace, ServiceName, Span, SpanSource, Traced},
+    span::{
+        Context, Detail, DetailChoice, ExchangeTrace, NamedExchange, ServiceName, Span, SpanSource,
+    },
 };
 use tracer_user::export::Encoder;
 
@@ -118,13 +120,13 @@ fn to_spans(group: &mut BenchmarkGroup<'_, WallTime>, recorded: &Recorded) {
     group.bench_function("spans", |bencher| {
         bencher.iter(|| {
             for (exchange, sides, trace) in &traced {
-                let traced = Traced::new(black_box(exchange), sides, *trace, &context);
-                black_box(traced.spans(0, &mut detail));
+                let traced = NamedExchange::new(black_box(exchange), sides, &context);
+                black_box(traced.spans(*trace, 0, &mut detail));
             }
         });
     });
     let spans_of = |(exchange, sides, trace): &(&_, _, ExchangeTrace)| {
-        Traced::new(exchange, sides, *trace, &context).spans(0, &mut detail)
+        NamedExchange::new(exchange, sides, &context).spans(*trace, 0, &mut detail)
     };
     let spans: Vec<Vec<Span>> = traced.iter().map(spans_of).collect();
     let mut encoder = Encoder::for_this_node();

@@ -77,7 +77,7 @@ impl EdgeLimiter {
 }
 
 /// Requests in a window at a rate of `per_second`; at least one.
-fn per_window(per_second: u32) -> u32 {
+pub(super) fn per_window(per_second: u32) -> u32 {
     const SECOND_NS: u64 = 1_000_000_000;
     let requests = (u64::from(per_second) << WINDOW_BITS).div_ceil(SECOND_NS);
     u32::try_from(requests).unwrap_or(u32::MAX).max(1)

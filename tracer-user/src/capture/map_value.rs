@@ -1,6 +1,6 @@
 //! Values of maps, as the kernel copies them for a system call.
 
-use tracer_common::{edge::Edges, journey::Journey, pair_share::PairShares};
+use tracer_common::{edge::Edges, journey::Journey, pair_share::PairShares, watch::Watch};
 
 /// A record of `tracer-common` as the value of a map: aya requires a trait of its own.
 #[repr(transparent)]
@@ -14,3 +14,5 @@ unsafe impl aya::Pod for MapValue<Journey> {}
 unsafe impl aya::Pod for MapValue<Edges> {}
 // SAFETY: as above.
 unsafe impl aya::Pod for MapValue<PairShares> {}
+// SAFETY: as above.
+unsafe impl aya::Pod for MapValue<Watch> {}

@@ -17,6 +17,7 @@ mod pair_losses;
 mod recent_peak;
 mod ring;
 mod ring_positions;
+mod watch_switch;
 
 use aya::maps::Map;
 
@@ -30,6 +31,7 @@ pub use journey_table::JourneyTable;
 pub use occupancy::Occupancy;
 pub use pair_losses::{PairLoss, PairLosses};
 pub use ring::{Ring, RingError};
+pub use watch_switch::WatchSwitch;
 
 /// A map that the programs share with user space cannot be used.
 #[derive(Debug, thiserror::Error)]

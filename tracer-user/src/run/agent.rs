@@ -13,12 +13,11 @@ use tracer_pipeline::pipeline::{Pipeline, Snapshot};
 use crate::{
     attach::Attached,
     capture::{
-        Counters, EdgeLimiter, JourneyTable, PairLoss, PairLosses, Ring, Totals, clock_sample,
-        device_record,
+        Counters, EdgeLimiter, JourneyTable, PairLoss, PairLosses, Ring, Totals, WatchSwitch,
+        clock_sample, device_record,
     },
     cluster::Names,
     error_chain::error_chain,
-    export::Exporter,
     rules,
     uplinks::Uplinks,
 };
@@ -28,6 +27,7 @@ use super::{
     recorder::Recorder,
     report::{Counted, Report},
     status::{Numbers, Status},
+    watch::{UNTRACED_PER_SECOND, WatchedExport},
 };
 
 /// How long the last journeys may take to end after the hooks stop opening new ones.
@@ -47,6 +47,7 @@ pub(super) struct Agent {
     counters: Counters,
     edge_limiter: EdgeLimiter,
     pair_losses: PairLosses,
+    watch_switch: WatchSwitch,
     stream: Stream,
     names: Names,
     rules: rules::Watch,
@@ -58,7 +59,7 @@ pub(super) struct Agent {
 impl Agent {
     pub(super) fn new(
         mut attached: Attached,
-        exporter: Exporter,
+        export: WatchedExport,
         pipeline: Pipeline,
         (names, rules): (Names, rules::Watch),
         exchanges_per_second: Option<NonZero<u32>>,
@@ -75,11 +76,12 @@ impl Agent {
                 exchanges_per_second,
             )?,
             pair_losses: PairLosses::new(attached.take_map(PairLosses::MAP))?,
+            watch_switch: WatchSwitch::new(attached.take_map(WatchSwitch::MAP))?,
             attached,
             stream: Stream {
                 pipeline,
                 recorder,
-                exporter,
+                export,
             },
             names,
             rules,
@@ -110,6 +112,7 @@ impl Agent {
     pub(super) async fn follow(&mut self, mut uplinks: mpsc::Receiver<Uplinks>) {
         let mut look = PollSchedule::after(Instant::now());
         let mut housekeeping = every(HOUSEKEEPING);
+        let watchers = self.stream.export.watchers.clone();
         loop {
             tokio::select! {
                 () = look.due() => look.found(self.drain().await, Instant::now()),
@@ -120,6 +123,7 @@ impl Agent {
                     self.stream.observe(Snapshot::Rules(rules));
                 }
                 Some(uplinks) = uplinks.recv() => self.follow_uplinks(&uplinks),
+                is_watched = watchers.untraced_changed() => self.follow_for_watch(is_watched),
             }
             self.status.turned();
         }
@@ -152,6 +156,18 @@ impl Agent {
         self.status.set_uplinks(uplinks);
     }
 
+    /// Lets the programs follow requests without a sampled trace context too, or no longer.
+    fn follow_for_watch(&mut self, is_watched: bool) {
+        let per_second = NonZero::new(UNTRACED_PER_SECOND).filter(|_| is_watched);
+        if let Err(error) = self.watch_switch.set(per_second) {
+            tracing::warn!("what is watched does not change: {}", error_chain(&error));
+        }
+        if let Some(sample) = clock_sample() {
+            let pipeline = &mut self.stream.pipeline;
+            pipeline.follow_for_watch(is_watched, sample.monotonic_ns);
+        }
+    }
+
     /// Detaches, processes the remaining records, flushes the export, and reports. The flush ends
     /// when it takes longer than `flush`, or when `interrupted` does.
     pub(super) async fn finish(
@@ -169,11 +185,11 @@ impl Agent {
         while self.ring.drain(BURST, |record| stream.push(record)) > 0 {}
         let under_way = self.journeys.under_way();
         self.journeys.expire_all(|record| stream.push(record));
-        stream.pipeline.finish(&mut stream.exporter);
+        stream.pipeline.finish(&mut stream.export);
         if let Some(recorder) = self.stream.recorder.take() {
             recorder.finish().context("write the recording")?;
         }
-        let export = self.stream.exporter.finish(flush, interrupted).await;
+        let export = self.stream.export.exporter.finish(flush, interrupted).await;
         let kernel = self.counters.read();
         Ok(Report {
             missing: missing
@@ -229,6 +245,9 @@ impl Agent {
                 error_chain(&error)
             );
         }
+        if let Ok(left_out) = self.watch_switch.left_out() {
+            self.stream.export.watchers.leave_out(left_out);
+        }
         self.attach_missing();
         self.publish();
     }
@@ -271,8 +290,8 @@ impl Agent {
                 .map(|(failure, count)| (failure.clone(), count))
                 .collect(),
             edges: self.stream.pipeline.edges(),
-            export: self.stream.exporter.totals(),
-            queue: self.stream.exporter.queue(),
+            export: self.stream.export.exporter.totals(),
+            queue: self.stream.export.exporter.queue(),
         });
     }
 }
@@ -293,7 +312,7 @@ fn pair_losses(losses: &mut PairLosses, kernel: &Totals) -> Vec<PairLoss> {
 struct Stream {
     pipeline: Pipeline,
     recorder: Option<Recorder>,
-    exporter: Exporter,
+    export: WatchedExport,
 }
 
 impl Stream {
@@ -301,14 +320,14 @@ impl Stream {
         if let Some(recorder) = &mut self.recorder {
             recorder.record(record);
         }
-        self.pipeline.push(record, &mut self.exporter);
+        self.pipeline.push(record, &mut self.export);
     }
 
     fn observe(&mut self, snapshot: Snapshot) {
         if let Some(recorder) = &mut self.recorder {
             recorder.entry(&snapshot.encode());
         }
-        self.pipeline.observe(snapshot, &mut self.exporter);
+        self.pipeline.observe(snapshot, &mut self.export);
     }
 }
 

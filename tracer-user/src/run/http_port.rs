@@ -1,19 +1,22 @@
-//! The HTTP port: `/healthz`, `/readyz` and `/metrics`.
+//! The HTTP port: `/healthz`, `/readyz`, `/metrics` and `/exchanges`.
 //!
-//! In: listening sockets, the `Status`, and the file of a token for `/metrics`. Out: HTTP responses.
+//! In: listening sockets, the `Status`, those who watch, and the file of a token. Out: HTTP responses.
 //! Counts displaced connections. Probes need no token: a kubelet has none.
 
 mod connections;
+mod exchanges;
 mod scrape;
 mod serve;
 mod timed_writes;
 mod token;
+mod unix_socket;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use anyhow::ensure;
 use axum::{
-    Router,
-    extract::State,
+    Extension, Router,
+    extract::{RawQuery, State},
     http::{
         HeaderMap, StatusCode,
         header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE},
@@ -26,8 +29,11 @@ use super::{
     listen::Listen,
     metrics,
     status::{Readiness, Status},
+    watch::{WatchFrom, Watchers},
 };
 use scrape::Scrape;
+use serve::Peer;
+use timed_writes::Lifted;
 use token::Token;
 
 /// The age of the loop's last turn from which the loop counts as hung. It turns every 20 to 100 ms;
@@ -40,32 +46,59 @@ struct Port {
     status: Arc<Status>,
     scrape: Scrape,
     token: Option<Token>,
+    watchers: Watchers,
+    watch_from: WatchFrom,
+    node: String,
 }
 
-/// Starts a task for each place, which listens and answers until the process ends. `token` is a
-/// file: `/metrics` is then for clients that send its content.
+/// Where the port is, and for whom.
+#[derive(Debug)]
+pub(super) struct Options<'a> {
+    pub(super) places: &'a [Listen],
+    /// A file: `/metrics` and `/exchanges` are then for clients that send its content.
+    pub(super) token: Option<PathBuf>,
+    pub(super) watch_from: WatchFrom,
+    /// A unix socket, where the same is served.
+    pub(super) socket: Option<PathBuf>,
+    /// The node's name, for those who watch.
+    pub(super) node: String,
+}
+
+/// Starts a task for each place, which listens and answers until the process ends.
 ///
 /// # Errors
 ///
-/// When an address is not this machine's, or the token cannot be read. A port that is taken is tried
-/// again, because the agent that this one replaces may still have it.
+/// When an address is not this machine's, the token cannot be read, or the unix socket not be made.
+/// A port that is taken is tried again, because the agent that this one replaces may still have it.
 pub(super) fn start(
-    places: &[Listen],
-    token: Option<PathBuf>,
+    options: Options<'_>,
     status: &Arc<Status>,
+    watchers: Watchers,
 ) -> anyhow::Result<()> {
+    let token = options.token.map(Token::of_file).transpose()?;
+    ensure!(
+        options.watch_from != WatchFrom::Everywhere || token.is_some(),
+        "--watch everywhere needs a token: --metrics-token FILE"
+    );
     let router = router(Port {
         status: Arc::clone(status),
         scrape: Scrape::default(),
-        token: token.map(Token::of_file).transpose()?,
+        token,
+        watchers,
+        watch_from: options.watch_from,
+        node: options.node,
     });
-    for place in places {
+    for place in options.places {
         if let Some(listener) = place.bind()? {
             let (router, status) = (router.clone(), Arc::clone(status));
             tokio::spawn(async move {
                 serve::serve(listener.bound().await, router, &status).await;
             });
         }
+    }
+    if let Some(path) = &options.socket {
+        let listener = unix_socket::listen(path)?;
+        tokio::spawn(serve::serve_unix(listener, router));
     }
     Ok(())
 }
@@ -75,6 +108,7 @@ fn router(port: Port) -> Router {
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(scrape))
+        .route("/exchanges", get(watch))
         .with_state(Arc::new(port))
 }
 
@@ -126,15 +160,45 @@ fn ready(status: &Status) -> String {
 }
 
 async fn scrape(State(port): State<Arc<Port>>, headers: HeaderMap) -> Response {
-    if let Some(token) = &port.token
-        && !token.is_in(headers.get(AUTHORIZATION))
-    {
-        let text = "the token of --metrics-token is needed: Authorization: Bearer TOKEN\n";
-        let scheme = [(WWW_AUTHENTICATE, "Bearer")];
-        return (StatusCode::UNAUTHORIZED, scheme, text).into_response();
+    if let Some(refusal) = port.without_token(&headers) {
+        return refusal;
     }
     let text = port.scrape.text(&port.status).await;
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
+}
+
+/// The exchanges as they happen.
+async fn watch(
+    State(port): State<Arc<Port>>,
+    Extension(peer): Extension<Peer>,
+    Extension(limit): Extension<Lifted>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    if let Some(refusal) = port.without_token(&headers).filter(|_| peer != Peer::Unix) {
+        return refusal;
+    }
+    let has_token = port.token.is_some();
+    if let Some(refusal) = exchanges::refusal(port.watch_from, peer, &headers, has_token) {
+        return refusal.into_response();
+    }
+    if exchanges::is_here(peer) {
+        limit.lift();
+    }
+    exchanges::respond(&port.watchers, &query.unwrap_or_default(), &port.node)
+}
+
+impl Port {
+    /// The response to a client without the token, where one is needed.
+    fn without_token(&self, headers: &HeaderMap) -> Option<Response> {
+        let token = self.token.as_ref()?;
+        if token.is_in(headers.get(AUTHORIZATION)) {
+            return None;
+        }
+        let text = "the token of --metrics-token is needed: Authorization: Bearer TOKEN\n";
+        let scheme = [(WWW_AUTHENTICATE, "Bearer")];
+        Some((StatusCode::UNAUTHORIZED, scheme, text).into_response())
+    }
 }
 
 #[cfg(test)]
@@ -154,6 +218,9 @@ mod tests {
             status: Arc::clone(status),
             scrape: Scrape::default(),
             token: None,
+            watchers: Watchers::default(),
+            watch_from: WatchFrom::Loopback,
+            node: "node".to_owned(),
         });
         let request = Request::get(path).body(Body::empty()).unwrap();
         let response = router.oneshot(request).await.unwrap();

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
+use clap::{Args, ValueEnum};
 use hopspan_lab::kube_proxy::ProxyMode;
 use hopspan_lab::{NodeOptions, Overlay, Wiring};
 
@@ -67,13 +67,21 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) otlp: Option<String>,
 
-    /// Leave the lab, the agent and the viewer running until Ctrl-C
+    /// Leave the lab, the agent and the viewer running until Ctrl-C, and print what to try
     #[arg(long)]
     pub(crate) keep: bool,
 
     /// Show the traces on a page in a browser, and leave everything running until Ctrl-C
     #[arg(long, conflicts_with = "fault")]
     pub(crate) page: bool,
+
+    /// With --keep: what runs in the pods: HotROD, or nothing, so that you start programs of your own
+    #[arg(long, value_name = "APP", value_enum, default_value_t = App::Hotrod, requires_if("none", "keep"), conflicts_with_all = ["fault", "hotrod"])]
+    pub(crate) app: App,
+
+    /// Run this build of HotROD in the pods
+    #[arg(long, value_name = "BINARY")]
+    pub(crate) hotrod: Option<PathBuf>,
 
     /// Cells in a line [default: the terminal's width]
     #[arg(long, value_name = "CELLS")]
@@ -98,6 +106,15 @@ pub(crate) struct RunArgs {
     /// Build with optimisations
     #[arg(long)]
     pub(crate) release: bool,
+}
+
+/// What runs in the pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum App {
+    /// The ride-hailing demo
+    Hotrod,
+    /// Nothing: two empty servers behind a service, and an empty client
+    None,
 }
 
 impl RunArgs {
@@ -147,6 +164,15 @@ mod tests {
     struct Cli {
         #[command(flatten)]
         args: RunArgs,
+    }
+
+    #[test]
+    fn an_empty_lab_stays_up() {
+        let parse = |line: &str| Cli::try_parse_from(line.split(' '));
+        assert!(parse("run --app none --keep").is_ok());
+        assert!(parse("run --app hotrod").is_ok());
+        assert!(parse("run --app none").is_err());
+        assert!(parse("run --app none --keep --hotrod target/release/hotrod").is_err());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The root half of `run`: a lab with the viewer, an agent on each node, and HotROD. In: the
+//! The root half of `run`: a lab with the viewer, an agent on each node, and an application. In: the
 //! command line. Out: what the viewer prints. Nothing of the lab is left on the machine, however it
 //! ends.
 
@@ -10,18 +10,22 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use hopspan_lab::hotrod::HotRod;
 use hopspan_lab::kube_proxy::{Service, crowd};
 use hopspan_lab::{Lab, Node, teardown_on_signal};
 
+use super::app::Application;
 use super::args::RunArgs;
 use super::hotrod;
-use super::parts::{self, Part};
+use super::parts::{self, Part, Printing};
+use super::usage::usage;
 use crate::progress::{during, note};
 use crate::workspace::Workspace;
 
 /// How often the parts are checked while the lab stays up.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
+/// How long the last spans of the first dispatches may take to the viewer, before it prints its table:
+/// the agent waits a second for the end of a trace, and for names.
+const LAST_SPANS: Duration = Duration::from_secs(3);
 
 /// Brings everything up, sends the dispatches, and takes everything down.
 ///
@@ -40,10 +44,16 @@ pub(crate) fn run(workspace: &Workspace, args: &RunArgs) -> Result<()> {
 }
 
 fn within(lab: &Lab, binaries: &Path, args: &RunArgs) -> Result<()> {
-    let [hopspan, binary] = ["hopspan", "hotrod"].map(|name| binaries.join(name));
+    let [hopspan, built] = ["hopspan", "hotrod"].map(|name| binaries.join(name));
+    let binary = args.hotrod.as_deref().unwrap_or(&built);
     let nodes = during("bringing up the lab", || make_nodes(lab, args))?;
     let first = nodes.first().context("a lab without nodes")?;
-    let viewer = || Part::viewer(first, &hopspan, args);
+    let printing = if args.page {
+        Printing::AsTheyCome
+    } else {
+        Printing::AtEnd
+    };
+    let viewer = || Part::viewer(first, &hopspan, args, printing);
     let viewer = during("starting the viewer", viewer)?;
     let what = match nodes.len() {
         1 => "starting the agent".to_owned(),
@@ -59,28 +69,35 @@ fn within(lab: &Lab, binaries: &Path, args: &RunArgs) -> Result<()> {
     let mut parts = during(what, agents)?;
     parts.push(viewer);
     let crowd = crowd(args.services)?;
-    let hotrod = || hotrod::start(&nodes, &binary, &crowd, args);
-    let hotrod = during("starting HotROD", hotrod);
-    let mut hotrod = hotrod.map_err(|failure| parts::explain(&mut parts, failure))?;
-    let mut endpoints = count_endpoints(&crowd) + count_endpoints(hotrod.services());
+    let app = || Application::start(&nodes, binary, &crowd, args);
+    let app = during("starting the application", app);
+    let mut app = app.map_err(|failure| parts::explain(&mut parts, failure))?;
+    let mut endpoints = count_endpoints(&crowd) + count_endpoints(app.services());
     during("reading the rules", || {
         wait_for_rules(&mut parts, endpoints)
     })?;
-    let dispatched = match args.fault {
-        Some(fault) => {
-            endpoints -= fault.prepare(&nodes, &hotrod, crowd)?;
+    let dispatched = match (&mut app, args.fault) {
+        (Application::HotRod(hotrod), Some(fault)) => {
+            endpoints -= fault.prepare(&nodes, hotrod, crowd)?;
             wait_for_rules(&mut parts, endpoints)?;
-            hotrod::dispatch_during(fault, &nodes, &mut hotrod, args)
+            hotrod::dispatch_during(fault, &nodes, hotrod, args)
         }
-        None => hotrod::dispatch(&hotrod, args),
+        (Application::HotRod(hotrod), None) => hotrod::dispatch(hotrod, args),
+        (Application::Empty(_), _) => Ok(()),
     };
     dispatched.map_err(|failure| parts::explain(&mut parts, failure))?;
     if args.stays() {
-        keep(lab, &nodes, &hotrod, args, &mut parts)?;
+        if args.page {
+            note(&format!("the traces are at http://{}/", parts::PAGE));
+        } else {
+            show_live(first, &hopspan, args, &app, &mut parts)?;
+        }
+        note(&usage(lab, &nodes, &app, &hopspan));
+        keep(&app, args, &mut parts)?;
     }
     let mut viewer = parts.pop().context("no viewer")?;
     during("flushing", || {
-        hotrod.stop()?;
+        app.stop()?;
         parts.iter_mut().try_for_each(Part::stop)
     })?;
     for warning in parts.iter().flat_map(Part::warnings) {
@@ -116,19 +133,33 @@ fn wait_for_rules(parts: &mut [Part], endpoints: usize) -> Result<()> {
     agents.try_for_each(|agent| agent.wait_for_rules(endpoints))
 }
 
-/// Prints how to use the lab, and then sends more dispatches whenever Enter is pressed. Ctrl-C ends
-/// the process; this returns only when a part has ended.
-fn keep(
-    lab: &Lab,
-    nodes: &[Node],
-    hotrod: &HotRod,
+/// Lets the viewer print the first dispatches with its table, which it does at its end, and starts
+/// another one, which prints each trace that comes from now on.
+fn show_live(
+    node: &Node,
+    hopspan: &Path,
     args: &RunArgs,
-    parts: &mut [Part],
+    app: &Application,
+    parts: &mut Vec<Part>,
 ) -> Result<()> {
-    if args.page {
-        note(&format!("the traces are at http://{}/", parts::PAGE));
+    let mut viewer = parts.pop().context("no viewer")?;
+    if matches!(app, Application::HotRod(_)) {
+        during("waiting for the last spans", || {
+            thread::sleep(LAST_SPANS);
+            Ok(())
+        })?;
+        viewer.stop()?;
+    } else {
+        // Nothing has happened: it has nothing to print.
+        drop(viewer);
     }
-    note(&usage(lab, nodes, hotrod));
+    parts.push(Part::viewer(node, hopspan, args, Printing::AsTheyCome)?);
+    Ok(())
+}
+
+/// Sends more dispatches whenever Enter is pressed. Ctrl-C ends the process; this returns only when a
+/// part has ended.
+fn keep(app: &Application, args: &RunArgs, parts: &mut [Part]) -> Result<()> {
     // Reading blocks, and the parts have to be checked meanwhile.
     let (enter, entered) = mpsc::channel();
     thread::spawn(move || {
@@ -143,46 +174,10 @@ fn keep(
         }
     });
     loop {
-        if entered.recv_timeout(CHECK_INTERVAL).is_ok() {
+        let is_entered = entered.recv_timeout(CHECK_INTERVAL).is_ok();
+        if let (true, Application::HotRod(hotrod)) = (is_entered, app) {
             hotrod::dispatch(hotrod, args).map_err(|failure| parts::explain(parts, failure))?;
         }
         parts.iter_mut().try_for_each(Part::check)?;
     }
-}
-
-/// How to use the lab from other terminals.
-fn usage(lab: &Lab, nodes: &[Node], hotrod: &HotRod) -> String {
-    let client = hotrod.client();
-    let mut lines = vec!["the lab stays up until Ctrl-C; Enter sends another dispatch".to_owned()];
-    lines.extend(nodes.first().map(|first| {
-        let ip = match nodes.len() {
-            1 => first.gateway_ip(),
-            _ => first.ip(),
-        };
-        format!("  OTLP      gRPC {ip}:4317, HTTP {ip}:4318, for pods and nodes")
-    }));
-    lines.push(format!("  logs      {}", lab.work_dir().display()));
-    let enter = |kind, name: &str, netns: &Path| {
-        format!("  {kind:<9} {name:<26} nsenter --net={}", netns.display())
-    };
-    for node in nodes {
-        let name = match nodes.len() {
-            1 => node.ip().to_string(),
-            _ => format!("{} {}", node.name(), node.ip()),
-        };
-        lines.push(enter("node", &name, node.netns_path()));
-    }
-    for pod in hotrod.pods() {
-        let name = format!("{} {}", pod.name(), pod.ip());
-        lines.push(enter("pod", &name, pod.netns_path()));
-    }
-    lines
-        .push("  the agent follows what runs in a pod's cgroup, for example (as root):".to_owned());
-    lines.push(format!(
-        "    sh -c 'echo $$ > {}/cgroup.procs; exec nsenter --net={} curl -s {}'",
-        client.cgroup().display(),
-        client.netns_path().display(),
-        "http://10.96.0.10:8080/dispatch?customer=123",
-    ));
-    lines.join("\n")
 }

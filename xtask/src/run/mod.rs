@@ -2,22 +2,24 @@
 //! status; the viewer prints the traces. This half runs as the user, who therefore owns all files
 //! that it writes; `lab` is the root half.
 
+mod app;
 pub(crate) mod args;
 mod collector_check;
 mod fault;
 mod hotrod;
 pub(crate) mod lab;
 mod parts;
+mod usage;
 
 use std::convert::Infallible;
 use std::fs::File;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::setup::Setup;
 use crate::sudo::Privilege;
 use crate::workspace::Workspace;
-use args::RunArgs;
+use args::{App, RunArgs};
 
 /// The hidden subcommand of the root half.
 pub(crate) const LAB_SUBCOMMAND: &str = "lab-run";
@@ -30,6 +32,12 @@ pub(crate) fn run(workspace: &Workspace, args: &RunArgs) -> Result<Infallible> {
     if let Some(url) = &args.otlp {
         collector_check::check(url)?;
     }
+    if let Some(binary) = &args.hotrod {
+        let found = binary
+            .metadata()
+            .with_context(|| format!("--hotrod {}", binary.display()))?;
+        ensure!(found.is_file(), "--hotrod {}: not a file", binary.display());
+    }
     let privilege = Privilege::obtain("to run the lab");
     let setup = Setup::new(workspace, &privilege);
     setup.check()?;
@@ -39,6 +47,10 @@ pub(crate) fn run(workspace: &Workspace, args: &RunArgs) -> Result<Infallible> {
     }
     setup.prepare_build()?;
     setup.prepare_lab()?;
-    workspace.build(args.profile(), &["tracer-user", "hotrod"])?;
+    let packages = match (args.app, &args.hotrod) {
+        (App::Hotrod, None) => &["tracer-user", "hotrod"][..],
+        _ => &["tracer-user"],
+    };
+    workspace.build(args.profile(), packages)?;
     privilege.exec_root_half(LAB_SUBCOMMAND)
 }

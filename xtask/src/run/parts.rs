@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use hopspan_lab::{Node, Process};
 
-use super::args::RunArgs;
+use super::args::{App, RunArgs};
 use super::hotrod::BATCH_DELAY;
 use crate::http;
 use crate::process::{Wait, check, end};
@@ -30,6 +30,19 @@ const RULES: Wait = Wait::for_seconds(60).checking_seldom();
 /// The agent's last batch goes over loopback, and the viewer prints from memory.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 
+/// When the viewer prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Printing {
+    /// All traces at its end, and its table.
+    AtEnd,
+    /// Each trace when it is complete.
+    AsTheyCome,
+}
+
+/// Traces a second of requests without a trace context, where the pods are empty: what a user tries
+/// first carries none.
+const UNTRACED: &str = "10";
+
 /// The viewer, or an agent.
 #[derive(Debug)]
 pub(super) struct Part {
@@ -45,7 +58,12 @@ impl Part {
     ///
     /// # Errors
     /// When it cannot be started, or does not listen in time.
-    pub(super) fn viewer(node: &Node, hopspan: &Path, args: &RunArgs) -> Result<Self> {
+    pub(super) fn viewer(
+        node: &Node,
+        hopspan: &Path,
+        args: &RunArgs,
+        printing: Printing,
+    ) -> Result<Self> {
         let [grpc, http] = OTLP_PORTS.map(|port| format!("0.0.0.0:{port}"));
         let mut command = node
             .command("nsenter")
@@ -69,8 +87,7 @@ impl Part {
         if let Some(waterfalls) = args.waterfalls {
             command = command.args(["--waterfalls", &waterfalls.to_string()]);
         }
-        // While the lab stays up, a trace is printed when it is complete.
-        if !args.stays() {
+        if printing == Printing::AtEnd {
             command = command.arg("--at-end");
         }
         if args.full {
@@ -111,6 +128,9 @@ impl Part {
         }
         if args.debug {
             command = command.arg("--debug");
+        }
+        if args.app == App::None {
+            command = command.args(["--untraced", UNTRACED]);
         }
         let mut agent = Self {
             name: match args.nodes {

@@ -93,6 +93,7 @@ const CRATES: Table = &[
     ("tracer-semconv", &[]),
     ("tracer-pipeline", &["tracer-common", "tracer-semconv"]),
     ("tracer-view", &["tracer-semconv"]),
+    ("tracer-watch", &["tracer-pipeline", "tracer-view"]),
     ("ebpf-toolchain", &[]),
     (
         "tracer-user",
@@ -102,6 +103,7 @@ const CRATES: Table = &[
             "tracer-pipeline",
             "tracer-semconv",
             "tracer-view",
+            "tracer-watch",
         ],
     ),
     ("hopspan-lab", &[]),
@@ -126,7 +128,7 @@ const PURE_LIBRARIES: [&str; 10] = [
 ];
 
 /// The source folders in which no modules import each other in a circle.
-const ROOTS: [&str; 14] = [
+const ROOTS: [&str; 15] = [
     "ebpf-toolchain/src/",
     "tests/apiserver/src/",
     "tests/bench/src/",
@@ -140,6 +142,7 @@ const ROOTS: [&str; 14] = [
     "tracer-semconv/src/",
     "tracer-user/src/",
     "tracer-view/src/",
+    "tracer-watch/src/",
     "xtask/src/",
 ];
 

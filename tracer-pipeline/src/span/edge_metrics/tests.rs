@@ -3,7 +3,7 @@
 use super::*;
 use crate::http::trace_context::SpanId;
 use crate::span::{
-    Detail, DetailChoice, ExchangeTrace, Traced,
+    Detail, DetailChoice, ExchangeTrace, NamedExchange,
     exchange::tests::{
         exchange,
         halves::{client_half, server_half},
@@ -24,10 +24,10 @@ fn take(metrics: &mut EdgeMetrics, exchange: &Exchange, exported: bool) -> Vec<S
             metrics.exchange(&Measured::new(exchange, &sides, context));
             return Vec::new();
         };
-        let traced = Traced::new(exchange, &sides, trace, context);
+        let traced = NamedExchange::new(exchange, &sides, context);
         let mut choice = DetailChoice::default();
         choice.set_detail(Detail::Hop);
-        let spans = traced.spans(0, &mut choice);
+        let spans = traced.spans(trace, 0, &mut choice);
         metrics.exchange(&traced.measured(Some(&spans)));
         spans
     })

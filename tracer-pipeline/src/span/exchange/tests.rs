@@ -19,7 +19,10 @@ use crate::{
     identity::directory::Directory,
     kube_proxy::Rules,
     path::Devices,
-    span::{Clock, Detail, ServiceName, Untraced, Value, parties::sides},
+    span::{
+        Clock, Context, Detail, DetailChoice, ExchangeTrace, NamedExchange, ServiceName, Span,
+        Untraced, Value, parties::sides,
+    },
 };
 
 const TRACE: &str = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n";
@@ -119,7 +122,7 @@ fn make_of_node(
     choice.set_detail(detail);
     with_context(|context| {
         let context = Context { node, ..*context };
-        Traced::new(exchange, &sides, trace, &context).spans(shed, &mut choice)
+        NamedExchange::new(exchange, &sides, &context).spans(trace, shed, &mut choice)
     })
 }
 

@@ -71,7 +71,9 @@ fn served(number: u8) -> Served {
 fn make(failed: &FailedConnect, correlation: &Correlation) -> Vec<Span> {
     let mut detail = DetailChoice::default();
     detail.set_detail(Detail::Hop);
-    with_context(|context| spans(failed, correlation, &sides(failed), &detail, context).1)
+    with_context(|context| {
+        NamedConnect::new(failed, correlation, &sides(failed), context).spans(&detail)
+    })
 }
 
 fn assert_attributes(span: &Span, expected: &[(&str, &str)]) {

@@ -5,6 +5,7 @@
 //! little time.
 
 use std::{
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -16,14 +17,15 @@ use axum::Router;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, UnixListener, UnixStream},
     sync::Semaphore,
     time::{Instant, sleep, sleep_until},
 };
 use tower::ServiceExt as _;
 
 use super::{
-    connections::{Admitted, Connections, MAX_CONNECTIONS},
+    connections::{Connections, MAX_CONNECTIONS},
     timed_writes::TimedWrites,
 };
 use crate::run::status::Status;
@@ -44,6 +46,18 @@ const MAX_OPEN: usize = 2 * MAX_CONNECTIONS;
 /// The pause after accept(2) fails, as it does without free descriptors.
 const AFTER_ERROR: Duration = Duration::from_millis(100);
 
+/// Connections to the unix socket, whose clients may all do what the agent does.
+const MAX_UNIX: usize = 16;
+
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// The addresses at both ends of its connection.
+    Tcp { client: IpAddr, server: IpAddr },
+    /// The unix socket, which has checked who it is.
+    Unix,
+}
+
 /// Serves until the process ends.
 pub(super) async fn serve(listener: TcpListener, router: Router, status: &Status) {
     let connections = Connections::default();
@@ -57,14 +71,24 @@ pub(super) async fn serve(listener: TcpListener, router: Router, status: &Status
             return;
         };
         match listener.accept().await {
-            Ok((stream, peer)) => {
-                let admitted = connections.admit(peer.ip());
+            Ok((stream, client)) => {
+                let mut admitted = connections.admit(client.ip());
                 if admitted.has_displaced {
                     status.connection_displaced();
                 }
+                let Ok(server) = stream.local_addr() else {
+                    continue;
+                };
+                let peer = Peer::Tcp {
+                    client: client.ip(),
+                    server: server.ip(),
+                };
                 let router = router.clone();
                 tokio::spawn(async move {
-                    connection(stream, admitted, router).await;
+                    tokio::select! {
+                        () = connection(stream, peer, router) => {}
+                        _ = &mut admitted.closed => {}
+                    }
                     drop(permit);
                 });
             }
@@ -78,20 +102,52 @@ pub(super) async fn serve(listener: TcpListener, router: Router, status: &Status
     }
 }
 
-async fn connection(stream: TcpStream, mut admitted: Admitted, router: Router) {
+/// Serves root, and the user of this process, until the process ends.
+pub(super) async fn serve_unix(listener: UnixListener, router: Router) {
+    let open = Arc::new(Semaphore::new(MAX_UNIX));
+    loop {
+        let Ok(permit) = Arc::clone(&open).acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, _)) if may_ask(&stream) => {
+                let router = router.clone();
+                tokio::spawn(async move {
+                    connection(stream, Peer::Unix, router).await;
+                    drop(permit);
+                });
+            }
+            Ok(_) => {}
+            Err(_) => sleep(AFTER_ERROR).await,
+        }
+    }
+}
+
+/// Whether the process at the other end may do what the agent does. Its mode keeps others from the
+/// socket too, from the moment on that it is set.
+fn may_ask(stream: &UnixStream) -> bool {
+    let own = nix::unistd::geteuid().as_raw();
+    let cred = stream.peer_cred();
+    cred.is_ok_and(|cred| cred.uid() == 0 || cred.uid() == own)
+}
+
+async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer, router: Router) {
     let asked = Arc::new(AtomicBool::new(false));
     let has_asked = Arc::clone(&asked);
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
+    let stream = TimedWrites::new(stream, RESPONSE);
+    let lifted = stream.lifted();
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         asked.store(true, Ordering::Relaxed);
+        request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(lifted.clone());
         router.clone().oneshot(request)
     });
-    let stream = TokioIo::new(TimedWrites::new(stream, RESPONSE));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(NEXT_HEAD)
         .max_buf_size(MAX_HEAD_BYTES)
         .max_headers(MAX_HEADERS)
-        .serve_connection(stream, service);
+        .serve_connection(TokioIo::new(stream), service);
     let without_head = async {
         sleep(FIRST_HEAD).await;
         if has_asked.load(Ordering::Relaxed) {
@@ -102,7 +158,6 @@ async fn connection(stream: TcpStream, mut admitted: Admitted, router: Router) {
         // An error is the client's: it closed, or exceeded a bound.
         _ = served => {}
         () = without_head => {}
-        _ = &mut admitted.closed => {}
     }
 }
 

@@ -6,6 +6,10 @@
 use std::{
     io::{self, ErrorKind, IoSlice},
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -15,10 +19,23 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
+/// Whether the limit of a connection is lifted: for a watcher on this machine, which may stop reading
+/// for as long as it likes, because what waits for it is bounded.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lifted(Arc<AtomicBool>);
+
+impl Lifted {
+    /// Lifts the limit for good.
+    pub(super) fn lift(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// A stream with a limit from the first write to the next complete flush.
 pub(super) struct TimedWrites<S> {
     stream: S,
     limit: Duration,
+    lifted: Lifted,
     /// Set while written bytes may not have left.
     deadline: Option<Pin<Box<Sleep>>>,
 }
@@ -28,12 +45,21 @@ impl<S> TimedWrites<S> {
         Self {
             stream,
             limit,
+            lifted: Lifted::default(),
             deadline: None,
         }
     }
 
+    /// Lifts the limit from elsewhere.
+    pub(super) fn lifted(&self) -> Lifted {
+        self.lifted.clone()
+    }
+
     /// Fails when the limit has passed, and wakes the task when it does.
     fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.lifted.0.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let limit = self.limit;
         let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(limit)));
         match deadline.as_mut().poll(cx) {
@@ -107,6 +133,21 @@ mod tests {
         let error = stream.write_all(&[0; 1024]).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut);
         trickle.abort();
+    }
+
+    #[tokio::test]
+    async fn a_lifted_limit_is_none() {
+        let (mut reader, stream) = duplex(64);
+        let mut stream = TimedWrites::new(stream, LIMIT);
+        stream.lifted().lift();
+        let late = tokio::spawn(async move {
+            sleep(3 * LIMIT).await;
+            let mut all = Vec::new();
+            reader.read_to_end(&mut all).await.map(|_| all.len())
+        });
+        stream.write_all(&[0; 1024]).await.unwrap();
+        drop(stream);
+        assert_eq!(late.await.unwrap().unwrap(), 1024);
     }
 
     #[tokio::test]

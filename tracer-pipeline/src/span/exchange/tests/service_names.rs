@@ -38,7 +38,7 @@ fn check(service_name: ServiceName, facts: Vec<Fact>, expected: &[&str]) {
             service_name,
             ..*context
         };
-        Traced::new(&exchange, &sides, trace, &context).spans(0, &mut detail)
+        NamedExchange::new(&exchange, &sides, &context).spans(trace, 0, &mut detail)
     });
     let (hops, paths): (Vec<&Span>, Vec<&Span>) = spans
         .iter()
