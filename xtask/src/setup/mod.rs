@@ -43,6 +43,9 @@ const TEST_PROGRAMS: [Program; 8] = [
     ("promtool", "prometheus"),
 ];
 
+/// What builds the page, and what shows it.
+const PAGE_PROGRAMS: [Program; 2] = [("npm", "npm"), ("chromium", "chromium")];
+
 /// The load of the benchmarks, its server, and what hopspan is compared with.
 const BENCH_PROGRAMS: [Program; 4] = [
     ("nginx", "nginx-light"),
@@ -135,6 +138,20 @@ impl<'a> Setup<'a> {
     /// Installs what checks the dependencies. Of a failure there is a note: the check is skipped.
     pub(crate) fn prepare_dependency_check(&self) {
         if let Err(error) = cargo_deny::install(self.workspace) {
+            note(&format!("set-up: {error:#}"));
+        }
+    }
+
+    /// Installs what checks the page, with `browser` also Chromium. Of a failure there is a note: the
+    /// checks are skipped.
+    pub(crate) fn prepare_page_check(&self, browser: bool) {
+        let programs = if browser {
+            &PAGE_PROGRAMS[..]
+        } else {
+            &PAGE_PROGRAMS[..1]
+        };
+        let installed = self.apt.install_programs(programs, "programs for the page");
+        if let Err(error) = installed {
             note(&format!("set-up: {error:#}"));
         }
     }

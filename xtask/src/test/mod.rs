@@ -7,6 +7,7 @@ mod dependencies;
 mod faults;
 pub(crate) mod lab;
 mod libtest;
+mod page;
 mod reliability;
 pub(crate) mod soak;
 mod stream;
@@ -62,6 +63,8 @@ enum Part {
     ///
     /// Installs Phoenix into target/tools.
     BackEnd,
+    /// The page of `hopspan view`, also in Chromium, on demand only
+    Page,
     /// The faults of docs/reliability.md, each with the outcome of its tests: needs root
     Faults,
     /// Everything
@@ -94,11 +97,19 @@ pub(crate) fn run(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
     );
     let privilege = match args.part {
         Part::Unit => Privilege::none("unit tests need no root"),
+        Part::Page => Privilege::obtain("to install npm and Chromium where they are missing"),
         Part::Lab | Part::Programs | Part::BackEnd | Part::Faults | Part::All => {
             Privilege::obtain("to run the lab's tests")
         }
     };
     let setup = Setup::new(workspace, &privilege);
+    if args.part == Part::Page {
+        setup.prepare_page_check(true);
+        return Ok(finish(vec![
+            Phase::new("page", || page::check(workspace)),
+            Phase::new("page in a browser", || page::browser(workspace)),
+        ]));
+    }
     let toolchain = setup.prepare_tests(args.part != Part::Unit)?;
     if args.all {
         setup.prepare_program_matrix();
@@ -110,13 +121,14 @@ pub(crate) fn run(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
     let has_checks = args.part == Part::All && filter.is_none();
     if has_checks {
         setup.prepare_dependency_check();
+        setup.prepare_page_check(false);
     }
     let selection = Selection {
         filter,
         modules: match args.part {
             Part::Programs => Modules::Programs,
             Part::BackEnd => Modules::BackEnd,
-            Part::Unit | Part::Lab | Part::Faults | Part::All => Modules::All,
+            Part::Unit | Part::Lab | Part::Page | Part::Faults | Part::All => Modules::All,
         },
         program_matrix: args.all,
         environment: &[],
@@ -141,6 +153,7 @@ pub(crate) fn run(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
         phases.push(Phase::new("dependencies", || {
             dependencies::check(workspace)
         }));
+        phases.push(Phase::new("page", || page::check(workspace)));
         phases.push(Phase::new("fuzz targets", || checks::fuzz(workspace)));
     }
     if matches!(args.part, Part::Unit | Part::All) {
@@ -152,7 +165,7 @@ pub(crate) fn run(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
         phases.push(Phase::new("doc tests", || suites::doc(workspace, filter)));
     }
     match args.part {
-        Part::Unit => {}
+        Part::Unit | Part::Page => {}
         Part::Faults => phases.push(Phase::new("faults", || {
             faults::run(workspace, &privilege, filter)
         })),
