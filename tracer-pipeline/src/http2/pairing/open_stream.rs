@@ -1,7 +1,7 @@
 //! One open stream: its request, what was seen of its response, and how it ended.
 
 use crate::{
-    flow::{Ending, LastLoss, PacketId, after},
+    flow::{Ending, LastLoss, PacketId, Side, after},
     http::{Answered, Asked, Leg, Reset, ResponseEnd},
 };
 
@@ -50,6 +50,17 @@ pub(super) enum Close {
     Connection(Ending),
     /// It has not: the response takes longer than the agent waits, which is until this time.
     Overdue { at_ns: u64 },
+}
+
+impl Close {
+    /// Whether a frame of the server is the end.
+    pub(super) fn is_by_server(self) -> bool {
+        match self {
+            Self::Response { .. } => true,
+            Self::Reset(reset) => reset.by == Side::Server,
+            Self::Connection(_) | Self::Overdue { .. } => false,
+        }
+    }
 }
 
 impl OpenStream {
