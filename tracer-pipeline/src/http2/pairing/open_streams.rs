@@ -10,7 +10,7 @@ use crate::{
     http::{Answered, Asked, Connect, Exchange, Leg, ReadRequest, Reset, Served},
     http2::{
         fragments::Direction,
-        headers::RequestHeaders,
+        headers::{RequestHeaders, ResponseHeaders},
         streams::{DesyncCause, Event, STREAMS_MAX},
     },
 };
@@ -91,7 +91,7 @@ impl OpenStreams {
                 stream,
                 seq,
                 headers,
-            } => self.response(stream, seq, Answered::from(&headers), headers.end_stream),
+            } => self.response(stream, seq, &headers),
             Event::Trailers {
                 stream,
                 seq,
@@ -162,7 +162,7 @@ impl OpenStreams {
         }
     }
 
-    fn response(&mut self, stream: u32, seq: u32, answered: Answered, end_stream: bool) {
+    fn response(&mut self, stream: u32, seq: u32, headers: &ResponseHeaders) {
         let Some(open) = self.streams.get_mut(&stream) else {
             return;
         };
@@ -172,10 +172,11 @@ impl OpenStreams {
             self.packets.release(interim);
         }
         open.response = self.packets.add_stream(Direction::ToClient, seq);
-        open.answered = Some(answered);
+        open.answered = Some(Answered::from(headers));
+        open.body_bytes = headers.body_bytes;
         // The frames of the server are found again, so the end will be seen.
         open.is_unsure = false;
-        if end_stream {
+        if headers.end_stream {
             self.end(stream);
         }
     }
