@@ -18,7 +18,13 @@ pub fn settings() -> Vec<u8> {
 /// HEADERS with a whole block; the flag END_STREAM where nothing follows.
 pub fn headers(stream: u32, fields: &[(&str, &str)], end_stream: bool) -> Vec<u8> {
     const END_HEADERS: u8 = 4;
-    let block: Vec<u8> = fields
+    let flags = END_HEADERS | u8::from(end_stream);
+    frame(1, flags, stream, &block(fields))
+}
+
+/// A header block.
+pub fn block(fields: &[(&str, &str)]) -> Vec<u8> {
+    fields
         .iter()
         .flat_map(|(name, value)| {
             let literal: [&[u8]; 5] = [
@@ -30,8 +36,7 @@ pub fn headers(stream: u32, fields: &[(&str, &str)], end_stream: bool) -> Vec<u8
             ];
             literal.concat()
         })
-        .collect();
-    frame(1, END_HEADERS | u8::from(end_stream), stream, &block)
+        .collect()
 }
 
 /// A GET request without a body.
@@ -82,7 +87,8 @@ pub fn unregistered() -> Vec<u8> {
     frame(0x2a, 0xff, 0, b"ignored")
 }
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+/// Any frame.
+pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let [_, length @ ..] = u32::try_from(payload.len()).unwrap_or(0).to_be_bytes();
     let head: [&[u8]; 4] = [&length, &[kind], &[flags], &stream.to_be_bytes()];
     [&head.concat(), payload].concat()

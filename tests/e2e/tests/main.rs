@@ -18,6 +18,7 @@ mod faults;
 mod heads;
 mod hooks;
 mod http1;
+mod http2;
 mod isolation;
 mod left_out;
 mod malformed;

@@ -104,6 +104,12 @@ impl Http1Pairing {
             }
             return;
         }
+        if head.message == Message::Request {
+            let id = ConnectionId::of_client(head.sender_cookie);
+            if let Some(connection) = self.connections.get_mut(&id) {
+                connection.request_leaves(head.seq.wrapping_add(head.offset));
+            }
+        }
         let heads = match packet_heads::heads(head.message, head.offset, &head.bytes) {
             Ok(heads) => {
                 if let Some(cut) = packet_heads::cut_request(&heads) {

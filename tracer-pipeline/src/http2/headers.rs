@@ -62,6 +62,8 @@ pub struct ResponseHeaders {
     pub grpc_status: Option<u32>,
     /// The server's span, by `traceresponse`.
     pub server_span: Option<ServerSpan>,
+    /// The length of the body, by `content-length`.
+    pub body_bytes: Option<u32>,
     /// Whether the response has neither body nor trailers.
     pub end_stream: bool,
     /// Whether some fields are unknown or were cut.

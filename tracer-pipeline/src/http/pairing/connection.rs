@@ -9,6 +9,7 @@ use super::{
     sequence::{Place, RequestPosition, Sequence},
 };
 use crate::{
+    decode::Journey,
     flow::{after, before},
     http::exchange::Exchange,
 };
@@ -34,6 +35,8 @@ pub(super) struct Http1Connection {
     doubt: Doubt,
     /// TCP sequence number of the newest request.
     newest_request_seq: Option<u32>,
+    /// The same of a newer one whose packet is under way.
+    leaving_seq: Option<u32>,
     /// Messages on this connection are not paired any more.
     is_ignored: bool,
     /// Where the next messages begin.
@@ -52,6 +55,8 @@ enum Progress {
     Interim,
     /// A part of it: its end is behind this sequence number.
     Part(u32),
+    /// The same if its request, which was not seen, asks for a body.
+    Unmatched(u32),
 }
 
 /// An open exchange.
@@ -122,7 +127,10 @@ impl Http1Connection {
         let is_expected = request.in_sequence || self.sequence.is_next_request(request.seq);
         let place = self.sequence.request(request, !self.doubt.exists());
         let is_unanswered = self.progress == Progress::Due && !is_behind;
-        if place != Place::Body && is_unanswered || place == Place::Unknown && !is_expected {
+        let is_cut =
+            matches!(self.progress, Progress::Unmatched(until) if !after(request.ack, until));
+        let may_pipeline = is_unanswered || is_cut;
+        if place != Place::Body && may_pipeline || place == Place::Unknown && !is_expected {
             self.doubt.begin();
         }
         self.pipelines |= request.pipelines || is_behind && place == Place::Message;
@@ -132,12 +140,31 @@ impl Http1Connection {
         Some(place)
     }
 
+    /// Notes the head of a request at `seq`, whose packet is under way.
+    pub(super) fn request_leaves(&mut self, seq: u32) {
+        let newest = self.newest_request_seq;
+        if newest.is_none_or(|newest| after(seq, newest)) {
+            self.leaving_seq.get_or_insert(seq);
+        }
+    }
+
+    /// The packet of a request has arrived, or is dropped. The record of one before it may be lost.
+    pub(super) fn request_left(&mut self, packet: &Journey) {
+        let end_seq = packet.seq.wrapping_add(packet.payload_bytes);
+        let left = self.leaving_seq.take_if(|seq| before(*seq, end_seq));
+        if left.is_some_and(|seq| before(seq, packet.seq)) {
+            self.doubt.begin();
+        }
+    }
+
     /// Whether a client that has received the bytes before `ack` has not received the last response,
     /// or may have received interim ones only.
     fn is_early(&self, ack: u32) -> bool {
         let next_response = self.sequence.next_response();
         match self.progress {
-            Progress::Over => next_response.is_some_and(|next| before(ack, next)),
+            Progress::Over | Progress::Unmatched(_) => {
+                next_response.is_some_and(|next| before(ack, next))
+            }
             Progress::Due => next_response == Some(ack),
             Progress::Interim => true,
             Progress::Part(end) => !after(ack, end),
@@ -191,6 +218,12 @@ impl Http1Connection {
             Place::Body => Err(Unassigned::Body),
             Place::Message | Place::Unknown => Err(Unassigned::Unsure),
         }
+    }
+
+    /// Whether an open request without a response may be answered by a packet with these numbers.
+    pub(super) fn awaits_response(&self, ack: u32, seq: u32) -> bool {
+        let mut open = self.unanswered();
+        open.any(|open| may_answer(&open.exchange, ack, seq))
     }
 
     /// Whether it is known that the next response is that of the oldest open request: no request is
@@ -296,9 +329,10 @@ impl Http1Connection {
         self.newest_request_seq.is_none()
     }
 
-    /// Notes a response to a request that was not seen, or is not known.
-    pub(super) fn answered_unseen(&mut self) {
-        self.progress = Progress::Over;
+    /// Notes a response to a request that was not seen, or is not known. If it has a body, it ends
+    /// behind `until`, as far as that is known.
+    pub(super) fn answered_unseen(&mut self, until: Option<u32>) {
+        self.progress = until.map_or(Progress::Over, Progress::Unmatched);
         self.sequence.response_ends(None);
     }
 
@@ -335,9 +369,13 @@ impl Http1Connection {
 
     /// Removes and returns the exchanges that match.
     pub(super) fn remove_where(&mut self, predicate: impl Fn(&Exchange) -> bool) -> Vec<Exchange> {
+        self.remove_open_where(|open| predicate(&open.exchange))
+    }
+
+    fn remove_open_where(&mut self, predicate: impl Fn(&Open) -> bool) -> Vec<Exchange> {
         let (meant, open): (VecDeque<Open>, _) = std::mem::take(&mut self.exchanges)
             .into_iter()
-            .partition(|open| predicate(&open.exchange));
+            .partition(predicate);
         self.exchanges = open;
         meant.into_iter().map(|open| open.exchange).collect()
     }

@@ -29,6 +29,9 @@ impl Http1Pairing {
         done: &mut impl FnMut(Exchange),
     ) {
         let heads = self.heads.remove(PacketId::from(&journey));
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.request_left(&journey);
+        }
         let mut is_copy = false;
         for exchange in self.exchanges(id, |exchange| is_request(exchange, journey.seq)) {
             exchange.request.retransmitted(journey.clone());

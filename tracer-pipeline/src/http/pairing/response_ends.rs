@@ -74,13 +74,21 @@ impl Http1Pairing {
             let has_byte = |seq: u32| seq.wrapping_sub(journey.seq) < journey.payload_bytes;
             if end.is_none_or(|end| has_byte(end.wrapping_sub(1))) {
                 let is_seen = self.exchanges(id, Exchange::is_responding).next().is_some();
+                let (ack, begin_seq) = (journey.ack, journey.seq);
+                let connection = self.connections.get_mut(&id);
+                let over = connection.map(|connection| connection.answered_before(ack));
+                for exchange in over.unwrap_or_default() {
+                    self.finish(exchange, done);
+                }
                 self.response_ends_in(id, &Leg::new(journey));
                 let connection = self.connections.get_mut(&id).filter(|_| is_exact);
                 if let Some(connection) = connection {
                     if end.is_none() && pipelines && !is_seen {
                         connection.loses_order();
                     }
-                    connection.response_ends(seq.wrapping_add(1));
+                    if is_seen || !connection.awaits_response(ack, begin_seq) {
+                        connection.response_ends(seq.wrapping_add(1));
+                    }
                 }
             }
             return;

@@ -98,7 +98,11 @@ impl Http1Pairing {
                         if head.is_interim() {
                             connection.interim_response(located.head_end.map(seq_at));
                         } else {
-                            connection.answered_unseen();
+                            let end = located.end(&Method::Get);
+                            let body_end = end.filter(|end| located.head_end != Some(*end));
+                            let last = body_end.map(|end| end - 1);
+                            let until = last.or(located.chunks_until);
+                            connection.answered_unseen(until.map(seq_at));
                         }
                     }
                     self.unassigned(id, ack, why, done);
@@ -185,7 +189,7 @@ impl Http1Pairing {
                 if matches!(why, Unassigned::Unmatched)
                     && connection.sequence.response_at(seq) == Place::Message
                 {
-                    connection.answered_unseen();
+                    connection.answered_unseen(None);
                 }
                 self.unassigned(id, ack, why, done);
             }

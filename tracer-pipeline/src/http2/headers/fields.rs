@@ -28,6 +28,7 @@ pub struct Fields {
     status: SingleField<u16>,
     content_is_grpc: SingleField<bool>,
     grpc_status: SingleField<u32>,
+    body_bytes: SingleField<u32>,
     trace: trace_context::Reader,
     traceparent_seen: bool,
     traceresponse: Traceresponse,
@@ -131,6 +132,7 @@ impl Fields {
             grpc: self.grpc(),
             grpc_status: self.grpc_status.into_value(),
             server_span: self.traceresponse.server_span(),
+            body_bytes: self.body_bytes.into_value(),
             end_stream,
             incomplete: self.unknown,
         }
@@ -178,6 +180,7 @@ impl Fields {
             b"content-type" => self
                 .content_is_grpc
                 .take(|| Some(value.is_some_and(is_grpc))),
+            b"content-length" => self.body_bytes.take(|| number(value?)),
             b"grpc-status" => self.grpc_status.take(|| number(value?)),
             name if name == TRACERESPONSE.as_bytes() => {
                 value

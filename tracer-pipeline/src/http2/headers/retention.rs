@@ -14,13 +14,17 @@ const GRPC: &[u8] = b"application/grpc";
 /// which may be dropped. Bounds the cost of a block that consists of references only.
 const TRACE_FIELD_MAX_BYTES: usize = 256;
 
-/// The part of a value that may be stored: all of method, status, trace context and gRPC's status,
+/// Digits of the longest body that counts.
+const LENGTH_MAX_DIGITS: usize = 10;
+
+/// The part of a value that may be stored: all of method, status, length, trace context and gRPC's status,
 /// the path without its query, the authority without user information, gRPC's content type. Under
 /// an unknown name only a value in the form of a `traceparent`.
 #[must_use]
 pub fn retained_part<'v>(name: Option<&[u8]>, value: &'v [u8]) -> Option<&'v [u8]> {
     match name {
         Some(b":method" | b":status" | b"grpc-status") => Some(value),
+        Some(b"content-length") => (value.len() <= LENGTH_MAX_DIGITS).then_some(value),
         Some(b":path") => value.split(|byte| b"?#".contains(byte)).next(),
         Some(b":authority" | b"host") => value.rsplit(|byte| *byte == b'@').next(),
         Some(b"content-type") if is_grpc(value) => value.get(..GRPC.len()),
@@ -72,6 +76,7 @@ mod tests {
             (":method", "POST", Some("POST")),
             (":status", "200", Some("200")),
             ("grpc-status", "13", Some("13")),
+            ("content-length", "1048576", Some("1048576")),
             ("traceparent", TRACEPARENT, Some(TRACEPARENT)),
             ("traceresponse", TRACEPARENT, Some(TRACEPARENT)),
             ("b3", "0", Some("0")),

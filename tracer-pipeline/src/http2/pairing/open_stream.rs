@@ -1,7 +1,7 @@
 //! One open stream: its request, what was seen of its response, and how it ended.
 
 use crate::{
-    flow::{Ending, LastLoss, PacketId, after},
+    flow::{Cause, Ending, LastLoss, PacketId, Side, after},
     http::{Answered, Asked, Leg, Reset, ResponseEnd},
 };
 
@@ -16,6 +16,8 @@ pub(super) struct OpenStream {
     pub(super) request_seq: u32,
     /// What the response's head or its trailers contain; `None` before the first of them.
     pub(super) answered: Option<Answered>,
+    /// The length of the response's body, if its head tells it.
+    pub(super) body_bytes: Option<u32>,
     pub(super) response: Option<PacketId>,
     pub(super) trailers: Option<PacketId>,
     pub(super) close: Option<Close>,
@@ -52,6 +54,17 @@ pub(super) enum Close {
     Overdue { at_ns: u64 },
 }
 
+impl Close {
+    /// Whether a frame of the server is the end.
+    pub(super) fn is_by_server(self) -> bool {
+        match self {
+            Self::Response { .. } => true,
+            Self::Reset(reset) => reset.by == Side::Server,
+            Self::Connection(_) | Self::Overdue { .. } => false,
+        }
+    }
+}
+
 impl OpenStream {
     pub(super) fn new(asked: Asked, request: PacketId, request_seq: u32) -> Self {
         Self {
@@ -59,6 +72,7 @@ impl OpenStream {
             request,
             request_seq,
             answered: None,
+            body_bytes: None,
             response: None,
             trailers: None,
             close: None,
@@ -163,6 +177,16 @@ impl OpenStream {
     fn has_status(&self) -> bool {
         self.answered.is_some() && !self.asked.is_grpc
     }
+}
+
+/// Whether a response may be whole for its client, of whose body the length is known: a client that has
+/// it all may close the connection before the frame that ends the stream. Each of the two frames has a
+/// header.
+pub(super) fn may_be_whole(response: &Leg, body_bytes: u32, ending: &Ending) -> bool {
+    let received = ending.response_until();
+    let received = received.map(|until| until.wrapping_sub(response.journey.seq));
+    let is_closed = ending.cause == Cause::Closed;
+    is_closed && received.is_some_and(|received| received >= body_bytes.saturating_add(18))
 }
 
 /// Whether a request may be answered though no frame of the server was seen: the server has sent

@@ -10,7 +10,7 @@ use crate::{
     http::{Answered, Asked, Connect, Exchange, Leg, ReadRequest, Reset, Served},
     http2::{
         fragments::Direction,
-        headers::RequestHeaders,
+        headers::{RequestHeaders, ResponseHeaders},
         streams::{DesyncCause, Event, STREAMS_MAX},
     },
 };
@@ -91,7 +91,7 @@ impl OpenStreams {
                 stream,
                 seq,
                 headers,
-            } => self.response(stream, seq, Answered::from(&headers), headers.end_stream),
+            } => self.response(stream, seq, &headers),
             Event::Trailers {
                 stream,
                 seq,
@@ -107,6 +107,7 @@ impl OpenStreams {
             // The code of the GOAWAY may be NO_ERROR; for this stream it means REFUSED_STREAM.
             Event::Refused { stream, .. } => self.reset(stream, REFUSED_STREAM, Side::Server),
             Event::Evicted { stream } => self.evicted(stream),
+            Event::Late { stream } => self.late(stream),
             Event::Desynchronised {
                 direction,
                 cause: DesyncCause::Lost | DesyncCause::Frame(_),
@@ -154,7 +155,14 @@ impl OpenStreams {
         }
     }
 
-    fn response(&mut self, stream: u32, seq: u32, answered: Answered, end_stream: bool) {
+    /// Frames of a stream may have come before its request.
+    fn late(&mut self, stream: u32) {
+        if let Some(open) = self.streams.get_mut(&stream) {
+            open.is_unsure = true;
+        }
+    }
+
+    fn response(&mut self, stream: u32, seq: u32, headers: &ResponseHeaders) {
         let Some(open) = self.streams.get_mut(&stream) else {
             return;
         };
@@ -164,10 +172,11 @@ impl OpenStreams {
             self.packets.release(interim);
         }
         open.response = self.packets.add_stream(Direction::ToClient, seq);
-        open.answered = Some(answered);
+        open.answered = Some(Answered::from(headers));
+        open.body_bytes = headers.body_bytes;
         // The frames of the server are found again, so the end will be seen.
         open.is_unsure = false;
-        if end_stream {
+        if headers.end_stream {
             self.end(stream);
         }
     }
@@ -176,6 +185,7 @@ impl OpenStreams {
         let Some(open) = self.streams.get_mut(&stream) else {
             return;
         };
+        self.is_server_known = true;
         if open.trailers.is_none() {
             open.trailers = self.packets.add_stream(Direction::ToClient, seq);
         }
@@ -195,10 +205,17 @@ impl OpenStreams {
     }
 
     fn close(&mut self, stream: u32, close: Close) {
-        if let Some(open) = self.streams.get_mut(&stream) {
+        let is_server_known = self.is_server_known;
+        let Some(open) = self.streams.get_mut(&stream) else {
+            return;
+        };
+        // What only looks like frames may be in the middle of another one.
+        if close.is_by_server() && !is_server_known && open.response.is_none() {
+            open.is_unsure = true;
+        } else {
             open.end(close);
-            self.closed.push(stream);
         }
+        self.closed.push(stream);
     }
 
     /// Takes the journey of a packet.

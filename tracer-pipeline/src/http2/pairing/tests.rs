@@ -9,7 +9,7 @@ use tracer_common::journey::End;
 use super::*;
 use crate::{
     decode::JourneyBuilder,
-    flow::{Cause, Ending, LastLoss},
+    flow::{Cause, Ending, LastLoss, ServerBytes},
     http::{
         Asked, Connect, Leg, Reset, ResponseEnd, pairing::RESPONSE_WAIT_NS,
         trace_context::Extraction,
@@ -123,12 +123,15 @@ impl Fixture {
     }
 
     fn ended(&mut self) {
-        let ending = Ending {
+        self.ended_with(Ending {
             cause: Cause::Reset,
             by: Some(Side::Server),
             at_ns: self.now_ns,
             answered_until: None,
-        };
+        });
+    }
+
+    fn ended_with(&mut self, ending: Ending) {
         let last_loss = LastLoss::default();
         self.event(EventKind::Ended { ending, last_loss });
     }

@@ -93,6 +93,12 @@ pub enum Event {
         /// Stream identifier.
         stream: u32,
     },
+    /// The end of this stream's request was not seen: frames of the stream may have come before this
+    /// event.
+    Late {
+        /// Stream identifier.
+        stream: u32,
+    },
     /// Frames were lost or could not be decoded. From here on fields of this direction may be
     /// unknown, until the dynamic table is known again.
     Desynchronised {
@@ -122,6 +128,10 @@ impl Event {
                 out(Self::Evicted { stream });
             }
             Self::Trailers { stream, .. } => out(Self::Evicted { stream }),
+            Self::Request { stream, .. } => {
+                out(self);
+                out(Self::Late { stream });
+            }
             event => out(event),
         }
     }

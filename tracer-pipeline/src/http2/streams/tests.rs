@@ -78,6 +78,7 @@ fn line(event: &Event) -> String {
             last_stream, code, ..
         } => format!("goaway {last_stream} {code}"),
         Event::Evicted { stream } => format!("evicted {stream}"),
+        Event::Late { stream } => format!("late {stream}"),
         Event::Desynchronised { direction, cause } => {
             format!("desynchronised {direction:?}: {cause}")
         }

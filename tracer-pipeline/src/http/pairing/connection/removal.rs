@@ -60,6 +60,18 @@ impl Http1Connection {
         })
     }
 
+    /// Removes the exchanges whose response has begun, and ended unseen before a packet of the server
+    /// with this acknowledgment number: the server had received something behind the request, and
+    /// since the response has begun.
+    pub(in super::super) fn answered_before(&mut self, ack: u32) -> Vec<Exchange> {
+        self.remove_open_where(|open| {
+            let response = open.exchange.response.as_ref();
+            let is_later = response.is_some_and(|response| after(ack, response.journey.ack));
+            let is_behind = open.request_end.is_none_or(|end| after(ack, end));
+            open.exchange.is_responding() && is_later && is_behind
+        })
+    }
+
     /// Removes the unanswered exchanges that a new request shows to be over. A client that does not
     /// pipeline has received the previous response: its new request then acknowledges more bytes
     /// than its previous one.

@@ -1,7 +1,7 @@
 //! Removes the streams that end with their connection, or are overdue.
 
 use super::{
-    super::open_stream::{Close, OpenStream, Seen, may_be_answered},
+    super::open_stream::{Close, OpenStream, Seen, may_be_answered, may_be_whole},
     OpenStreams,
 };
 use crate::{
@@ -32,7 +32,12 @@ impl OpenStreams {
         let is_blind = !self.packets.has_sent(Direction::ToClient);
         for stream in self.streams.values_mut() {
             let request = self.packets.leg(stream.request);
-            let is_unsure = is_blind && request.is_some_and(|leg| may_be_answered(leg, &ending));
+            let response = stream.response.and_then(|packet| self.packets.leg(packet));
+            let is_whole = response.zip(stream.body_bytes).is_some_and(|(leg, bytes)| {
+                !stream.asked.is_grpc && may_be_whole(leg, bytes, &ending)
+            });
+            let is_hidden = is_blind && request.is_some_and(|leg| may_be_answered(leg, &ending));
+            let is_unsure = is_whole || is_hidden;
             if stream.ends_with_connection(loss) && !is_unsure {
                 stream.close = Some(Close::Connection(ending));
             }

@@ -226,6 +226,28 @@ fn the_end_of_the_connection_within_the_response_is_an_error() {
     assert_eq!(fixture.end(), "200 unseen Reset 30 ms");
 }
 
+/// A client that has the whole body may close the connection before the frame that ends the stream, as
+/// curl does with an empty DATA frame of Node's.
+#[test]
+fn a_client_that_has_the_whole_body_closes() {
+    // Two frame headers and the body are behind 500.
+    for (received, expected) in [(522, "200 unseen 0 ms"), (521, "200 unseen Closed 30 ms")] {
+        let mut fixture = Fixture::served();
+        let block = [OK, &literal("content-length", "4")].concat();
+        let head = wire::headers(END_HEADERS, 1, &block);
+        fixture.packet(Side::Server, 500, &head, End::Socket);
+        fixture.read(Side::Client, 500);
+        fixture.after_ms(30);
+        fixture.ended_with(Ending {
+            cause: Cause::Closed,
+            by: Some(Side::Client),
+            at_ns: fixture.now_ns,
+            answered_until: Some(ServerBytes::Received(received)),
+        });
+        assert_eq!(fixture.end(), expected);
+    }
+}
+
 /// A response without its end is reported after the time limit, and is no error.
 #[test]
 fn a_long_response_is_reported_open() {

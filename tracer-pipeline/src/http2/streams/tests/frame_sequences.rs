@@ -293,6 +293,7 @@ fn frames_out_of_order_desynchronise() {
         ],
         &[
             "request 1 GET / - incomplete",
+            "late 1",
             "desynchronised ToServer: header block is interrupted by another frame",
             "request 3 GET / - end",
             "desynchronised ToServer: continuation frame without a header block to continue",

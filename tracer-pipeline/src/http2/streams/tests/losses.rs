@@ -58,6 +58,7 @@ fn the_start_of_a_cut_block_is_reported() {
         lines(&mut Http2Connection::new(Start::Preface), &captured),
         [
             "request 1 GET /p - incomplete",
+            "late 1",
             "desynchronised ToServer: fragments were lost",
             "request 3 GET ? - end incomplete",
             "response 1 200 end",

@@ -95,8 +95,11 @@ impl Case {
             Record::Fragment(fragment) if fragment.sender_cookie == cookie => Some(fragment),
             _ => None,
         });
-        let is_first = |seq| wire.offset(seq) == preface_bytes;
-        wire.sent() == 0 || first.is_some_and(|first| is_first(first.seq))
+        wire.sent() == 0
+            || first.is_some_and(|first| {
+                let is_copy = wire.seen_ns(preface_bytes) != Some(first.start_ns);
+                wire.offset(first.seq) == preface_bytes && !is_copy
+            })
     }
 
     fn wire(&self, from: Side) -> &Wire {
