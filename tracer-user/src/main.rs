@@ -70,7 +70,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Watch(args) => tracer_watch::run(args).await?,
         Command::Merge(args) => tracer_view::merge_files(&args, std::io::stdout())?,
-        Command::Completions(args) => args.print(Cli::command()),
+        Command::Completions(args) => args.print(Cli::command())?,
         Command::Man(args) => args.write(Cli::command())?,
     }
     Ok(ExitCode::SUCCESS)

@@ -1,6 +1,10 @@
 //! Shell completions and manual pages, generated from the command line's definition.
 
-use std::{fs, io, path::PathBuf};
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::PathBuf,
+};
 
 use anyhow::Context as _;
 
@@ -31,8 +35,15 @@ pub(crate) struct Man {
 
 impl Completions {
     /// Prints them.
-    pub(crate) fn print(&self, mut command: clap::Command) {
-        clap_complete::generate(self.shell, &mut command, "hopspan", &mut io::stdout());
+    ///
+    /// # Errors
+    ///
+    /// When standard output cannot be written.
+    pub(crate) fn print(&self, mut command: clap::Command) -> io::Result<()> {
+        // To memory first: the library panics where the reader goes away.
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut command, "hopspan", &mut script);
+        io::stdout().write_all(&script)
     }
 }
 

@@ -7,7 +7,7 @@ use std::{io, path::Path, time::Duration};
 
 use anyhow::{Context as _, bail};
 use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::{BodyExt as _, Collected, Empty, Limited};
 use hyper::{Request, Response, StatusCode, body::Incoming, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -79,7 +79,7 @@ pub(crate) async fn open(args: &Args) -> anyhow::Result<Lines> {
     let words = Limited::new(answer.into_body(), MAX_REFUSAL_BYTES)
         .collect()
         .await;
-    let words = words.map_or_else(|_| Bytes::new(), |words| words.to_bytes());
+    let words = words.map_or_else(|_| Bytes::new(), Collected::to_bytes);
     let words = Text::clean(String::from_utf8_lossy(&words).trim());
     match status {
         StatusCode::NOT_FOUND if words.as_str().is_empty() => {

@@ -130,7 +130,7 @@ impl Args {
         query.finish()
     }
 
-    /// The filters as a person reads them; empty for none.
+    /// The filters as a person reads them; empty for none. `--untraced` shows more and not less.
     pub(crate) fn filters(&self) -> String {
         let mut filters: Vec<String> = Vec::new();
         filters.extend(self.service.iter().map(|name| format!("service {name}")));
@@ -138,7 +138,6 @@ impl Args {
         filters.extend(self.min_duration.map(|min| format!("from {min:?}")));
         filters.extend(self.errors.then(|| "errors".to_owned()));
         filters.extend(self.trace_id.iter().map(|id| format!("trace {id}")));
-        filters.extend(self.untraced.then(|| "untraced too".to_owned()));
         filters.join(", ")
     }
 }
@@ -152,7 +151,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use clap::Parser;
 
     use super::*;
@@ -163,7 +162,8 @@ mod tests {
         args: Args,
     }
 
-    fn parse(line: &str) -> Result<Args, clap::Error> {
+    /// The arguments of a command line.
+    pub(crate) fn parse(line: &str) -> Result<Args, clap::Error> {
         let words = std::iter::once("watch").chain(line.split_whitespace());
         Cli::try_parse_from(words).map(|cli| cli.args)
     }

@@ -169,7 +169,7 @@ pub(crate) fn result(summary: &Summary<'_>) -> String {
 /// What went wrong, else the longest hop.
 pub(crate) fn remark(summary: &Summary<'_>) -> String {
     if let Some(error) = summary.error.as_deref() {
-        return clean(&format!("!{error}"));
+        return clean(&format!("!{}", error.trim_start_matches("connection_")));
     }
     let unanswered = summary.status.is_none();
     if let Some(drop) = summary.drop.as_ref().filter(|_| unanswered) {
@@ -259,7 +259,7 @@ TIME         CLIENT     SERVICE    POD      REQUEST           RES   TOTAL  PLANE
             status: None,
             ..exchange()
         };
-        check(&refused, ["connect", "-", "!connection_refused"]);
+        check(&refused, ["connect", "-", "!refused"]);
         let grpc = Summary {
             path: Some("/shop.Cart/Add".into()),
             grpc_status: Some(14),

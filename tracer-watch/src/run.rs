@@ -147,19 +147,14 @@ impl<'a, O: Write, L: Write> Printer<'a, O, L> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-    use crate::event::{EXCHANGE, exchange};
-
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        args: Args,
-    }
+    use crate::{
+        args::tests::parse,
+        event::{EXCHANGE, exchange},
+    };
 
     fn printed(line: &str, updates: &[Update]) -> [String; 2] {
-        let args = Cli::parse_from(std::iter::once("watch").chain(line.split(' '))).args;
+        let args = parse(line).unwrap();
         let mut printer = Printer::new(&args, Vec::new(), Vec::new());
         for update in updates {
             if !printer.update(update).unwrap() {

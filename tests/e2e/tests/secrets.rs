@@ -15,6 +15,8 @@ use hopspan_e2e::{
 use hopspan_lab::{NodeOptions, kube_proxy::Service};
 use tracer_pipeline::recording::Reader;
 
+use crate::watch::Watcher;
+
 /// Every secret but the number.
 const SECRET: &str = "S3cr3tT0k3n";
 /// In paths.
@@ -170,6 +172,7 @@ fn output(label: &str, arguments: &[&str]) -> Output {
     fixture
         .start_tracing_agent(&[&record, arguments].concat())
         .unwrap();
+    let watcher = Watcher::start(&node, fixture.work_dir(), "--untraced");
     let parents = (
         [(); 3].map(|()| Parent::new()),
         [(); 2].map(|()| Parent::new()),
@@ -180,6 +183,9 @@ fn output(label: &str, arguments: &[&str]) -> Output {
         Dialogue { client, server }.finish().unwrap();
     }
     std::thread::sleep(CLOSE_REPORTED + WRITTEN);
+    let watched = watcher.text();
+    assert!(watched.contains("secrets/shop"), "nothing was watched");
+    watcher.end();
     let metrics = format!("{:?}", fixture.agent().metrics().unwrap());
     fixture.end().unwrap();
     let log = fixture.agent().process.log();
@@ -191,6 +197,7 @@ fn output(label: &str, arguments: &[&str]) -> Output {
         traces: outcome.traces,
         places: vec![
             ("metrics", metrics.into_bytes()),
+            ("watch", watched.into_bytes()),
             ("log", log.into_bytes()),
             ("viewer", outcome.page.into_bytes()),
             ("spans", file(&work.join("spans.jsonl"))),

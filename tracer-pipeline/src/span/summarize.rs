@@ -9,7 +9,7 @@ use tracer_semconv::{Role, drop, incomplete};
 
 use crate::{
     flow::Side,
-    http::{Leg, UrlPaths, head::Method, trace_context::TraceId},
+    http::{Connect, Leg, UrlPaths, head::Method, trace_context::TraceId},
     identity::directory::Party,
     kube_proxy::{Decision, Refusal},
     path::{PacketDrop, Path},
@@ -85,11 +85,7 @@ impl NamedConnect<'_> {
         let [client, server] = [0, 1].map(|side| self.sides[side].socket);
         let began_ns = failed.socket.began_ns;
         let path = &self.path;
-        let legs: Vec<&Leg> = failed
-            .connect
-            .iter()
-            .flat_map(|connect| connect.legs())
-            .collect();
+        let legs: Vec<&Leg> = failed.connect.iter().flat_map(Connect::legs).collect();
         let parts = Parts {
             context,
             parties: &self.parties,

@@ -27,7 +27,7 @@ use super::{
     recorder::Recorder,
     report::{Counted, Report},
     status::{Numbers, Status},
-    watch::{UNTRACED_PER_SECOND, WatchedExport},
+    watch::{FOLLOWED_PER_SECOND, WatchedExport},
 };
 
 /// How long the last journeys may take to end after the hooks stop opening new ones.
@@ -158,13 +158,16 @@ impl Agent {
 
     /// Lets the programs follow requests without a sampled trace context too, or no longer.
     fn follow_for_watch(&mut self, is_watched: bool) {
-        let per_second = NonZero::new(UNTRACED_PER_SECOND).filter(|_| is_watched);
+        let per_second = NonZero::new(FOLLOWED_PER_SECOND).filter(|_| is_watched);
+        let before = clock_sample();
         if let Err(error) = self.watch_switch.set(per_second) {
             tracing::warn!("what is watched does not change: {}", error_chain(&error));
         }
-        if let Some(sample) = clock_sample() {
+        // No request that is followed for it begins outside of this time.
+        let changed = if is_watched { before } else { clock_sample() };
+        if let Some(changed) = changed {
             let pipeline = &mut self.stream.pipeline;
-            pipeline.follow_for_watch(is_watched, sample.monotonic_ns);
+            pipeline.follow_for_watch(is_watched, changed.monotonic_ns);
         }
     }
 

@@ -79,6 +79,9 @@ fn about(state: &State) -> String {
         ),
         None => format!("hopspan watch  node {}", clean(&state.hello.node)),
     };
+    if state.has_untraced {
+        text += ", with untraced";
+    }
     if let Some(new) = state.rows.since_pause() {
         text += &format!("  paused, {new} new");
     }
@@ -133,6 +136,7 @@ fn rows(
         .collect();
     if lines.is_empty() {
         let nothing = match state.rows.seen() {
+            0 if state.has_untraced => "no exchange yet",
             0 => "no exchange yet; only those with a sampled trace context (--untraced: all)",
             _ => "nothing has the text of the filter",
         };
@@ -204,7 +208,7 @@ mod tests {
         let mut state = state(2);
         let text = drawn(&mut state, 80, 6);
         let expected = [
-            "hopspan watch  node node-1  2 exchanges",
+            "hopspan watch  node node-1, with untraced  2 exchanges",
             "TIME     CLIENT   SERVICE  POD    REQUEST       RES   TOTAL  PLANE WORST HOP",
             "22:09:13 frontend customer …abcde GET /customer 200  5.81ms  101µs socke… 30.0µs",
             "22:09:13 frontend customer …abcde GET /customer 200  4.81ms  101µs socke… 30.0µs",
@@ -254,7 +258,7 @@ mod tests {
         state.missed = 7;
         state.update(Update::Lost("it has ended".into()));
         press(&mut state, " ?");
-        let text = drawn(&mut state, 120, 20);
+        let text = drawn(&mut state, 140, 20);
         for part in [
             "the agent at 127.0.0.1:9464 is gone (it has ended): it is tried again",
             "7 missed",

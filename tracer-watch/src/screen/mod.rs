@@ -48,7 +48,7 @@ async fn show(
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut interrupt = pin!(tokio::signal::ctrl_c());
     let mut keys = keys();
-    let mut state = State::new(args.agent.to_string(), args.filters());
+    let mut state = State::new(args);
     let mut draw = interval(DRAW);
     let mut is_changed = true;
     loop {

@@ -180,7 +180,9 @@ mod tests {
     #[test]
     fn rows_are_sorted_either_way() {
         let mut rows = Rows::default();
-        [5, 9, 7].into_iter().for_each(|total| rows.push(of_total(total)));
+        [5, 9, 7]
+            .into_iter()
+            .for_each(|total| rows.push(of_total(total)));
         assert_eq!(totals(&rows, Sort::Time, false), [7, 9, 5]);
         assert_eq!(totals(&rows, Sort::Total, false), [9, 7, 5]);
         assert_eq!(totals(&rows, Sort::Total, true), [5, 7, 9]);

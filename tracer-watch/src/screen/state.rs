@@ -5,6 +5,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::{
     agent::Update,
+    args::Args,
     event::{Event, Hello},
 };
 
@@ -26,6 +27,8 @@ pub(super) struct State {
     pub(super) place: String,
     /// The filters of the command line.
     pub(super) asked: String,
+    /// Exchanges without a sampled trace context are shown, too.
+    pub(super) has_untraced: bool,
     pub(super) hello: Hello,
     /// Why the agent is gone, while it is.
     pub(super) lost: Option<String>,
@@ -47,10 +50,11 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(place: String, asked: String) -> Self {
+    pub(super) fn new(args: &Args) -> Self {
         Self {
-            place,
-            asked,
+            place: args.agent.to_string(),
+            asked: args.filters(),
+            has_untraced: args.untraced,
             hello: Hello::default(),
             lost: None,
             missed: 0,
@@ -187,11 +191,11 @@ impl State {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::event::exchange;
+    use crate::{args::tests::parse, event::exchange};
 
     /// A screen with some exchanges.
     pub(in super::super) fn state(rows: u64) -> State {
-        let mut state = State::new("127.0.0.1:9464".into(), String::new());
+        let mut state = State::new(&parse("--untraced").unwrap());
         state.hello.node = "node-1".into();
         for total in 0..rows {
             let mut summary = exchange();

@@ -92,7 +92,7 @@ fn within(lab: &Lab, binaries: &Path, args: &RunArgs) -> Result<()> {
         } else {
             show_live(first, &hopspan, args, &app, &mut parts)?;
         }
-        note(&usage(lab, &nodes, &app, &hopspan));
+        note(&usage(lab, &nodes, &app, &hopspan)?);
         keep(&app, args, &mut parts)?;
     }
     let mut viewer = parts.pop().context("no viewer")?;

@@ -11,4 +11,5 @@ mod slow_tests;
 mod untraced_tests;
 mod watcher;
 
-use watcher::{Watcher, ask};
+pub(crate) use watcher::Watcher;
+use watcher::ask;

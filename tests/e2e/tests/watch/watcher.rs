@@ -17,14 +17,14 @@ const LIMIT: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(20);
 
 /// A watcher, and the file with what it has printed.
-pub(super) struct Watcher {
+pub(crate) struct Watcher {
     process: Process,
     out: PathBuf,
 }
 
 impl Watcher {
     /// Starts it on a node, and waits until it is connected.
-    pub(super) fn start(node: &Node, directory: &std::path::Path, arguments: &str) -> Self {
+    pub(crate) fn start(node: &Node, directory: &std::path::Path, arguments: &str) -> Self {
         static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
         let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let out = directory.join(format!("watch-{number}"));
@@ -44,8 +44,13 @@ impl Watcher {
     }
 
     /// What it has printed.
+    pub(crate) fn text(&self) -> String {
+        std::fs::read_to_string(&self.out).unwrap()
+    }
+
+    /// The same, line by line.
     pub(super) fn lines(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(&self.out).unwrap();
+        let text = self.text();
         let complete = text.rsplit_once('\n').map_or("", |(complete, _)| complete);
         let lines = complete.lines();
         lines
@@ -71,7 +76,7 @@ impl Watcher {
     }
 
     /// Ends it.
-    pub(super) fn end(mut self) {
+    pub(crate) fn end(mut self) {
         self.process.signal(Signal::SIGTERM).unwrap();
         self.ended();
     }

@@ -38,7 +38,10 @@ pub(super) const MAX_WATCHERS: usize = 6;
 /// The memory of the lines that wait for watchers, at most.
 pub const WATCH_BYTES: usize = MAX_WATCHERS * queue::MAX_BYTES;
 /// Exchanges without spans that are summarised in a second, for all watchers together.
-pub(super) const UNTRACED_PER_SECOND: u32 = 500;
+const UNTRACED_PER_SECOND: u32 = 500;
+/// Of these, the requests of HTTP/1 that the programs follow for it: so many that the eight windows of
+/// theirs that a second can have stay within the limit.
+pub(super) const FOLLOWED_PER_SECOND: u32 = 450;
 
 /// Those who watch. Clones are the same.
 #[derive(Clone, Debug, Default)]
