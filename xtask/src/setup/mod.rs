@@ -9,6 +9,7 @@ mod bridge_netfilter;
 pub(crate) mod cargo_deny;
 mod checks;
 mod linker;
+mod node;
 mod python;
 mod rust;
 
@@ -156,11 +157,12 @@ impl<'a> Setup<'a> {
         }
     }
 
-    /// Installs the Python libraries of the matrix of programs. Of a failure there is a note: the
-    /// test skips the programs that it lacks.
+    /// Installs the libraries of the matrix of programs. Of a failure there is a note: the test skips
+    /// the programs that it lacks.
     pub(crate) fn prepare_program_matrix(&self) {
         let python = python::install(self.workspace, &self.apt, &python::PROGRAM_MATRIX);
-        if let Err(error) = python {
+        let node = node::install(self.workspace);
+        for error in [python, node].into_iter().filter_map(Result::err) {
             note(&format!("set-up: {error:#}"));
         }
     }

@@ -42,10 +42,10 @@ pub(crate) struct TestArgs {
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
 
-    /// With `programs`: also each HTTP/1.1 client with each server of a matrix
+    /// With `programs`: also each client with each server of its protocol, in a matrix
     ///
-    /// Installs the matrix's Python libraries into target/tools. Programs that this machine lacks
-    /// are skipped.
+    /// HTTP/1.1, HTTP/2 and gRPC. Installs the matrix's libraries of Python and Node into target/tools.
+    /// Programs that this machine lacks are skipped.
     #[arg(long)]
     all: bool,
 }

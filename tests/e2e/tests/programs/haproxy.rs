@@ -11,10 +11,7 @@ use super::{
 
 /// Accepts HTTP/1.1 and forwards every request to a service, which speaks `http`.
 pub(crate) fn proxy(fixture: &mut ProgramFixture, pod: &Pod, to: &Service, http: Http) {
-    let protocol = match http {
-        Http::One => "",
-        Http::Two => "proto h2",
-    };
+    let protocol = http.haproxy();
     let rules = format!(
         "default_backend service
 backend service
@@ -22,11 +19,29 @@ backend service
     server service {} {protocol}",
         to.address()
     );
-    start(fixture, pod, "", &rules);
+    start(fixture, pod, Http::One, "", &rules);
 }
 
-/// Starts one thread, with a global setting and with what its only frontend does with requests.
-pub(crate) fn start(fixture: &mut ProgramFixture, pod: &Pod, global: &str, rules: &str) {
+impl Http {
+    /// The option of an address that has only this protocol.
+    fn haproxy(self) -> &'static str {
+        match self {
+            Self::One => "",
+            Self::Two => "proto h2",
+        }
+    }
+}
+
+/// Starts one thread, with a global setting and with what its only frontend, which speaks `http`,
+/// does with requests.
+pub(crate) fn start(
+    fixture: &mut ProgramFixture,
+    pod: &Pod,
+    http: Http,
+    global: &str,
+    rules: &str,
+) {
+    let protocol = http.haproxy();
     let configuration = format!(
         "global
     nbthread 1
@@ -37,7 +52,7 @@ defaults
     timeout client 30s
     timeout server 30s
 frontend in
-    bind 0.0.0.0:{PORT}
+    bind 0.0.0.0:{PORT} {protocol}
     {rules}
 "
     );

@@ -1,6 +1,7 @@
 //! The open exchanges of one connection, in the order of their requests.
 
 mod removal;
+mod unseen;
 
 use std::collections::VecDeque;
 
@@ -9,7 +10,6 @@ use super::{
     sequence::{Place, RequestPosition, Sequence},
 };
 use crate::{
-    decode::Journey,
     flow::{after, before},
     http::exchange::Exchange,
 };
@@ -138,23 +138,6 @@ impl Http1Connection {
             self.newest_request_seq = Some(request.seq);
         }
         Some(place)
-    }
-
-    /// Notes the head of a request at `seq`, whose packet is under way.
-    pub(super) fn request_leaves(&mut self, seq: u32) {
-        let newest = self.newest_request_seq;
-        if newest.is_none_or(|newest| after(seq, newest)) {
-            self.leaving_seq.get_or_insert(seq);
-        }
-    }
-
-    /// The packet of a request has arrived, or is dropped. The record of one before it may be lost.
-    pub(super) fn request_left(&mut self, packet: &Journey) {
-        let end_seq = packet.seq.wrapping_add(packet.payload_bytes);
-        let left = self.leaving_seq.take_if(|seq| before(*seq, end_seq));
-        if left.is_some_and(|seq| before(seq, packet.seq)) {
-            self.doubt.begin();
-        }
     }
 
     /// Whether a client that has received the bytes before `ack` has not received the last response,
@@ -308,32 +291,9 @@ impl Http1Connection {
         self.sequence.response_ends(end);
     }
 
-    /// Whether a response may begin at `seq` in a packet with this acknowledgment number, be it one to
-    /// a request that was not seen.
-    pub(super) fn may_begin_response(&self, seq: u32, ack: u32) -> bool {
-        let is_requested = match self.sequence.response_at(seq) {
-            Place::Message => true,
-            Place::Body => false,
-            // What the server has received behind the newest request that was seen may be another one.
-            Place::Unknown => {
-                let end = self.sequence.next_request();
-                let waits = self.unanswered().next().is_some();
-                waits || end.is_none_or(|end| after(ack, end))
-            }
-        };
-        is_requested || self.is_unknown()
-    }
-
     /// Whether no request was seen.
     pub(super) fn is_unknown(&self) -> bool {
         self.newest_request_seq.is_none()
-    }
-
-    /// Notes a response to a request that was not seen, or is not known. If it has a body, it ends
-    /// behind `until`, as far as that is known.
-    pub(super) fn answered_unseen(&mut self, until: Option<u32>) {
-        self.progress = until.map_or(Progress::Over, Progress::Unmatched);
-        self.sequence.response_ends(None);
     }
 
     /// Removes the exchanges that the packet of a response with this acknowledgment number may

@@ -1,7 +1,7 @@
-"""An HTTP/1.1 client. In: the name of a library and the address of a server as arguments, and on
+"""A client of HTTP/1.1, HTTP/2 or gRPC. In: the name of a library and the address of a server as arguments, and on
 standard input a request a line, `METHOD PATH TRACEPARENT [FILE OF THE BODY]`. Out: a line for each
-request, the status of its response or the error. The requests use one connection where the library
-keeps one."""
+request, the status of its response or the error; of gRPC its number. The requests use one
+connection where the library keeps one."""
 
 import asyncio
 import sys
@@ -48,10 +48,10 @@ def requests(server):
     ).status_code
 
 
-def httpx(server):
+def httpx(server, **versions):
     import httpx
 
-    client = httpx.Client()
+    client = httpx.Client(**versions)
     return lambda method, path, headers, body: client.request(
         method, server + path, headers=headers, content=body
     ).status_code
@@ -88,11 +88,34 @@ def aiohttp(server):
     return send
 
 
+def grpcio(server):
+    import grpc
+
+    channel = grpc.insecure_channel(urlsplit(server).netloc)
+
+    def send(method, path, headers, body):
+        metadata = list(headers.items())
+        if path.endswith("/Count"):
+            call = channel.unary_stream(path)(body, metadata=metadata)
+            assert len(list(call)) == 3
+            return call.code().value[0]
+        try:
+            _, call = channel.unary_unary(path).with_call(body, metadata=metadata)
+        except grpc.RpcError as error:
+            call = error
+        return call.code().value[0]
+
+    send.close = channel.close
+    return send
+
+
 LIBRARIES = {
     "http.client": http_client,
     "urllib.request": urllib_request,
     "requests": requests,
     "httpx": httpx,
+    "httpx-h2": lambda server: httpx(server, http1=False, http2=True),
+    "grpcio": grpcio,
     "urllib3": urllib3,
     "aiohttp": aiohttp,
 }

@@ -1,10 +1,11 @@
-# An HTTP/1.1 client, as client.py: curl, one invocation for all requests, or wget, an invocation
-# for each, because its options are those of all requests of an invocation.
+# A client, as client.py: curl, one invocation for all requests, or wget or nghttp, an invocation for
+# each, because their options are those of all requests of an invocation. So is one of curl with HTTP/2
+# (curl-h2): 7.88 begins a kept connection of prior knowledge anew, which every server refuses.
 set -eu
 program=$1
 server=$2
 # Ends with an error that names the program, where there is none.
-"$program" --version > /dev/null
+"${program%-h2}" --version > /dev/null
 
 case $program in
 curl)
@@ -18,6 +19,24 @@ curl)
         [ -z "$file" ] || echo "data-binary = \"@$file\""
         printf 'output = /dev/null\nsilent\nhttp1.1\nwrite-out = "%%{http_code} %%{errormsg}\\n"\n'
     done | { script=$(cat); [ -z "$script" ] || echo "$script" | curl --config -; } || true
+    ;;
+curl-h2)
+    while read -r method path traceparent file; do
+        set -- --silent --http2-prior-knowledge --header "traceparent: $traceparent"
+        [ "$method" != HEAD ] || set -- "$@" --head
+        [ -z "$file" ] || set -- "$@" --data-binary "@$file"
+        curl "$@" --output /dev/null --write-out '%{http_code} %{errormsg}\n' "$server$path" || true
+    done
+    ;;
+nghttp)
+    while read -r method path traceparent file; do
+        set -- --null-out --stat --header="traceparent: $traceparent"
+        [ "$method" != HEAD ] || set -- "$@" --header=":method: HEAD"
+        [ -z "$file" ] || set -- "$@" --data="$file"
+        log=$(nghttp "$@" "$server$path" 2>&1) || true
+        status=$(printf '%s\n' "$log" | awk -v path="$path" '$NF == path { print $(NF - 2) }')
+        echo "${status:-no response: $(printf '%s' "$log" | tail -n 1)}"
+    done
     ;;
 wget)
     while read -r method path traceparent file; do

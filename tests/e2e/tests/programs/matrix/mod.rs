@@ -1,8 +1,10 @@
-//! HTTP/1.1 clients of several languages with servers of several languages, each client with each
-//! server. `cargo xtask test programs --all` runs it, no other run does.
+//! Clients of several languages with servers of several languages, each client with each server of
+//! its protocol: HTTP/1.1, HTTP/2 with prior knowledge, gRPC. `cargo xtask test programs --all` runs
+//! it, no other run does.
 //!
-//! In: the status that the client printed for each of its requests. Out: a table of right, wrong
-//! and skipped requests, and a failed test where the spans differ from what the client saw.
+//! In: the status that the client printed for each of its requests. Out: a table for each protocol
+//! of right, wrong and skipped requests, and a failed test where the spans differ from what the
+//! client saw.
 
 mod clients;
 mod language;
@@ -29,15 +31,25 @@ const TEST: &str = "every_client_with_every_server";
 /// How long a client may take for its requests. Java compiles its own first.
 const CLIENT_LIMIT: Duration = Duration::from_secs(60);
 
+/// What a client and a server speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Protocol {
+    Http1,
+    Http2,
+    Grpc,
+}
+
 /// A client or a server.
 struct Program {
     /// The library or the program. It is the first argument of the language's script.
     name: &'static str,
     language: Language,
+    protocol: Protocol,
 }
 
 /// What a client with a server has left.
 struct Pair {
+    protocol: Protocol,
     client: &'static str,
     server: &'static str,
     plan: Plan,
@@ -69,9 +81,11 @@ fn every_client_with_every_server() {
         server.start(&mut fixture, &pod, files.path());
         let service = fixture.service(&format!("server-{index}"), &[pod]);
         let address = format!("http://{}", service.address());
-        for client in &clients {
-            let plan = Plan::new(&files.path().join("body"));
+        let protocol = server.protocol();
+        for client in clients.iter().filter(|client| client.protocol == protocol) {
+            let plan = Plan::new(protocol, &files.path().join("body"));
             pairs.push(Pair {
+                protocol,
                 client: client.name,
                 server: server.name(),
                 answers: run(&client_pod, client, &address, &plan),
@@ -128,12 +142,8 @@ fn report(pairs: &[Pair], traces: &Traces) {
     let mut wrong = Vec::new();
     for pair in pairs {
         let errors = pair.plan.errors(&pair.answers, traces);
-        table.add(
-            pair.client,
-            pair.server,
-            pair.plan.requests.len(),
-            errors.len(),
-        );
+        let programs = (pair.protocol, pair.client, pair.server);
+        table.add(programs, pair.plan.requests.len(), errors.len());
         let named = |error: String| format!("{} > {}: {error}", pair.client, pair.server);
         wrong.extend(errors.into_iter().map(named));
     }

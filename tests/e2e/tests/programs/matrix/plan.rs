@@ -8,15 +8,35 @@ use std::{
 };
 
 use hopspan_e2e::{Parent, Traces};
+use tracer_semconv::incomplete;
+
+use super::Protocol;
 
 /// Method, path and the status of every server.
-pub(super) const REQUESTS: [(&str, &str, &str); 5] = [
+const REQUESTS: [(&str, &str, &str); 5] = [
     ("GET", "/small", "200"),
     ("POST", "/post", "200"),
     ("GET", "/missing", "404"),
     ("HEAD", "/small", "200"),
     ("GET", "/large", "200"),
 ];
+/// The same of gRPC, whose status is a number (NOT_FOUND). Every call sends the body.
+const CALLS: [(&str, &str, &str); 4] = [
+    ("POST", "/programs.Greeter/Hello", "0"),
+    ("POST", "/programs.Greeter/Count", "0"),
+    ("POST", "/programs.Greeter/Missing", "5"),
+    ("POST", "/programs.Greeter/Hello", "0"),
+];
+
+impl Protocol {
+    /// The requests of each client.
+    pub(super) fn requests(self) -> &'static [(&'static str, &'static str, &'static str)] {
+        match self {
+            Self::Http1 | Self::Http2 => &REQUESTS,
+            Self::Grpc => &CALLS,
+        }
+    }
+}
 
 /// A request with a trace context of its own.
 pub(super) struct Request {
@@ -28,6 +48,7 @@ pub(super) struct Request {
 
 /// The requests, in their order.
 pub(super) struct Plan {
+    protocol: Protocol,
     pub(super) requests: Vec<Request>,
     /// The trace context in the body of the POST request, which is no request.
     inner: Parent,
@@ -36,20 +57,21 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Writes the body of its POST request to `body`, where it stays until the next plan.
-    pub(super) fn new(body: &Path) -> Self {
+    pub(super) fn new(protocol: Protocol, body: &Path) -> Self {
         let inner = Parent::new();
         let traceparent = inner.traceparent();
         let text =
             format!("GET /inner HTTP/1.1\r\nHost: inner\r\ntraceparent: {traceparent}\r\n\r\n");
         fs::write(body, text).unwrap();
-        let request = |(method, path, status)| Request {
+        let request = |&(method, path, status)| Request {
             method,
             path,
             status,
             parent: Parent::new(),
         };
         Self {
-            requests: REQUESTS.map(request).into(),
+            protocol,
+            requests: protocol.requests().iter().map(request).collect(),
             inner,
             body: body.to_owned(),
         }
@@ -82,7 +104,7 @@ impl Plan {
     pub(super) fn errors(&self, answers: &[String], traces: &Traces) -> Vec<String> {
         let check = |(request, answer): (&Request, &String)| {
             let Request { method, path, .. } = request;
-            let errors = request.errors(answer.trim(), traces);
+            let errors = request.errors(self.protocol, answer.trim(), traces);
             let inner = (*method == "POST" && traces.0.contains_key(&self.inner.trace_id))
                 .then(|| "a trace of the request in its body".to_owned());
             let errors: Vec<String> = errors.into_iter().chain(inner).collect();
@@ -97,7 +119,7 @@ impl Plan {
 }
 
 impl Request {
-    fn errors(&self, answer: &str, traces: &Traces) -> Vec<String> {
+    fn errors(&self, protocol: Protocol, answer: &str, traces: &Traces) -> Vec<String> {
         if answer != self.status {
             return vec![format!("the client printed {answer:?}")];
         }
@@ -108,13 +130,35 @@ impl Request {
         let [exchange] = &exchanges[..] else {
             return vec![format!("{} exchanges: {exchanges:?}", exchanges.len())];
         };
-        let expected = [
+        let version = match protocol {
+            Protocol::Http1 => "1.1",
+            Protocol::Http2 | Protocol::Grpc => "2",
+        };
+        // A client that has the whole body may close before the frame that ends the stream.
+        let has_unseen_end = protocol == Protocol::Http2
+            && exchange.attribute("hopspan.incomplete") == incomplete::RESPONSE_END;
+        let incomplete = if has_unseen_end {
+            incomplete::RESPONSE_END
+        } else {
+            ""
+        };
+        let mut expected = vec![
             ("http.request.method", self.method),
-            ("url.path", self.path),
-            ("http.response.status_code", answer),
-            ("error.type", ""),
-            ("hopspan.incomplete", ""),
+            ("network.protocol.version", version),
+            ("hopspan.incomplete", incomplete),
         ];
+        expected.extend(match protocol {
+            Protocol::Http1 | Protocol::Http2 => [
+                ("url.path", self.path),
+                ("http.response.status_code", answer),
+                ("error.type", ""),
+            ],
+            Protocol::Grpc => [
+                ("rpc.method", self.path.rsplit('/').next().unwrap_or("")),
+                ("rpc.grpc.status_code", answer),
+                ("error.type", if answer == "5" { "NOT_FOUND" } else { "" }),
+            ],
+        });
         let differs = |&(key, value): &(&str, &str)| exchange.attribute(key) != value;
         expected
             .into_iter()

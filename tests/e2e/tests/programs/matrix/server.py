@@ -1,6 +1,7 @@
-"""An HTTP/1.1 server. In: the name of a library, and its port, or `check` to import the library
-only. Out: responses with status 200 whose body is that of the request, about 1 MB for /large, and
-404 for /missing."""
+"""A server of HTTP/1.1, HTTP/2 or gRPC. In: the name of a library, and its port, or `check` to
+import the library only. Out: responses with status 200 whose body is that of the request, about 1
+MB for /large, and 404 for /missing; of gRPC the message of the request, three times for Count, and
+NOT_FOUND for Missing."""
 
 import sys
 
@@ -108,6 +109,47 @@ def werkzeug():
     return lambda port: run_simple("0.0.0.0", port, wsgi, threaded=True, request_handler=Handler)
 
 
+def hypercorn():
+    import asyncio
+
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config
+
+    config = Config()
+    config.loglevel = "ERROR"
+
+    def run(port):
+        config.bind = [f"0.0.0.0:{port}"]
+        asyncio.run(serve(asgi, config))
+
+    return run
+
+
+def grpcio():
+    from concurrent import futures
+
+    import grpc
+
+    class Greeter(grpc.GenericRpcHandler):
+        def service(self, details):
+            method = details.method.rsplit("/")[-1]
+            if method == "Count":
+                return grpc.unary_stream_rpc_method_handler(lambda request, _: iter([request] * 3))
+            if method == "Missing":
+                return grpc.unary_unary_rpc_method_handler(
+                    lambda _, context: context.abort(grpc.StatusCode.NOT_FOUND, "missing")
+                )
+            return grpc.unary_unary_rpc_method_handler(lambda request, _: request)
+
+    def run(port):
+        server = grpc.server(futures.ThreadPoolExecutor(2), handlers=[Greeter()])
+        server.add_insecure_port(f"0.0.0.0:{port}")
+        server.start()
+        server.wait_for_termination()
+
+    return run
+
+
 LIBRARIES = {
     "http.server": http_server,
     "aiohttp.web": aiohttp_web,
@@ -115,6 +157,8 @@ LIBRARIES = {
     "gunicorn": gunicorn,
     "waitress": waitress,
     "werkzeug": werkzeug,
+    "hypercorn": hypercorn,
+    "grpcio": grpcio,
 }
 
 

@@ -14,6 +14,9 @@ const READ_WAIT_NS: u64 = 30_000_000_000;
 /// after 200 ms at the earliest (kernel: TCP_RTO_MIN).
 const LEFT_WAIT_NS: u64 = 1_000_000_000;
 
+/// What a client may send behind a request without another one: an empty line, and a FIN.
+const NO_REQUEST_BYTES: u32 = 3;
+
 impl Http1Connection {
     /// Removes and returns the exchanges whose response or read is overdue.
     pub(in super::super) fn expire(&mut self, now_ns: u64, response_wait_ns: u64) -> Vec<Exchange> {
@@ -66,9 +69,9 @@ impl Http1Connection {
     pub(in super::super) fn answered_before(&mut self, ack: u32) -> Vec<Exchange> {
         self.remove_open_where(|open| {
             let response = open.exchange.response.as_ref();
-            let is_later = response.is_some_and(|response| after(ack, response.journey.ack));
-            let is_behind = open.request_end.is_none_or(|end| after(ack, end));
-            open.exchange.is_responding() && is_later && is_behind
+            let is_behind = |seq: u32| after(ack, seq.wrapping_add(NO_REQUEST_BYTES));
+            let is_later = response.is_some_and(|response| is_behind(response.journey.ack));
+            open.exchange.is_responding() && is_later && open.request_end.is_none_or(is_behind)
         })
     }
 

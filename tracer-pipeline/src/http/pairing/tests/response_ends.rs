@@ -45,6 +45,17 @@ fn its_end_leaves_the_node() {
     );
 }
 
+/// What the server has received since the response has begun tells whose end it is: an empty line and
+/// a FIN are no request.
+#[test]
+fn the_end_of_a_later_response_is_not_that_of_the_one_before() {
+    for (ack, end) in [(200, "whole"), (203, "whole"), (204, "open")] {
+        let end_of_one =
+            format!("> 100 1 /a\n r> 100\n <o 1 200 200\n <el 40 {ack} 18\n > 300 58 /b");
+        check(&end_of_one, &[&format!("/a 200 unread {end}")]);
+    }
+}
+
 #[test]
 fn a_response_that_is_cut_is_no_success() {
     // By a FIN of the server in the middle of its body, and by a RST.
