@@ -4,7 +4,10 @@
 //!
 //! From the end of a span back in time, always into the child that ends last, as Jaeger's page does.
 //! A child that is still open where the next one begins is cut there and not left out: a server's
-//! span often ends after its response was sent.
+//! span often ends after its response was sent. A connect that failed is beside the span of the
+//! request that waited for it: it counts in the innermost span that was open all its time.
+
+use std::collections::{HashMap, HashSet};
 
 use tracer_semconv::{HopName, Role};
 
@@ -43,6 +46,7 @@ impl CriticalPath {
             own_ns: vec![0; tree.nodes.len()],
             between_roots_ns: 0,
         };
+        let children = Children::of(tree);
         let mut open = Vec::new();
         match tree.roots.as_slice() {
             [root] => open.push(whole(tree, *root)),
@@ -52,9 +56,9 @@ impl CriticalPath {
             }
         }
         while let Some(piece) = open.pop() {
-            let children = &tree.nodes[piece.node].children;
             let window = (piece.start_ns, piece.end_ns);
-            path.own_ns[piece.node] += divide(tree, children, window, &mut open);
+            let children = children.below(tree, piece.node);
+            path.own_ns[piece.node] += divide(tree, &children, window, &mut open);
         }
         path
     }
@@ -91,6 +95,56 @@ impl CriticalPath {
         }
         sums
     }
+}
+
+/// Each failed connect takes a walk through the tree. An agent sends few of them for one request.
+const MOST_FAILED: usize = 64;
+
+/// The children of each span, with failed connects where they were waited for.
+struct Children {
+    /// Failed connects by the span that each is below here.
+    moved: HashMap<NodeId, Vec<NodeId>>,
+    failed: HashSet<NodeId>,
+}
+
+impl Children {
+    fn of(tree: &Tree<'_>) -> Self {
+        let is_failed = |&node: &NodeId| {
+            let span = tree.nodes[node].span;
+            span.role() == Some(Role::Connect) && span.exchange().is_none()
+        };
+        let failed = (0..tree.nodes.len()).filter(is_failed);
+        let failed: HashSet<NodeId> = failed.take(MOST_FAILED).collect();
+        let mut moved: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
+        for &connect in &failed {
+            if let Some(parent) = tree.nodes[connect].parent {
+                let waited = innermost(tree, parent, connect);
+                moved.entry(waited).or_default().push(connect);
+            }
+        }
+        Self { moved, failed }
+    }
+
+    fn below(&self, tree: &Tree<'_>, node: NodeId) -> Vec<NodeId> {
+        let own = tree.nodes[node].children.iter().copied();
+        let own = own.filter(|child| !self.failed.contains(child));
+        let moved = self.moved.get(&node).into_iter().flatten().copied();
+        own.chain(moved).collect()
+    }
+}
+
+/// The innermost of the application's spans from `top` down that was open all the time of `connect`.
+fn innermost(tree: &Tree<'_>, top: NodeId, connect: NodeId) -> NodeId {
+    let connect = tree.nodes[connect].span;
+    let covers = |&child: &NodeId| {
+        let span = tree.nodes[child].span;
+        let is_open = span.start_ns <= connect.start_ns && span.end_ns >= connect.end_ns;
+        span.data_plane().is_none() && is_open
+    };
+    let below = |node: &NodeId| tree.nodes[*node].children.iter().copied().find(covers);
+    std::iter::successors(Some(top), below)
+        .last()
+        .unwrap_or(top)
 }
 
 fn whole(tree: &Tree<'_>, node: NodeId) -> Piece {

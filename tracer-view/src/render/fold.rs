@@ -13,17 +13,33 @@ use crate::tree::{NodeId, Tree};
 /// The spans with a row. A hop has none of its own here: it is in the row of its path.
 pub(super) struct Fold {
     shown: Option<HashSet<NodeId>>,
+    /// Paths whose hops would not fit.
+    closed: HashSet<NodeId>,
+}
+
+/// The lines that spans take.
+pub(super) struct Lines<O, H> {
+    /// A span's row and notes.
+    pub(super) own: O,
+    /// The hops below a span, where they have rows.
+    pub(super) hops: H,
 }
 
 impl Fold {
     /// Shows everything.
     pub(super) fn open() -> Self {
-        Self { shown: None }
+        Self {
+            shown: None,
+            closed: HashSet::new(),
+        }
     }
 
-    /// Shows as many spans as fit `lines`, where `lines_of` are those that a span takes. Each span
-    /// is below its parent.
-    pub(super) fn to(tree: &Tree<'_>, lines: usize, lines_of: impl Fn(NodeId) -> usize) -> Self {
+    /// Shows as many spans as fit `lines`. Each span is below its parent.
+    pub(super) fn to<O, H>(tree: &Tree<'_>, lines: usize, lines_of: &Lines<O, H>) -> Self
+    where
+        O: Fn(NodeId) -> usize,
+        H: Fn(NodeId) -> usize,
+    {
         let waited_ns = CriticalPath::of(tree).with_descendants(tree);
         let failed = with_problem(tree);
         let mut candidates: Vec<NodeId> = (0..tree.nodes.len())
@@ -34,21 +50,36 @@ impl Fold {
             let weight = (failed.contains(&id), waited_ns[id], span.duration_ns());
             (std::cmp::Reverse(weight), span.start_ns)
         });
-        let (mut shown, mut left) = (HashSet::new(), lines);
+        let (mut shown, mut closed, mut left) = (HashSet::new(), HashSet::new(), lines);
         for id in candidates {
+            if left == 0 {
+                break;
+            }
             let above = std::iter::successors(Some(id), |&id| tree.nodes[id].parent);
             let new = above.take_while(|id| !shown.contains(id));
             // Deeper below than lines are left does not fit.
             let new: Vec<NodeId> = new.take(left + 1).collect();
-            let needed: usize = new.iter().map(|&id| lines_of(id)).sum();
             // A line that counts what is left out below the parent.
-            if needed + 1 > left {
+            let needed = 1 + new.iter().map(|&id| (lines_of.own)(id)).sum::<usize>();
+            if needed > left {
                 continue;
             }
-            left -= needed;
+            left -= needed - 1;
+            match (lines_of.hops)(id) {
+                hops if hops < left => left -= hops,
+                _ => _ = closed.insert(id),
+            }
             shown.extend(new);
         }
-        Self { shown: Some(shown) }
+        Self {
+            shown: Some(shown),
+            closed,
+        }
+    }
+
+    /// Whether the hops of a path are in its row, although something happened to it.
+    pub(super) fn closes(&self, path: NodeId) -> bool {
+        self.closed.contains(&path)
     }
 
     /// Whether the span has a row.

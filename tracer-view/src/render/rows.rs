@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use tracer_semconv::Role;
 
 use super::bar::Extent;
-use super::fold::Fold;
+use super::fold::{Fold, Lines};
 use super::glyphs::Mark;
 use super::name::path_name;
 use super::note::{Note, half, has_problem, problems, translates_otherwise, translation};
@@ -58,18 +58,22 @@ pub(super) fn rows<'a>(tree: &Tree<'a>, lines: Option<usize>) -> Vec<Row<'a>> {
     let Some(lines) = lines else {
         return rows_of(tree, &plan, &Fold::open());
     };
-    let lines_of = |id: NodeId| {
+    let own = |id: NodeId| {
         let notes = plan.notes(tree, id);
-        1 + notes.len()
-            + notes
-                .iter()
-                .filter(|note| note.more_wraps && note.more.is_some())
-                .count()
+        let wrapped = notes
+            .iter()
+            .filter(|note| note.more_wraps && note.more.is_some());
+        1 + notes.len() + wrapped.count()
     };
+    let hops = |id: NodeId| match plan.brief.contains(&id) {
+        true => 0,
+        false => tree.children_with(id, Role::Hop).count(),
+    };
+    let lines_of = Lines { own, hops };
     // Lines that count what is left out come on top: where they are too many, less is shown.
     let mut room = lines;
     loop {
-        let rows = rows_of(tree, &plan, &Fold::to(tree, room, lines_of));
+        let rows = rows_of(tree, &plan, &Fold::to(tree, room, &lines_of));
         let used: usize = rows.iter().map(|row| 1 + row.notes.len()).sum();
         if used <= lines || room == 0 {
             return rows;
@@ -92,11 +96,12 @@ fn rows_of<'a>(tree: &Tree<'a>, plan: &Plan, fold: &Fold) -> Vec<Row<'a>> {
             rows.push(left_out(tree, fold, &next));
             continue;
         }
-        let is_brief = plan.brief.contains(&next.id);
+        let is_brief = plan.brief.contains(&next.id) || fold.closes(next.id);
         let summary = is_brief.then(|| summary(tree, next.id)).flatten();
         let mut below: Vec<(NodeId, bool)> = Vec::new();
         if summary.is_none() {
-            let shown = |&id: &NodeId| fold.shows(id) || is_open_hop(tree, plan, next.id, id);
+            let is_hop = |id: NodeId| tree.nodes[id].span.role() == Some(Role::Hop);
+            let shown = |&id: &NodeId| fold.shows(id) || is_hop(id);
             let children = tree.nodes[next.id].children.iter().copied().filter(shown);
             below.extend(children.map(|id| (id, false)));
         }
@@ -118,11 +123,6 @@ fn rows_of<'a>(tree: &Tree<'a>, plan: &Plan, fold: &Fold) -> Vec<Row<'a>> {
         }
     }
     rows
-}
-
-/// Whether `id` is a hop of a path whose hops have rows.
-fn is_open_hop(tree: &Tree<'_>, plan: &Plan, path: NodeId, id: NodeId) -> bool {
-    tree.nodes[id].span.role() == Some(Role::Hop) && !plan.brief.contains(&path)
 }
 
 fn left_out<'a>(tree: &Tree<'a>, fold: &Fold, at: &Open) -> Row<'a> {

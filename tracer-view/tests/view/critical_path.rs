@@ -60,6 +60,19 @@ fn paths_beside_the_server_are_the_data_plane() {
     check(client(vec![span(4, 1, "server", 25, 60)]), nested, [55, 45]);
 }
 
+/// It is beside the server's span that waited for it.
+#[test]
+fn a_failed_connect_is_the_data_plane() {
+    let app = client(vec![
+        span(4, 1, "server", 25, 60),
+        span(5, 4, "call", 30, 50),
+    ]);
+    let failed = role_span(6, 1, Role::Connect, 35, 40);
+    check(app.clone(), vec![failed], [60, 40]);
+    // One that lasted longer than every call.
+    check(app, vec![role_span(6, 1, Role::Connect, 30, 70)], [30, 70]);
+}
+
 #[test]
 fn calls_side_by_side_count_once() {
     let both = vec![
