@@ -30,7 +30,10 @@ pub(super) fn path(
     let facts = span.facts().unwrap_or(&none);
     let text = |text: &Option<Text>| text.as_ref().map(Text::to_string);
     let mut hops = hops(tree, node, indexes);
-    mark(&mut hops, facts);
+    if role != Role::Response {
+        mark_translations(&mut hops, facts);
+    }
+    mark_drop(&mut hops, facts);
     Some(PathView {
         role: role.as_str(),
         span: indexes[node],
@@ -90,9 +93,10 @@ fn hops(tree: &Tree<'_>, path: NodeId, indexes: &[usize]) -> Vec<HopView> {
     hops.collect()
 }
 
-/// Marks where the addresses change, as the agent does: DNAT in the first OUTPUT or else PREROUTING,
-/// SNAT in the first POSTROUTING. A drop is in the last hop of its name.
-fn mark(hops: &mut [HopView], facts: &Facts) {
+/// Marks where the addresses change on the way to the server, as the agent does: DNAT in the first
+/// OUTPUT or else PREROUTING, SNAT in the first POSTROUTING. In which hop conntrack translates a
+/// response back is not known.
+fn mark_translations(hops: &mut [HopView], facts: &Facts) {
     let first =
         |hops: &[HopView], name: HopName| hops.iter().position(|hop| hop.name == name.as_str());
     if facts.nat_translated.is_some() {
@@ -103,6 +107,10 @@ fn mark(hops: &mut [HopView], facts: &Facts) {
         let at = first(hops, HopName::Postrouting);
         at.into_iter().for_each(|at| hops[at].snat = true);
     }
+}
+
+/// Marks a drop in the last hop of its name.
+fn mark_drop(hops: &mut [HopView], facts: &Facts) {
     if let Some(dropped_in) = &facts.drop_hop {
         let mut hops = hops.iter_mut().rev();
         let hop = hops.find(|hop| hop.name == dropped_in.as_str());

@@ -102,6 +102,8 @@ async fn a_trace_has_spans_paths_and_attributes() {
         .map(|hop| hop["name"].as_str().unwrap())
         .collect();
     assert_eq!(translating, ["netfilter.prerouting"]);
+    let response = exchange["paths"][2]["hops"].as_array().unwrap();
+    assert!(response.iter().all(|hop| hop["dnat"] == false));
     assert!(
         request["dnat"]["original"]
             .as_str()
