@@ -353,7 +353,8 @@ fn start_viewer(lab: &Lab, node: &Node) -> Result<Process> {
         .command(binary("hopspan")?)
         .arg("view")
         .args(["--grpc", "0.0.0.0:4317", "--http", "0.0.0.0:4318"])
-        .args(["--at-end", "--width", "120", "--charset", "utf-8", "--json"])
+        .args(["--at-end", "--full", "--width", "120"])
+        .args(["--charset", "utf-8", "--page", "off", "--json"])
         .arg(spans(lab))
         .stdout(page)
         .spawn()?;
