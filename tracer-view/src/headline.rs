@@ -44,6 +44,9 @@ fn split(summary: &TraceSummary) -> String {
     if summary.data_plane_spans == 0 {
         return "data plane: not seen, the trace has no spans of hopspan".to_owned();
     }
+    if summary.split.data_plane_ns == 0 && !summary.longest_hops.is_empty() {
+        return "data plane: at no time of the application's spans, the clocks disagree".to_owned();
+    }
     let [data_plane, application] = [summary.split.data_plane_ns, summary.split.application_ns]
         .map(|part_ns| (duration(part_ns, 4), share(part_ns, summary.duration_ns)));
     let incomplete = if summary.is_incomplete {
